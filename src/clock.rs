@@ -1,0 +1,110 @@
+//! The seam through which time comes in.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use async_trait::async_trait;
+
+use crate::domain::Timestamp;
+
+/// Sleeps are cut into steps no longer than this and the wall clock is read at each: a machine that slept,
+/// or whose clock was set, is noticed within a step.
+const LONGEST_STEP: Duration = Duration::from_secs(5);
+
+/// A wall clock that one can wait on.
+#[async_trait]
+pub trait Clock: Send + Sync + 'static {
+    /// The present moment.
+    fn now(&self) -> Timestamp;
+
+    /// Returns at `moment` by the wall clock, at once when that is past.
+    async fn sleep_until(&self, moment: Timestamp);
+}
+
+/// The machine's clock.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SystemClock;
+
+#[async_trait]
+impl Clock for SystemClock {
+    fn now(&self) -> Timestamp {
+        #[expect(clippy::disallowed_methods, reason = "the one place that reads the wall clock")]
+        let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Timestamp::MIN.plus(since_epoch)
+    }
+
+    async fn sleep_until(&self, moment: Timestamp) {
+        loop {
+            let left = self.now().until(moment);
+            if left.is_zero() {
+                return;
+            }
+            tokio::time::sleep(left.min(LONGEST_STEP)).await;
+        }
+    }
+}
+
+/// A clock that stands still until a test moves it.
+#[derive(Debug)]
+pub struct ManualClock {
+    now: tokio::sync::watch::Sender<Timestamp>,
+}
+
+impl ManualClock {
+    /// A clock that shows `now`.
+    pub fn new(now: Timestamp) -> Self {
+        Self { now: tokio::sync::watch::Sender::new(now) }
+    }
+
+    /// Moves the clock on; whoever waits for a moment that is then past wakes up.
+    pub fn advance(&self, by: Duration) {
+        self.now.send_modify(|now| *now = now.plus(by));
+    }
+
+    /// Sets the clock, forward or back, as an administrator or NTP does.
+    pub fn set(&self, to: Timestamp) {
+        self.now.send_replace(to);
+    }
+}
+
+#[async_trait]
+impl Clock for ManualClock {
+    fn now(&self) -> Timestamp {
+        *self.now.borrow()
+    }
+
+    async fn sleep_until(&self, moment: Timestamp) {
+        let mut ticks = self.now.subscribe();
+        // The sender lives in self, so the wait ends only when the moment has come.
+        let _ = ticks.wait_for(|now| *now >= moment).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    #[test]
+    fn the_system_clock_is_in_this_century() {
+        assert!(SystemClock.now() > Timestamp::from_second(1_700_000_000.0));
+    }
+
+    #[tokio::test]
+    async fn a_sleeper_on_the_manual_clock_wakes_at_its_moment_and_not_before() {
+        let clock = Arc::new(ManualClock::new(Timestamp::from_second(100.0)));
+        let sleeper = {
+            let clock = Arc::clone(&clock);
+            async move { clock.sleep_until(Timestamp::from_second(110.0)).await }
+        };
+        tokio::pin!(sleeper);
+        clock.advance(Duration::from_secs(9));
+        tokio::select! {
+            biased;
+            () = &mut sleeper => panic!("woke a second early"),
+            () = tokio::task::yield_now() => {}
+        }
+        clock.advance(Duration::from_secs(1));
+        sleeper.await;
+    }
+}

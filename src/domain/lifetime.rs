@@ -1,0 +1,120 @@
+//! The life of a token.
+
+use std::time::Duration;
+
+use super::{MAX_LIFETIME, Policy, Timestamp};
+
+/// issued ≤ refresh point ≤ usable until ≤ expiry: the constructor sees to the order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lifetime {
+    issued_at: Timestamp,
+    refresh_at: Timestamp,
+    usable_until: Timestamp,
+    expires_at: Timestamp,
+}
+
+impl Lifetime {
+    /// The life of a token that was issued (or received, when that is all one knows) at `issued_at` and
+    /// ends at `expires_at`; `jitter` (0 to 1) moves the refresh point earlier.
+    pub fn new(issued_at: Timestamp, expires_at: Timestamp, policy: &Policy, jitter: f64) -> Self {
+        let expires_at = expires_at.clamp(issued_at, issued_at.plus(MAX_LIFETIME));
+        let life = issued_at.until(expires_at);
+        let early = policy.buffer(life) + policy.spread(life, jitter);
+        let usable_until = expires_at.minus(Policy::margin(life));
+        let refresh_at = expires_at.minus(early).clamp(issued_at, usable_until);
+        Self { issued_at, refresh_at, usable_until, expires_at }
+    }
+
+    /// When the token was issued, as far as is known.
+    pub fn issued_at(&self) -> Timestamp {
+        self.issued_at
+    }
+
+    /// From when on a refresh is due, in the background.
+    pub fn refresh_at(&self) -> Timestamp {
+        self.refresh_at
+    }
+
+    /// Until when the token is sent; from then on callers wait for a new one.
+    pub fn usable_until(&self) -> Timestamp {
+        self.usable_until
+    }
+
+    /// When the token dies.
+    pub fn expires_at(&self) -> Timestamp {
+        self.expires_at
+    }
+
+    /// The whole of it.
+    pub fn length(&self) -> Duration {
+        self.issued_at.until(self.expires_at)
+    }
+
+    /// Whether a refresh is due.
+    pub fn is_due(&self, now: Timestamp) -> bool {
+        now >= self.refresh_at
+    }
+
+    /// Whether the token may be sent. A clock that stands before the issue by more than the whole life was
+    /// stepped back; the token's true age is unknown then, and it is not trusted.
+    pub fn is_usable(&self, now: Timestamp) -> bool {
+        now < self.usable_until && now.until(self.issued_at) <= self.length()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_millisecond(second * 1000)
+    }
+
+    fn life(seconds: i64) -> Lifetime {
+        Lifetime::new(at(10_000), at(10_000 + seconds), &Policy::default(), 0.0)
+    }
+
+    #[test]
+    fn a_refresh_is_due_from_the_refresh_point_on() {
+        let lifetime = life(3600);
+        assert!(!lifetime.is_due(at(10_000 + 3299)));
+        assert!(lifetime.is_due(at(10_000 + 3300)));
+        assert!(lifetime.is_due(at(10_000 + 3301)));
+    }
+
+    #[test]
+    fn a_token_is_usable_until_the_margin_before_its_expiry() {
+        let lifetime = life(3600);
+        assert!(lifetime.is_usable(at(10_000 + 3594)));
+        assert!(!lifetime.is_usable(at(10_000 + 3595)));
+        assert!(!lifetime.is_usable(at(10_000 + 3596)));
+    }
+
+    #[test]
+    fn a_clock_stepped_far_back_ends_the_trust_in_a_token() {
+        let lifetime = life(3600);
+        assert!(lifetime.is_usable(at(10_000 - 3600)));
+        assert!(!lifetime.is_usable(at(10_000 - 3601)));
+    }
+
+    #[test]
+    fn a_life_that_is_over_at_its_start_is_never_usable() {
+        let lifetime = life(-50);
+        assert_eq!(lifetime.length(), Duration::ZERO);
+        assert!(!lifetime.is_usable(at(10_000)));
+        assert!(lifetime.is_due(at(10_000)));
+    }
+
+    #[test]
+    fn the_order_holds_for_every_life_and_jitter() {
+        for seconds in [0, 1, 2, 3, 10, 59, 60, 1199, 1200, 3600, 1 << 40] {
+            for jitter in [0.0, 0.5, 1.0] {
+                let l = Lifetime::new(at(10_000), at(10_000 + seconds), &Policy::default(), jitter);
+                assert!(l.issued_at() <= l.refresh_at(), "{seconds} {jitter}");
+                assert!(l.refresh_at() <= l.usable_until(), "{seconds} {jitter}");
+                assert!(l.usable_until() <= l.expires_at(), "{seconds} {jitter}");
+                assert!(l.length() <= MAX_LIFETIME);
+            }
+        }
+    }
+}

@@ -1,0 +1,17 @@
+//! Values and rules, with no I/O and no clock: whatever depends on the time takes it as an argument.
+
+mod lifetime;
+mod policy;
+mod secret;
+mod service_name;
+mod state;
+mod timestamp;
+mod token;
+
+pub use lifetime::Lifetime;
+pub use policy::{MAX_LIFETIME, Policy};
+pub use secret::Secret;
+pub use service_name::ServiceName;
+pub use state::State;
+pub use timestamp::Timestamp;
+pub use token::{AccessToken, Generation, Scheme, TokenFault, TokenSet};

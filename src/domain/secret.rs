@@ -1,0 +1,71 @@
+//! A text that cannot print.
+
+use std::fmt;
+
+use zeroize::Zeroizing;
+
+/// A token, password, key or anything that holds one.
+///
+/// It has no `Display`, no `Serialize` and no `==`; `Debug` prints a placeholder; its memory is zeroed
+/// when it is dropped. [`Secret::expose`] is the one way out, and a test counts its uses.
+///
+/// ```
+/// # use evertoken::domain::Secret;
+/// let password = Secret::new("hunter2");
+/// assert_eq!(format!("{password:?}"), "[secret]");
+/// ```
+#[derive(Clone)]
+pub struct Secret(Zeroizing<String>);
+
+impl Secret {
+    /// Takes the text over; the caller's copy, if it kept one, is its own concern.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(Zeroizing::new(text.into()))
+    }
+
+    /// The text itself: for the wire, the sealed store and the header, and nothing else.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether both hold the same text, compared without stopping at the first difference.
+    pub fn matches(&self, other: &Self) -> bool {
+        let (a, b) = (self.0.as_bytes(), other.0.as_bytes());
+        a.len() == b.len() && a.iter().zip(b).fold(0, |difference, (x, y)| difference | (x ^ y)) == 0
+    }
+
+    /// Length in bytes.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether nothing is in it.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[secret]")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn debug_shows_nothing_of_the_text() {
+        let nested = Some(vec![Secret::new("hunter2")]);
+        assert_eq!(format!("{nested:?}"), "Some([[secret]])");
+    }
+
+    #[test]
+    fn equal_texts_match_and_others_do_not() {
+        let secret = Secret::new("abc");
+        assert!(secret.matches(&Secret::new("abc")));
+        assert!(!secret.matches(&Secret::new("abd")));
+        assert!(!secret.matches(&Secret::new("abcd")));
+    }
+}

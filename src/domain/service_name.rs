@@ -1,0 +1,60 @@
+//! The name under which a service's token is kept.
+
+use std::fmt;
+
+/// The name of a service: 1 to 128 visible characters, spaces allowed inside.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ServiceName(String);
+
+impl ServiceName {
+    /// The name of a service that was given none.
+    pub const DEFAULT: &'static str = "external_api";
+
+    const MAX_CHARS: usize = 128;
+
+    /// Reads a name; `Err` says in words what is wrong with it.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        if text.trim().is_empty() || text.trim() != text {
+            return Err("must not be empty, nor begin or end with a space".into());
+        }
+        if text.chars().count() > Self::MAX_CHARS {
+            return Err(format!("must not be longer than {} characters", Self::MAX_CHARS));
+        }
+        if text.chars().any(char::is_control) {
+            return Err("must not hold control characters".into());
+        }
+        Ok(Self(text.to_owned()))
+    }
+
+    /// The name as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Default for ServiceName {
+    fn default() -> Self {
+        Self(Self::DEFAULT.to_owned())
+    }
+}
+
+impl fmt::Display for ServiceName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_visible_and_short() {
+        assert!(ServiceName::parse("external_api").is_ok());
+        assert!(ServiceName::parse("billing (eu)").is_ok());
+        assert!(ServiceName::parse(&"x".repeat(128)).is_ok());
+        for bad in ["", " ", " a", "a ", "a\nb", &"x".repeat(129)] {
+            assert!(ServiceName::parse(bad).is_err(), "{bad:?}");
+        }
+    }
+}

@@ -1,0 +1,156 @@
+//! A token, and what came with it.
+
+use super::{Lifetime, Secret};
+
+/// Longer tokens than this fit no server's header limit by far, and are no tokens.
+const MAX_TOKEN_BYTES: usize = 64 * 1024;
+
+/// Why a text is no access token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TokenFault {
+    /// Nothing is left of it once its scheme and surrounding white space are taken away.
+    Empty,
+    /// It holds a space, a control character or a character beyond ASCII (RFC 6749 appendix A.12).
+    NotVisibleAscii,
+    /// It is longer than 64 KiB.
+    TooLong,
+    /// It is a programming language's word for nothing, such as `undefined`.
+    Placeholder,
+}
+
+impl TokenFault {
+    /// The fault in words, without anything of the token.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Empty => "the token is empty",
+            Self::NotVisibleAscii => "the token holds characters that no header may carry",
+            Self::TooLong => "the token is longer than 64 KiB",
+            Self::Placeholder => "the token is a placeholder such as \"undefined\"",
+        }
+    }
+}
+
+/// A token that can be sent in a header: one or more visible ASCII characters
+/// ([RFC 6749 appendix A.12](https://www.rfc-editor.org/rfc/rfc6749#appendix-A.12)).
+#[derive(Clone, Debug)]
+pub struct AccessToken(Secret);
+
+impl AccessToken {
+    /// Reads a token. White space around it is dropped, and so is a scheme that a server or a person put
+    /// before it (`Bearer abc`, in any case).
+    pub fn parse(text: &str) -> Result<Self, TokenFault> {
+        let text = text.trim();
+        let bare = match text.split_once(char::is_whitespace) {
+            Some((word, rest)) if word.eq_ignore_ascii_case("bearer") => rest.trim_start(),
+            None if text.eq_ignore_ascii_case("bearer") => "",
+            _ => text,
+        };
+        if bare.is_empty() {
+            return Err(TokenFault::Empty);
+        }
+        if bare.len() > MAX_TOKEN_BYTES {
+            return Err(TokenFault::TooLong);
+        }
+        if !bare.bytes().all(|b| b.is_ascii_graphic()) {
+            return Err(TokenFault::NotVisibleAscii);
+        }
+        if matches!(bare, "undefined" | "null" | "None" | "NaN" | "[object") {
+            return Err(TokenFault::Placeholder);
+        }
+        Ok(Self(Secret::new(bare)))
+    }
+
+    /// The token as a secret.
+    pub fn secret(&self) -> &Secret {
+        &self.0
+    }
+}
+
+/// The word before the token in the `Authorization` header.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Scheme(String);
+
+impl Scheme {
+    /// `Bearer` ([RFC 6750](https://www.rfc-editor.org/rfc/rfc6750)).
+    pub fn bearer() -> Self {
+        Self("Bearer".into())
+    }
+
+    /// Reads a scheme as a person configures it: one token of RFC 9110 §5.6.2.
+    pub fn parse(text: &str) -> Option<Self> {
+        let fits = !text.is_empty()
+            && text.len() <= 64
+            && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b));
+        fits.then(|| Self(text.to_owned()))
+    }
+
+    /// The word itself.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Counts the tokens a service has had: of two, the greater is the later, whatever their texts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Generation(pub u32);
+
+impl Generation {
+    /// The one after this.
+    #[must_use]
+    pub fn next(self) -> Self {
+        Self(self.0.saturating_add(1))
+    }
+}
+
+/// What a token endpoint gave ([RFC 6749 §5.1](https://www.rfc-editor.org/rfc/rfc6749#section-5.1)).
+#[derive(Clone, Debug)]
+pub struct TokenSet {
+    /// The token to send.
+    pub access_token: AccessToken,
+    /// The word before it.
+    pub scheme: Scheme,
+    /// What gets the next one, where the server gave it.
+    pub refresh_token: Option<Secret>,
+    /// From issue to expiry.
+    pub lifetime: Lifetime,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_scheme_before_the_token_is_dropped() {
+        for text in ["abc", "Bearer abc", "bearer   abc", " abc\n"] {
+            assert_eq!(AccessToken::parse(text).unwrap().secret().expose(), "abc", "{text:?}");
+        }
+    }
+
+    #[test]
+    fn nothing_that_no_header_may_carry_is_a_token() {
+        for (text, fault) in [
+            ("", TokenFault::Empty),
+            ("Bearer ", TokenFault::Empty),
+            ("bearer", TokenFault::Empty),
+            ("abc def", TokenFault::NotVisibleAscii),
+            ("abc\r\nX-Injected: 1", TokenFault::NotVisibleAscii),
+            ("abc\u{7f}", TokenFault::NotVisibleAscii),
+            ("abc\u{85}def", TokenFault::NotVisibleAscii),
+            ("a\0b", TokenFault::NotVisibleAscii),
+            ("ключ", TokenFault::NotVisibleAscii),
+            ("undefined", TokenFault::Placeholder),
+        ] {
+            assert_eq!(AccessToken::parse(text).unwrap_err(), fault, "{text:?}");
+        }
+        assert_eq!(AccessToken::parse(&"a".repeat(65_537)).unwrap_err(), TokenFault::TooLong);
+        assert!(AccessToken::parse(&"a".repeat(65_536)).is_ok());
+    }
+
+    #[test]
+    fn a_scheme_is_one_word() {
+        assert_eq!(Scheme::parse("Token").unwrap().as_str(), "Token");
+        for bad in ["", "two words", "a:b", "ä"] {
+            assert!(Scheme::parse(bad).is_none(), "{bad:?}");
+        }
+    }
+}

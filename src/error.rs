@@ -1,0 +1,162 @@
+//! The one error: what happened, and whether to try again.
+
+use std::fmt;
+use std::time::Duration;
+
+/// What happened, from a closed list; the public code follows from it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// A configuration value is wrong; becomes `ERR_TOKEN_CONFIG`. Never worth a retry.
+    Config,
+    /// The server rejected the credential; becomes `ERR_TOKEN_CREDENTIALS`. Not repeated before a cool-down.
+    Credentials,
+    /// No endpoint answered as a token endpoint; becomes `ERR_TOKEN_ENDPOINT`.
+    Endpoint,
+    /// An answer held no usable token; becomes `ERR_TOKEN_RESPONSE`.
+    Response,
+    /// The server, or the configured limit, asks for patience; becomes `ERR_TOKEN_RATE_LIMITED`.
+    RateLimited,
+    /// No whole answer came in time; becomes `ERR_TOKEN_TIMEOUT`.
+    Timeout,
+    /// The connection could not be made or broke; becomes `ERR_TOKEN_NETWORK`.
+    Network,
+    /// The server's certificate was not accepted; becomes `ERR_TOKEN_TLS`.
+    Tls,
+    /// The store could not be read or written; becomes `ERR_TOKEN_STORAGE`.
+    Storage,
+    /// A stored record does not open with any configured key; becomes `ERR_TOKEN_DECRYPT`.
+    Decrypt,
+    /// The service was shut down; becomes `ERR_TOKEN_SHUTDOWN`.
+    Shutdown,
+    /// A fault of evertoken itself; becomes `ERR_TOKEN_INTERNAL`.
+    Internal,
+}
+
+impl ErrorKind {
+    /// The public code.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Config => "ERR_TOKEN_CONFIG",
+            Self::Credentials => "ERR_TOKEN_CREDENTIALS",
+            Self::Endpoint => "ERR_TOKEN_ENDPOINT",
+            Self::Response => "ERR_TOKEN_RESPONSE",
+            Self::RateLimited => "ERR_TOKEN_RATE_LIMITED",
+            Self::Timeout => "ERR_TOKEN_TIMEOUT",
+            Self::Network => "ERR_TOKEN_NETWORK",
+            Self::Tls => "ERR_TOKEN_TLS",
+            Self::Storage => "ERR_TOKEN_STORAGE",
+            Self::Decrypt => "ERR_TOKEN_DECRYPT",
+            Self::Shutdown => "ERR_TOKEN_SHUTDOWN",
+            Self::Internal => "ERR_TOKEN_INTERNAL",
+        }
+    }
+}
+
+/// Whether the same request is worth another try.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Retry {
+    /// Not until something changes.
+    Never,
+    /// Not before this much time has passed; the server said so.
+    After(Duration),
+    /// After a back-off that grows.
+    BackOff,
+}
+
+/// The result of whatever can fail with [`Error`].
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What went wrong, in words that hold no secret: messages are written here, never taken from an answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Error {
+    kind: ErrorKind,
+    message: String,
+    field: Option<String>,
+    status: Option<u16>,
+    retry: Retry,
+}
+
+impl Error {
+    /// An error of this kind. Kinds that heal by themselves back off; the others are not retried.
+    pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        let retry = match kind {
+            ErrorKind::Config | ErrorKind::Credentials | ErrorKind::Shutdown | ErrorKind::Tls => Retry::Never,
+            _ => Retry::BackOff,
+        };
+        Self { kind, message: message.into(), field: None, status: None, retry }
+    }
+
+    /// A configuration error that names the field.
+    pub fn config(field: impl Into<String>, message: impl fmt::Display) -> Self {
+        let field = field.into();
+        let mut error = Self::new(ErrorKind::Config, format!("{field} {message}"));
+        error.field = Some(field);
+        error
+    }
+
+    /// The error of a service that was shut down.
+    pub fn shutdown() -> Self {
+        Self::new(ErrorKind::Shutdown, "the token service was shut down")
+    }
+
+    /// With the HTTP status of the answer.
+    #[must_use]
+    pub fn with_status(mut self, status: u16) -> Self {
+        self.status = Some(status);
+        self
+    }
+
+    /// With another retry status than the kind's own.
+    #[must_use]
+    pub fn with_retry(mut self, retry: Retry) -> Self {
+        self.retry = retry;
+        self
+    }
+
+    /// What happened.
+    pub fn kind(&self) -> ErrorKind {
+        self.kind
+    }
+
+    /// The public code.
+    pub fn code(&self) -> &'static str {
+        self.kind.code()
+    }
+
+    /// The sentence for a person.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// The configuration field at fault.
+    pub fn field(&self) -> Option<&str> {
+        self.field.as_deref()
+    }
+
+    /// The HTTP status of the answer that was refused.
+    pub fn status(&self) -> Option<u16> {
+        self.status
+    }
+
+    /// Whether to try again, and when.
+    pub fn retry(&self) -> Retry {
+        self.retry
+    }
+
+    /// How long the server asked to wait.
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self.retry {
+            Retry::After(wait) => Some(wait),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.code(), self.message)
+    }
+}
+
+impl std::error::Error for Error {}

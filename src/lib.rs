@@ -1,0 +1,12 @@
+//! `evertoken` always has a good access token.
+//!
+//! The core knows nothing of Node: it obtains tokens, keeps them in memory and in a store, refreshes them in
+//! the background on a thread of its own and answers with a snapshot. `binding/` is the only folder that
+//! speaks to JavaScript. `ARCHITECTURE.md` is the map.
+
+// In suggested reading order; a module uses only those above it.
+pub mod domain;
+pub mod error;
+
+pub mod clock;
+pub mod runtime;
