@@ -8,5 +8,13 @@
 pub mod domain;
 pub mod error;
 
+pub mod config;
+
 pub mod clock;
 pub mod runtime;
+
+pub mod transport;
+
+pub mod oauth;
+
+pub mod strategy;

@@ -39,9 +39,10 @@ impl AccessToken {
     /// Reads a token. White space around it is dropped, and so is a scheme that a server or a person put
     /// before it (`Bearer abc`, in any case).
     pub fn parse(text: &str) -> Result<Self, TokenFault> {
-        let text = text.trim();
-        let bare = match text.split_once(char::is_whitespace) {
-            Some((word, rest)) if word.eq_ignore_ascii_case("bearer") => rest.trim_start(),
+        // ASCII only: any other white space is a character that no header may carry.
+        let text = text.trim_ascii();
+        let bare = match text.split_once([' ', '\t']) {
+            Some((word, rest)) if word.eq_ignore_ascii_case("bearer") => rest.trim_ascii_start(),
             None if text.eq_ignore_ascii_case("bearer") => "",
             _ => text,
         };

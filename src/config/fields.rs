@@ -1,0 +1,215 @@
+//! Reads a JSON object field by field, and keeps every fault it meets.
+
+use std::cell::RefCell;
+use std::fmt;
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+use url::Url;
+
+use crate::domain::Secret;
+use crate::error::{Error, Result};
+
+/// The faults of a whole configuration, in the order they were met.
+#[derive(Default)]
+pub(super) struct Faults(RefCell<Vec<(String, String)>>);
+
+impl Faults {
+    pub(super) fn add(&self, field: &str, message: impl fmt::Display) {
+        self.0.borrow_mut().push((field.to_owned(), message.to_string()));
+    }
+
+    /// `value`, or one error that names every fault; its field is the first one's.
+    pub(super) fn into_result<T>(self, value: T) -> Result<T> {
+        let faults = self.0.into_inner();
+        let Some((field, message)) = faults.first() else {
+            return Ok(value);
+        };
+        let others: String = faults.iter().skip(1).map(|(field, message)| format!("; {field} {message}")).collect();
+        Err(Error::config(field, format!("{message}{others}")))
+    }
+}
+
+/// An object whose fields are taken one by one; what is left at the end is unknown.
+pub(super) struct Fields<'f> {
+    path: String,
+    map: Map<String, Value>,
+    known: Vec<&'static str>,
+    faults: &'f Faults,
+}
+
+impl<'f> Fields<'f> {
+    pub(super) fn new(map: Map<String, Value>, faults: &'f Faults) -> Self {
+        Self { path: String::new(), map, known: Vec::new(), faults }
+    }
+
+    /// The dotted path of one of this object's fields.
+    pub(super) fn path(&self, key: &str) -> String {
+        if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) }
+    }
+
+    pub(super) fn fault(&self, key: &str, message: impl fmt::Display) {
+        self.faults.add(&self.path(key), message);
+    }
+
+    fn take(&mut self, key: &'static str) -> Option<Value> {
+        self.known.push(key);
+        self.map.remove(key)
+    }
+
+    /// Takes `key` and reads it, or notes that it `must be` something else.
+    fn read<T>(&mut self, key: &'static str, must_be: &str, read: impl FnOnce(Value) -> Option<T>) -> Option<T> {
+        let value = self.take(key)?;
+        let found = kind_of(&value);
+        let result = read(value);
+        if result.is_none() {
+            self.fault(key, format!("must be {must_be}, and is {found}"));
+        }
+        result
+    }
+
+    /// A text that is not empty.
+    pub(super) fn text(&mut self, key: &'static str) -> Option<String> {
+        self.read(key, "a text that is not empty", |value| match value {
+            Value::String(text) if !text.trim().is_empty() => Some(text),
+            _ => None,
+        })
+    }
+
+    pub(super) fn secret(&mut self, key: &'static str) -> Option<Secret> {
+        self.text(key).map(Secret::new)
+    }
+
+    /// One text or a list of texts, none of them empty.
+    pub(super) fn texts(&mut self, key: &'static str) -> Vec<String> {
+        let text = |value: Value| match value {
+            Value::String(text) if !text.trim().is_empty() => Some(text),
+            _ => None,
+        };
+        self.read(key, "a text or a list of texts", |value| match value {
+            Value::Array(items) => items.into_iter().map(text).collect(),
+            one => text(one).map(|text| vec![text]),
+        })
+        .unwrap_or_default()
+    }
+
+    pub(super) fn flag(&mut self, key: &'static str) -> Option<bool> {
+        self.read(key, "true or false", |value| value.as_bool())
+    }
+
+    pub(super) fn number(&mut self, key: &'static str, range: RangeInclusive<f64>) -> Option<f64> {
+        let must_be = format!("a number from {} to {}", range.start(), range.end());
+        self.read(key, &must_be, |value| value.as_f64().filter(|number| range.contains(number)))
+    }
+
+    pub(super) fn count(&mut self, key: &'static str, range: RangeInclusive<u32>) -> Option<u32> {
+        let must_be = format!("a whole number from {} to {}", range.start(), range.end());
+        self.read(key, &must_be, |value| {
+            let number = value.as_f64().filter(|number| number.fract() == 0.0)?;
+            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the range is checked below")]
+            let count = number.clamp(0.0, f64::from(u32::MAX)) as u32;
+            (f64::from(count) - number == 0.0 && range.contains(&count)).then_some(count)
+        })
+    }
+
+    pub(super) fn seconds(&mut self, key: &'static str, range: RangeInclusive<f64>) -> Option<Duration> {
+        self.number(key, range).map(Duration::from_secs_f64)
+    }
+
+    pub(super) fn millis(&mut self, key: &'static str, range: RangeInclusive<f64>) -> Option<Duration> {
+        self.number(key, range).map(|ms| Duration::from_secs_f64(ms / 1000.0))
+    }
+
+    pub(super) fn one_of<T: Copy>(&mut self, key: &'static str, words: &[(&str, T)]) -> Option<T> {
+        let must_be = words.iter().map(|(word, _)| format!("\"{word}\"")).collect::<Vec<_>>().join(", ");
+        self.read(key, &format!("one of {must_be}"), |value| {
+            let text = value.as_str()?.to_owned();
+            words.iter().find(|(word, _)| *word == text).map(|(_, meaning)| *meaning)
+        })
+    }
+
+    /// An absolute `http` or `https` URL without a user, password or fragment.
+    pub(super) fn url(&mut self, key: &'static str) -> Option<Url> {
+        let text = self.text(key)?;
+        let fault = match Url::parse(text.trim()) {
+            Err(error) => format!("is no absolute URL: {error}"),
+            Ok(url) if !matches!(url.scheme(), "http" | "https") => "must begin with https:// or http://".into(),
+            Ok(url) if !url.username().is_empty() || url.password().is_some() => {
+                "must not hold a user name or password: set the credentials on their own".into()
+            }
+            Ok(url) if url.fragment().is_some() => "must not hold a fragment (#…)".into(),
+            Ok(url) => return Some(url),
+        };
+        self.fault(key, fault);
+        None
+    }
+
+    pub(super) fn map(&mut self, key: &'static str) -> Option<Map<String, Value>> {
+        self.read(key, "an object", |value| match value {
+            Value::Object(map) => Some(map),
+            _ => None,
+        })
+    }
+
+    /// The object under `key`, to be read in its turn.
+    pub(super) fn object(&mut self, key: &'static str) -> Option<Fields<'f>> {
+        let map = self.map(key)?;
+        Some(Fields { path: self.path(key), map, known: Vec::new(), faults: self.faults })
+    }
+
+    /// Notes that a field which this version does not know how to honour is set.
+    pub(super) fn unsupported(&mut self, key: &'static str) {
+        if self.take(key).is_some_and(|value| value != Value::Bool(false)) {
+            self.fault(key, "is not supported by this version of evertoken");
+        }
+    }
+
+    /// Whatever nobody took is unknown.
+    pub(super) fn finish(self) {
+        for key in self.map.keys() {
+            let near = self.known.iter().find(|known| looks_like(known, key));
+            match near {
+                Some(known) => self.fault(key, format!("is unknown: did you mean {}?", self.path(known))),
+                None => self.fault(key, "is unknown"),
+            }
+        }
+    }
+}
+
+fn kind_of(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "a boolean",
+        Value::Number(_) => "another number",
+        Value::String(text) if text.trim().is_empty() => "an empty text",
+        Value::String(_) => "another text",
+        Value::Array(_) => "a list",
+        Value::Object(_) => "an object",
+    }
+}
+
+/// Whether two keys differ only in case and punctuation, or by one letter left out.
+fn looks_like(known: &str, given: &str) -> bool {
+    let plain = |text: &str| -> String {
+        text.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect()
+    };
+    let (known, given) = (plain(known), plain(given));
+    let (long, short) = if known.len() > given.len() { (&known, &given) } else { (&given, &known) };
+    known == given
+        || (long.len() == short.len() + 1
+            && (0..long.len()).any(|i| format!("{}{}", &long[..i], &long[i + 1..]) == *short))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_that_is_nearly_right_is_recognised() {
+        assert!(looks_like("clientId", "clientID"));
+        assert!(looks_like("clientId", "client_id"));
+        assert!(looks_like("timeoutMs", "timeoutM"));
+        assert!(!looks_like("timeoutMs", "retry"));
+    }
+}

@@ -1,0 +1,204 @@
+//! A whole, checked configuration: what is wrong with it is said at once, with the field's name.
+
+mod fields;
+mod network;
+mod read;
+#[cfg(test)]
+mod tests;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+use url::Url;
+
+use crate::domain::{AccessToken, Policy, Scheme, Secret, ServiceName};
+
+pub use network::is_private_host;
+
+/// Everything a service needs to know, from `TokenServiceConfig`.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The name in the store.
+    pub service: ServiceName,
+    /// Where the credentials go; none when there is only a manual token.
+    pub endpoint: Option<Url>,
+    /// Who asks.
+    pub credentials: Credentials,
+    /// How to ask, when it is said.
+    pub grant: Option<Grant>,
+    /// `scope` of RFC 6749 §3.3.
+    pub scope: Option<String>,
+    /// `audience`, as some servers want it.
+    pub audience: Option<String>,
+    /// `resource` of RFC 8707, once for each.
+    pub resource: Vec<String>,
+    /// How the client authenticates, when it is said.
+    pub client_authentication: Option<ClientAuthentication>,
+    /// The token to send when none can be had.
+    pub manual_token: Option<AccessToken>,
+    /// How an unusual login endpoint wants to be asked and read.
+    pub login: LoginShape,
+    /// Where and how a refresh token is spent, when not at the token endpoint.
+    pub refresh: RefreshShape,
+    /// The word before the token, when it is said.
+    pub scheme: Option<Scheme>,
+    /// Sent with every token request.
+    pub headers: Vec<(String, Secret)>,
+    /// Whether the common endpoints may be tried; by default only where `endpoint` is bare or not there.
+    pub probe: Option<bool>,
+    /// The two windows.
+    pub policy: Policy,
+    /// The longest a whole token request may take.
+    pub timeout: Duration,
+    /// Tries within one request, and the back-off.
+    pub retry: RetryPolicy,
+    /// How many attempts in how long.
+    pub rate_limit: RateLimit,
+    /// What a caller gets when there is no token.
+    pub on_failure: OnFailure,
+    /// Where the token rests.
+    pub storage: Storage,
+    /// Keys of the store; none: a key is derived from the credential.
+    pub encryption_keys: Vec<Secret>,
+    /// Whether a stored token is forgotten at the start.
+    pub clear_on_start: bool,
+    /// Certificates (PEM) trusted besides the system's.
+    pub ca: Vec<String>,
+    /// Whether `http` is allowed beyond private addresses.
+    pub allow_insecure_http: bool,
+    /// After how many failures in a row an alert is raised.
+    pub alert_after_failures: u32,
+    /// Equal for equal configurations, as far as anything can tell; never printed.
+    pub fingerprint: u64,
+}
+
+/// The credentials that were given.
+#[derive(Clone, Debug, Default)]
+pub struct Credentials {
+    /// `client_id`, RFC 6749 §2.2.
+    pub client_id: Option<String>,
+    /// `client_secret`, RFC 6749 §2.3.1.
+    pub client_secret: Option<Secret>,
+    /// The account's address.
+    pub email: Option<String>,
+    /// The account's name.
+    pub username: Option<String>,
+    /// The account's password.
+    pub password: Option<Secret>,
+}
+
+impl Credentials {
+    /// The name for a `username` field: without one, the email stands in.
+    pub fn username(&self) -> Option<&str> {
+        self.username.as_deref().or(self.email.as_deref())
+    }
+
+    /// Whether there is enough for the client credentials grant.
+    pub fn has_client(&self) -> bool {
+        self.client_id.is_some() && self.client_secret.is_some()
+    }
+
+    /// Whether there is enough for a login.
+    pub fn has_login(&self) -> bool {
+        self.username().is_some() && self.password.is_some()
+    }
+
+    /// The secrets among them: no token is equal to one, and the store's key comes from one.
+    pub fn secrets(&self) -> impl Iterator<Item = &Secret> {
+        self.client_secret.iter().chain(&self.password)
+    }
+}
+
+/// `grant` of the configuration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Grant {
+    /// RFC 6749 §4.4.
+    ClientCredentials,
+    /// RFC 6749 §4.3.
+    Password,
+    /// Any other login endpoint.
+    Login,
+}
+
+/// How a client proves itself at the token endpoint (names of the IANA registry).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClientAuthentication {
+    /// `client_secret_basic`.
+    Basic,
+    /// `client_secret_post`.
+    Post,
+}
+
+/// `login` of the configuration.
+#[derive(Clone, Debug, Default)]
+pub struct LoginShape {
+    /// The body, with `{email}`, `{username}` and `{password}` to be filled in.
+    pub body: Option<Map<String, Value>>,
+    /// How the body is written; JSON when not said.
+    pub form: bool,
+    /// Dotted path of the token in the answer.
+    pub token_path: Option<String>,
+    /// Dotted path of the refresh token.
+    pub refresh_token_path: Option<String>,
+    /// Dotted path of the expiry.
+    pub expires_path: Option<String>,
+}
+
+/// `refreshUrl` and `refreshFormat`.
+#[derive(Clone, Debug, Default)]
+pub struct RefreshShape {
+    /// Where, when not at the token endpoint.
+    pub url: Option<Url>,
+    /// How, when it is said.
+    pub format: Option<RefreshFormat>,
+}
+
+/// How a refresh token is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RefreshFormat {
+    /// The form grant of RFC 6749 §6.
+    Form,
+    /// JSON, under the name the token came by.
+    Json,
+    /// `Authorization: Bearer <refresh token>`.
+    Bearer,
+}
+
+/// `retry` of the configuration.
+#[derive(Clone, Debug)]
+pub struct RetryPolicy {
+    /// Requests within one attempt to get a token.
+    pub attempts: u32,
+    /// The first back-off.
+    pub base: Duration,
+    /// The longest back-off.
+    pub max: Duration,
+}
+
+/// `rateLimit` of the configuration.
+#[derive(Clone, Debug)]
+pub struct RateLimit {
+    /// How many.
+    pub attempts: u32,
+    /// In how long.
+    pub per: Duration,
+}
+
+/// `onFailure` of the configuration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnFailure {
+    /// The caller gets no header, and a warning is logged.
+    Unauthenticated,
+    /// The caller gets the error.
+    Throw,
+}
+
+/// `storage` of the configuration.
+#[derive(Clone, Debug)]
+pub enum Storage {
+    /// Nowhere but in this process.
+    Memory,
+    /// A file.
+    File(PathBuf),
+}

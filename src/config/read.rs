@@ -1,0 +1,327 @@
+//! From the JSON that JavaScript hands over to a [`Config`].
+
+use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::time::Duration;
+
+use reqwest::header::{HeaderName, HeaderValue};
+use serde_json::{Map, Value};
+use url::Url;
+
+use super::fields::{Faults, Fields};
+use super::{
+    ClientAuthentication, Config, Credentials, Grant, LoginShape, OnFailure, RateLimit, RefreshFormat, RefreshShape,
+    RetryPolicy, Storage, is_private_host,
+};
+use crate::domain::{AccessToken, Policy, Scheme, Secret, ServiceName};
+use crate::error::{Error, Result};
+
+const DAY_SECONDS: f64 = 86_400.0;
+const DEFAULT_FILE: &str = "./data/token-cache.json";
+
+/// Headers that evertoken writes itself; another value would make another request of it.
+const OWN_HEADERS: [&str; 8] = [
+    "authorization", "content-type", "content-length", "host", "accept", "accept-encoding", "connection", "transfer-encoding",
+];
+
+impl Config {
+    /// Checks the whole configuration; the error names every faulty field.
+    pub fn from_json(value: Value) -> Result<Self> {
+        let Value::Object(map) = value else {
+            return Err(Error::config("config", "must be an object"));
+        };
+        let mut hasher = DefaultHasher::new();
+        Value::Object(map.clone()).to_string().hash(&mut hasher);
+        let faults = Faults::default();
+        let mut fields = Fields::new(map, &faults);
+        let mut config = read(&mut fields);
+        config.fingerprint = hasher.finish();
+        check_whole(&config, &faults);
+        fields.finish();
+        faults.into_result(config)
+    }
+}
+
+fn read(f: &mut Fields<'_>) -> Config {
+    let allow_insecure_http = f.flag("allowInsecureHttp").unwrap_or(false);
+    let credentials = Credentials {
+        client_id: f.text("clientId"),
+        client_secret: f.secret("clientSecret"),
+        email: f.text("email"),
+        username: f.text("username"),
+        password: f.secret("password"),
+    };
+    for key in ["issuer", "privateKey", "clientCertificate", "dpop"] {
+        f.unsupported(key);
+    }
+    Config {
+        service: service_name(f),
+        endpoint: endpoint(f, "authUrl", allow_insecure_http),
+        credentials,
+        grant: f.one_of(
+            "grant",
+            &[
+                ("client_credentials", Grant::ClientCredentials),
+                ("password", Grant::Password),
+                ("login", Grant::Login),
+            ],
+        ),
+        scope: scope(f),
+        audience: f.text("audience"),
+        resource: f.texts("resource"),
+        client_authentication: client_authentication(f),
+        manual_token: manual_token(f),
+        login: login(f),
+        refresh: RefreshShape {
+            url: endpoint(f, "refreshUrl", allow_insecure_http),
+            format: f.one_of(
+                "refreshFormat",
+                &[("form", RefreshFormat::Form), ("json", RefreshFormat::Json), ("bearer", RefreshFormat::Bearer)],
+            ),
+        },
+        scheme: scheme(f),
+        headers: headers(f),
+        probe: f.flag("probe"),
+        policy: policy(f),
+        timeout: f.millis("timeoutMs", 10.0..=600_000.0).unwrap_or(Duration::from_secs(10)),
+        retry: retry(f),
+        rate_limit: rate_limit(f),
+        on_failure: f
+            .one_of("onFailure", &[("unauthenticated", OnFailure::Unauthenticated), ("throw", OnFailure::Throw)])
+            .unwrap_or(OnFailure::Unauthenticated),
+        storage: storage(f),
+        encryption_keys: f.texts("encryptionKey").into_iter().map(Secret::new).collect(),
+        clear_on_start: f.flag("clearOnStart").unwrap_or(false),
+        ca: certificates(f),
+        allow_insecure_http,
+        alert_after_failures: alerts(f),
+        fingerprint: {
+            // Read by the JavaScript side, which owns `fetch`; checked here with the rest.
+            endpoint(f, "revocationUrl", allow_insecure_http);
+            f.url("baseUrl");
+            origins(f);
+            0
+        },
+    }
+}
+
+/// What only shows when the fields are seen together.
+fn check_whole(config: &Config, faults: &Faults) {
+    let Credentials { client_id, client_secret, password, .. } = &config.credentials;
+    let (client, login) = (config.credentials.has_client(), config.credentials.has_login());
+    if config.credentials.username().is_some() && password.is_none() {
+        faults.add("password", "is missing beside email or username (EXTERNAL_API_PASSWORD)");
+    }
+    if config.credentials.username().is_none() && password.is_some() {
+        faults.add("email", "or username is missing beside password (EXTERNAL_API_EMAIL, EXTERNAL_API_USERNAME)");
+    }
+    if client_secret.is_some() && client_id.is_none() {
+        faults.add("clientId", "is missing beside clientSecret (OAUTH_CLIENT_ID)");
+    }
+    if client_id.is_some() && client_secret.is_none() && !login {
+        faults.add("clientSecret", "is missing beside clientId (OAUTH_CLIENT_SECRET)");
+    }
+    match config.grant {
+        Some(Grant::ClientCredentials) if !client => {
+            faults.add("grant", "is client_credentials, which needs clientId and clientSecret");
+        }
+        Some(Grant::Password | Grant::Login) if !login => {
+            faults.add("grant", "is a login, which needs password and email or username");
+        }
+        _ => {}
+    }
+    if (client || login) && config.endpoint.is_none() {
+        faults.add("authUrl", "is missing: where are the credentials to be sent? (EXTERNAL_AUTH_URL)");
+    }
+    if !client && !login && config.manual_token.is_none() {
+        let field = if config.endpoint.is_some() { "clientId" } else { "authUrl" };
+        faults.add(
+            field,
+            "is missing: set authUrl with clientId and clientSecret, or with email and password, or a token \
+             (EXTERNAL_AUTH_URL, OAUTH_CLIENT_ID, OAUTH_CLIENT_SECRET, EXTERNAL_API_EMAIL, EXTERNAL_API_PASSWORD, \
+             EXTERNAL_API_TOKEN)",
+        );
+    }
+}
+
+fn service_name(f: &mut Fields<'_>) -> ServiceName {
+    let Some(text) = f.text("service") else { return ServiceName::default() };
+    ServiceName::parse(&text).unwrap_or_else(|fault| {
+        f.fault("service", fault);
+        ServiceName::default()
+    })
+}
+
+fn endpoint(f: &mut Fields<'_>, key: &'static str, allow_insecure_http: bool) -> Option<Url> {
+    let url = f.url(key)?;
+    if url.scheme() == "http" && !allow_insecure_http && !is_private_host(&url) {
+        f.fault(
+            key,
+            "must begin with https://: a credential would cross the network in clear. http is for this machine and \
+             private addresses, and elsewhere needs allowInsecureHttp",
+        );
+    }
+    Some(url)
+}
+
+/// `scope = scope-token *( SP scope-token )`, RFC 6749 §3.3.
+fn scope(f: &mut Fields<'_>) -> Option<String> {
+    let text = f.text("scope")?;
+    let fits = text.split(' ').all(|token| {
+        !token.is_empty() && token.bytes().all(|b| b.is_ascii_graphic() && b != b'"' && b != b'\\')
+    });
+    if !fits {
+        f.fault("scope", "must be words of visible ASCII characters with one space between them");
+    }
+    Some(text)
+}
+
+fn client_authentication(f: &mut Fields<'_>) -> Option<ClientAuthentication> {
+    let known = f.one_of(
+        "clientAuthentication",
+        &[
+            ("client_secret_basic", Some(ClientAuthentication::Basic)),
+            ("client_secret_post", Some(ClientAuthentication::Post)),
+            ("private_key_jwt", None),
+            ("tls_client_auth", None),
+        ],
+    )?;
+    if known.is_none() {
+        f.fault("clientAuthentication", "names a method that is not supported by this version of evertoken");
+    }
+    known
+}
+
+fn manual_token(f: &mut Fields<'_>) -> Option<AccessToken> {
+    let text = f.text("token")?;
+    AccessToken::parse(&text).map_err(|fault| f.fault("token", format!("is no token: {}", fault.as_str()))).ok()
+}
+
+fn login(f: &mut Fields<'_>) -> LoginShape {
+    let Some(mut login) = f.object("login") else { return LoginShape::default() };
+    let shape = LoginShape {
+        body: login.map("body"),
+        form: login.one_of("format", &[("json", false), ("form", true)]).unwrap_or(false),
+        token_path: login.text("tokenPath"),
+        refresh_token_path: login.text("refreshTokenPath"),
+        expires_path: login.text("expiresPath"),
+    };
+    let nested = |body: &Map<String, Value>| body.values().any(|v| v.is_array() || v.is_object());
+    if shape.form && shape.body.as_ref().is_some_and(nested) {
+        login.fault("body", "must be flat when login.format is \"form\"");
+    }
+    login.finish();
+    shape
+}
+
+fn scheme(f: &mut Fields<'_>) -> Option<Scheme> {
+    let text = f.text("scheme")?;
+    let scheme = Scheme::parse(&text);
+    if scheme.is_none() {
+        f.fault("scheme", "must be one word, such as Bearer or Token");
+    }
+    scheme
+}
+
+fn headers(f: &mut Fields<'_>) -> Vec<(String, Secret)> {
+    let Some(map) = f.map("headers") else { return Vec::new() };
+    let mut headers = BTreeMap::new();
+    for (name, value) in map {
+        let path = format!("headers.{name}");
+        let lower = name.to_ascii_lowercase();
+        if HeaderName::from_bytes(name.as_bytes()).is_err() {
+            f.fault(&path, "is no header name");
+        } else if OWN_HEADERS.contains(&lower.as_str()) {
+            f.fault(&path, "is written by evertoken and cannot be set");
+        } else if let Some(value) = value.as_str().filter(|text| HeaderValue::from_str(text).is_ok()) {
+            headers.insert(lower, Secret::new(value));
+        } else {
+            f.fault(&path, "must be a text that a header may carry");
+        }
+    }
+    headers.into_iter().collect()
+}
+
+fn policy(f: &mut Fields<'_>) -> Policy {
+    let default = Policy::default();
+    Policy {
+        refresh_buffer: f.seconds("refreshBufferSeconds", 0.0..=30.0 * DAY_SECONDS).unwrap_or(default.refresh_buffer),
+        default_lifetime: f
+            .seconds("defaultLifetimeSeconds", 1.0..=365.0 * DAY_SECONDS)
+            .unwrap_or(default.default_lifetime),
+    }
+}
+
+fn retry(f: &mut Fields<'_>) -> RetryPolicy {
+    let mut policy = RetryPolicy { attempts: 3, base: Duration::from_millis(500), max: Duration::from_secs(60) };
+    if let Some(mut retry) = f.object("retry") {
+        policy.attempts = retry.count("attempts", 1..=10).unwrap_or(policy.attempts);
+        policy.base = retry.millis("baseMs", 1.0..=600_000.0).unwrap_or(policy.base);
+        policy.max = retry.millis("maxMs", 1.0..=3_600_000.0).unwrap_or(policy.max.max(policy.base));
+        if policy.max < policy.base {
+            retry.fault("maxMs", "must not be less than retry.baseMs");
+        }
+        retry.finish();
+    }
+    policy
+}
+
+fn rate_limit(f: &mut Fields<'_>) -> RateLimit {
+    let mut limit = RateLimit { attempts: 10, per: Duration::from_secs(60) };
+    if let Some(mut fields) = f.object("rateLimit") {
+        limit.attempts = fields.count("attempts", 1..=10_000).unwrap_or(limit.attempts);
+        limit.per = fields.seconds("perSeconds", 1.0..=DAY_SECONDS).unwrap_or(limit.per);
+        fields.finish();
+    }
+    limit
+}
+
+fn storage(f: &mut Fields<'_>) -> Storage {
+    let Some(mut fields) = f.object("storage") else { return Storage::File(DEFAULT_FILE.into()) };
+    let kinds = ["memory", "file", "sqlite", "postgres", "redis", "prisma", "custom"];
+    let storage = match fields.one_of("kind", &kinds.map(|kind| (kind, kind))) {
+        Some("memory") => Storage::Memory,
+        Some("file") => Storage::File(fields.text("path").map_or_else(|| DEFAULT_FILE.into(), Into::into)),
+        Some(kind) => {
+            fields.fault("kind", format!("\"{kind}\" is not supported by this version of evertoken"));
+            return Storage::Memory;
+        }
+        None => {
+            // `one_of` has said what is wrong unless the field is not there at all.
+            fields.fault("kind", "must say where the token is kept: \"memory\" or \"file\"");
+            return Storage::Memory;
+        }
+    };
+    fields.finish();
+    storage
+}
+
+fn certificates(f: &mut Fields<'_>) -> Vec<String> {
+    let texts = f.texts("ca");
+    for text in &texts {
+        let fits = reqwest::Certificate::from_pem_bundle(text.as_bytes()).is_ok_and(|list| !list.is_empty());
+        if !fits {
+            f.fault("ca", "must hold certificates in PEM form (-----BEGIN CERTIFICATE-----)");
+        }
+    }
+    texts
+}
+
+fn alerts(f: &mut Fields<'_>) -> u32 {
+    let Some(mut alerts) = f.object("alerts") else { return 3 };
+    let after = alerts.count("afterFailures", 1..=1000).unwrap_or(3);
+    alerts.unsupported("webhookUrl");
+    alerts.finish();
+    after
+}
+
+fn origins(f: &mut Fields<'_>) {
+    for text in f.texts("allowedOrigins") {
+        let is_origin = Url::parse(&text).is_ok_and(|url| {
+            matches!(url.scheme(), "http" | "https") && url.path() == "/" && url.query().is_none() && url.username().is_empty()
+        });
+        if !is_origin {
+            f.fault("allowedOrigins", "must be origins, such as https://api.example.com");
+        }
+    }
+}

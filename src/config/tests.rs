@@ -1,0 +1,137 @@
+use serde_json::{Value, json};
+
+use super::*;
+use crate::error::{Error, ErrorKind};
+
+fn config(value: Value) -> Result<Config, Error> {
+    Config::from_json(value)
+}
+
+fn with(extra: &Value) -> Value {
+    let mut base = json!({ "authUrl": "https://auth.example.com/token", "clientId": "app", "clientSecret": "s3cret" });
+    for (key, value) in extra.as_object().unwrap() {
+        base[key] = value.clone();
+    }
+    base
+}
+
+#[test]
+fn each_wrong_value_is_refused_and_its_field_named() {
+    for (extra, field) in [
+        (json!({ "authUrl": "auth.example.com" }), "authUrl"),
+        (json!({ "authUrl": "ftp://auth.example.com" }), "authUrl"),
+        (json!({ "authUrl": "https://user:pass@auth.example.com" }), "authUrl"),
+        (json!({ "authUrl": "https://auth.example.com/#x" }), "authUrl"),
+        (json!({ "authUrl": "http://auth.example.com/token" }), "authUrl"),
+        (json!({ "authUrl": 7 }), "authUrl"),
+        (json!({ "clientId": "" }), "clientId"),
+        (json!({ "clientSecret": null }), "clientSecret"),
+        (json!({ "service": " " }), "service"),
+        (json!({ "service": "a\nb" }), "service"),
+        (json!({ "grant": "authorization_code" }), "grant"),
+        (json!({ "grant": "password" }), "grant"),
+        (json!({ "scope": "a  b" }), "scope"),
+        (json!({ "clientAuthentication": "none" }), "clientAuthentication"),
+        (json!({ "clientAuthentication": "private_key_jwt" }), "clientAuthentication"),
+        (json!({ "issuer": "https://auth.example.com" }), "issuer"),
+        (json!({ "dpop": true }), "dpop"),
+        (json!({ "token": "a\r\nb" }), "token"),
+        (json!({ "login": { "format": "xml" } }), "login.format"),
+        (json!({ "login": { "tokenpath": "x" } }), "login.tokenpath"),
+        (json!({ "login": { "format": "form", "body": { "a": { "b": 1 } } } }), "login.body"),
+        (json!({ "scheme": "two words" }), "scheme"),
+        (json!({ "headers": { "a b": "c" } }), "headers.a b"),
+        (json!({ "headers": { "x-key": "a\nb" } }), "headers.x-key"),
+        (json!({ "headers": { "Authorization": "Bearer x" } }), "headers.Authorization"),
+        (json!({ "refreshBufferSeconds": -1 }), "refreshBufferSeconds"),
+        (json!({ "defaultLifetimeSeconds": 0 }), "defaultLifetimeSeconds"),
+        (json!({ "timeoutMs": "10" }), "timeoutMs"),
+        (json!({ "timeoutMs": 1e9 }), "timeoutMs"),
+        (json!({ "retry": { "attempts": 1.5 } }), "retry.attempts"),
+        (json!({ "retry": { "baseMs": 100, "maxMs": 50 } }), "retry.maxMs"),
+        (json!({ "retry": 3 }), "retry"),
+        (json!({ "rateLimit": { "attempts": 0, "perSeconds": 60 } }), "rateLimit.attempts"),
+        (json!({ "onFailure": "explode" }), "onFailure"),
+        (json!({ "storage": { "kind": "floppy" } }), "storage.kind"),
+        (json!({ "storage": {} }), "storage.kind"),
+        (json!({ "storage": { "kind": "memory", "path": "x" } }), "storage.path"),
+        (json!({ "ca": "not a certificate" }), "ca"),
+        (json!({ "alerts": { "afterFailures": 0 } }), "alerts.afterFailures"),
+        (json!({ "allowedOrigins": ["https://a.example.com/path"] }), "allowedOrigins"),
+        (json!({ "baseUrl": "/relative" }), "baseUrl"),
+        (json!({ "clientID": "app" }), "clientID"),
+    ] {
+        let error = config(with(&extra)).expect_err(&extra.to_string());
+        assert_eq!(error.kind(), ErrorKind::Config, "{extra}");
+        assert_eq!(error.field(), Some(field), "{extra}: {}", error.message());
+    }
+}
+
+#[test]
+fn every_fault_is_told_at_once() {
+    let error = config(with(&json!({ "timeoutMs": -1, "scheme": "two words", "colour": "red" }))).unwrap_err();
+    for part in ["scheme must be", "timeoutMs must be", "colour is unknown"] {
+        assert!(error.message().contains(part), "{part}: {}", error.message());
+    }
+}
+
+#[test]
+fn an_unknown_key_near_a_known_one_is_put_right() {
+    let error = config(with(&json!({ "timeoutMS": 5 }))).unwrap_err();
+    assert!(error.message().contains("did you mean timeoutMs?"), "{}", error.message());
+}
+
+#[test]
+fn credentials_must_be_whole() {
+    for (value, field) in [
+        (json!({}), "authUrl"),
+        (json!({ "authUrl": "https://a.example.com" }), "clientId"),
+        (json!({ "authUrl": "https://a.example.com", "clientId": "x" }), "clientSecret"),
+        (json!({ "authUrl": "https://a.example.com", "clientSecret": "x" }), "clientId"),
+        (json!({ "authUrl": "https://a.example.com", "email": "a@b.c" }), "password"),
+        (json!({ "authUrl": "https://a.example.com", "password": "x" }), "email"),
+        (json!({ "email": "a@b.c", "password": "x" }), "authUrl"),
+    ] {
+        let error = config(value.clone()).expect_err(&value.to_string());
+        assert_eq!(error.field(), Some(field), "{value}: {}", error.message());
+    }
+    assert!(config(json!({ "token": "abc" })).is_ok(), "a manual token alone is a configuration");
+}
+
+#[test]
+fn no_fault_repeats_the_value_it_refuses() {
+    for extra in [
+        json!({ "clientSecret": ["hunter2"] }),
+        json!({ "token": "hunter2\n\u{1}" }),
+        json!({ "authUrl": "https://me:hunter2@auth.example.com" }),
+        json!({ "grant": "hunter2" }),
+        json!({ "headers": { "x-key": "hunter2\n" } }),
+    ] {
+        let error = config(with(&extra)).expect_err(&extra.to_string());
+        assert!(!format!("{error} {error:?}").contains("hunter2"), "{error}");
+    }
+}
+
+#[test]
+fn http_is_for_private_hosts_unless_it_is_allowed() {
+    assert!(config(with(&json!({ "authUrl": "http://127.0.0.1:8080/token" }))).is_ok());
+    assert!(config(with(&json!({ "authUrl": "http://auth.example.com", "allowInsecureHttp": true }))).is_ok());
+}
+
+#[test]
+fn equal_configurations_have_equal_fingerprints_in_any_order_of_keys() {
+    let one = config(json!({ "authUrl": "https://a.example.com", "email": "a@b.c", "password": "x" })).unwrap();
+    let two = config(json!({ "password": "x", "email": "a@b.c", "authUrl": "https://a.example.com" })).unwrap();
+    let three = config(json!({ "password": "y", "email": "a@b.c", "authUrl": "https://a.example.com" })).unwrap();
+    assert_eq!(one.fingerprint, two.fingerprint);
+    assert_ne!(one.fingerprint, three.fingerprint);
+}
+
+#[test]
+fn debug_of_a_configuration_holds_no_secret() {
+    let config = config(json!({
+        "authUrl": "https://a.example.com", "email": "a@b.c", "password": "hunter2", "clientId": "x",
+        "clientSecret": "hunter2", "token": "hunter2", "headers": { "x-key": "hunter2" }, "encryptionKey": "hunter2",
+    }));
+    assert!(!format!("{config:?}").contains("hunter2"));
+}

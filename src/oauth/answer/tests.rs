@@ -1,0 +1,167 @@
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+use serde_json::json;
+use zeroize::Zeroizing;
+
+use super::*;
+
+struct Answer {
+    status: u16,
+    headers: HeaderMap,
+    body: Vec<u8>,
+    login: LoginShape,
+    scheme: Option<Scheme>,
+}
+
+fn answer(body: impl AsRef<[u8]>) -> Answer {
+    let (headers, login) = (HeaderMap::new(), LoginShape::default());
+    Answer { status: 200, headers, body: body.as_ref().to_vec(), login, scheme: None }
+}
+
+impl Answer {
+    fn header(mut self, name: &'static str, value: &'static str) -> Self {
+        self.headers.append(HeaderName::from_static(name), HeaderValue::from_static(value));
+        self
+    }
+
+    fn read(&self) -> Result<Granted, Refusal> {
+        let body = Zeroizing::new(self.body.clone());
+        let password = Secret::new("hunter2");
+        let reading = Reading {
+            login: &self.login,
+            scheme: self.scheme.as_ref(),
+            secrets: vec![&password],
+            place: "the server".into(),
+            now: Timestamp::from_second(1_800_000_000.0),
+        };
+        read(&Response { status: self.status, headers: self.headers.clone(), body }, &reading)
+    }
+
+    fn token(&self) -> String {
+        self.read().unwrap().access_token.secret().expose().to_owned()
+    }
+
+    fn refused(&self) -> bool {
+        matches!(self.read(), Err(Refusal::NoToken(error)) if error.kind() == ErrorKind::Response)
+    }
+}
+
+#[test]
+fn the_example_of_rfc_6749_section_5_1_is_read() {
+    let granted = answer(
+        r#"{"access_token":"2YotnFZFEjr1zCsicMWpAA","token_type":"example","expires_in":3600,
+            "refresh_token":"tGzv3JOkF0XG5Qx2TlKWIA","example_parameter":"example_value"}"#
+            .replace("\"example\",", "\"bearer\","),
+    )
+    .read()
+    .unwrap();
+    assert_eq!(granted.access_token.secret().expose(), "2YotnFZFEjr1zCsicMWpAA");
+    assert_eq!(granted.scheme.as_str(), "Bearer");
+    assert_eq!(granted.refresh_token.unwrap().expose(), "tGzv3JOkF0XG5Qx2TlKWIA");
+    assert_eq!(granted.refresh_name, Some("refresh_token"));
+    assert_eq!(granted.lifetime, Some(Duration::from_secs(3600)));
+}
+
+#[test]
+fn a_token_is_found_under_each_of_its_names() {
+    for name in TOKEN_NAMES {
+        assert_eq!(answer(json!({ *name: "abc" }).to_string()).token(), "abc", "{name}");
+        assert_eq!(answer(json!({ "data": { *name: "abc" } }).to_string()).token(), "abc", "data.{name}");
+    }
+    assert_eq!(answer(r#"{"access_token":null,"token":"abc"}"#).token(), "abc");
+    assert_eq!(answer(r#"{"csrf_token":"decoy","access_token":"abc"}"#).token(), "abc");
+    assert_eq!(answer("\u{feff}{\"token\":\"abc\"}").token(), "abc");
+}
+
+#[test]
+fn a_token_is_found_in_the_authorization_header() {
+    assert_eq!(answer("").header("authorization", "Bearer abc").token(), "abc");
+    assert_eq!(answer("{}").header("authorization", "abc").token(), "abc");
+    let other = answer("").header("authorization", "Token abc").read().unwrap();
+    assert_eq!(other.scheme.as_str(), "Token");
+    assert!(answer("").header("authorization", "Basic dXNlcjpwYXNz").refused());
+    assert!(answer("").header("authorization", "Bearer a").header("authorization", "Bearer b").refused());
+}
+
+#[test]
+fn nothing_is_coerced_into_a_token() {
+    for body in [
+        r#"{"access_token":["abc"]}"#, r#"{"access_token":12345}"#, r#"{"access_token":true}"#, r#"{"access_token":""}"#,
+        r#"{"access_token":"Bearer "}"#, r#"{"access_token":"a\r\nb"}"#, r#"{"access_token":"abc\u0085"}"#,
+        r#"{"access_token":"undefined"}"#, r#"{"access_token":"hunter2"}"#, r#"{"id_token":"abc"}"#,
+        r#"{"result":{"access_token":"abc"}}"#, r#"[{"access_token":"abc"}]"#, "null", "42", "", "<html>",
+        r#"{"access_token":"abc","expires_in":36"#, r#"{"access_token":"abc"} trailing"#, "{'access_token':'abc'}",
+        r#"{"access_token":"abc\ud800"}"#, r#"{"access_token":"abc","expires_in":NaN}"#, r#"{"success":false}"#,
+    ] {
+        assert!(answer(body).refused(), "{body}");
+    }
+    assert!(answer(b"{\"access_token\":\"ab\xff\xfec\"}").refused(), "invalid UTF-8");
+    assert!(answer("[".repeat(100_000)).refused(), "nested deeper than any answer");
+}
+
+#[test]
+fn an_error_under_a_status_of_success_is_an_error() {
+    assert!(matches!(answer(r#"{"error":"invalid_grant"}"#).read(), Err(Refusal::Rejected(_))));
+    assert!(answer(r#"{"error":"server_error","access_token":"abc"}"#).refused());
+    assert_eq!(answer(r#"{"error":null,"access_token":"abc"}"#).token(), "abc");
+}
+
+#[test]
+fn a_token_of_a_type_that_is_not_understood_is_not_used() {
+    for body in [r#""bearer""#, r#""BEARER""#, "null", r#""""#] {
+        let granted = answer(format!(r#"{{"access_token":"abc","token_type":{body}}}"#)).read().unwrap();
+        assert_eq!(granted.scheme.as_str(), "Bearer", "{body}");
+    }
+    for body in [r#""mac""#, r#""DPoP""#, "1", r#""N_A""#] {
+        assert!(answer(format!(r#"{{"access_token":"abc","token_type":{body}}}"#)).refused(), "{body}");
+    }
+    let mut configured = answer(r#"{"access_token":"abc","token_type":"mac"}"#);
+    configured.scheme = Scheme::parse("Token");
+    assert_eq!(configured.read().unwrap().scheme.as_str(), "Token");
+}
+
+#[test]
+fn configured_paths_are_the_only_ones() {
+    let mut shaped = answer(r#"{"access_token":"decoy","result":{"t":"abc","r":"rt","ttl":60}}"#);
+    shaped.login.token_path = Some("result.t".into());
+    shaped.login.refresh_token_path = Some("result.r".into());
+    shaped.login.expires_path = Some("result.ttl".into());
+    let granted = shaped.read().unwrap();
+    assert_eq!(granted.access_token.secret().expose(), "abc");
+    assert_eq!(granted.refresh_token.unwrap().expose(), "rt");
+    assert_eq!(granted.lifetime, Some(Duration::from_secs(60)));
+    shaped.login.token_path = Some("result.none".into());
+    assert!(shaped.refused());
+}
+
+#[test]
+fn an_impossible_refresh_token_is_dropped_and_the_access_token_kept() {
+    for value in [json!("a\r\nb"), json!(null), json!(""), json!(7)] {
+        let granted = answer(json!({ "access_token": "abc", "refresh_token": value }).to_string()).read().unwrap();
+        assert!(granted.refresh_token.is_none(), "{value}");
+    }
+}
+
+#[test]
+fn a_token_that_is_over_is_no_token() {
+    assert!(answer(r#"{"access_token":"abc","expires_in":0}"#).refused());
+    assert!(answer(r#"{"access_token":"abc","expires_in":-1}"#).refused());
+}
+
+#[test]
+fn the_error_names_fields_and_no_values() {
+    let Err(Refusal::NoToken(error)) = answer(r#"{"result":"abc","hunter2":1,"a b":2,"ok":true}"#).read() else {
+        panic!("a token was found");
+    };
+    assert!(error.message().contains("ok, result"), "{error}");
+    for hidden in ["abc", "hunter2", "a b"] {
+        assert!(!error.message().contains(hidden), "{error}");
+    }
+}
+
+#[test]
+fn a_form_is_read_where_the_header_says_so() {
+    let form = answer("access_token=abc&expires_in=3600&token_type=bearer")
+        .header("content-type", "application/x-www-form-urlencoded");
+    assert_eq!(form.token(), "abc");
+    assert_eq!(form.read().unwrap().lifetime, Some(Duration::from_secs(3600)));
+}

@@ -1,0 +1,59 @@
+//! A login endpoint that takes the configured body.
+
+use serde_json::{Map, Value};
+use url::Url;
+
+use crate::config::{Config, Credentials};
+use crate::domain::Secret;
+use crate::oauth::{self, Form};
+use crate::transport::Request;
+
+pub(super) fn request(url: &Url, config: &Config) -> Request {
+    let template = config.login.body.clone().unwrap_or_default();
+    let body: Map<_, _> =
+        template.into_iter().map(|(key, value)| (key, filled(value, &config.credentials))).collect();
+    if !config.login.form {
+        return oauth::json(url, body);
+    }
+    body.iter().fold(Form::new(url), |form, (key, value)| form.field(key, &flat(value))).into_request()
+}
+
+/// The value with `{email}`, `{username}` and `{password}` filled in, wherever a text stands in it. What is
+/// filled in is not looked at again: a password may well hold `{email}`.
+fn filled(value: Value, credentials: &Credentials) -> Value {
+    match value {
+        Value::String(text) => Value::String(fill(&text, credentials)),
+        Value::Array(list) => list.into_iter().map(|item| filled(item, credentials)).collect(),
+        Value::Object(map) => map.into_iter().map(|(key, item)| (key, filled(item, credentials))).collect(),
+        other => other,
+    }
+}
+
+fn fill(template: &str, credentials: &Credentials) -> String {
+    let values = [
+        ("{email}", credentials.email.as_deref().or(credentials.username.as_deref())),
+        ("{username}", credentials.username()),
+        ("{password}", credentials.password.as_ref().map(Secret::expose)),
+    ];
+    let mut text = String::new();
+    let mut rest = template;
+    while let Some(at) = rest.find('{') {
+        let (before, tail) = rest.split_at(at);
+        text.push_str(before);
+        let (written, length) = match values.iter().find(|(name, _)| tail.starts_with(name)) {
+            Some((name, value)) => (value.unwrap_or_default(), name.len()),
+            None => ("{", 1),
+        };
+        text.push_str(written);
+        rest = &tail[length..];
+    }
+    text + rest
+}
+
+fn flat(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Null => String::new(),
+        other => other.to_string(),
+    }
+}

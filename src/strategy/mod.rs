@@ -1,0 +1,164 @@
+//! How a token is had: one file a grant or login format, and the search that chooses among them.
+
+mod client_credentials;
+mod login_custom;
+mod login_json;
+mod password;
+mod refresh;
+mod search;
+#[cfg(test)]
+mod tests;
+
+use serde::{Deserialize, Serialize};
+use url::Url;
+
+use crate::config::{ClientAuthentication, Config, Grant};
+use crate::oauth::ClientSecret;
+use crate::transport::Request;
+
+pub use refresh::RefreshWay;
+pub use search::{Exchange, Obtained, Search};
+
+/// The endpoints that are tried where the configuration allows it, on the configured origin only.
+const COMMON_PATHS: [&str; 6] =
+    ["/oauth/token", "/api/oauth/token", "/auth/oauth/token", "/api/auth/token", "/api/login", "/api/auth/login"];
+
+/// The form of a request for a token with a credential.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Format {
+    /// The client credentials grant.
+    ClientCredentials,
+    /// The password grant.
+    Password,
+    /// JSON `{email, password}`.
+    JsonEmail,
+    /// JSON `{username, password}`.
+    JsonUsername,
+    /// The configured body.
+    Custom,
+}
+
+impl Format {
+    /// The grant, as the status names it.
+    pub fn grant(self) -> &'static str {
+        match self {
+            Self::ClientCredentials => "client_credentials",
+            Self::Password => "password",
+            Self::JsonEmail | Self::JsonUsername | Self::Custom => "login",
+        }
+    }
+}
+
+/// One way to ask: where, in which form, with which client authentication.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Strategy {
+    /// The endpoint.
+    pub endpoint: Url,
+    /// The form of the request.
+    pub format: Format,
+    /// The client's authentication, where the form has one and a secret to send.
+    #[serde(with = "method_name", default, skip_serializing_if = "Option::is_none")]
+    pub method: Option<ClientAuthentication>,
+    /// The name the refresh token came by, where one came.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refresh_name: Option<String>,
+}
+
+impl Strategy {
+    /// The form of the request, as the status names it.
+    pub fn format_name(&self) -> &'static str {
+        match (self.format, self.method) {
+            (Format::ClientCredentials, Some(ClientAuthentication::Post)) => "client_secret_post",
+            (Format::ClientCredentials, _) => "client_secret_basic",
+            (Format::Password, _) => "form",
+            (Format::JsonEmail, _) => "json_email",
+            (Format::JsonUsername, _) => "json_username",
+            (Format::Custom, _) => "custom",
+        }
+    }
+
+    /// The request that asks this way.
+    pub fn request(&self, config: &Config) -> Request {
+        let mut request = match self.format {
+            Format::ClientCredentials => client_credentials::request(self, config),
+            Format::Password => password::request(self, config),
+            Format::JsonEmail => login_json::request(&self.endpoint, "email", config.credentials.email.as_deref(), config),
+            Format::JsonUsername => {
+                login_json::request(&self.endpoint, "username", config.credentials.username(), config)
+            }
+            Format::Custom => login_custom::request(&self.endpoint, config),
+        };
+        request.headers.extend(config.headers.iter().cloned());
+        request
+    }
+
+    /// The client, as this way authenticates it.
+    fn client<'c>(&self, config: &'c Config) -> Option<ClientSecret<'c>> {
+        let credentials = &config.credentials;
+        Some(ClientSecret {
+            id: credentials.client_id.as_deref()?,
+            secret: credentials.client_secret.as_ref(),
+            method: self.method.unwrap_or(ClientAuthentication::Basic),
+        })
+    }
+}
+
+/// The formats that a configuration allows, in the order in which they are tried.
+fn formats(config: &Config) -> Vec<Format> {
+    let client = vec![Format::ClientCredentials];
+    let login = login_formats(config);
+    let (has_client, has_login) = (config.credentials.has_client(), config.credentials.has_login());
+    match config.grant {
+        Some(Grant::ClientCredentials) => client,
+        Some(Grant::Password) => vec![Format::Password],
+        Some(Grant::Login) => login,
+        None if has_client && has_login => {
+            let path = config.endpoint.as_ref().map_or("", Url::path);
+            let ends_in_token = path.trim_end_matches('/').rsplit('/').next() == Some("token");
+            if ends_in_token { [client, login].concat() } else { [login, client].concat() }
+        }
+        None if has_login => login,
+        None if has_client => client,
+        None => Vec::new(),
+    }
+}
+
+fn login_formats(config: &Config) -> Vec<Format> {
+    if config.login.body.is_some() {
+        return vec![Format::Custom];
+    }
+    let email = config.credentials.email.is_some().then_some(Format::JsonEmail);
+    email.into_iter().chain([Format::JsonUsername, Format::Password]).collect()
+}
+
+/// The endpoints in the order in which they are tried; whether the first was asked for by name.
+fn endpoints(config: &Config) -> Vec<Url> {
+    let Some(configured) = &config.endpoint else { return Vec::new() };
+    let is_bare = configured.path() == "/" && configured.query().is_none();
+    let common = COMMON_PATHS.iter().filter_map(|path| configured.join(path).ok()).filter(|url| url != configured);
+    match config.probe {
+        Some(false) => vec![configured.clone()],
+        _ if is_bare => common.collect(),
+        _ => std::iter::once(configured.clone()).chain(common).collect(),
+    }
+}
+
+/// `method` under its registered name.
+mod method_name {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    use crate::config::ClientAuthentication::{self, Basic, Post};
+
+    const NAMES: [(ClientAuthentication, &str); 2] = [(Basic, "client_secret_basic"), (Post, "client_secret_post")];
+
+    #[expect(clippy::ref_option, reason = "the signature is serde's")]
+    pub(super) fn serialize<S: Serializer>(method: &Option<ClientAuthentication>, to: S) -> Result<S::Ok, S::Error> {
+        NAMES.iter().find(|(known, _)| Some(*known) == *method).map(|(_, name)| *name).serialize(to)
+    }
+
+    pub(super) fn deserialize<'d, D: Deserializer<'d>>(from: D) -> Result<Option<ClientAuthentication>, D::Error> {
+        let name = Option::<String>::deserialize(from)?;
+        Ok(NAMES.iter().find(|(_, known)| Some(*known) == name.as_deref()).map(|(method, _)| *method))
+    }
+}

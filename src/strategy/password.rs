@@ -1,0 +1,17 @@
+//! The password grant, [RFC 6749 §4.3](https://www.rfc-editor.org/rfc/rfc6749#section-4.3).
+//!
+//! RFC 9700 §2.4 forbids it to new servers; many old ones have nothing else.
+
+use super::{Strategy, client_credentials};
+use crate::config::Config;
+use crate::domain::Secret;
+use crate::oauth::Form;
+use crate::transport::Request;
+
+pub(super) fn request(strategy: &Strategy, config: &Config) -> Request {
+    let credentials = &config.credentials;
+    let form = Form::grant(&strategy.endpoint, "password")
+        .field("username", credentials.username().unwrap_or_default())
+        .field("password", credentials.password.as_ref().map_or("", Secret::expose));
+    client_credentials::target(form, config).client(strategy.client(config).as_ref()).into_request()
+}

@@ -1,0 +1,60 @@
+//! The refresh grant, [RFC 6749 §6](https://www.rfc-editor.org/rfc/rfc6749#section-6), and what login
+//! endpoints have instead.
+
+use serde_json::Map;
+use url::Url;
+
+use super::{Format, Strategy};
+use crate::config::{Config, RefreshFormat};
+use crate::domain::Secret;
+use crate::oauth::{self, Form};
+use crate::transport::Request;
+
+/// Where and how a refresh token is spent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RefreshWay {
+    /// The address.
+    pub url: Url,
+    format: RefreshFormat,
+}
+
+impl RefreshWay {
+    /// The way that fits what the refresh token was had by: at the token endpoint as a form, at `refreshUrl`
+    /// as JSON, unless `refreshFormat` says otherwise. A login endpoint without `refreshUrl` has none.
+    pub fn of(strategy: &Strategy, config: &Config) -> Option<Self> {
+        let has_token_endpoint = matches!(strategy.format, Format::ClientCredentials | Format::Password);
+        let (url, usual) = match &config.refresh.url {
+            Some(url) if has_token_endpoint && *url == strategy.endpoint => (url, RefreshFormat::Form),
+            Some(url) => (url, RefreshFormat::Json),
+            None if has_token_endpoint => (&strategy.endpoint, RefreshFormat::Form),
+            None => return None,
+        };
+        Some(Self { url: url.clone(), format: config.refresh.format.unwrap_or(usual) })
+    }
+
+    /// The request that spends `refresh_token`.
+    pub fn request(&self, strategy: &Strategy, refresh_token: &Secret, config: &Config) -> Request {
+        let mut request = match self.format {
+            RefreshFormat::Form => Form::grant(&self.url, "refresh_token")
+                .field("refresh_token", refresh_token.expose())
+                .client(strategy.client(config).as_ref())
+                .into_request(),
+            RefreshFormat::Json => {
+                let name = strategy.refresh_name.as_deref().unwrap_or("refresh_token");
+                oauth::json(&self.url, Map::from_iter([(name.to_owned(), refresh_token.expose().into())]))
+            }
+            RefreshFormat::Bearer => oauth::bearer_refresh(&self.url, refresh_token),
+        };
+        request.headers.extend(config.headers.iter().cloned());
+        request
+    }
+
+    /// How, as the status names it.
+    pub fn format_name(&self) -> &'static str {
+        match self.format {
+            RefreshFormat::Form => "form",
+            RefreshFormat::Json => "json",
+            RefreshFormat::Bearer => "bearer",
+        }
+    }
+}

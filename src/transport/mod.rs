@@ -1,0 +1,81 @@
+//! Bytes over HTTP: what goes out, what comes back, and the one client that carries them.
+
+mod http;
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use reqwest::header::HeaderMap;
+use url::Url;
+use zeroize::Zeroizing;
+
+use crate::domain::Secret;
+use crate::error::Result;
+
+pub use http::HttpTransport;
+
+/// A POST. Everything in it may be secret, so nothing in it prints.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// Where to.
+    pub url: Url,
+    /// Names and values beyond those the client writes itself.
+    pub headers: Vec<(String, Secret)>,
+    /// What is posted.
+    pub body: Body,
+}
+
+/// The body of a [`Request`], already encoded.
+#[derive(Clone, Debug)]
+pub enum Body {
+    /// Nothing.
+    Empty,
+    /// `application/x-www-form-urlencoded`.
+    Form(Secret),
+    /// `application/json`.
+    Json(Secret),
+}
+
+impl Body {
+    /// The media type that names the encoding.
+    pub fn content_type(&self) -> Option<&'static str> {
+        match self {
+            Self::Empty => None,
+            Self::Form(_) => Some("application/x-www-form-urlencoded"),
+            Self::Json(_) => Some("application/json"),
+        }
+    }
+
+    fn into_text(self) -> Option<Secret> {
+        match self {
+            Self::Empty => None,
+            Self::Form(text) | Self::Json(text) => Some(text),
+        }
+    }
+}
+
+/// A whole answer: at most 1 MiB, decoded.
+pub struct Response {
+    /// The HTTP status.
+    pub status: u16,
+    /// The headers as they came.
+    pub headers: HeaderMap,
+    /// The body.
+    pub body: Zeroizing<Vec<u8>>,
+}
+
+impl Response {
+    /// The first value of a header, where it is text.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+}
+
+/// Sends one request and brings back one whole answer.
+#[async_trait]
+pub trait Transport: Send + Sync {
+    /// # Errors
+    /// `Timeout`, `Network` and `Response` (an answer too long or with a broken coding), which back off;
+    /// `Tls` and `Endpoint` (a redirect to another origin), which do not heal by themselves.
+    async fn send(&self, request: Request, timeout: Duration) -> Result<Response>;
+}
