@@ -18,6 +18,9 @@ pub trait Clock: Send + Sync + 'static {
 
     /// Returns at `moment` by the wall clock, at once when that is past.
     async fn sleep_until(&self, moment: Timestamp);
+
+    /// Returns after `span`, wherever the wall clock is set to meanwhile.
+    async fn sleep(&self, span: Duration);
 }
 
 /// The machine's clock.
@@ -41,6 +44,10 @@ impl Clock for SystemClock {
             tokio::time::sleep(left.min(LONGEST_STEP)).await;
         }
     }
+
+    async fn sleep(&self, span: Duration) {
+        tokio::time::sleep(span).await;
+    }
 }
 
 /// A clock that stands still until a test moves it.
@@ -60,6 +67,11 @@ impl ManualClock {
         self.now.send_modify(|now| *now = now.plus(by));
     }
 
+    /// How many wait for a moment to come.
+    pub fn sleepers(&self) -> usize {
+        self.now.receiver_count()
+    }
+
     /// Sets the clock, forward or back, as an administrator or NTP does.
     pub fn set(&self, to: Timestamp) {
         self.now.send_replace(to);
@@ -76,6 +88,10 @@ impl Clock for ManualClock {
         let mut ticks = self.now.subscribe();
         // The sender lives in self, so the wait ends only when the moment has come.
         let _ = ticks.wait_for(|now| *now >= moment).await;
+    }
+
+    async fn sleep(&self, span: Duration) {
+        self.sleep_until(self.now().plus(span)).await;
     }
 }
 

@@ -11,10 +11,20 @@ pub mod error;
 pub mod config;
 
 pub mod clock;
+pub mod log;
 pub mod runtime;
 
+pub mod crypto;
 pub mod transport;
 
 pub mod oauth;
-
+pub mod store;
 pub mod strategy;
+
+pub mod service;
+
+pub mod scheduler;
+
+// The wall: without the feature, and in Rust's own tests, no napi is compiled.
+#[cfg(all(feature = "napi", not(test)))]
+mod binding;

@@ -26,8 +26,9 @@ impl Faults {
         let Some((field, message)) = faults.first() else {
             return Ok(value);
         };
-        let others: String = faults.iter().skip(1).map(|(field, message)| format!("; {field} {message}")).collect();
-        Err(Error::config(field, format!("{message}{others}")))
+        let others = faults[1..].iter().map(|(field, message)| format!("{field} {message}"));
+        let messages: Vec<_> = std::iter::once(message.clone()).chain(others).collect();
+        Err(Error::config(field, messages.join("; ")))
     }
 }
 
@@ -59,7 +60,12 @@ impl<'f> Fields<'f> {
     }
 
     /// Takes `key` and reads it, or notes that it `must be` something else.
-    fn read<T>(&mut self, key: &'static str, must_be: &str, read: impl FnOnce(Value) -> Option<T>) -> Option<T> {
+    fn read<T>(
+        &mut self,
+        key: &'static str,
+        must_be: &str,
+        read: impl FnOnce(Value) -> Option<T>,
+    ) -> Option<T> {
         let value = self.take(key)?;
         let found = kind_of(&value);
         let result = read(value);
@@ -107,7 +113,11 @@ impl<'f> Fields<'f> {
         let must_be = format!("a whole number from {} to {}", range.start(), range.end());
         self.read(key, &must_be, |value| {
             let number = value.as_f64().filter(|number| number.fract() == 0.0)?;
-            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the range is checked below")]
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "the range is checked below"
+            )]
             let count = number.clamp(0.0, f64::from(u32::MAX)) as u32;
             (f64::from(count) - number == 0.0 && range.contains(&count)).then_some(count)
         })
@@ -134,7 +144,9 @@ impl<'f> Fields<'f> {
         let text = self.text(key)?;
         let fault = match Url::parse(text.trim()) {
             Err(error) => format!("is no absolute URL: {error}"),
-            Ok(url) if !matches!(url.scheme(), "http" | "https") => "must begin with https:// or http://".into(),
+            Ok(url) if !matches!(url.scheme(), "http" | "https") => {
+                "must begin with https:// or http://".into()
+            }
             Ok(url) if !url.username().is_empty() || url.password().is_some() => {
                 "must not hold a user name or password: set the credentials on their own".into()
             }

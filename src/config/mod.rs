@@ -15,6 +15,7 @@ use url::Url;
 use crate::domain::{AccessToken, Policy, Scheme, Secret, ServiceName};
 
 pub use network::is_private_host;
+pub use read::SchedulerFields;
 
 /// Everything a service needs to know, from `TokenServiceConfig`.
 #[derive(Clone, Debug)]
@@ -41,6 +42,8 @@ pub struct Config {
     pub login: LoginShape,
     /// Where and how a refresh token is spent, when not at the token endpoint.
     pub refresh: RefreshShape,
+    /// Where tokens are revoked (RFC 7009), when that is said.
+    pub revocation_url: Option<Url>,
     /// The word before the token, when it is said.
     pub scheme: Option<Scheme>,
     /// Sent with every token request.

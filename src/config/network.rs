@@ -41,12 +41,24 @@ mod tests {
     #[test]
     fn private_hosts_are_told_from_public_ones() {
         let private = |host: &str| is_private_host(&Url::parse(&format!("http://{host}/")).unwrap());
-        for host in ["localhost", "127.0.0.1", "[::1]", "10.0.0.7", "172.16.0.1", "192.168.1.1", "[fd00::1]", "auth:8080",
-            "auth.default.svc.cluster.local", "[::ffff:10.0.0.1]", "sso.localhost"]
-        {
+        for host in [
+            "localhost",
+            "127.0.0.1",
+            "[::1]",
+            "10.0.0.7",
+            "172.16.0.1",
+            "192.168.1.1",
+            "[fd00::1]",
+            "auth:8080",
+            "auth.default.svc.cluster.local",
+            "[::ffff:10.0.0.1]",
+            "sso.localhost",
+        ] {
             assert!(private(host), "{host}");
         }
-        for host in ["example.com", "8.8.8.8", "172.32.0.1", "[2001:db8::1]", "localhost.example.com", "0x8080808"] {
+        for host in
+            ["example.com", "8.8.8.8", "172.32.0.1", "[2001:db8::1]", "localhost.example.com", "0x8080808"]
+        {
             assert!(!private(host), "{host}");
         }
     }

@@ -10,8 +10,8 @@ use url::Url;
 
 use super::fields::{Faults, Fields};
 use super::{
-    ClientAuthentication, Config, Credentials, Grant, LoginShape, OnFailure, RateLimit, RefreshFormat, RefreshShape,
-    RetryPolicy, Storage, is_private_host,
+    ClientAuthentication, Config, Credentials, Grant, LoginShape, OnFailure, RateLimit, RefreshFormat,
+    RefreshShape, RetryPolicy, Storage, is_private_host,
 };
 use crate::domain::{AccessToken, Policy, Scheme, Secret, ServiceName};
 use crate::error::{Error, Result};
@@ -21,7 +21,14 @@ const DEFAULT_FILE: &str = "./data/token-cache.json";
 
 /// Headers that evertoken writes itself; another value would make another request of it.
 const OWN_HEADERS: [&str; 8] = [
-    "authorization", "content-type", "content-length", "host", "accept", "accept-encoding", "connection", "transfer-encoding",
+    "authorization",
+    "content-type",
+    "content-length",
+    "host",
+    "accept",
+    "accept-encoding",
+    "connection",
+    "transfer-encoding",
 ];
 
 impl Config {
@@ -76,9 +83,14 @@ fn read(f: &mut Fields<'_>) -> Config {
             url: endpoint(f, "refreshUrl", allow_insecure_http),
             format: f.one_of(
                 "refreshFormat",
-                &[("form", RefreshFormat::Form), ("json", RefreshFormat::Json), ("bearer", RefreshFormat::Bearer)],
+                &[
+                    ("form", RefreshFormat::Form),
+                    ("json", RefreshFormat::Json),
+                    ("bearer", RefreshFormat::Bearer),
+                ],
             ),
         },
+        revocation_url: endpoint(f, "revocationUrl", allow_insecure_http),
         scheme: scheme(f),
         headers: headers(f),
         probe: f.flag("probe"),
@@ -87,7 +99,10 @@ fn read(f: &mut Fields<'_>) -> Config {
         retry: retry(f),
         rate_limit: rate_limit(f),
         on_failure: f
-            .one_of("onFailure", &[("unauthenticated", OnFailure::Unauthenticated), ("throw", OnFailure::Throw)])
+            .one_of(
+                "onFailure",
+                &[("unauthenticated", OnFailure::Unauthenticated), ("throw", OnFailure::Throw)],
+            )
             .unwrap_or(OnFailure::Unauthenticated),
         storage: storage(f),
         encryption_keys: f.texts("encryptionKey").into_iter().map(Secret::new).collect(),
@@ -97,7 +112,6 @@ fn read(f: &mut Fields<'_>) -> Config {
         alert_after_failures: alerts(f),
         fingerprint: {
             // Read by the JavaScript side, which owns `fetch`; checked here with the rest.
-            endpoint(f, "revocationUrl", allow_insecure_http);
             f.url("baseUrl");
             origins(f);
             0
@@ -113,7 +127,10 @@ fn check_whole(config: &Config, faults: &Faults) {
         faults.add("password", "is missing beside email or username (EXTERNAL_API_PASSWORD)");
     }
     if config.credentials.username().is_none() && password.is_some() {
-        faults.add("email", "or username is missing beside password (EXTERNAL_API_EMAIL, EXTERNAL_API_USERNAME)");
+        faults.add(
+            "email",
+            "or username is missing beside password (EXTERNAL_API_EMAIL, EXTERNAL_API_USERNAME)",
+        );
     }
     if client_secret.is_some() && client_id.is_none() {
         faults.add("clientId", "is missing beside clientSecret (OAUTH_CLIENT_ID)");
@@ -194,7 +211,9 @@ fn client_authentication(f: &mut Fields<'_>) -> Option<ClientAuthentication> {
 
 fn manual_token(f: &mut Fields<'_>) -> Option<AccessToken> {
     let text = f.text("token")?;
-    AccessToken::parse(&text).map_err(|fault| f.fault("token", format!("is no token: {}", fault.as_str()))).ok()
+    AccessToken::parse(&text)
+        .map_err(|fault| f.fault("token", format!("is no token: {}", fault.as_str())))
+        .ok()
 }
 
 fn login(f: &mut Fields<'_>) -> LoginShape {
@@ -245,7 +264,9 @@ fn headers(f: &mut Fields<'_>) -> Vec<(String, Secret)> {
 fn policy(f: &mut Fields<'_>) -> Policy {
     let default = Policy::default();
     Policy {
-        refresh_buffer: f.seconds("refreshBufferSeconds", 0.0..=30.0 * DAY_SECONDS).unwrap_or(default.refresh_buffer),
+        refresh_buffer: f
+            .seconds("refreshBufferSeconds", 0.0..=30.0 * DAY_SECONDS)
+            .unwrap_or(default.refresh_buffer),
         default_lifetime: f
             .seconds("defaultLifetimeSeconds", 1.0..=365.0 * DAY_SECONDS)
             .unwrap_or(default.default_lifetime),
@@ -253,7 +274,8 @@ fn policy(f: &mut Fields<'_>) -> Policy {
 }
 
 fn retry(f: &mut Fields<'_>) -> RetryPolicy {
-    let mut policy = RetryPolicy { attempts: 3, base: Duration::from_millis(500), max: Duration::from_secs(60) };
+    let mut policy =
+        RetryPolicy { attempts: 3, base: Duration::from_millis(500), max: Duration::from_secs(60) };
     if let Some(mut retry) = f.object("retry") {
         policy.attempts = retry.count("attempts", 1..=10).unwrap_or(policy.attempts);
         policy.base = retry.millis("baseMs", 1.0..=600_000.0).unwrap_or(policy.base);
@@ -318,10 +340,45 @@ fn alerts(f: &mut Fields<'_>) -> u32 {
 fn origins(f: &mut Fields<'_>) {
     for text in f.texts("allowedOrigins") {
         let is_origin = Url::parse(&text).is_ok_and(|url| {
-            matches!(url.scheme(), "http" | "https") && url.path() == "/" && url.query().is_none() && url.username().is_empty()
+            matches!(url.scheme(), "http" | "https")
+                && url.path() == "/"
+                && url.query().is_none()
+                && url.username().is_empty()
         });
         if !is_origin {
             f.fault("allowedOrigins", "must be origins, such as https://api.example.com");
         }
+    }
+}
+
+/// The fields of `SchedulerOptions`, as far as they are set.
+#[derive(Debug, Default)]
+pub struct SchedulerFields {
+    /// `refreshIntervalSeconds`.
+    pub refresh_interval: Option<Duration>,
+    /// `everyInterval`.
+    pub every_interval: Option<bool>,
+    /// `healthCheckIntervalSeconds`.
+    pub health_check_interval: Option<Duration>,
+    /// `recoverAfterFailures`.
+    pub recover_after_failures: Option<u32>,
+}
+
+impl SchedulerFields {
+    /// Checks the options; the error names every faulty field.
+    pub fn from_json(value: Value) -> Result<Self> {
+        let Value::Object(map) = value else {
+            return Err(Error::config("options", "must be an object"));
+        };
+        let faults = Faults::default();
+        let mut f = Fields::new(map, &faults);
+        let read = Self {
+            refresh_interval: f.seconds("refreshIntervalSeconds", 1.0..=7.0 * DAY_SECONDS),
+            every_interval: f.flag("everyInterval"),
+            health_check_interval: f.seconds("healthCheckIntervalSeconds", 1.0..=7.0 * DAY_SECONDS),
+            recover_after_failures: f.count("recoverAfterFailures", 1..=1000),
+        };
+        f.finish();
+        faults.into_result(read)
     }
 }

@@ -8,7 +8,8 @@ fn config(value: Value) -> Result<Config, Error> {
 }
 
 fn with(extra: &Value) -> Value {
-    let mut base = json!({ "authUrl": "https://auth.example.com/token", "clientId": "app", "clientSecret": "s3cret" });
+    let mut base =
+        json!({ "authUrl": "https://auth.example.com/token", "clientId": "app", "clientSecret": "s3cret" });
     for (key, value) in extra.as_object().unwrap() {
         base[key] = value.clone();
     }
@@ -69,7 +70,8 @@ fn each_wrong_value_is_refused_and_its_field_named() {
 
 #[test]
 fn every_fault_is_told_at_once() {
-    let error = config(with(&json!({ "timeoutMs": -1, "scheme": "two words", "colour": "red" }))).unwrap_err();
+    let error =
+        config(with(&json!({ "timeoutMs": -1, "scheme": "two words", "colour": "red" }))).unwrap_err();
     for part in ["scheme must be", "timeoutMs must be", "colour is unknown"] {
         assert!(error.message().contains(part), "{part}: {}", error.message());
     }
@@ -115,14 +117,19 @@ fn no_fault_repeats_the_value_it_refuses() {
 #[test]
 fn http_is_for_private_hosts_unless_it_is_allowed() {
     assert!(config(with(&json!({ "authUrl": "http://127.0.0.1:8080/token" }))).is_ok());
-    assert!(config(with(&json!({ "authUrl": "http://auth.example.com", "allowInsecureHttp": true }))).is_ok());
+    assert!(
+        config(with(&json!({ "authUrl": "http://auth.example.com", "allowInsecureHttp": true }))).is_ok()
+    );
 }
 
 #[test]
 fn equal_configurations_have_equal_fingerprints_in_any_order_of_keys() {
-    let one = config(json!({ "authUrl": "https://a.example.com", "email": "a@b.c", "password": "x" })).unwrap();
-    let two = config(json!({ "password": "x", "email": "a@b.c", "authUrl": "https://a.example.com" })).unwrap();
-    let three = config(json!({ "password": "y", "email": "a@b.c", "authUrl": "https://a.example.com" })).unwrap();
+    let one =
+        config(json!({ "authUrl": "https://a.example.com", "email": "a@b.c", "password": "x" })).unwrap();
+    let two =
+        config(json!({ "password": "x", "email": "a@b.c", "authUrl": "https://a.example.com" })).unwrap();
+    let three =
+        config(json!({ "password": "y", "email": "a@b.c", "authUrl": "https://a.example.com" })).unwrap();
     assert_eq!(one.fingerprint, two.fingerprint);
     assert_ne!(one.fingerprint, three.fingerprint);
 }

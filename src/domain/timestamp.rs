@@ -32,12 +32,14 @@ impl Timestamp {
     }
 
     /// This moment and `duration` more.
+    #[must_use]
     pub fn plus(self, duration: Duration) -> Self {
         let millis = i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
         Self::from_millisecond(self.0.saturating_add(millis))
     }
 
     /// This moment less `duration`.
+    #[must_use]
     pub fn minus(self, duration: Duration) -> Self {
         let millis = i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
         Self::from_millisecond(self.0.saturating_sub(millis))

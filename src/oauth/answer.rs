@@ -7,8 +7,8 @@ use url::form_urlencoded;
 
 use super::expiry::{self, Moments};
 use super::fields::{Fields, at_path};
-use super::refusal::{self, Refusal};
 use super::jwt;
+use super::refusal::{self, Refusal};
 use crate::config::LoginShape;
 use crate::domain::{AccessToken, Scheme, Secret, Timestamp};
 use crate::error::{Error, ErrorKind};
@@ -61,8 +61,9 @@ pub fn read(response: &Response, reading: &Reading<'_>) -> Result<Granted, Refus
             }
             from_object(object, response, reading)
         }
-        other => from_header(response, reading)
-            .ok_or_else(|| no_token(response, reading, if other.is_some() { "holds no object" } else { "is no JSON" })),
+        other => from_header(response, reading).ok_or_else(|| {
+            no_token(response, reading, if other.is_some() { "holds no object" } else { "is no JSON" })
+        }),
     }
 }
 
@@ -77,7 +78,11 @@ fn body_value(response: &Response) -> Option<Value> {
     serde_json::from_slice(body).ok()
 }
 
-fn from_object(object: Map<String, Value>, response: &Response, reading: &Reading<'_>) -> Result<Granted, Refusal> {
+fn from_object(
+    object: Map<String, Value>,
+    response: &Response,
+    reading: &Reading<'_>,
+) -> Result<Granted, Refusal> {
     let names = visible_names(&object, &reading.secrets);
     let whole = Value::Object(object.clone());
     let fields = Fields::of(object);
@@ -86,12 +91,14 @@ fn from_object(object: Map<String, Value>, response: &Response, reading: &Readin
         None => fields.get(TOKEN_NAMES).find_map(|value| token(value, reading)),
     };
     let Some(access_token) = access_token else {
-        let absent = || no_token(response, reading, &format!("holds no usable token; it has the fields {names}"));
+        let absent =
+            || no_token(response, reading, &format!("holds no usable token; it has the fields {names}"));
         return from_header(response, reading).ok_or_else(absent);
     };
     let scheme = match reading.scheme {
         Some(scheme) => scheme.clone(),
-        None => scheme_of(&fields).ok_or_else(|| no_token(response, reading, "names a token_type that is not understood"))?,
+        None => scheme_of(&fields)
+            .ok_or_else(|| no_token(response, reading, "names a token_type that is not understood"))?,
     };
     let (refresh_name, refresh_token) = match &reading.login.refresh_token_path {
         Some(path) => (None, at_path(&whole, path).and_then(refresh_token)),
@@ -158,7 +165,10 @@ fn scheme_of(fields: &Fields) -> Option<Scheme> {
 
 /// Schemes that take the token as it is (RFC 6750, and two frameworks' own).
 fn known_scheme(word: &str) -> Option<Scheme> {
-    ["Bearer", "Token", "JWT"].into_iter().find(|known| known.eq_ignore_ascii_case(word)).and_then(Scheme::parse)
+    ["Bearer", "Token", "JWT"]
+        .into_iter()
+        .find(|known| known.eq_ignore_ascii_case(word))
+        .and_then(Scheme::parse)
 }
 
 fn no_token(response: &Response, reading: &Reading<'_>, what: &str) -> Refusal {

@@ -32,7 +32,10 @@ impl Moments {
 
     /// The server's present, as far as it tells: its `Date` where that is far from the local clock.
     fn server_now(self) -> f64 {
-        self.server.map(seconds).filter(|date| (date - self.now()).abs() > TOLERANCE_SECONDS).unwrap_or(self.now())
+        self.server
+            .map(seconds)
+            .filter(|date| (date - self.now()).abs() > TOLERANCE_SECONDS)
+            .unwrap_or(self.now())
     }
 }
 
@@ -50,8 +53,10 @@ pub(super) fn lifetime(fields: &Fields, dates: Option<Dates>, moments: Moments) 
         (Some(stated), Some(claimed)) => Some(stated.min(claimed)),
         (one, other) => one.or(other),
     };
-    left.or_else(|| fields.get(&["expires_at", "expires", "expiresAt"]).find_map(|value| absolute(value, moments)))
-        .map(span)
+    left.or_else(|| {
+        fields.get(&["expires_at", "expires", "expiresAt"]).find_map(|value| absolute(value, moments))
+    })
+    .map(span)
 }
 
 /// The lifetime at a path that the configuration names: seconds, milliseconds or a date, told apart by size.
@@ -119,10 +124,21 @@ mod tests {
     #[test]
     fn expires_in_is_a_number_or_a_numeric_text() {
         for (value, expected) in [
-            (json!(3600), Some(3600)), (json!("3600"), Some(3600)), (json!(" 3600 "), Some(3600)),
-            (json!("3599.5"), Some(3599)), (json!(0), Some(0)), (json!(-1), Some(0)), (json!(i64::MIN), Some(0)),
-            (json!(null), None), (json!(true), None), (json!([3600]), None), (json!({}), None), (json!(""), None),
-            (json!("0x10"), None), (json!("٣٦٠٠"), None), (json!("1e3"), None),
+            (json!(3600), Some(3600)),
+            (json!("3600"), Some(3600)),
+            (json!(" 3600 "), Some(3600)),
+            (json!("3599.5"), Some(3599)),
+            (json!(0), Some(0)),
+            (json!(-1), Some(0)),
+            (json!(i64::MIN), Some(0)),
+            (json!(null), None),
+            (json!(true), None),
+            (json!([3600]), None),
+            (json!({}), None),
+            (json!(""), None),
+            (json!("0x10"), None),
+            (json!("٣٦٠٠"), None),
+            (json!("1e3"), None),
             (json!(u64::MAX), Some(MAX_LIFETIME.as_secs())),
         ] {
             assert_eq!(life(&json!({ "expires_in": value }), None, None), expected, "{value}");
@@ -137,22 +153,47 @@ mod tests {
 
     #[test]
     fn expires_at_is_seconds_milliseconds_or_a_date() {
-        for value in [json!(NOW + 1800.0), json!((NOW + 1800.0) * 1000.0), json!(at(NOW + 1800.0).to_string()), json!(1800)] {
+        for value in [
+            json!(NOW + 1800.0),
+            json!((NOW + 1800.0) * 1000.0),
+            json!(at(NOW + 1800.0).to_string()),
+            json!(1800),
+        ] {
             assert_eq!(life(&json!({ "expires_at": value }), None, None), Some(1800), "{value}");
         }
-        assert_eq!(life(&json!({ "expires": 900_000 }), None, None), Some(900), "Directus counts milliseconds");
+        assert_eq!(
+            life(&json!({ "expires": 900_000 }), None, None),
+            Some(900),
+            "Directus counts milliseconds"
+        );
         assert_eq!(life(&json!({ "expires_at": NOW - 10.0 }), None, None), Some(0));
         assert_eq!(life(&json!({ "expires_at": "whenever" }), None, None), None);
     }
 
     #[test]
     fn a_servers_wrong_clock_neither_kills_a_token_nor_keeps_it() {
-        assert_eq!(life(&json!({}), jwt(-DAY, 3600.0 - DAY), Some(NOW)), Some(3600), "the issuer a day behind");
+        assert_eq!(
+            life(&json!({}), jwt(-DAY, 3600.0 - DAY), Some(NOW)),
+            Some(3600),
+            "the issuer a day behind"
+        );
         assert_eq!(life(&json!({}), jwt(DAY, 3600.0 + DAY), Some(NOW)), Some(3600), "the issuer a day ahead");
-        assert_eq!(life(&json!({}), jwt(DAY, 3600.0 + DAY), Some(NOW + DAY)), Some(3600), "issuer and Date ahead");
+        assert_eq!(
+            life(&json!({}), jwt(DAY, 3600.0 + DAY), Some(NOW + DAY)),
+            Some(3600),
+            "issuer and Date ahead"
+        );
         assert_eq!(life(&json!({}), jwt(0.0, 3600.0), Some(NOW + DAY)), Some(3600), "only Date is wrong");
-        assert_eq!(life(&json!({}), jwt(None, 3600.0 - DAY), Some(NOW - DAY)), Some(3600), "no iat, Date behind");
-        assert_eq!(life(&json!({ "expires_in": 3600 }), None, Some(NOW + DAY)), Some(3600), "a span needs no clock");
+        assert_eq!(
+            life(&json!({}), jwt(None, 3600.0 - DAY), Some(NOW - DAY)),
+            Some(3600),
+            "no iat, Date behind"
+        );
+        assert_eq!(
+            life(&json!({ "expires_in": 3600 }), None, Some(NOW + DAY)),
+            Some(3600),
+            "a span needs no clock"
+        );
     }
 
     #[test]

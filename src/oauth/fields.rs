@@ -23,8 +23,13 @@ impl Fields {
     }
 
     /// The same, each with its name.
-    pub(super) fn named(&self, names: &'static [&'static str]) -> impl Iterator<Item = (&'static str, &Value)> {
-        self.levels.iter().flat_map(move |level| names.iter().filter_map(|name| Some((*name, level.get(*name)?))))
+    pub(super) fn named(
+        &self,
+        names: &'static [&'static str],
+    ) -> impl Iterator<Item = (&'static str, &Value)> {
+        self.levels
+            .iter()
+            .flat_map(move |level| names.iter().filter_map(|name| Some((*name, level.get(*name)?))))
     }
 }
 

@@ -58,7 +58,9 @@ mod tests {
 
     #[test]
     fn whatever_is_no_jwt_says_nothing() {
-        for payload in ["42", "null", "{}", r#"{"exp":"100"}"#, r#"{"exp":null}"#, "{", r#"{"__proto__":{"exp":1}}"#] {
+        for payload in
+            ["42", "null", "{}", r#"{"exp":"100"}"#, r#"{"exp":null}"#, "{", r#"{"__proto__":{"exp":1}}"#]
+        {
             assert_eq!(read(payload), None, "{payload}");
         }
         for token in ["..", "a.b", "a.b.c.d.e", "a.~~~.c", "abc"] {

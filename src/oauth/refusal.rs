@@ -41,9 +41,22 @@ impl Refusal {
 /// The error codes of RFC 6749 §5.2 and its family: only these are ever repeated to a person, since an
 /// answer may hold anything.
 const KNOWN_ERRORS: [&str; 16] = [
-    "access_denied", "consent_required", "interaction_required", "invalid_client", "invalid_dpop_proof", "invalid_grant",
-    "invalid_request", "invalid_scope", "invalid_target", "login_required", "mfa_required", "server_error",
-    "temporarily_unavailable", "unauthorized_client", "unsupported_grant_type", "use_dpop_nonce",
+    "access_denied",
+    "consent_required",
+    "interaction_required",
+    "invalid_client",
+    "invalid_dpop_proof",
+    "invalid_grant",
+    "invalid_request",
+    "invalid_scope",
+    "invalid_target",
+    "login_required",
+    "mfa_required",
+    "server_error",
+    "temporarily_unavailable",
+    "unauthorized_client",
+    "unsupported_grant_type",
+    "use_dpop_nonce",
 ];
 
 /// The `error` of an answer, where it is one that is known.
@@ -58,7 +71,8 @@ pub(super) fn from_status(response: &Response, place: &str, now: Timestamp) -> R
     let object = serde_json::from_slice::<Map<String, Value>>(&response.body).unwrap_or_default();
     let code = oauth_error(&object);
     let named = code.map_or_else(String::new, |code| format!(" ({code})"));
-    let error = |kind, what: &str| Error::new(kind, format!("{place} {what}: {status}{named}")).with_status(status);
+    let error =
+        |kind, what: &str| Error::new(kind, format!("{place} {what}: {status}{named}")).with_status(status);
     match (status, code) {
         (404 | 405, _) => Refusal::NotHere(error(ErrorKind::Endpoint, "is no token endpoint")),
         (429, _) => {
@@ -96,10 +110,12 @@ pub(super) fn from_object(object: &Map<String, Value>, status: u16, place: &str)
     let named = code.map_or_else(String::new, |code| format!(" ({code})"));
     let error = |kind, what: &str| Error::new(kind, format!("{place} {what}{named}")).with_status(status);
     Some(match code {
-        Some("invalid_client") => Refusal::InvalidClient(error(ErrorKind::Credentials, "rejected the client")),
-        Some("invalid_grant" | "access_denied" | "unauthorized_client" | "mfa_required" | "login_required") => {
-            Refusal::Rejected(error(ErrorKind::Credentials, "rejected the credentials"))
+        Some("invalid_client") => {
+            Refusal::InvalidClient(error(ErrorKind::Credentials, "rejected the client"))
         }
+        Some(
+            "invalid_grant" | "access_denied" | "unauthorized_client" | "mfa_required" | "login_required",
+        ) => Refusal::Rejected(error(ErrorKind::Credentials, "rejected the credentials")),
         Some("unsupported_grant_type" | "invalid_request") => {
             Refusal::WrongFormat(error(ErrorKind::Endpoint, "does not take this form of request"))
         }
@@ -112,14 +128,37 @@ pub(super) fn from_object(object: &Map<String, Value>, status: u16, place: &str)
 /// credential taken for a wrong form would be sent again and could lock the account.
 fn names_a_wrong_request(body: &[u8]) -> bool {
     const PHRASES: [&str; 26] = [
-        "field is required", "field required", "fields are required", "is a required", "may not be blank",
-        "may not be null", "should not be empty", "must not be empty", "can't be blank", "should not exist",
-        "must be an email", "must be a string", "missing required", "missing parameter", "missing field",
-        "missing grant_type", "unknown field", "unexpected field", "unrecognized field", "unrecognized key",
-        "unsupported grant", "unsupported media", "content type", "content-type", "parse error", "malformed",
+        "field is required",
+        "field required",
+        "fields are required",
+        "is a required",
+        "may not be blank",
+        "may not be null",
+        "should not be empty",
+        "must not be empty",
+        "can't be blank",
+        "should not exist",
+        "must be an email",
+        "must be a string",
+        "missing required",
+        "missing parameter",
+        "missing field",
+        "missing grant_type",
+        "unknown field",
+        "unexpected field",
+        "unrecognized field",
+        "unrecognized key",
+        "unsupported grant",
+        "unsupported media",
+        "content type",
+        "content-type",
+        "parse error",
+        "malformed",
     ];
-    const PARSE: [&str; 5] = ["invalid json", "unexpected token", "not valid json", "json parse", "cannot parse"];
-    const FIELDS: [&str; 8] = ["email", "username", "login", "identifier", "identity", "password", "grant_type", "client_id"];
+    const PARSE: [&str; 5] =
+        ["invalid json", "unexpected token", "not valid json", "json parse", "cannot parse"];
+    const FIELDS: [&str; 8] =
+        ["email", "username", "login", "identifier", "identity", "password", "grant_type", "client_id"];
     const LONGEST_READ: usize = 64 * 1024;
 
     let text = String::from_utf8_lossy(&body[..body.len().min(LONGEST_READ)]).to_ascii_lowercase();

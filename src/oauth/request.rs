@@ -84,7 +84,11 @@ fn basic(id: &str, secret: &Secret) -> Secret {
 
 /// A request with a JSON body.
 pub fn json(url: &Url, body: Map<String, Value>) -> Request {
-    Request { url: url.clone(), headers: Vec::new(), body: Body::Json(Secret::new(Value::Object(body).to_string())) }
+    Request {
+        url: url.clone(),
+        headers: Vec::new(),
+        body: Body::Json(Secret::new(Value::Object(body).to_string())),
+    }
 }
 
 /// A request whose bearer token is the refresh token, with nothing in its body.
@@ -111,7 +115,8 @@ mod tests {
     #[test]
     fn the_refresh_of_rfc_6749_section_6_is_written_to_the_byte() {
         let secret = Secret::new("gX1fBat3bV");
-        let client = ClientSecret { id: "s6BhdRkqt3", secret: Some(&secret), method: ClientAuthentication::Basic };
+        let client =
+            ClientSecret { id: "s6BhdRkqt3", secret: Some(&secret), method: ClientAuthentication::Basic };
         let request = Form::grant(&url(), "refresh_token")
             .field("refresh_token", "tGzv3JOkF0XG5Qx2TlKWIA")
             .client(Some(&client))
@@ -123,7 +128,8 @@ mod tests {
     #[test]
     fn the_post_method_of_rfc_6749_section_2_3_1_is_written_to_the_byte() {
         let secret = Secret::new("7Fjfp0ZBr1KtDRbnfVdmIw");
-        let client = ClientSecret { id: "s6BhdRkqt3", secret: Some(&secret), method: ClientAuthentication::Post };
+        let client =
+            ClientSecret { id: "s6BhdRkqt3", secret: Some(&secret), method: ClientAuthentication::Post };
         let request = Form::grant(&url(), "refresh_token")
             .field("refresh_token", "tGzv3JOkF0XG5Qx2TlKWIA")
             .client(Some(&client))

@@ -45,7 +45,10 @@ mod tests {
         for value in values {
             headers.append("retry-after", HeaderValue::from_static(value));
         }
-        read(&Response { status: 429, headers, body: Zeroizing::default() }, Timestamp::from_second(1_445_412_480.0))
+        read(
+            &Response { status: 429, headers, body: Zeroizing::default() },
+            Timestamp::from_second(1_445_412_480.0),
+        )
     }
 
     #[test]

@@ -13,5 +13,7 @@ pub(super) fn request(strategy: &Strategy, config: &Config) -> Request {
 
 /// What the token is for: `scope`, `audience`, and `resource` of RFC 8707.
 pub(super) fn target(form: Form, config: &Config) -> Form {
-    form.fields("scope", &config.scope).fields("audience", &config.audience).fields("resource", &config.resource)
+    form.fields("scope", &config.scope)
+        .fields("audience", &config.audience)
+        .fields("resource", &config.resource)
 }

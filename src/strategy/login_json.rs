@@ -11,5 +11,8 @@ use crate::transport::Request;
 pub(super) fn request(url: &Url, name: &str, user: Option<&str>, config: &Config) -> Request {
     let password = config.credentials.password.as_ref().map_or("", Secret::expose);
     let body = [(name, user.unwrap_or_default()), ("password", password)];
-    oauth::json(url, body.into_iter().map(|(key, value)| (key.to_owned(), value.into())).collect::<Map<_, _>>())
+    oauth::json(
+        url,
+        body.into_iter().map(|(key, value)| (key.to_owned(), value.into())).collect::<Map<_, _>>(),
+    )
 }

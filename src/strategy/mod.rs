@@ -5,6 +5,7 @@ mod login_custom;
 mod login_json;
 mod password;
 mod refresh;
+mod revoke;
 mod search;
 #[cfg(test)]
 mod tests;
@@ -17,11 +18,18 @@ use crate::oauth::ClientSecret;
 use crate::transport::Request;
 
 pub use refresh::RefreshWay;
+pub use revoke::revocation;
 pub use search::{Exchange, Obtained, Search};
 
 /// The endpoints that are tried where the configuration allows it, on the configured origin only.
-const COMMON_PATHS: [&str; 6] =
-    ["/oauth/token", "/api/oauth/token", "/auth/oauth/token", "/api/auth/token", "/api/login", "/api/auth/login"];
+const COMMON_PATHS: [&str; 6] = [
+    "/oauth/token",
+    "/api/oauth/token",
+    "/auth/oauth/token",
+    "/api/auth/token",
+    "/api/login",
+    "/api/auth/login",
+];
 
 /// The form of a request for a token with a credential.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -83,7 +91,9 @@ impl Strategy {
         let mut request = match self.format {
             Format::ClientCredentials => client_credentials::request(self, config),
             Format::Password => password::request(self, config),
-            Format::JsonEmail => login_json::request(&self.endpoint, "email", config.credentials.email.as_deref(), config),
+            Format::JsonEmail => {
+                login_json::request(&self.endpoint, "email", config.credentials.email.as_deref(), config)
+            }
             Format::JsonUsername => {
                 login_json::request(&self.endpoint, "username", config.credentials.username(), config)
             }
@@ -136,7 +146,8 @@ fn login_formats(config: &Config) -> Vec<Format> {
 fn endpoints(config: &Config) -> Vec<Url> {
     let Some(configured) = &config.endpoint else { return Vec::new() };
     let is_bare = configured.path() == "/" && configured.query().is_none();
-    let common = COMMON_PATHS.iter().filter_map(|path| configured.join(path).ok()).filter(|url| url != configured);
+    let common =
+        COMMON_PATHS.iter().filter_map(|path| configured.join(path).ok()).filter(|url| url != configured);
     match config.probe {
         Some(false) => vec![configured.clone()],
         _ if is_bare => common.collect(),
@@ -150,14 +161,20 @@ mod method_name {
 
     use crate::config::ClientAuthentication::{self, Basic, Post};
 
-    const NAMES: [(ClientAuthentication, &str); 2] = [(Basic, "client_secret_basic"), (Post, "client_secret_post")];
+    const NAMES: [(ClientAuthentication, &str); 2] =
+        [(Basic, "client_secret_basic"), (Post, "client_secret_post")];
 
     #[expect(clippy::ref_option, reason = "the signature is serde's")]
-    pub(super) fn serialize<S: Serializer>(method: &Option<ClientAuthentication>, to: S) -> Result<S::Ok, S::Error> {
+    pub(super) fn serialize<S: Serializer>(
+        method: &Option<ClientAuthentication>,
+        to: S,
+    ) -> Result<S::Ok, S::Error> {
         NAMES.iter().find(|(known, _)| Some(*known) == *method).map(|(_, name)| *name).serialize(to)
     }
 
-    pub(super) fn deserialize<'d, D: Deserializer<'d>>(from: D) -> Result<Option<ClientAuthentication>, D::Error> {
+    pub(super) fn deserialize<'d, D: Deserializer<'d>>(
+        from: D,
+    ) -> Result<Option<ClientAuthentication>, D::Error> {
         let name = Option::<String>::deserialize(from)?;
         Ok(NAMES.iter().find(|(_, known)| Some(*known) == name.as_deref()).map(|(method, _)| *method))
     }

@@ -45,13 +45,21 @@ impl<'c> Search<'c> {
         let mut ways: Vec<Strategy> = endpoints(config)
             .into_iter()
             .flat_map(|endpoint| formats.iter().map(move |format| (endpoint.clone(), *format)))
-            .map(|(endpoint, format)| Strategy { endpoint, format, method: method(config, format), refresh_name: None })
+            .map(|(endpoint, format)| Strategy {
+                endpoint,
+                format,
+                method: method(config, format),
+                refresh_name: None,
+            })
             .collect();
         // What is remembered counts only where the configuration still allows it.
         if let Some(known) = remembered.filter(|known| {
             ways.iter().any(|way| way.endpoint == known.endpoint && way.format == known.format)
         }) {
-            let method = config.client_authentication.or(known.method).filter(|_| method(config, known.format).is_some());
+            let method = config
+                .client_authentication
+                .or(known.method)
+                .filter(|_| method(config, known.format).is_some());
             ways.retain(|way| way.endpoint != known.endpoint || way.format != known.format);
             ways.insert(0, Strategy { method, ..known.clone() });
         }
@@ -88,11 +96,10 @@ impl<'c> Search<'c> {
                 }
                 self.move_on(error, 1);
             }
-            Refusal::NotHere(error) => self.leave(&way.endpoint, error),
             // A single-page application answers every path with a page; only while the address itself is
             // being looked for is that no answer.
             Refusal::NoToken(error) if self.is_configured(&way.endpoint) => return Err(error),
-            Refusal::NoToken(error) => self.leave(&way.endpoint, error),
+            Refusal::NotHere(error) | Refusal::NoToken(error) => self.leave(&way.endpoint, error),
         }
         Ok(())
     }
@@ -137,7 +144,8 @@ impl<'c> Search<'c> {
 
     fn nothing_left(&self) -> Error {
         let tried: Vec<_> = endpoints(self.config).iter().map(|url| url.path().to_owned()).collect();
-        let why = self.last.as_ref().map_or_else(String::new, |last| format!(" (the last: {})", last.message()));
+        let why =
+            self.last.as_ref().map_or_else(String::new, |last| format!(" (the last: {})", last.message()));
         let message = format!("no endpoint answered as a token endpoint; tried {}{why}", tried.join(", "));
         let error = Error::new(ErrorKind::Endpoint, message);
         match self.last.as_ref().and_then(Error::status) {

@@ -110,10 +110,12 @@ async fn a_rejected_credential_is_sent_once() {
 
 #[tokio::test]
 async fn a_bare_origin_is_probed_and_the_credential_goes_nowhere_else() {
-    let answers = [not_here(), refused(Refusal::NoToken, ErrorKind::Response), not_here(), not_here(), not_here()];
+    let answers =
+        [not_here(), refused(Refusal::NoToken, ErrorKind::Response), not_here(), not_here(), not_here()];
     let script = script(answers.into_iter().chain([not_here()]));
     assert_eq!(run(&client("https://h"), &script).await, Err(ErrorKind::Endpoint));
-    let paths: Vec<_> = script.asked().iter().map(|line| line.split(' ').next().unwrap().to_owned()).collect();
+    let paths: Vec<_> =
+        script.asked().iter().map(|line| line.split(' ').next().unwrap().to_owned()).collect();
     assert_eq!(paths, COMMON_PATHS);
 }
 
@@ -144,8 +146,10 @@ async fn a_refused_client_tries_the_other_method_once() {
     assert_eq!(worked.format_name(), "client_secret_post");
     assert_eq!(
         found.asked(),
-        ["/token [basic] grant_type=client_credentials",
-         "/token grant_type=client_credentials&client_id=app&client_secret=s3cret"]
+        [
+            "/token [basic] grant_type=client_credentials",
+            "/token grant_type=client_credentials&client_id=app&client_secret=s3cret"
+        ]
     );
 
     let refused = script([invalid_client(), invalid_client()]);
@@ -169,7 +173,8 @@ async fn a_failing_server_ends_the_attempt_and_the_search_goes_on_where_it_stood
     let mut search = Search::new(&config, None);
     assert_eq!(search.obtain(&script).await.unwrap_err().kind(), ErrorKind::Response);
     search.obtain(&script).await.unwrap();
-    let paths: Vec<_> = script.asked().iter().map(|line| line.split(' ').next().unwrap().to_owned()).collect();
+    let paths: Vec<_> =
+        script.asked().iter().map(|line| line.split(' ').next().unwrap().to_owned()).collect();
     assert_eq!(paths, ["/oauth/token", "/api/oauth/token", "/api/oauth/token"]);
 }
 
@@ -217,7 +222,10 @@ fn a_custom_body_is_filled_in_once() {
     }));
     let way = Search::new(&config, None);
     let strategy = Strategy {
-        endpoint: config.endpoint.clone().unwrap(), format: Format::Custom, method: None, refresh_name: None,
+        endpoint: config.endpoint.clone().unwrap(),
+        format: Format::Custom,
+        method: None,
+        refresh_name: None,
     };
     drop(way);
     assert_eq!(
@@ -239,7 +247,10 @@ fn a_refresh_token_is_spent_where_it_was_had() {
     let oauth = client("https://h/token");
     let known = strategy(Format::ClientCredentials, Some("refresh_token"));
     let way = RefreshWay::of(&known, &oauth).unwrap();
-    assert_eq!(text(&way.request(&known, &token, &oauth)), "[basic] grant_type=refresh_token&refresh_token=rt");
+    assert_eq!(
+        text(&way.request(&known, &token, &oauth)),
+        "[basic] grant_type=refresh_token&refresh_token=rt"
+    );
 
     let plain = login("https://h/login");
     assert_eq!(RefreshWay::of(&strategy(Format::JsonEmail, None), &plain), None);

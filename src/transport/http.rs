@@ -8,11 +8,13 @@ use async_trait::async_trait;
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderValue, LOCATION};
 use reqwest::redirect::Policy;
 use reqwest::{Certificate, Client};
+use tokio::sync::OnceCell;
 use url::Url;
 use zeroize::Zeroizing;
 
 use super::{Request, Response, Transport};
 use crate::error::{Error, ErrorKind, Result, Retry};
+use crate::runtime;
 
 /// No token response comes near it; golang.org/x/oauth2 reads as much.
 const MAX_BODY_BYTES: usize = 1024 * 1024;
@@ -24,32 +26,22 @@ const MAX_REDIRECTS: usize = 3;
 /// dead one by then.
 const IDLE: Duration = Duration::from_secs(15);
 
-/// The one way to the network.
+/// The one way to the network. The client is made at its first use, off every caller's thread: it reads the
+/// system's certificates.
 pub struct HttpTransport {
-    client: Client,
+    ca: Vec<String>,
+    client: OnceCell<Client>,
 }
 
 impl HttpTransport {
     /// A client that trusts the system's roots and those in `ca` (PEM).
-    pub fn new(ca: &[String]) -> Result<Self> {
-        // An error says that a provider is installed already: any will do.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let mut builder = Client::builder()
-            .redirect(Policy::none())
-            .pool_idle_timeout(IDLE)
-            .referer(false)
-            .user_agent(concat!("evertoken/", env!("CARGO_PKG_VERSION")));
-        for pem in ca {
-            let certificates = Certificate::from_pem_bundle(pem.as_bytes())
-                .map_err(|_| Error::config("ca", "must hold certificates in PEM form"))?;
-            for certificate in certificates {
-                builder = builder.add_root_certificate(certificate);
-            }
-        }
-        let client = builder.build().map_err(|error| {
-            Error::new(ErrorKind::Tls, format!("the HTTP client cannot be built: {}", innermost(&error)))
-        })?;
-        Ok(Self { client })
+    pub fn new(ca: Vec<String>) -> Self {
+        Self { ca, client: OnceCell::new() }
+    }
+
+    async fn client(&self) -> Result<&Client> {
+        let ca = self.ca.clone();
+        self.client.get_or_try_init(|| runtime::blocking(move || build(&ca))).await
     }
 
     async fn follow(&self, mut request: Request) -> Result<Response> {
@@ -64,7 +56,7 @@ impl HttpTransport {
     }
 
     async fn exchange(&self, request: &Request) -> Result<Response> {
-        let mut builder = self.client.post(request.url.clone()).header(ACCEPT, "application/json");
+        let mut builder = self.client().await?.post(request.url.clone()).header(ACCEPT, "application/json");
         for (name, value) in &request.headers {
             let mut value = HeaderValue::from_str(value.expose())
                 .map_err(|_| Error::new(ErrorKind::Internal, format!("the header {name} cannot be sent")))?;
@@ -90,8 +82,33 @@ impl HttpTransport {
     }
 }
 
+fn build(ca: &[String]) -> Result<Client> {
+    // An error says that a provider is installed already: any will do.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let mut builder = Client::builder()
+        .redirect(Policy::none())
+        .pool_idle_timeout(IDLE)
+        .referer(false)
+        .user_agent(concat!("evertoken/", env!("CARGO_PKG_VERSION")));
+    for pem in ca {
+        let certificates = Certificate::from_pem_bundle(pem.as_bytes())
+            .map_err(|_| Error::config("ca", "must hold certificates in PEM form"))?;
+        for certificate in certificates {
+            builder = builder.add_root_certificate(certificate);
+        }
+    }
+    builder.build().map_err(|error| {
+        Error::new(ErrorKind::Tls, format!("the HTTP client cannot be built: {}", innermost(&error)))
+    })
+}
+
 #[async_trait]
 impl Transport for HttpTransport {
+    async fn prepare(&self) {
+        // Whatever is wrong is said to the first request.
+        let _ = self.client().await;
+    }
+
     async fn send(&self, request: Request, timeout: Duration) -> Result<Response> {
         let place = place(&request.url);
         tokio::time::timeout(timeout, self.follow(request)).await.unwrap_or_else(|_| {
@@ -111,15 +128,17 @@ fn redirect_target(from: &Url, answer: &Response) -> Result<Url> {
     match target {
         _ if answer.status == 303 => Err(refused_redirect(from, "answers with a page to look at (303)", 303)),
         None => Err(refused_redirect(from, "redirects to nowhere", answer.status)),
-        Some(target) if target.origin() != from.origin() || !target.origin().is_tuple() => {
-            Err(refused_redirect(from, "redirects to another origin, where no credential is sent", answer.status))
-        }
+        Some(target) if target.origin() != from.origin() || !target.origin().is_tuple() => Err(
+            refused_redirect(from, "redirects to another origin, where no credential is sent", answer.status),
+        ),
         Some(target) => Ok(target),
     }
 }
 
 fn refused_redirect(from: &Url, what: &str, status: u16) -> Error {
-    Error::new(ErrorKind::Endpoint, format!("{} {what}", place(from))).with_status(status).with_retry(Retry::Never)
+    Error::new(ErrorKind::Endpoint, format!("{} {what}", place(from)))
+        .with_status(status)
+        .with_retry(Retry::Never)
 }
 
 /// The address without what may be secret in it.

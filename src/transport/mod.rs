@@ -78,4 +78,7 @@ pub trait Transport: Send + Sync {
     /// `Timeout`, `Network` and `Response` (an answer too long or with a broken coding), which back off;
     /// `Tls` and `Endpoint` (a redirect to another origin), which do not heal by themselves.
     async fn send(&self, request: Request, timeout: Duration) -> Result<Response>;
+
+    /// Gets ready ahead of the first request.
+    async fn prepare(&self) {}
 }

@@ -85,12 +85,28 @@ fn a_token_is_found_in_the_authorization_header() {
 #[test]
 fn nothing_is_coerced_into_a_token() {
     for body in [
-        r#"{"access_token":["abc"]}"#, r#"{"access_token":12345}"#, r#"{"access_token":true}"#, r#"{"access_token":""}"#,
-        r#"{"access_token":"Bearer "}"#, r#"{"access_token":"a\r\nb"}"#, r#"{"access_token":"abc\u0085"}"#,
-        r#"{"access_token":"undefined"}"#, r#"{"access_token":"hunter2"}"#, r#"{"id_token":"abc"}"#,
-        r#"{"result":{"access_token":"abc"}}"#, r#"[{"access_token":"abc"}]"#, "null", "42", "", "<html>",
-        r#"{"access_token":"abc","expires_in":36"#, r#"{"access_token":"abc"} trailing"#, "{'access_token':'abc'}",
-        r#"{"access_token":"abc\ud800"}"#, r#"{"access_token":"abc","expires_in":NaN}"#, r#"{"success":false}"#,
+        r#"{"access_token":["abc"]}"#,
+        r#"{"access_token":12345}"#,
+        r#"{"access_token":true}"#,
+        r#"{"access_token":""}"#,
+        r#"{"access_token":"Bearer "}"#,
+        r#"{"access_token":"a\r\nb"}"#,
+        r#"{"access_token":"abc\u0085"}"#,
+        r#"{"access_token":"undefined"}"#,
+        r#"{"access_token":"hunter2"}"#,
+        r#"{"id_token":"abc"}"#,
+        r#"{"result":{"access_token":"abc"}}"#,
+        r#"[{"access_token":"abc"}]"#,
+        "null",
+        "42",
+        "",
+        "<html>",
+        r#"{"access_token":"abc","expires_in":36"#,
+        r#"{"access_token":"abc"} trailing"#,
+        "{'access_token':'abc'}",
+        r#"{"access_token":"abc\ud800"}"#,
+        r#"{"access_token":"abc","expires_in":NaN}"#,
+        r#"{"success":false}"#,
     ] {
         assert!(answer(body).refused(), "{body}");
     }
@@ -136,7 +152,8 @@ fn configured_paths_are_the_only_ones() {
 #[test]
 fn an_impossible_refresh_token_is_dropped_and_the_access_token_kept() {
     for value in [json!("a\r\nb"), json!(null), json!(""), json!(7)] {
-        let granted = answer(json!({ "access_token": "abc", "refresh_token": value }).to_string()).read().unwrap();
+        let granted =
+            answer(json!({ "access_token": "abc", "refresh_token": value }).to_string()).read().unwrap();
         assert!(granted.refresh_token.is_none(), "{value}");
     }
 }
@@ -149,7 +166,8 @@ fn a_token_that_is_over_is_no_token() {
 
 #[test]
 fn the_error_names_fields_and_no_values() {
-    let Err(Refusal::NoToken(error)) = answer(r#"{"result":"abc","hunter2":1,"a b":2,"ok":true}"#).read() else {
+    let Err(Refusal::NoToken(error)) = answer(r#"{"result":"abc","hunter2":1,"a b":2,"ok":true}"#).read()
+    else {
         panic!("a token was found");
     };
     assert!(error.message().contains("ok, result"), "{error}");

@@ -1,0 +1,133 @@
+//! The functions that `evertoken/native` exports.
+#![expect(clippy::needless_pass_by_value, reason = "napi hands arguments over")]
+
+use std::sync::Arc;
+
+use napi::Env;
+use napi::bindgen_prelude::{Function, Object, Result, Uint32Array};
+use napi_derive::napi;
+use serde_json::{Value, json};
+
+use super::host::host;
+use super::outcome::{attempt, parse};
+use super::promise::promise;
+use crate::domain::Generation;
+use crate::scheduler::Options;
+use crate::service::Snapshot;
+
+/// Begins a service, or finds the equal one: `Outcome<{ id, name, created }>`.
+#[napi(catch_unwind)]
+pub fn initialize(request: String) -> String {
+    attempt(|| {
+        let begun = host().initialize(&request)?;
+        Ok(json!({ "id": begun.id, "name": begun.name, "created": begun.created }))
+    })
+}
+
+/// The number of the live service of this name; of the default one for `null`.
+#[napi(catch_unwind)]
+pub fn find(service: Option<String>) -> Option<u32> {
+    host().registry.find(service.as_deref())
+}
+
+/// One number over memory that Rust owns: it changes whenever a snapshot may no longer be current.
+#[napi(catch_unwind)]
+pub fn attach(id: u32) -> Uint32Array {
+    let Ok(service) = host().registry.get(id) else {
+        // A service that is gone has nothing that changes.
+        return Uint32Array::new(vec![0]);
+    };
+    let cell = service.attach();
+    let memory = Arc::into_raw(cell);
+    #[expect(unsafe_code, reason = "the cell lives until JavaScript has collected the array")]
+    // SAFETY: `memory` is one aligned AtomicU32, laid out as a u32, kept alive by the count that `into_raw`
+    // left; the finalizer gives exactly that count back, once.
+    unsafe {
+        Uint32Array::with_external_data(memory.cast_mut().cast(), 1, move |_, _| drop(Arc::from_raw(memory)))
+    }
+}
+
+/// What may be sent at once: `Outcome<Snapshot | null>`.
+#[napi(catch_unwind)]
+pub fn headers(id: u32) -> String {
+    attempt(|| Ok(host().registry.get(id)?.snapshot()?.as_ref().map(written)))
+}
+
+/// What may be sent after waiting for the shared request: `Outcome<Snapshot | null>`.
+#[napi(catch_unwind, ts_return_type = "Promise<string>")]
+pub fn acquire(env: &Env, id: u32) -> Result<Object<'_>> {
+    promise(env, async move { Ok(host().registry.get(id)?.acquire().await?.as_ref().map(written)) })
+}
+
+/// Gets a new token now: `Outcome<TokenStatus>`.
+#[napi(catch_unwind, ts_return_type = "Promise<string>")]
+pub fn refresh(env: &Env, id: u32) -> Result<Object<'_>> {
+    promise(env, async move {
+        let service = host().registry.get(id)?;
+        service.refresh().await?;
+        Ok(host().status(&service))
+    })
+}
+
+/// After a 401 to this generation, whether a later one is there: `Outcome<boolean>`.
+#[napi(catch_unwind, ts_return_type = "Promise<string>")]
+pub fn rejected(env: &Env, id: u32, generation: u32) -> Result<Object<'_>> {
+    promise(env, async move { host().registry.get(id)?.rejected(Generation(generation)).await })
+}
+
+/// Forgets the token: `Outcome<null>`.
+#[napi(catch_unwind, ts_return_type = "Promise<string>")]
+pub fn clear(env: &Env, id: u32, revoke: bool) -> Result<Object<'_>> {
+    promise(env, async move { host().registry.get(id)?.clear(revoke).await })
+}
+
+/// How things stand: `Outcome<TokenStatus>`.
+#[napi(catch_unwind)]
+pub fn status(id: u32) -> String {
+    attempt(|| Ok(host().status(host().registry.get(id)?.as_ref())))
+}
+
+/// Ends the service: `Outcome<null>`.
+#[napi(catch_unwind, ts_return_type = "Promise<string>")]
+pub fn shutdown(env: &Env, id: u32) -> Result<Object<'_>> {
+    let taken = host().registry.take(id);
+    promise(env, async move {
+        if let Some(service) = taken {
+            service.shutdown().await;
+        }
+        Ok(())
+    })
+}
+
+/// Starts the scheduler: `Outcome<SchedulerStatus>`.
+#[napi(catch_unwind)]
+pub fn start_scheduler(options: String) -> String {
+    attempt(|| host().scheduler.start(Options::from_json(parse(&options)?)?))
+}
+
+/// Stops the scheduler: `Outcome<SchedulerStatus>`.
+#[napi(catch_unwind)]
+pub fn stop_scheduler() -> String {
+    attempt(|| Ok(host().scheduler.stop()))
+}
+
+/// How the scheduler stands: `Outcome<SchedulerStatus>`.
+#[napi(catch_unwind)]
+pub fn scheduler_status() -> String {
+    attempt(|| Ok(host().scheduler.status()))
+}
+
+/// Hears every event and forwarded line from now on, without keeping the process alive.
+#[napi(catch_unwind)]
+pub fn subscribe(callback: Function<'_, String, ()>) -> Result<()> {
+    host().subscribers.add(&callback)
+}
+
+fn written(snapshot: &Snapshot) -> Value {
+    json!({
+        "generation": snapshot.generation.0,
+        "scheme": snapshot.scheme.as_str(),
+        "token": snapshot.token.secret().expose(),
+        "source": snapshot.source.as_str(),
+    })
+}

@@ -1,0 +1,92 @@
+//! What there is once in a process, whichever copy of the JavaScript asks.
+
+use std::sync::{Arc, LazyLock};
+
+use serde::Deserialize;
+use serde_json::Value;
+use tokio::sync::watch;
+
+use super::outcome::parse;
+use super::subscribers::{Announcer, Forward, Subscribers};
+use crate::clock::{Clock, SystemClock};
+use crate::config::Config;
+use crate::domain::ServiceName;
+use crate::error::{Error, ErrorKind, Result};
+use crate::log::{Level, Log, Shape, Sink, Stderr};
+use crate::scheduler::Scheduler;
+use crate::service::{Initialized, Parts, Registry, Service, Status};
+use crate::transport::HttpTransport;
+
+/// The registry, the scheduler and who listens.
+pub(super) struct Host {
+    pub(super) registry: Arc<Registry>,
+    pub(super) scheduler: Arc<Scheduler>,
+    pub(super) subscribers: Subscribers,
+    clock: Arc<dyn Clock>,
+}
+
+/// The host of this process.
+pub(super) fn host() -> &'static Host {
+    static HOST: LazyLock<Host> = LazyLock::new(|| {
+        let registry = Arc::new(Registry::default());
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let scheduler = Scheduler::new(Arc::clone(&registry), Arc::clone(&clock));
+        Host { registry, scheduler, subscribers: Subscribers::default(), clock }
+    });
+    &HOST
+}
+
+/// What JavaScript hands over to begin a service.
+#[derive(Deserialize)]
+struct Beginning {
+    config: Value,
+    log: LogRequest,
+}
+
+#[derive(Deserialize)]
+struct LogRequest {
+    level: String,
+    format: String,
+    forward: bool,
+}
+
+impl LogRequest {
+    fn log(&self, service: ServiceName, id: u32) -> Result<Log> {
+        let shape = match self.format.as_str() {
+            "text" => Shape::Text,
+            "json" => Shape::Json,
+            _ => return Err(Error::config("LOG_FORMAT", "must be text or json")),
+        };
+        let sink: Arc<dyn Sink> =
+            if self.forward { Arc::new(Forward { id }) } else { Arc::new(Stderr::new(shape)) };
+        Ok(Log::new(service, Level::parse(&self.level)?, sink))
+    }
+}
+
+impl Host {
+    pub(super) fn initialize(&self, request: &str) -> Result<Initialized> {
+        let beginning: Beginning = serde_json::from_value(parse(request)?)
+            .map_err(|_| Error::new(ErrorKind::Internal, "a request could not be read"))?;
+        let config = Config::from_json(beginning.config)?;
+        let (name, ca) = (config.service.clone(), config.ca.clone());
+        self.registry.initialize(config, |id, pulse: watch::Sender<u64>| {
+            Ok(Parts {
+                clock: Arc::clone(&self.clock),
+                transport: Arc::new(HttpTransport::new(ca)),
+                listener: Arc::new(Announcer { id }),
+                log: beginning.log.log(name, id)?,
+                pulse,
+            })
+        })
+    }
+
+    /// The service's status, with the scheduler's.
+    pub(super) fn status(&self, service: &Service) -> Status {
+        let mut status = service.status();
+        status.scheduler = self.scheduler.status();
+        if status.scheduler.running {
+            status.scheduler.next_refresh_at = service.next_refresh();
+        }
+        status
+    }
+}

@@ -1,0 +1,51 @@
+//! What a call came to, as JSON.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::error::{Error, ErrorKind, Result};
+
+/// `{"ok": value}` or `{"error": {…}}`.
+pub(super) fn outcome<T: Serialize>(result: Result<T>) -> String {
+    let value = result.and_then(|value| {
+        serde_json::to_value(value)
+            .map_err(|_| Error::new(ErrorKind::Internal, "an answer could not be written"))
+    });
+    match value {
+        Ok(value) => json!({ "ok": value }),
+        Err(error) => json!({ "error": described(&error) }),
+    }
+    .to_string()
+}
+
+/// The outcome of `call`; a panic is an error like any other.
+pub(super) fn attempt<T: Serialize>(call: impl FnOnce() -> Result<T>) -> String {
+    outcome(catch_unwind(AssertUnwindSafe(call)).unwrap_or_else(|_| Err(panicked())))
+}
+
+/// The error of a call that panicked.
+pub(super) fn panicked() -> Error {
+    Error::new(ErrorKind::Internal, "a fault in evertoken itself; please report it")
+}
+
+/// An error as JavaScript gets it.
+pub(super) fn described(error: &Error) -> Value {
+    let mut value = json!({ "code": error.code(), "message": error.message() });
+    if let Some(field) = error.field() {
+        value["field"] = field.into();
+    }
+    if let Some(status) = error.status() {
+        value["status"] = status.into();
+    }
+    if let Some(wait) = error.retry_after() {
+        value["retryAfterSeconds"] = wait.as_secs_f64().ceil().into();
+    }
+    value
+}
+
+/// Reads what JavaScript wrote.
+pub(super) fn parse(text: &str) -> Result<Value> {
+    serde_json::from_str(text).map_err(|_| Error::new(ErrorKind::Internal, "a request could not be read"))
+}

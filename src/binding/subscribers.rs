@@ -1,0 +1,76 @@
+//! One listener for each JavaScript environment; none of them keeps its process alive.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use napi::Status;
+use napi::bindgen_prelude::{Function, Result};
+use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
+use serde_json::json;
+
+use super::host::host;
+use super::outcome::described;
+use crate::log::{Line, Sink};
+use crate::service::{Event, Listener};
+
+/// A callback of one environment: weak, so that the event loop may end.
+type Callback = ThreadsafeFunction<String, (), String, Status, false, true>;
+
+/// The callbacks of all environments.
+#[derive(Default)]
+pub(super) struct Subscribers {
+    callbacks: Mutex<Vec<Arc<Callback>>>,
+}
+
+impl Subscribers {
+    pub(super) fn add(&self, callback: &Function<'_, String, ()>) -> Result<()> {
+        let callback = callback.build_threadsafe_function::<String>().weak::<true>().build()?;
+        self.callbacks.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::new(callback));
+        Ok(())
+    }
+
+    /// Hands the message to every environment that still is.
+    fn tell(&self, message: &str) {
+        let callbacks: Vec<_> = {
+            let mut callbacks = self.callbacks.lock().unwrap_or_else(PoisonError::into_inner);
+            callbacks.retain(|callback| !callback.aborted());
+            callbacks.iter().map(Arc::clone).collect()
+        };
+        for callback in callbacks {
+            callback.call(message.to_owned(), ThreadsafeFunctionCallMode::NonBlocking);
+        }
+    }
+}
+
+/// Passes the events of one service on.
+pub(super) struct Announcer {
+    pub(super) id: u32,
+}
+
+impl Listener for Announcer {
+    fn hear(&self, event: &Event) {
+        let host = host();
+        let mut status = event.status.clone();
+        status.scheduler = host.scheduler.status();
+        let mut body = json!({
+            "type": event.kind, "service": status.service.clone(), "at": event.at.to_string(), "status": status,
+        });
+        if let Some(error) = &event.error {
+            body["error"] = described(error);
+        }
+        host.subscribers.tell(&json!({ "kind": "event", "id": self.id, "event": body }).to_string());
+    }
+}
+
+/// Passes the lines of one service on, to the logger it was configured with.
+pub(super) struct Forward {
+    pub(super) id: u32,
+}
+
+impl Sink for Forward {
+    fn take(&self, line: Line) {
+        let message = json!({
+            "kind": "log", "id": self.id, "level": line.level.as_str(), "message": line.message, "fields": line.fields,
+        });
+        host().subscribers.tell(&message.to_string());
+    }
+}

@@ -1,0 +1,112 @@
+//! The text form of something sealed: `et1.k.<key id>.<body>` under a key that was configured,
+//! `et1.p.<salt>.<body>` under one derived from a passphrase. The body is nonce and ciphertext; all parts
+//! are base64url without padding.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+use super::key::{KEY_ID_BYTES, KeyId};
+use super::passphrase::{SALT_BYTES, Salt};
+use crate::error::{Error, ErrorKind};
+
+const VERSION: u32 = 1;
+
+/// Which kind of key sealed it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Sealer {
+    Key(KeyId),
+    Passphrase(Salt),
+}
+
+impl Sealer {
+    /// Everything before the body; it is authenticated along with the context.
+    pub(super) fn header(&self) -> String {
+        match self {
+            Self::Key(id) => format!("et{VERSION}.k.{}.", URL_SAFE_NO_PAD.encode(id)),
+            Self::Passphrase(salt) => format!("et{VERSION}.p.{}.", URL_SAFE_NO_PAD.encode(salt)),
+        }
+    }
+}
+
+/// An envelope, read.
+#[derive(Debug)]
+pub(super) struct Envelope {
+    pub(super) sealer: Sealer,
+    pub(super) body: Vec<u8>,
+}
+
+/// Why a text is no envelope that can be opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fault {
+    NotAnEnvelope,
+    OtherVersion(u32),
+}
+
+impl Envelope {
+    pub(super) fn parse(text: &str) -> Result<Self, Fault> {
+        let rest = text.strip_prefix("et").ok_or(Fault::NotAnEnvelope)?;
+        let (version, rest) = rest.split_once('.').ok_or(Fault::NotAnEnvelope)?;
+        match version.parse::<u32>() {
+            Ok(VERSION) => {}
+            Ok(other) => return Err(Fault::OtherVersion(other)),
+            Err(_) => return Err(Fault::NotAnEnvelope),
+        }
+        let mut parts = rest.split('.');
+        let (Some(kind), Some(hint), Some(body), None) =
+            (parts.next(), parts.next(), parts.next(), parts.next())
+        else {
+            return Err(Fault::NotAnEnvelope);
+        };
+        let hint = decode(hint)?;
+        let sealer = match kind {
+            "k" => Sealer::Key(exactly::<KEY_ID_BYTES>(&hint)?),
+            "p" => Sealer::Passphrase(exactly::<SALT_BYTES>(&hint)?),
+            _ => return Err(Fault::NotAnEnvelope),
+        };
+        Ok(Self { sealer, body: decode(body)? })
+    }
+}
+
+impl From<Fault> for Error {
+    fn from(fault: Fault) -> Self {
+        let message = match fault {
+            Fault::NotAnEnvelope => "the stored text is not a sealed envelope, or a damaged one".to_owned(),
+            Fault::OtherVersion(version) => {
+                format!(
+                    "the stored text is sealed in a format (version {version}) of another evertoken release"
+                )
+            }
+        };
+        Self::new(ErrorKind::Decrypt, message)
+    }
+}
+
+fn decode(text: &str) -> Result<Vec<u8>, Fault> {
+    URL_SAFE_NO_PAD.decode(text).map_err(|_| Fault::NotAnEnvelope)
+}
+
+fn exactly<const N: usize>(bytes: &[u8]) -> Result<[u8; N], Fault> {
+    bytes.try_into().map_err(|_| Fault::NotAnEnvelope)
+}
+
+/// Whether a stored text is an envelope, of this or another version, whole or damaged.
+///
+/// What is none is taken for a plain token that a person put there, and sent. One damaged character must
+/// not turn an envelope into such a token, so one deviation from `et<digit>.<letter>.` is forgiven.
+pub fn is_envelope(text: &str) -> bool {
+    let tail = text.trim_start().as_bytes();
+    let is_of_other_version = tail.strip_prefix(b"et").is_some_and(|rest| {
+        let digits = rest.iter().take_while(|b| b.is_ascii_digit()).count();
+        digits > 0 && rest.get(digits) == Some(&b'.')
+    });
+    let marks: [fn(u8) -> bool; 6] = [
+        |b| b == b'e',
+        |b| b == b't',
+        |b| b.is_ascii_digit(),
+        |b| b == b'.',
+        |b| b == b'k' || b == b'p',
+        |b| b == b'.',
+    ];
+    let fitting = marks.iter().zip(tail).filter(|(fits, b)| fits(**b)).count();
+    is_of_other_version || fitting + 1 >= marks.len()
+}

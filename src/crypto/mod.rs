@@ -1,0 +1,20 @@
+//! Sealing: the envelope a stored secret rests in, and the ring of keys that opens it.
+//!
+//! XChaCha20-Poly1305 ([RFC 8439](https://www.rfc-editor.org/rfc/rfc8439), with the extended nonce of
+//! draft-irtf-cfrg-xchacha) under a key that was configured, or that argon2id
+//! ([RFC 9106](https://www.rfc-editor.org/rfc/rfc9106)) made of a passphrase or credential. Everything here
+//! may block for as long as one derivation takes (tens of milliseconds): callers go through
+//! [`runtime::blocking`](crate::runtime::blocking).
+
+mod context;
+mod envelope;
+mod key;
+mod passphrase;
+mod ring;
+#[cfg(test)]
+mod tests;
+
+pub use context::Context;
+pub use envelope::is_envelope;
+pub use key::generate_key;
+pub use ring::KeyRing;

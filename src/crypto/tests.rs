@@ -1,0 +1,208 @@
+//! What sealing promises, by outcome.
+
+use std::collections::HashSet;
+use std::sync::Barrier;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE, URL_SAFE_NO_PAD};
+
+use super::*;
+use crate::domain::{Secret, ServiceName};
+use crate::error::{Error, ErrorKind};
+
+const RAW: [u8; 32] = [0xfb; 32];
+const PASSPHRASE: &str = "correct horse battery staple";
+
+fn ring(keys: &[&str]) -> KeyRing {
+    KeyRing::configured(keys.iter().map(|key| Secret::new(*key)).collect()).unwrap()
+}
+
+fn context(service: &str, field: &'static str) -> Context {
+    Context::new(&ServiceName::parse(service).unwrap(), field)
+}
+
+fn token() -> Context {
+    context("external_api", "token")
+}
+
+fn seal(ring: &KeyRing, text: &str) -> String {
+    ring.seal(&token(), &Secret::new(text)).unwrap()
+}
+
+fn opens(ring: &KeyRing, sealed: &str) -> bool {
+    ring.open(&token(), sealed).is_ok_and(|plain| plain.expose() == "a token")
+}
+
+#[test]
+fn what_a_ring_seals_it_opens_and_the_text_shows_nothing() {
+    let key = generate_key().unwrap();
+    for ring in [ring(&[key.expose()]), ring(&[PASSPHRASE]), KeyRing::derived(Secret::new("hunter2"))] {
+        let sealed = seal(&ring, "a token");
+        assert!(opens(&ring, &sealed));
+        assert!(is_envelope(&sealed) && !sealed.contains("a token"), "{sealed}");
+        assert_ne!(sealed, seal(&ring, "a token"));
+    }
+}
+
+#[test]
+fn one_key_in_any_of_its_spellings_is_the_same_key() {
+    let hex = "FB".repeat(32);
+    let sealed = seal(&ring(&[&hex]), "a token");
+    assert!(sealed.starts_with("et1.k."));
+    let base64 = STANDARD.encode(RAW);
+    for spelling in [
+        hex.to_lowercase(),
+        base64.trim_end_matches('=').to_owned(),
+        format!("{base64}\n"),
+        URL_SAFE.encode(RAW),
+        URL_SAFE_NO_PAD.encode(RAW),
+    ] {
+        assert!(opens(&ring(&[&spelling]), &sealed), "{spelling:?}");
+    }
+}
+
+#[test]
+fn the_first_key_seals_and_all_open() {
+    let (old, new) = (generate_key().unwrap(), generate_key().unwrap());
+    let sealed_before = seal(&ring(&[old.expose()]), "a token");
+    let both = ring(&[new.expose(), old.expose(), old.expose()]);
+    assert!(opens(&both, &sealed_before));
+    let sealed_now = seal(&both, "a token");
+    assert!(opens(&ring(&[new.expose()]), &sealed_now));
+    assert!(!opens(&ring(&[old.expose()]), &sealed_now));
+}
+
+#[test]
+fn a_ring_moves_from_a_passphrase_to_a_key() {
+    let sealed = seal(&ring(&[PASSPHRASE]), "a token");
+    let key = generate_key().unwrap();
+    let both = ring(&[key.expose(), PASSPHRASE]);
+    assert!(opens(&both, &sealed));
+    assert!(seal(&both, "a token").starts_with("et1.k."));
+}
+
+#[test]
+fn a_short_or_missing_key_is_a_configuration_error_that_names_the_field() {
+    for keys in [vec![], vec![Secret::new("fifteen letters")], vec![Secret::new(PASSPHRASE), Secret::new("")]]
+    {
+        let error = KeyRing::configured(keys).unwrap_err();
+        assert_eq!((error.kind(), error.field()), (ErrorKind::Config, Some("encryptionKey")));
+        assert!(!error.message().contains("fifteen"));
+    }
+    assert!(KeyRing::configured(vec![Secret::new("sixteen letters!")]).is_ok());
+}
+
+#[test]
+fn a_text_moved_to_another_record_or_field_does_not_open() {
+    let ring = ring(&[&STANDARD.encode(RAW)]);
+    let sealed = ring.seal(&context("ab", "c"), &Secret::new("a token")).unwrap();
+    assert!(ring.open(&context("ab", "c"), &sealed).is_ok());
+    for (service, field) in [("ab", "d"), ("a", "bc"), ("abc", ""), ("ac", "c")] {
+        let error = ring.open(&context(service, field), &sealed).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Decrypt, "{service} {field}");
+    }
+}
+
+#[test]
+fn no_flipped_bit_anywhere_opens_or_passes_for_a_plain_token() {
+    let ring = ring(&[&STANDARD.encode(RAW)]);
+    let sealed = seal(&ring, "a token");
+    for bit in 0..sealed.len() * 8 {
+        let mut bytes = sealed.clone().into_bytes();
+        bytes[bit / 8] ^= 1 << (bit % 8);
+        let Ok(flipped) = String::from_utf8(bytes) else { continue };
+        assert!(is_envelope(&flipped), "bit {bit}: {flipped}");
+        assert_eq!(ring.open(&token(), &flipped).unwrap_err().kind(), ErrorKind::Decrypt, "bit {bit}");
+    }
+}
+
+#[test]
+fn each_reason_not_to_open_has_words_of_its_own() {
+    let ring = ring(&[&STANDARD.encode(RAW)]);
+    let sealed = seal(&ring, "a token");
+    let other = seal(&super::tests::ring(&[PASSPHRASE]), "a token");
+    let newer = sealed.replace("et1.", "et2.");
+    let cut = &sealed[..20];
+    let reasons = ["a token", &newer, &other].map(|text| ring.open(&token(), text).unwrap_err());
+    assert!(reasons.iter().all(|error| error.kind() == ErrorKind::Decrypt));
+    assert_eq!(reasons.iter().map(Error::message).collect::<HashSet<_>>().len(), 3);
+    assert_eq!(ring.open(&token(), cut).unwrap_err().kind(), ErrorKind::Decrypt);
+    assert!(is_envelope(&newer) && is_envelope(&sealed.replace("et1.", "et12.")) && is_envelope(cut));
+}
+
+#[test]
+fn a_token_is_no_envelope() {
+    for text in
+        ["", "e", "eyJhbGciOiJIUzI1NiJ9.e30.c2ln", "sk-1234", "et", "et.k.x", "ghp_1.k.x", "etc.hosts"]
+    {
+        assert!(!is_envelope(text), "{text}");
+    }
+}
+
+#[test]
+fn the_key_id_is_the_same_for_a_key_and_no_other() {
+    let id = |sealed: &str| sealed.split('.').nth(2).unwrap().to_owned();
+    let ring_a = ring(&[&STANDARD.encode(RAW)]);
+    let ring_b = ring(&[&STANDARD.encode([1; 32])]);
+    assert_eq!(id(&seal(&ring_a, "a token")), id(&seal(&ring_a, "another")));
+    assert_ne!(id(&seal(&ring_a, "a token")), id(&seal(&ring_b, "a token")));
+}
+
+#[test]
+fn another_credential_opens_nothing() {
+    let sealed = seal(&KeyRing::derived(Secret::new("hunter2")), "a token");
+    assert!(opens(&KeyRing::derived(Secret::new("hunter2")), &sealed));
+    assert!(!opens(&KeyRing::derived(Secret::new("hunter3")), &sealed));
+}
+
+#[test]
+fn a_process_seals_with_the_salt_of_the_record_it_opened() {
+    let salt = |sealed: &str| sealed.split('.').nth(2).unwrap().to_owned();
+    let (first, second) = (ring(&[PASSPHRASE]), ring(&[PASSPHRASE]));
+    let sealed = seal(&first, "a token");
+    assert_ne!(salt(&sealed), salt(&seal(&second, "a token")));
+    assert!(opens(&second, &sealed));
+    assert_eq!(salt(&sealed), salt(&seal(&second, "a token")));
+}
+
+#[test]
+fn threads_that_ask_at_once_share_one_derivation() {
+    let ring = ring(&[PASSPHRASE]);
+    let start = Barrier::new(6);
+    std::thread::scope(|scope| {
+        for _ in 0..6 {
+            scope.spawn(|| {
+                start.wait();
+                ring.warm_up().unwrap();
+                seal(&ring, "a token")
+            });
+        }
+    });
+    assert_eq!(ring.passphrase().unwrap().derivations(), 1);
+}
+
+#[test]
+fn many_salts_do_not_fill_the_memory_and_the_current_one_is_kept() {
+    let ring = ring(&[PASSPHRASE]);
+    let sealed = seal(&ring, "a token");
+    let parts: Vec<&str> = sealed.split('.').collect();
+    for salt in 0..10_u8 {
+        let stranger = format!("et1.p.{}.{}", URL_SAFE_NO_PAD.encode([salt; 16]), parts[3]);
+        assert!(!opens(&ring, &stranger));
+    }
+    assert!(ring.passphrase().unwrap().remembered() <= 8);
+    assert!(opens(&ring, &sealed));
+}
+
+#[test]
+fn a_generated_key_is_new_each_time_and_taken_as_a_key() {
+    let (a, b) = (generate_key().unwrap(), generate_key().unwrap());
+    assert_eq!(a.len(), 43);
+    assert!(!a.matches(&b));
+    assert!(seal(&ring(&[a.expose()]), "a token").starts_with("et1.k."));
+}
+
+#[test]
+fn debug_shows_no_key() {
+    assert_eq!(format!("{:?}", ring(&[PASSPHRASE, PASSPHRASE])), "KeyRing(2 keys)");
+}

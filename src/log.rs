@@ -1,0 +1,205 @@
+//! What is said to a person: lines with a level, to stderr or to the configured logger.
+
+use std::io::Write;
+use std::sync::mpsc::{Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+
+use serde_json::{Map, Value, json};
+
+use crate::clock::{Clock, SystemClock};
+use crate::domain::ServiceName;
+use crate::error::{Error, Result};
+
+/// How much a line matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// Something is broken, and somebody should know.
+    Error,
+    /// Something is wrong, and evertoken copes.
+    Warn,
+    /// What happened.
+    Info,
+    /// Why it happened.
+    Debug,
+    /// Everything else.
+    Trace,
+}
+
+impl Level {
+    const WORDS: [(&'static str, Self); 5] = [
+        ("error", Self::Error),
+        ("warn", Self::Warn),
+        ("info", Self::Info),
+        ("debug", Self::Debug),
+        ("trace", Self::Trace),
+    ];
+
+    /// The word of `LOG_LEVEL`.
+    pub fn as_str(self) -> &'static str {
+        Self::WORDS.iter().find(|(_, level)| *level == self).map_or("info", |(word, _)| word)
+    }
+
+    /// Reads the word of `LOG_LEVEL`.
+    pub fn parse(word: &str) -> Result<Self> {
+        Self::WORDS
+            .iter()
+            .find(|(known, _)| *known == word)
+            .map(|(_, level)| *level)
+            .ok_or_else(|| Error::config("LOG_LEVEL", "must be one of error, warn, info, debug, trace"))
+    }
+}
+
+/// A line on its way out. Messages are written by evertoken and hold no secret.
+#[derive(Clone, Debug)]
+pub struct Line {
+    /// How much it matters.
+    pub level: Level,
+    /// Which service it is about.
+    pub service: String,
+    /// The sentence.
+    pub message: String,
+    /// What belongs to it.
+    pub fields: Map<String, Value>,
+}
+
+/// Takes lines.
+pub trait Sink: Send + Sync {
+    /// Takes one, without blocking.
+    fn take(&self, line: Line);
+}
+
+/// Lines of one service, from a level on.
+#[derive(Clone)]
+pub struct Log {
+    service: ServiceName,
+    level: Level,
+    sink: Arc<dyn Sink>,
+}
+
+impl Log {
+    /// A log that passes lines of `level` and above on.
+    pub fn new(service: ServiceName, level: Level, sink: Arc<dyn Sink>) -> Self {
+        Self { service, level, sink }
+    }
+
+    /// Says something.
+    pub fn say(&self, level: Level, message: impl Into<String>) {
+        self.with(level, message, &Value::Null);
+    }
+
+    /// Says something, with fields (an object).
+    pub fn with(&self, level: Level, message: impl Into<String>, fields: &Value) {
+        if level <= self.level {
+            let fields = fields.as_object().cloned().unwrap_or_default();
+            self.sink.take(Line {
+                level,
+                service: self.service.to_string(),
+                message: message.into(),
+                fields,
+            });
+        }
+    }
+
+    /// Says what went wrong.
+    pub fn error(&self, level: Level, message: &str, error: &Error) {
+        self.with(level, format!("{message}: {}", error.message()), &json!({ "code": error.code() }));
+    }
+}
+
+/// How a line looks on stderr.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shape {
+    /// `2026-01-31T08:00:00.000Z WARN evertoken[external_api] …`
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// Writes lines to stderr on a thread of its own: a full pipe must not hold up the runtime.
+pub struct Stderr {
+    shape: Shape,
+}
+
+impl Stderr {
+    /// A sink that writes this shape.
+    pub fn new(shape: Shape) -> Self {
+        Self { shape }
+    }
+
+    fn print(&self, line: &Line) -> String {
+        let at = SystemClock.now().to_string();
+        if self.shape == Shape::Json {
+            let mut object = json!({
+                "time": at, "level": line.level.as_str(), "name": "evertoken", "service": line.service, "msg": line.message,
+            });
+            if let Some(object) = object.as_object_mut() {
+                object.extend(line.fields.clone());
+            }
+            return object.to_string();
+        }
+        let level = line.level.as_str().to_uppercase();
+        let sentence = format!("{at} {level} evertoken[{}] {}", line.service, line.message);
+        let fields = line.fields.iter().map(|(name, value)| format!("{name}={value}"));
+        std::iter::once(sentence).chain(fields).collect::<Vec<_>>().join(" ")
+    }
+}
+
+impl Sink for Stderr {
+    fn take(&self, line: Line) {
+        static WRITER: Mutex<Option<Sender<String>>> = Mutex::new(None);
+        let mut writer = WRITER.lock().unwrap_or_else(PoisonError::into_inner);
+        if writer.is_none() {
+            let (sender, lines) = channel::<String>();
+            let write = move || {
+                for line in lines {
+                    // Nobody can be told that stderr is closed.
+                    let _ = writeln!(std::io::stderr().lock(), "{line}");
+                }
+            };
+            if thread::Builder::new().name("evertoken-log".into()).spawn(write).is_ok() {
+                *writer = Some(sender);
+            }
+        }
+        if let Some(writer) = writer.as_ref() {
+            let _ = writer.send(self.print(&line));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line() -> Line {
+        let fields = json!({ "code": "ERR_TOKEN_TIMEOUT" }).as_object().cloned().unwrap();
+        Line { level: Level::Warn, service: "api".into(), message: "no answer".into(), fields }
+    }
+
+    #[test]
+    fn a_line_is_text_or_one_json_object() {
+        let text = Stderr::new(Shape::Text).print(&line());
+        assert!(text.ends_with(r#"WARN evertoken[api] no answer code="ERR_TOKEN_TIMEOUT""#), "{text}");
+        let value: Value = serde_json::from_str(&Stderr::new(Shape::Json).print(&line())).unwrap();
+        assert_eq!(value["level"], "warn");
+        assert_eq!(value["msg"], "no answer");
+        assert_eq!(value["code"], "ERR_TOKEN_TIMEOUT");
+    }
+
+    #[test]
+    fn lines_below_the_level_are_not_passed_on() {
+        struct Kept(Mutex<Vec<Line>>);
+        impl Sink for Kept {
+            fn take(&self, line: Line) {
+                self.0.lock().unwrap().push(line);
+            }
+        }
+        let kept = Arc::new(Kept(Mutex::default()));
+        let sink: Arc<dyn Sink> = kept.clone();
+        let log = Log::new(ServiceName::default(), Level::Warn, sink);
+        log.say(Level::Info, "dropped");
+        log.say(Level::Warn, "kept");
+        log.say(Level::Error, "kept");
+        assert_eq!(kept.0.lock().unwrap().len(), 2);
+    }
+}

@@ -1,0 +1,175 @@
+//! The plan: what is due when, with the time as an argument.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::config::SchedulerFields;
+use crate::domain::Timestamp;
+use crate::error::Result;
+
+/// The loop looks at the wall clock at least this often: timers stop while a machine sleeps, and clocks are
+/// set.
+const LONGEST_NAP: Duration = Duration::from_secs(30);
+
+/// `SchedulerOptions` of the public interface.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Options {
+    /// How often every service is looked at, besides at its refresh point.
+    pub refresh_interval: Duration,
+    /// Whether each of these looks refreshes, due or not.
+    pub every_interval: bool,
+    /// How often the health of every service is checked.
+    pub health_check_interval: Duration,
+    /// After how many failures in a row recovery begins anew.
+    pub recover_after_failures: u32,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            refresh_interval: Duration::from_secs(600),
+            every_interval: false,
+            health_check_interval: Duration::from_secs(300),
+            recover_after_failures: 3,
+        }
+    }
+}
+
+impl Options {
+    /// Checks the options; the error names every faulty field.
+    pub fn from_json(value: Value) -> Result<Self> {
+        let default = Self::default();
+        let fields = SchedulerFields::from_json(value)?;
+        Ok(Self {
+            refresh_interval: fields.refresh_interval.unwrap_or(default.refresh_interval),
+            every_interval: fields.every_interval.unwrap_or(default.every_interval),
+            health_check_interval: fields.health_check_interval.unwrap_or(default.health_check_interval),
+            recover_after_failures: fields.recover_after_failures.unwrap_or(default.recover_after_failures),
+        })
+    }
+}
+
+/// What a turn of the loop has to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Due {
+    pub(super) look: bool,
+    pub(super) health_check: bool,
+}
+
+/// When the next look and the next health check are due.
+#[derive(Clone, Debug)]
+pub(super) struct Plan {
+    options: Options,
+    next_look: Timestamp,
+    next_health_check: Timestamp,
+    last_health_check: Option<Timestamp>,
+}
+
+impl Plan {
+    /// The first look is now; the first health check is an interval away.
+    pub(super) fn new(options: Options, now: Timestamp) -> Self {
+        let next_health_check = now.plus(options.health_check_interval);
+        Self { options, next_look: now, next_health_check, last_health_check: None }
+    }
+
+    pub(super) fn options(&self) -> &Options {
+        &self.options
+    }
+
+    pub(super) fn last_health_check(&self) -> Option<Timestamp> {
+        self.last_health_check
+    }
+
+    /// What is due; a machine that slept through several looks makes up for one.
+    pub(super) fn take_due(&mut self, now: Timestamp) -> Due {
+        let look = is_due(&mut self.next_look, self.options.refresh_interval, now);
+        let health_check = is_due(&mut self.next_health_check, self.options.health_check_interval, now);
+        if health_check {
+            self.last_health_check = Some(now);
+        }
+        Due { look, health_check }
+    }
+
+    /// When to look at the clock again: at the next of the moments, and no later than after a nap.
+    pub(super) fn wake_at(&self, now: Timestamp, refreshes: impl Iterator<Item = Timestamp>) -> Timestamp {
+        refreshes
+            .chain([self.next_look, self.next_health_check, now.plus(LONGEST_NAP)])
+            .fold(Timestamp::MAX, Ord::min)
+    }
+}
+
+/// Whether `next` is due, and if so the one after. A clock that was set back by more than an interval would
+/// put the next one off: it is planned anew.
+fn is_due(next: &mut Timestamp, interval: Duration, now: Timestamp) -> bool {
+    let is_due = *next <= now;
+    if is_due || now.until(*next) > interval {
+        *next = now.plus(interval);
+    }
+    is_due
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn at(second: u64) -> Timestamp {
+        Timestamp::MIN.plus(Duration::from_secs(1_000_000 + second))
+    }
+
+    fn due(look: bool, health_check: bool) -> Due {
+        Due { look, health_check }
+    }
+
+    #[test]
+    fn services_are_looked_at_now_and_at_every_interval() {
+        let mut plan = Plan::new(Options::default(), at(0));
+        assert_eq!(plan.take_due(at(0)), due(true, false));
+        assert_eq!(plan.take_due(at(299)), due(false, false));
+        assert_eq!(plan.take_due(at(300)), due(false, true));
+        assert_eq!(plan.take_due(at(599)), due(false, false));
+        assert_eq!(plan.take_due(at(600)), due(true, true));
+        assert_eq!(plan.last_health_check(), Some(at(600)));
+    }
+
+    #[test]
+    fn a_machine_that_slept_through_several_looks_makes_up_for_one() {
+        let mut plan = Plan::new(Options::default(), at(0));
+        plan.take_due(at(0));
+        assert_eq!(plan.take_due(at(86_400)), due(true, true));
+        assert_eq!(plan.take_due(at(86_401)), due(false, false));
+    }
+
+    #[test]
+    fn a_clock_set_back_by_a_day_does_not_put_the_next_look_off_for_a_day() {
+        let mut plan = Plan::new(Options::default(), at(86_400));
+        plan.take_due(at(86_400));
+        assert_eq!(plan.take_due(at(0)), due(false, false));
+        assert_eq!(plan.take_due(at(600)), due(true, true));
+    }
+
+    #[test]
+    fn the_loop_wakes_at_the_next_moment_and_after_thirty_seconds_at_the_latest() {
+        let mut plan = Plan::new(Options::default(), at(0));
+        plan.take_due(at(0));
+        assert_eq!(plan.wake_at(at(0), [at(7), at(3)].into_iter()), at(3));
+        assert_eq!(plan.wake_at(at(0), std::iter::empty()), at(30));
+        assert_eq!(plan.wake_at(at(290), std::iter::empty()), at(300));
+    }
+
+    #[test]
+    fn options_are_checked_and_named() {
+        for (value, field) in [
+            (json!({ "refreshIntervalSeconds": 0 }), "refreshIntervalSeconds"),
+            (json!({ "everyInterval": "yes" }), "everyInterval"),
+            (json!({ "healthCheckIntervalSeconds": -1 }), "healthCheckIntervalSeconds"),
+            (json!({ "recoverAfterFailures": 1.5 }), "recoverAfterFailures"),
+            (json!({ "interval": 5 }), "interval"),
+        ] {
+            assert_eq!(Options::from_json(value).unwrap_err().field(), Some(field));
+        }
+        assert_eq!(Options::from_json(json!({})).unwrap(), Options::default());
+    }
+}

@@ -1,0 +1,232 @@
+//! Everything about a service that changes, behind one lock: rules only, no I/O, time as an argument.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use super::limits::{Limits, Rejections};
+use super::status::{Counters, Entry, LastError};
+use crate::config::Config;
+use crate::domain::{Generation, State, Timestamp, TokenSet};
+use crate::error::{Error, Result};
+use crate::store::Revision;
+use crate::strategy::Strategy;
+
+/// How many lines of history are kept.
+const HISTORY: usize = 50;
+
+/// Where a token came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// This process asked for it.
+    Request,
+    /// It was in the store.
+    Store,
+    /// It is the configured one.
+    Manual,
+}
+
+impl Source {
+    /// The word in the status.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Request => "request",
+            Self::Store => "store",
+            Self::Manual => "manual",
+        }
+    }
+}
+
+/// A token in memory.
+#[derive(Clone, Debug)]
+pub(super) struct Held {
+    pub(super) tokens: TokenSet,
+    pub(super) generation: Generation,
+    pub(super) source: Source,
+    pub(super) strategy: Option<Strategy>,
+    /// The revision of the stored record that holds this very token; none while it is not stored.
+    pub(super) revision: Option<Revision>,
+}
+
+/// Why a flight takes off, which decides what may hold it back and what satisfies it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Why {
+    /// The service has just begun: what is stored is adopted, nothing is requested.
+    Start,
+    /// A caller has no usable token, the refresh point is past, or the scheduler looks.
+    Due,
+    /// An upstream answered 401 to this generation.
+    Rejected(Generation),
+    /// Every interval, due or not.
+    Interval,
+    /// A person asked.
+    Asked,
+}
+
+impl Why {
+    /// Whether it goes through a pause.
+    fn is_urgent(self) -> bool {
+        matches!(self, Self::Asked | Self::Start)
+    }
+
+    /// Whether a stored token of this generation and age makes a request needless.
+    pub(super) fn is_satisfied_by(self, held: &Held, now: Timestamp) -> bool {
+        let lifetime = &held.tokens.lifetime;
+        match self {
+            Self::Start => true,
+            Self::Due => lifetime.is_usable(now) && !lifetime.is_due(now),
+            Self::Rejected(generation) => lifetime.is_usable(now) && held.generation > generation,
+            Self::Interval | Self::Asked => false,
+        }
+    }
+}
+
+/// A flight under way, and how to learn its end.
+#[derive(Clone, Debug)]
+pub(super) struct Flight {
+    pub(super) why: Why,
+    pub(super) end: watch::Receiver<Option<Result<()>>>,
+}
+
+/// What a caller is to do.
+pub(super) enum Boarding {
+    /// Wait for the flight under way.
+    Join(Flight),
+    /// Begin one, with this end to announce.
+    Begin(Flight, watch::Sender<Option<Result<()>>>),
+    /// Nothing is tried now; this is why.
+    Paused(Error),
+}
+
+/// The changing part of a service.
+#[expect(clippy::struct_excessive_bools, reason = "four facts that come and go independently")]
+pub(super) struct Life {
+    pub(super) held: Option<Held>,
+    pub(super) generation: Generation,
+    pub(super) strategy: Option<Strategy>,
+    pub(super) flight: Option<Flight>,
+    pub(super) limits: Limits,
+    pub(super) rejections: Rejections,
+    pub(super) last_error: Option<(Error, LastError)>,
+    pub(super) last_refresh_at: Option<Timestamp>,
+    pub(super) counters: Counters,
+    pub(super) history: VecDeque<Entry>,
+    /// Raised by `clear`: what a flight that took off before brings is not kept.
+    pub(super) epoch: u64,
+    /// Whether the token was cleared: the scheduler does not fetch another before its next look.
+    pub(super) cleared: bool,
+    pub(super) closed: bool,
+    pub(super) alerting: bool,
+    /// Whether the refresh point of the token in hand was announced.
+    pub(super) expiry_announced: bool,
+}
+
+impl Life {
+    pub(super) fn new(config: &Config) -> Self {
+        Self {
+            held: None,
+            generation: Generation::default(),
+            strategy: None,
+            flight: None,
+            limits: Limits::new(config.retry.clone(), config.rate_limit.clone()),
+            rejections: Rejections::default(),
+            last_error: None,
+            last_refresh_at: None,
+            counters: Counters::default(),
+            history: VecDeque::with_capacity(HISTORY),
+            epoch: 0,
+            cleared: false,
+            closed: false,
+            alerting: false,
+            expiry_announced: false,
+        }
+    }
+
+    /// The token that may be sent.
+    pub(super) fn usable(&self, now: Timestamp) -> Option<&Held> {
+        self.held.as_ref().filter(|held| held.tokens.lifetime.is_usable(now))
+    }
+
+    /// Whether a refresh is due, or there is nothing to refresh yet.
+    pub(super) fn is_due(&self, now: Timestamp) -> bool {
+        self.held.as_ref().is_none_or(|held| {
+            let lifetime = &held.tokens.lifetime;
+            lifetime.is_due(now) || !lifetime.is_usable(now)
+        })
+    }
+
+    /// The state of the token alone; the manual one stands in elsewhere.
+    pub(super) fn state(&self, now: Timestamp) -> State {
+        match &self.held {
+            None => State::Missing,
+            Some(held) if !held.tokens.lifetime.is_usable(now) => State::Expired,
+            Some(held) if held.tokens.lifetime.is_due(now) => State::Expiring,
+            Some(_) => State::Valid,
+        }
+    }
+
+    /// The next moment at which something about the token changes by itself.
+    pub(super) fn next_change(&self, now: Timestamp) -> Option<Timestamp> {
+        let lifetime = self.held.as_ref().map(|held| held.tokens.lifetime);
+        let pause = self.limits.paused_until(now);
+        [lifetime.map(|life| life.refresh_at()), lifetime.map(|life| life.usable_until()), pause]
+            .into_iter()
+            .flatten()
+            .filter(|moment| *moment > now)
+            .min()
+    }
+
+    /// The next moment at which a refresh is due and allowed; none after the token was cleared.
+    pub(super) fn next_refresh(&self, now: Timestamp) -> Option<Timestamp> {
+        let due = match &self.held {
+            Some(held) => held.tokens.lifetime.refresh_at(),
+            None if self.cleared => return None,
+            None => now,
+        };
+        Some(self.limits.paused_until(now).map_or(due, |until| until.max(due)))
+    }
+
+    /// Joins the flight under way or begins one.
+    pub(super) fn board(&mut self, why: Why, now: Timestamp) -> Boarding {
+        if let Some(flight) = &self.flight {
+            return Boarding::Join(flight.clone());
+        }
+        if !why.is_urgent() && self.limits.paused_until(now).is_some() {
+            let error = self.last_error.as_ref().map(|(error, _)| error.clone());
+            return Boarding::Paused(error.unwrap_or_else(Error::shutdown));
+        }
+        let (announce, end) = watch::channel(None);
+        let flight = Flight { why, end };
+        self.flight = Some(flight.clone());
+        Boarding::Begin(flight, announce)
+    }
+
+    /// Takes a token over; it is the latest from now on.
+    pub(super) fn hold(&mut self, mut held: Held) {
+        held.generation = held.generation.max(self.generation.next());
+        self.generation = held.generation;
+        if held.strategy.is_some() {
+            self.strategy.clone_from(&held.strategy);
+        }
+        self.held = Some(held);
+        self.expiry_announced = false;
+        self.cleared = false;
+        self.limits.succeeded();
+        self.last_error = None;
+    }
+
+    /// Nothing is tried for this long; callers hear this error meanwhile.
+    pub(super) fn hold_off(&mut self, error: &Error, wait: Duration, now: Timestamp) {
+        self.limits.pause(now, wait);
+        self.last_error = Some((error.clone(), LastError::new(error, now)));
+    }
+
+    /// Writes a line of history.
+    pub(super) fn note(&mut self, entry: Entry) {
+        if self.history.len() == HISTORY {
+            self.history.pop_front();
+        }
+        self.history.push_back(entry);
+    }
+}

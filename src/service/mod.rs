@@ -1,0 +1,367 @@
+//! What to do: one service, its token, its flights and its announcements.
+
+mod attempt;
+mod cells;
+mod events;
+mod flight;
+mod life;
+mod limits;
+mod registry;
+mod report;
+mod status;
+#[cfg(test)]
+mod tests;
+mod vault;
+
+use std::sync::atomic::AtomicU32;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::watch;
+
+use crate::clock::Clock;
+use crate::config::{Config, OnFailure};
+use crate::domain::{AccessToken, Generation, Scheme, TokenSet};
+use crate::error::{Error, ErrorKind, Result};
+use crate::log::{Level, Log};
+use crate::runtime;
+use crate::strategy::{self, Strategy};
+use crate::transport::Transport;
+
+use cells::Cells;
+use life::{Boarding, Flight, Life, Why};
+use vault::Vault;
+
+pub use events::{Event, EventKind, Listener};
+pub use life::Source;
+pub use registry::{Initialized, Registry};
+pub use status::{SchedulerStatus, Status};
+
+/// What a service is made with besides its configuration.
+pub struct Parts {
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// The way to the network.
+    pub transport: Arc<dyn Transport>,
+    /// Who hears events.
+    pub listener: Arc<dyn Listener>,
+    /// Where lines go.
+    pub log: Log,
+    /// Changes with every change of any service: what the scheduler waits on.
+    pub pulse: watch::Sender<u64>,
+}
+
+/// The token to send, as a caller gets it.
+#[derive(Clone, Debug)]
+pub struct Snapshot {
+    /// Which of the service's tokens it is.
+    pub generation: Generation,
+    /// The word before it.
+    pub scheme: Scheme,
+    /// The token.
+    pub token: AccessToken,
+    /// Where it came from.
+    pub source: Source,
+}
+
+/// One service.
+pub struct Service {
+    config: Config,
+    clock: Arc<dyn Clock>,
+    transport: Arc<dyn Transport>,
+    listener: Arc<dyn Listener>,
+    log: Mutex<Log>,
+    vault: Arc<Vault>,
+    life: Mutex<Life>,
+    cells: Cells,
+    /// Changes with every change of this service.
+    changes: watch::Sender<u64>,
+    pulse: watch::Sender<u64>,
+}
+
+impl Service {
+    /// A service that adopts what is stored, in the background, and requests nothing yet.
+    pub fn start(config: Config, parts: Parts) -> Result<Arc<Self>> {
+        let vault = Arc::new(Vault::new(&config)?);
+        let service = Arc::new(Self {
+            life: Mutex::new(Life::new(&config)),
+            config,
+            clock: parts.clock,
+            transport: parts.transport,
+            listener: parts.listener,
+            log: Mutex::new(parts.log),
+            vault,
+            cells: Cells::default(),
+            changes: watch::Sender::new(0),
+            pulse: parts.pulse,
+        });
+        service.warn_of_clear_text();
+        if service.has_credentials() {
+            service.take_off(Why::Start)?;
+            let transport = Arc::clone(&service.transport);
+            runtime::spawn(async move { transport.prepare().await })?;
+            let tended = Arc::clone(&service);
+            runtime::spawn(async move { tended.tend().await })?;
+        }
+        Ok(service)
+    }
+
+    /// The configuration.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// A counter that changes whenever a snapshot may no longer be current.
+    pub fn attach(&self) -> Arc<AtomicU32> {
+        self.cells.attach()
+    }
+
+    /// Takes another log, as a later call with an equal configuration brings one.
+    pub fn set_log(&self, log: Log) {
+        *self.log.lock().unwrap_or_else(PoisonError::into_inner) = log;
+    }
+
+    /// What may be sent at once, if anything; begins a refresh in the background when one is due.
+    pub fn snapshot(self: &Arc<Self>) -> Result<Option<Snapshot>> {
+        let now = self.clock.now();
+        let (snapshot, is_due) = {
+            let life = self.life();
+            if life.closed {
+                return Err(Error::shutdown());
+            }
+            let is_paused = life.limits.paused_until(now).is_some();
+            let held = life.usable(now).map(Snapshot::of);
+            let stand_in = || if is_paused || !self.has_credentials() { self.manual() } else { None };
+            (held.or_else(stand_in), life.is_due(now) && !is_paused)
+        };
+        if snapshot.is_some() && is_due && self.has_credentials() {
+            // A refusal to take off is a pause, which ends at its own moment.
+            let _ = self.take_off(Why::Due);
+        }
+        Ok(snapshot)
+    }
+
+    /// What may be sent, after at most one token request that all waiting callers share; none when no token
+    /// can be had.
+    ///
+    /// # Errors
+    /// `Shutdown`; with `onFailure: 'throw'` whatever kept the token from being had.
+    pub async fn acquire(self: &Arc<Self>) -> Result<Option<Snapshot>> {
+        let failure = loop {
+            if let Some(snapshot) = self.snapshot()? {
+                return Ok(Some(snapshot));
+            }
+            if !self.has_credentials() {
+                return Ok(None);
+            }
+            let flight = match self.take_off(Why::Due) {
+                Ok(flight) => flight,
+                Err(error) => break error,
+            };
+            if let Err(error) = self.end_of(flight).await {
+                break error;
+            }
+        };
+        if self.life().closed {
+            return Err(Error::shutdown());
+        }
+        match self.manual() {
+            Some(snapshot) => Ok(Some(snapshot)),
+            None if self.config.on_failure == OnFailure::Throw => Err(failure),
+            None => Ok(None),
+        }
+    }
+
+    /// Gets a new token now, whatever the old one's age; joins a refresh under way.
+    ///
+    /// # Errors
+    /// Whatever kept the token from being had.
+    pub async fn refresh(self: &Arc<Self>) -> Result<()> {
+        self.require_credentials()?;
+        loop {
+            let flight = self.take_off(Why::Asked)?;
+            let was_start = flight.why == Why::Start;
+            self.end_of(flight).await?;
+            if !was_start {
+                return Ok(());
+            }
+        }
+    }
+
+    /// An upstream answered 401 to this generation: whether a later one is there now.
+    pub async fn rejected(self: &Arc<Self>, generation: Generation) -> Result<bool> {
+        loop {
+            let now = self.clock.now();
+            if self.life().closed {
+                return Err(Error::shutdown());
+            }
+            if self.life().usable(now).is_some_and(|held| held.generation > generation) {
+                self.life().counters.retries_on_401 += 1;
+                return Ok(true);
+            }
+            if !self.has_credentials() {
+                return Ok(false);
+            }
+            // A flight that took off for another reason may bring a later token, or only prove the old one
+            // to be fresh: then one flight of this call's own follows.
+            let Ok(flight) = self.take_off(Why::Rejected(generation)) else { return Ok(false) };
+            let was_own = flight.why == Why::Rejected(generation);
+            let ended = self.end_of(flight).await;
+            let has_later =
+                self.life().usable(self.clock.now()).is_some_and(|held| held.generation > generation);
+            if (ended.is_err() || was_own) && !has_later {
+                return Ok(false);
+            }
+        }
+    }
+
+    /// Forgets the token, in memory and in the store; with `revoke` the server is told, where a revocation
+    /// endpoint is known.
+    ///
+    /// # Errors
+    /// `Storage` when the stored record could not be removed, and whatever kept the token from being
+    /// revoked; memory is cleared all the same.
+    pub async fn clear(self: &Arc<Self>, revoke: bool) -> Result<()> {
+        let now = self.clock.now();
+        let (held, strategy) = {
+            let mut life = self.life();
+            if life.closed {
+                return Err(Error::shutdown());
+            }
+            life.epoch += 1;
+            life.cleared = true;
+            life.note(status::Entry { at: now, outcome: "cleared", duration_ms: 0, code: None });
+            (life.held.take(), life.strategy.clone())
+        };
+        self.changed();
+        let removed = {
+            let _turn = self.vault.turn().await;
+            self.vault.remove().await
+        };
+        self.report_store_health();
+        self.announce(EventKind::Cleared, None);
+        self.log(|log| log.say(Level::Info, "the token was cleared"));
+        removed?;
+        match held {
+            Some(held) if revoke => self.revoke(&held.tokens, strategy.as_ref()).await,
+            _ => Ok(()),
+        }
+    }
+
+    async fn revoke(&self, tokens: &TokenSet, strategy: Option<&Strategy>) -> Result<()> {
+        let Some(request) = strategy::revocation(tokens, strategy, &self.config) else {
+            self.log(|log| log.say(Level::Warn, "the token was not revoked: no revocationUrl is configured"));
+            return Ok(());
+        };
+        let place = request.url.path().to_owned();
+        let answer = self.transport.send(request, self.config.timeout).await?;
+        if (200..300).contains(&answer.status) {
+            return Ok(());
+        }
+        Err(Error::new(ErrorKind::Endpoint, format!("{place} did not revoke the token"))
+            .with_status(answer.status))
+    }
+
+    /// Ends the service: whoever waits or calls gets `Shutdown`. A request under way runs to its end and
+    /// what it brings is stored, as a rotated refresh token must not be lost.
+    pub async fn shutdown(self: &Arc<Self>) {
+        let flight = {
+            let mut life = self.life();
+            life.closed = true;
+            life.flight.clone()
+        };
+        self.changed();
+        if let Some(mut flight) = flight {
+            let _ = flight.end.wait_for(Option::is_some).await;
+        }
+    }
+
+    /// Whether it was shut down.
+    pub fn is_closed(&self) -> bool {
+        self.life().closed
+    }
+
+    fn has_credentials(&self) -> bool {
+        self.config.credentials.has_client() || self.config.credentials.has_login()
+    }
+
+    fn require_credentials(&self) -> Result<()> {
+        if self.has_credentials() {
+            return Ok(());
+        }
+        Err(Error::config("authUrl", "is not set: there is a manual token, and nothing to refresh it with"))
+    }
+
+    fn manual(&self) -> Option<Snapshot> {
+        let token = self.config.manual_token.clone()?;
+        let scheme = self.config.scheme.clone().unwrap_or_else(Scheme::bearer);
+        Some(Snapshot { generation: Generation::default(), scheme, token, source: Source::Manual })
+    }
+
+    /// Joins the flight under way or begins one; the error is why nothing is tried now.
+    fn take_off(self: &Arc<Self>, why: Why) -> Result<Flight> {
+        let boarding = {
+            let mut life = self.life();
+            if life.closed {
+                return Err(Error::shutdown());
+            }
+            life.board(why, self.clock.now())
+        };
+        match boarding {
+            Boarding::Join(flight) => Ok(flight),
+            Boarding::Paused(error) => Err(error),
+            Boarding::Begin(flight, announce) => {
+                flight::begin(Arc::clone(self), why, announce)?;
+                Ok(flight)
+            }
+        }
+    }
+
+    /// Waits for a flight's end, or for the end of the service.
+    async fn end_of(&self, mut flight: Flight) -> Result<()> {
+        let mut changes = self.changes.subscribe();
+        tokio::select! {
+            biased;
+            ended = flight.end.wait_for(Option::is_some) => match ended {
+                Ok(ended) => ended.clone().unwrap_or(Ok(())),
+                Err(_) => Err(flight::broken_off()),
+            },
+            _ = changes.wait_for(|_| self.life().closed) => Err(Error::shutdown()),
+        }
+    }
+
+    fn life(&self) -> MutexGuard<'_, Life> {
+        self.life.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn log(&self, say: impl FnOnce(&Log)) {
+        say(&self.log.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    /// Something changed: JavaScript looks again, the tender and the scheduler plan anew.
+    fn changed(&self) {
+        self.cells.bump();
+        self.changes.send_modify(|count| *count += 1);
+        self.pulse.send_modify(|count| *count += 1);
+    }
+
+    fn warn_of_clear_text(&self) {
+        let urls = [self.config.endpoint.as_ref(), self.config.refresh.url.as_ref()];
+        if let Some(url) = urls.into_iter().flatten().find(|url| url.scheme() == "http") {
+            let host = url.host_str().unwrap_or_default();
+            self.log(|log| {
+                log.say(Level::Warn, format!("credentials go to {host} over http, in clear text"));
+            });
+        }
+    }
+}
+
+impl Snapshot {
+    fn of(held: &life::Held) -> Self {
+        Self {
+            generation: held.generation,
+            scheme: held.tokens.scheme.clone(),
+            token: held.tokens.access_token.clone(),
+            source: held.source,
+        }
+    }
+}

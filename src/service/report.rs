@@ -1,0 +1,214 @@
+//! What a service says of itself, and what happens to it as time goes by.
+
+use std::sync::Arc;
+
+use super::events::{Event, EventKind};
+use super::life::{Source, Why};
+use super::status::{SchedulerStatus, Status, StorageStatus, StrategyStatus};
+use super::{Life, Service};
+use crate::domain::{State, Timestamp};
+use crate::error::Error;
+use crate::log::Level;
+
+impl Service {
+    /// How things stand, by what is in memory.
+    pub fn status(&self) -> Status {
+        let now = self.clock.now();
+        let life = self.life();
+        let held = life.held.as_ref();
+        let lifetime = held.map(|held| held.tokens.lifetime);
+        let state = self.state(&life, now);
+        let is_manual = state == State::Manual;
+        let token_type = if is_manual {
+            self.config.scheme.as_ref().map_or("Bearer", |scheme| scheme.as_str())
+        } else {
+            held.map_or("", |held| held.tokens.scheme.as_str())
+        };
+        Status {
+            service: self.config.service.to_string(),
+            state,
+            healthy: self.is_healthy(&life, now),
+            source: if is_manual {
+                Some(Source::Manual.as_str())
+            } else {
+                held.map(|held| held.source.as_str())
+            },
+            token_type: Some(token_type).filter(|name| !name.is_empty()).map(str::to_owned),
+            issued_at: lifetime.map(|life| life.issued_at()),
+            expires_at: lifetime.map(|life| life.expires_at()),
+            refresh_at: lifetime.map(|life| life.refresh_at()),
+            expires_in_seconds: lifetime.map(|life| now.until(life.expires_at()).as_secs()),
+            last_refresh_at: life.last_refresh_at,
+            consecutive_failures: life.limits.failures(),
+            last_error: life.last_error.as_ref().map(|(_, error)| error.clone()),
+            strategy: life.strategy.as_ref().map(|strategy| StrategyStatus {
+                grant: strategy.format.grant(),
+                endpoint: format!(
+                    "{}{}",
+                    strategy.endpoint.origin().ascii_serialization(),
+                    strategy.endpoint.path()
+                ),
+                format: strategy.format_name(),
+            }),
+            scheduler: SchedulerStatus::default(),
+            storage: self.storage_status(),
+            counters: life.counters,
+            history: life.history.iter().cloned().collect(),
+        }
+    }
+
+    /// When the next refresh is due and allowed.
+    pub fn next_refresh(&self) -> Option<Timestamp> {
+        let now = self.clock.now();
+        let life = self.life();
+        if life.closed || !self.has_credentials() { None } else { life.next_refresh(now) }
+    }
+
+    /// Begins a refresh where one is due and nothing holds it back.
+    pub fn refresh_if_due(self: &Arc<Self>) {
+        let now = self.clock.now();
+        if self.next_refresh().is_some_and(|due| due <= now && self.life().is_due(now)) {
+            // A refusal to take off is the pause itself, which ends at its own moment.
+            let _ = self.take_off(Why::Due);
+        }
+    }
+
+    /// Looks at the store, and asks the server where there is no good token; a pause is respected.
+    pub fn look(self: &Arc<Self>) {
+        if self.has_credentials() {
+            let _ = self.take_off(Why::Due);
+        }
+    }
+
+    /// Begins a refresh whether one is due or not, as `everyInterval` asks; a pause is respected.
+    pub fn refresh_for_interval(self: &Arc<Self>) {
+        if self.has_credentials() {
+            let _ = self.take_off(Why::Interval);
+        }
+    }
+
+    /// Looks after the service: a missing or expired token is fetched, a token that could not be stored is
+    /// stored, and after `recover_after` failures in a row what was remembered is forgotten.
+    pub async fn check_health(self: &Arc<Self>, recover_after: u32) {
+        if !self.has_credentials() || self.is_closed() {
+            return;
+        }
+        if self.life().limits.failures() >= recover_after {
+            let forgot = self.life().strategy.take();
+            if forgot.is_some() {
+                self.log(|log| log.say(Level::Info, "recovery: looking for the endpoint and format anew"));
+            }
+        }
+        self.store_again().await;
+        self.refresh_if_due();
+        let now = self.clock.now();
+        let begins = {
+            let mut life = self.life();
+            let is_sick =
+                !self.vault.is_healthy() || life.limits.failures() >= self.config.alert_after_failures;
+            let begins = is_sick && !life.alerting && !life.closed;
+            life.alerting |= begins;
+            begins
+        };
+        if begins {
+            let error = self.vault.last_error();
+            self.announce_at(EventKind::Alert, error.as_ref(), now);
+        }
+        self.end_incident();
+    }
+
+    /// The incident is over once nothing is wrong any more.
+    pub(super) fn end_incident(&self) {
+        let ends = {
+            let mut life = self.life();
+            let ends = life.alerting && life.limits.failures() == 0 && self.vault.is_healthy();
+            life.alerting &= !ends;
+            ends
+        };
+        if ends {
+            self.log(|log| log.say(Level::Info, "recovered"));
+            self.announce(EventKind::Recovered, None);
+        }
+    }
+
+    /// Raises the counters at the moments at which the token changes by itself, until the service ends.
+    pub(super) async fn tend(self: Arc<Self>) {
+        let mut changes = self.changes.subscribe();
+        loop {
+            changes.mark_unchanged();
+            let now = self.clock.now();
+            let (next, begins_to_expire) = {
+                let mut life = self.life();
+                if life.closed {
+                    return;
+                }
+                let begins = life.state(now) == State::Expiring && !life.expiry_announced;
+                life.expiry_announced |= begins;
+                (life.next_change(now), begins)
+            };
+            if begins_to_expire {
+                self.announce(EventKind::Expiring, None);
+            }
+            let moment = async {
+                match next {
+                    Some(moment) => self.clock.sleep_until(moment).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                () = moment => self.cells.bump(),
+                // The sender lives in self: this is a change, and never an end.
+                _ = changes.changed() => {}
+            }
+        }
+    }
+
+    pub(super) fn announce(&self, kind: EventKind, error: Option<&Error>) {
+        self.announce_at(kind, error, self.clock.now());
+    }
+
+    fn announce_at(&self, kind: EventKind, error: Option<&Error>, at: Timestamp) {
+        self.listener.hear(&Event { kind, at, status: self.status(), error: error.cloned() });
+    }
+
+    /// Says once an incident that the store is sick, and that it is well again.
+    pub(super) fn report_store_health(&self) {
+        match self.vault.turned() {
+            Some(true) => self.log(|log| log.say(Level::Info, "the store works again")),
+            Some(false) => {
+                if let Some(error) = self.vault.last_error() {
+                    self.log(|log| {
+                        log.error(Level::Warn, "the store fails; tokens are kept in memory", &error);
+                    });
+                }
+            }
+            None => {}
+        }
+    }
+
+    fn state(&self, life: &Life, now: Timestamp) -> State {
+        let state = life.state(now);
+        let stands_in = self.config.manual_token.is_some()
+            && matches!(state, State::Missing | State::Expired)
+            && (!self.has_credentials() || life.limits.failures() > 0);
+        if stands_in { State::Manual } else { state }
+    }
+
+    fn is_healthy(&self, life: &Life, now: Timestamp) -> bool {
+        let has_token = life.usable(now).is_some() || !self.has_credentials();
+        let is_new = life.held.is_none() && life.limits.failures() == 0;
+        (has_token || is_new)
+            && life.limits.failures() < self.config.alert_after_failures
+            && self.vault.is_healthy()
+            && !life.closed
+    }
+
+    fn storage_status(&self) -> StorageStatus {
+        StorageStatus {
+            kind: self.vault.kind(),
+            location: self.vault.location(),
+            encrypted: self.vault.is_encrypted(),
+            healthy: self.vault.is_healthy(),
+        }
+    }
+}

@@ -1,0 +1,191 @@
+//! What goes wrong, and what callers feel of it.
+
+use super::*;
+
+#[tokio::test]
+async fn a_failed_refresh_keeps_a_valid_token_and_backs_off() {
+    let house = house([token("old", 3600), refusal(400, "invalid_grant"), token("new", 3600)]).await;
+    house.token().await;
+    house.pass(3400);
+    assert_eq!(house.at_once().as_deref(), Some("old"));
+    house.landed().await;
+    for _ in 0..50 {
+        assert_eq!(house.at_once().as_deref(), Some("old"), "during the cool-down");
+    }
+    assert_eq!(house.server.requests(), 2);
+    assert_eq!(house.service.status().consecutive_failures, 1);
+    house.pass(61);
+    house.at_once();
+    house.landed().await;
+    assert_eq!(house.at_once().as_deref(), Some("new"));
+    assert_eq!(house.service.status().consecutive_failures, 0);
+}
+
+#[tokio::test]
+async fn a_rejected_credential_is_sent_once_and_again_only_after_the_cool_down_or_when_asked() {
+    let house = house([refusal(401, "invalid_grant"), token("abc", 3600)]).await;
+    for _ in 0..100 {
+        assert_eq!(house.token().await, None);
+    }
+    assert_eq!(house.server.requests(), 1);
+    assert_eq!(house.service.status().last_error.unwrap().code, "ERR_TOKEN_CREDENTIALS");
+    house.service.refresh().await.unwrap();
+    assert_eq!(house.token().await.as_deref(), Some("abc"));
+}
+
+#[tokio::test]
+async fn without_a_token_the_manual_one_stands_in_and_with_throw_the_error_comes() {
+    let manual = House::with(json!({ "token": "manual" }), [refusal(401, "invalid_grant")]).await;
+    assert_eq!(manual.token().await.as_deref(), Some("manual"));
+    assert_eq!(manual.at_once().as_deref(), Some("manual"), "while it cools down nobody waits");
+    assert_eq!(manual.service.status().state, State::Manual);
+
+    let throwing = House::with(json!({ "onFailure": "throw" }), [refusal(401, "invalid_grant")]).await;
+    assert_eq!(throwing.service.acquire().await.unwrap_err().kind(), ErrorKind::Credentials);
+    assert_eq!(throwing.service.acquire().await.unwrap_err().kind(), ErrorKind::Credentials);
+    assert_eq!(throwing.server.requests(), 1);
+}
+
+#[tokio::test]
+async fn a_failing_server_is_asked_again_within_the_attempt() {
+    let retry = json!({ "retry": { "attempts": 3, "baseMs": 1 } });
+    let house = House::with(
+        retry,
+        [Answer::Error(ErrorKind::Network), Answer::Http(503, json!({}), None), token("abc", 3600)],
+    )
+    .await;
+    let waiting = tokio::spawn({
+        let service = Arc::clone(&house.service);
+        async move { service.acquire().await.unwrap().is_some() }
+    });
+    while !waiting.is_finished() {
+        house.clock.advance(Duration::from_millis(1));
+        tokio::task::yield_now().await;
+    }
+    assert!(waiting.await.unwrap());
+    assert_eq!(house.server.requests(), 3);
+}
+
+#[tokio::test]
+async fn retry_after_is_waited_for_and_not_a_moment_less() {
+    let house = house([Answer::Http(503, json!({}), Some("2")), token("abc", 3600)]).await;
+    let arrived = house.server.arrived.notified();
+    let waiting = tokio::spawn({
+        let service = Arc::clone(&house.service);
+        async move { service.acquire().await.unwrap().is_some() }
+    });
+    arrived.await;
+    // The tender waits for nothing yet, so the one who waits is the attempt.
+    while house.clock.sleepers() == 0 {
+        tokio::task::yield_now().await;
+    }
+    house.clock.advance(Duration::from_millis(1999));
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(house.server.requests(), 1);
+    house.clock.advance(Duration::from_millis(1));
+    assert!(waiting.await.unwrap());
+    assert_eq!(house.server.requests(), 2);
+}
+
+#[tokio::test]
+async fn a_refresh_token_is_spent_first_and_a_rotated_one_next() {
+    let house =
+        house([rotating("a1", "r1"), rotating("a2", "r2"), token("a3", 3600), token("a4", 3600)]).await;
+    house.token().await;
+    for _ in 0..3 {
+        house.service.refresh().await.unwrap();
+    }
+    let sent: Vec<_> = (0..4).map(|index| house.server.asked(index)).collect();
+    assert_eq!(
+        sent,
+        [
+            "grant_type=client_credentials",
+            "grant_type=refresh_token&refresh_token=r1",
+            "grant_type=refresh_token&refresh_token=r2",
+            "grant_type=refresh_token&refresh_token=r2",
+        ]
+    );
+}
+
+#[tokio::test]
+async fn a_refused_refresh_token_falls_back_to_the_credentials_once() {
+    let house = house([rotating("a1", "r1"), refusal(400, "invalid_grant"), token("b1", 3600)]).await;
+    house.token().await;
+    house.service.refresh().await.unwrap();
+    assert_eq!(house.token().await.as_deref(), Some("b1"));
+    assert_eq!(house.server.asked(2), "grant_type=client_credentials");
+}
+
+#[tokio::test]
+async fn an_outage_does_not_throw_the_refresh_token_away() {
+    let down = || Answer::Http(500, json!({}), None);
+    let house = House::with(
+        json!({ "retry": { "attempts": 1 } }),
+        [rotating("a1", "r1"), down(), down(), rotating("a2", "r2")],
+    )
+    .await;
+    house.token().await;
+    assert_eq!(house.service.refresh().await.unwrap_err().kind(), ErrorKind::Response);
+    assert_eq!(house.service.refresh().await.unwrap_err().kind(), ErrorKind::Response);
+    assert_eq!(house.token().await.as_deref(), Some("a1"));
+    house.service.refresh().await.unwrap();
+    assert_eq!(house.server.asked(3), "grant_type=refresh_token&refresh_token=r1");
+}
+
+#[tokio::test]
+async fn after_a_401_a_later_generation_is_used_and_only_else_requested() {
+    let house = house([token("same", 3600), token("same", 3600), token("same", 3600)]).await;
+    let first = house.service.acquire().await.unwrap().unwrap().generation;
+    assert!(house.service.rejected(first).await.unwrap());
+    assert_eq!(house.server.requests(), 2);
+    assert!(house.service.rejected(first).await.unwrap(), "a later one is there already");
+    assert_eq!(house.server.requests(), 2);
+    let second = house.service.acquire().await.unwrap().unwrap().generation;
+    assert!(second > first);
+    assert!(!house.service.rejected(second).await.unwrap(), "an upstream that always answers 401");
+    assert_eq!(house.server.requests(), 2);
+    assert_eq!(house.service.status().counters.retries_on_401, 2);
+}
+
+#[tokio::test]
+async fn a_panic_in_an_attempt_is_an_error_and_the_next_attempt_works() {
+    let house = House::with(json!({ "onFailure": "throw" }), [Answer::Panic, token("abc", 3600)]).await;
+    assert_eq!(house.service.acquire().await.unwrap_err().kind(), ErrorKind::Internal);
+    house.service.refresh().await.unwrap();
+    assert_eq!(house.token().await.as_deref(), Some("abc"));
+}
+
+#[tokio::test]
+async fn an_incident_is_announced_once_and_so_is_its_end() {
+    let down = || Answer::Http(500, json!({}), None);
+    let settings = json!({ "retry": { "attempts": 1 }, "alerts": { "afterFailures": 2 } });
+    let house = House::with(settings, [down(), down(), down(), token("abc", 3600)]).await;
+    for _ in 0..3 {
+        house.service.refresh().await.unwrap_err();
+    }
+    assert_eq!(house.heard(EventKind::RefreshFailed), 3);
+    assert_eq!(house.heard(EventKind::Alert), 1);
+    assert!(!house.service.status().healthy);
+    house.service.refresh().await.unwrap();
+    assert_eq!(house.heard(EventKind::Recovered), 1);
+    assert_eq!(house.heard(EventKind::Refreshed), 1);
+    assert!(house.service.status().healthy);
+}
+
+#[tokio::test]
+async fn forced_refreshes_are_held_to_the_configured_rate() {
+    let settings = json!({ "rateLimit": { "attempts": 2, "perSeconds": 60 } });
+    let house = House::with(settings, [token("a1", 3600), token("a2", 3600), token("a3", 3600)]).await;
+    house.token().await;
+    house.service.refresh().await.unwrap();
+    let error = house.service.refresh().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::RateLimited);
+    assert_eq!(error.retry_after(), Some(Duration::from_secs(60)));
+    assert_eq!(house.at_once().as_deref(), Some("a2"), "the token in hand is untouched");
+    assert_eq!(house.service.status().counters.failures, 0);
+    house.pass(60);
+    house.service.refresh().await.unwrap();
+    assert_eq!(house.at_once().as_deref(), Some("a3"));
+}

@@ -1,0 +1,169 @@
+//! Outcomes of a service, with a scripted server and a clock that stands still.
+#![expect(clippy::disallowed_methods, reason = "a test has a runtime of its own")]
+
+use std::collections::VecDeque;
+use std::sync::Mutex as StdMutex;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use reqwest::header::{HeaderMap, HeaderValue};
+use serde_json::{Value, json};
+use tokio::sync::{Notify, Semaphore};
+use zeroize::Zeroizing;
+
+mod failures;
+mod life;
+
+use super::*;
+use crate::clock::ManualClock;
+use crate::domain::{ServiceName, State, Timestamp};
+use crate::error::ErrorKind;
+use crate::log::{Line, Sink};
+use crate::transport::{Body, Request, Response};
+
+/// A token server that answers as it is told, and waits where it is told.
+struct Server {
+    answers: StdMutex<VecDeque<Answer>>,
+    asked: StdMutex<Vec<String>>,
+    /// A request is answered once there is a permit.
+    gate: Semaphore,
+    arrived: Notify,
+}
+
+#[derive(Clone)]
+enum Answer {
+    Http(u16, Value, Option<&'static str>),
+    Error(ErrorKind),
+    Panic,
+}
+
+fn token(name: &str, expires_in: u64) -> Answer {
+    Answer::Http(200, json!({ "access_token": name, "expires_in": expires_in }), None)
+}
+
+fn rotating(name: &str, refresh_token: &str) -> Answer {
+    Answer::Http(
+        200,
+        json!({ "access_token": name, "expires_in": 3600, "refresh_token": refresh_token }),
+        None,
+    )
+}
+
+fn refusal(status: u16, error: &str) -> Answer {
+    Answer::Http(status, json!({ "error": error }), None)
+}
+
+impl Server {
+    fn requests(&self) -> usize {
+        self.asked.lock().unwrap().len()
+    }
+
+    fn asked(&self, index: usize) -> String {
+        self.asked.lock().unwrap()[index].clone()
+    }
+}
+
+#[async_trait]
+impl Transport for Server {
+    async fn send(&self, request: Request, _: Duration) -> Result<Response> {
+        let text = match &request.body {
+            Body::Form(text) | Body::Json(text) => text.expose().to_owned(),
+            Body::Empty => String::new(),
+        };
+        self.asked.lock().unwrap().push(text);
+        self.arrived.notify_waiters();
+        self.gate.acquire().await.unwrap().forget();
+        self.gate.add_permits(1);
+        let answer = self.answers.lock().unwrap().pop_front().expect("a request beyond the script");
+        match answer {
+            Answer::Http(status, body, retry_after) => {
+                let mut headers = HeaderMap::new();
+                if let Some(wait) = retry_after {
+                    headers.insert("retry-after", HeaderValue::from_static(wait));
+                }
+                Ok(Response { status, headers, body: Zeroizing::new(body.to_string().into_bytes()) })
+            }
+            Answer::Error(kind) => Err(Error::new(kind, "scripted")),
+            Answer::Panic => panic!("scripted"),
+        }
+    }
+}
+
+#[derive(Default)]
+struct Ears(StdMutex<Vec<EventKind>>);
+
+impl Listener for Ears {
+    fn hear(&self, event: &Event) {
+        self.0.lock().unwrap().push(event.kind);
+    }
+}
+
+struct Quiet;
+
+impl Sink for Quiet {
+    fn take(&self, _: Line) {}
+}
+
+struct House {
+    service: Arc<Service>,
+    server: Arc<Server>,
+    clock: Arc<ManualClock>,
+    ears: Arc<Ears>,
+}
+
+impl House {
+    async fn with(extra: Value, answers: impl IntoIterator<Item = Answer>) -> Self {
+        let mut config = json!({
+            "authUrl": "https://h/token", "clientId": "app", "clientSecret": "s3cret", "storage": { "kind": "memory" },
+        });
+        for (key, value) in extra.as_object().unwrap() {
+            config[key] = value.clone();
+        }
+        let server = Arc::new(Server {
+            answers: StdMutex::new(answers.into_iter().collect()),
+            asked: StdMutex::default(),
+            gate: Semaphore::new(1),
+            arrived: Notify::new(),
+        });
+        let clock = Arc::new(ManualClock::new(Timestamp::from_second(1_800_000_000.0)));
+        let ears = Arc::new(Ears::default());
+        let parts = Parts {
+            clock: Arc::clone(&clock) as Arc<dyn Clock>,
+            transport: Arc::clone(&server) as Arc<dyn Transport>,
+            listener: Arc::clone(&ears) as Arc<dyn Listener>,
+            log: Log::new(ServiceName::default(), Level::Error, Arc::new(Quiet)),
+            pulse: watch::Sender::new(0),
+        };
+        let service = Service::start(Config::from_json(config).unwrap(), parts).unwrap();
+        Self { service, server, clock, ears }
+    }
+
+    async fn token(&self) -> Option<String> {
+        self.service.acquire().await.unwrap().map(|snapshot| snapshot.token.secret().expose().to_owned())
+    }
+
+    /// What a caller gets without waiting.
+    fn at_once(&self) -> Option<String> {
+        self.service.snapshot().unwrap().map(|snapshot| snapshot.token.secret().expose().to_owned())
+    }
+
+    /// Waits until the flight under way, if any, has landed.
+    async fn landed(&self) {
+        let flight = self.service.life().flight.clone();
+        if let Some(mut flight) = flight {
+            let _ = flight.end.wait_for(Option::is_some).await;
+        }
+    }
+
+    fn pass(&self, seconds: u64) {
+        self.clock.advance(Duration::from_secs(seconds));
+    }
+
+    fn heard(&self, kind: EventKind) -> usize {
+        self.ears.0.lock().unwrap().iter().filter(|heard| **heard == kind).count()
+    }
+}
+
+async fn house(answers: impl IntoIterator<Item = Answer>) -> House {
+    House::with(json!({}), answers).await
+}

@@ -1,0 +1,207 @@
+//! Bytes on a disk: read with care, replaced in one step. Everything here blocks.
+
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, ErrorKind as Io, Read, Write};
+use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
+
+use zeroize::Zeroizing;
+
+use crate::domain::Timestamp;
+use crate::error::{Error, ErrorKind, Result};
+
+/// More than ten thousand records; whatever is larger was not written by us.
+const MAX_BYTES: u64 = 8 * 1024 * 1024;
+
+/// A file's content, and when it was written.
+pub(super) struct Content {
+    /// `None` when there is more of it than a cache file holds.
+    pub(super) bytes: Option<Zeroizing<Vec<u8>>>,
+    pub(super) written: Timestamp,
+}
+
+/// Reads a regular file; `None` when there is none. Nothing else is opened: not a link, whose target may be
+/// anyone's, and not a pipe or device, which could keep the reader waiting.
+pub(super) fn read(path: &Path) -> Result<Option<Content>> {
+    let failed = |error: &io::Error| storage("read", path, error);
+    match fs::symlink_metadata(path) {
+        Ok(metadata) => require_regular(path, &metadata)?,
+        Err(error) if error.kind() == Io::NotFound => return Ok(None),
+        Err(error) => return Err(failed(&error)),
+    }
+    let file = match quiet(OpenOptions::new().read(true)).open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == Io::NotFound => return Ok(None),
+        Err(error) => return Err(failed(&error)),
+    };
+    let metadata = file.metadata().map_err(|error| failed(&error))?;
+    require_regular(path, &metadata)?;
+    let written = metadata.modified().ok().and_then(|moment| moment.duration_since(UNIX_EPOCH).ok());
+    let mut bytes = Zeroizing::new(Vec::new());
+    file.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(|error| failed(&error))?;
+    let fits = bytes.len() as u64 <= MAX_BYTES;
+    Ok(Some(Content {
+        bytes: fits.then_some(bytes),
+        written: Timestamp::MIN.plus(written.unwrap_or_default()),
+    }))
+}
+
+/// Replaces the file's content in one step: readers, and whoever comes after a crash, find the old or the new.
+pub(super) fn replace(path: &Path, text: &str) -> Result<()> {
+    let failed = |error: &io::Error| storage("write", path, error);
+    if text.len() as u64 > MAX_BYTES {
+        return Err(Error::new(ErrorKind::Storage, format!("{} would grow beyond 8 MiB", path.display())));
+    }
+    let temporary = Temporary::beside(path).map_err(|error| failed(&error))?;
+    let mut file = &temporary.file;
+    file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(|error| failed(&error))?;
+    temporary.rename_to(path).map_err(|error| failed(&error))
+}
+
+/// Renames a damaged file to `<name>.corrupt-<time>`, the time being that of the damage, and says the new
+/// name. Nothing is overwritten. The caller holds the lock.
+pub(super) fn rename_damaged(path: &Path, written: Timestamp) -> Result<PathBuf> {
+    let failed = |error: &io::Error| storage("set aside", path, error);
+    let time: String = written.to_string().chars().filter(|c| !matches!(c, '-' | ':')).collect();
+    let candidate = |n: u32| {
+        let suffix = if n == 0 { String::new() } else { format!("-{n}") };
+        path.with_file_name(format!("{}.corrupt-{time}{suffix}", name(path)))
+    };
+    let free = (0..1000).map(candidate).find(|path| fs::symlink_metadata(path).is_err());
+    let target = free.ok_or_else(|| failed(&io::Error::from(Io::AlreadyExists)))?;
+    fs::rename(path, &target).map_err(|error| failed(&error))?;
+    // It may hold a token, whatever else it holds. A mode that stays is no reason to keep the damage in place.
+    let _ = quiet(OpenOptions::new().read(true)).open(&target).map(|file| make_private(&file));
+    sync_directory(path);
+    Ok(target)
+}
+
+/// Makes the directory of `path`, and those above it, for the owner alone. One that exists is left as it is.
+pub(super) fn make_directory(path: &Path) -> Result<()> {
+    let mut builder = DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(directory(path)).map_err(|error| storage("make the directory of", path, &error))
+}
+
+/// Opens a file beside the cache for its lock; it holds nothing, and stays.
+pub(super) fn open_lock_file(path: &Path) -> Result<File> {
+    let lock = path.with_file_name(format!("{}.lock", name(path)));
+    let failed = |error: &io::Error| storage("open the lock of", path, error);
+    if let Ok(metadata) = fs::symlink_metadata(&lock) {
+        require_regular(&lock, &metadata)?;
+    }
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false);
+    quiet(private(&mut options)).open(lock).map_err(|error| failed(&error))
+}
+
+/// Removes what writers left behind that died between two steps. The caller holds the lock, so none lives.
+pub(super) fn remove_leftovers(path: &Path) {
+    let (prefix, suffix) = (format!(".{}.", name(path)), ".tmp");
+    let Ok(entries) = fs::read_dir(directory(path)) else { return };
+    for entry in entries.flatten() {
+        let file_name = entry.file_name();
+        let Some(random) =
+            file_name.to_str().and_then(|n| n.strip_prefix(&prefix)).and_then(|n| n.strip_suffix(suffix))
+        else {
+            continue;
+        };
+        if random.len() == RANDOM_DIGITS && random.bytes().all(|b| b.is_ascii_hexdigit()) {
+            // What cannot be removed now is found again at the next start.
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+}
+
+const RANDOM_DIGITS: usize = 16;
+
+/// A file that is gone unless it is renamed.
+struct Temporary {
+    path: PathBuf,
+    file: File,
+    is_kept: bool,
+}
+
+impl Temporary {
+    fn beside(path: &Path) -> io::Result<Self> {
+        let random = format!("{:0width$x}", fastrand::u64(..), width = RANDOM_DIGITS);
+        let temporary = path.with_file_name(format!(".{}.{random}.tmp", name(path)));
+        // `create_new` neither follows a link nor takes over a file that is already there.
+        let file = private(OpenOptions::new().write(true).create_new(true)).open(&temporary)?;
+        Ok(Self { path: temporary, file, is_kept: false })
+    }
+
+    fn rename_to(mut self, path: &Path) -> io::Result<()> {
+        fs::rename(&self.path, path)?;
+        self.is_kept = true;
+        sync_directory(path);
+        Ok(())
+    }
+}
+
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        if !self.is_kept {
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+/// Makes a rename last through a power cut. Where a directory cannot be synced the rename is still done, and
+/// every reader sees it: no reason to tell the caller that nothing was stored.
+fn sync_directory(path: &Path) {
+    #[cfg(unix)]
+    let _ = File::open(directory(path)).and_then(|directory| directory.sync_all());
+    #[cfg(not(unix))]
+    let _ = path;
+}
+
+fn directory(path: &Path) -> &Path {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+fn name(path: &Path) -> String {
+    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+fn require_regular(path: &Path, metadata: &fs::Metadata) -> Result<()> {
+    let kind = metadata.file_type();
+    let what = if kind.is_file() {
+        return Ok(());
+    } else if kind.is_symlink() {
+        "is a symbolic link, which is not followed: configure the file it stands for"
+    } else if kind.is_dir() {
+        "is a directory"
+    } else {
+        "is not a regular file"
+    };
+    Err(Error::new(ErrorKind::Storage, format!("{} {what}", path.display())))
+}
+
+fn storage(what: &str, path: &Path, error: &io::Error) -> Error {
+    Error::new(ErrorKind::Storage, format!("cannot {what} {}: {error}", path.display()))
+}
+
+/// For the owner alone from the first moment.
+fn private(options: &mut OpenOptions) -> &mut OpenOptions {
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(options, 0o600);
+    options
+}
+
+fn make_private(file: &File) -> io::Result<()> {
+    #[cfg(unix)]
+    file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
+    #[cfg(not(unix))]
+    let _ = file;
+    Ok(())
+}
+
+/// Neither follows a link nor waits for a pipe's other end.
+fn quiet(options: &mut OpenOptions) -> &mut OpenOptions {
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::custom_flags(options, libc::O_NOFOLLOW | libc::O_NONBLOCK);
+    options
+}

@@ -1,0 +1,170 @@
+//! What is in the file: JSON, with the field names of the Prisma model.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use serde_json::{Map, Value, json};
+
+use super::super::{Revision, Row};
+use crate::domain::{Scheme, Secret, ServiceName, Timestamp};
+
+const VERSION: u64 = 1;
+
+/// How many unusable records of one service are kept: enough to look at, and a bound where two processes
+/// with different keys set aside each other's.
+const KEPT_ASIDE: usize = 4;
+
+/// The file's content. What it does not know (a field somebody added) it keeps.
+#[derive(Debug)]
+pub(super) struct Document {
+    services: Map<String, Value>,
+    aside: Map<String, Value>,
+    /// Numbers the writes; a record's own number is that of the write that made it.
+    last_write: u64,
+    rest: Map<String, Value>,
+}
+
+/// Why a content is no document.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fault {
+    Damaged,
+    Newer(u64),
+}
+
+/// A record as it is found.
+pub(super) enum Found {
+    Row(Row, Revision),
+    /// Not the shape of a record.
+    Malformed(Revision),
+}
+
+impl Document {
+    /// Nothing yet. The numbering begins at random, so that no revision comes again when the file is lost.
+    pub(super) fn empty() -> Self {
+        Self {
+            services: Map::new(),
+            aside: Map::new(),
+            last_write: fastrand::u64(0..1 << 48),
+            rest: Map::new(),
+        }
+    }
+
+    pub(super) fn parse(bytes: &[u8]) -> Result<Self, Fault> {
+        // Some editors put a byte order mark before what they save.
+        let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+        let Ok(Value::Object(mut rest)) = serde_json::from_slice(bytes) else { return Err(Fault::Damaged) };
+        match rest.remove("version").as_ref().and_then(Value::as_u64) {
+            Some(VERSION) => {}
+            Some(newer) if newer > VERSION => return Err(Fault::Newer(newer)),
+            _ => return Err(Fault::Damaged),
+        }
+        let Some(Value::Object(services)) = rest.remove("services") else { return Err(Fault::Damaged) };
+        let aside = match rest.remove("aside") {
+            Some(Value::Object(aside)) => aside,
+            None => Map::new(),
+            Some(_) => return Err(Fault::Damaged),
+        };
+        let last_write = rest.remove("revision").and_then(|n| n.as_u64());
+        Ok(Self {
+            services,
+            aside,
+            last_write: last_write.unwrap_or_else(|| fastrand::u64(0..1 << 48)),
+            rest,
+        })
+    }
+
+    pub(super) fn to_text(&self) -> String {
+        let mut root = self.rest.clone();
+        root.insert("version".into(), VERSION.into());
+        root.insert("revision".into(), self.last_write.into());
+        root.insert("services".into(), Value::Object(self.services.clone()));
+        root.insert("aside".into(), Value::Object(self.aside.clone()));
+        format!("{:#}\n", Value::Object(root))
+    }
+
+    /// The record of a service. `written` stands in for a `createdAt` that a person left out.
+    pub(super) fn find(&self, service: &ServiceName, written: Timestamp) -> Option<Found> {
+        let value = self.services.get(service.as_str())?;
+        let revision = revision(value);
+        Some(read_row(value, written).map_or(Found::Malformed(revision), |row| Found::Row(row, revision)))
+    }
+
+    pub(super) fn revision(&self, service: &ServiceName) -> Option<Revision> {
+        self.services.get(service.as_str()).map(revision)
+    }
+
+    pub(super) fn put(&mut self, service: &ServiceName, row: &Row) -> Revision {
+        // Far from the end of what every JSON reader keeps exactly, and wrapping before it.
+        self.last_write = (self.last_write + 1) % (1 << 53);
+        let value = write_row(row, self.last_write);
+        let revision = revision(&value);
+        self.services.insert(service.as_str().to_owned(), value);
+        revision
+    }
+
+    /// Whether there was one.
+    pub(super) fn remove(&mut self, service: &ServiceName) -> bool {
+        self.services.remove(service.as_str()).is_some()
+    }
+
+    /// Whether there was one of that revision.
+    pub(super) fn set_aside(&mut self, service: &ServiceName, seen: Revision) -> bool {
+        if self.revision(service) != Some(seen) {
+            return false;
+        }
+        let Some(value) = self.services.remove(service.as_str()) else { return false };
+        let kept = self.aside.entry(service.as_str()).or_insert_with(|| json!([]));
+        match kept {
+            Value::Array(kept) => {
+                kept.push(value);
+                let surplus = kept.len().saturating_sub(KEPT_ASIDE);
+                kept.drain(..surplus);
+            }
+            other => *other = json!([value]),
+        }
+        true
+    }
+}
+
+/// A hash of everything in the record, its number included: an edit by hand is another revision, too.
+fn revision(value: &Value) -> Revision {
+    let mut hasher = DefaultHasher::new();
+    value.to_string().hash(&mut hasher);
+    Revision(hasher.finish())
+}
+
+fn read_row(value: &Value, written: Timestamp) -> Option<Row> {
+    let fields = value.as_object()?;
+    let given = |name: &str| fields.get(name).filter(|value| !value.is_null());
+    let text = |value: &Value| value.as_str().filter(|text| !text.is_empty()).map(str::to_owned);
+    let moment = |value: &Value| value.as_str().and_then(Timestamp::parse);
+    let expires_at = moment(given("expiresAt")?)?;
+    let created_at = given("createdAt").map_or(Some(written.min(expires_at)), moment)?;
+    Some(Row {
+        token: Secret::new(text(given("token")?)?),
+        refresh_token: match given("refreshToken") {
+            Some(value) => Some(Secret::new(text(value)?)),
+            None => None,
+        },
+        token_type: given("tokenType").map_or(Some(Scheme::bearer()), |v| Scheme::parse(v.as_str()?))?,
+        created_at,
+        expires_at,
+        last_used: given("lastUsed").map_or(Some(created_at), moment)?,
+        strategy: given("strategy").cloned(),
+        generation: given("generation")
+            .map_or(Some(0), |n| n.as_u64().and_then(|n| u32::try_from(n).ok()))?,
+    })
+}
+
+fn write_row(row: &Row, number: u64) -> Value {
+    json!({
+        "token": row.token.expose(),
+        "refreshToken": row.refresh_token.as_ref().map(Secret::expose),
+        "tokenType": row.token_type.as_str(),
+        "createdAt": row.created_at.to_string(),
+        "expiresAt": row.expires_at.to_string(),
+        "lastUsed": row.last_used.to_string(),
+        "strategy": row.strategy,
+        "generation": row.generation,
+        "revision": number,
+    })
+}

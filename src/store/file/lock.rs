@@ -1,0 +1,61 @@
+//! One writer at a time, in this process and all others.
+
+use std::fs::{File, TryLockError};
+use std::path::Path;
+use std::thread;
+use std::time::Duration;
+
+use super::disk;
+use crate::error::{Error, ErrorKind, Result};
+
+/// A write takes milliseconds; whoever holds the lock longer than this hangs on a dead disk.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Between two tries; less when few wait, so that a lone second writer loses no time.
+const LONGEST_PAUSE: Duration = Duration::from_millis(20);
+
+/// The lock, until it is dropped. The operating system holds it, so it dies with its process.
+#[derive(Debug)]
+pub(super) struct Lock {
+    file: File,
+    is_exclusive: bool,
+}
+
+impl Lock {
+    /// Waits for the lock beside `path`, but not for ever.
+    pub(super) fn take(path: &Path) -> Result<Self> {
+        let file = disk::open_lock_file(path)?;
+        let (mut waited, mut longest) = (Duration::ZERO, Duration::from_millis(1));
+        loop {
+            match file.try_lock() {
+                Ok(()) => return Ok(Self { file, is_exclusive: true }),
+                Err(TryLockError::WouldBlock) if waited < PATIENCE => {
+                    let pause = longest.mul_f64(0.5 + fastrand::f64() / 2.0);
+                    thread::sleep(pause);
+                    waited += pause;
+                    longest = (longest * 2).min(LONGEST_PAUSE);
+                }
+                Err(TryLockError::WouldBlock) => {
+                    return Err(Error::new(
+                        ErrorKind::Storage,
+                        format!("{} has been locked by another process for 5 seconds", path.display()),
+                    ));
+                }
+                // Some network file systems and containers know no locks (ENOLCK, EOPNOTSUPP).
+                Err(TryLockError::Error(_)) => return Ok(Self { file, is_exclusive: false }),
+            }
+        }
+    }
+
+    /// Whether it keeps others out; not where the file system knows no locks.
+    pub(super) fn is_exclusive(&self) -> bool {
+        self.is_exclusive
+    }
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // Closing the file would release it, too, but not while a child process holds a copy of its handle.
+        let _ = self.file.unlock();
+    }
+}

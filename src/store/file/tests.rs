@@ -1,0 +1,122 @@
+//! What befalls files, and what becomes of the records in them.
+
+mod damage;
+#[cfg(unix)]
+mod places;
+mod processes;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use tempfile::TempDir;
+
+use crate::store::conformance::{service, some_record};
+use crate::store::{FileStore, Revision, Saved, SealedStore, Store};
+
+/// A directory with a cache file in it.
+struct Disk {
+    directory: TempDir,
+    path: PathBuf,
+}
+
+impl Disk {
+    fn new() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("token-cache.json");
+        Self { directory, path }
+    }
+
+    fn place(&self) -> FileStore {
+        FileStore::new(&self.path)
+    }
+
+    fn names(&self) -> Vec<String> {
+        let entries = fs::read_dir(self.directory.path()).unwrap();
+        let mut names: Vec<_> =
+            entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
+    fn damaged(&self) -> Vec<String> {
+        self.names().into_iter().filter(|name| name.contains(".corrupt-")).collect()
+    }
+}
+
+fn open(path: &Path) -> SealedStore {
+    SealedStore::unsealed(std::sync::Arc::new(FileStore::new(path)))
+}
+
+async fn save(path: &Path, name: &str, token: &str, expected: Option<Revision>) -> Option<Revision> {
+    match open(path).save(&service(name), &some_record(token), expected).await.unwrap() {
+        Saved::Stored(revision) => Some(revision),
+        Saved::Conflict => None,
+    }
+}
+
+async fn token(path: &Path, name: &str) -> Option<String> {
+    let loaded = open(path).load(&service(name)).await.unwrap();
+    loaded.record.map(|(record, _)| record.access_token.secret().expose().to_owned())
+}
+
+#[tokio::test]
+async fn another_process_finds_what_was_saved() {
+    let disk = Disk::new();
+    save(&disk.path, "a", "one", None).await.unwrap();
+    assert_eq!(token(&disk.path, "a").await.as_deref(), Some("one"));
+    assert_eq!((disk.place().kind(), disk.place().location()), ("file", disk.path.display().to_string()));
+}
+
+#[tokio::test]
+async fn the_file_has_the_field_names_of_the_prisma_model() {
+    let disk = Disk::new();
+    save(&disk.path, "a", "one", None).await.unwrap();
+    let content: serde_json::Value = serde_json::from_slice(&fs::read(&disk.path).unwrap()).unwrap();
+    let record = &content["services"]["a"];
+    assert_eq!(content["version"], 1);
+    assert_eq!(record["token"], "one");
+    assert_eq!(record["refreshToken"], "one refresh");
+    assert_eq!(record["tokenType"], "Bearer");
+    assert_eq!(record["createdAt"], "2027-01-15T08:00:00.250Z");
+    assert_eq!(record["expiresAt"], "2027-01-15T09:00:00.500Z");
+    assert_eq!(record["lastUsed"], "2027-01-15T08:00:01.000Z");
+}
+
+#[tokio::test]
+async fn a_record_put_there_by_hand_needs_a_token_and_an_expiry_only() {
+    let disk = Disk::new();
+    let by_hand = r#"{ "version": 1, "services": { "a": { "token": "by-hand", "expiresAt": "2099-01-01T00:00:00Z" } } }"#;
+    fs::write(&disk.path, format!("\u{feff}{by_hand}")).unwrap();
+    let (record, revision) = open(&disk.path).load(&service("a")).await.unwrap().record.unwrap();
+    assert_eq!(record.access_token.secret().expose(), "by-hand");
+    assert_eq!(record.scheme.as_str(), "Bearer");
+    assert!(record.issued_at > crate::domain::Timestamp::from_second(1_700_000_000.0));
+    fs::write(&disk.path, by_hand.replace("by-hand", "by-other-hand")).unwrap();
+    assert_eq!(save(&disk.path, "a", "two", Some(revision)).await, None);
+    assert_eq!(token(&disk.path, "a").await.as_deref(), Some("by-other-hand"));
+}
+
+#[tokio::test]
+async fn what_a_person_added_to_the_file_survives_a_save() {
+    let disk = Disk::new();
+    fs::write(&disk.path, r#"{ "version": 1, "note": "ours", "services": { "b": { "odd": true } } }"#)
+        .unwrap();
+    save(&disk.path, "a", "one", None).await.unwrap();
+    let content: serde_json::Value = serde_json::from_slice(&fs::read(&disk.path).unwrap()).unwrap();
+    assert_eq!((content["note"].as_str(), &content["services"]["b"]["odd"]), (Some("ours"), &true.into()));
+}
+
+#[tokio::test]
+async fn a_malformed_record_is_set_aside_and_costs_other_services_nothing() {
+    let disk = Disk::new();
+    save(&disk.path, "a", "one", None).await.unwrap();
+    save(&disk.path, "b", "two", None).await.unwrap();
+    let content = fs::read_to_string(&disk.path).unwrap();
+    fs::write(&disk.path, content.replacen("\"token\": \"one\"", "\"token\": 1", 1)).unwrap();
+    let loaded = open(&disk.path).load(&service("a")).await.unwrap();
+    assert!(loaded.record.is_none() && loaded.warning.is_some());
+    assert_eq!(token(&disk.path, "b").await.as_deref(), Some("two"));
+    assert!(disk.damaged().is_empty());
+    save(&disk.path, "a", "three", None).await.unwrap();
+    assert_eq!(token(&disk.path, "a").await.as_deref(), Some("three"));
+}

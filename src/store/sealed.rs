@@ -1,0 +1,176 @@
+//! The decorator that seals what goes into a store and opens what comes out.
+
+use std::sync::Arc;
+
+use super::{Record, Revision, Row, Saved, Store};
+use crate::crypto::{Context, KeyRing, is_envelope};
+use crate::domain::{AccessToken, Secret, ServiceName};
+use crate::error::{Error, ErrorKind, Result};
+use crate::runtime;
+
+// The names that seal and open: sealed records carry them, so they never change.
+const TOKEN: &str = "token";
+const REFRESH_TOKEN: &str = "refreshToken";
+
+/// What a look into the store gave.
+#[derive(Debug, Default)]
+pub struct Loaded {
+    /// The record and its revision.
+    pub record: Option<(Record, Revision)>,
+    /// What the caller should log: a record that does not open, or a damaged store, was set aside.
+    pub warning: Option<Error>,
+}
+
+/// A store that takes and gives [`Record`]s. Derivation, sealing and opening run beside the runtime's thread.
+#[derive(Clone)]
+pub struct SealedStore {
+    store: Arc<dyn Store>,
+    ring: Option<Arc<KeyRing>>,
+}
+
+impl SealedStore {
+    /// Seals with `ring`.
+    pub fn new(store: Arc<dyn Store>, ring: Arc<KeyRing>) -> Self {
+        Self { store, ring: Some(ring) }
+    }
+
+    /// Seals nothing: for memory, which no other process reads. A sealed text met here does not open.
+    pub fn unsealed(store: Arc<dyn Store>) -> Self {
+        Self { store, ring: None }
+    }
+
+    /// The store's kind.
+    pub fn kind(&self) -> &'static str {
+        self.store.kind()
+    }
+
+    /// The store's place, without credentials.
+    pub fn location(&self) -> String {
+        self.store.location()
+    }
+
+    /// Whether what is saved is sealed.
+    pub fn is_encrypted(&self) -> bool {
+        self.ring.is_some()
+    }
+
+    /// The usable record of a service. One that does not open is set aside, and is a warning.
+    ///
+    /// # Errors
+    /// `Storage` when the store cannot be read; `Internal` when the machine cannot derive the key now, which
+    /// leaves the record where it is.
+    pub async fn load(&self, service: &ServiceName) -> Result<Loaded> {
+        let found = self.store.load(service).await?;
+        let warning = self.store.take_warnings().into_iter().next();
+        let Some((row, revision)) = found else { return Ok(Loaded { record: None, warning }) };
+        match self.open(service, row).await {
+            Ok(record) => Ok(Loaded { record: Some((record, revision)), warning }),
+            Err(error) if matches!(error.kind(), ErrorKind::Decrypt | ErrorKind::Response) => {
+                // Not being able to move it away does not make it usable: the save will conflict, and say so.
+                let moved = self.store.set_aside(service, revision).await;
+                let outcome = if moved.is_ok() { "it was set aside" } else { "it could not be set aside" };
+                let warning = Error::new(error.kind(), format!("{}; {outcome}", error.message()));
+                Ok(Loaded { record: None, warning: Some(warning) })
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Seals and stores a record if the stored one still has the revision `expected`; with `None`, if there
+    /// is none.
+    pub async fn save(
+        &self,
+        service: &ServiceName,
+        record: &Record,
+        expected: Option<Revision>,
+    ) -> Result<Saved> {
+        let row = self.seal(service, record.clone()).await?;
+        self.store.save(service, &row, expected).await
+    }
+
+    /// Removes a service's record.
+    pub async fn remove(&self, service: &ServiceName) -> Result<()> {
+        self.store.remove(service).await
+    }
+
+    /// What a person should know of since the last look: [`Store::take_warnings`].
+    pub fn take_warnings(&self) -> Vec<Error> {
+        self.store.take_warnings()
+    }
+
+    /// Derives what the next save needs, while nobody waits; best after a first load, which decides the salt.
+    pub async fn warm_up(&self) -> Result<()> {
+        match self.ring.clone() {
+            Some(ring) => runtime::blocking(move || ring.warm_up()).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn seal(&self, service: &ServiceName, record: Record) -> Result<Row> {
+        let row = Row {
+            token: record.access_token.secret().clone(),
+            refresh_token: record.refresh_token,
+            token_type: record.scheme,
+            created_at: record.issued_at,
+            expires_at: record.expires_at,
+            last_used: record.last_used,
+            strategy: record.strategy,
+            generation: record.generation,
+        };
+        let Some(ring) = self.ring.clone() else { return Ok(row) };
+        let service = service.clone();
+        runtime::blocking(move || {
+            let seal =
+                |field, plain: &Secret| ring.seal(&Context::new(&service, field), plain).map(Secret::new);
+            let token = seal(TOKEN, &row.token)?;
+            let refresh_token =
+                row.refresh_token.as_ref().map(|plain| seal(REFRESH_TOKEN, plain)).transpose()?;
+            Ok(Row { token, refresh_token, ..row })
+        })
+        .await
+    }
+
+    async fn open(&self, service: &ServiceName, row: Row) -> Result<Record> {
+        let is_sealed = is_envelope(row.token.expose())
+            || row.refresh_token.as_ref().is_some_and(|text| is_envelope(text.expose()));
+        if !is_sealed {
+            return into_record(row);
+        }
+        let Some(ring) = self.ring.clone() else {
+            return Err(Error::new(
+                ErrorKind::Decrypt,
+                "the stored token is sealed, and there is no key to open it",
+            ));
+        };
+        let service = service.clone();
+        runtime::blocking(move || {
+            let open = |field, text: Secret| {
+                if !is_envelope(text.expose()) {
+                    return Ok(text);
+                }
+                ring.open(&Context::new(&service, field), text.expose())
+            };
+            let token = open(TOKEN, row.token)?;
+            let refresh_token = row.refresh_token.map(|text| open(REFRESH_TOKEN, text)).transpose()?;
+            into_record(Row { token, refresh_token, ..row })
+        })
+        .await
+    }
+}
+
+/// A row whose secrets are plain, as a record; a text that no header may carry is none.
+fn into_record(row: Row) -> Result<Record> {
+    let access_token = AccessToken::parse(row.token.expose()).map_err(|fault| {
+        Error::new(ErrorKind::Response, format!("the stored text is no token: {}", fault.as_str()))
+    })?;
+    Ok(Record {
+        access_token,
+        scheme: row.token_type,
+        refresh_token: row.refresh_token,
+        issued_at: row.created_at,
+        expires_at: row.expires_at,
+        last_used: row.last_used,
+        strategy: row.strategy,
+        generation: row.generation,
+    })
+}

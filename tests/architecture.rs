@@ -1,0 +1,141 @@
+//! The shape of the house, checked: layers, the wall around napi, and who may open a secret.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot read the sources has failed")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// The modules in their order: each uses only those before it.
+const LAYERS: [&str; 13] = [
+    "domain",
+    "error",
+    "config",
+    "clock",
+    "log",
+    "runtime",
+    "transport",
+    "crypto",
+    "oauth",
+    "strategy",
+    "store",
+    "service",
+    "scheduler",
+];
+
+/// May use everything.
+const TOP: &str = "binding";
+
+fn sources(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(sources(&path));
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+    found
+}
+
+fn src() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("src")
+}
+
+fn module_of(path: &Path) -> String {
+    let relative = path.strip_prefix(src()).unwrap();
+    relative.components().next().unwrap().as_os_str().to_str().unwrap().trim_end_matches(".rs").to_owned()
+}
+
+fn rank(module: &str) -> usize {
+    LAYERS.iter().position(|layer| *layer == module).unwrap_or(LAYERS.len())
+}
+
+/// The code of a file: what stands before its inline tests.
+fn code(path: &Path) -> String {
+    let text = fs::read_to_string(path).unwrap();
+    text.split("#[cfg(test)]\nmod tests {").next().unwrap().to_owned()
+}
+
+#[test]
+fn no_module_uses_one_above_it() {
+    let mut wrong = Vec::new();
+    for path in sources(&src()) {
+        let module = module_of(&path);
+        if module == "lib" {
+            continue;
+        }
+        assert!(module == TOP || LAYERS.contains(&module.as_str()), "{module} has no place among the layers");
+        for (number, line) in code(&path).lines().enumerate() {
+            for used in line.split("crate::").skip(1) {
+                let used: String = used.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+                if rank(&used) > rank(&module) {
+                    wrong.push(format!("{}:{} uses {used}", path.display(), number + 1));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn only_the_binding_says_napi() {
+    for path in sources(&src()) {
+        let is_free = module_of(&path) == TOP || module_of(&path) == "lib";
+        assert!(is_free || !code(&path).contains("napi"), "{}", path.display());
+    }
+}
+
+/// Each use of `expose` is a place where a secret could leave. A new one is looked at, then counted.
+#[test]
+fn secrets_are_opened_in_known_places_only() {
+    let mut found: Vec<(String, usize)> = sources(&src())
+        .into_iter()
+        .filter(|path| {
+            !path.ends_with("secret.rs")
+                && !path.to_str().unwrap().contains("tests")
+                && !path.ends_with("conformance.rs")
+        })
+        .map(|path| {
+            let uses = code(&path).matches("expose").count();
+            (path.strip_prefix(src()).unwrap().to_str().unwrap().replace('\\', "/"), uses)
+        })
+        .filter(|(_, uses)| *uses > 0)
+        .collect();
+    found.sort();
+    let known: Vec<(String, usize)> =
+        KNOWN_EXPOSURES.iter().map(|(path, uses)| ((*path).to_owned(), *uses)).collect();
+    assert_eq!(found, known);
+}
+
+const KNOWN_EXPOSURES: [(&str, usize); 15] = [
+    // Into JavaScript, for the header.
+    ("binding/functions.rs", 1),
+    // Sealing and opening.
+    ("crypto/key.rs", 1),
+    ("crypto/passphrase.rs", 1),
+    ("crypto/ring.rs", 2),
+    // Out of an answer: echoes are looked for, dates are read.
+    ("oauth/answer.rs", 1),
+    ("oauth/jwt.rs", 1),
+    // Into a request.
+    ("oauth/request.rs", 3),
+    // Into the store, sealed by then.
+    ("store/file/document.rs", 2),
+    ("store/sealed.rs", 5),
+    // Into a request.
+    ("strategy/login_custom.rs", 1),
+    ("strategy/login_json.rs", 1),
+    ("strategy/password.rs", 1),
+    ("strategy/refresh.rs", 2),
+    ("strategy/revoke.rs", 1),
+    ("transport/http.rs", 2),
+];
+
+#[test]
+fn no_file_is_too_long_to_read() {
+    for path in sources(&src()) {
+        let lines = fs::read_to_string(&path).unwrap().lines().count();
+        assert!(lines <= 420, "{} has {lines} lines", path.display());
+    }
+}
