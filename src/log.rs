@@ -195,8 +195,7 @@ mod tests {
             }
         }
         let kept = Arc::new(Kept(Mutex::default()));
-        let sink: Arc<dyn Sink> = kept.clone();
-        let log = Log::new(ServiceName::default(), Level::Warn, sink);
+        let log = Log::new(ServiceName::default(), Level::Warn, Arc::clone(&kept) as Arc<dyn Sink>);
         log.say(Level::Info, "dropped");
         log.say(Level::Warn, "kept");
         log.say(Level::Error, "kept");

@@ -112,13 +112,14 @@ mod tests {
         Timestamp::from_second(second)
     }
 
-    fn life(answer: &Value, dates: Option<Dates>, server: Option<f64>) -> Option<u64> {
+    fn life(answer: &Value, dates: impl Into<Option<Dates>>, server: Option<f64>) -> Option<u64> {
         let moments = Moments { now: at(NOW), server: server.map(at) };
-        lifetime(&Fields::of(answer.as_object().unwrap().clone()), dates, moments).map(|life| life.as_secs())
+        lifetime(&Fields::of(answer.as_object().unwrap().clone()), dates.into(), moments)
+            .map(|life| life.as_secs())
     }
 
-    fn jwt(issued: impl Into<Option<f64>>, expires: f64) -> Option<Dates> {
-        Some(Dates { expires: NOW + expires, issued: issued.into().map(|issued| NOW + issued) })
+    fn jwt(issued: impl Into<Option<f64>>, expires: f64) -> Dates {
+        Dates { expires: NOW + expires, issued: issued.into().map(|issued| NOW + issued) }
     }
 
     #[test]

@@ -4,7 +4,7 @@ use super::*;
 
 #[tokio::test]
 async fn a_failed_refresh_keeps_a_valid_token_and_backs_off() {
-    let house = house([token("old", 3600), refusal(400, "invalid_grant"), token("new", 3600)]).await;
+    let house = house([token("old", 3600), refusal(400, "invalid_grant"), token("new", 3600)]);
     house.token().await;
     house.pass(3400);
     assert_eq!(house.at_once().as_deref(), Some("old"));
@@ -23,7 +23,7 @@ async fn a_failed_refresh_keeps_a_valid_token_and_backs_off() {
 
 #[tokio::test]
 async fn a_rejected_credential_is_sent_once_and_again_only_after_the_cool_down_or_when_asked() {
-    let house = house([refusal(401, "invalid_grant"), token("abc", 3600)]).await;
+    let house = house([refusal(401, "invalid_grant"), token("abc", 3600)]);
     for _ in 0..100 {
         assert_eq!(house.token().await, None);
     }
@@ -35,12 +35,12 @@ async fn a_rejected_credential_is_sent_once_and_again_only_after_the_cool_down_o
 
 #[tokio::test]
 async fn without_a_token_the_manual_one_stands_in_and_with_throw_the_error_comes() {
-    let manual = House::with(json!({ "token": "manual" }), [refusal(401, "invalid_grant")]).await;
+    let manual = House::with(json!({ "token": "manual" }), [refusal(401, "invalid_grant")]);
     assert_eq!(manual.token().await.as_deref(), Some("manual"));
     assert_eq!(manual.at_once().as_deref(), Some("manual"), "while it cools down nobody waits");
     assert_eq!(manual.service.status().state, State::Manual);
 
-    let throwing = House::with(json!({ "onFailure": "throw" }), [refusal(401, "invalid_grant")]).await;
+    let throwing = House::with(json!({ "onFailure": "throw" }), [refusal(401, "invalid_grant")]);
     assert_eq!(throwing.service.acquire().await.unwrap_err().kind(), ErrorKind::Credentials);
     assert_eq!(throwing.service.acquire().await.unwrap_err().kind(), ErrorKind::Credentials);
     assert_eq!(throwing.server.requests(), 1);
@@ -52,8 +52,7 @@ async fn a_failing_server_is_asked_again_within_the_attempt() {
     let house = House::with(
         retry,
         [Answer::Error(ErrorKind::Network), Answer::Http(503, json!({}), None), token("abc", 3600)],
-    )
-    .await;
+    );
     let waiting = tokio::spawn({
         let service = Arc::clone(&house.service);
         async move { service.acquire().await.unwrap().is_some() }
@@ -68,7 +67,7 @@ async fn a_failing_server_is_asked_again_within_the_attempt() {
 
 #[tokio::test]
 async fn retry_after_is_waited_for_and_not_a_moment_less() {
-    let house = house([Answer::Http(503, json!({}), Some("2")), token("abc", 3600)]).await;
+    let house = house([Answer::Http(503, json!({}), Some("2")), token("abc", 3600)]);
     let arrived = house.server.arrived.notified();
     let waiting = tokio::spawn({
         let service = Arc::clone(&house.service);
@@ -91,8 +90,7 @@ async fn retry_after_is_waited_for_and_not_a_moment_less() {
 
 #[tokio::test]
 async fn a_refresh_token_is_spent_first_and_a_rotated_one_next() {
-    let house =
-        house([rotating("a1", "r1"), rotating("a2", "r2"), token("a3", 3600), token("a4", 3600)]).await;
+    let house = house([rotating("a1", "r1"), rotating("a2", "r2"), token("a3", 3600), token("a4", 3600)]);
     house.token().await;
     for _ in 0..3 {
         house.service.refresh().await.unwrap();
@@ -111,7 +109,7 @@ async fn a_refresh_token_is_spent_first_and_a_rotated_one_next() {
 
 #[tokio::test]
 async fn a_refused_refresh_token_falls_back_to_the_credentials_once() {
-    let house = house([rotating("a1", "r1"), refusal(400, "invalid_grant"), token("b1", 3600)]).await;
+    let house = house([rotating("a1", "r1"), refusal(400, "invalid_grant"), token("b1", 3600)]);
     house.token().await;
     house.service.refresh().await.unwrap();
     assert_eq!(house.token().await.as_deref(), Some("b1"));
@@ -124,8 +122,7 @@ async fn an_outage_does_not_throw_the_refresh_token_away() {
     let house = House::with(
         json!({ "retry": { "attempts": 1 } }),
         [rotating("a1", "r1"), down(), down(), rotating("a2", "r2")],
-    )
-    .await;
+    );
     house.token().await;
     assert_eq!(house.service.refresh().await.unwrap_err().kind(), ErrorKind::Response);
     assert_eq!(house.service.refresh().await.unwrap_err().kind(), ErrorKind::Response);
@@ -136,7 +133,7 @@ async fn an_outage_does_not_throw_the_refresh_token_away() {
 
 #[tokio::test]
 async fn after_a_401_a_later_generation_is_used_and_only_else_requested() {
-    let house = house([token("same", 3600), token("same", 3600), token("same", 3600)]).await;
+    let house = house([token("same", 3600), token("same", 3600), token("same", 3600)]);
     let first = house.service.acquire().await.unwrap().unwrap().generation;
     assert!(house.service.rejected(first).await.unwrap());
     assert_eq!(house.server.requests(), 2);
@@ -151,7 +148,7 @@ async fn after_a_401_a_later_generation_is_used_and_only_else_requested() {
 
 #[tokio::test]
 async fn a_panic_in_an_attempt_is_an_error_and_the_next_attempt_works() {
-    let house = House::with(json!({ "onFailure": "throw" }), [Answer::Panic, token("abc", 3600)]).await;
+    let house = House::with(json!({ "onFailure": "throw" }), [Answer::Panic, token("abc", 3600)]);
     assert_eq!(house.service.acquire().await.unwrap_err().kind(), ErrorKind::Internal);
     house.service.refresh().await.unwrap();
     assert_eq!(house.token().await.as_deref(), Some("abc"));
@@ -161,7 +158,7 @@ async fn a_panic_in_an_attempt_is_an_error_and_the_next_attempt_works() {
 async fn an_incident_is_announced_once_and_so_is_its_end() {
     let down = || Answer::Http(500, json!({}), None);
     let settings = json!({ "retry": { "attempts": 1 }, "alerts": { "afterFailures": 2 } });
-    let house = House::with(settings, [down(), down(), down(), token("abc", 3600)]).await;
+    let house = House::with(settings, [down(), down(), down(), token("abc", 3600)]);
     for _ in 0..3 {
         house.service.refresh().await.unwrap_err();
     }
@@ -177,7 +174,7 @@ async fn an_incident_is_announced_once_and_so_is_its_end() {
 #[tokio::test]
 async fn forced_refreshes_are_held_to_the_configured_rate() {
     let settings = json!({ "rateLimit": { "attempts": 2, "perSeconds": 60 } });
-    let house = House::with(settings, [token("a1", 3600), token("a2", 3600), token("a3", 3600)]).await;
+    let house = House::with(settings, [token("a1", 3600), token("a2", 3600), token("a3", 3600)]);
     house.token().await;
     house.service.refresh().await.unwrap();
     let error = house.service.refresh().await.unwrap_err();

@@ -112,7 +112,7 @@ struct House {
 }
 
 impl House {
-    async fn with(extra: Value, answers: impl IntoIterator<Item = Answer>) -> Self {
+    fn with(extra: Value, answers: impl IntoIterator<Item = Answer>) -> Self {
         let mut config = json!({
             "authUrl": "https://h/token", "clientId": "app", "clientSecret": "s3cret", "storage": { "kind": "memory" },
         });
@@ -164,6 +164,6 @@ impl House {
     }
 }
 
-async fn house(answers: impl IntoIterator<Item = Answer>) -> House {
-    House::with(json!({}), answers).await
+fn house(answers: impl IntoIterator<Item = Answer>) -> House {
+    House::with(json!({}), answers)
 }
