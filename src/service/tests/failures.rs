@@ -35,12 +35,12 @@ async fn a_rejected_credential_is_sent_once_and_again_only_after_the_cool_down_o
 
 #[tokio::test]
 async fn without_a_token_the_manual_one_stands_in_and_with_throw_the_error_comes() {
-    let manual = House::with(json!({ "token": "manual" }), [refusal(401, "invalid_grant")]);
+    let manual = House::with(&json!({ "token": "manual" }), [refusal(401, "invalid_grant")]);
     assert_eq!(manual.token().await.as_deref(), Some("manual"));
     assert_eq!(manual.at_once().as_deref(), Some("manual"), "while it cools down nobody waits");
     assert_eq!(manual.service.status().state, State::Manual);
 
-    let throwing = House::with(json!({ "onFailure": "throw" }), [refusal(401, "invalid_grant")]);
+    let throwing = House::with(&json!({ "onFailure": "throw" }), [refusal(401, "invalid_grant")]);
     assert_eq!(throwing.service.acquire().await.unwrap_err().kind(), ErrorKind::Credentials);
     assert_eq!(throwing.service.acquire().await.unwrap_err().kind(), ErrorKind::Credentials);
     assert_eq!(throwing.server.requests(), 1);
@@ -50,7 +50,7 @@ async fn without_a_token_the_manual_one_stands_in_and_with_throw_the_error_comes
 async fn a_failing_server_is_asked_again_within_the_attempt() {
     let retry = json!({ "retry": { "attempts": 3, "baseMs": 1 } });
     let house = House::with(
-        retry,
+        &retry,
         [Answer::Error(ErrorKind::Network), Answer::Http(503, json!({}), None), token("abc", 3600)],
     );
     let waiting = tokio::spawn({
@@ -120,7 +120,7 @@ async fn a_refused_refresh_token_falls_back_to_the_credentials_once() {
 async fn an_outage_does_not_throw_the_refresh_token_away() {
     let down = || Answer::Http(500, json!({}), None);
     let house = House::with(
-        json!({ "retry": { "attempts": 1 } }),
+        &json!({ "retry": { "attempts": 1 } }),
         [rotating("a1", "r1"), down(), down(), rotating("a2", "r2")],
     );
     house.token().await;
@@ -148,7 +148,7 @@ async fn after_a_401_a_later_generation_is_used_and_only_else_requested() {
 
 #[tokio::test]
 async fn a_panic_in_an_attempt_is_an_error_and_the_next_attempt_works() {
-    let house = House::with(json!({ "onFailure": "throw" }), [Answer::Panic, token("abc", 3600)]);
+    let house = House::with(&json!({ "onFailure": "throw" }), [Answer::Panic, token("abc", 3600)]);
     assert_eq!(house.service.acquire().await.unwrap_err().kind(), ErrorKind::Internal);
     house.service.refresh().await.unwrap();
     assert_eq!(house.token().await.as_deref(), Some("abc"));
@@ -158,7 +158,7 @@ async fn a_panic_in_an_attempt_is_an_error_and_the_next_attempt_works() {
 async fn an_incident_is_announced_once_and_so_is_its_end() {
     let down = || Answer::Http(500, json!({}), None);
     let settings = json!({ "retry": { "attempts": 1 }, "alerts": { "afterFailures": 2 } });
-    let house = House::with(settings, [down(), down(), down(), token("abc", 3600)]);
+    let house = House::with(&settings, [down(), down(), down(), token("abc", 3600)]);
     for _ in 0..3 {
         house.service.refresh().await.unwrap_err();
     }
@@ -174,7 +174,7 @@ async fn an_incident_is_announced_once_and_so_is_its_end() {
 #[tokio::test]
 async fn forced_refreshes_are_held_to_the_configured_rate() {
     let settings = json!({ "rateLimit": { "attempts": 2, "perSeconds": 60 } });
-    let house = House::with(settings, [token("a1", 3600), token("a2", 3600), token("a3", 3600)]);
+    let house = House::with(&settings, [token("a1", 3600), token("a2", 3600), token("a3", 3600)]);
     house.token().await;
     house.service.refresh().await.unwrap();
     let error = house.service.refresh().await.unwrap_err();

@@ -112,7 +112,7 @@ struct House {
 }
 
 impl House {
-    fn with(extra: Value, answers: impl IntoIterator<Item = Answer>) -> Self {
+    fn with(extra: &Value, answers: impl IntoIterator<Item = Answer>) -> Self {
         let mut config = json!({
             "authUrl": "https://h/token", "clientId": "app", "clientSecret": "s3cret", "storage": { "kind": "memory" },
         });
@@ -165,5 +165,5 @@ impl House {
 }
 
 fn house(answers: impl IntoIterator<Item = Answer>) -> House {
-    House::with(json!({}), answers)
+    House::with(&json!({}), answers)
 }
