@@ -386,8 +386,6 @@ impl Exchange for Asking<'_> {
         let service = self.service;
         let url = request.url.clone();
         let place = format!("{}{}", url.origin().ascii_serialization(), url.path());
-        service.life().counters.token_requests += 1;
-        service.log(|log| log.say(Level::Debug, format!("POST {place}")));
         let time_left = self.time_left();
         if time_left.is_zero() {
             let timeout = service.config.timeout.as_millis();
@@ -396,6 +394,8 @@ impl Exchange for Asking<'_> {
                 format!("{place} gave no token within {timeout} ms"),
             )));
         }
+        service.life().counters.token_requests += 1;
+        service.log(|log| log.say(Level::Debug, format!("POST {place}")));
         let response = service.transport.send(request, time_left).await.map_err(Refusal::Failed)?;
         let reading = Reading {
             login: &service.config.login,

@@ -36,6 +36,10 @@ pub use life::Source;
 pub use registry::{Initialized, Registry};
 pub use status::{SchedulerStatus, Status};
 
+/// How many flights a caller waits for: the first may only have looked into the store, others may have been
+/// cleared away. Whoever waited for more waits for a token that is over when it arrives.
+const MOST_FLIGHTS: u32 = 5;
+
 /// What a service is made with besides its configuration.
 pub struct Parts {
     /// The time.
@@ -146,6 +150,7 @@ impl Service {
     /// # Errors
     /// `Shutdown`; with `onFailure: 'throw'` whatever kept the token from being had.
     pub async fn acquire(self: &Arc<Self>) -> Result<Option<Snapshot>> {
+        let mut flights = 0;
         let failure = loop {
             if let Some(snapshot) = self.snapshot()? {
                 return Ok(Some(snapshot));
@@ -153,6 +158,13 @@ impl Service {
             if !self.has_credentials() {
                 return Ok(None);
             }
+            if flights == MOST_FLIGHTS {
+                break Error::new(
+                    ErrorKind::Response,
+                    "the tokens of this server end before they can be used",
+                );
+            }
+            flights += 1;
             let flight = match self.take_off(Why::Due) {
                 Ok(flight) => flight,
                 Err(error) => break error,

@@ -76,6 +76,11 @@ impl Vault {
         self.watched(self.store.remove(&self.service)).await
     }
 
+    /// What a person should know of, though nothing failed by it.
+    pub(super) fn take_warnings(&self) -> Vec<Error> {
+        self.store.take_warnings()
+    }
+
     /// Derives the key ahead of need.
     pub(super) async fn warm_up(&self) -> Result<()> {
         self.store.warm_up().await

@@ -186,3 +186,26 @@ async fn forced_refreshes_are_held_to_the_configured_rate() {
     house.service.refresh().await.unwrap();
     assert_eq!(house.at_once().as_deref(), Some("a3"));
 }
+
+#[tokio::test]
+async fn a_caller_does_not_wait_for_ever_for_tokens_that_end_at_once() {
+    let house = House::with(
+        &json!({ "onFailure": "throw" }),
+        (0..20).map(|_| Answer::Http(200, json!({ "access_token": "abc", "expires_in": 0.001 }), None)),
+    );
+    let waiting = runtime::spawn({
+        let (service, clock) = (Arc::clone(&house.service), Arc::clone(&house.clock));
+        async move {
+            let acquiring = service.acquire();
+            tokio::pin!(acquiring);
+            loop {
+                tokio::select! {
+                    biased;
+                    ended = &mut acquiring => break ended,
+                    () = tokio::time::sleep(Duration::from_millis(1)) => clock.advance(Duration::from_secs(1)),
+                }
+            }
+        }
+    });
+    assert_eq!(waiting.unwrap().await.unwrap().unwrap_err().kind(), ErrorKind::Response);
+}
