@@ -131,21 +131,28 @@ impl Service {
         }
     }
 
-    /// Raises the counters at the moments at which the token changes by itself, until the service ends.
+    /// Raises the counters when the token changes by itself, as time goes by, until the service ends.
     pub(super) async fn tend(self: Arc<Self>) {
         let mut changes = self.changes.subscribe();
+        let mut last = None;
         loop {
             changes.mark_unchanged();
             let now = self.clock.now();
-            let (next, begins_to_expire) = {
+            let (stands, next, begins_to_expire) = {
                 let mut life = self.life();
                 if life.closed {
                     return;
                 }
-                let begins = life.state(now) == State::Expiring && !life.expiry_announced;
+                let state = life.state(now);
+                let begins = state == State::Expiring && !life.expiry_announced;
                 life.expiry_announced |= begins;
-                (life.next_change(now), begins)
+                ((state, life.limits.paused_until(now).is_some()), life.next_change(now), begins)
             };
+            // Compared with the last look rather than with the moment waited for: that may have passed
+            // between a change and this look at it.
+            if last.replace(stands) != Some(stands) {
+                self.cells.bump();
+            }
             if begins_to_expire {
                 self.announce(EventKind::Expiring, None);
             }
@@ -156,7 +163,7 @@ impl Service {
                 }
             };
             tokio::select! {
-                () = moment => self.cells.bump(),
+                () = moment => {}
                 // The sender lives in self: this is a change, and never an end.
                 _ = changes.changed() => {}
             }
