@@ -1,7 +1,6 @@
 //! The reqwest client: rustls, one deadline for the whole request, capped bodies, no redirect out of the
 //! origin.
 
-use std::error::Error as _;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -158,36 +157,21 @@ fn failure(url: &Url, error: &reqwest::Error) -> Error {
     if error.is_timeout() {
         return Error::new(ErrorKind::Timeout, format!("{place} did not answer in time"));
     }
-    if error.is_decode() && !is_broken_off(error) {
+    // A body that breaks off and one that cannot be decompressed are both "decode" errors to reqwest.
+    if error.is_decode() && find::<hyper::Error>(error).is_none() {
         return Error::new(ErrorKind::Response, format!("{place} answered in a broken coding"));
     }
     Error::new(ErrorKind::Network, format!("no whole answer from {place}: {reason}"))
 }
 
-/// Whether the connection broke while the body came.
-fn is_broken_off(error: &reqwest::Error) -> bool {
-    find::<std::io::Error>(error).is_some_and(|io| {
-        use std::io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, NotConnected};
-        matches!(io.kind(), ConnectionReset | ConnectionAborted | BrokenPipe | NotConnected)
-    })
-}
-
-fn find<T: std::error::Error + 'static>(error: &reqwest::Error) -> Option<&T> {
-    let mut source = error.source();
-    while let Some(inner) = source {
-        if let Some(found) = inner.downcast_ref::<T>() {
-            return Some(found);
-        }
-        if let Some(found) = inner
-            .downcast_ref::<std::io::Error>()
-            .and_then(std::io::Error::get_ref)
-            .and_then(|boxed| (boxed as &(dyn std::error::Error + 'static)).downcast_ref::<T>())
-        {
-            return Some(found);
-        }
-        source = inner.source();
+/// The cause of this type, wherever it is: an `io::Error` holds its own beside the chain of sources.
+fn find<'e, T: std::error::Error + 'static>(error: &'e (dyn std::error::Error + 'static)) -> Option<&'e T> {
+    if let Some(found) = error.downcast_ref::<T>() {
+        return Some(found);
     }
-    None
+    let held = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+    let next = held.map(|held| held as &(dyn std::error::Error + 'static)).or_else(|| error.source());
+    next.and_then(find)
 }
 
 /// The last cause, which is the one a person can act on (`Connection refused`); it comes from the operating
