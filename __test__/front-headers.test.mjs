@@ -1,0 +1,170 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { getAuthHeaders, getTokenService, initializeTokenService } from 'evertoken'
+import { configAt, freshName, serviceFor, useTokenServer } from './support/front.mjs'
+import { startTokenServer } from './support/token-server.mjs'
+
+const server = useTokenServer()
+
+describe('the header', () => {
+  test('carries a token that opens the API', async (t) => {
+    const service = serviceFor(t, server)
+    const response = await fetch(server.api, { headers: await service.getAuthHeaders() })
+    assert.equal(response.status, 200)
+  })
+
+  test('is the same frozen object, in the same promise, until the token changes', async (t) => {
+    const service = serviceFor(t, server)
+    const headers = await service.getAuthHeaders()
+    assert.ok(Object.isFrozen(headers))
+    assert.equal(service.getAuthHeaders(), service.getAuthHeaders())
+    assert.equal(await service.getAuthHeaders(), headers)
+
+    const before = service.getAuthHeaders()
+    await service.refresh()
+    assert.notEqual(service.getAuthHeaders(), before)
+    assert.notEqual((await service.getAuthHeaders()).Authorization, headers.Authorization)
+  })
+
+  test('is the same from the method and from the function', async (t) => {
+    const service = serviceFor(t, server)
+    await service.getAuthHeaders()
+    assert.equal(getAuthHeaders(service.name), service.getAuthHeaders())
+  })
+
+  test('is asked for once, however many callers are waiting', async (t) => {
+    const service = serviceFor(t, server)
+    const before = server.tokenRequests.length
+    const callers = Array.from({ length: 10_000 }, (_, index) =>
+      index % 2 ? service.getAuthHeaders() : getAuthHeaders(service.name),
+    )
+    const answers = await Promise.all(callers)
+    assert.equal(new Set(answers).size, 1)
+    assert.equal(server.tokenRequests.length - before, 1)
+  })
+
+  test('is empty when no token can be had, and asked for again later', async (t) => {
+    const failing = await startTokenServer()
+    t.after(() => failing.close())
+    failing.script.push({ status: 401, body: { error: 'invalid_client' } }, { status: 401, body: { error: 'invalid_client' } })
+    const service = serviceFor(t, failing)
+    const headers = await service.getAuthHeaders()
+    assert.deepEqual(headers, {})
+    assert.ok(Object.isFrozen(headers))
+    assert.equal(await service.getToken(), null)
+    await service.refresh()
+    assert.match((await service.getAuthHeaders()).Authorization, /^Bearer token-/)
+  })
+
+  test("is refused with the error when onFailure is 'throw'", async (t) => {
+    const failing = await startTokenServer()
+    t.after(() => failing.close())
+    failing.script.push(() => ({ status: 401, body: { error: 'invalid_client' } }))
+    const service = serviceFor(t, failing, { onFailure: 'throw', clientAuthentication: 'client_secret_basic' })
+    await assert.rejects(service.getAuthHeaders(), { code: 'ERR_TOKEN_CREDENTIALS', service: service.name, status: 401 })
+  })
+
+  test('carries the manual token when there is nothing to log in with', async (t) => {
+    const service = initializeTokenService({ service: freshName(), token: 'by-hand', storage: { kind: 'memory' } })
+    t.after(() => service.shutdown())
+    assert.deepEqual(await service.getAuthHeaders(), { Authorization: 'Bearer by-hand' })
+    assert.equal(service.status().state, 'manual')
+  })
+})
+
+describe('a service', () => {
+  test('hands out its token', async (t) => {
+    const service = serviceFor(t, server)
+    assert.equal(`Bearer ${await service.getToken()}`, (await service.getAuthHeaders()).Authorization)
+  })
+
+  test('refreshes when asked, and answers with its status', async (t) => {
+    const service = serviceFor(t, server)
+    const first = await service.getToken()
+    const status = await service.refresh()
+    assert.equal(status.service, service.name)
+    assert.equal(status.state, 'valid')
+    assert.notEqual(await service.getToken(), first)
+  })
+
+  test('rejects a refresh that fails with a TokenError that says so, and keeps the token it has', async (t) => {
+    const failing = await startTokenServer()
+    t.after(() => failing.close())
+    const service = serviceFor(t, failing, { retry: { attempts: 1 } })
+    const token = await service.getToken()
+    failing.script.push({ status: 429, headers: { 'retry-after': '7' }, body: { error: 'slow_down' } })
+    const error = await service.refresh().catch((error) => error)
+    assert.equal(error.code, 'ERR_TOKEN_RATE_LIMITED')
+    assert.equal(error.service, service.name)
+    assert.equal(error.status, 429)
+    assert.equal(error.retryAfterSeconds, 7)
+    assert.equal(await service.getToken(), token)
+  })
+
+  test('forgets its token when cleared', async (t) => {
+    const service = serviceFor(t, server)
+    const token = await service.getToken()
+    assert.equal(await service.clear(), undefined)
+    assert.equal(service.status().state, 'missing')
+    assert.notEqual(await service.getToken(), token)
+  })
+
+  test('ends once, and from then on every call is refused', async () => {
+    const service = initializeTokenService(configAt(server))
+    await service.getAuthHeaders()
+    assert.equal(service.shutdown(), service.shutdown())
+    assert.equal(await service.shutdown(), undefined)
+    const shutDown = { name: 'TokenError', code: 'ERR_TOKEN_SHUTDOWN', service: service.name }
+    await assert.rejects(service.getAuthHeaders(), shutDown)
+    await assert.rejects(service.getToken(), shutDown)
+    await assert.rejects(service.refresh(), shutDown)
+    await assert.rejects(service.clear(), shutDown)
+    await assert.rejects(service.fetch(server.api), shutDown)
+    assert.throws(() => service.status(), shutDown)
+    assert.equal(getTokenService(service.name), null)
+  })
+
+  test('that ends while callers wait refuses them', async () => {
+    const slow = await startTokenServer()
+    slow.hold()
+    const service = initializeTokenService(configAt(slow))
+    const waiting = assert.rejects(service.getAuthHeaders(), { code: 'ERR_TOKEN_SHUTDOWN' })
+    await slow.until(() => slow.tokenRequests.length === 1)
+    const ended = service.shutdown()
+    await waiting
+    slow.release()
+    await ended
+    await slow.close()
+  })
+
+  test('is found by its name, as the very object that was made', (t) => {
+    const service = serviceFor(t, server)
+    assert.equal(getTokenService(service.name), service)
+    assert.equal(getTokenService('nobody-has-this-name'), null)
+  })
+
+  test('is given again for an equal configuration, and replaced for another', async (t) => {
+    const config = configAt(server)
+    const service = initializeTokenService(config)
+    assert.equal(initializeTokenService({ ...config }), service)
+    const other = initializeTokenService({ ...config, scope: 'read' })
+    t.after(() => other.shutdown())
+    assert.notEqual(other, service)
+    assert.equal(other.name, service.name)
+    assert.equal(getTokenService(service.name), other)
+    await assert.rejects(service.fetch(server.api), { code: 'ERR_TOKEN_SHUTDOWN' })
+    await assert.rejects(service.getAuthHeaders(), { code: 'ERR_TOKEN_SHUTDOWN' })
+    assert.match(await other.getToken(), /^token-/)
+  })
+
+  test('cannot be made by hand', () => {
+    const { constructor } = initializeTokenService({ service: freshName(), token: 'x', storage: { kind: 'memory' } })
+    assert.throws(() => new constructor(), { name: 'TypeError', message: /initializeTokenService/ })
+    assert.throws(() => new constructor({ id: 1, name: 'forged' }), TypeError)
+  })
+})
+
+test('a name that no service has is refused by name', async () => {
+  const call = getAuthHeaders('billing')
+  await assert.rejects(call, { code: 'ERR_TOKEN_CONFIG', field: 'service', message: /"billing"/ })
+})

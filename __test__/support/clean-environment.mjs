@@ -1,0 +1,15 @@
+// Takes every variable that evertoken reads out of this process, so that tests see only what they set.
+
+const variables = [
+  'EXTERNAL_AUTH_URL', 'OAUTH_ISSUER', 'EXTERNAL_API_EMAIL', 'EXTERNAL_API_USERNAME', 'EXTERNAL_API_PASSWORD',
+  'OAUTH_CLIENT_ID', 'OAUTH_CLIENT_SECRET', 'OAUTH_SCOPE', 'OAUTH_AUDIENCE', 'EXTERNAL_API_TOKEN',
+  'TOKEN_ENCRYPTION_KEY', 'EVERTOKEN_STORAGE', 'EVERTOKEN_ADMIN_SECRET', 'LOG_LEVEL', 'LOG_FORMAT',
+]
+
+export function cleanEnvironment() {
+  for (const name of variables) delete process.env[name]
+  // Warnings about the very failures that tests provoke belong to nobody's terminal.
+  process.env.LOG_LEVEL = 'error'
+}
+
+cleanEnvironment()

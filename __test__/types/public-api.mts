@@ -1,0 +1,121 @@
+// The types that users compile against. This file is compiled and never run: each line that no longer compiles, and
+// each `@ts-expect-error` that no longer errs, is a change of the public surface.
+import {
+  configFromEnv,
+  getAuthHeaders,
+  getTokenService,
+  initializeTokenService,
+  startTokenScheduler,
+  stopTokenScheduler,
+  TokenError,
+  TokenService,
+} from 'evertoken'
+import type {
+  AuthHeaders,
+  DatabaseHandle,
+  SchedulerOptions,
+  SchedulerStatus,
+  StorageOptions,
+  TokenErrorCode,
+  TokenEvent,
+  TokenEventName,
+  TokenServiceConfig,
+  TokenStatus,
+} from 'evertoken'
+
+type Equals<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false
+declare function same<A, B>(_: Equals<A, B>): void
+
+// The functions.
+type Initialize = (config?: TokenServiceConfig, useDatabase?: boolean, database?: DatabaseHandle) => TokenService
+same<typeof initializeTokenService, Initialize>(true)
+same<typeof getTokenService, (service?: string) => TokenService | null>(true)
+same<typeof getAuthHeaders, (service?: string) => Promise<AuthHeaders>>(true)
+same<typeof startTokenScheduler, (options?: SchedulerOptions) => SchedulerStatus>(true)
+same<typeof stopTokenScheduler, () => SchedulerStatus>(true)
+same<typeof configFromEnv, (env?: Record<string, string | undefined>) => TokenServiceConfig>(true)
+configFromEnv(process.env)
+
+// The service.
+declare const service: TokenService
+same<typeof service.name, string>(true)
+same<ReturnType<TokenService['getToken']>, Promise<string | null>>(true)
+same<ReturnType<TokenService['refresh']>, Promise<TokenStatus>>(true)
+same<ReturnType<TokenService['status']>, TokenStatus>(true)
+same<ReturnType<TokenService['clear']>, Promise<void>>(true)
+same<ReturnType<TokenService['shutdown']>, Promise<void>>(true)
+same<ReturnType<TokenService['fetch']>, Promise<Response>>(true)
+service.getAuthHeaders({ method: 'GET', url: 'https://api.example.com/orders' })
+service.clear({ revoke: true })
+service.fetch(new URL('https://api.example.com/'), { method: 'POST', body: 'text' })
+service.fetch(new Request('https://api.example.com/'))
+service.on('refreshed', (event) => same<typeof event, TokenEvent>(true)).once('alert', () => {}).off('cleared', () => {})
+// @ts-expect-error: there is no such event
+service.on('renewed', () => {})
+// @ts-expect-error: only `initializeTokenService` makes a service
+new TokenService()
+// @ts-expect-error: the name is fixed
+service.name = 'other'
+
+// The headers go where headers are taken.
+const headers: AuthHeaders = await getAuthHeaders()
+void fetch('https://api.example.com/', { headers: await getAuthHeaders() })
+void new Headers({ ...headers })
+same<AuthHeaders['Authorization'], string | undefined>(true)
+// @ts-expect-error: they are frozen
+headers.Authorization = 'Bearer other'
+
+// The configuration.
+const storages: StorageOptions[] = [
+  { kind: 'memory' },
+  { kind: 'file', path: './data/token.json' },
+  { kind: 'sqlite' },
+  { kind: 'postgres', url: 'postgres://localhost/db' },
+  { kind: 'redis', url: 'redis://localhost', keyPrefix: 'app:' },
+]
+const full: TokenServiceConfig = {
+  service: 'billing',
+  authUrl: 'https://login.example.com/oauth/token',
+  clientId: 'id',
+  clientSecret: 'secret',
+  scope: 'read write',
+  grant: 'client_credentials',
+  resource: ['https://a.example.com', 'https://b.example.com'],
+  login: { body: { user: '{email}' }, format: 'json', tokenPath: 'data.token' },
+  refreshFormat: 'bearer',
+  headers: { 'x-api-key': 'key' },
+  refreshBufferSeconds: 300,
+  timeoutMs: 10_000,
+  retry: { attempts: 3, baseMs: 500, maxMs: 60_000 },
+  rateLimit: { attempts: 10, perSeconds: 60 },
+  onFailure: 'throw',
+  storage: storages[0]!,
+  encryptionKey: ['new', 'old'],
+  logger: console,
+}
+initializeTokenService(full, true, './data/token-cache.db')
+// @ts-expect-error: a misspelt field
+initializeTokenService({ clientID: 'id' })
+// @ts-expect-error: no such grant
+initializeTokenService({ grant: 'implicit' })
+// @ts-expect-error: a Postgres store needs its address
+initializeTokenService({ storage: { kind: 'postgres' } })
+startTokenScheduler({ refreshIntervalSeconds: 600, everyInterval: false, healthCheckIntervalSeconds: 300, recoverAfterFailures: 3 })
+
+// Status, events and errors.
+same<TokenStatus['state'], 'valid' | 'expiring' | 'expired' | 'missing' | 'manual'>(true)
+same<TokenStatus['source'], 'request' | 'store' | 'manual' | null>(true)
+same<TokenStatus['expiresInSeconds'], number | null>(true)
+same<TokenStatus['history'][number]['outcome'], 'refreshed' | 'adopted' | 'failed' | 'cleared'>(true)
+same<TokenEventName, 'refreshed' | 'refreshFailed' | 'expiring' | 'alert' | 'recovered' | 'cleared'>(true)
+same<TokenEvent['error'], TokenError | undefined>(true)
+declare const error: TokenError
+same<typeof error.code, TokenErrorCode>(true)
+const asError: Error = error
+void [asError, error.service, error.status, error.retryAfterSeconds, error.cause]
+// The codes of the documentation, all of them assignable.
+const codes: TokenErrorCode[] = [
+  'ERR_TOKEN_CONFIG', 'ERR_TOKEN_CREDENTIALS', 'ERR_TOKEN_ENDPOINT', 'ERR_TOKEN_RESPONSE', 'ERR_TOKEN_RATE_LIMITED',
+  'ERR_TOKEN_TIMEOUT', 'ERR_TOKEN_NETWORK', 'ERR_TOKEN_TLS', 'ERR_TOKEN_STORAGE', 'ERR_TOKEN_DECRYPT', 'ERR_TOKEN_SHUTDOWN',
+]
+void codes

@@ -1,0 +1,658 @@
+/**
+ * `evertoken` keeps an access token fresh: it logs in, caches, stores and refreshes in the background, and
+ * hands out the header to send.
+ *
+ * ```ts
+ * import { initializeTokenService, getAuthHeaders, startTokenScheduler } from 'evertoken'
+ *
+ * initializeTokenService()        // everything from the environment; a configuration is optional
+ * startTokenScheduler()           // refreshes in the background; never keeps the process alive
+ * const response = await fetch('https://api.example.com/orders', { headers: await getAuthHeaders() })
+ * ```
+ *
+ * @packageDocumentation
+ */
+
+// ---------------------------------------------------------------------------------------------- functions
+
+/**
+ * Begins a token service, or finds the one that is already there.
+ *
+ * It checks the configuration and returns at once: no I/O on the calling thread, and no token request. What
+ * `config` leaves out comes from the environment (see {@link configFromEnv} for how the two meet).
+ *
+ * There is one service of a name in a process, whichever copy of this package asks (a bundle, a worker thread,
+ * a hot reload). Called again with an equal configuration, it returns the live one, with the newest `logger`;
+ * with another configuration it shuts the old one down, replaces it and logs a warning.
+ *
+ * @param config What to do; every field is optional.
+ * @param useDatabase `true` keeps the token in a database, whatever `config.storage` says. Default `false`.
+ * @param database With `useDatabase`: the path of a SQLite file (default `./data/token-cache.db`), a URL
+ * (`sqlite:`, `file:`, `postgres:`, `postgresql:`, `redis:`, `rediss:`), a Prisma client or a store of your own.
+ * @throws {TokenError} `ERR_TOKEN_CONFIG`, with `field` naming what is wrong, unknown keys included.
+ * `ERR_TOKEN_INTERNAL` when the native addon cannot be loaded.
+ *
+ * @example
+ * ```ts
+ * const service = initializeTokenService({
+ *   authUrl: 'https://login.example.com/oauth/token',
+ *   clientId: 'reports',
+ *   clientSecret: process.env.REPORTS_SECRET,
+ *   storage: { kind: 'file', path: './data/reports.json' },
+ * })
+ * ```
+ */
+export function initializeTokenService(
+  config?: TokenServiceConfig,
+  useDatabase?: boolean,
+  database?: DatabaseHandle,
+): TokenService
+
+/**
+ * The live service of this name, or `null`. Without a name: the one named `external_api`, else the one that was
+ * initialised first. It finds services that another bundle or worker thread of this process initialised.
+ *
+ * @throws {TokenError} `ERR_TOKEN_INTERNAL` when the native addon cannot be loaded.
+ *
+ * @example
+ * ```ts
+ * const state = getTokenService('billing')?.status().state ?? 'missing'
+ * ```
+ */
+export function getTokenService(service?: string): TokenService | null
+
+/**
+ * The header to send, from the service of this name (without a name: the default one, as
+ * {@link getTokenService} finds it). See {@link TokenService.getAuthHeaders}.
+ *
+ * When no service is initialised at all, the default one is initialised from the environment first. A default
+ * service that was configured in code and then shut down is not silently replaced by the environment's: the
+ * call rejects with `ERR_TOKEN_SHUTDOWN`.
+ *
+ * @throws {TokenError} (by rejecting) `ERR_TOKEN_CONFIG` when the environment is not enough, or when no service
+ * has the given name; `ERR_TOKEN_SHUTDOWN`; with `onFailure: 'throw'` whatever kept the token from being had.
+ *
+ * @example
+ * ```ts
+ * const response = await fetch('https://api.example.com/orders', { headers: await getAuthHeaders() })
+ * ```
+ */
+export function getAuthHeaders(service?: string): Promise<AuthHeaders>
+
+/**
+ * Starts the background refresh, for every service of this process, those initialised later too. It runs on a
+ * thread of its own and never keeps the process alive. Called again, it takes the new intervals over.
+ *
+ * @throws {TokenError} `ERR_TOKEN_CONFIG`, with `field` naming the option.
+ *
+ * @example
+ * ```ts
+ * startTokenScheduler({ refreshIntervalSeconds: 300 })
+ * ```
+ */
+export function startTokenScheduler(options?: SchedulerOptions): SchedulerStatus
+
+/**
+ * Stops the background refresh. Tokens are still refreshed when they are used.
+ *
+ * @example
+ * ```ts
+ * process.once('SIGTERM', () => stopTokenScheduler())
+ * ```
+ */
+export function stopTokenScheduler(): SchedulerStatus
+
+/**
+ * Reads a configuration from environment variables; an empty one counts as unset.
+ *
+ * | variable | field |
+ * |---|---|
+ * | `EXTERNAL_AUTH_URL` | `authUrl` |
+ * | `OAUTH_ISSUER` | `issuer` |
+ * | `EXTERNAL_API_EMAIL`, `EXTERNAL_API_USERNAME`, `EXTERNAL_API_PASSWORD` | `email`, `username`, `password` |
+ * | `OAUTH_CLIENT_ID`, `OAUTH_CLIENT_SECRET` | `clientId`, `clientSecret` |
+ * | `OAUTH_SCOPE`, `OAUTH_AUDIENCE` | `scope`, `audience` |
+ * | `EXTERNAL_API_TOKEN` | `token` |
+ * | `TOKEN_ENCRYPTION_KEY` | `encryptionKey`; several keys are separated by commas |
+ * | `EVERTOKEN_STORAGE` | `storage`: `memory`, `file`, `file:PATH`, `sqlite:PATH`, `postgres://…`, `redis://…` |
+ *
+ * A `file:` path that ends in `.db`, `.sqlite` or `.sqlite3` is a SQLite database.
+ *
+ * {@link initializeTokenService} takes each field from the code, else from the environment, with one care: the
+ * environment never completes what the code says with something that contradicts it.
+ * - With `authUrl` in code `OAUTH_ISSUER` is not read, nor `EXTERNAL_AUTH_URL` with `issuer` in code.
+ * - With `email` in code `EXTERNAL_API_USERNAME` is not read, nor `EXTERNAL_API_EMAIL` with `username` in code.
+ * - A whole credential in code stands alone unless `grant` is in code too: with `clientId` and a client
+ *   credential (`clientSecret`, `privateKey` or `clientCertificate`) the user's login of the environment is not
+ *   read, and with `email` or `username` and `password` the client of the environment is not read. A password
+ *   of one service is so never sent to the server of another.
+ *
+ * @param env The variables; default `process.env`.
+ * @throws {TokenError} `ERR_TOKEN_CONFIG` with `field: 'EVERTOKEN_STORAGE'` when it cannot be understood.
+ *
+ * @example
+ * ```ts
+ * const config = configFromEnv({ EXTERNAL_AUTH_URL: 'https://login.example.com', OAUTH_CLIENT_ID: 'reports' })
+ * ```
+ */
+export function configFromEnv(env?: Record<string, string | undefined>): TokenServiceConfig
+
+// ------------------------------------------------------------------------------------------------ service
+
+/**
+ * The headers to send, frozen; `{}` when there is no token to send. `fetch`, `new Headers()` and HTTP clients
+ * take it as it is.
+ */
+export type AuthHeaders = {
+  // A type, because an interface is no `Record<string, string>`, which is what clients ask for.
+  /** For example `Bearer eyJ…`, RFC 6750 §2.1. */
+  readonly Authorization?: string
+  /** The proof of possession, RFC 9449 §4. Only with `dpop`. */
+  readonly DPoP?: string
+}
+
+/** One token and its life. Made by {@link initializeTokenService}, found by {@link getTokenService}. */
+export class TokenService {
+  private constructor()
+
+  /** The name in the store. */
+  readonly name: string
+
+  /**
+   * The header to send.
+   *
+   * With a usable token it makes no I/O and never waits for a refresh under way. Without one it waits for one
+   * token request, shared by every caller that waits. As long as the token is the same, the same frozen object
+   * is handed out.
+   *
+   * When no token can be had: the manual one (`config.token`) if there is one, else `{}`, with a warning in the
+   * log and a `refreshFailed` event.
+   *
+   * @param request The request that the header is for; needed with `dpop`, and not read without.
+   * @throws {TokenError} (by rejecting) `ERR_TOKEN_SHUTDOWN`; with `onFailure: 'throw'` whatever kept the token
+   * from being had.
+   *
+   * @example
+   * ```ts
+   * const service = initializeTokenService()
+   * const response = await fetch('https://api.example.com/orders', { headers: await service.getAuthHeaders() })
+   * ```
+   */
+  getAuthHeaders(request?: { method: string; url: string }): Promise<AuthHeaders>
+
+  /**
+   * The token itself, for a client that is no HTTP client; `null` when there is none. Waits and fails as
+   * {@link TokenService.getAuthHeaders} does.
+   */
+  getToken(): Promise<string | null>
+
+  /**
+   * Gets a new token now, however good the old one is; joins a refresh that is already under way.
+   *
+   * @throws {TokenError} (by rejecting) what kept it from being had: `ERR_TOKEN_CREDENTIALS`,
+   * `ERR_TOKEN_ENDPOINT`, `ERR_TOKEN_RESPONSE`, `ERR_TOKEN_RATE_LIMITED`, `ERR_TOKEN_TIMEOUT`,
+   * `ERR_TOKEN_NETWORK`, `ERR_TOKEN_TLS`, `ERR_TOKEN_STORAGE`, `ERR_TOKEN_SHUTDOWN`. The old token stays in use
+   * while it lives.
+   */
+  refresh(): Promise<TokenStatus>
+
+  /**
+   * Forgets the token, in memory and in the store. The next caller waits for a new one.
+   *
+   * @param options `revoke: true` also tells the server, RFC 7009 §2, when a revocation endpoint is known.
+   * @throws {TokenError} (by rejecting) `ERR_TOKEN_STORAGE` when the stored record could not be removed, or what
+   * kept the token from being revoked; memory is cleared all the same.
+   */
+  clear(options?: { revoke?: boolean }): Promise<void>
+
+  /**
+   * How things stand. No I/O; never holds a token or a secret.
+   *
+   * @throws {TokenError} `ERR_TOKEN_SHUTDOWN` after {@link TokenService.shutdown}.
+   */
+  status(): TokenStatus
+
+  /**
+   * The platform's `fetch`, with the header.
+   *
+   * An upstream that answers 401 may have revoked the token early: then a later one is looked for, here and in
+   * the store, else one is requested, and the request is repeated once, if its body can be sent again (nothing,
+   * text, bytes, `URLSearchParams`, `FormData` or `Blob`; not a stream). The answer to the repeated request is
+   * returned as it is.
+   *
+   * An `Authorization` header of your own is left alone, and such a request is never repeated. With `baseUrl`
+   * set, relative inputs resolve against it (as links on a page do: keep its closing slash), and the header
+   * goes only to that origin and to `allowedOrigins`. Without it the header goes to every `http` and `https`
+   * URL you pass in, or, if `allowedOrigins` is set, only to those.
+   *
+   * @throws What `fetch` throws, and what {@link TokenService.getAuthHeaders} rejects with.
+   *
+   * @example
+   * ```ts
+   * const service = initializeTokenService({ baseUrl: 'https://api.example.com/v1/' })
+   * const response = await service.fetch('orders', { method: 'POST', body: JSON.stringify({ item: 1 }) })
+   * ```
+   */
+  fetch(input: string | URL | Request, init?: RequestInit): Promise<Response>
+
+  /**
+   * Hears events, as Node's `EventEmitter` does it, with one difference: a listener that throws or rejects
+   * harms nobody. It is reported to the configured logger, or else as a process warning.
+   *
+   * @example
+   * ```ts
+   * initializeTokenService().on('alert', (event) => console.error(event.error?.code))
+   * ```
+   */
+  on(event: TokenEventName, listener: (event: TokenEvent) => void): this
+
+  /** Hears the next event only. */
+  once(event: TokenEventName, listener: (event: TokenEvent) => void): this
+
+  /** Stops hearing. */
+  off(event: TokenEventName, listener: (event: TokenEvent) => void): this
+
+  /** The same as `on`; here for `events.once` and its like. */
+  addListener(event: TokenEventName, listener: (event: TokenEvent) => void): this
+
+  /** The same as `off`. */
+  removeListener(event: TokenEventName, listener: (event: TokenEvent) => void): this
+
+  /**
+   * Ends the service: whoever waits or calls gets `ERR_TOKEN_SHUTDOWN`. A request under way is waited for, so
+   * that a rotated refresh token is stored. Calling it again does nothing more.
+   */
+  shutdown(): Promise<void>
+}
+
+// ------------------------------------------------------------------------------------------ configuration
+
+/** What a service is to do. Every field is optional; see {@link configFromEnv} for the environment's part. */
+export interface TokenServiceConfig {
+  /** The name in the store. Default `external_api`. */
+  service?: string
+
+  /**
+   * Where the credentials go: a login endpoint, a token endpoint, or a bare origin, on which the common
+   * endpoints are tried. `http` is only for this machine and private addresses. `EXTERNAL_AUTH_URL`.
+   */
+  authUrl?: string
+  /**
+   * The issuer whose metadata names the token endpoint, instead of `authUrl` (OpenID Connect Discovery §4, RFC
+   * 8414 §3). `OAUTH_ISSUER`. Not in this version: `ERR_TOKEN_CONFIG`.
+   */
+  issuer?: string
+
+  /** The account's address. `EXTERNAL_API_EMAIL`. */
+  email?: string
+  /** The account's name; without one, the email stands in for it. `EXTERNAL_API_USERNAME`. */
+  username?: string
+  /** The account's password. `EXTERNAL_API_PASSWORD`. */
+  password?: string
+
+  /** `client_id`, RFC 6749 §2.2. `OAUTH_CLIENT_ID`. */
+  clientId?: string
+  /** `client_secret`, RFC 6749 §2.3.1. `OAUTH_CLIENT_SECRET`. */
+  clientSecret?: string
+  /** `scope`, RFC 6749 §3.3: words with one space between them. `OAUTH_SCOPE`. */
+  scope?: string
+
+  /**
+   * How the token is had: `client_credentials` (RFC 6749 §4.4), `password` (RFC 6749 §4.3, which RFC 9700 §2.4
+   * rules out for new servers) or `login`, any other login endpoint. Default: what the credentials are for; with
+   * both kinds, what worked last, else client credentials when `authUrl` ends in `token`, else a login.
+   */
+  grant?: 'client_credentials' | 'password' | 'login'
+  /** `audience`, as some servers want it. `OAUTH_AUDIENCE`. */
+  audience?: string
+  /** `resource`, RFC 8707 §2. */
+  resource?: string | string[]
+  /**
+   * How the client proves itself, by the names of RFC 7591 §2. Default: basic, and post where basic is refused.
+   * `private_key_jwt` and `tls_client_auth` are not in this version: `ERR_TOKEN_CONFIG`.
+   */
+  clientAuthentication?: 'client_secret_basic' | 'client_secret_post' | 'private_key_jwt' | 'tls_client_auth'
+  /** The client's key, RFC 7523 §2.2, as PEM. Not in this version: `ERR_TOKEN_CONFIG`. */
+  privateKey?: string | { pem?: string; path?: string; kid?: string; alg?: string }
+  /** The client's certificate and key, RFC 8705 §2, as PEM. Not in this version: `ERR_TOKEN_CONFIG`. */
+  clientCertificate?: { cert: string; key: string }
+  /** Binds the token to a key, RFC 9449. Not in this version: `ERR_TOKEN_CONFIG`. */
+  dpop?: boolean
+  /** The token to send when none can be had. `EXTERNAL_API_TOKEN`. */
+  token?: string
+
+  /** How a login endpoint wants to be asked and read, where the usual ways do not fit. */
+  login?: LoginOptions
+  /** Where a refresh token is spent, when not at the token endpoint. */
+  refreshUrl?: string
+  /**
+   * How it is spent: as a form, RFC 6749 §6; as JSON under the name it came by; or as `Authorization: Bearer`.
+   * Default `form` at the token endpoint, `json` at `refreshUrl`.
+   */
+  refreshFormat?: 'form' | 'json' | 'bearer'
+  /** The word before the token in the header. Default: the answer's `token_type`, else `Bearer`. */
+  scheme?: string
+  /** Where tokens are revoked, RFC 7009 §2. */
+  revocationUrl?: string
+  /** Sent with every token request, for example an API key or a tenant. */
+  headers?: Record<string, string>
+  /**
+   * Whether the common endpoints of the origin may be tried. Default: only when `authUrl` is a bare origin or
+   * answers 404 or 405.
+   */
+  probe?: boolean
+
+  /**
+   * How long before its expiry a token is refreshed, in seconds. Default 300; a quarter of its life for a token
+   * that lives less than four times as long.
+   */
+  refreshBufferSeconds?: number
+  /** How long a token lives when nothing tells, in seconds. Default 3600. */
+  defaultLifetimeSeconds?: number
+  /** The longest that a whole token request may take, in milliseconds. Default 10000. */
+  timeoutMs?: number
+  /** How failed requests are repeated. */
+  retry?: RetryOptions
+  /** How many attempts to get a token in how many seconds. Default 10 in 60. */
+  rateLimit?: { attempts: number; perSeconds: number }
+  /** What callers get when no token can be had: `{}`, or the error. Default `unauthenticated`. */
+  onFailure?: 'unauthenticated' | 'throw'
+
+  /** Where the token rests. Default: `EVERTOKEN_STORAGE`, else the file `./data/token-cache.json`. */
+  storage?: StorageOptions
+  /**
+   * Seals what is stored. Of several keys the first seals and all of them open. Default: a key derived from the
+   * credential. `TOKEN_ENCRYPTION_KEY`.
+   */
+  encryptionKey?: string | string[]
+  /** Forgets a stored token at the start. Default `false`. */
+  clearOnStart?: boolean
+
+  /** Certificates to trust, as PEM, on top of the system's and `NODE_EXTRA_CA_CERTS`. */
+  ca?: string | string[]
+  /** Allows `http` beyond this machine and private addresses. Default `false`. */
+  allowInsecureHttp?: boolean
+  /** What relative URLs of {@link TokenService.fetch} resolve against; the header goes to its origin only. */
+  baseUrl?: string
+  /** Origins besides `baseUrl`'s that the header may go to, for example `https://files.example.com`. */
+  allowedOrigins?: string[]
+  /** When an `alert` is raised: after so many failures in a row (default 3). `webhookUrl` is not in this version. */
+  alerts?: { afterFailures?: number; webhookUrl?: string }
+  /**
+   * Takes the log lines; pino, winston and `console` fit. Default: stderr, in the shape of `LOG_FORMAT` (`text`
+   * or `json`). `LOG_LEVEL` (`error`, `warn`, `info`, `debug`, `trace`) says which lines; its default is `warn`
+   * for stderr and `debug` for a logger, which has a level of its own.
+   */
+  logger?: Logger
+}
+
+/** How a login endpoint wants to be asked and read. */
+export interface LoginOptions {
+  /** The body; texts in it may hold `{email}`, `{username}` and `{password}`, which are filled in. */
+  body?: Record<string, unknown>
+  /** How the body is written. Default `json`. */
+  format?: 'json' | 'form'
+  /** Where the token is in the answer, dotted: `data.access_token`. */
+  tokenPath?: string
+  /** Where the refresh token is. */
+  refreshTokenPath?: string
+  /** Where the lifetime, in seconds, or the moment of expiry is. */
+  expiresPath?: string
+}
+
+/** How failed token requests are repeated: an exponential back-off with full jitter. */
+export interface RetryOptions {
+  /** Tries within one attempt to get a token. Default 3. */
+  attempts?: number
+  /** The first pause at most, in milliseconds. Default 500. */
+  baseMs?: number
+  /** The longest pause, in milliseconds. Default 60000. */
+  maxMs?: number
+}
+
+/**
+ * Where the token rests. This version has `memory` and `file`; the other kinds answer `ERR_TOKEN_CONFIG`.
+ *
+ * Default paths: `./data/token-cache.json` for `file`, `./data/token-cache.db` for `sqlite`.
+ */
+export type StorageOptions =
+  | { kind: 'memory' }
+  | { kind: 'file'; path?: string }
+  | { kind: 'sqlite'; path?: string }
+  | { kind: 'postgres'; url: string }
+  | { kind: 'redis'; url: string; keyPrefix?: string }
+  | { kind: 'prisma'; client: PrismaTokenClient }
+  | { kind: 'custom'; store: TokenStore }
+
+/** A database: the path of a SQLite file, a URL, a Prisma client or a store of your own. */
+export type DatabaseHandle = string | PrismaTokenClient | TokenStore
+
+/** What is used of a Prisma client: the delegate of the `TokenCache` model. */
+export interface PrismaTokenClient {
+  readonly tokenCache: {
+    findUnique(args: any): PromiseLike<unknown>
+    upsert(args: any): PromiseLike<unknown>
+    deleteMany(args?: any): PromiseLike<unknown>
+  }
+}
+
+/** A store of your own. What it is given is sealed: it never sees a token. */
+export interface TokenStore {
+  /** The record of this service, or `null`. */
+  get(service: string): Promise<StoredToken | null>
+  /** Keeps the record of this service, in place of the one there was. */
+  set(service: string, record: StoredToken): Promise<void>
+  /** Forgets the record of this service, if there is one. */
+  delete(service: string): Promise<void>
+}
+
+/** One stored record; moments are ISO 8601, UTC. */
+export interface StoredToken {
+  /** The access token, sealed. */
+  token: string
+  /** When it expires. */
+  expiresAt: string | null
+  /** The refresh token, sealed. */
+  refreshToken: string | null
+  /** The word before the token in the header. */
+  tokenType: string | null
+  /** When it was stored. */
+  createdAt: string
+  /** When it was last read to be used. */
+  lastUsed: string
+}
+
+/** Takes log lines: a sentence, and fields that belong to it. pino, winston and `console` fit. */
+export interface Logger {
+  debug(message: string, ...details: any[]): unknown
+  info(message: string, ...details: any[]): unknown
+  warn(message: string, ...details: any[]): unknown
+  error(message: string, ...details: any[]): unknown
+}
+
+/** How the background refresh works; see {@link startTokenScheduler}. */
+export interface SchedulerOptions {
+  /**
+   * How often every service is looked at, besides at its refresh point, in seconds: what the store has is
+   * adopted, a missing token is fetched, and what becomes due before the next look is refreshed. Default 600.
+   */
+  refreshIntervalSeconds?: number
+  /** Refreshes at each interval, due or not. Default `false`. */
+  everyInterval?: boolean
+  /** How often expired tokens, a sick store and overdue refreshes are looked for, in seconds. Default 300. */
+  healthCheckIntervalSeconds?: number
+  /** After so many failures in a row, what was remembered is forgotten and found anew. Default 3. */
+  recoverAfterFailures?: number
+}
+
+// ------------------------------------------------------------------------------------------------- status
+
+/** How a service stands. Moments are ISO 8601, UTC; `null` is for what is not known or not there. */
+export interface TokenStatus {
+  /** The name of the service. */
+  service: string
+  /**
+   * `valid`; `expiring`: past its refresh point, and still good; `expired`; `missing`: there was none yet, or
+   * it was cleared; `manual`: the configured token stands in.
+   */
+  state: 'valid' | 'expiring' | 'expired' | 'missing' | 'manual'
+  /** Whether nothing needs attention: a token or a first attempt to come, no run of failures, a store that works. */
+  healthy: boolean
+  /** Where the token came from: this process asked for it, the store had it, or it is the configured one. */
+  source: 'request' | 'store' | 'manual' | null
+  /** The word before the token in the header. */
+  tokenType: string | null
+  /** When the token was issued. */
+  issuedAt: string | null
+  /** When it expires. */
+  expiresAt: string | null
+  /** From when on it is refreshed in the background. */
+  refreshAt: string | null
+  /** How long it still lives, in seconds. */
+  expiresInSeconds: number | null
+  /** When a token was last requested with success. */
+  lastRefreshAt: string | null
+  /** Failures in a row. */
+  consecutiveFailures: number
+  /** The last failure, until a token is had. */
+  lastError: { code: string; message: string; at: string } | null
+  /** What worked last. */
+  strategy: { grant: string; endpoint: string; format: string } | null
+  /** The scheduler, which is one for all services. */
+  scheduler: SchedulerStatus
+  /** Where the token rests; `location` holds no credentials. */
+  storage: { kind: string; location: string; encrypted: boolean; healthy: boolean }
+  /** Counted since the service began. */
+  counters: {
+    /** HTTP requests for a token. */
+    tokenRequests: number
+    /** New tokens. */
+    refreshes: number
+    /** Attempts that brought none. */
+    failures: number
+    /** Tokens taken from the store. */
+    storeHits: number
+    /** 401 answers after which a later token was there. */
+    retriesOn401: number
+  }
+  /** The last 50 things that happened; `adopted`: another process had refreshed, and this one took its token over. */
+  history: {
+    at: string
+    outcome: 'refreshed' | 'adopted' | 'failed' | 'cleared'
+    durationMs: number
+    code?: string
+  }[]
+}
+
+/** How the scheduler stands. */
+export interface SchedulerStatus {
+  running: boolean
+  refreshIntervalSeconds: number
+  healthCheckIntervalSeconds: number
+  nextRefreshAt: string | null
+  lastHealthCheckAt: string | null
+}
+
+// ------------------------------------------------------------------------------------------------- events
+
+/**
+ * What is announced: `refreshed`: a new token is there; `refreshFailed`: none could be had; `expiring`: the
+ * refresh point is past; `alert`: failures in a row, or a sick store, once an incident; `recovered`: the
+ * incident is over; `cleared`: the token was cleared.
+ */
+export type TokenEventName = 'refreshed' | 'refreshFailed' | 'expiring' | 'alert' | 'recovered' | 'cleared'
+
+/**
+ * One announcement. The same goes to Node's `diagnostics_channel`, as `evertoken:<type>`.
+ *
+ * @example
+ * ```ts
+ * import { subscribe } from 'node:diagnostics_channel'
+ *
+ * subscribe('evertoken:refreshFailed', (event) => console.error((event as TokenEvent).error?.message))
+ * ```
+ */
+export interface TokenEvent {
+  readonly type: TokenEventName
+  /** The name of the service. */
+  readonly service: string
+  /** When, ISO 8601, UTC. */
+  readonly at: string
+  /** How things stood then. */
+  readonly status: TokenStatus
+  /** What went wrong, where something did. */
+  readonly error?: TokenError
+}
+
+// ------------------------------------------------------------------------------------------------- errors
+
+/**
+ * What went wrong, from a closed list.
+ *
+ * | code | what happened | trying again |
+ * |---|---|---|
+ * | `ERR_TOKEN_CONFIG` | a configuration value is wrong; `field` names it | not before it is changed |
+ * | `ERR_TOKEN_CREDENTIALS` | the server rejected the credential | after a cool-down, by itself |
+ * | `ERR_TOKEN_ENDPOINT` | no endpoint answered as a token endpoint | by itself |
+ * | `ERR_TOKEN_RESPONSE` | an answer held no usable token | by itself |
+ * | `ERR_TOKEN_RATE_LIMITED` | the server, or `rateLimit`, asks for patience | after `retryAfterSeconds`, by itself |
+ * | `ERR_TOKEN_TIMEOUT` | no whole answer came within `timeoutMs` | by itself |
+ * | `ERR_TOKEN_NETWORK` | the connection could not be made, or broke | by itself |
+ * | `ERR_TOKEN_TLS` | the server's certificate was not accepted | not before `ca` or the server is changed |
+ * | `ERR_TOKEN_STORAGE` | the store could not be read or written | by itself |
+ * | `ERR_TOKEN_DECRYPT` | a stored record opens with no configured key | a new login replaces it |
+ * | `ERR_TOKEN_SHUTDOWN` | the service was shut down | initialise it again |
+ * | `ERR_TOKEN_INTERNAL` | a fault of evertoken, or its native addon does not load | please report it |
+ */
+export type TokenErrorCode =
+  | 'ERR_TOKEN_CONFIG'
+  | 'ERR_TOKEN_CREDENTIALS'
+  | 'ERR_TOKEN_ENDPOINT'
+  | 'ERR_TOKEN_RESPONSE'
+  | 'ERR_TOKEN_RATE_LIMITED'
+  | 'ERR_TOKEN_TIMEOUT'
+  | 'ERR_TOKEN_NETWORK'
+  | 'ERR_TOKEN_TLS'
+  | 'ERR_TOKEN_STORAGE'
+  | 'ERR_TOKEN_DECRYPT'
+  | 'ERR_TOKEN_SHUTDOWN'
+  | 'ERR_TOKEN_INTERNAL'
+
+/** What is known about an error besides its code and message. */
+export interface TokenErrorDetails {
+  service?: string
+  field?: string
+  status?: number
+  retryAfterSeconds?: number
+  cause?: unknown
+}
+
+/**
+ * The one error of this package. Nothing in it ever holds a token, password, secret or key. `instanceof` knows
+ * the errors of another copy of this package, too.
+ *
+ * @example
+ * ```ts
+ * try {
+ *   await initializeTokenService().refresh()
+ * } catch (error) {
+ *   if (error instanceof TokenError && error.code === 'ERR_TOKEN_RATE_LIMITED') {
+ *     console.log(`again in ${error.retryAfterSeconds} s`)
+ *   }
+ * }
+ * ```
+ */
+export class TokenError extends Error {
+  constructor(code: TokenErrorCode, message: string, details?: TokenErrorDetails)
+  readonly code: TokenErrorCode
+  /** The name of the service; absent when the error belongs to no one of them. */
+  readonly service?: string
+  /** The dotted path of the configuration field, or the environment variable, at fault. */
+  readonly field?: string
+  /** The HTTP status of the token server's answer. */
+  readonly status?: number
+  /** How long the server asked to wait, in seconds. */
+  readonly retryAfterSeconds?: number
+  /** The same in plain data, `message` included. */
+  toJSON(): { name: string; code: TokenErrorCode; message: string } & Omit<TokenErrorDetails, 'cause'>
+}

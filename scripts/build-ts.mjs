@@ -1,0 +1,43 @@
+// Compiles ts/ into lib/: CommonJS for Node and Next.js, ES modules for React.
+
+import { spawnSync } from 'node:child_process'
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)))
+const at = (...path) => join(root, ...path)
+const tsc = join(dirname(createRequire(import.meta.url).resolve('typescript/package.json')), 'bin', 'tsc')
+
+function compile(project) {
+  const { status } = spawnSync(process.execPath, [tsc, '--project', at(project)], { cwd: root, stdio: 'inherit' })
+  if (status !== 0) process.exit(1)
+}
+
+function filesBelow(folder, extension) {
+  return readdirSync(folder, { recursive: true })
+    .filter((name) => name.endsWith(extension))
+    .map((name) => join(folder, name))
+}
+
+/** What bundlers forgive, Node does not: an import without its extension. */
+function checkImports(folder) {
+  for (const file of [...filesBelow(folder, '.js'), ...filesBelow(folder, '.d.ts')]) {
+    for (const [, specifier] of readFileSync(file, 'utf8').matchAll(/\bfrom ['"](\.[^'"]*)['"]/g)) {
+      if (!/\.(js|json)$/.test(specifier)) throw new Error(`${file} imports ${specifier}: an ES module needs ${specifier}.js`)
+    }
+  }
+}
+
+rmSync(at('lib'), { recursive: true, force: true })
+compile('tsconfig.node.json')
+
+if (existsSync(at('ts', 'react'))) {
+  compile('tsconfig.react.json')
+  mkdirSync(at('lib', 'react'), { recursive: true })
+  writeFileSync(at('lib', 'react', 'package.json'), '{ "type": "module" }\n')
+  checkImports(at('lib', 'react'))
+  const entry = readFileSync(at('lib', 'react', 'index.js'), 'utf8')
+  if (!/^(['"])use client\1/.test(entry)) throw new Error("lib/react/index.js does not begin with 'use client'")
+}

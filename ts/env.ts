@@ -1,0 +1,65 @@
+import type { TokenServiceConfig } from '../index'
+import { storageFromText } from './storage'
+
+const variables = {
+  authUrl: 'EXTERNAL_AUTH_URL',
+  issuer: 'OAUTH_ISSUER',
+  email: 'EXTERNAL_API_EMAIL',
+  username: 'EXTERNAL_API_USERNAME',
+  password: 'EXTERNAL_API_PASSWORD',
+  clientId: 'OAUTH_CLIENT_ID',
+  clientSecret: 'OAUTH_CLIENT_SECRET',
+  scope: 'OAUTH_SCOPE',
+  audience: 'OAUTH_AUDIENCE',
+  token: 'EXTERNAL_API_TOKEN',
+} as const satisfies Partial<Record<keyof TokenServiceConfig, string>>
+
+type Environment = Record<string, string | undefined>
+
+/** A configuration from the environment; documented in `index.d.ts`. */
+export function configFromEnv(env: Environment = process.env): TokenServiceConfig {
+  const config: TokenServiceConfig = {}
+  for (const [field, variable] of Object.entries(variables) as [keyof typeof variables, string][]) {
+    const text = read(env, variable)
+    if (text !== undefined) config[field] = text
+  }
+  const keys = read(env, 'TOKEN_ENCRYPTION_KEY')
+    ?.split(',')
+    .map((key) => key.trim())
+    .filter((key) => key !== '')
+  if (keys !== undefined && keys.length > 0) config.encryptionKey = keys.length === 1 ? keys[0]! : keys
+  const storage = read(env, 'EVERTOKEN_STORAGE')
+  if (storage !== undefined) config.storage = storageFromText(storage.trim(), 'EVERTOKEN_STORAGE')
+  return config
+}
+
+/** The variable's text; one that is empty or blank counts as unset. */
+function read(env: Environment, variable: string): string | undefined {
+  const text = env[variable]
+  return text === undefined || text.trim() === '' ? undefined : text
+}
+
+type Fields = Readonly<Record<string, unknown>>
+
+/**
+ * Each field from the code, else from the environment, which never completes what the code says with something
+ * that contradicts it. The rules are told where users read them, at `configFromEnv` in `index.d.ts`.
+ */
+export function withEnvironment(code: Fields, env: TokenServiceConfig): Record<string, unknown> {
+  const says = (...fields: string[]): boolean => fields.some((field) => code[field] !== undefined)
+  const kept: Record<string, unknown> = { ...env }
+  const leaveOut = (...fields: (keyof TokenServiceConfig)[]): void => fields.forEach((field) => delete kept[field])
+
+  if (says('authUrl', 'issuer')) leaveOut('authUrl', 'issuer')
+  if (says('email', 'username')) leaveOut('email', 'username')
+  const isClient = says('clientId') && says('clientSecret', 'privateKey', 'clientCertificate')
+  const isLogin = says('email', 'username') && says('password')
+  if (!says('grant')) {
+    if (isClient && !says('email', 'username', 'password')) leaveOut('email', 'username', 'password')
+    if (isLogin && !says('clientId', 'clientSecret', 'privateKey', 'clientCertificate')) {
+      leaveOut('clientId', 'clientSecret')
+    }
+  }
+  const given = Object.entries(code).filter(([, value]) => value !== undefined)
+  return { ...kept, ...Object.fromEntries(given) }
+}

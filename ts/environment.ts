@@ -1,0 +1,24 @@
+import type { Logger } from '../index'
+import type { Destinations } from './native'
+
+/**
+ * What all copies of this package in one JavaScript environment share: bundles and hot reloads evaluate the
+ * package more than once, and an event is to be published once, a line logged once, all the same.
+ */
+export interface Environment {
+  /** Whether a copy publishes events and hands lines to loggers. The first one does, for all. */
+  hasPublisher: boolean
+  /** The newest logger of each service, by number. */
+  loggers: Map<number, { service: string; logger: Logger }>
+  /** Where the header of each service may go, by number. */
+  destinations: Map<number, Destinations>
+}
+
+// A shape of its own under a name of its own: a later version with another shape takes another name.
+const key = Symbol.for('evertoken.environment.1')
+
+/** This environment. */
+export function environment(): Environment {
+  const holder = globalThis as { [key]?: Environment }
+  return (holder[key] ??= { hasPublisher: false, loggers: new Map(), destinations: new Map() })
+}

@@ -1,0 +1,94 @@
+import { types } from 'node:util'
+import type { Credential } from './hot'
+import type { Destinations } from './native'
+
+/** What {@link authorizedFetch} needs of a service. */
+export interface CredentialSource {
+  credential(): Credential | Promise<Credential>
+  /** An upstream answered 401 to this generation: whether a later one is ready. */
+  rejected(generation: number): Promise<boolean>
+  destinations(): Destinations
+}
+
+type Input = string | URL | Request
+
+/** The platform's `fetch` with the header; documented at `TokenService.fetch` in `index.d.ts`. */
+export async function authorizedFetch(source: CredentialSource, input: Input, init?: RequestInit): Promise<Response> {
+  // A Request as the second argument is allowed, and its properties cannot be copied one by one.
+  const [target, options] = init instanceof Request ? [new Request(input, init), {}] : [input, init ?? {}]
+  const destinations = source.destinations()
+  const url = urlOf(target, destinations.baseUrl)
+  const resolved = url && !(target instanceof Request) ? url.href : target
+  const headers = new Headers(options.headers ?? (target instanceof Request ? target.headers : undefined))
+  if (url === null || !mayHaveHeader(url, destinations) || headers.has('authorization')) {
+    return fetch(resolved, options)
+  }
+
+  const signal = options.signal === undefined && target instanceof Request ? target.signal : options.signal
+  const first = await unlessAborted(signal, source.credential())
+  const response = await fetch(resolved, withHeaders(options, headers, first))
+  if (response.status !== 401 || first.generation === null) return response
+
+  const later = source.rejected(first.generation)
+  if (!canBeSentAgain(target, options)) {
+    // This answer stands, but the next request will have a better token.
+    later.catch(() => {})
+    return response
+  }
+  const isReady = await unlessAborted(signal, later.catch(() => false))
+  const second = isReady ? await unlessAborted(signal, source.credential()) : first
+  if (second.generation === null || second.generation === first.generation) return response
+  await response.body?.cancel().catch(() => {})
+  return fetch(resolved, withHeaders(options, headers, second))
+}
+
+function urlOf(target: Input, baseUrl: string | null): URL | null {
+  try {
+    return target instanceof Request ? new URL(target.url) : new URL(target, baseUrl ?? undefined)
+  } catch {
+    // The platform's fetch says what is wrong with it.
+    return null
+  }
+}
+
+function mayHaveHeader(url: URL, { baseUrl, allowedOrigins }: Destinations): boolean {
+  if (url.protocol !== 'https:' && url.protocol !== 'http:') return false
+  if (baseUrl === null && allowedOrigins === null) return true
+  const origins = [...(baseUrl === null ? [] : [baseUrl]), ...(allowedOrigins ?? [])]
+  return origins.some((origin) => new URL(origin).origin === url.origin)
+}
+
+function withHeaders(options: RequestInit, headers: Headers, credential: Credential): RequestInit {
+  const all = new Headers(headers)
+  for (const [name, value] of Object.entries(credential.headers)) all.set(name, value)
+  return { ...options, headers: all }
+}
+
+/** Whether the body is there in full, however often it is read: a stream is gone once it was sent. */
+function canBeSentAgain(target: Input, { body }: RequestInit): boolean {
+  if (body === undefined || body === null) return !(target instanceof Request) || target.body === null
+  return (
+    typeof body === 'string' ||
+    types.isAnyArrayBuffer(body) ||
+    ArrayBuffer.isView(body) ||
+    body instanceof URLSearchParams ||
+    body instanceof FormData ||
+    body instanceof Blob
+  )
+}
+
+/** What `promise` brings, unless the caller has lost interest before. */
+async function unlessAborted<T>(signal: AbortSignal | null | undefined, promise: T | Promise<T>): Promise<T> {
+  if (!signal || !(promise instanceof Promise)) return promise
+  let abort = (): void => {}
+  const aborted = new Promise<never>((_, reject) => {
+    abort = () => reject(signal.reason as Error)
+    if (signal.aborted) abort()
+    signal.addEventListener('abort', abort)
+  })
+  try {
+    return await Promise.race([promise, aborted])
+  } finally {
+    signal.removeEventListener('abort', abort)
+  }
+}

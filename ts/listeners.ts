@@ -1,0 +1,47 @@
+import type { TokenEvent, TokenEventName } from '../index'
+import { EventEmitter } from 'node:events'
+import { types } from 'node:util'
+
+/** A listener as users write it. */
+export type Listener = (event: TokenEvent) => void
+
+/** Node's emitter, but a listener that throws or rejects harms nobody. */
+export class Listeners {
+  readonly #emitter = new EventEmitter()
+  readonly #owner: object
+
+  /** @param owner What listeners get as `this`. */
+  constructor(owner: object) {
+    this.#owner = owner
+  }
+
+  on(type: TokenEventName, listener: Listener): void {
+    this.#emitter.on(type, listener)
+  }
+
+  once(type: TokenEventName, listener: Listener): void {
+    const told = (event: TokenEvent): unknown => {
+      this.#emitter.off(type, told)
+      return Reflect.apply(listener, this.#owner, [event])
+    }
+    // `off(type, listener)` finds it by this property, as it does with Node's own `once`.
+    this.#emitter.on(type, typeof listener === 'function' ? Object.assign(told, { listener }) : listener)
+  }
+
+  off(type: TokenEventName, listener: Listener): void {
+    this.#emitter.off(type, listener)
+  }
+
+  /** Tells every listener of the event's type; `report` is told what one of them threw. */
+  tell(event: TokenEvent, report: (error: unknown) => void): void {
+    for (const listener of this.#emitter.rawListeners(event.type)) {
+      try {
+        const result: unknown = Reflect.apply(listener, this.#owner, [event])
+        // An async listener may come from another realm, with another Promise.
+        if (types.isPromise(result)) result.catch(report)
+      } catch (error) {
+        report(error)
+      }
+    }
+  }
+}

@@ -1,0 +1,80 @@
+import type { Logger } from '../index'
+import { configError } from './errors'
+
+const levels = ['error', 'warn', 'info', 'debug', 'trace'] as const
+const formats = ['text', 'json'] as const
+
+/** How much a log line matters. */
+export type Level = (typeof levels)[number]
+
+/** Which lines the core writes or hands over, and how. */
+export interface LogSettings {
+  level: Level
+  format: (typeof formats)[number]
+  /** Lines come here as messages, for the configured logger, instead of going to stderr. */
+  forward: boolean
+}
+
+/**
+ * The log settings of the environment: `LOG_LEVEL` and `LOG_FORMAT`. A logger has a level of its own, so by
+ * default it is given all but the finest lines; stderr is given warnings and errors.
+ *
+ * @throws TokenError `ERR_TOKEN_CONFIG` naming the variable that says something else.
+ */
+export function logSettings(logger: Logger | undefined, env: Record<string, string | undefined> = process.env): LogSettings {
+  return {
+    level: word(env, 'LOG_LEVEL', levels) ?? (logger ? 'debug' : 'warn'),
+    format: word(env, 'LOG_FORMAT', formats) ?? 'text',
+    forward: logger !== undefined,
+  }
+}
+
+function word<T extends string>(env: Record<string, string | undefined>, name: string, words: readonly T[]): T | undefined {
+  const text = env[name]?.trim().toLowerCase()
+  if (!text) return undefined
+  const known = words.find((one) => one === text)
+  if (known === undefined) throw configError(name, `must be one of ${words.join(', ')}`)
+  return known
+}
+
+/** A log line of one service. */
+export interface Line {
+  service: string
+  level: Level
+  message: string
+  fields: Record<string, unknown>
+}
+
+const faulty = new WeakSet<Logger>()
+
+/** Hands a line to a logger. A logger that throws harms nobody; it is reported once. */
+export function writeLine(logger: Logger, line: Line): void {
+  const message = `evertoken[${line.service}] ${line.message}`
+  const fields = { service: line.service, ...line.fields }
+  // The coarsest of what loggers have in common.
+  const method = line.level === 'trace' ? 'debug' : line.level
+  try {
+    if (takesFieldsFirst(logger)) logger[method](fields as never, message)
+    else logger[method](message, fields)
+  } catch (error) {
+    if (!faulty.has(logger)) {
+      faulty.add(logger)
+      warn(`the configured logger threw ${nameOf(error)}; its lines may be missing`)
+    }
+  }
+}
+
+/** pino drops fields that come after the message; only pino has `bindings`. */
+function takesFieldsFirst(logger: Logger): boolean {
+  return typeof (logger as { bindings?: unknown }).bindings === 'function'
+}
+
+/** Reports what cannot be thrown at anybody. */
+export function warn(message: string): void {
+  process.emitWarning(`evertoken: ${message}`, 'EvertokenWarning')
+}
+
+/** An error in words, whatever was thrown. */
+export function nameOf(error: unknown): string {
+  return error instanceof Error ? `${error.name}: ${error.message}` : `a ${typeof error}`
+}

@@ -1,0 +1,115 @@
+import type { AuthHeaders, DatabaseHandle, TokenEvent, TokenServiceConfig } from '../index'
+import { splitConfig } from './config'
+import { environment } from './environment'
+import { asService, configError, TokenError } from './errors'
+import { listen } from './events'
+import type { Hot } from './hot'
+import { logSettings } from './logging'
+import { native, unwrap } from './native'
+import type { JsonObject } from './plain'
+import { CoreService, hotOf, tell, TokenService } from './service'
+
+/** The name of a service that was given none. */
+const defaultName = 'external_api'
+
+/** One handle for each service of the core, by number. */
+const handles = new Map<number, TokenService>()
+
+/** The kept headers of the default service, as it was found last. */
+let hot: Hot | undefined
+
+/** Whether the newest configuration came from code, so that the environment's alone would be another. */
+let isConfiguredInCode = false
+
+/** Documented in `index.d.ts`. */
+export function initializeTokenService(
+  config?: TokenServiceConfig,
+  useDatabase?: boolean,
+  database?: DatabaseHandle,
+): TokenService {
+  const given = typeof config?.service === 'string' ? config.service : defaultName
+  const { plain, logger, log } = asService(given, () => {
+    const { plain, logger } = splitConfig(config, useDatabase, database)
+    return { plain, logger, log: logSettings(logger) }
+  })
+  listen(tellHandle)
+  const { id, name } = unwrap(native().initialize(JSON.stringify({ config: plain, log })), given)
+  isConfiguredInCode = useDatabase === true || Object.values(config ?? {}).some((value) => value !== undefined)
+  // The newest call decides which service is the default one, and where its lines go.
+  hot = undefined
+  const { destinations, loggers } = environment()
+  destinations.set(id, destinationsFrom(plain))
+  for (const [other, { service }] of loggers) if (service === name) loggers.delete(other)
+  if (logger) loggers.set(id, { service: name, logger })
+  return handle(id, name)
+}
+
+/** Documented in `index.d.ts`. */
+export function getTokenService(service?: string): TokenService | null {
+  if (service !== undefined && typeof service !== 'string') throw configError('service', 'must be a text')
+  const id = native().find(service ?? null)
+  if (id === null) return null
+  const known = handles.get(id)
+  if (known) return known
+  try {
+    return handle(id, unwrap(native().status(id)).service)
+  } catch (error) {
+    // It was shut down between the two calls, by another thread.
+    if (error instanceof TokenError && error.code === 'ERR_TOKEN_SHUTDOWN') return null
+    throw error
+  }
+}
+
+/** Documented in `index.d.ts`. */
+export function getAuthHeaders(service?: string): Promise<AuthHeaders> {
+  if (service === undefined && hot !== undefined && hot.cell[0] === hot.seen) return hot.promise
+  try {
+    const found = getTokenService(service) ?? serviceFromEnvironment(service)
+    if (service === undefined) hot = hotOf(found)
+    return found.getAuthHeaders()
+  } catch (error) {
+    return Promise.reject(error)
+  }
+}
+
+/** The default service, initialised from the environment; for the calls that find no service. */
+export function serviceFromEnvironment(service: string | undefined): TokenService {
+  if (service !== undefined && service !== defaultName) {
+    throw configError('service', `names ${JSON.stringify(service)}, and no such service is initialised`, { service })
+  }
+  if (isConfiguredInCode) {
+    throw new TokenError('ERR_TOKEN_SHUTDOWN', 'the token service was shut down; initialise it again', {
+      service: defaultName,
+    })
+  }
+  return initializeTokenService()
+}
+
+function handle(id: number, name: string): TokenService {
+  listen(tellHandle)
+  const known = handles.get(id)
+  if (known) return known
+  // A service of the same name is one that this one replaced.
+  for (const [other, service] of handles) if (service.name === name) forget(other)
+  const made = new TokenService(new CoreService(id, name, () => forget(id)))
+  handles.set(id, made)
+  return made
+}
+
+function forget(id: number): void {
+  handles.delete(id)
+  environment().destinations.delete(id)
+}
+
+function tellHandle(id: number, event: TokenEvent): void {
+  const service = handles.get(id)
+  if (service) tell(service, event)
+}
+
+function destinationsFrom({ baseUrl, allowedOrigins }: JsonObject): { baseUrl: string | null; allowedOrigins: string[] | null } {
+  // Checked by the core before: texts, and origins that can be read.
+  return {
+    baseUrl: (baseUrl as string | undefined) ?? null,
+    allowedOrigins: allowedOrigins === undefined ? null : ([allowedOrigins].flat() as string[]),
+  }
+}
