@@ -52,6 +52,7 @@ describe('a wrong value is refused at once, by the name of its field', () => {
     'login.body.list.1': { login: { body: { list: [1, undefined] } } },
     'login.body.price': { login: { body: { price: new Money() } } },
     'login.body.inner.outer': { login: { body: circle() } },
+    'login.body.nan': { login: { body: { nan: NaN } } },
     'login.body.half': { login: { body: { half: '\ud800' } } },
     'login.body.Symbol(a)': { login: { body: { [Symbol('a')]: 1 } } },
     [`login.body${'.in'.repeat(62)}`]: { login: { body: nested(80) } },

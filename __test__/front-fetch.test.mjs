@@ -294,6 +294,15 @@ describe('an aborted request', () => {
     assert.equal(requests.length, 0)
   })
 
+  test('is refused at once, though the token is still waited for', async (t) => {
+    const slow = await startTokenServer()
+    t.after(() => slow.close())
+    slow.hold()
+    const service = serviceFor(t, slow)
+    await assert.rejects(service.fetch(slow.api, { signal: AbortSignal.abort() }), { name: 'AbortError' })
+    slow.release()
+  })
+
   test('is refused while the answer to a 401 is waited for', async (t) => {
     const slow = await startTokenServer()
     t.after(() => slow.close())

@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict'
+import { createRequire } from 'node:module'
 import { describe, test } from 'node:test'
 import { getAuthHeaders, getTokenService, initializeTokenService } from 'evertoken'
 import { configAt, freshName, serviceFor, useTokenServer } from './support/front.mjs'
 import { startTokenServer } from './support/token-server.mjs'
 
+const native = createRequire(import.meta.url)('evertoken/native')
 const server = useTokenServer()
 
 describe('the header', () => {
@@ -32,15 +34,39 @@ describe('the header', () => {
     assert.equal(getAuthHeaders(service.name), service.getAuthHeaders())
   })
 
+  test('costs no call into the core while it is the same', async (t) => {
+    const service = serviceFor(t, server)
+    await service.getAuthHeaders()
+    await service.getAuthHeaders()
+    const calls = ['headers', 'acquire', 'find'].map((name) => t.mock.method(native, name))
+    for (let call = 0; call < 1000; call += 1) await service.getAuthHeaders()
+    assert.deepEqual(calls.map(({ mock }) => mock.callCount()), [0, 0, 0])
+    await service.refresh()
+    await service.getAuthHeaders()
+    assert.deepEqual(calls.map(({ mock }) => mock.callCount()), [1, 0, 0])
+  })
+
+  test('costs no call into the core from the function, either', async (t) => {
+    const service = initializeTokenService(configAt(server, { service: undefined }))
+    t.after(() => service.shutdown())
+    await getAuthHeaders()
+    await getAuthHeaders()
+    const calls = ['headers', 'acquire', 'find'].map((name) => t.mock.method(native, name))
+    for (let call = 0; call < 1000; call += 1) assert.equal(getAuthHeaders(), service.getAuthHeaders())
+    assert.deepEqual(calls.map(({ mock }) => mock.callCount()), [0, 0, 0])
+  })
+
   test('is asked for once, however many callers are waiting', async (t) => {
     const service = serviceFor(t, server)
     const before = server.tokenRequests.length
+    const acquire = t.mock.method(native, 'acquire')
     const callers = Array.from({ length: 10_000 }, (_, index) =>
       index % 2 ? service.getAuthHeaders() : getAuthHeaders(service.name),
     )
     const answers = await Promise.all(callers)
     assert.equal(new Set(answers).size, 1)
     assert.equal(server.tokenRequests.length - before, 1)
+    assert.equal(acquire.mock.callCount(), 1)
   })
 
   test('is empty when no token can be had, and asked for again later', async (t) => {
@@ -155,6 +181,25 @@ describe('a service', () => {
     await assert.rejects(service.fetch(server.api), { code: 'ERR_TOKEN_SHUTDOWN' })
     await assert.rejects(service.getAuthHeaders(), { code: 'ERR_TOKEN_SHUTDOWN' })
     assert.match(await other.getToken(), /^token-/)
+  })
+
+  test('leaves nothing behind when it has ended', async () => {
+    const { destinations, loggers } = globalThis[Symbol.for('evertoken.environment.1')]
+    const before = destinations.size
+    for (let round = 0; round < 3; round += 1) {
+      const config = configAt(server)
+      initializeTokenService(config)
+      const service = initializeTokenService({ ...config, scope: 'another' })
+      assert.ok(destinations.size > before)
+      await service.shutdown()
+    }
+    assert.equal(destinations.size, before)
+    assert.equal(loggers.size, 0)
+  })
+
+  test('keeps its name', (t) => {
+    const service = serviceFor(t, server)
+    assert.throws(() => (service.name = 'another'), TypeError)
   })
 
   test('cannot be made by hand', () => {

@@ -58,10 +58,10 @@ function mayHaveHeader(url: URL, { baseUrl, allowedOrigins }: Destinations): boo
   return origins.some((origin) => new URL(origin).origin === url.origin)
 }
 
+/** The options with the credential's headers; `headers`, a copy of the user's, takes them. */
 function withHeaders(options: RequestInit, headers: Headers, credential: Credential): RequestInit {
-  const all = new Headers(headers)
-  for (const [name, value] of Object.entries(credential.headers)) all.set(name, value)
-  return { ...options, headers: all }
+  for (const [name, value] of Object.entries(credential.headers)) headers.set(name, value)
+  return { ...options, headers }
 }
 
 /** Whether the body is there in full, however often it is read: a stream is gone once it was sent. */

@@ -1,0 +1,51 @@
+// What a call costs when a token is at hand, beside a bare async function in the same process.
+import { median } from '../support/median.mjs'
+
+const ROUNDS = 15
+/** A round lasts about this long, whatever the call costs. */
+const ROUND_MS = 60
+
+export async function run(contender, tokenUrl) {
+  const call = await contender.connect(tokenUrl)
+  await call()
+  const headers = Object.freeze({ Authorization: 'Bearer token' })
+  const bare = async () => headers
+  const loops = [loopOver(bare, 'bare'), loopOver(call, 'measured')]
+  const counts = []
+  for (const loop of loops) counts.push(await calibrate(loop))
+  const samples = [[], []]
+  for (let round = 0; round < ROUNDS; round += 1) {
+    // Rounds alternate, and so does who begins: a busy moment of the machine falls on both.
+    for (const which of round % 2 === 0 ? [0, 1] : [1, 0]) {
+      samples[which].push(await nanosecondsPerCall(loops[which], counts[which]))
+    }
+  }
+  const [bareNs, ns] = samples.map(median)
+  return { ns, bareNs, ratio: median(samples[1].map((sample, round) => sample / samples[0][round])) }
+}
+
+/**
+ * A loop compiled for one function alone. Two functions through one loop would share its inline cache, and each
+ * would pay for the other.
+ */
+function loopOver(call, label) {
+  return new Function('call', `return async function ${label}Loop(count) {
+    for (let i = 0; i < count; i += 1) await call()
+  }`)(call)
+}
+
+async function calibrate(loop) {
+  await loop(20_000)
+  let count = 1_000
+  for (;;) {
+    const ns = (await nanosecondsPerCall(loop, count)) * count
+    if (ns > 5e6) return Math.max(1, Math.round((count * ROUND_MS * 1e6) / ns))
+    count *= 4
+  }
+}
+
+async function nanosecondsPerCall(loop, count) {
+  const begin = process.hrtime.bigint()
+  await loop(count)
+  return Number(process.hrtime.bigint() - begin) / count
+}

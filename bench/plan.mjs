@@ -1,0 +1,46 @@
+// What is measured, of whom, and against which server.
+import { createRequire } from 'node:module'
+
+const require = createRequire(import.meta.url)
+
+/** In the order of the table. The first takes part only where no token server is needed. */
+export const CONTENDERS = ['bare', 'single-flight', 'smithy', 'badgateway', 'google', 'msal', 'evertoken']
+
+export const contender = (name) => require(`./contenders/${name}.cjs`)
+
+/** Long enough that ten thousand callers are all there before the one answer comes. */
+const ANSWER_MS = 50
+const FIVE_MINUTES_AND_A_SECOND = require('./support/client.cjs').FIRST_LIFE_SECONDS
+
+/** The answers of the token server: to the first request, and to all later ones. */
+const first = (name) => ({ expiresIn: contender(name).firstLifeSeconds ?? FIVE_MINUTES_AND_A_SECOND })
+
+export const CASES = [
+  {
+    name: 'cached-call',
+    contenders: [...CONTENDERS, 'evertoken-method'],
+    server: () => ({ first: { expiresIn: 36_000 } })
+  },
+  {
+    name: 'cold-callers',
+    contenders: CONTENDERS.slice(1),
+    server: () => ({ first: { expiresIn: 3600, delayMs: ANSWER_MS } })
+  },
+  {
+    name: 'short-token',
+    contenders: CONTENDERS.slice(1),
+    server: () => ({ first: { expiresIn: 60, delayMs: 5 } })
+  },
+  {
+    name: 'hung-server',
+    contenders: CONTENDERS.slice(1),
+    server: (name) => ({ first: first(name), later: { expiresIn: 3600, delayMs: 2_000 } })
+  },
+  {
+    name: 'failing-server',
+    contenders: CONTENDERS.slice(1),
+    server: (name) => ({ first: first(name), later: { status: 503 } })
+  }
+]
+
+export const START_CONTENDERS = [...CONTENDERS.slice(1), 'evertoken-file']

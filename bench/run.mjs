@@ -1,0 +1,72 @@
+// Runs every case of every contender, prints a table and keeps the figures in results/latest.json.
+//   --check            fail when evertoken misses a target that does not depend on the machine's speed
+//   --check-timing     fail when it misses one that does
+//   --only <a,b>       only these cases: cached-call, cold-callers, short-token, hung-server, failing-server, start
+//   --contenders <a,b> only these contenders
+import { mkdir, writeFile } from 'node:fs/promises'
+import { arch, availableParallelism, cpus, platform } from 'node:os'
+import { parseArgs } from 'node:util'
+import { CASES, START_CONTENDERS } from './plan.mjs'
+import { measureStarts } from './start-times.mjs'
+import { runInChild } from './support/child.mjs'
+import { startTokenServer } from './support/token-server.mjs'
+import { markdownTable } from './table.mjs'
+import { COUNT_TARGETS, missed, TIMING_TARGETS, unproven } from './targets.mjs'
+
+const { values: options } = parseArgs({
+  options: {
+    check: { type: 'boolean', default: false },
+    'check-timing': { type: 'boolean', default: false },
+    only: { type: 'string' },
+    contenders: { type: 'string' }
+  }
+})
+const wanted = (list, name) => list === undefined || list.split(',').includes(name)
+const chosen = (names) => names.filter((name) => wanted(options.contenders, name))
+
+const knownCases = [...CASES.map(({ name }) => name), 'start']
+const strangers = (options.only?.split(',') ?? []).filter((name) => !knownCases.includes(name))
+if (strangers.length > 0) throw new Error(`no such case: ${strangers.join(', ')}; there are ${knownCases.join(', ')}`)
+
+const results = {}
+for (const { name, contenders, server } of CASES.filter((each) => wanted(options.only, each.name))) {
+  results[name] = {}
+  for (const contender of chosen(contenders)) {
+    results[name][contender] = await measure(name, contender, server(contender))
+    console.error(`${name}, ${contender}: ${JSON.stringify(results[name][contender])}`)
+  }
+}
+if (wanted(options.only, 'start')) {
+  results.start = await measureStarts(chosen(START_CONTENDERS))
+  console.error(`start: ${JSON.stringify(results.start)}`)
+}
+
+const machine = {
+  node: process.version,
+  platform: `${platform()}-${arch()}`,
+  processor: `${availableParallelism()} × ${cpus()[0]?.model ?? 'unknown'}`
+}
+await mkdir(new URL('results/', import.meta.url), { recursive: true })
+const report = { at: new Date().toISOString(), machine, results }
+await writeFile(new URL('results/latest.json', import.meta.url), `${JSON.stringify(report, null, 2)}\n`)
+console.log(`\nNode ${machine.node}, ${machine.platform}, ${machine.processor}\n\n${markdownTable(results)}\n`)
+
+const complaints = [
+  ...(options.check ? [...missed(COUNT_TARGETS, results), ...unproven(results)] : []),
+  ...(options['check-timing'] ? missed(TIMING_TARGETS, results) : [])
+]
+for (const complaint of complaints) console.error(`missed: ${complaint}`)
+if (complaints.length > 0) process.exitCode = 1
+else if (options.check || options['check-timing']) console.log('evertoken meets its targets.')
+
+async function measure(caseName, contender, plan) {
+  const server = await startTokenServer(plan)
+  try {
+    const measured = await runInChild(caseName, contender, server.url)
+    return { ...measured, requests: server.requests() }
+  } catch (error) {
+    return { error: error.message }
+  } finally {
+    await server.close()
+  }
+}

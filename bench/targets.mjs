@@ -1,0 +1,40 @@
+// What evertoken promises. Counts are the same on every machine; times need a quiet one.
+
+const target = (caseName, contender, what, limit, value) => ({ caseName, contender, what, limit, value })
+
+export const COUNT_TARGETS = [
+  target('cold-callers', 'evertoken', 'token requests of 10,000 cold callers', 1, (m) => m.requests),
+  target('cold-callers', 'evertoken', 'cold callers without a header', 0, (m) => m.callers - m.served),
+  target('short-token', 'evertoken', 'token requests of 1,000 calls with a 60 s token', 1, (m) => m.requests),
+  target('short-token', 'evertoken', 'calls without a header with a 60 s token', 0, (m) => m.calls - m.served),
+  target('hung-server', 'evertoken', 'callers that waited for a hung server', 0, (m) => m.waited),
+  target('hung-server', 'evertoken', 'calls that failed with a hung server', 0, (m) => m.failed),
+  target('failing-server', 'evertoken', 'calls that failed with a failing server', 0, (m) => m.failed)
+]
+
+export const TIMING_TARGETS = [
+  target('cached-call', 'evertoken', 'cached call, beside a bare async function', 1.1, (m) => m.ratio),
+  target('cached-call', 'evertoken-method', 'the same through the method', 1.1, (m) => m.ratio),
+  target('start', 'evertoken', 'start to first header, beside a bare start', 1.5, (m) => m.ratio)
+]
+
+/** The sentences about what was missed, none when all is well. A target without a measurement is missed. */
+export function missed(targets, results) {
+  return targets.flatMap(({ caseName, contender, what, limit, value }) => {
+    if (results[caseName] === undefined) return []
+    const measured = results[caseName][contender]
+    if (measured === undefined || measured.error !== undefined) return [`${what}: no result`]
+    return value(measured) <= limit ? [] : [`${what}: ${value(measured)}, at most ${limit}`]
+  })
+}
+
+/**
+ * The sentences about what proves nothing: evertoken was spared by a stall or a failure only if its refresh met
+ * it, so the server must have been asked a second time.
+ */
+export function unproven(results) {
+  return ['hung-server', 'failing-server'].flatMap((caseName) => {
+    const measured = results[caseName]?.evertoken
+    return measured?.requests === 1 ? [`${caseName}: evertoken never met it, no refresh was tried`] : []
+  })
+}

@@ -1,0 +1,10 @@
+import { fetchOrders } from '@/lib/orders'
+
+export async function GET() {
+  try {
+    return Response.json(await fetchOrders())
+  } catch (error) {
+    console.error(error)
+    return Response.json({ error: 'the orders cannot be had right now' }, { status: 502 })
+  }
+}

@@ -1,0 +1,14 @@
+// The steps of `npm test`, in order, and those that `npm run ready` puts around them.
+import { browserTests } from './browser-tests.mjs'
+import { build } from './build.mjs'
+import { cleanTree } from './clean-tree.mjs'
+import { nodeTests, packageTests } from './node-tests.mjs'
+import { packageLint } from './package-lint.mjs'
+import { clippy, rustDocs, rustFormat } from './rust-lint.mjs'
+import { rustTests } from './rust-tests.mjs'
+import { typeTests } from './type-tests.mjs'
+
+export const testSteps = [rustTests, build, nodeTests, packageTests, browserTests]
+
+/** The cheap ones first: a forgotten blank is not worth twenty minutes of waiting. */
+export const readySteps = [rustFormat, clippy, rustDocs, ...testSteps, typeTests, packageLint, cleanTree]

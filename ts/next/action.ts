@@ -1,0 +1,37 @@
+/** What Next.js hands to a route handler besides the request: a promise of the parameters, since version 15. */
+export interface TokenRouteContext {
+  readonly params: Promise<any>
+}
+
+/**
+ * The segments below the folder of the route: `['status']`, or `[]` for the folder itself.
+ *
+ * They come from the catch-all parameter, whatever it is called. Without one, as when a handler is called directly,
+ * they are what follows the last `token` of the path, else its last segment.
+ */
+export async function actionOf(request: Request, context: unknown): Promise<string[]> {
+  return (await fromParams(context)) ?? fromUrl(request.url)
+}
+
+async function fromParams(context: unknown): Promise<string[] | undefined> {
+  if (!isRecord(context)) return undefined
+  const params = await context['params']
+  if (!isRecord(params)) return undefined
+  // Folders above may have parameters, too: texts. The catch-all is the one list, and is left out when it is empty.
+  const values = Object.values(params)
+  const list = values.find(Array.isArray)
+  if (list !== undefined) return list.map(String)
+  const action = params['action']
+  if (typeof action === 'string') return [action]
+  return values.length === 0 ? [] : undefined
+}
+
+function fromUrl(url: string): string[] {
+  const segments = new URL(url, 'http://localhost').pathname.split('/').filter((segment) => segment !== '')
+  const mount = segments.lastIndexOf('token')
+  return mount === -1 ? segments.slice(-1) : segments.slice(mount + 1)
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null
+}

@@ -1,0 +1,94 @@
+import { createRequire } from 'node:module'
+import { dirname, relative } from 'node:path'
+
+/** What of a Next.js configuration is looked at and added to; everything else passes through. */
+export interface TracedConfig {
+  serverExternalPackages?: string[]
+  outputFileTracingIncludes?: Record<string, string[]>
+}
+
+/** Bundling the addon's loader would part it from the addon; bundling the rest of the package is what Next.js needs. */
+const external = 'evertoken/native'
+
+/** Every route, pages and instrumentation included: whoever is asked first loads the addon. */
+const everyRoute = '/**'
+
+/**
+ * Makes a Next.js configuration fit for evertoken: the native addon stays outside the bundles, with Turbopack and
+ * with webpack, and is copied along by `output: 'standalone'`. What the configuration says itself stays.
+ *
+ * @param config A configuration, a promise of one, or a function that makes one; the same kind is returned.
+ *
+ * @example
+ * ```ts
+ * import type { NextConfig } from 'next'
+ * import { withEvertoken } from 'evertoken/next'
+ *
+ * const nextConfig: NextConfig = { output: 'standalone' }
+ *
+ * export default withEvertoken(nextConfig)
+ * ```
+ */
+export function withEvertoken<Config extends object = TracedConfig>(config?: Config): Config {
+  if (typeof config === 'function') {
+    const make = (...args: unknown[]) => whenThere(Reflect.apply(config, undefined, args), extended)
+    return make as unknown as Config
+  }
+  return whenThere(config ?? {}, extended) as Config
+}
+
+function whenThere(config: unknown, change: (config: TracedConfig) => TracedConfig): unknown {
+  return isPromise(config) ? config.then((there) => change(there ?? {})) : change((config as TracedConfig | undefined) ?? {})
+}
+
+function isPromise(value: unknown): value is PromiseLike<TracedConfig | undefined> {
+  return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function'
+}
+
+function extended(config: TracedConfig): TracedConfig {
+  const packages = config.serverExternalPackages ?? []
+  if (packages.includes('evertoken')) {
+    console.warn(
+      "evertoken: take 'evertoken' out of serverExternalPackages; withEvertoken keeps the addon external, and the " +
+        'React component of the package has to be bundled.',
+    )
+  }
+  const includes = config.outputFileTracingIncludes ?? {}
+  return {
+    ...config,
+    serverExternalPackages: [...new Set([...packages, external])],
+    outputFileTracingIncludes: {
+      ...includes,
+      [everyRoute]: [...new Set([...(includes[everyRoute] ?? []), ...addonFiles()])],
+    },
+  }
+}
+
+/** Where the loader and the addon are, as patterns from the project's folder. */
+function addonFiles(): string[] {
+  const loader = locate(createRequire(__filename), external)
+  if (loader === undefined) return []
+  const fromLoader = createRequire(loader)
+  const folders = [dirname(loader)]
+  for (const name of platformPackages(fromLoader)) {
+    const manifest = locate(fromLoader, `${name}/package.json`)
+    if (manifest !== undefined) folders.push(dirname(manifest))
+  }
+  return folders.map((folder) => `${relative(process.cwd(), folder).replaceAll('\\', '/')}/**/*`)
+}
+
+/** The packages that hold the addon of one platform each; npm installs the one that fits. */
+function platformPackages(fromLoader: NodeJS.Require): string[] {
+  const { optionalDependencies = {} } = fromLoader('evertoken/package.json') as {
+    optionalDependencies?: Record<string, string>
+  }
+  return Object.keys(optionalDependencies)
+}
+
+function locate(from: NodeJS.Require, name: string): string | undefined {
+  try {
+    return from.resolve(name)
+  } catch {
+    return undefined
+  }
+}

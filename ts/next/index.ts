@@ -1,0 +1,10 @@
+/**
+ * `evertoken/next`: the token's routes for the App Router, and what `next.config` needs.
+ *
+ * @packageDocumentation
+ */
+
+export { createTokenRoutes } from './routes'
+export type { TokenRoute, TokenRouteContext, TokenRoutes, TokenRoutesOptions } from './routes'
+export { withEvertoken } from './config'
+export type { TracedConfig } from './config'

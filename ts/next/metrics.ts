@@ -1,0 +1,73 @@
+import type { TokenStatus } from '../../index'
+
+/** The content type of the Prometheus text format. */
+export const metricsType = 'text/plain; version=0.0.4; charset=utf-8'
+
+type Labels = Record<string, string>
+type Sample = readonly [value: number | boolean | null, labels?: Labels]
+
+const states: readonly TokenStatus['state'][] = ['valid', 'expiring', 'expired', 'missing', 'manual']
+
+/**
+ * A status in the Prometheus text format, version 0.0.4. Durations and moments are in seconds, what only grows ends
+ * in `_total`, and what is not known is left out.
+ */
+export function metrics(status: TokenStatus): string {
+  const { counters, scheduler, storage } = status
+  const gauge = (name: string, help: string, ...samples: Sample[]) => family(status, name, 'gauge', help, samples)
+  const counter = (name: string, help: string, value: number) => family(status, name, 'counter', help, [[value]])
+  return [
+    gauge('healthy', 'Whether nothing needs attention.', [status.healthy]),
+    gauge('token_state', 'The state of the token: 1 for the one that holds.', ...states.map(
+      (state): Sample => [state === status.state, { state }],
+    )),
+    gauge('token_expires_in_seconds', 'How long the token still lives.', [status.expiresInSeconds]),
+    gauge('token_issued_timestamp_seconds', 'When the token was issued.', [seconds(status.issuedAt)]),
+    gauge('token_refresh_timestamp_seconds', 'From when on the token is refreshed.', [seconds(status.refreshAt)]),
+    gauge('token_expiry_timestamp_seconds', 'When the token expires.', [seconds(status.expiresAt)]),
+    gauge('last_refresh_timestamp_seconds', 'When a token was last requested with success.', [
+      seconds(status.lastRefreshAt),
+    ]),
+    gauge('consecutive_failures', 'Failures in a row.', [status.consecutiveFailures]),
+    gauge('last_error_timestamp_seconds', 'When the last failure was, until a token is had.', [
+      seconds(status.lastError?.at ?? null),
+      status.lastError === null ? {} : { code: status.lastError.code },
+    ]),
+    counter('token_requests_total', 'HTTP requests for a token.', counters.tokenRequests),
+    counter('refreshes_total', 'New tokens.', counters.refreshes),
+    counter('failures_total', 'Attempts that brought no token.', counters.failures),
+    counter('store_hits_total', 'Tokens taken from the store.', counters.storeHits),
+    counter('retries_on_401_total', '401 answers after which a later token was there.', counters.retriesOn401),
+    gauge('scheduler_running', 'Whether the background refresh runs.', [scheduler.running]),
+    gauge('scheduler_next_refresh_timestamp_seconds', 'When the background refresh is due next.', [
+      seconds(scheduler.nextRefreshAt),
+    ]),
+    gauge('scheduler_last_health_check_timestamp_seconds', 'When the last health check was.', [
+      seconds(scheduler.lastHealthCheckAt),
+    ]),
+    gauge('storage_healthy', 'Whether the store works.', [storage.healthy, { kind: storage.kind }]),
+  ].join('')
+}
+
+function family(status: TokenStatus, name: string, type: 'gauge' | 'counter', help: string, samples: Sample[]): string {
+  const lines = samples.flatMap(([value, labels = {}]) =>
+    value === null ? [] : [`evertoken_${name}${written({ service: status.service, ...labels })} ${Number(value)}\n`],
+  )
+  if (lines.length === 0) return ''
+  return `# HELP evertoken_${name} ${help}\n# TYPE evertoken_${name} ${type}\n${lines.join('')}`
+}
+
+function written(labels: Labels): string {
+  return `{${Object.entries(labels).map(([name, value]) => `${name}="${escaped(value)}"`).join(',')}}`
+}
+
+/** In the value of a label a backslash, a quote and the end of a line are escaped. */
+function escaped(value: string): string {
+  return value.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n')
+}
+
+function seconds(moment: string | null): number | null {
+  if (moment === null) return null
+  const milliseconds = Date.parse(moment)
+  return Number.isNaN(milliseconds) ? null : milliseconds / 1000
+}

@@ -1,0 +1,90 @@
+import type { TokenStatus } from '../../index'
+import { configError } from '../errors'
+import { getTokenService, serviceFromEnvironment } from '../services'
+import { checkAccess, type Authorize } from './access'
+import { actionOf, type TokenRouteContext } from './action'
+import { failure, json, Refusal, text } from './answers'
+import { metrics, metricsType } from './metrics'
+
+export type { TokenRouteContext } from './action'
+
+/** Who may ask, and about which service. */
+export interface TokenRoutesOptions {
+  /**
+   * Decides for every request, in development too, whether it is allowed; only `true` allows it. Default: everybody
+   * outside production, and in production whoever sends `Authorization: Bearer $EVERTOKEN_ADMIN_SECRET`.
+   */
+  authorize?: Authorize
+  /** The name of the service. Default: the one that `getTokenService()` finds. */
+  service?: string
+}
+
+/** One handler, as Next.js calls it. Outside Next.js the request alone is enough. */
+export type TokenRoute = (request: Request, context?: TokenRouteContext) => Promise<Response>
+
+/** The handlers of a route file. */
+export interface TokenRoutes {
+  readonly GET: TokenRoute
+  readonly POST: TokenRoute
+  readonly DELETE: TokenRoute
+}
+
+/**
+ * Makes the handlers of `app/api/token/[[...action]]/route.ts`.
+ *
+ * | route | answer |
+ * |---|---|
+ * | `GET /api/token/status` | 200, the `TokenStatus` |
+ * | `GET /api/token/metrics` | 200, the same as Prometheus text |
+ * | `POST /api/token/refresh` | 200, the new `TokenStatus`; 429 with `Retry-After`; 502 when the token server refuses or fails |
+ * | `DELETE /api/token` | 200, `{ cleared: true }` |
+ *
+ * Anything else is 404. Errors are `{ error: { code, message } }`: 401 without the admin secret, 403 when the request
+ * is not allowed or comes from another site, 500 when the configuration is wrong, 503 when the service is shut down
+ * or its store fails. No answer holds a token, and none may be cached.
+ *
+ * Like `getAuthHeaders`, they initialise the default service from the environment when there is none.
+ *
+ * @throws {TokenError} `ERR_TOKEN_CONFIG` when an option is not what it should be.
+ *
+ * @example
+ * ```ts
+ * import { createTokenRoutes } from 'evertoken/next'
+ *
+ * export const { GET, POST, DELETE } = createTokenRoutes()
+ * ```
+ */
+export function createTokenRoutes(options: TokenRoutesOptions = {}): TokenRoutes {
+  const { authorize, service } = options
+  if (authorize !== undefined && typeof authorize !== 'function') throw configError('authorize', 'must be a function')
+  if (service !== undefined && typeof service !== 'string') throw configError('service', 'must be a text')
+  const find = () => getTokenService(service) ?? serviceFromEnvironment(service)
+
+  const route = (actions: Record<string, () => Response | Promise<Response>>): TokenRoute =>
+    async (request, context) => {
+      try {
+        await checkAccess(request, authorize)
+        const action = (await actionOf(request, context)).join('/')
+        if (!Object.hasOwn(actions, action)) throw new Refusal(404, 'ERR_ROUTE_NOT_FOUND', 'there is no such route')
+        return await actions[action]!()
+      } catch (error) {
+        return failure(error)
+      }
+    }
+
+  return {
+    GET: route({
+      status: () => json(find().status() satisfies TokenStatus),
+      metrics: () => text(metrics(find().status()), metricsType),
+    }),
+    POST: route({
+      refresh: async () => json((await find().refresh()) satisfies TokenStatus),
+    }),
+    DELETE: route({
+      '': async () => {
+        await find().clear()
+        return json({ cleared: true })
+      },
+    }),
+  }
+}

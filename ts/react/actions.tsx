@@ -1,0 +1,125 @@
+import { useEffect, useRef, useState, type KeyboardEvent, type ReactElement, type RefObject } from 'react'
+import type { TokenAction, TokenActionResult, TokenStatusView } from './use-token-status.js'
+import { localTime } from './words.js'
+
+/** A result, and when it came. */
+export interface Finished extends TokenActionResult {
+  readonly at: number
+}
+
+/** The buttons' state. */
+export interface ActionsState {
+  readonly busy: TokenAction | null
+  readonly result: Finished | null
+  readonly run: (action: TokenAction) => Promise<void>
+}
+
+/** Runs the actions of a view one at a time, and keeps how the last one ended. */
+export function useActions({ busy, refresh, clear }: TokenStatusView): ActionsState {
+  const [result, setResult] = useState<Finished | null>(null)
+  const run = async (action: TokenAction) => {
+    if (busy !== null) return
+    setResult(null)
+    const finished = await (action === 'refresh' ? refresh() : clear())
+    setResult({ ...finished, at: Date.now() })
+  }
+  return { busy, result, run }
+}
+
+/** How an action ended, in a sentence. */
+function resultText({ action, problem, at }: Finished, now: number): string {
+  if (problem !== null) return `${action === 'refresh' ? 'Not refreshed' : 'Not cleared'}: ${problem.message}`
+  return `${action === 'refresh' ? 'Refreshed' : 'Cleared'} at ${localTime(at, now)}.`
+}
+
+/** The buttons, and how the last action ended. */
+export function Actions({ result, now, ...state }: ActionsState & { now: number }): ReactElement {
+  return (
+    <footer className="evertoken-footer">
+      <Buttons {...state} />
+      <div role="status">
+        {result !== null && (
+          <p className="evertoken-result" data-good={result.problem === null ? '' : undefined}>
+            {resultText(result, now)}
+          </p>
+        )}
+      </div>
+    </footer>
+  )
+}
+
+/** Refresh now, and Clear, which asks once more. */
+function Buttons({ busy, run }: Pick<ActionsState, 'busy' | 'run'>): ReactElement {
+  const [isAsking, setAsking] = useState(false)
+  const clearButton = useRef<HTMLButtonElement>(null)
+  const keepButton = useRef<HTMLButtonElement>(null)
+  const wasAsking = useRef(false)
+
+  // The focus follows the question and comes back from it; the safe answer has it first.
+  useEffect(() => {
+    if (isAsking) keepButton.current?.focus()
+    else if (wasAsking.current) clearButton.current?.focus()
+    wasAsking.current = isAsking
+  }, [isAsking])
+
+  const answer = (isSure: boolean) => {
+    setAsking(false)
+    if (isSure) void run('clear')
+  }
+  const onKeyDown = (event: KeyboardEvent) => {
+    if (event.key === 'Escape') answer(false)
+  }
+
+  if (isAsking) {
+    return (
+      <div className="evertoken-actions" role="group" aria-label="Clear the token?" onKeyDown={onKeyDown}>
+        <p className="evertoken-question">
+          Clear the token, here and in the store? The next request waits for a new one.
+        </p>
+        <Button place={keepButton} label="Keep it" onPress={() => answer(false)} />
+        <Button kind="danger" label="Clear it" onPress={() => answer(true)} />
+      </div>
+    )
+  }
+  return (
+    <div className="evertoken-actions">
+      <Button
+        kind="primary"
+        label={busy === 'refresh' ? 'Refreshing…' : 'Refresh now'}
+        isOff={busy !== null}
+        onPress={() => void run('refresh')}
+      />
+      <Button
+        place={clearButton}
+        label={busy === 'clear' ? 'Clearing…' : 'Clear'}
+        isOff={busy !== null}
+        onPress={() => setAsking(true)}
+      />
+    </div>
+  )
+}
+
+interface ButtonProps {
+  label: string
+  onPress: () => void
+  kind?: 'plain' | 'primary' | 'danger'
+  isOff?: boolean
+  // Not called ref: React 18 hands that one to no function component.
+  place?: RefObject<HTMLButtonElement | null>
+}
+
+function Button({ label, onPress, kind = 'plain', isOff = false, place }: ButtonProps): ReactElement {
+  // Not disabled: a disabled button loses the focus, and whoever works by keyboard would begin anew.
+  return (
+    <button
+      type="button"
+      className="evertoken-button"
+      data-kind={kind}
+      aria-disabled={isOff}
+      ref={place}
+      onClick={isOff ? undefined : onPress}
+    >
+      {label}
+    </button>
+  )
+}

@@ -1,0 +1,103 @@
+import type { TokenStatus } from 'evertoken'
+
+/** Why the endpoint gave no status. */
+export interface TokenProblem {
+  /**
+   * `unreachable`: no answer, or one that is no answer of these routes; `unauthorized`: 401; `forbidden`: 403;
+   * `limited`: 429; `refused`: any other error that the routes report.
+   */
+  readonly kind: 'unreachable' | 'unauthorized' | 'forbidden' | 'limited' | 'refused'
+  /** A sentence for people. */
+  readonly message: string
+  /** The code of the error, where the answer had one. */
+  readonly code: string | null
+  /** How long the server asks to wait, in seconds. */
+  readonly retryAfterSeconds: number | null
+}
+
+/** What came of a request: a value, or why there is none. */
+export type Answer<T> = { readonly value: T } | { readonly problem: TokenProblem }
+
+/** How long a request may take, in milliseconds; a forced refresh waits for the token server as well. */
+const patienceMs = { GET: 10_000, POST: 60_000, DELETE: 30_000 }
+
+/** Asks one of the routes of `createTokenRoutes`; it never throws. */
+export async function ask<T>(
+  method: keyof typeof patienceMs,
+  url: string,
+  headers: HeadersInit | undefined,
+  isExpected: (body: unknown) => body is T,
+  cancelled: AbortSignal,
+): Promise<Answer<T>> {
+  const controller = new AbortController()
+  const abort = () => controller.abort()
+  const timer = setTimeout(abort, patienceMs[method])
+  cancelled.addEventListener('abort', abort)
+  try {
+    if (cancelled.aborted) abort()
+    const given = new Headers(headers)
+    if (!given.has('accept')) given.set('accept', 'application/json')
+    const response = await fetch(url, {
+      method,
+      headers: given,
+      cache: 'no-store',
+      credentials: 'same-origin',
+      signal: controller.signal,
+    })
+    const body: unknown = await response.json().catch(() => undefined)
+    if (response.ok && isExpected(body)) return { value: body }
+    return { problem: problemOf(response, body) }
+  } catch {
+    const message = controller.signal.aborted ? 'The endpoint did not answer in time.' : 'The endpoint cannot be reached.'
+    return { problem: { kind: 'unreachable', message, code: null, retryAfterSeconds: null } }
+  } finally {
+    clearTimeout(timer)
+    cancelled.removeEventListener('abort', abort)
+  }
+}
+
+/** Whether this is a status, by what everything else hangs on. */
+export function isStatus(body: unknown): body is TokenStatus {
+  return isRecord(body) && typeof body['state'] === 'string' && isRecord(body['scheduler']) && isRecord(body['storage'])
+}
+
+/** Whether this is the answer to a clear. */
+export function isCleared(body: unknown): body is { cleared: true } {
+  return isRecord(body) && body['cleared'] === true
+}
+
+function problemOf(response: Response, body: unknown): TokenProblem {
+  const { code, message } = errorIn(body)
+  const seconds = Number(response.headers.get('retry-after') ?? Number.NaN)
+  const retryAfterSeconds = Number.isFinite(seconds) ? seconds : null
+  const said = message === null ? '' : ` ${sentence(message)}`
+  switch (response.status) {
+    case 401:
+      return { kind: 'unauthorized', message: `You are not signed in here.${said}`, code, retryAfterSeconds }
+    case 403:
+      return { kind: 'forbidden', message: `You may not see this.${said}`, code, retryAfterSeconds }
+    case 429: {
+      const wait = retryAfterSeconds === null ? '' : ` Try again in ${retryAfterSeconds} s.`
+      return { kind: 'limited', message: `Too many requests.${wait}`, code, retryAfterSeconds }
+    }
+  }
+  if (message !== null) return { kind: 'refused', message: sentence(message), code, retryAfterSeconds }
+  const answer = response.ok ? 'something else than a status' : `with status ${response.status}`
+  return { kind: 'unreachable', message: `The endpoint answers ${answer}.`, code, retryAfterSeconds }
+}
+
+function errorIn(body: unknown): { code: string | null; message: string | null } {
+  const error = isRecord(body) && isRecord(body['error']) ? body['error'] : {}
+  const text = (value: unknown) => (typeof value === 'string' && value !== '' ? value : null)
+  return { code: text(error['code']), message: text(error['message']) }
+}
+
+/** An error's message as a sentence: `HTTP 400` stays, `the server said no` becomes `The server said no.` */
+export function sentence(message: string): string {
+  const text = message.charAt(0).toUpperCase() + message.slice(1)
+  return /[.!?]$/.test(text) ? text : `${text}.`
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null
+}

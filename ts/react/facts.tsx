@@ -1,0 +1,75 @@
+import type { ReactElement, ReactNode } from 'react'
+import type { SchedulerStatus, TokenStatus } from 'evertoken'
+import { moment, type Life } from './life.js'
+import { distance, localTime } from './words.js'
+
+/** What else there is to know, as terms and values. */
+export function Facts({ status, life, now }: { status: TokenStatus; life: Life; now: number }): ReactElement {
+  const { counters, lastError, scheduler, storage, strategy } = status
+  return (
+    <dl className="evertoken-facts">
+      <Fact term="Scheduler" tone={scheduler.running ? 'good' : 'warn'}>
+        {scheduler.running ? `Running${nextRun(scheduler, life)}` : 'Stopped'}
+      </Fact>
+      <Fact term="Storage" tone={storage.healthy ? 'good' : 'bad'}>
+        {`${storage.kind}, ${storage.encrypted ? 'sealed' : 'not sealed'}, ${storage.healthy ? 'works' : 'does not work'}`}
+        {storage.location !== '' && storage.location !== storage.kind && <code>{storage.location}</code>}
+      </Fact>
+      <Fact term="Last refresh">
+        <Moment at={status.lastRefreshAt} life={life} now={now} />
+      </Fact>
+      <Fact term="Token requests">
+        {`${counters.tokenRequests}, ${counters.failures} failed ${counters.failures === 1 ? 'attempt' : 'attempts'}`}
+      </Fact>
+      {strategy !== null && (
+        <Fact term="Obtained by">
+          {strategy.grant}
+          <code>{strategy.endpoint}</code>
+        </Fact>
+      )}
+      <Fact term="Last error" tone={lastError === null ? undefined : 'bad'}>
+        {lastError === null ? (
+          'None'
+        ) : (
+          <>
+            <code>{lastError.code}</code>
+            {lastError.message} <Moment at={lastError.at} life={life} now={now} />
+            {status.consecutiveFailures > 1 && `, ${status.consecutiveFailures} failures in a row`}
+          </>
+        )}
+      </Fact>
+    </dl>
+  )
+}
+
+interface FactProps {
+  term: string
+  tone?: 'good' | 'warn' | 'bad' | undefined
+  children: ReactNode
+}
+
+function Fact({ term, tone, children }: FactProps): ReactElement {
+  return (
+    <div className="evertoken-fact" data-tone={tone}>
+      <dt>{term}</dt>
+      <dd>{children}</dd>
+    </div>
+  )
+}
+
+function Moment({ at, life, now }: { at: string | null; life: Life; now: number }): ReactElement {
+  const time = moment(at)
+  if (at === null || time === null) return <>Never</>
+  return (
+    <time dateTime={at}>
+      {localTime(time, now)} ({distance(time, life.serverNow)})
+    </time>
+  )
+}
+
+function nextRun({ nextRefreshAt }: SchedulerStatus, life: Life): string {
+  const time = moment(nextRefreshAt)
+  if (time === null) return ''
+  // The moment has come, and the next answer brings a later one.
+  return time <= life.serverNow ? ', next run now' : `, next run ${distance(time, life.serverNow)}`
+}

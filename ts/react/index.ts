@@ -1,0 +1,13 @@
+'use client'
+
+/**
+ * `evertoken/react`: the token's state, live, in the browser.
+ *
+ * @packageDocumentation
+ */
+
+export { TokenMonitor } from './token-monitor.js'
+export type { TokenMonitorProps } from './token-monitor.js'
+export { useTokenStatus } from './use-token-status.js'
+export type { TokenAction, TokenActionResult, TokenStatusView, UseTokenStatusOptions } from './use-token-status.js'
+export type { TokenProblem } from './endpoint.js'

@@ -1,0 +1,157 @@
+/**
+ * The style sheet. React 18 escapes quotes, ampersands and angle brackets in a style element on the server and not
+ * in the browser, which would be a mismatch: there are none of them in here.
+ */
+export const styles = `
+.evertoken-monitor {
+  --et-surface: var(--evertoken-surface, #ffffff);
+  --et-text: var(--evertoken-text, #16181d);
+  --et-muted: var(--evertoken-muted, #5b6270);
+  --et-border: var(--evertoken-border, #e2e5ea);
+  --et-accent: var(--evertoken-accent, #1f5fd0);
+  --et-accent-text: var(--evertoken-accent-text, #ffffff);
+  --et-good: var(--evertoken-good, #12734a);
+  --et-warn: var(--evertoken-warn, #8f5a00);
+  --et-bad: var(--evertoken-bad, #b3261e);
+  --et-idle: var(--evertoken-idle, #5b6270);
+  --et-radius: var(--evertoken-radius, 14px);
+  --et-state: var(--et-idle);
+  box-sizing: border-box;
+  container-type: inline-size;
+  max-width: 44rem;
+  padding: 1.5rem;
+  border: 1px solid var(--et-border);
+  border-radius: var(--et-radius);
+  background: var(--et-surface);
+  color: var(--et-text);
+  color-scheme: light;
+  font-family: var(--evertoken-font, system-ui, -apple-system, Segoe UI, Roboto, sans-serif);
+  font-size: 1rem;
+  line-height: 1.5;
+  font-variant-numeric: tabular-nums;
+  text-align: start;
+}
+@media (prefers-color-scheme: dark) {
+  .evertoken-monitor {
+    --et-surface: var(--evertoken-surface, #16181d);
+    --et-text: var(--evertoken-text, #eef0f4);
+    --et-muted: var(--evertoken-muted, #a3abba);
+    --et-border: var(--evertoken-border, #2e333d);
+    --et-accent: var(--evertoken-accent, #8ab4ff);
+    --et-accent-text: var(--evertoken-accent-text, #0b1a36);
+    --et-good: var(--evertoken-good, #55d398);
+    --et-warn: var(--evertoken-warn, #f0b449);
+    --et-bad: var(--evertoken-bad, #ff8f86);
+    --et-idle: var(--evertoken-idle, #a3abba);
+    color-scheme: dark;
+  }
+}
+.evertoken-monitor[data-state=valid] { --et-state: var(--et-good); }
+.evertoken-monitor[data-state=expiring] { --et-state: var(--et-warn); }
+.evertoken-monitor[data-state=expired] { --et-state: var(--et-bad); }
+.evertoken-monitor[data-state=manual] { --et-state: var(--et-accent); }
+.evertoken-monitor :where(*) { box-sizing: border-box; }
+.evertoken-monitor :where(p, h2, h3, dl, dd, ol) { margin: 0; padding: 0; }
+.evertoken-monitor :where(code) {
+  font-family: ui-monospace, SFMono-Regular, Menlo, Consolas, monospace;
+  font-size: 0.8125rem;
+  overflow-wrap: anywhere;
+}
+.evertoken-unseen {
+  position: absolute;
+  width: 1px;
+  height: 1px;
+  overflow: hidden;
+  clip-path: inset(50%);
+  white-space: nowrap;
+}
+.evertoken-header { display: flex; flex-wrap: wrap; gap: 0.5rem 1rem; align-items: center; justify-content: space-between; }
+.evertoken-title { font-size: 1.125rem; font-weight: 650; line-height: 1.3; }
+.evertoken-service { margin-inline-start: 0.625rem; color: var(--et-muted); font-size: 0.875rem; font-weight: 450; }
+.evertoken-badge {
+  display: inline-flex;
+  align-items: center;
+  gap: 0.5rem;
+  padding: 0.1875rem 0.75rem 0.1875rem 0.625rem;
+  border: 1px solid color-mix(in srgb, var(--et-state) 35%, transparent);
+  border-radius: 99px;
+  background: color-mix(in srgb, var(--et-state) 10%, transparent);
+  color: var(--et-state);
+  font-size: 0.875rem;
+  font-weight: 600;
+}
+.evertoken-dot { width: 0.5rem; height: 0.5rem; border-radius: 50%; background: currentColor; }
+.evertoken-notice, .evertoken-result {
+  margin-top: 1rem;
+  padding: 0.625rem 0.875rem;
+  border-inline-start: 3px solid var(--et-tone);
+  border-radius: 6px;
+  background: color-mix(in srgb, var(--et-tone) 9%, transparent);
+  font-size: 0.875rem;
+  overflow-wrap: anywhere;
+}
+.evertoken-notice { --et-tone: var(--et-warn); }
+.evertoken-notice p + p { color: var(--et-muted); }
+.evertoken-result { --et-tone: var(--et-bad); }
+.evertoken-result[data-good] { --et-tone: var(--et-good); }
+.evertoken-hero { display: flex; flex-wrap: wrap; align-items: baseline; gap: 0.125rem 1.25rem; margin-top: 1.25rem; }
+.evertoken-left { position: relative; font-size: 3rem; font-weight: 680; letter-spacing: -0.02em; line-height: 1.1; }
+.evertoken-unit { margin-inline-start: 0.5rem; color: var(--et-muted); font-size: 1rem; font-weight: 450; letter-spacing: 0; }
+.evertoken-meaning { color: var(--et-muted); font-size: 0.9375rem; }
+.evertoken-life { margin-top: 0.875rem; }
+.evertoken-line { display: block; overflow: visible; }
+.evertoken-track { fill: var(--et-border); }
+.evertoken-elapsed { fill: var(--et-state); }
+.evertoken-mark { stroke: var(--et-muted); stroke-width: 2; stroke-linecap: round; }
+.evertoken-now { fill: var(--et-surface); stroke: var(--et-state); stroke-width: 3; }
+.evertoken-moments { display: flex; flex-wrap: wrap; justify-content: space-between; gap: 0.25rem 1rem; margin-top: 0.5rem; font-size: 0.8125rem; }
+.evertoken-moments div { display: flex; gap: 0.375rem; }
+.evertoken-monitor dt { color: var(--et-muted); }
+.evertoken-facts {
+  display: grid;
+  grid-template-columns: repeat(auto-fit, minmax(min(15rem, 100%), 1fr));
+  gap: 0.875rem 1.75rem;
+  margin-top: 1.25rem;
+  padding-top: 1.25rem;
+  border-top: 1px solid var(--et-border);
+  font-size: 0.875rem;
+}
+.evertoken-fact dt { font-size: 0.8125rem; }
+.evertoken-fact dd { overflow-wrap: anywhere; }
+.evertoken-fact dd code { display: block; color: var(--et-muted); }
+.evertoken-fact[data-tone=warn] dd { color: var(--et-warn); }
+.evertoken-fact[data-tone=bad] dd { color: var(--et-bad); }
+.evertoken-history { margin-top: 1.25rem; padding-top: 1rem; border-top: 1px solid var(--et-border); font-size: 0.875rem; }
+.evertoken-subtitle { color: var(--et-muted); font-size: 0.8125rem; font-weight: 450; }
+.evertoken-history ol { list-style: none; }
+.evertoken-history li { display: flex; flex-wrap: wrap; gap: 0 0.875rem; align-items: baseline; padding: 0.1875rem 0; }
+.evertoken-history li time { color: var(--et-muted); }
+.evertoken-history li[data-outcome=failed] :where(span, code) { color: var(--et-bad); }
+.evertoken-took { margin-inline-start: auto; color: var(--et-muted); }
+.evertoken-footer { margin-top: 1.25rem; }
+.evertoken-actions { display: flex; flex-wrap: wrap; gap: 0.625rem; align-items: center; }
+.evertoken-question { flex: 1 1 100%; font-size: 0.9375rem; }
+.evertoken-button {
+  min-height: 2.5rem;
+  padding: 0.375rem 1.125rem;
+  border: 1px solid var(--et-border);
+  border-radius: 9px;
+  background: transparent;
+  color: var(--et-text);
+  font: inherit;
+  font-size: 0.9375rem;
+  font-weight: 550;
+  cursor: pointer;
+}
+.evertoken-button:hover { border-color: var(--et-muted); }
+.evertoken-button[data-kind=primary] { border-color: transparent; background: var(--et-accent); color: var(--et-accent-text); }
+.evertoken-button[data-kind=danger] { border-color: var(--et-bad); color: var(--et-bad); }
+.evertoken-button:is([data-kind=primary], [data-kind=danger]):hover { filter: brightness(1.08); }
+.evertoken-button:focus-visible { outline: 3px solid var(--et-accent); outline-offset: 2px; }
+.evertoken-button[aria-disabled=true] { opacity: 0.6; cursor: default; }
+@media (forced-colors: active) {
+  .evertoken-elapsed { fill: Highlight; }
+  .evertoken-track { fill: GrayText; }
+  .evertoken-now { fill: Canvas; stroke: Highlight; }
+}
+`

@@ -1,0 +1,166 @@
+import { useCallback, useEffect, useRef, useState } from 'react'
+import type { TokenStatus } from 'evertoken'
+import { ask, isCleared, isStatus, type Answer, type TokenProblem } from './endpoint.js'
+import { startPolling } from './polling.js'
+
+/** Where the status comes from, and how often. */
+export interface UseTokenStatusOptions {
+  /** Where the routes of `createTokenRoutes` are. Default `/api/token`. */
+  endpoint?: string | undefined
+  /**
+   * How often the status is fetched while the page is visible, in milliseconds; at least 500. Default 5000. With `0`
+   * it is fetched once, and again when `reload` is called.
+   */
+  refreshIntervalMs?: number | undefined
+  /** Headers for every request, for example an `Authorization` of your own; read anew for each. */
+  headers?: HeadersInit | (() => HeadersInit) | undefined
+}
+
+/** What a person can have done to the token. */
+export type TokenAction = 'refresh' | 'clear'
+
+/** How an action ended; `problem` is `null` when it did what it should. */
+export interface TokenActionResult {
+  readonly action: TokenAction
+  readonly problem: TokenProblem | null
+}
+
+/** The status as it was last seen, and what can be done. */
+export interface TokenStatusView {
+  /** The last status that came; it stays while the endpoint cannot be reached. `null` before the first. */
+  readonly status: TokenStatus | null
+  /** When it came, in milliseconds by the browser's clock. */
+  readonly receivedAt: number | null
+  /** Why there is no newer one; `null` while all is well. */
+  readonly problem: TokenProblem | null
+  /** What is under way. */
+  readonly busy: TokenAction | null
+  /** Fetches the status now. */
+  readonly reload: () => Promise<void>
+  /** Has the server get a new token. Never rejects. */
+  readonly refresh: () => Promise<TokenActionResult>
+  /** Has the server forget the token. Never rejects. */
+  readonly clear: () => Promise<TokenActionResult>
+}
+
+interface Seen {
+  readonly status: TokenStatus | null
+  readonly receivedAt: number | null
+  readonly problem: TokenProblem | null
+}
+
+const nothingYet: Seen = { status: null, receivedAt: null, problem: null }
+
+/**
+ * The state of the token, fetched again and again while the page is visible, for a display of your own.
+ *
+ * @example
+ * ```tsx
+ * const { status, problem, refresh } = useTokenStatus({ refreshIntervalMs: 10_000 })
+ * return <button onClick={refresh}>{problem?.message ?? status?.state ?? 'loading'}</button>
+ * ```
+ */
+export function useTokenStatus(options: UseTokenStatusOptions = {}): TokenStatusView {
+  const { endpoint = '/api/token', refreshIntervalMs = 5_000, headers } = options
+  const base = endpoint.replace(/\/+$/, '')
+  const [seen, setSeen] = useState<Seen>(nothingYet)
+  const [busy, setBusy] = useState<TokenAction | null>(null)
+  const connection = useRef<Connection | null>(null)
+  // An object literal is another one at each render, and must not begin everything anew.
+  const currentHeaders = useRef(headers)
+  useEffect(() => {
+    currentHeaders.current = headers
+  })
+
+  useEffect(() => {
+    const opened = new Connection(base, () => {
+      const { current } = currentHeaders
+      return typeof current === 'function' ? current() : current
+    }, setSeen)
+    connection.current = opened
+    setSeen(nothingYet)
+    setBusy(null)
+    return () => opened.close()
+  }, [base])
+
+  useEffect(() => startPolling(() => connection.current?.load() ?? Promise.resolve(), refreshIntervalMs), [base, refreshIntervalMs])
+
+  const act = useCallback(async (action: TokenAction): Promise<TokenActionResult> => {
+    const opened = connection.current
+    if (opened === null) return { action, problem: notConnected }
+    setBusy(action)
+    const problem = await opened[action]()
+    if (connection.current === opened) setBusy(null)
+    return { action, problem }
+  }, [])
+
+  return {
+    ...seen,
+    busy,
+    reload: useCallback(async () => connection.current?.load(), []),
+    refresh: useCallback(() => act('refresh'), [act]),
+    clear: useCallback(() => act('clear'), [act]),
+  }
+}
+
+const notConnected: TokenProblem = {
+  kind: 'unreachable',
+  message: 'The component is not on the page.',
+  code: null,
+  retryAfterSeconds: null,
+}
+
+/** The requests to one endpoint, while the component that asks is there. */
+class Connection {
+  readonly #cancel = new AbortController()
+  #asked = 0
+  #shown = 0
+
+  constructor(
+    readonly base: string,
+    readonly headers: () => HeadersInit | undefined,
+    readonly show: (update: (seen: Seen) => Seen) => void,
+  ) {}
+
+  close(): void {
+    this.#cancel.abort()
+  }
+
+  async load(): Promise<void> {
+    const turn = ++this.#asked
+    this.#showStatus(turn, await this.#ask('GET', '/status', isStatus))
+  }
+
+  async refresh(): Promise<TokenProblem | null> {
+    const turn = ++this.#asked
+    const answer = await this.#ask('POST', '/refresh', isStatus)
+    if ('value' in answer) {
+      this.#showStatus(turn, answer)
+      return null
+    }
+    // The failure is in the status, too, and that it failed says nothing about whether the status can be had.
+    await this.load()
+    return answer.problem
+  }
+
+  async clear(): Promise<TokenProblem | null> {
+    const answer = await this.#ask('DELETE', '', isCleared)
+    await this.load()
+    return 'problem' in answer ? answer.problem : null
+  }
+
+  #ask<T>(method: 'GET' | 'POST' | 'DELETE', path: string, isExpected: (body: unknown) => body is T): Promise<Answer<T>> {
+    return ask(method, this.base + path, this.headers(), isExpected, this.#cancel.signal)
+  }
+
+  /** An answer that was overtaken by that of a later request is old news. */
+  #showStatus(turn: number, answer: Answer<TokenStatus>): void {
+    if (this.#cancel.signal.aborted || turn < this.#shown) return
+    this.#shown = turn
+    this.show((seen) =>
+      'value' in answer
+        ? { status: answer.value, receivedAt: Date.now(), problem: null }
+        : { ...seen, problem: answer.problem },
+    )
+  }
+}
