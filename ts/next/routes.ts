@@ -19,8 +19,12 @@ export interface TokenRoutesOptions {
   service?: string
 }
 
-/** One handler, as Next.js calls it. Outside Next.js the request alone is enough. */
-export type TokenRoute = (request: Request, context?: TokenRouteContext) => Promise<Response>
+/** One handler. Outside Next.js the request alone is enough. */
+export interface TokenRoute {
+  (request: Request): Promise<Response>
+  // The last one is what Next.js checks routes against, and it takes no optional context.
+  (request: Request, context: TokenRouteContext): Promise<Response>
+}
 
 /** The handlers of a route file. */
 export interface TokenRoutes {
@@ -61,7 +65,7 @@ export function createTokenRoutes(options: TokenRoutesOptions = {}): TokenRoutes
   const find = () => getTokenService(service) ?? serviceFromEnvironment(service)
 
   const route = (actions: Record<string, () => Response | Promise<Response>>): TokenRoute =>
-    async (request, context) => {
+    async (request: Request, context?: TokenRouteContext) => {
       try {
         await checkAccess(request, authorize)
         const action = (await actionOf(request, context)).join('/')
