@@ -3,20 +3,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
-
 use super::Service;
+use super::asking::Asking;
 use super::events::EventKind;
 use super::life::{Held, Source, Why};
 use super::status::{Entry, LastError};
-use crate::domain::{Generation, Lifetime, Secret, Timestamp, TokenSet};
+use crate::domain::{Lifetime, Secret, Timestamp, TokenSet};
 use crate::error::{Error, ErrorKind, Result, Retry};
 use crate::log::Level;
-use crate::oauth::{self, Granted, Reading, Refusal};
+use crate::oauth::{Granted, Refusal};
 use crate::runtime;
-use crate::store::{Record, Revision};
-use crate::strategy::{Exchange, RefreshWay, Search, Strategy};
-use crate::transport::Request;
+use crate::strategy::{Exchange, Obtained, RefreshWay, Search, Strategy};
 
 /// Two token requests in a row are at least this far apart, however short the tokens live.
 const SPACING: Duration = Duration::from_secs(1);
@@ -33,6 +30,20 @@ struct Gain {
     spent: Option<Secret>,
 }
 
+/// What became of the refresh token in hand.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "there is one at a time, and only for as long as it is looked at"
+)]
+enum Spent {
+    /// There was none, or no way to spend it.
+    None,
+    /// It gave a token.
+    Gained(Gain),
+    /// The server refuses it.
+    Refused,
+}
+
 impl Service {
     /// One attempt, from take-off to landing.
     pub(super) async fn attempt(&self, why: Why) -> Result<()> {
@@ -41,26 +52,26 @@ impl Service {
         if why == Why::Start {
             self.begin_with_store().await;
         }
-        let is_satisfied = self.look_in_store(why, started).await;
+        self.adopt_from_store(epoch, started).await;
         if why == Why::Start {
             // The first look decides the salt; the derivation then runs beside the first request.
             let vault = Arc::clone(&self.vault);
             return runtime::spawn(async move { vault.warm_up().await }).map(drop);
         }
-        if is_satisfied {
+        let now = self.clock.now();
+        if self.life().held.as_ref().is_some_and(|held| why.is_satisfied_by(held, now)) {
             return Ok(());
         }
         self.admit(why).await?;
-        match self.obtain().await {
-            Ok(gain) => {
-                self.keep(gain, epoch, started).await;
-                Ok(())
-            }
+        match self.obtain(epoch, started).await {
+            Ok(Some(gain)) => self.keep(gain, epoch, started).await,
+            Ok(None) => {}
             Err(error) => {
                 self.note_failure(&error, started);
-                Err(error)
+                return Err(error);
             }
         }
+        Ok(())
     }
 
     async fn begin_with_store(&self) {
@@ -73,71 +84,17 @@ impl Service {
         }
     }
 
-    /// Adopts what is stored, where that is later than what is held; whether the flight may end with it.
-    async fn look_in_store(&self, why: Why, started: Timestamp) -> bool {
-        if let Some((record, revision)) = self.load().await {
-            self.adopt(record, revision, started);
-        }
-        let now = self.clock.now();
-        self.life().held.as_ref().is_some_and(|held| why.is_satisfied_by(held, now))
-    }
-
-    fn adopt(&self, record: Record, revision: Revision, started: Timestamp) {
-        let now = self.clock.now();
-        let generation = Generation(record.generation);
-        let lifetime = self.lifetime(record.issued_at, record.expires_at);
-        let is_usable = lifetime.is_usable(now);
-        {
-            let mut life = self.life();
-            let is_later = life.held.as_ref().is_none_or(|held| {
-                generation > held.generation || (!held.tokens.lifetime.is_usable(now) && is_usable)
-            });
-            if !is_later {
-                return;
-            }
-            let strategy = record.strategy.and_then(|value| serde_json::from_value(value).ok());
-            let tokens = TokenSet {
-                access_token: record.access_token,
-                scheme: record.scheme,
-                refresh_token: record.refresh_token,
-                lifetime,
-            };
-            life.hold(Held { tokens, generation, source: Source::Store, strategy, revision: Some(revision) });
-            if is_usable {
-                life.counters.store_hits += 1;
-                life.note(entry(started, now, "adopted", None));
-            }
-        }
-        self.changed();
-        if is_usable {
-            self.log(|log| log.say(Level::Info, "took the token from the store"));
-            self.announce_gain();
-        }
-    }
-
-    async fn load(&self) -> Option<(Record, Revision)> {
-        let loaded = self.vault.load().await;
-        self.report_store_health();
-        match loaded {
-            Ok(loaded) => {
-                if let Some(warning) = loaded.warning {
-                    self.log(|log| log.error(Level::Warn, "the stored token is not used", &warning));
-                }
-                loaded.record
-            }
-            Err(error) => {
-                self.log(|log| log.error(Level::Warn, "the store cannot be read", &error));
-                None
-            }
-        }
-    }
-
-    /// Asks the server: with the refresh token first, then with the credentials.
-    async fn obtain(&self) -> Result<Gain> {
+    /// Asks the server: with the refresh token first, then with the credentials. `None` when another process
+    /// turned out to have done so, and its token was adopted.
+    async fn obtain(&self, epoch: u64, started: Timestamp) -> Result<Option<Gain>> {
         let deadline = self.clock.now().plus(self.config.timeout);
         let asking = Asking { service: self, deadline };
-        if let Some(gain) = self.spend_refresh_token(&asking).await? {
-            return Ok(gain);
+        match self.spend_refresh_token(&asking).await? {
+            Spent::Gained(gain) => return Ok(Some(gain)),
+            // Another process may have rotated it meanwhile: its token is as good as one of our own.
+            Spent::Refused if self.adopt_from_store(epoch, started).await => return Ok(None),
+            Spent::Refused => self.log(|log| log.say(Level::Warn, "the credentials are used again")),
+            Spent::None => {}
         }
         let remembered = self.life().strategy.clone();
         let mut search = Search::new(&self.config, remembered.as_ref());
@@ -145,7 +102,8 @@ impl Service {
         loop {
             match search.obtain(&asking).await {
                 Ok(obtained) => {
-                    return Ok(Gain { granted: obtained.granted, strategy: obtained.strategy, spent: None });
+                    let Obtained { granted, strategy } = obtained;
+                    return Ok(Some(Gain { granted, strategy, spent: None }));
                 }
                 Err(error) => {
                     self.wait_to_retry(&asking, error, &mut tries, self.config.retry.attempts).await?;
@@ -178,16 +136,15 @@ impl Service {
         Ok(())
     }
 
-    /// Spends the refresh token in hand, where there is one and a way to spend it. `None` when there is not,
-    /// or when the server refuses it: the credentials are next.
-    async fn spend_refresh_token(&self, asking: &Asking<'_>) -> Result<Option<Gain>> {
-        let Some((refresh_token, strategy)) = self.refresh_token_in_hand() else { return Ok(None) };
-        let Some(way) = RefreshWay::of(&strategy, &self.config) else { return Ok(None) };
+    /// Spends the refresh token in hand, where there is one and a way to spend it.
+    async fn spend_refresh_token(&self, asking: &Asking<'_>) -> Result<Spent> {
+        let Some((refresh_token, strategy)) = self.refresh_token_in_hand() else { return Ok(Spent::None) };
+        let Some(way) = RefreshWay::of(&strategy, &self.config) else { return Ok(Spent::None) };
         let mut tries = 1;
         loop {
             let refusal = match asking.exchange(way.request(&strategy, &refresh_token, &self.config)).await {
                 Ok(granted) => {
-                    return Ok(Some(Gain { granted, strategy, spent: Some(refresh_token) }));
+                    return Ok(Spent::Gained(Gain { granted, strategy, spent: Some(refresh_token) }));
                 }
                 Err(refusal) => refusal,
             };
@@ -198,7 +155,7 @@ impl Service {
                 }
                 refused => {
                     self.note_refused_refresh(&refused.into_error());
-                    return Ok(None);
+                    return Ok(Spent::Refused);
                 }
             }
         }
@@ -216,7 +173,7 @@ impl Service {
             held.tokens.refresh_token = None;
         }
         self.log(|log| {
-            log.error(Level::Warn, "the refresh token was refused, the credentials are used again", error);
+            log.error(Level::Warn, "the refresh token was refused", error);
         });
     }
 
@@ -293,46 +250,6 @@ impl Service {
         self.announce_gain();
     }
 
-    /// Stores the token; a store that fails costs no caller anything.
-    async fn save(&self, held: &Held, expected: Option<Revision>, now: Timestamp) -> Option<Revision> {
-        let record = Record {
-            access_token: held.tokens.access_token.clone(),
-            scheme: held.tokens.scheme.clone(),
-            refresh_token: held.tokens.refresh_token.clone(),
-            issued_at: held.tokens.lifetime.issued_at(),
-            expires_at: held.tokens.lifetime.expires_at(),
-            last_used: now,
-            strategy: held.strategy.as_ref().and_then(|strategy| serde_json::to_value(strategy).ok()),
-            generation: held.generation.0,
-        };
-        let saved = self.vault.save(&record, expected).await;
-        self.report_store_health();
-        saved
-            .inspect_err(|error| {
-                self.log(|log| log.error(Level::Warn, "the token could not be stored", error));
-            })
-            .ok()
-    }
-
-    /// Stores a token that could not be stored when it came, or else looks whether a sick store is well.
-    pub(super) async fn store_again(&self) {
-        let turn = self.vault.turn().await;
-        let unsaved = self.life().held.clone().filter(|held| held.revision.is_none());
-        if let Some(held) = unsaved {
-            let revision = self.save(&held, None, self.clock.now()).await;
-            if let Some(current) = &mut self.life().held
-                && current.generation == held.generation
-            {
-                current.revision = revision;
-            }
-        } else if !self.vault.is_healthy() {
-            drop(turn);
-            if let Some((record, revision)) = self.load().await {
-                self.adopt(record, revision, self.clock.now());
-            }
-        }
-    }
-
     /// Notes that no token was had. The token in hand stays: a failed refresh never evicts what still works.
     pub(super) fn note_failure(&self, error: &Error, started: Timestamp) {
         let now = self.clock.now();
@@ -357,54 +274,13 @@ impl Service {
         }
     }
 
-    fn announce_gain(&self) {
+    pub(super) fn announce_gain(&self) {
         self.announce(EventKind::Refreshed, None);
         self.end_incident();
     }
 
-    fn lifetime(&self, issued_at: Timestamp, expires_at: Timestamp) -> Lifetime {
+    pub(super) fn lifetime(&self, issued_at: Timestamp, expires_at: Timestamp) -> Lifetime {
         Lifetime::new(issued_at, expires_at, &self.config.policy, fastrand::f64())
-    }
-}
-
-/// One attempt's requests: counted, timed, read.
-struct Asking<'s> {
-    service: &'s Service,
-    deadline: Timestamp,
-}
-
-impl Asking<'_> {
-    /// What is left of the attempt's time; no more than the whole of it, wherever the clock was set to.
-    fn time_left(&self) -> Duration {
-        self.service.clock.now().until(self.deadline).min(self.service.config.timeout)
-    }
-}
-
-#[async_trait]
-impl Exchange for Asking<'_> {
-    async fn exchange(&self, request: Request) -> Result<Granted, Refusal> {
-        let service = self.service;
-        let url = request.url.clone();
-        let place = format!("{}{}", url.origin().ascii_serialization(), url.path());
-        let time_left = self.time_left();
-        if time_left.is_zero() {
-            let timeout = service.config.timeout.as_millis();
-            return Err(Refusal::Failed(Error::new(
-                ErrorKind::Timeout,
-                format!("{place} gave no token within {timeout} ms"),
-            )));
-        }
-        service.life().counters.token_requests += 1;
-        service.log(|log| log.say(Level::Debug, format!("POST {place}")));
-        let response = service.transport.send(request, time_left).await.map_err(Refusal::Failed)?;
-        let reading = Reading {
-            login: &service.config.login,
-            scheme: service.config.scheme.as_ref(),
-            secrets: service.config.credentials.secrets().collect(),
-            place,
-            now: service.clock.now(),
-        };
-        oauth::read(&response, &reading)
     }
 }
 
@@ -414,6 +290,11 @@ fn too_many(what: &str, wait: Duration) -> Error {
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "a flight of 500 million years would be cut")]
-fn entry(started: Timestamp, now: Timestamp, outcome: &'static str, code: Option<&'static str>) -> Entry {
+pub(super) fn entry(
+    started: Timestamp,
+    now: Timestamp,
+    outcome: &'static str,
+    code: Option<&'static str>,
+) -> Entry {
     Entry { at: now, outcome, duration_ms: started.until(now).as_millis() as u64, code }
 }

@@ -1,9 +1,11 @@
 //! What to do: one service, its token, its flights and its announcements.
 
+mod asking;
 mod attempt;
 mod cells;
 mod events;
 mod flight;
+mod keeping;
 mod life;
 mod limits;
 mod registry;

@@ -195,3 +195,27 @@ async fn a_caller_does_not_wait_for_ever_for_tokens_that_end_at_once() {
     assert_eq!(house.service.acquire().await.unwrap_err().kind(), ErrorKind::Response);
     assert!(house.server.requests() < 6);
 }
+
+#[tokio::test]
+async fn a_refused_refresh_token_that_another_process_rotated_is_no_reason_to_log_in() {
+    let folder = tempfile::tempdir().unwrap();
+    let shared = json!({ "storage": { "kind": "file", "path": folder.path().join("cache.json") } });
+    let winner = House::with(&shared, [rotating("a1", "r1"), rotating("a2", "r2")]);
+    winner.token().await;
+    let loser = House::with(&shared, [refusal(400, "invalid_grant")]);
+    assert_eq!(loser.token().await.as_deref(), Some("a1"));
+    assert_eq!(loser.server.requests(), 0, "what is stored needs no request");
+
+    loser.server.gate.acquire().await.unwrap().forget();
+    let arrived = loser.server.arrived.notified();
+    let refresh = tokio::spawn({
+        let service = Arc::clone(&loser.service);
+        async move { service.refresh().await }
+    });
+    arrived.await;
+    winner.service.refresh().await.unwrap();
+    loser.server.gate.add_permits(1);
+    refresh.await.unwrap().unwrap();
+    assert_eq!(loser.token().await.as_deref(), Some("a2"));
+    assert_eq!(loser.server.requests(), 1);
+}

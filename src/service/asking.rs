@@ -1,0 +1,54 @@
+//! The requests of one attempt.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use super::Service;
+use crate::domain::Timestamp;
+use crate::error::{Error, ErrorKind};
+use crate::log::Level;
+use crate::oauth::{self, Granted, Reading, Refusal};
+use crate::strategy::Exchange;
+use crate::transport::Request;
+
+/// One attempt's requests: counted, timed, read.
+pub(super) struct Asking<'s> {
+    pub(super) service: &'s Service,
+    pub(super) deadline: Timestamp,
+}
+
+impl Asking<'_> {
+    /// What is left of the attempt's time; no more than the whole of it, wherever the clock was set to.
+    pub(super) fn time_left(&self) -> Duration {
+        self.service.clock.now().until(self.deadline).min(self.service.config.timeout)
+    }
+}
+
+#[async_trait]
+impl Exchange for Asking<'_> {
+    async fn exchange(&self, request: Request) -> Result<Granted, Refusal> {
+        let service = self.service;
+        let url = request.url.clone();
+        let place = format!("{}{}", url.origin().ascii_serialization(), url.path());
+        let time_left = self.time_left();
+        if time_left.is_zero() {
+            let timeout = service.config.timeout.as_millis();
+            return Err(Refusal::Failed(Error::new(
+                ErrorKind::Timeout,
+                format!("{place} gave no token within {timeout} ms"),
+            )));
+        }
+        service.life().counters.token_requests += 1;
+        service.log(|log| log.say(Level::Debug, format!("POST {place}")));
+        let response = service.transport.send(request, time_left).await.map_err(Refusal::Failed)?;
+        let reading = Reading {
+            login: &service.config.login,
+            scheme: service.config.scheme.as_ref(),
+            secrets: service.config.credentials.secrets().collect(),
+            place,
+            now: service.clock.now(),
+        };
+        oauth::read(&response, &reading)
+    }
+}
