@@ -192,7 +192,7 @@ async fn an_answer_without_end_is_refused_at_a_mebibyte() {
 #[tokio::test]
 async fn a_compressed_answer_counts_by_what_it_becomes() {
     // 2 MiB of zeros, as `gzip -9` writes them.
-    let bomb = include_bytes!("data/two-mebibytes-of-zeros.gz");
+    let bomb = include_bytes!("fixtures/two-mebibytes-of-zeros.gz");
     let mut bytes =
         format!("HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: {}\r\n\r\n", bomb.len())
             .into_bytes();
