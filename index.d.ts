@@ -21,14 +21,15 @@
  * It checks the configuration and returns at once: no I/O on the calling thread, and no token request. What
  * `config` leaves out comes from the environment (see {@link configFromEnv} for how the two meet).
  *
- * There is one service of a name in a process, whichever copy of this package asks (a bundle, a worker thread,
- * a hot reload). Called again with an equal configuration, it returns the live one, with the newest `logger`;
- * with another configuration it shuts the old one down, replaces it and logs a warning.
+ * There is one service of a name in a process, whichever copy of this package asks (a bundle, a worker
+ * thread, a hot reload). Called again with an equal configuration, it returns the live one, with the newest
+ * `logger`; with another configuration it shuts the old one down, replaces it and logs a warning.
  *
  * @param config What to do; every field is optional.
  * @param useDatabase `true` keeps the token in a database, whatever `config.storage` says. Default `false`.
  * @param database With `useDatabase`: the path of a SQLite file (default `./data/token-cache.db`), a URL
- * (`sqlite:`, `file:`, `postgres:`, `postgresql:`, `redis:`, `rediss:`), a Prisma client or a store of your own.
+ * (`sqlite:`, `file:`, `postgres:`, `postgresql:`, `redis:`, `rediss:`), a Prisma client or a store of your
+ * own.
  * @throws {TokenError} `ERR_TOKEN_CONFIG`, with `field` naming what is wrong, unknown keys included.
  * `ERR_TOKEN_INTERNAL` when the native addon cannot be loaded.
  *
@@ -49,8 +50,8 @@ export function initializeTokenService(
 ): TokenService
 
 /**
- * The live service of this name, or `null`. Without a name: the one named `external_api`, else the one that was
- * initialised first. It finds services that another bundle or worker thread of this process initialised.
+ * The live service of this name, or `null`. Without a name: the one named `external_api`, else the one that
+ * was initialised first. It finds services that another bundle or worker thread of this process initialised.
  *
  * @throws {TokenError} `ERR_TOKEN_INTERNAL` when the native addon cannot be loaded.
  *
@@ -69,8 +70,9 @@ export function getTokenService(service?: string): TokenService | null
  * service that was configured in code and then shut down is not silently replaced by the environment's: the
  * call rejects with `ERR_TOKEN_SHUTDOWN`.
  *
- * @throws {TokenError} (by rejecting) `ERR_TOKEN_CONFIG` when the environment is not enough, or when no service
- * has the given name; `ERR_TOKEN_SHUTDOWN`; with `onFailure: 'throw'` whatever kept the token from being had.
+ * @throws {TokenError} (by rejecting) `ERR_TOKEN_CONFIG` when the environment is not enough, or when no
+ * service has the given name; `ERR_TOKEN_SHUTDOWN`; with `onFailure: 'throw'` whatever kept the token from
+ * being had.
  *
  * @example
  * ```ts
@@ -118,10 +120,11 @@ export function stopTokenScheduler(): SchedulerStatus
  *
  * A `file:` path that ends in `.db`, `.sqlite` or `.sqlite3` is a SQLite database.
  *
- * {@link initializeTokenService} takes each field from the code, else from the environment, with one care: the
- * environment never completes what the code says with something that contradicts it.
+ * {@link initializeTokenService} takes each field from the code, else from the environment, with one care:
+ * the environment never completes what the code says with something that contradicts it.
  * - With `authUrl` in code `OAUTH_ISSUER` is not read, nor `EXTERNAL_AUTH_URL` with `issuer` in code.
- * - With `email` in code `EXTERNAL_API_USERNAME` is not read, nor `EXTERNAL_API_EMAIL` with `username` in code.
+ * - With `email` in code `EXTERNAL_API_USERNAME` is not read, nor `EXTERNAL_API_EMAIL` with `username` in
+ * code.
  * - A whole credential in code stands alone unless `grant` is in code too: with `clientId` and a client
  *   credential (`clientSecret`, `privateKey` or `clientCertificate`) the user's login of the environment is not
  *   read, and with `email` or `username` and `password` the client of the environment is not read. A password
@@ -162,15 +165,15 @@ export class TokenService {
    * The header to send.
    *
    * With a usable token it makes no I/O and never waits for a refresh under way. Without one it waits for one
-   * token request, shared by every caller that waits. As long as the token is the same, the same frozen object
-   * is handed out.
+   * token request, shared by every caller that waits. As long as the token is the same, the same frozen
+   * object is handed out.
    *
-   * When no token can be had: the manual one (`config.token`) if there is one, else `{}`, with a warning in the
-   * log and a `refreshFailed` event.
+   * When no token can be had: the manual one (`config.token`) if there is one, else `{}`, with a warning in
+   * the log and a `refreshFailed` event.
    *
    * @param request The request that the header is for; needed with `dpop`, and not read without.
-   * @throws {TokenError} (by rejecting) `ERR_TOKEN_SHUTDOWN`; with `onFailure: 'throw'` whatever kept the token
-   * from being had.
+   * @throws {TokenError} (by rejecting) `ERR_TOKEN_SHUTDOWN`; with `onFailure: 'throw'` whatever kept the
+   * token from being had.
    *
    * @example
    * ```ts
@@ -191,8 +194,8 @@ export class TokenService {
    *
    * @throws {TokenError} (by rejecting) what kept it from being had: `ERR_TOKEN_CREDENTIALS`,
    * `ERR_TOKEN_ENDPOINT`, `ERR_TOKEN_RESPONSE`, `ERR_TOKEN_RATE_LIMITED`, `ERR_TOKEN_TIMEOUT`,
-   * `ERR_TOKEN_NETWORK`, `ERR_TOKEN_TLS`, `ERR_TOKEN_STORAGE`, `ERR_TOKEN_SHUTDOWN`. The old token stays in use
-   * while it lives.
+   * `ERR_TOKEN_NETWORK`, `ERR_TOKEN_TLS`, `ERR_TOKEN_STORAGE`, `ERR_TOKEN_SHUTDOWN`. The old token stays in
+   * use while it lives.
    */
   refresh(): Promise<TokenStatus>
 
@@ -200,8 +203,8 @@ export class TokenService {
    * Forgets the token, in memory and in the store. The next caller waits for a new one.
    *
    * @param options `revoke: true` also tells the server, RFC 7009 §2, when a revocation endpoint is known.
-   * @throws {TokenError} (by rejecting) `ERR_TOKEN_STORAGE` when the stored record could not be removed, or what
-   * kept the token from being revoked; memory is cleared all the same.
+   * @throws {TokenError} (by rejecting) `ERR_TOKEN_STORAGE` when the stored record could not be removed, or
+   * what kept the token from being revoked; memory is cleared all the same.
    */
   clear(options?: { revoke?: boolean }): Promise<void>
 
@@ -215,10 +218,10 @@ export class TokenService {
   /**
    * The platform's `fetch`, with the header.
    *
-   * An upstream that answers 401 may have revoked the token early: then a later one is looked for, here and in
-   * the store, else one is requested, and the request is repeated once, if its body can be sent again (nothing,
-   * text, bytes, `URLSearchParams`, `FormData` or `Blob`; not a stream). The answer to the repeated request is
-   * returned as it is.
+   * An upstream that answers 401 may have revoked the token early: then a later one is looked for, here and
+   * in the store, else one is requested, and the request is repeated once, if its body can be sent again
+   * (nothing, text, bytes, `URLSearchParams`, `FormData` or `Blob`; not a stream). The answer to the repeated
+   * request is returned as it is.
    *
    * An `Authorization` header of your own is left alone, and such a request is never repeated. With `baseUrl`
    * set, relative inputs resolve against it (as links on a page do: keep its closing slash), and the header
@@ -278,8 +281,8 @@ export interface TokenServiceConfig {
    */
   authUrl?: string
   /**
-   * The issuer whose metadata names the token endpoint, instead of `authUrl` (OpenID Connect Discovery §4, RFC
-   * 8414 §3). `OAUTH_ISSUER`. Not in this version: `ERR_TOKEN_CONFIG`.
+   * The issuer whose metadata names the token endpoint, instead of `authUrl` (OpenID Connect Discovery §4,
+   * RFC 8414 §3). `OAUTH_ISSUER`. Not in this version: `ERR_TOKEN_CONFIG`.
    */
   issuer?: string
 
@@ -298,9 +301,10 @@ export interface TokenServiceConfig {
   scope?: string
 
   /**
-   * How the token is had: `client_credentials` (RFC 6749 §4.4), `password` (RFC 6749 §4.3, which RFC 9700 §2.4
-   * rules out for new servers) or `login`, any other login endpoint. Default: what the credentials are for; with
-   * both kinds, what worked last, else client credentials when `authUrl` ends in `token`, else a login.
+   * How the token is had: `client_credentials` (RFC 6749 §4.4), `password` (RFC 6749 §4.3, which RFC 9700
+   * §2.4 rules out for new servers) or `login`, any other login endpoint. Default: what the credentials are
+   * for; with both kinds, what worked last, else client credentials when `authUrl` ends in `token`, else a
+   * login.
    */
   grant?: 'client_credentials' | 'password' | 'login'
   /** `audience`, as some servers want it. `OAUTH_AUDIENCE`. */
@@ -308,8 +312,8 @@ export interface TokenServiceConfig {
   /** `resource`, RFC 8707 §2. */
   resource?: string | string[]
   /**
-   * How the client proves itself, by the names of RFC 7591 §2. Default: basic, and post where basic is refused.
-   * `private_key_jwt` and `tls_client_auth` are not in this version: `ERR_TOKEN_CONFIG`.
+   * How the client proves itself, by the names of RFC 7591 §2. Default: basic, and post where basic is
+   * refused. `private_key_jwt` and `tls_client_auth` are not in this version: `ERR_TOKEN_CONFIG`.
    */
   clientAuthentication?: 'client_secret_basic' | 'client_secret_post' | 'private_key_jwt' | 'tls_client_auth'
   /** The client's key, RFC 7523 §2.2, as PEM. Not in this version: `ERR_TOKEN_CONFIG`. */
@@ -326,8 +330,8 @@ export interface TokenServiceConfig {
   /** Where a refresh token is spent, when not at the token endpoint. */
   refreshUrl?: string
   /**
-   * How it is spent: as a form, RFC 6749 §6; as JSON under the name it came by; or as `Authorization: Bearer`.
-   * Default `form` at the token endpoint, `json` at `refreshUrl`.
+   * How it is spent: as a form, RFC 6749 §6; as JSON under the name it came by; or as `Authorization:
+   * Bearer`. Default `form` at the token endpoint, `json` at `refreshUrl`.
    */
   refreshFormat?: 'form' | 'json' | 'bearer'
   /** The word before the token in the header. Default: the answer's `token_type`, else `Bearer`. */
@@ -343,8 +347,8 @@ export interface TokenServiceConfig {
   probe?: boolean
 
   /**
-   * How long before its expiry a token is refreshed, in seconds. Default 300; a quarter of its life for a token
-   * that lives less than four times as long.
+   * How long before its expiry a token is refreshed, in seconds. Default 300; a quarter of its life for a
+   * token that lives less than four times as long.
    */
   refreshBufferSeconds?: number
   /** How long a token lives when nothing tells, in seconds. Default 3600. */
@@ -361,8 +365,8 @@ export interface TokenServiceConfig {
   /** Where the token rests. Default: `EVERTOKEN_STORAGE`, else the file `./data/token-cache.json`. */
   storage?: StorageOptions
   /**
-   * Seals what is stored. Of several keys the first seals and all of them open. Default: a key derived from the
-   * credential. `TOKEN_ENCRYPTION_KEY`.
+   * Seals what is stored. Of several keys the first seals and all of them open. Default: a key derived from
+   * the credential. `TOKEN_ENCRYPTION_KEY`.
    */
   encryptionKey?: string | string[]
   /** Forgets a stored token at the start. Default `false`. */
@@ -376,12 +380,15 @@ export interface TokenServiceConfig {
   baseUrl?: string
   /** Origins besides `baseUrl`'s that the header may go to, for example `https://files.example.com`. */
   allowedOrigins?: string[]
-  /** When an `alert` is raised: after so many failures in a row (default 3). `webhookUrl` is not in this version. */
+  /**
+   * When an `alert` is raised: after so many failures in a row (default 3). `webhookUrl` is not in this
+   * version.
+   */
   alerts?: { afterFailures?: number; webhookUrl?: string }
   /**
-   * Takes the log lines; pino, winston and `console` fit. Default: stderr, in the shape of `LOG_FORMAT` (`text`
-   * or `json`). `LOG_LEVEL` (`error`, `warn`, `info`, `debug`, `trace`) says which lines; its default is `warn`
-   * for stderr and `debug` for a logger, which has a level of its own.
+   * Takes the log lines; pino, winston and `console` fit. Default: stderr, in the shape of `LOG_FORMAT`
+   * (`text` or `json`). `LOG_LEVEL` (`error`, `warn`, `info`, `debug`, `trace`) says which lines; its default
+   * is `warn` for stderr and `debug` for a logger, which has a level of its own.
    */
   logger?: Logger
 }
@@ -496,7 +503,10 @@ export interface TokenStatus {
    * it was cleared; `manual`: the configured token stands in.
    */
   state: 'valid' | 'expiring' | 'expired' | 'missing' | 'manual'
-  /** Whether nothing needs attention: a token or a first attempt to come, no run of failures, a store that works. */
+  /**
+   * Whether nothing needs attention: a token or a first attempt to come, no run of failures, a store that
+   * works.
+   */
   healthy: boolean
   /** Where the token came from: this process asked for it, the store had it, or it is the configured one. */
   source: 'request' | 'store' | 'manual' | null
@@ -535,7 +545,10 @@ export interface TokenStatus {
     /** 401 answers after which a later token was there. */
     retriesOn401: number
   }
-  /** The last 50 things that happened; `adopted`: another process had refreshed, and this one took its token over. */
+  /**
+   * The last 50 things that happened; `adopted`: another process had refreshed, and this one took its token
+   * over.
+   */
   history: {
     at: string
     outcome: 'refreshed' | 'adopted' | 'failed' | 'cleared'
@@ -628,8 +641,8 @@ export interface TokenErrorDetails {
 }
 
 /**
- * The one error of this package. Nothing in it ever holds a token, password, secret or key. `instanceof` knows
- * the errors of another copy of this package, too.
+ * The one error of this package. Nothing in it ever holds a token, password, secret or key. `instanceof`
+ * knows the errors of another copy of this package, too.
  *
  * @example
  * ```ts

@@ -5,7 +5,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, describe, test } from 'node:test'
 import { runInNewContext } from 'node:vm'
-import { configFromEnv, getAuthHeaders, getTokenService, initializeTokenService, startTokenScheduler } from 'evertoken'
+import {
+  configFromEnv,
+  getAuthHeaders,
+  getTokenService,
+  initializeTokenService,
+  startTokenScheduler,
+} from 'evertoken'
 import { cleanEnvironment } from './support/clean-environment.mjs'
 import { clientSecret, configAt, freshName, useTokenServer } from './support/front.mjs'
 
@@ -87,7 +93,9 @@ describe('a wrong value is refused at once, by the name of its field', () => {
   }
 
   test('http to a public host', () => {
-    const error = errorOf(() => initializeTokenService(configAt(server, { authUrl: 'http://login.example.com/token' })))
+    const error = errorOf(() =>
+      initializeTokenService(configAt(server, { authUrl: 'http://login.example.com/token' })),
+    )
     assert.equal(error.field, 'authUrl')
   })
 
@@ -104,14 +112,19 @@ describe('a wrong value is refused at once, by the name of its field', () => {
   })
 
   test('an option of the scheduler', () => {
-    assert.equal(errorOf(() => startTokenScheduler({ refreshIntervalSeconds: 0 })).field, 'refreshIntervalSeconds')
+    assert.equal(
+      errorOf(() => startTokenScheduler({ refreshIntervalSeconds: 0 })).field,
+      'refreshIntervalSeconds',
+    )
     assert.equal(errorOf(() => startTokenScheduler({ everyInterval: () => true })).field, 'everyInterval')
     assert.equal(errorOf(() => startTokenScheduler({ interval: 1 })).field, 'interval')
     assert.equal(errorOf(() => startTokenScheduler(60)).field, 'options')
   })
 
   test('with the name of the service, and without the value', () => {
-    const error = errorOf(() => initializeTokenService(configAt(server, { service: 'billing', password: { clientSecret } })))
+    const error = errorOf(() =>
+      initializeTokenService(configAt(server, { service: 'billing', password: { clientSecret } })),
+    )
     assert.equal(error.service, 'billing')
     assert.equal(error.field, 'password')
     assert.ok(!JSON.stringify(error).includes(clientSecret) && !error.stack.includes(clientSecret))
@@ -120,6 +133,11 @@ describe('a wrong value is refused at once, by the name of its field', () => {
   test('LOG_LEVEL and LOG_FORMAT', () => {
     process.env.LOG_LEVEL = 'loud'
     assert.equal(errorOf(() => initializeTokenService(configAt(server))).field, 'LOG_LEVEL')
+    // An application has one LOG_LEVEL for all its libraries, in the words of its own logger.
+    for (const word of ['WARN', 'silent', 'fatal', 'verbose', 'off']) {
+      process.env.LOG_LEVEL = word
+      initializeTokenService(configAt(server))
+    }
     process.env.LOG_LEVEL = 'ERROR'
     process.env.LOG_FORMAT = 'xml'
     assert.equal(errorOf(() => initializeTokenService(configAt(server))).field, 'LOG_FORMAT')
@@ -201,7 +219,13 @@ describe('the environment', () => {
     })
   }
 
-  for (const text of ['disk', 'file:', 'sqlite:', 'mysql://u:the-database-password@db/app', './tokens.json']) {
+  for (const text of [
+    'disk',
+    'file:',
+    'sqlite:',
+    'mysql://u:the-database-password@db/app',
+    './tokens.json',
+  ]) {
     test(`is refused where EVERTOKEN_STORAGE is ${text.split('//')[0]}`, () => {
       const error = errorOf(() => configFromEnv({ EVERTOKEN_STORAGE: text }))
       assert.equal(error.field, 'EVERTOKEN_STORAGE')
@@ -219,7 +243,11 @@ describe('code and environment together', () => {
     t.after(() => service.shutdown())
     await service.getToken()
     const [{ path, headers, body }] = server.tokenRequests.slice(before)
-    return { path, body, basic: headers.authorization?.startsWith('Basic ') && atob(headers.authorization.slice(6)) }
+    return {
+      path,
+      body,
+      basic: headers.authorization?.startsWith('Basic ') && atob(headers.authorization.slice(6)),
+    }
   }
 
   const client = { OAUTH_CLIENT_ID: 'env-client', OAUTH_CLIENT_SECRET: 'env-secret' }
@@ -227,7 +255,11 @@ describe('code and environment together', () => {
 
   test('each field comes from the code, else from the environment', async (t) => {
     const env = { EXTERNAL_AUTH_URL: server.authUrl, OAUTH_SCOPE: 'env', ...client }
-    const { basic, body } = await requestOf(t, env, { clientId: 'code-client', scope: 'code', audience: undefined })
+    const { basic, body } = await requestOf(t, env, {
+      clientId: 'code-client',
+      scope: 'code',
+      audience: undefined,
+    })
     assert.equal(basic, 'code-client:env-secret')
     assert.match(body, /scope=code/)
   })
@@ -258,7 +290,12 @@ describe('code and environment together', () => {
   })
 
   test('a grant in code takes what it needs from both', async (t) => {
-    const config = { authUrl: server.authUrl, clientId: 'code-client', clientSecret: 'code-secret', grant: 'password' }
+    const config = {
+      authUrl: server.authUrl,
+      clientId: 'code-client',
+      clientSecret: 'code-secret',
+      grant: 'password',
+    }
     const { body } = await requestOf(t, login, config)
     assert.match(body, /grant_type=password/)
     assert.match(body, /password=env-password/)
@@ -269,7 +306,10 @@ describe('code and environment together', () => {
     const service = initializeTokenService(configAt(server))
     t.after(() => service.shutdown())
     assert.equal(service.status().storage.kind, 'memory')
-    assert.equal(errorOf(() => initializeTokenService(configAt(server, { storage: undefined }))).field, 'EVERTOKEN_STORAGE')
+    assert.equal(
+      errorOf(() => initializeTokenService(configAt(server, { storage: undefined }))).field,
+      'EVERTOKEN_STORAGE',
+    )
   })
 })
 

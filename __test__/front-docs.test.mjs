@@ -22,12 +22,16 @@ function examples() {
 test('every example in the documentation of the types compiles', (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'evertoken-examples-'))
   t.after(() => rmSync(folder, { recursive: true }))
-  const names = [...types.matchAll(/^export (?:function|class|interface|type) (\w+)/gm)].map(([, name]) => name)
+  const names = [...types.matchAll(/^export (?:function|class|interface|type) (\w+)/gm)].map(
+    ([, name]) => name,
+  )
   const all = examples()
   assert.ok(all.length >= 10)
   for (const { line, code } of all) {
     // Only the first example shows the import.
-    const imports = code.includes("from 'evertoken'") ? '' : `import { ${names.join(', ')} } from 'evertoken'\n`
+    const imports = code.includes("from 'evertoken'")
+      ? ''
+      : `import { ${names.join(', ')} } from 'evertoken'\n`
     writeFileSync(join(folder, `line-${line}.mts`), imports + code)
   }
   const compilerOptions = {

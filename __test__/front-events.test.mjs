@@ -18,10 +18,12 @@ function next(service, type) {
 function keepingLogger() {
   const lines = []
   const waiting = []
-  const take = (level) => (...details) => {
-    lines.push({ level, details })
-    for (const look of waiting.splice(0)) look()
-  }
+  const take =
+    (level) =>
+    (...details) => {
+      lines.push({ level, details })
+      for (const look of waiting.splice(0)) look()
+    }
   const until = async (condition) => {
     while (!lines.some(condition)) await new Promise((resolve) => waiting.push(resolve))
   }
@@ -98,7 +100,11 @@ describe('events', () => {
     const told = next(service, 'refreshed')
     await service.refresh()
     await told
-    assert.deepEqual(heard, [['always', true], ['first', true], ['always', true]])
+    assert.deepEqual(heard, [
+      ['always', true],
+      ['first', true],
+      ['always', true],
+    ])
     assert.throws(() => service.on('refreshed', 'not a function'), { code: 'ERR_INVALID_ARG_TYPE' })
     assert.throws(() => service.once('refreshed'), { code: 'ERR_INVALID_ARG_TYPE' })
   })
@@ -127,7 +133,10 @@ describe('events', () => {
     await service.getToken()
     await heard
     while (warnings.length < 2) await once(process, 'warning')
-    assert.deepEqual(warnings.map(({ name }) => name), ['EvertokenWarning', 'EvertokenWarning'])
+    assert.deepEqual(
+      warnings.map(({ name }) => name),
+      ['EvertokenWarning', 'EvertokenWarning'],
+    )
     assert.match(warnings[0].message, /refreshed threw Error: the first listener/)
     assert.match(warnings[1].message, /the second listener/)
   })
@@ -143,11 +152,16 @@ describe('events', () => {
     const collect = (event, name) => event.service === service.name && published.push([name, event.type])
     for (const type of ['refreshed', 'cleared']) subscribe(`evertoken:${type}`, collect)
     t.after(() => ['refreshed', 'cleared'].forEach((type) => unsubscribe(`evertoken:${type}`, collect)))
-    const heard = Promise.all([service, same].flatMap((one) => [next(one, 'refreshed'), next(one, 'cleared')]))
+    const heard = Promise.all(
+      [service, same].flatMap((one) => [next(one, 'refreshed'), next(one, 'cleared')]),
+    )
     await service.getToken()
     await same.clear()
     await heard
-    assert.deepEqual(published, [['evertoken:refreshed', 'refreshed'], ['evertoken:cleared', 'cleared']])
+    assert.deepEqual(published, [
+      ['evertoken:refreshed', 'refreshed'],
+      ['evertoken:cleared', 'cleared'],
+    ])
   })
 })
 
@@ -164,7 +178,10 @@ describe('the configured logger', () => {
     assert.equal(level, 'info')
     assert.ok(details[0].startsWith(`evertoken[${service.name}] `))
     assert.equal(details[1].service, service.name)
-    assert.ok(logger.lines.some(({ level }) => level === 'warn'), 'credentials over http are worth a warning')
+    assert.ok(
+      logger.lines.some(({ level }) => level === 'warn'),
+      'credentials over http are worth a warning',
+    )
   })
 
   test('is given no finer lines than LOG_LEVEL says', async (t) => {
@@ -185,7 +202,11 @@ describe('the configured logger', () => {
     const service = serviceFor(t, server, { logger })
     await service.clear()
     await logger.until(({ details }) => /cleared/.test(details[1]))
-    assert.ok(logger.lines.every(({ details: [fields, message] }) => fields.service === service.name && message.length > 0))
+    assert.ok(
+      logger.lines.every(
+        ({ details: [fields, message] }) => fields.service === service.name && message.length > 0,
+      ),
+    )
   })
 
   test('that throws breaks nothing, and is reported once', async (t) => {
@@ -220,7 +241,9 @@ describe('the configured logger', () => {
       throw new TypeError('in the listener')
     })
     await service.getToken()
-    await logger.until(({ level, details: [message] }) => level === 'error' && /TypeError: in the listener/.test(message))
+    await logger.until(
+      ({ level, details: [message] }) => level === 'error' && /TypeError: in the listener/.test(message),
+    )
   })
 
   test('is the newest one, and one line is logged once, when copies bring their own', async (t) => {

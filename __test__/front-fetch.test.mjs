@@ -27,7 +27,9 @@ describe('where the header goes', () => {
     const service = serviceFor(t, server, { baseUrl: `${server.origin}/api/v1/` })
     const paths = []
     for (const input of ['orders', './orders', '../v2', '/api?page=2', server.api]) {
-      const [request] = await apiRequestsOf(async () => assert.equal((await service.fetch(input)).status, 200))
+      const [request] = await apiRequestsOf(async () =>
+        assert.equal((await service.fetch(input)).status, 200),
+      )
       paths.push(request.path)
     }
     assert.deepEqual(paths, ['/api/v1/orders', '/api/v1/orders', '/api/v2', '/api?page=2', '/api'])
@@ -65,7 +67,12 @@ describe('where the header goes', () => {
     const other = await startTokenServer()
     t.after(() => other.close())
     server.script.push({ status: 302, headers: { location: other.api } })
-    const service = serviceFor(t, server, { token: 'by-hand', clientId: undefined, clientSecret: undefined, authUrl: undefined })
+    const service = serviceFor(t, server, {
+      token: 'by-hand',
+      clientId: undefined,
+      clientSecret: undefined,
+      authUrl: undefined,
+    })
     const [request] = await apiRequestsOf(() => service.fetch(server.authUrl), other)
     assert.equal(request.headers.authorization, undefined)
   })
@@ -75,7 +82,10 @@ describe('where the header goes', () => {
     t.after(() => failing.close())
     const service = serviceFor(t, failing, { clientAuthentication: 'client_secret_post' })
     failing.script.push({ status: 401, body: { error: 'invalid_client' } })
-    const requests = await apiRequestsOf(async () => assert.equal((await service.fetch(failing.api)).status, 401), failing)
+    const requests = await apiRequestsOf(
+      async () => assert.equal((await service.fetch(failing.api)).status, 401),
+      failing,
+    )
     assert.equal(requests.length, 1)
     assert.equal(requests[0].headers.authorization, undefined)
     assert.equal(failing.tokenRequests.length, 1)
@@ -85,18 +95,27 @@ describe('where the header goes', () => {
 describe('the request', () => {
   test("keeps the user's own headers, method and body, wherever they stand", async (t) => {
     const service = serviceFor(t, server)
-    const request = new Request(server.api, { method: 'PUT', headers: { 'x-from': 'request' }, body: 'text', duplex: 'half' })
+    const request = new Request(server.api, {
+      method: 'PUT',
+      headers: { 'x-from': 'request' },
+      body: 'text',
+      duplex: 'half',
+    })
     const [first] = await apiRequestsOf(() => service.fetch(request))
     assert.deepEqual([first.method, first.headers['x-from'], first.body], ['PUT', 'request', 'text'])
 
     // As the platform has it, headers in init take the place of the Request's.
     const [second] = await apiRequestsOf(() =>
-      service.fetch(new Request(server.api, { headers: { 'x-from': 'request' } }), { headers: [['x-other', 'init']] }),
+      service.fetch(new Request(server.api, { headers: { 'x-from': 'request' } }), {
+        headers: [['x-other', 'init']],
+      }),
     )
     assert.deepEqual([second.headers['x-from'], second.headers['x-other']], [undefined, 'init'])
     assert.match(second.headers.authorization, /^Bearer /)
 
-    const [third] = await apiRequestsOf(() => service.fetch(server.api, new Request(server.api, { method: 'DELETE' })))
+    const [third] = await apiRequestsOf(() =>
+      service.fetch(server.api, new Request(server.api, { method: 'DELETE' })),
+    )
     assert.equal(third.method, 'DELETE')
   })
 
@@ -108,8 +127,13 @@ describe('the request', () => {
       [new Request(server.api, { headers: { authorization: 'Basic b3du' } })],
     ]
     for (const input of own) {
-      const requests = await apiRequestsOf(async () => assert.equal((await service.fetch(...input)).status, 401))
-      assert.deepEqual(requests.map(({ headers }) => headers.authorization), ['Basic b3du'])
+      const requests = await apiRequestsOf(async () =>
+        assert.equal((await service.fetch(...input)).status, 401),
+      )
+      assert.deepEqual(
+        requests.map(({ headers }) => headers.authorization),
+        ['Basic b3du'],
+      )
     }
     assert.equal(service.status().counters.tokenRequests, 0)
   })
@@ -156,7 +180,10 @@ describe('a 401', () => {
       await service.refresh()
       return upstream(...call)
     })
-    const requests = await apiRequestsOf(async () => assert.equal((await service.fetch(revoking.api)).status, 200), revoking)
+    const requests = await apiRequestsOf(
+      async () => assert.equal((await service.fetch(revoking.api)).status, 200),
+      revoking,
+    )
     assert.equal(requests.length, 2)
     assert.equal(revoking.tokenRequests.length, 2)
   })
@@ -230,7 +257,8 @@ describe('a body', () => {
       assert.equal(requests.length, 2)
       for (const request of requests) assert.match(request.body, /body/)
       if (body === form) {
-        for (const { headers, body } of requests) assert.ok(body.includes(headers['content-type'].split('boundary=')[1]))
+        for (const { headers, body } of requests)
+          assert.ok(body.includes(headers['content-type'].split('boundary=')[1]))
       }
     })
   }
@@ -256,7 +284,10 @@ describe('a body', () => {
         assert.equal(response.status, 401)
         assert.deepEqual(await response.json(), { error: 'invalid_token' })
       })
-      assert.deepEqual(requests.map(({ body }) => body), ['body'])
+      assert.deepEqual(
+        requests.map(({ body }) => body),
+        ['body'],
+      )
       await refreshed
       assert.equal((await service.fetch(server.api)).status, 200)
     })
@@ -272,7 +303,10 @@ describe('an aborted request', () => {
     for (const input of ['init', 'Request']) {
       const controller = new AbortController()
       const { signal } = controller
-      const call = input === 'init' ? service.fetch(slow.api, { signal }) : service.fetch(new Request(slow.api, { signal }))
+      const call =
+        input === 'init'
+          ? service.fetch(slow.api, { signal })
+          : service.fetch(new Request(slow.api, { signal }))
       const refused = assert.rejects(call, { name: 'AbortError' })
       await slow.until(() => slow.tokenRequests.length === 1)
       controller.abort()
@@ -311,7 +345,9 @@ describe('an aborted request', () => {
     slow.revokeAll()
     slow.hold()
     const controller = new AbortController()
-    const refused = assert.rejects(service.fetch(slow.api, { signal: controller.signal }), { name: 'AbortError' })
+    const refused = assert.rejects(service.fetch(slow.api, { signal: controller.signal }), {
+      name: 'AbortError',
+    })
     await slow.until(() => slow.tokenRequests.length === 2)
     controller.abort()
     await refused

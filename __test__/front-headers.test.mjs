@@ -40,10 +40,16 @@ describe('the header', () => {
     await service.getAuthHeaders()
     const calls = ['headers', 'acquire', 'find'].map((name) => t.mock.method(native, name))
     for (let call = 0; call < 1000; call += 1) await service.getAuthHeaders()
-    assert.deepEqual(calls.map(({ mock }) => mock.callCount()), [0, 0, 0])
+    assert.deepEqual(
+      calls.map(({ mock }) => mock.callCount()),
+      [0, 0, 0],
+    )
     await service.refresh()
     await service.getAuthHeaders()
-    assert.deepEqual(calls.map(({ mock }) => mock.callCount()), [1, 0, 0])
+    assert.deepEqual(
+      calls.map(({ mock }) => mock.callCount()),
+      [1, 0, 0],
+    )
   })
 
   test('costs no call into the core from the function, either', async (t) => {
@@ -53,7 +59,10 @@ describe('the header', () => {
     await getAuthHeaders()
     const calls = ['headers', 'acquire', 'find'].map((name) => t.mock.method(native, name))
     for (let call = 0; call < 1000; call += 1) assert.equal(getAuthHeaders(), service.getAuthHeaders())
-    assert.deepEqual(calls.map(({ mock }) => mock.callCount()), [0, 0, 0])
+    assert.deepEqual(
+      calls.map(({ mock }) => mock.callCount()),
+      [0, 0, 0],
+    )
   })
 
   test('is asked for once, however many callers are waiting', async (t) => {
@@ -72,7 +81,10 @@ describe('the header', () => {
   test('is empty when no token can be had, and asked for again later', async (t) => {
     const failing = await startTokenServer()
     t.after(() => failing.close())
-    failing.script.push({ status: 401, body: { error: 'invalid_client' } }, { status: 401, body: { error: 'invalid_client' } })
+    failing.script.push(
+      { status: 401, body: { error: 'invalid_client' } },
+      { status: 401, body: { error: 'invalid_client' } },
+    )
     const service = serviceFor(t, failing)
     const headers = await service.getAuthHeaders()
     assert.deepEqual(headers, {})
@@ -86,12 +98,23 @@ describe('the header', () => {
     const failing = await startTokenServer()
     t.after(() => failing.close())
     failing.script.push(() => ({ status: 401, body: { error: 'invalid_client' } }))
-    const service = serviceFor(t, failing, { onFailure: 'throw', clientAuthentication: 'client_secret_basic' })
-    await assert.rejects(service.getAuthHeaders(), { code: 'ERR_TOKEN_CREDENTIALS', service: service.name, status: 401 })
+    const service = serviceFor(t, failing, {
+      onFailure: 'throw',
+      clientAuthentication: 'client_secret_basic',
+    })
+    await assert.rejects(service.getAuthHeaders(), {
+      code: 'ERR_TOKEN_CREDENTIALS',
+      service: service.name,
+      status: 401,
+    })
   })
 
   test('carries the manual token when there is nothing to log in with', async (t) => {
-    const service = initializeTokenService({ service: freshName(), token: 'by-hand', storage: { kind: 'memory' } })
+    const service = initializeTokenService({
+      service: freshName(),
+      token: 'by-hand',
+      storage: { kind: 'memory' },
+    })
     t.after(() => service.shutdown())
     assert.deepEqual(await service.getAuthHeaders(), { Authorization: 'Bearer by-hand' })
     assert.equal(service.status().state, 'manual')
@@ -183,18 +206,21 @@ describe('a service', () => {
     assert.match(await other.getToken(), /^token-/)
   })
 
-  test('leaves nothing behind when it has ended', async () => {
-    const { destinations, loggers } = globalThis[Symbol.for('evertoken.environment.1')]
-    const before = destinations.size
-    for (let round = 0; round < 3; round += 1) {
-      const config = configAt(server)
-      initializeTokenService(config)
-      const service = initializeTokenService({ ...config, scope: 'another' })
-      assert.ok(destinations.size > before)
-      await service.shutdown()
+  test('leaves no logger behind when it is replaced', (t) => {
+    const config = configAt(server)
+    const ofService = () => {
+      const { loggers } = globalThis[Symbol.for('evertoken.environment.1')]
+      return [...loggers.values()].filter(({ service }) => service === config.service)
     }
-    assert.equal(destinations.size, before)
-    assert.equal(loggers.size, 0)
+    const loggers = [1, 2, 3].map(() => ({ debug() {}, info() {}, warn() {}, error() {} }))
+    loggers.forEach((logger, round) => initializeTokenService({ ...config, logger, scope: `round-${round}` }))
+    assert.deepEqual(
+      ofService().map(({ logger }) => logger),
+      [loggers[2]],
+    )
+    const service = initializeTokenService(config)
+    t.after(() => service.shutdown())
+    assert.deepEqual(ofService(), [])
   })
 
   test('keeps its name', (t) => {
@@ -203,7 +229,11 @@ describe('a service', () => {
   })
 
   test('cannot be made by hand', () => {
-    const { constructor } = initializeTokenService({ service: freshName(), token: 'x', storage: { kind: 'memory' } })
+    const { constructor } = initializeTokenService({
+      service: freshName(),
+      token: 'x',
+      storage: { kind: 'memory' },
+    })
     assert.throws(() => new constructor(), { name: 'TypeError', message: /initializeTokenService/ })
     assert.throws(() => new constructor({ id: 1, name: 'forged' }), TypeError)
   })

@@ -9,7 +9,8 @@ import { runScript } from './support/child.mjs'
 const require = createRequire(import.meta.url)
 
 describe('in an Edge runtime or a browser', () => {
-  const sentence = /runs in Node\.js, not in an Edge runtime or a browser: put `export const runtime = 'nodejs'`/
+  const sentence =
+    /runs in Node\.js, not in an Edge runtime or a browser: put `export const runtime = 'nodejs'`/
 
   for (const condition of ['edge-light', 'workerd', 'browser']) {
     test(`an import says where it belongs, under the condition ${condition}`, async () => {
@@ -46,7 +47,9 @@ describe('an addon that does not load', () => {
       const { name, code, message, cause } = error
       console.log(JSON.stringify({ name, code, message, isTokenError: error instanceof TokenError, cause: cause && String(cause) }))
     `
-    const { stdout, stderr } = await runScript(source, { env: { NAPI_RS_NATIVE_LIBRARY_PATH: join(folder, file) } })
+    const { stdout, stderr } = await runScript(source, {
+      env: { NAPI_RS_NATIVE_LIBRARY_PATH: join(folder, file) },
+    })
     assert.equal(stderr, '')
     return JSON.parse(stdout)
   }
@@ -54,7 +57,10 @@ describe('an addon that does not load', () => {
   for (const call of ['initializeTokenService({ token: "x" })', 'getTokenService()', 'getAuthHeaders()']) {
     test(`is no trouble for the import, and one clear error of ${call.split('(')[0]}`, async () => {
       const { name, code, message, isTokenError, cause } = await errorWith('broken.node', call)
-      assert.deepEqual({ name, code, isTokenError }, { name: 'TokenError', code: 'ERR_TOKEN_INTERNAL', isTokenError: true })
+      assert.deepEqual(
+        { name, code, isTokenError },
+        { name: 'TokenError', code: 'ERR_TOKEN_INTERNAL', isTokenError: true },
+      )
       assert.ok(message.includes(`on ${process.platform} ${process.arch}`), message)
       assert.ok(message.includes(`evertoken-${process.platform}-${process.arch}`), message)
       if (process.platform === 'linux') assert.match(message, /with (glibc \d+\.\d+|musl):/)

@@ -166,8 +166,8 @@ describe('a process', () => {
         const { getAuthHeaders, getTokenService, initializeTokenService } = require('evertoken')
         const found = getTokenService()
         Promise.all([getAuthHeaders(), getTokenService().getToken()]).then(async ([headers, token]) => {
-          const created = initializeTokenService(workerData.config) !== found
           const { status } = await found.fetch(workerData.api)
+          const created = initializeTokenService(workerData.config) !== found
           parentPort.postMessage({ headers, token, created, status, name: found.name })
         })
       \`

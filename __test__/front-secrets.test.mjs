@@ -15,7 +15,14 @@ const key = 'the-encryption-key-of-the-tests-0123456789'
 function printed(value) {
   const deep = { depth: Infinity, showHidden: true, getters: true, maxStringLength: null }
   const own = typeof value === 'object' ? Object.entries(Object.getOwnPropertyDescriptors(value)) : []
-  return [String(value), `${value?.stack}`, JSON.stringify(value), inspect(value), inspect(value, deep), inspect(own, deep)].join('\n')
+  return [
+    String(value),
+    `${value?.stack}`,
+    JSON.stringify(value),
+    inspect(value),
+    inspect(value, deep),
+    inspect(own, deep),
+  ].join('\n')
 }
 
 function assertSilent(value, secrets) {
@@ -49,35 +56,56 @@ describe('nothing secret is in', () => {
     const service = initializeTokenService(configAt(server, { token: manual }))
     t.after(() => service.shutdown())
     const events = []
-    for (const type of ['refreshed', 'refreshFailed', 'cleared']) service.on(type, (event) => events.push(event))
+    for (const type of ['refreshed', 'refreshFailed', 'cleared'])
+      service.on(type, (event) => events.push(event))
     const told = new Promise((resolve) => service.on('refreshFailed', resolve))
     const token = await service.getToken()
     await service.clear()
-    server.script.push({ status: 400, body: { error: 'invalid_client', error_description: `${clientSecret} is wrong` } })
-    server.script.push({ status: 400, body: { error: 'invalid_client', error_description: `${clientSecret} is wrong` } })
+    server.script.push({
+      status: 400,
+      body: { error: 'invalid_client', error_description: `${clientSecret} is wrong` },
+    })
+    server.script.push({
+      status: 400,
+      body: { error: 'invalid_client', error_description: `${clientSecret} is wrong` },
+    })
     await service.refresh().catch(() => {})
     await told
-    assert.deepEqual(events.map(({ type }) => type), ['refreshed', 'cleared', 'refreshFailed'])
+    assert.deepEqual(
+      events.map(({ type }) => type),
+      ['refreshed', 'cleared', 'refreshFailed'],
+    )
     assertSilent(events, [token, clientSecret, manual])
   })
 
   const answers = {
-    'a refusal that repeats the secret': { status: 401, body: { error: 'invalid_client', error_description: clientSecret } },
+    'a refusal that repeats the secret': {
+      status: 401,
+      body: { error: 'invalid_client', error_description: clientSecret },
+    },
     'an answer that is no JSON': { body: `<html>${clientSecret}</html>` },
     'an answer without a token': { body: { refresh_token: clientSecret, note: clientSecret } },
     'a token that is no token': { body: { access_token: `${clientSecret}\r\nx: y` } },
     'a failure of the server': { status: 503, body: clientSecret },
-    'a redirect elsewhere': { status: 307, headers: { location: `https://elsewhere.example.com/?s=${clientSecret}` } },
+    'a redirect elsewhere': {
+      status: 307,
+      headers: { location: `https://elsewhere.example.com/?s=${clientSecret}` },
+    },
   }
   for (const [name, answer] of Object.entries(answers)) {
     test(`the error of ${name}`, async (t) => {
       const failing = await startTokenServer()
       t.after(() => failing.close())
       failing.script.push(...Array.from({ length: 20 }, () => answer))
-      const service = initializeTokenService(configAt(failing, { onFailure: 'throw', retry: { attempts: 1 } }))
+      const service = initializeTokenService(
+        configAt(failing, { onFailure: 'throw', retry: { attempts: 1 } }),
+      )
       t.after(() => service.shutdown())
       for (const call of [service.refresh(), service.getAuthHeaders()]) {
-        const error = await call.then(() => assert.fail('no error'), (error) => error)
+        const error = await call.then(
+          () => assert.fail('no error'),
+          (error) => error,
+        )
         assert.ok(error instanceof TokenError, error)
         assertSilent(error, [clientSecret])
       }
@@ -142,7 +170,10 @@ describe('nothing secret is in', () => {
 })
 
 test('a TokenError says in JSON what it knows, and nothing more', () => {
-  const error = new TokenError('ERR_TOKEN_TIMEOUT', 'no answer', { service: 'billing', cause: new Error('inner') })
+  const error = new TokenError('ERR_TOKEN_TIMEOUT', 'no answer', {
+    service: 'billing',
+    cause: new Error('inner'),
+  })
   assert.deepEqual(JSON.parse(JSON.stringify(error)), {
     code: 'ERR_TOKEN_TIMEOUT',
     service: 'billing',

@@ -838,6 +838,7 @@ module.exports = nativeBinding
 module.exports.acquire = nativeBinding.acquire
 module.exports.attach = nativeBinding.attach
 module.exports.clear = nativeBinding.clear
+module.exports.destinations = nativeBinding.destinations
 module.exports.find = nativeBinding.find
 module.exports.headers = nativeBinding.headers
 module.exports.initialize = nativeBinding.initialize

@@ -18,6 +18,9 @@ export declare function attach(id: number): Uint32Array
 /** Forgets the token: `Outcome<null>`. */
 export declare function clear(id: number, revoke: boolean): Promise<string>
 
+/** Where the header of `fetch` may go: `Outcome<{ baseUrl, allowedOrigins }>`. */
+export declare function destinations(id: number): string
+
 /** The number of the live service of this name; of the default one for `null`. */
 export declare function find(service?: string | undefined | null): number | null
 

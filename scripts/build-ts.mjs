@@ -11,7 +11,10 @@ const at = (...path) => join(root, ...path)
 const tsc = join(dirname(createRequire(import.meta.url).resolve('typescript/package.json')), 'bin', 'tsc')
 
 function compile(project) {
-  const { status } = spawnSync(process.execPath, [tsc, '--project', at(project)], { cwd: root, stdio: 'inherit' })
+  const { status } = spawnSync(process.execPath, [tsc, '--project', at(project)], {
+    cwd: root,
+    stdio: 'inherit',
+  })
   if (status !== 0) process.exit(1)
 }
 
@@ -25,7 +28,8 @@ function filesBelow(folder, extension) {
 function checkImports(folder) {
   for (const file of [...filesBelow(folder, '.js'), ...filesBelow(folder, '.d.ts')]) {
     for (const [, specifier] of readFileSync(file, 'utf8').matchAll(/\bfrom ['"](\.[^'"]*)['"]/g)) {
-      if (!/\.(js|json)$/.test(specifier)) throw new Error(`${file} imports ${specifier}: an ES module needs ${specifier}.js`)
+      if (!/\.(js|json)$/.test(specifier))
+        throw new Error(`${file} imports ${specifier}: an ES module needs ${specifier}.js`)
     }
   }
 }
@@ -39,5 +43,6 @@ if (existsSync(at('ts', 'react'))) {
   writeFileSync(at('lib', 'react', 'package.json'), '{ "type": "module" }\n')
   checkImports(at('lib', 'react'))
   const entry = readFileSync(at('lib', 'react', 'index.js'), 'utf8')
-  if (!/^(['"])use client\1/.test(entry)) throw new Error("lib/react/index.js does not begin with 'use client'")
+  if (!/^(['"])use client\1/.test(entry))
+    throw new Error("lib/react/index.js does not begin with 'use client'")
 }

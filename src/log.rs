@@ -14,6 +14,8 @@ use crate::error::{Error, Result};
 /// How much a line matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
+    /// Nothing: for a log, not for a line.
+    Silent,
     /// Something is broken, and somebody should know.
     Error,
     /// Something is wrong, and evertoken copes.
@@ -27,7 +29,8 @@ pub enum Level {
 }
 
 impl Level {
-    const WORDS: [(&'static str, Self); 5] = [
+    const WORDS: [(&'static str, Self); 6] = [
+        ("silent", Self::Silent),
         ("error", Self::Error),
         ("warn", Self::Warn),
         ("info", Self::Info),
@@ -42,11 +45,9 @@ impl Level {
 
     /// Reads the word of `LOG_LEVEL`.
     pub fn parse(word: &str) -> Result<Self> {
-        Self::WORDS
-            .iter()
-            .find(|(known, _)| *known == word)
-            .map(|(_, level)| *level)
-            .ok_or_else(|| Error::config("LOG_LEVEL", "must be one of error, warn, info, debug, trace"))
+        Self::WORDS.iter().find(|(known, _)| *known == word).map(|(_, level)| *level).ok_or_else(|| {
+            Error::config("LOG_LEVEL", "must be one of silent, error, warn, info, debug, trace")
+        })
     }
 }
 

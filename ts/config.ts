@@ -37,13 +37,17 @@ function plainStorage(storage: unknown): Json | undefined {
   if (storage['kind'] === 'prisma') {
     const { client, ...rest } = storage
     if (!isPrismaClient(client)) {
-      throw configError('storage.client', 'must be a Prisma client with a tokenCache model (findUnique, upsert, deleteMany)')
+      throw configError(
+        'storage.client',
+        'must be a Prisma client with a tokenCache model (findUnique, upsert, deleteMany)',
+      )
     }
     return toPlain(rest, 'storage')
   }
   if (storage['kind'] === 'custom') {
     const { store, ...rest } = storage
-    if (!isTokenStore(store)) throw configError('storage.store', 'must have the functions get, set and delete')
+    if (!isTokenStore(store))
+      throw configError('storage.store', 'must have the functions get, set and delete')
     return toPlain(rest, 'storage')
   }
   return toPlain(storage, 'storage')

@@ -1,5 +1,4 @@
 import type { Logger } from '../index'
-import type { Destinations } from './native'
 
 /**
  * What all copies of this package in one JavaScript environment share: bundles and hot reloads evaluate the
@@ -10,8 +9,6 @@ export interface Environment {
   hasPublisher: boolean
   /** The newest logger of each service, by number. */
   loggers: Map<number, { service: string; logger: Logger }>
-  /** Where the header of each service may go, by number. */
-  destinations: Map<number, Destinations>
 }
 
 // A shape of its own under a name of its own: a later version with another shape takes another name.
@@ -20,5 +17,5 @@ const key = Symbol.for('evertoken.environment.1')
 /** This environment. */
 export function environment(): Environment {
   const holder = globalThis as { [key]?: Environment }
-  return (holder[key] ??= { hasPublisher: false, loggers: new Map(), destinations: new Map() })
+  return (holder[key] ??= { hasPublisher: false, loggers: new Map() })
 }

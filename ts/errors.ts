@@ -33,7 +33,11 @@ export class TokenError extends Error {
   }
 }
 
-Object.defineProperty(TokenError.prototype, 'name', { value: 'TokenError', writable: true, configurable: true })
+Object.defineProperty(TokenError.prototype, 'name', {
+  value: 'TokenError',
+  writable: true,
+  configurable: true,
+})
 Object.defineProperty(TokenError.prototype, brand, { value: true })
 
 /** A configuration error that names the field, in the manner of those that the core raises. */

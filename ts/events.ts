@@ -29,7 +29,13 @@ export function listen(tell: (id: number, event: TokenEvent) => void): void {
       if (isPublisher) channel(`evertoken:${event.type}`).publish(event)
     } else if (isPublisher && message.kind === 'log') {
       const to = shared.loggers.get(message.id)
-      if (to) writeLine(to.logger, { service: to.service, level: message.level, message: message.message, fields: message.fields })
+      if (to)
+        writeLine(to.logger, {
+          service: to.service,
+          level: message.level,
+          message: message.message,
+          fields: message.fields,
+        })
     }
   })
   shared.hasPublisher = true

@@ -13,7 +13,11 @@ export interface CredentialSource {
 type Input = string | URL | Request
 
 /** The platform's `fetch` with the header; documented at `TokenService.fetch` in `index.d.ts`. */
-export async function authorizedFetch(source: CredentialSource, input: Input, init?: RequestInit): Promise<Response> {
+export async function authorizedFetch(
+  source: CredentialSource,
+  input: Input,
+  init?: RequestInit,
+): Promise<Response> {
   // A Request as the second argument is allowed, and its properties cannot be copied one by one.
   const [target, options] = init instanceof Request ? [new Request(input, init), {}] : [input, init ?? {}]
   const destinations = source.destinations()
@@ -35,7 +39,10 @@ export async function authorizedFetch(source: CredentialSource, input: Input, in
     later.catch(() => {})
     return response
   }
-  const isReady = await unlessAborted(signal, later.catch(() => false))
+  const isReady = await unlessAborted(
+    signal,
+    later.catch(() => false),
+  )
   const second = isReady ? await unlessAborted(signal, source.credential()) : first
   if (second.generation === null || second.generation === first.generation) return response
   await response.body?.cancel().catch(() => {})

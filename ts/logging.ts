@@ -7,9 +7,15 @@ const formats = ['text', 'json'] as const
 /** How much a log line matters. */
 export type Level = (typeof levels)[number]
 
+/** What pino, winston and others say in the same variable: an application has one `LOG_LEVEL` for all. */
+const synonyms: Record<string, Level | 'silent'> = {
+  fatal: 'error', critical: 'error', warning: 'warn', notice: 'info', http: 'info', verbose: 'debug',
+  silly: 'trace', all: 'trace', silent: 'silent', off: 'silent', none: 'silent',
+}
+
 /** Which lines the core writes or hands over, and how. */
 export interface LogSettings {
-  level: Level
+  level: Level | 'silent'
   format: (typeof formats)[number]
   /** Lines come here as messages, for the configured logger, instead of going to stderr. */
   forward: boolean
@@ -21,17 +27,27 @@ export interface LogSettings {
  *
  * @throws TokenError `ERR_TOKEN_CONFIG` naming the variable that says something else.
  */
-export function logSettings(logger: Logger | undefined, env: Record<string, string | undefined> = process.env): LogSettings {
+export function logSettings(
+  logger: Logger | undefined,
+  env: Record<string, string | undefined> = process.env,
+): LogSettings {
   return {
-    level: word(env, 'LOG_LEVEL', levels) ?? (logger ? 'debug' : 'warn'),
+    level: synonyms[wordOf(env, 'LOG_LEVEL')] ?? word(env, 'LOG_LEVEL', levels) ?? (logger ? 'debug' : 'warn'),
     format: word(env, 'LOG_FORMAT', formats) ?? 'text',
     forward: logger !== undefined,
   }
 }
 
-function word<T extends string>(env: Record<string, string | undefined>, name: string, words: readonly T[]): T | undefined {
-  const text = env[name]?.trim().toLowerCase()
-  if (!text) return undefined
+const wordOf = (env: Record<string, string | undefined>, name: string): string =>
+  env[name]?.trim().toLowerCase() ?? ''
+
+function word<T extends string>(
+  env: Record<string, string | undefined>,
+  name: string,
+  words: readonly T[],
+): T | undefined {
+  const text = wordOf(env, name)
+  if (text === '') return undefined
   const known = words.find((one) => one === text)
   if (known === undefined) throw configError(name, `must be one of ${words.join(', ')}`)
   return known

@@ -41,9 +41,9 @@ export interface Native {
   /** An upstream answered 401 to this generation: whether a later one is ready. */
   rejected(id: number, generation: number): Promise<Outcome<boolean>>
   clear(id: number, revoke: boolean): Promise<Outcome<null>>
+  /** Where the header of `fetch` may go. */
+  destinations(id: number): Outcome<Destinations>
   status(id: number): Outcome<TokenStatus>
-  /** Where the header may go, for a handle of a service that another thread initialised. */
-  destinations?(id: number): Outcome<Destinations>
   shutdown(id: number): Promise<Outcome<null>>
   startScheduler(options: string): Outcome<SchedulerStatus>
   stopScheduler(): Outcome<SchedulerStatus>
@@ -53,8 +53,8 @@ export interface Native {
 }
 
 const functions = [
-  'initialize', 'find', 'attach', 'headers', 'acquire', 'refresh', 'rejected', 'clear', 'status',
-  'shutdown', 'startScheduler', 'stopScheduler', 'schedulerStatus', 'subscribe',
+  'initialize', 'find', 'attach', 'headers', 'acquire', 'refresh', 'rejected', 'clear', 'destinations',
+  'status', 'shutdown', 'startScheduler', 'stopScheduler', 'schedulerStatus', 'subscribe',
 ] as const satisfies readonly (keyof Native)[]
 
 let loaded: Native | undefined

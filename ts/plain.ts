@@ -33,7 +33,8 @@ export function assertObject(value: unknown, name: string): asserts value is Rec
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw configError(name, `must be an object, and is ${kindOf(value)}`)
   }
-  if (!isPlain(value)) throw configError(name, `must be plain data, and is an instance of ${className(value)}`)
+  if (!isPlain(value))
+    throw configError(name, `must be plain data, and is an instance of ${className(value)}`)
 }
 
 function convert(value: unknown, path: string, parents: readonly object[]): Json {
@@ -41,15 +42,18 @@ function convert(value: unknown, path: string, parents: readonly object[]): Json
     case 'boolean':
       return value
     case 'string':
-      if (!value.isWellFormed()) throw configError(path, 'must be Unicode text, and holds half a surrogate pair')
+      if (!value.isWellFormed())
+        throw configError(path, 'must be Unicode text, and holds half a surrogate pair')
       return value
     case 'number':
       if (!Number.isFinite(value)) throw configError(path, `must be a finite number, and is ${value}`)
       return value
     case 'object':
       if (value === null) return null
-      if (parents.includes(value)) throw configError(path, 'must be plain data, and refers back to what holds it')
-      if (parents.length >= maxDepth) throw configError(path, `must not be nested more than ${maxDepth} levels deep`)
+      if (parents.includes(value))
+        throw configError(path, 'must be plain data, and refers back to what holds it')
+      if (parents.length >= maxDepth)
+        throw configError(path, `must not be nested more than ${maxDepth} levels deep`)
       return Array.isArray(value)
         ? value.map((item, index) => convert(item, `${path}.${index}`, [...parents, value]))
         : convertObject(value, path, parents)

@@ -1,6 +1,5 @@
 import type { AuthHeaders, TokenEvent, TokenEventName, TokenStatus } from '../index'
 import { environment } from './environment'
-import { TokenError } from './errors'
 import { authorizedFetch } from './fetch'
 import { Hot } from './hot'
 import { Listeners, type Listener } from './listeners'
@@ -30,6 +29,7 @@ export class TokenService {
   readonly #ended: () => void
   readonly #hot: Hot
   readonly #listeners = new Listeners(this)
+  #destinations: Destinations | undefined
   #ending: Promise<void> | undefined
 
   constructor(core?: CoreService) {
@@ -72,7 +72,8 @@ export class TokenService {
     const source = {
       credential: () => this.#hot.credential(),
       rejected: async (generation: number) => this.#answer(await native().rejected(this.#id, generation)),
-      destinations: () => this.#destinations(),
+      // A service's configuration never changes, so once is enough.
+      destinations: () => (this.#destinations ??= this.#answer(native().destinations(this.#id))),
     }
     return authorizedFetch(source, input, init)
   }
@@ -111,21 +112,6 @@ export class TokenService {
 
   #answer<T>(outcome: Outcome<T>): T {
     return unwrap(outcome, this.name)
-  }
-
-  #destinations(): Destinations {
-    const known = environment().destinations.get(this.#id)
-    if (known) return known
-    const { destinations } = native()
-    if (destinations) return this.#answer(destinations(this.#id))
-    // A service that has ended is refused as one.
-    this.status()
-    throw new TokenError(
-      'ERR_TOKEN_CONFIG',
-      'baseUrl and allowedOrigins of a service that another thread initialised are not known here: call ' +
-        'initializeTokenService with the same configuration in this thread, too',
-      { service: this.name, field: 'baseUrl' },
-    )
   }
 
   #report(event: TokenEvent, error: unknown): void {

@@ -6,7 +6,6 @@ import { listen } from './events'
 import type { Hot } from './hot'
 import { logSettings } from './logging'
 import { native, unwrap } from './native'
-import type { JsonObject } from './plain'
 import { CoreService, hotOf, tell, TokenService } from './service'
 
 /** The name of a service that was given none. */
@@ -37,8 +36,7 @@ export function initializeTokenService(
   isConfiguredInCode = useDatabase === true || Object.values(config ?? {}).some((value) => value !== undefined)
   // The newest call decides which service is the default one, and where its lines go.
   hot = undefined
-  const { destinations, loggers } = environment()
-  destinations.set(id, destinationsFrom(plain))
+  const { loggers } = environment()
   for (const [other, { service }] of loggers) if (service === name) loggers.delete(other)
   if (logger) loggers.set(id, { service: name, logger })
   return handle(id, name)
@@ -98,18 +96,9 @@ function handle(id: number, name: string): TokenService {
 
 function forget(id: number): void {
   handles.delete(id)
-  environment().destinations.delete(id)
 }
 
 function tellHandle(id: number, event: TokenEvent): void {
   const service = handles.get(id)
   if (service) tell(service, event)
-}
-
-function destinationsFrom({ baseUrl, allowedOrigins }: JsonObject): { baseUrl: string | null; allowedOrigins: string[] | null } {
-  // Checked by the core before: texts, and origins that can be read.
-  return {
-    baseUrl: (baseUrl as string | undefined) ?? null,
-    allowedOrigins: allowedOrigins === undefined ? null : ([allowedOrigins].flat() as string[]),
-  }
 }

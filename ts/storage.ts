@@ -29,7 +29,10 @@ export function storageFromDatabase(database: unknown): StorageOptions {
     if (scheme === 'file') return { kind: 'sqlite', path: pathOf(database, scheme, 'database') }
     return (
       fromUrl(database, scheme, 'database') ??
-      refuse('database', `begins with ${scheme}:, and must be a path or begin with sqlite:, file:, postgres: or redis:`)
+      refuse(
+        'database',
+        `begins with ${scheme}:, and must be a path or begin with sqlite:, file:, postgres: or redis:`,
+      )
     )
   }
   if (isPrismaClient(database)) return { kind: 'prisma', client: database }

@@ -81,6 +81,16 @@ pub fn clear(env: &Env, id: u32, revoke: bool) -> Result<Object<'_>> {
     promise(env, async move { host().registry.get(id)?.clear(revoke).await })
 }
 
+/// Where the header of `fetch` may go: `Outcome<{ baseUrl, allowedOrigins }>`.
+#[napi(catch_unwind)]
+pub fn destinations(id: u32) -> String {
+    attempt(|| {
+        let service = host().registry.get(id)?;
+        let config = service.config();
+        Ok(json!({ "baseUrl": config.base_url, "allowedOrigins": config.allowed_origins }))
+    })
+}
+
 /// How things stand: `Outcome<TokenStatus>`.
 #[napi(catch_unwind)]
 pub fn status(id: u32) -> String {

@@ -9,15 +9,17 @@ use crate::error::{Error, ErrorKind, Result};
 
 /// `{"ok": value}` or `{"error": {…}}`.
 pub(super) fn outcome<T: Serialize>(result: Result<T>) -> String {
-    let value = result.and_then(|value| {
-        serde_json::to_value(value)
+    #[derive(Serialize)]
+    struct Success<T> {
+        ok: T,
+    }
+
+    // Written as it is, and not by way of a `Value`, which would sort the fields.
+    let text = result.and_then(|ok| {
+        serde_json::to_string(&Success { ok })
             .map_err(|_| Error::new(ErrorKind::Internal, "an answer could not be written"))
     });
-    match value {
-        Ok(value) => json!({ "ok": value }),
-        Err(error) => json!({ "error": described(&error) }),
-    }
-    .to_string()
+    text.unwrap_or_else(|error| json!({ "error": described(&error) }).to_string())
 }
 
 /// The outcome of `call`; a panic is an error like any other.

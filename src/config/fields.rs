@@ -59,6 +59,11 @@ impl<'f> Fields<'f> {
         self.map.remove(key)
     }
 
+    /// Whether `key` is set, to whatever.
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.map.contains_key(key)
+    }
+
     /// Takes `key` and reads it, or notes that it `must be` something else.
     fn read<T>(
         &mut self,

@@ -70,6 +70,10 @@ pub struct Config {
     pub ca: Vec<String>,
     /// Whether `http` is allowed beyond private addresses.
     pub allow_insecure_http: bool,
+    /// Where relative requests of `fetch` lead, and whither alone its header goes.
+    pub base_url: Option<Url>,
+    /// Whither else; none where it is not said, and then without `base_url` it goes anywhere.
+    pub allowed_origins: Option<Vec<String>>,
     /// After how many failures in a row an alert is raised.
     pub alert_after_failures: u32,
     /// Equal for equal configurations, as far as anything can tell; never printed.

@@ -110,12 +110,9 @@ fn read(f: &mut Fields<'_>) -> Config {
         ca: certificates(f),
         allow_insecure_http,
         alert_after_failures: alerts(f),
-        fingerprint: {
-            // Read by the JavaScript side, which owns `fetch`; checked here with the rest.
-            f.url("baseUrl");
-            origins(f);
-            0
-        },
+        base_url: f.url("baseUrl"),
+        allowed_origins: origins(f),
+        fingerprint: 0,
     }
 }
 
@@ -337,9 +334,11 @@ fn alerts(f: &mut Fields<'_>) -> u32 {
     after
 }
 
-fn origins(f: &mut Fields<'_>) {
-    for text in f.texts("allowedOrigins") {
-        let is_origin = Url::parse(&text).is_ok_and(|url| {
+fn origins(f: &mut Fields<'_>) -> Option<Vec<String>> {
+    let is_set = f.has("allowedOrigins");
+    let texts = f.texts("allowedOrigins");
+    for text in &texts {
+        let is_origin = Url::parse(text).is_ok_and(|url| {
             matches!(url.scheme(), "http" | "https")
                 && url.path() == "/"
                 && url.query().is_none()
@@ -349,6 +348,7 @@ fn origins(f: &mut Fields<'_>) {
             f.fault("allowedOrigins", "must be origins, such as https://api.example.com");
         }
     }
+    is_set.then_some(texts)
 }
 
 /// The fields of `SchedulerOptions`, as far as they are set.

@@ -69,8 +69,11 @@ impl Registry {
             }
             None => services.push((id, service)),
         }
+        // Another may be the default one now.
+        for (_, service) in services.iter() {
+            service.changed();
+        }
         drop(services);
-        self.pulse.send_modify(|count| *count += 1);
         Ok(Initialized { id, name: name.to_string(), created: true })
     }
 
