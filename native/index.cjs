@@ -844,7 +844,6 @@ module.exports.headers = nativeBinding.headers
 module.exports.initialize = nativeBinding.initialize
 module.exports.refresh = nativeBinding.refresh
 module.exports.rejected = nativeBinding.rejected
-module.exports.schedulerStatus = nativeBinding.schedulerStatus
 module.exports.shutdown = nativeBinding.shutdown
 module.exports.startScheduler = nativeBinding.startScheduler
 module.exports.status = nativeBinding.status

@@ -36,9 +36,6 @@ export declare function refresh(id: number): Promise<string>
 /** After a 401 to this generation, whether a later one is there: `Outcome<boolean>`. */
 export declare function rejected(id: number, generation: number): Promise<string>
 
-/** How the scheduler stands: `Outcome<SchedulerStatus>`. */
-export declare function schedulerStatus(): string
-
 /** Ends the service: `Outcome<null>`. */
 export declare function shutdown(id: number): Promise<string>
 

@@ -47,14 +47,13 @@ export interface Native {
   shutdown(id: number): Promise<Outcome<null>>
   startScheduler(options: string): Outcome<SchedulerStatus>
   stopScheduler(): Outcome<SchedulerStatus>
-  schedulerStatus(): Outcome<SchedulerStatus>
   /** Hears messages from now on; never keeps the process alive. */
   subscribe(callback: (message: string) => void): void
 }
 
 const functions = [
   'initialize', 'find', 'attach', 'headers', 'acquire', 'refresh', 'rejected', 'clear', 'destinations',
-  'status', 'shutdown', 'startScheduler', 'stopScheduler', 'schedulerStatus', 'subscribe',
+  'status', 'shutdown', 'startScheduler', 'stopScheduler', 'subscribe',
 ] as const satisfies readonly (keyof Native)[]
 
 let loaded: Native | undefined

@@ -121,12 +121,6 @@ pub fn stop_scheduler() -> String {
     attempt(|| Ok(host().scheduler.stop()))
 }
 
-/// How the scheduler stands: `Outcome<SchedulerStatus>`.
-#[napi(catch_unwind)]
-pub fn scheduler_status() -> String {
-    attempt(|| Ok(host().scheduler.status()))
-}
-
 /// Hears every event and forwarded line from now on, without keeping the process alive.
 #[napi(catch_unwind)]
 pub fn subscribe(callback: Function<'_, String, ()>) -> Result<()> {

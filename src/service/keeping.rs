@@ -89,7 +89,7 @@ impl Service {
         self.report_store_health();
         saved
             .inspect_err(|error| {
-                self.log(|log| log.error(Level::Warn, "the token could not be stored", error));
+                self.log(|log| log.error(Level::Debug, "the token could not be stored", error));
             })
             .ok()
     }

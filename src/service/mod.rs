@@ -191,11 +191,13 @@ impl Service {
     /// Whatever kept the token from being had.
     pub async fn refresh(self: &Arc<Self>) -> Result<()> {
         self.require_credentials()?;
+        let before = self.life().counters.refreshes;
         loop {
             let flight = self.take_off(Why::Asked)?;
-            let was_start = flight.why == Why::Start;
+            let was_own = flight.why == Why::Asked;
             self.end_of(flight).await?;
-            if !was_start {
+            // One that took off for another reason may have found the token good and asked nobody.
+            if was_own || self.life().counters.refreshes > before {
                 return Ok(());
             }
         }

@@ -219,3 +219,25 @@ async fn a_refused_refresh_token_that_another_process_rotated_is_no_reason_to_lo
     assert_eq!(loser.token().await.as_deref(), Some("a2"));
     assert_eq!(loser.server.requests(), 1);
 }
+
+#[tokio::test]
+async fn a_refresh_that_is_asked_for_is_not_satisfied_by_a_look_under_way() {
+    let house = house([token("a1", 3600), token("a2", 3600)]);
+    house.token().await;
+    house.landed().await;
+    let boarding = house.service.life().board(Why::Due, house.clock.now());
+    let Boarding::Begin(look, announce) = boarding else { panic!("another flight is under way") };
+    drop(look);
+    let refresh = tokio::spawn({
+        let service = Arc::clone(&house.service);
+        async move { service.refresh().await }
+    });
+    // The look itself is kept in the service's life; the second is the one who waits.
+    while announce.receiver_count() < 2 {
+        tokio::task::yield_now().await;
+    }
+    house.service.life().flight = None;
+    announce.send_replace(Some(Ok(())));
+    refresh.await.unwrap().unwrap();
+    assert_eq!(house.at_once().as_deref(), Some("a2"));
+}
