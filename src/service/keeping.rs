@@ -3,7 +3,7 @@
 use super::Service;
 use super::attempt::entry;
 use super::life::{Held, Source};
-use crate::domain::{Generation, Timestamp, TokenSet};
+use crate::domain::{Timestamp, TokenSet};
 use crate::log::Level;
 use crate::store::{Record, Revision};
 
@@ -18,13 +18,13 @@ impl Service {
 
     fn adopt(&self, record: Record, revision: Revision, epoch: u64, started: Timestamp) -> bool {
         let now = self.clock.now();
-        let generation = Generation(record.generation);
         let lifetime = self.lifetime(record.issued_at, record.expires_at);
         let is_usable = lifetime.is_usable(now);
         {
             let mut life = self.life();
             let is_later = life.held.as_ref().is_none_or(|held| {
-                generation > held.generation || (!held.tokens.lifetime.is_usable(now) && is_usable)
+                held.revision.is_none_or(|held| revision.is_later_than(held))
+                    || (!held.tokens.lifetime.is_usable(now) && is_usable)
             });
             // What was read before a `clear` is not brought back.
             if !is_later || life.epoch != epoch {
@@ -37,6 +37,7 @@ impl Service {
                 refresh_token: record.refresh_token,
                 lifetime,
             };
+            let generation = life.generation.next();
             life.hold(Held { tokens, generation, source: Source::Store, strategy, revision: Some(revision) });
             if is_usable {
                 life.counters.store_hits += 1;
@@ -83,7 +84,6 @@ impl Service {
             expires_at: held.tokens.lifetime.expires_at(),
             last_used: now,
             strategy: held.strategy.as_ref().and_then(|strategy| serde_json::to_value(strategy).ok()),
-            generation: held.generation.0,
         };
         let saved = self.vault.save(&record, expected).await;
         self.report_store_health();

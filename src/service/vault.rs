@@ -60,9 +60,9 @@ impl Vault {
         self.watched(async {
             let mut expected = expected;
             for _ in 0..SAVES {
-                match self.store.save(&self.service, record, expected).await? {
+                match self.store.save(&self.service, record, expected, None).await? {
                     Saved::Stored(revision) => return Ok(revision),
-                    Saved::Conflict => {
+                    Saved::Conflict | Saved::Fenced => {
                         expected = self.store.load(&self.service).await?.record.map(|(_, revision)| revision);
                     }
                 }

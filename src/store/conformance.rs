@@ -2,11 +2,14 @@
 
 use std::future::Future;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::json;
 use tempfile::TempDir;
 
-use super::{FileStore, MemoryStore, Record, Revision, Saved, SealedStore, Store};
+use super::{
+    Claim, Fence, FileStore, Grant, Leasing, MemoryStore, Owner, Record, Revision, Saved, SealedStore, Store,
+};
 use crate::crypto::KeyRing;
 use crate::domain::{AccessToken, Scheme, Secret, ServiceName, Timestamp};
 
@@ -44,10 +47,28 @@ impl Fixture {
         token: &str,
         expected: Option<Revision>,
     ) -> Option<Revision> {
-        match self.store.save(service, &some_record(token), expected).await.unwrap() {
+        match self.store.save(service, &some_record(token), expected, None).await.unwrap() {
             Saved::Stored(revision) => Some(revision),
             Saved::Conflict => None,
+            Saved::Fenced => panic!("there was no fence"),
         }
+    }
+
+    /// The fence of a lease that `who` gets at a second, for ten seconds.
+    async fn leased(&self, who: Owner, second: f64) -> Option<Fence> {
+        self.granted(who, second).await.map(|grant| grant.fence)
+    }
+
+    async fn granted(&self, who: Owner, second: f64) -> Option<Grant> {
+        match self.store.lease(&service("a"), &claim(who, second)).await.unwrap() {
+            Leasing::Granted(grant) => Some(grant),
+            Leasing::Held(_) => None,
+            Leasing::Unknown => panic!("this store has leases"),
+        }
+    }
+
+    async fn saved_under(&self, fence: Fence, token: &str, expected: Option<Revision>) -> Saved {
+        self.store.save(&service("a"), &some_record(token), expected, Some(fence)).await.unwrap()
     }
 
     async fn token(&self, service: &ServiceName) -> Option<String> {
@@ -67,8 +88,11 @@ pub(super) fn some_record(token: &str) -> Record {
         expires_at: Timestamp::from_second(1_800_003_600.5),
         last_used: Timestamp::from_second(1_800_000_001.0),
         strategy: Some(json!({ "grant": "login", "endpoint": "https://api.example/login" })),
-        generation: 7,
     }
+}
+
+fn claim(owner: Owner, second: f64) -> Claim {
+    Claim { owner, now: Timestamp::from_second(1_800_000_000.0 + second), length: Duration::from_secs(10) }
 }
 
 pub(super) fn service(name: &str) -> ServiceName {
@@ -78,7 +102,7 @@ pub(super) fn service(name: &str) -> ServiceName {
 async fn an_empty_store_has_no_record(f: Fixture) {
     assert_eq!(f.token(&service("a")).await, None);
     f.store.remove(&service("a")).await.unwrap();
-    f.place.set_aside(&service("a"), Revision(1)).await.unwrap();
+    f.place.set_aside(&service("a"), Revision { number: 1, digest: 1 }).await.unwrap();
     assert_eq!(f.token(&service("a")).await, None);
 }
 
@@ -94,12 +118,11 @@ async fn a_record_comes_back_as_it_was_saved(f: Fixture) {
     assert_eq!(found.expires_at, record.expires_at);
     assert_eq!(found.last_used, record.last_used);
     assert_eq!(found.strategy, record.strategy);
-    assert_eq!(found.generation, record.generation);
 }
 
 async fn what_a_record_lacks_it_lacks_when_it_comes_back(f: Fixture) {
     let record = Record { refresh_token: None, strategy: None, ..some_record("one") };
-    f.store.save(&service("a"), &record, None).await.unwrap();
+    f.store.save(&service("a"), &record, None, None).await.unwrap();
     let (found, _) = f.store.load(&service("a")).await.unwrap().record.unwrap();
     assert!(found.refresh_token.is_none() && found.strategy.is_none());
 }
@@ -116,6 +139,147 @@ async fn a_save_replaces_the_revision_it_saw_and_no_other(f: Fixture) {
     assert_ne!(first, second);
     assert_eq!(f.saved(&service("a"), "three", Some(first)).await, None);
     assert_eq!(f.token(&service("a")).await.as_deref(), Some("two"));
+}
+
+async fn every_save_is_later_than_those_before_it_removals_or_not(f: Fixture) {
+    let mut last = f.saved(&service("a"), "one", None).await.unwrap();
+    for round in 0..3 {
+        let next = f.saved(&service("a"), "one", Some(last)).await.unwrap();
+        assert!(next.is_later_than(last) && !last.is_later_than(next) && !next.is_later_than(next));
+        let found = f.store.load(&service("a")).await.unwrap().record.unwrap().1;
+        assert_eq!(found, next);
+        f.store.remove(&service("a")).await.unwrap();
+        let record = Record {
+            last_used: some_record("one").last_used.plus(Duration::from_secs(60 * (round + 1))),
+            ..some_record("one")
+        };
+        let Saved::Stored(first) = f.store.save(&service("a"), &record, None, None).await.unwrap() else {
+            panic!("there was no record")
+        };
+        assert!(first.is_later_than(next));
+        last = first;
+    }
+}
+
+async fn an_edit_by_hand_is_a_later_revision(f: Fixture) {
+    let first = f.saved(&service("a"), "one", None).await.unwrap();
+    let edited = Revision { digest: first.digest ^ 1, ..first };
+    assert!(edited.is_later_than(first));
+}
+
+async fn a_lease_is_one_owners_until_it_is_over(f: Fixture) {
+    let (one, two) = (Owner::random(), Owner::random());
+    let first = f.leased(one, 0.0).await.unwrap();
+    assert_eq!(f.leased(two, 9.999).await, None);
+    let second = f.leased(two, 10.0).await.unwrap();
+    assert!(second > first);
+    assert_eq!(f.leased(one, 11.0).await, None);
+}
+
+async fn a_lease_needs_no_record_and_is_no_record(f: Fixture) {
+    f.leased(Owner::random(), 0.0).await.unwrap();
+    assert_eq!(f.token(&service("a")).await, None);
+}
+
+async fn services_have_leases_of_their_own(f: Fixture) {
+    f.leased(Owner::random(), 0.0).await.unwrap();
+    let other = f.store.lease(&service("b"), &claim(Owner::random(), 0.0)).await.unwrap();
+    assert!(matches!(other, Leasing::Granted(_)));
+}
+
+async fn its_owner_takes_a_lease_again_under_a_new_fence(f: Fixture) {
+    let one = Owner::random();
+    let first = f.leased(one, 0.0).await.unwrap();
+    let second = f.leased(one, 1.0).await.unwrap();
+    assert!(second > first);
+    assert_eq!(f.saved_under(first, "late", None).await, Saved::Fenced);
+    assert!(!f.store.renew(&service("a"), &claim(one, 2.0), first).await.unwrap());
+    assert!(matches!(f.saved_under(second, "in-time", None).await, Saved::Stored(_)));
+}
+
+async fn a_renewed_lease_lasts_from_its_renewal(f: Fixture) {
+    let (one, two) = (Owner::random(), Owner::random());
+    let fence = f.leased(one, 0.0).await.unwrap();
+    assert!(f.store.renew(&service("a"), &claim(one, 5.0), fence).await.unwrap());
+    assert_eq!(f.leased(two, 14.999).await, None);
+    f.leased(two, 15.0).await.unwrap();
+    assert!(!f.store.renew(&service("a"), &claim(one, 16.0), fence).await.unwrap());
+}
+
+async fn a_released_lease_is_free_at_once_and_only_its_own_fence_releases_it(f: Fixture) {
+    let (one, two) = (Owner::random(), Owner::random());
+    let fence = f.leased(one, 0.0).await.unwrap();
+    f.store.release(&service("a"), Fence(fence.0 - 1), None).await.unwrap();
+    f.store.release(&service("b"), fence, None).await.unwrap();
+    assert_eq!(f.leased(two, 1.0).await, None);
+    f.store.release(&service("a"), fence, None).await.unwrap();
+    f.leased(two, 1.0).await.unwrap();
+    f.store.release(&service("a"), fence, None).await.unwrap();
+    assert_eq!(f.leased(one, 2.0).await, None);
+}
+
+async fn a_late_save_of_a_former_holder_is_refused(f: Fixture) {
+    let (stalled, heir) = (Owner::random(), Owner::random());
+    let late = f.leased(stalled, 0.0).await.unwrap();
+    let fence = f.leased(heir, 10.0).await.unwrap();
+    assert_eq!(f.saved_under(late, "late", None).await, Saved::Fenced);
+    let Saved::Stored(revision) = f.saved_under(fence, "newer", None).await else { panic!("it was refused") };
+    assert_eq!(f.saved_under(late, "late", Some(revision)).await, Saved::Fenced);
+    assert_eq!(f.token(&service("a")).await.as_deref(), Some("newer"));
+}
+
+async fn a_save_under_a_fence_ends_the_lease_and_a_conflict_does_not(f: Fixture) {
+    let seen = f.saved(&service("a"), "one", None).await.unwrap();
+    let (one, two) = (Owner::random(), Owner::random());
+    let fence = f.leased(one, 0.0).await.unwrap();
+    assert_eq!(f.saved_under(fence, "two", None).await, Saved::Conflict);
+    assert_eq!(f.leased(two, 1.0).await, None);
+    assert!(matches!(f.saved_under(fence, "two", Some(seen)).await, Saved::Stored(_)));
+    f.leased(two, 1.0).await.unwrap();
+    assert_eq!(f.token(&service("a")).await.as_deref(), Some("two"));
+}
+
+async fn a_removal_ends_the_lease_so_that_what_its_holder_brings_is_not_stored(f: Fixture) {
+    let fence = f.leased(Owner::random(), 0.0).await.unwrap();
+    f.store.remove(&service("a")).await.unwrap();
+    assert_eq!(f.saved_under(fence, "late", None).await, Saved::Fenced);
+    assert!(f.leased(Owner::random(), 1.0).await.unwrap() > fence);
+}
+
+async fn a_note_goes_to_the_next_holders_until_a_save(f: Fixture) {
+    let (one, two) = (Owner::random(), Owner::random());
+    let grant = f.granted(one, 0.0).await.unwrap();
+    assert!(grant.note.is_none());
+    f.store.release(&service("a"), grant.fence, Some(Secret::new("refused"))).await.unwrap();
+    let grant = f.granted(two, 1.0).await.unwrap();
+    assert_eq!(grant.note.as_ref().map(Secret::expose), Some("refused"));
+    // This holder dies without a word, and the note stays.
+    let grant = f.granted(one, 20.0).await.unwrap();
+    assert_eq!(grant.note.as_ref().map(Secret::expose), Some("refused"));
+    f.saved_under(grant.fence, "one", None).await;
+    assert!(f.granted(two, 21.0).await.unwrap().note.is_none());
+}
+
+async fn a_clock_set_back_by_a_day_does_not_hold_a_lease_for_a_day(f: Fixture) {
+    let (one, two) = (Owner::random(), Owner::random());
+    let first = f.leased(one, 86_400.0).await.unwrap();
+    let second = f.leased(two, 0.0).await.unwrap();
+    assert!(second > first, "the fence grows whatever the clock says");
+}
+
+async fn of_claimants_at_once_one_gets_the_lease(f: Fixture) {
+    let f = Arc::new(f);
+    let claimants: Vec<_> = (0..8)
+        .map(|_| {
+            let f = Arc::clone(&f);
+            crate::runtime::spawn(async move { f.leased(Owner::random(), 0.0).await }).unwrap()
+        })
+        .collect();
+    let mut granted = 0;
+    for claimant in claimants {
+        granted += usize::from(claimant.await.unwrap().is_some());
+    }
+    assert_eq!(granted, 1);
 }
 
 async fn a_removed_record_is_gone_and_its_revision_never_comes_again(f: Fixture) {
@@ -181,7 +345,7 @@ async fn a_damaged_sealed_record_is_set_aside_with_one_warning(f: Fixture) {
     f.saved(&service("a"), "one", None).await.unwrap();
     let (mut row, revision) = f.place.load(&service("a")).await.unwrap().unwrap();
     row.token = Secret::new("et1.k.AAAAAAAA.AAAA");
-    f.place.save(&service("a"), &row, Some(revision)).await.unwrap();
+    f.place.save(&service("a"), &row, Some(revision), None).await.unwrap();
     let loaded = f.store.load(&service("a")).await.unwrap();
     assert!(loaded.record.is_none());
     assert_eq!(loaded.warning.unwrap().kind(), crate::error::ErrorKind::Decrypt);
@@ -195,13 +359,13 @@ async fn a_plain_token_put_there_by_hand_is_used(f: Fixture) {
     let (mut row, revision) = f.place.load(&service("a")).await.unwrap().unwrap();
     row.token = Secret::new("Bearer by-hand");
     row.refresh_token = None;
-    f.place.save(&service("a"), &row, Some(revision)).await.unwrap();
+    f.place.save(&service("a"), &row, Some(revision), None).await.unwrap();
     assert_eq!(f.token(&service("a")).await.as_deref(), Some("by-hand"));
 }
 
 /// A case ends, or its store hangs.
 async fn in_time(case: impl Future<Output = ()>) {
-    tokio::time::timeout(std::time::Duration::from_secs(30), case).await.unwrap();
+    tokio::time::timeout(Duration::from_secs(30), case).await.unwrap();
 }
 
 macro_rules! cases {
@@ -220,6 +384,20 @@ macro_rules! conformance {
                 what_a_record_lacks_it_lacks_when_it_comes_back
                 a_first_save_does_not_overwrite_a_record
                 a_save_replaces_the_revision_it_saw_and_no_other
+                every_save_is_later_than_those_before_it_removals_or_not
+                an_edit_by_hand_is_a_later_revision
+                a_lease_is_one_owners_until_it_is_over
+                a_lease_needs_no_record_and_is_no_record
+                services_have_leases_of_their_own
+                its_owner_takes_a_lease_again_under_a_new_fence
+                a_renewed_lease_lasts_from_its_renewal
+                a_released_lease_is_free_at_once_and_only_its_own_fence_releases_it
+                a_late_save_of_a_former_holder_is_refused
+                a_save_under_a_fence_ends_the_lease_and_a_conflict_does_not
+                a_removal_ends_the_lease_so_that_what_its_holder_brings_is_not_stored
+                a_note_goes_to_the_next_holders_until_a_save
+                a_clock_set_back_by_a_day_does_not_hold_a_lease_for_a_day
+                of_claimants_at_once_one_gets_the_lease
                 a_removed_record_is_gone_and_its_revision_never_comes_again
                 a_record_set_aside_is_not_loaded_and_makes_room_for_the_next
                 a_record_written_meanwhile_is_not_set_aside

@@ -1,8 +1,7 @@
 //! One JSON file, shared by any number of services and processes.
 
-mod disk;
 mod document;
-mod lock;
+mod leases;
 #[cfg(test)]
 mod tests;
 
@@ -12,18 +11,19 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 
-use super::{Revision, Row, Saved, Store};
-use crate::domain::ServiceName;
+use super::disk::{self, Content};
+use super::lock::Lock;
+use super::{Claim, Fence, Leasing, Revision, Row, Saved, Store};
+use crate::domain::{Secret, ServiceName};
 use crate::error::{Error, ErrorKind, Result};
 use crate::runtime;
 
-use disk::Content;
 use document::{Document, Fault, Found};
-use lock::Lock;
+use leases::{Leases, SignsOfLife};
 
 /// Records in a file of mode 0600, replaced as a whole at each write: a crash leaves the old content or the
 /// new. Reads take no lock; a write reads, changes and replaces under an advisory lock on `<name>.lock`, so
-/// that processes sharing the file lose nothing of each other's. A damaged file is renamed to
+/// that processes sharing the file lose nothing of each other's; that file also holds the leases. A damaged file is renamed to
 /// `<name>.corrupt-<time>`, with a warning, and the store goes on empty.
 #[derive(Debug)]
 pub struct FileStore {
@@ -35,6 +35,7 @@ struct Place {
     configured: PathBuf,
     /// Made absolute at once: a later change of the working directory moves no store.
     path: PathBuf,
+    signs: SignsOfLife,
     warnings: Mutex<Vec<Error>>,
     is_swept: AtomicBool,
     said_unlocked: AtomicBool,
@@ -47,6 +48,7 @@ impl FileStore {
         let path = std::path::absolute(&configured).unwrap_or_else(|_| configured.clone());
         let place = Place {
             configured,
+            signs: SignsOfLife::new(&path),
             path,
             warnings: Mutex::default(),
             is_swept: AtomicBool::new(false),
@@ -79,26 +81,26 @@ impl Store for FileStore {
         self.run(move |place| place.load(&service)).await
     }
 
-    async fn save(&self, service: &ServiceName, row: &Row, expected: Option<Revision>) -> Result<Saved> {
+    async fn save(
+        &self,
+        service: &ServiceName,
+        row: &Row,
+        expected: Option<Revision>,
+        fence: Option<Fence>,
+    ) -> Result<Saved> {
         let (service, row) = (service.clone(), row.clone());
-        self.run(move |place| {
-            place.change(|document| {
-                if document.revision(&service) != expected {
-                    return (false, Saved::Conflict);
-                }
-                (true, Saved::Stored(document.put(&service, &row)))
-            })
-        })
-        .await
+        self.run(move |place| place.save(&service, &row, expected, fence)).await
     }
 
     async fn remove(&self, service: &ServiceName) -> Result<()> {
         let service = service.clone();
         self.run(move |place| {
-            if place.read()?.is_none() {
+            if !place.is_begun()? {
                 return Ok(());
             }
-            place.change(|document| (document.remove(&service), ()))
+            let lock = place.open()?;
+            place.change(&lock, |document| document.remove(&service))?;
+            Leases::read(&lock).end(&service, None, &place.signs)
         })
         .await
     }
@@ -106,10 +108,34 @@ impl Store for FileStore {
     async fn set_aside(&self, service: &ServiceName, seen: Revision) -> Result<()> {
         let service = service.clone();
         self.run(move |place| {
-            if place.read()?.is_none() {
+            if !place.is_begun()? {
                 return Ok(());
             }
-            place.change(|document| (document.set_aside(&service, seen), ()))
+            place.change(&place.open()?, |document| document.set_aside(&service, seen)).map(drop)
+        })
+        .await
+    }
+
+    async fn lease(&self, service: &ServiceName, claim: &Claim) -> Result<Leasing> {
+        let (service, claim) = (service.clone(), *claim);
+        self.run(move |place| {
+            let lock = place.open()?;
+            let taken = Leases::read(&lock).take(&service, &claim, &place.signs)?;
+            Ok(taken.map_or_else(Leasing::Held, Leasing::Granted))
+        })
+        .await
+    }
+
+    async fn renew(&self, service: &ServiceName, claim: &Claim, fence: Fence) -> Result<bool> {
+        let (service, claim) = (service.clone(), *claim);
+        self.run(move |place| Leases::read(&place.open()?).renew(&service, &claim, fence)).await
+    }
+
+    async fn release(&self, service: &ServiceName, fence: Fence, note: Option<Secret>) -> Result<()> {
+        let service = service.clone();
+        self.run(move |place| {
+            let lock = place.open()?;
+            Leases::read(&lock).end(&service, Some((fence, note)), &place.signs)
         })
         .await
     }
@@ -132,10 +158,7 @@ impl Place {
         match document.find(service, content.written) {
             Some(Found::Row(row, revision)) => Ok(Some((row, revision))),
             Some(Found::Malformed(revision)) => {
-                let moved = self.change(|document| {
-                    let moved = document.set_aside(service, revision);
-                    (moved, moved)
-                })?;
+                let moved = self.change(&self.open()?, |document| document.set_aside(service, revision))?;
                 if moved {
                     let path = self.path.display();
                     self.warn(format!("the record of {service} in {path} is malformed: it was set aside"));
@@ -146,19 +169,57 @@ impl Place {
         }
     }
 
-    /// Reads, changes and, where `change` says so, replaces the file, while nobody else does.
-    fn change<T>(&self, change: impl FnOnce(&mut Document) -> (bool, T)) -> Result<T> {
+    fn save(
+        &self,
+        service: &ServiceName,
+        row: &Row,
+        expected: Option<Revision>,
+        fence: Option<Fence>,
+    ) -> Result<Saved> {
+        let lock = self.open()?;
+        let mut leases = Leases::read(&lock);
+        if fence.is_some_and(|fence| !leases.is_under(service, fence)) {
+            return Ok(Saved::Fenced);
+        }
+        let mut saved = Saved::Conflict;
+        self.change(&lock, |document| {
+            let is_expected = document.revision(service) == expected;
+            if is_expected {
+                saved = Saved::Stored(document.put(service, row));
+            }
+            is_expected
+        })?;
+        if let (Some(fence), Saved::Stored(_)) = (fence, saved) {
+            // The record is stored: a lease that cannot be ended now ends by itself.
+            let _ = leases.end(service, Some((fence, None)), &self.signs);
+        }
+        Ok(saved)
+    }
+
+    /// Whether there is anything of ours.
+    fn is_begun(&self) -> Result<bool> {
+        Ok(disk::has_lock_file(&self.path) || self.read()?.is_some())
+    }
+
+    /// The lock, for whatever is to be changed; what the dead left behind is swept once.
+    fn open(&self) -> Result<Lock> {
         disk::make_directory(&self.path)?;
         let lock = self.lock()?;
-        let mut document = self.read_or_set_aside(&lock)?;
         if lock.is_exclusive() && !self.is_swept.swap(true, Ordering::Relaxed) {
             disk::remove_leftovers(&self.path);
+            self.signs.sweep(&Leases::read(&lock));
         }
-        let (is_changed, value) = change(&mut document);
+        Ok(lock)
+    }
+
+    /// Reads, changes and, where `change` says so, replaces the file; whether it did.
+    fn change(&self, lock: &Lock, change: impl FnOnce(&mut Document) -> bool) -> Result<bool> {
+        let mut document = self.read_or_set_aside(lock)?;
+        let is_changed = change(&mut document);
         if is_changed {
             disk::replace(&self.path, &document.to_text())?;
         }
-        Ok(value)
+        Ok(is_changed)
     }
 
     /// What is in the file; one that cannot be read as a document is renamed, and the store begins anew.

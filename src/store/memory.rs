@@ -5,8 +5,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 
-use super::{Revision, Row, Saved, Store};
-use crate::domain::ServiceName;
+use super::lease::Lease;
+use super::{Claim, Fence, Leasing, Revision, Row, Saved, Store};
+use crate::domain::{Secret, ServiceName};
 use crate::error::Result;
 
 /// Records in this process's memory.
@@ -17,8 +18,9 @@ pub struct MemoryStore {
 
 #[derive(Debug, Default)]
 struct State {
-    last_revision: u64,
+    last_number: Option<u64>,
     records: HashMap<ServiceName, (Row, Revision)>,
+    leases: HashMap<ServiceName, Lease>,
     aside: HashMap<ServiceName, Row>,
 }
 
@@ -47,19 +49,39 @@ impl Store for MemoryStore {
         Ok(self.state().records.get(service).cloned())
     }
 
-    async fn save(&self, service: &ServiceName, row: &Row, expected: Option<Revision>) -> Result<Saved> {
+    async fn save(
+        &self,
+        service: &ServiceName,
+        row: &Row,
+        expected: Option<Revision>,
+        fence: Option<Fence>,
+    ) -> Result<Saved> {
         let mut state = self.state();
+        if fence.is_some_and(|fence| !state.leases.get(service).is_some_and(|lease| lease.is_under(fence))) {
+            return Ok(Saved::Fenced);
+        }
         if state.records.get(service).map(|(_, revision)| *revision) != expected {
             return Ok(Saved::Conflict);
         }
-        state.last_revision += 1;
-        let revision = Revision(state.last_revision);
+        let number = Revision::number_after(state.last_number, row.last_used);
+        state.last_number = Some(number);
+        let revision = Revision::new(number, row);
         state.records.insert(service.clone(), (row.clone(), revision));
+        if fence.is_some()
+            && let Some(lease) = state.leases.get_mut(service)
+        {
+            lease.end(None);
+        }
         Ok(Saved::Stored(revision))
     }
 
     async fn remove(&self, service: &ServiceName) -> Result<()> {
-        self.state().records.remove(service);
+        let mut state = self.state();
+        state.records.remove(service);
+        if let Some(lease) = state.leases.get_mut(service) {
+            let note = lease.note.take();
+            lease.end(note);
+        }
         Ok(())
     }
 
@@ -69,6 +91,31 @@ impl Store for MemoryStore {
             && let Some((row, _)) = state.records.remove(service)
         {
             state.aside.insert(service.clone(), row);
+        }
+        Ok(())
+    }
+
+    async fn lease(&self, service: &ServiceName, claim: &Claim) -> Result<Leasing> {
+        let mut state = self.state();
+        let last = state.leases.get(service);
+        if let Some(lease) = last.filter(|lease| lease.is_held_against(claim)) {
+            return Ok(Leasing::Held(lease.fence));
+        }
+        let lease = Lease::granted(last, claim);
+        let grant = lease.grant();
+        state.leases.insert(service.clone(), lease);
+        Ok(Leasing::Granted(grant))
+    }
+
+    async fn renew(&self, service: &ServiceName, claim: &Claim, fence: Fence) -> Result<bool> {
+        let mut state = self.state();
+        let lease = state.leases.get_mut(service).filter(|lease| lease.is_under(fence));
+        Ok(lease.map(|lease| lease.renew(claim)).is_some())
+    }
+
+    async fn release(&self, service: &ServiceName, fence: Fence, note: Option<Secret>) -> Result<()> {
+        if let Some(lease) = self.state().leases.get_mut(service).filter(|lease| lease.is_under(fence)) {
+            lease.end(note);
         }
         Ok(())
     }

@@ -1,7 +1,10 @@
 //! Where a token rests between processes and restarts: the trait, one file a place, the sealing decorator,
 //! and one conformance suite that every store passes.
 
+mod disk;
 mod file;
+mod lease;
+mod lock;
 mod memory;
 mod record;
 mod sealed;
@@ -12,11 +15,12 @@ mod conformance;
 use async_trait::async_trait;
 
 pub use file::FileStore;
+pub use lease::{Claim, Fence, Grant, Leasing, Owner};
 pub use memory::MemoryStore;
 pub use record::{Record, Revision, Row};
 pub use sealed::{Loaded, SealedStore};
 
-use crate::domain::ServiceName;
+use crate::domain::{Secret, ServiceName};
 use crate::error::{Error, Result};
 
 /// How a compare-and-swap ended.
@@ -26,14 +30,17 @@ pub enum Saved {
     Stored(Revision),
     /// Another writer was there first; nothing was changed. Load again, and decide anew.
     Conflict,
+    /// The lease it was to be saved under is another's by now, or was ended by a removal; nothing was changed.
+    Fenced,
 }
 
-/// A place for one record per service. It knows nothing of keys: texts arrive sealed.
+/// A place for one record per service, and for the lease that decides which process asks for the next one. It
+/// knows nothing of keys: texts arrive sealed.
 ///
 /// Every error is of kind `Storage` and heals by itself or by a person's hand; none holds a part of a record.
 #[async_trait]
 pub trait Store: Send + Sync + 'static {
-    /// The word in the status: `memory`, `file`.
+    /// The word in the status: `memory`, `file`, `sqlite`.
     fn kind(&self) -> &'static str;
 
     /// The place, without credentials.
@@ -42,16 +49,49 @@ pub trait Store: Send + Sync + 'static {
     /// The record of a service and its revision; `None` when there is none.
     async fn load(&self, service: &ServiceName) -> Result<Option<(Row, Revision)>>;
 
-    /// Stores a record if the stored one still has the revision `expected`; with `None`, if there is none.
-    /// A revision is never used twice, not even after a removal.
-    async fn save(&self, service: &ServiceName, row: &Row, expected: Option<Revision>) -> Result<Saved>;
+    /// Stores a record if the stored one still has the revision `expected`; with `None`, if there is none. The
+    /// new revision is later than every one before it: [`Revision::after`] the one stored last, as far as that
+    /// is known, at the record's `last_used`.
+    ///
+    /// With a fence, it stores only while that lease is neither over nor another's, and thereby ends it: the
+    /// lease is free, and its note is gone.
+    async fn save(
+        &self,
+        service: &ServiceName,
+        row: &Row,
+        expected: Option<Revision>,
+        fence: Option<Fence>,
+    ) -> Result<Saved>;
 
-    /// Removes a service's record, whatever its revision; to remove none is no error.
+    /// Removes a service's record, whatever its revision, and ends a lease under way, so that what its holder
+    /// brings is not stored; to remove none is no error.
     async fn remove(&self, service: &ServiceName) -> Result<()>;
 
     /// Moves a record that cannot be used out of the way of the next save, and keeps it for a person to look
     /// at. It is never loaded again. A record of another revision than `seen` was written meanwhile: it stays.
     async fn set_aside(&self, service: &ServiceName, seen: Revision) -> Result<()>;
+
+    /// Takes the lease of a service, where it is free, over, or the claimant's own; its fence is then a new one.
+    /// The lease of a holder that is known to be dead is free. It needs no record to be there.
+    ///
+    /// A store without leases says so; its processes then find each other's tokens, and may ask at once.
+    async fn lease(&self, service: &ServiceName, claim: &Claim) -> Result<Leasing> {
+        let _ = (service, claim);
+        Ok(Leasing::Unknown)
+    }
+
+    /// Makes the lease last from `claim`'s moment on; `false` when it is another's by now, or was ended.
+    async fn renew(&self, service: &ServiceName, claim: &Claim, fence: Fence) -> Result<bool> {
+        let _ = (service, claim, fence);
+        Ok(false)
+    }
+
+    /// Ends the lease, if it still is this one, and leaves `note` for whoever takes the next one. The note is
+    /// sealed, and is kept until a save under a fence, or another release, replaces it.
+    async fn release(&self, service: &ServiceName, fence: Fence, note: Option<Secret>) -> Result<()> {
+        let _ = (service, fence, note);
+        Ok(())
+    }
 
     /// What a person should know of that cost no operation its success (a damaged file set aside), each
     /// handed out once.

@@ -1,10 +1,46 @@
 //! What is stored of a service.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
+
 use crate::domain::{AccessToken, Scheme, Secret, Timestamp};
 
-/// Tells two states of a record apart. It has no order: a greater one is not a later one.
+/// Tells the states of a record apart, and which of two is the later one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Revision(pub u64);
+pub struct Revision {
+    /// Numbers the writes of evertoken; it only grows.
+    pub number: u64,
+    /// Of the content: a person's edit keeps the number, and is another revision all the same.
+    pub digest: u64,
+}
+
+impl Revision {
+    /// The revision of a row that is written with this number.
+    pub fn new(number: u64, row: &Row) -> Self {
+        let mut hasher = DefaultHasher::new();
+        let times = [row.created_at, row.expires_at].map(Timestamp::as_millisecond);
+        (row.token.expose(), row.refresh_token.as_ref().map(Secret::expose), row.token_type.as_str(), times)
+            .hash(&mut hasher);
+        Self { number, digest: hasher.finish() }
+    }
+
+    /// The number of the write after `last`. It is never below the time of the write, so that it also grows
+    /// where the last record is gone, or lost.
+    pub fn number_after(last: Option<u64>, now: Timestamp) -> u64 {
+        next_number(last, now)
+    }
+
+    /// Whether this was written after `other`: by evertoken, or by a person over it.
+    pub fn is_later_than(self, other: Self) -> bool {
+        self.number > other.number || (self.number == other.number && self.digest != other.digest)
+    }
+}
+
+/// Numbers that grow by one, by the milliseconds of the clock where that is further, and stay within what
+/// every reader of JSON keeps exactly.
+pub(super) fn next_number(last: Option<u64>, now: Timestamp) -> u64 {
+    let time = u64::try_from(now.as_millisecond()).unwrap_or_default();
+    last.map_or(time, |last| time.max(last.saturating_add(1))).min((1 << 53) - 1)
+}
 
 /// A token and what is remembered with it.
 #[derive(Clone, Debug)]
@@ -23,8 +59,6 @@ pub struct Record {
     pub last_used: Timestamp,
     /// What worked to get it: opaque here, and without a secret.
     pub strategy: Option<serde_json::Value>,
-    /// Counts the service's tokens.
-    pub generation: u32,
 }
 
 /// A [`Record`] as it is stored: its two secrets are sealed, or are plain where a person put them by hand or
@@ -45,6 +79,4 @@ pub struct Row {
     pub last_used: Timestamp,
     /// What worked to get it.
     pub strategy: Option<serde_json::Value>,
-    /// Counts the service's tokens.
-    pub generation: u32,
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Record, Revision, Row, Saved, Store};
+use super::{Claim, Fence, Leasing, Record, Revision, Row, Saved, Store};
 use crate::crypto::{Context, KeyRing, is_envelope};
 use crate::domain::{AccessToken, Secret, ServiceName};
 use crate::error::{Error, ErrorKind, Result};
@@ -11,6 +11,7 @@ use crate::runtime;
 // The names that seal and open: sealed records carry them, so they never change.
 const TOKEN: &str = "token";
 const REFRESH_TOKEN: &str = "refreshToken";
+const NOTE: &str = "note";
 
 /// What a look into the store gave.
 #[derive(Debug, Default)]
@@ -76,16 +77,47 @@ impl SealedStore {
         }
     }
 
-    /// Seals and stores a record if the stored one still has the revision `expected`; with `None`, if there
-    /// is none.
+    /// Seals and stores a record: [`Store::save`].
     pub async fn save(
         &self,
         service: &ServiceName,
         record: &Record,
         expected: Option<Revision>,
+        fence: Option<Fence>,
     ) -> Result<Saved> {
         let row = self.seal(service, record.clone()).await?;
-        self.store.save(service, &row, expected).await
+        self.store.save(service, &row, expected, fence).await
+    }
+
+    /// Takes the lease: [`Store::lease`]. A note that does not open was left by a process with another
+    /// credential, and is none.
+    pub async fn lease(&self, service: &ServiceName, claim: &Claim) -> Result<Leasing> {
+        let mut leasing = self.store.lease(service, claim).await?;
+        if let (Leasing::Granted(grant), Some(ring)) = (&mut leasing, self.ring.clone())
+            && let Some(sealed) = grant.note.take()
+        {
+            let context = Context::new(service, NOTE);
+            grant.note = runtime::blocking(move || Ok(ring.open(&context, sealed.expose()).ok())).await?;
+        }
+        Ok(leasing)
+    }
+
+    /// Makes the lease last: [`Store::renew`].
+    pub async fn renew(&self, service: &ServiceName, claim: &Claim, fence: Fence) -> Result<bool> {
+        self.store.renew(service, claim, fence).await
+    }
+
+    /// Ends the lease, with a note that only holders of the same key can read: [`Store::release`].
+    pub async fn release(&self, service: &ServiceName, fence: Fence, note: Option<Secret>) -> Result<()> {
+        let note = match (note, self.ring.clone()) {
+            (Some(plain), Some(ring)) => {
+                let context = Context::new(service, NOTE);
+                let sealed = runtime::blocking(move || ring.seal(&context, &plain)).await?;
+                Some(Secret::new(sealed))
+            }
+            (note, _) => note,
+        };
+        self.store.release(service, fence, note).await
     }
 
     /// Removes a service's record.
@@ -115,7 +147,6 @@ impl SealedStore {
             expires_at: record.expires_at,
             last_used: record.last_used,
             strategy: record.strategy,
-            generation: record.generation,
         };
         let Some(ring) = self.ring.clone() else { return Ok(row) };
         let service = service.clone();
@@ -171,6 +202,5 @@ fn into_record(row: Row) -> Result<Record> {
         expires_at: row.expires_at,
         last_used: row.last_used,
         strategy: row.strategy,
-        generation: row.generation,
     })
 }

@@ -7,7 +7,8 @@ use serde_json::{Map, Value, json};
 use super::super::{Revision, Row};
 use crate::domain::{Scheme, Secret, ServiceName, Timestamp};
 
-const VERSION: u64 = 1;
+/// Version 1 counted the tokens of each service; the number of the write tells the same.
+const VERSION: u64 = 2;
 
 /// How many unusable records of one service are kept: enough to look at, and a bound where two processes
 /// with different keys set aside each other's.
@@ -19,7 +20,7 @@ pub(super) struct Document {
     services: Map<String, Value>,
     aside: Map<String, Value>,
     /// Numbers the writes; a record's own number is that of the write that made it.
-    last_write: u64,
+    last_write: Option<u64>,
     rest: Map<String, Value>,
 }
 
@@ -38,14 +39,9 @@ pub(super) enum Found {
 }
 
 impl Document {
-    /// Nothing yet. The numbering begins at random, so that no revision comes again when the file is lost.
+    /// Nothing yet.
     pub(super) fn empty() -> Self {
-        Self {
-            services: Map::new(),
-            aside: Map::new(),
-            last_write: fastrand::u64(0..1 << 48),
-            rest: Map::new(),
-        }
+        Self { services: Map::new(), aside: Map::new(), last_write: None, rest: Map::new() }
     }
 
     pub(super) fn parse(bytes: &[u8]) -> Result<Self, Fault> {
@@ -53,7 +49,7 @@ impl Document {
         let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
         let Ok(Value::Object(mut rest)) = serde_json::from_slice(bytes) else { return Err(Fault::Damaged) };
         match rest.remove("version").as_ref().and_then(Value::as_u64) {
-            Some(VERSION) => {}
+            Some(1..=VERSION) => {}
             Some(newer) if newer > VERSION => return Err(Fault::Newer(newer)),
             _ => return Err(Fault::Damaged),
         }
@@ -64,12 +60,7 @@ impl Document {
             Some(_) => return Err(Fault::Damaged),
         };
         let last_write = rest.remove("revision").and_then(|n| n.as_u64());
-        Ok(Self {
-            services,
-            aside,
-            last_write: last_write.unwrap_or_else(|| fastrand::u64(0..1 << 48)),
-            rest,
-        })
+        Ok(Self { services, aside, last_write, rest })
     }
 
     pub(super) fn to_text(&self) -> String {
@@ -84,19 +75,28 @@ impl Document {
     /// The record of a service. `written` stands in for a `createdAt` that a person left out.
     pub(super) fn find(&self, service: &ServiceName, written: Timestamp) -> Option<Found> {
         let value = self.services.get(service.as_str())?;
-        let revision = revision(value);
+        let revision = self.revision_of(value);
         Some(read_row(value, written).map_or(Found::Malformed(revision), |row| Found::Row(row, revision)))
     }
 
     pub(super) fn revision(&self, service: &ServiceName) -> Option<Revision> {
-        self.services.get(service.as_str()).map(revision)
+        self.services.get(service.as_str()).map(|value| self.revision_of(value))
+    }
+
+    /// The number it was written with, and a hash of everything in the record: an edit by hand is another
+    /// revision, too. A record without a number was put there by a person, after the last write.
+    fn revision_of(&self, value: &Value) -> Revision {
+        let mut hasher = DefaultHasher::new();
+        value.to_string().hash(&mut hasher);
+        let number = value["revision"].as_u64().or(self.last_write).unwrap_or_default();
+        Revision { number, digest: hasher.finish() }
     }
 
     pub(super) fn put(&mut self, service: &ServiceName, row: &Row) -> Revision {
-        // Far from the end of what every JSON reader keeps exactly, and wrapping before it.
-        self.last_write = (self.last_write + 1) % (1 << 53);
-        let value = write_row(row, self.last_write);
-        let revision = revision(&value);
+        let number = Revision::number_after(self.last_write, row.last_used);
+        self.last_write = Some(number);
+        let value = write_row(row, number);
+        let revision = self.revision_of(&value);
         self.services.insert(service.as_str().to_owned(), value);
         revision
     }
@@ -125,13 +125,6 @@ impl Document {
     }
 }
 
-/// A hash of everything in the record, its number included: an edit by hand is another revision, too.
-fn revision(value: &Value) -> Revision {
-    let mut hasher = DefaultHasher::new();
-    value.to_string().hash(&mut hasher);
-    Revision(hasher.finish())
-}
-
 fn read_row(value: &Value, written: Timestamp) -> Option<Row> {
     let fields = value.as_object()?;
     let given = |name: &str| fields.get(name).filter(|value| !value.is_null());
@@ -150,8 +143,6 @@ fn read_row(value: &Value, written: Timestamp) -> Option<Row> {
         expires_at,
         last_used: given("lastUsed").map_or(Some(created_at), moment)?,
         strategy: given("strategy").cloned(),
-        generation: given("generation")
-            .map_or(Some(0), |n| n.as_u64().and_then(|n| u32::try_from(n).ok()))?,
     })
 }
 
@@ -164,7 +155,6 @@ fn write_row(row: &Row, number: u64) -> Value {
         "expiresAt": row.expires_at.to_string(),
         "lastUsed": row.last_used.to_string(),
         "strategy": row.strategy,
-        "generation": row.generation,
         "revision": number,
     })
 }

@@ -48,9 +48,9 @@ fn open(path: &Path) -> SealedStore {
 }
 
 async fn save(path: &Path, name: &str, token: &str, expected: Option<Revision>) -> Option<Revision> {
-    match open(path).save(&service(name), &some_record(token), expected).await.unwrap() {
+    match open(path).save(&service(name), &some_record(token), expected, None).await.unwrap() {
         Saved::Stored(revision) => Some(revision),
-        Saved::Conflict => None,
+        _ => None,
     }
 }
 
@@ -73,7 +73,7 @@ async fn the_file_has_the_field_names_of_the_prisma_model() {
     save(&disk.path, "a", "one", None).await.unwrap();
     let content: serde_json::Value = serde_json::from_slice(&fs::read(&disk.path).unwrap()).unwrap();
     let record = &content["services"]["a"];
-    assert_eq!(content["version"], 1);
+    assert_eq!(content["version"], 2);
     assert_eq!(record["token"], "one");
     assert_eq!(record["refreshToken"], "one refresh");
     assert_eq!(record["tokenType"], "Bearer");

@@ -66,7 +66,7 @@ async fn a_file_of_a_newer_version_is_left_alone() {
     let store = open(&disk.path);
     let record = super::some_record("one");
     assert_eq!(store.load(&service("a")).await.unwrap_err().kind(), ErrorKind::Storage);
-    assert_eq!(store.save(&service("a"), &record, None).await.unwrap_err().kind(), ErrorKind::Storage);
+    assert_eq!(store.save(&service("a"), &record, None, None).await.unwrap_err().kind(), ErrorKind::Storage);
     assert_eq!(store.remove(&service("a")).await.unwrap_err().kind(), ErrorKind::Storage);
     assert_eq!(fs::read_to_string(&disk.path).unwrap(), newer);
     assert!(disk.damaged().is_empty());
@@ -85,7 +85,7 @@ async fn no_flipped_bit_brings_another_token() {
     };
     let store = sealed(&disk.path);
     let (record, revision) = store.load(&service("a")).await.unwrap().record.unwrap();
-    store.save(&service("a"), &record, Some(revision)).await.unwrap();
+    store.save(&service("a"), &record, Some(revision), None).await.unwrap();
     let good = fs::read(&disk.path).unwrap();
     for n in 0..256 {
         let bit = good.len() * 8 * n / 256;

@@ -19,7 +19,7 @@ async fn is_refused(path: &Path) {
     let store = open(path);
     let operations = async {
         assert_eq!(store.load(&service("a")).await.unwrap_err().kind(), ErrorKind::Storage);
-        let saved = store.save(&service("a"), &some_record("one"), None).await;
+        let saved = store.save(&service("a"), &some_record("one"), None, None).await;
         let error = saved.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Storage);
         assert!(error.message().contains("token-cache.json"), "{error}");
@@ -77,7 +77,7 @@ async fn a_symbolic_link_is_refused_and_its_target_untouched() {
 async fn a_link_in_the_locks_place_is_refused() {
     let disk = Disk::new();
     symlink("nowhere", disk.directory.path().join("token-cache.json.lock")).unwrap();
-    let saved = open(&disk.path).save(&service("a"), &some_record("one"), None).await;
+    let saved = open(&disk.path).save(&service("a"), &some_record("one"), None, None).await;
     assert_eq!(saved.unwrap_err().kind(), ErrorKind::Storage);
     assert!(!disk.directory.path().join("nowhere").exists());
 }

@@ -14,15 +14,15 @@ use crate::error::{Error, ErrorKind, Result};
 const MAX_BYTES: u64 = 8 * 1024 * 1024;
 
 /// A file's content, and when it was written.
-pub(super) struct Content {
+pub(in crate::store) struct Content {
     /// `None` when there is more of it than a cache file holds.
-    pub(super) bytes: Option<Zeroizing<Vec<u8>>>,
-    pub(super) written: Timestamp,
+    pub(in crate::store) bytes: Option<Zeroizing<Vec<u8>>>,
+    pub(in crate::store) written: Timestamp,
 }
 
 /// Reads a regular file; `None` when there is none. Nothing else is opened: not a link, whose target may be
 /// anyone's, and not a pipe or device, which could keep the reader waiting.
-pub(super) fn read(path: &Path) -> Result<Option<Content>> {
+pub(in crate::store) fn read(path: &Path) -> Result<Option<Content>> {
     let failed = |error: &io::Error| storage("read", path, error);
     match fs::symlink_metadata(path) {
         Ok(metadata) => require_regular(path, &metadata)?,
@@ -47,7 +47,7 @@ pub(super) fn read(path: &Path) -> Result<Option<Content>> {
 }
 
 /// Replaces the file's content in one step: readers, and whoever comes after a crash, find the old or the new.
-pub(super) fn replace(path: &Path, text: &str) -> Result<()> {
+pub(in crate::store) fn replace(path: &Path, text: &str) -> Result<()> {
     let failed = |error: &io::Error| storage("write", path, error);
     if text.len() as u64 > MAX_BYTES {
         return Err(Error::new(ErrorKind::Storage, format!("{} would grow beyond 8 MiB", path.display())));
@@ -60,7 +60,7 @@ pub(super) fn replace(path: &Path, text: &str) -> Result<()> {
 
 /// Renames a damaged file to `<name>.corrupt-<time>`, the time being that of the damage, and says the new
 /// name. Nothing is overwritten. The caller holds the lock.
-pub(super) fn rename_damaged(path: &Path, written: Timestamp) -> Result<PathBuf> {
+pub(in crate::store) fn rename_damaged(path: &Path, written: Timestamp) -> Result<PathBuf> {
     let failed = |error: &io::Error| storage("set aside", path, error);
     let time: String = written.to_string().chars().filter(|c| !matches!(c, '-' | ':')).collect();
     let candidate = |n: u32| {
@@ -77,7 +77,7 @@ pub(super) fn rename_damaged(path: &Path, written: Timestamp) -> Result<PathBuf>
 }
 
 /// Makes the directory of `path`, and those above it, for the owner alone. One that exists is left as it is.
-pub(super) fn make_directory(path: &Path) -> Result<()> {
+pub(in crate::store) fn make_directory(path: &Path) -> Result<()> {
     let mut builder = DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]
@@ -85,20 +85,54 @@ pub(super) fn make_directory(path: &Path) -> Result<()> {
     builder.create(directory(path)).map_err(|error| storage("make the directory of", path, &error))
 }
 
-/// Opens a file beside the cache for its lock; it holds nothing, and stays.
-pub(super) fn open_lock_file(path: &Path) -> Result<File> {
-    let lock = path.with_file_name(format!("{}.lock", name(path)));
-    let failed = |error: &io::Error| storage("open the lock of", path, error);
-    if let Ok(metadata) = fs::symlink_metadata(&lock) {
-        require_regular(&lock, &metadata)?;
+/// Opens the file beside the cache that is locked to change anything; it stays.
+pub(in crate::store) fn open_lock_file(path: &Path) -> Result<File> {
+    open_beside(path, &lock_file(path), true)
+}
+
+/// Whether it is there.
+pub(in crate::store) fn has_lock_file(path: &Path) -> bool {
+    fs::symlink_metadata(lock_file(path)).is_ok()
+}
+
+fn lock_file(path: &Path) -> PathBuf {
+    path.with_file_name(format!("{}.lock", name(path)))
+}
+
+/// Opens the file whose lock shows that the owner of a lease is alive.
+pub(in crate::store) fn open_lease_file(path: &Path, owner: u64, create: bool) -> Result<File> {
+    open_beside(path, &lease_file(path, owner), create)
+}
+
+/// Removes it; one that is not there is gone.
+pub(in crate::store) fn remove_lease_file(path: &Path, owner: u64) {
+    let _ = fs::remove_file(lease_file(path, owner));
+}
+
+/// The owners of all such files.
+pub(in crate::store) fn lease_files(path: &Path) -> Vec<u64> {
+    let prefix = format!("{}.lease-", name(path));
+    let Ok(entries) = fs::read_dir(directory(path)) else { return Vec::new() };
+    let owner = |name: &str| u64::from_str_radix(name.strip_prefix(&prefix)?, 16).ok();
+    entries.flatten().filter_map(|entry| owner(entry.file_name().to_str()?)).collect()
+}
+
+fn lease_file(path: &Path, owner: u64) -> PathBuf {
+    path.with_file_name(format!("{}.lease-{owner:014x}", name(path)))
+}
+
+fn open_beside(path: &Path, beside: &Path, create: bool) -> Result<File> {
+    if let Ok(metadata) = fs::symlink_metadata(beside) {
+        require_regular(beside, &metadata)?;
     }
     let mut options = OpenOptions::new();
-    options.read(true).write(true).create(true).truncate(false);
-    quiet(private(&mut options)).open(lock).map_err(|error| failed(&error))
+    options.read(true).write(true).create(create).truncate(false);
+    let opened = quiet(private(&mut options)).open(beside);
+    opened.map_err(|error| storage("open the lock of", path, &error))
 }
 
 /// Removes what writers left behind that died between two steps. The caller holds the lock, so none lives.
-pub(super) fn remove_leftovers(path: &Path) {
+pub(in crate::store) fn remove_leftovers(path: &Path) {
     let (prefix, suffix) = (format!(".{}.", name(path)), ".tmp");
     let Ok(entries) = fs::read_dir(directory(path)) else { return };
     for entry in entries.flatten() {
@@ -180,7 +214,7 @@ fn require_regular(path: &Path, metadata: &fs::Metadata) -> Result<()> {
     Err(Error::new(ErrorKind::Storage, format!("{} {what}", path.display())))
 }
 
-fn storage(what: &str, path: &Path, error: &io::Error) -> Error {
+pub(in crate::store) fn storage(what: &str, path: &Path, error: &io::Error) -> Error {
     Error::new(ErrorKind::Storage, format!("cannot {what} {}: {error}", path.display()))
 }
 

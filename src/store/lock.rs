@@ -1,7 +1,8 @@
 //! One writer at a time, in this process and all others.
 
 use std::fs::{File, TryLockError};
-use std::path::Path;
+use std::io::{Read, Seek, Write};
+use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
@@ -11,24 +12,28 @@ use crate::error::{Error, ErrorKind, Result};
 /// A write takes milliseconds; whoever holds the lock longer than this hangs on a dead disk.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// More than ten thousand leases.
+const MAX_CONTENT: u64 = 8 * 1024 * 1024;
+
 /// Between two tries; less when few wait, so that a lone second writer loses no time.
 const LONGEST_PAUSE: Duration = Duration::from_millis(20);
 
 /// The lock, until it is dropped. The operating system holds it, so it dies with its process.
 #[derive(Debug)]
-pub(super) struct Lock {
+pub(in crate::store) struct Lock {
+    path: PathBuf,
     file: File,
     is_exclusive: bool,
 }
 
 impl Lock {
     /// Waits for the lock beside `path`, but not for ever.
-    pub(super) fn take(path: &Path) -> Result<Self> {
+    pub(in crate::store) fn take(path: &Path) -> Result<Self> {
         let file = disk::open_lock_file(path)?;
         let (mut waited, mut longest) = (Duration::ZERO, Duration::from_millis(1));
         loop {
             match file.try_lock() {
-                Ok(()) => return Ok(Self { file, is_exclusive: true }),
+                Ok(()) => return Ok(Self { path: path.to_owned(), file, is_exclusive: true }),
                 Err(TryLockError::WouldBlock) if waited < PATIENCE => {
                     let pause = longest.mul_f64(0.5 + fastrand::f64() / 2.0);
                     thread::sleep(pause);
@@ -42,14 +47,33 @@ impl Lock {
                     ));
                 }
                 // Some network file systems and containers know no locks (ENOLCK, EOPNOTSUPP).
-                Err(TryLockError::Error(_)) => return Ok(Self { file, is_exclusive: false }),
+                Err(TryLockError::Error(_)) => {
+                    return Ok(Self { path: path.to_owned(), file, is_exclusive: false });
+                }
             }
         }
     }
 
     /// Whether it keeps others out; not where the file system knows no locks.
-    pub(super) fn is_exclusive(&self) -> bool {
+    pub(in crate::store) fn is_exclusive(&self) -> bool {
         self.is_exclusive
+    }
+
+    /// What the holders of the lock have written into its file.
+    pub(in crate::store) fn read_content(&self) -> Result<String> {
+        let mut text = String::new();
+        let mut file = &self.file;
+        let read = file.rewind().and_then(|()| file.take(MAX_CONTENT).read_to_string(&mut text));
+        read.map(|_| text).map_err(|error| disk::storage("read the lock of", &self.path, &error))
+    }
+
+    /// Replaces it, in place: a crash may leave a part of it.
+    pub(in crate::store) fn write_content(&self, text: &str) -> Result<()> {
+        let mut file = &self.file;
+        // Cut off first: a part of the new text is then never taken for a whole one.
+        let written =
+            file.set_len(0).and_then(|()| file.rewind()).and_then(|()| file.write_all(text.as_bytes()));
+        written.map_err(|error| disk::storage("write the lock of", &self.path, &error))
     }
 }
 

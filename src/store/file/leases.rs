@@ -1,0 +1,150 @@
+//! The leases of a file's services. They are kept in the lock file, by whoever holds the lock: nothing that a
+//! crash could lose is in there, so it is written in place and never synced.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use super::super::disk;
+use super::super::lease::{Claim, Fence, Grant, Lease, Owner};
+use super::super::lock::Lock;
+use crate::domain::{Secret, ServiceName};
+use crate::error::Result;
+
+/// The leases, as they are while the lock is held.
+pub(super) struct Leases<'l> {
+    lock: &'l Lock,
+    by_service: BTreeMap<String, Lease>,
+}
+
+impl<'l> Leases<'l> {
+    /// What stands in the lock file; a text that is no list of leases was cut off by a crash, and is none.
+    pub(super) fn read(lock: &'l Lock) -> Self {
+        let text = lock.read_content().unwrap_or_default();
+        Self { lock, by_service: serde_json::from_str(&text).unwrap_or_default() }
+    }
+
+    pub(super) fn is_under(&self, service: &ServiceName, fence: Fence) -> bool {
+        self.by_service.get(service.as_str()).is_some_and(|lease| lease.is_under(fence))
+    }
+
+    /// The lease for `claim`; else the fence of the one that stands against it.
+    pub(super) fn take(
+        &mut self,
+        service: &ServiceName,
+        claim: &Claim,
+        signs: &SignsOfLife,
+    ) -> Result<Result<Grant, Fence>> {
+        let last = self.by_service.get(service.as_str());
+        if let Some(lease) = last.filter(|lease| lease.is_held_against(claim))
+            && lease.owner.is_some_and(|owner| signs.shows(owner))
+        {
+            return Ok(Err(lease.fence));
+        }
+        let former = last.and_then(|lease| lease.owner).filter(|owner| *owner != claim.owner);
+        let lease = Lease::granted(last, claim);
+        let grant = lease.grant();
+        signs.give(claim.owner);
+        self.by_service.insert(service.as_str().to_owned(), lease);
+        self.write()?;
+        former.into_iter().for_each(|owner| signs.clear_away(owner));
+        Ok(Ok(grant))
+    }
+
+    pub(super) fn renew(&mut self, service: &ServiceName, claim: &Claim, fence: Fence) -> Result<bool> {
+        let Some(lease) = self.by_service.get_mut(service.as_str()).filter(|lease| lease.is_under(fence))
+        else {
+            return Ok(false);
+        };
+        lease.renew(claim);
+        self.write()?;
+        Ok(true)
+    }
+
+    /// Ends the lease of this fence; with `None` whichever there is, and its note stays.
+    pub(super) fn end(
+        &mut self,
+        service: &ServiceName,
+        which: Option<(Fence, Option<Secret>)>,
+        signs: &SignsOfLife,
+    ) -> Result<()> {
+        let Some(lease) = self.by_service.get_mut(service.as_str()) else { return Ok(()) };
+        let owner = lease.owner;
+        match which {
+            Some((fence, note)) if lease.is_under(fence) => lease.end(note),
+            None if owner.is_some() => {
+                let note = lease.note.take();
+                lease.end(note);
+            }
+            _ => return Ok(()),
+        }
+        self.write()?;
+        owner.into_iter().for_each(|owner| signs.clear_away(owner));
+        Ok(())
+    }
+
+    /// Whether a lease names this owner.
+    pub(super) fn names(&self, owner: Owner) -> bool {
+        self.by_service.values().any(|lease| lease.owner == Some(owner))
+    }
+
+    fn write(&self) -> Result<()> {
+        let text = serde_json::to_string(&self.by_service).unwrap_or_default();
+        self.lock.write_content(&text)
+    }
+}
+
+/// A locked file for each lease that this process holds, beside the cache: the operating system lets go of it
+/// when the process dies, and others need not wait for the lease to run out.
+#[derive(Debug)]
+pub(super) struct SignsOfLife {
+    path: PathBuf,
+    held: Mutex<HashMap<Owner, File>>,
+}
+
+impl SignsOfLife {
+    /// For the leases of the cache at `path`.
+    pub(super) fn new(path: &Path) -> Self {
+        Self { path: path.to_owned(), held: Mutex::default() }
+    }
+
+    /// Whether the owner may be alive. Without a file or without locks there is no telling, and the lease
+    /// alone decides.
+    fn shows(&self, owner: Owner) -> bool {
+        match disk::open_lease_file(&self.path, owner.number(), false) {
+            Ok(file) => file.try_lock().is_err(),
+            Err(_) => true,
+        }
+    }
+
+    /// Best effort: without it, a death is noticed when the lease is over.
+    fn give(&self, owner: Owner) {
+        let mut held = self.held();
+        if !held.contains_key(&owner)
+            && let Ok(file) = disk::open_lease_file(&self.path, owner.number(), true)
+            && file.try_lock().is_ok()
+        {
+            held.insert(owner, file);
+        }
+    }
+
+    fn clear_away(&self, owner: Owner) {
+        disk::remove_lease_file(&self.path, owner.number());
+        self.held().remove(&owner);
+    }
+
+    /// Removes the files of the dead that no lease names.
+    pub(super) fn sweep(&self, leases: &Leases<'_>) {
+        for number in disk::lease_files(&self.path) {
+            let Some(owner) = Owner::from_number(number) else { continue };
+            if !leases.names(owner) && !self.shows(owner) {
+                disk::remove_lease_file(&self.path, number);
+            }
+        }
+    }
+
+    fn held(&self) -> MutexGuard<'_, HashMap<Owner, File>> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
