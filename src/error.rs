@@ -34,6 +34,26 @@ pub enum ErrorKind {
 }
 
 impl ErrorKind {
+    const ALL: [Self; 12] = [
+        Self::Config,
+        Self::Credentials,
+        Self::Endpoint,
+        Self::Response,
+        Self::RateLimited,
+        Self::Timeout,
+        Self::Network,
+        Self::Tls,
+        Self::Storage,
+        Self::Decrypt,
+        Self::Shutdown,
+        Self::Internal,
+    ];
+
+    /// The kind of a public code.
+    pub fn of_code(code: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.code() == code)
+    }
+
     /// The public code.
     pub fn code(self) -> &'static str {
         match self {

@@ -76,6 +76,7 @@ impl Host {
                 listener: Arc::new(Announcer { id }),
                 log: beginning.log.log(name, id)?,
                 pulse,
+                store: None,
             })
         })
     }

@@ -95,7 +95,7 @@ impl Scheduler {
         };
         for service in &services {
             if due.look && options.every_interval {
-                service.refresh_for_interval();
+                service.refresh_for_interval(options.refresh_interval);
             } else if due.look {
                 service.look();
             } else {

@@ -8,7 +8,8 @@ use super::asking::Asking;
 use super::events::EventKind;
 use super::life::{Held, Source, Why};
 use super::status::{Entry, LastError};
-use crate::domain::{Lifetime, Secret, Timestamp, TokenSet};
+use super::turn::Turn;
+use crate::domain::{Generation, Lifetime, Secret, Timestamp, TokenSet};
 use crate::error::{Error, ErrorKind, Result, Retry};
 use crate::log::Level;
 use crate::oauth::{Granted, Refusal};
@@ -58,20 +59,45 @@ impl Service {
             let vault = Arc::clone(&self.vault);
             return runtime::spawn(async move { vault.warm_up().await }).map(drop);
         }
-        let now = self.clock.now();
-        if self.life().held.as_ref().is_some_and(|held| why.is_satisfied_by(held, now)) {
+        if self.is_satisfied(why, false) {
             return Ok(());
         }
-        self.admit(why).await?;
-        match self.obtain(epoch, started).await {
-            Ok(Some(gain)) => self.keep(gain, epoch, started).await,
-            Ok(None) => {}
+        let turn = match self.take_turn(why, epoch, started).await {
+            Ok(Some(turn)) => turn,
+            Ok(None) => return Ok(()),
             Err(error) => {
                 self.note_failure(&error, started);
+                // The rest of a cool-down that began in another process.
+                if let (ErrorKind::Credentials, Retry::After(wait)) = (error.kind(), error.retry()) {
+                    self.life().limits.pause(self.clock.now(), wait);
+                }
+                return Err(error);
+            }
+        };
+        if let Err(error) = self.admit(why).await {
+            self.leave_turn(turn).await;
+            return Err(error);
+        }
+        match self.obtain(&turn, epoch, started).await {
+            Ok(Some(gain)) => self.keep(gain, turn, epoch, started).await,
+            Ok(None) => self.leave_turn(turn).await,
+            Err(error) => {
+                self.note_failure(&error, started);
+                self.end_turn(turn, &error).await;
                 return Err(error);
             }
         }
         Ok(())
+    }
+
+    /// Whether what is held makes a request needless; `joined` when another process's was waited for.
+    pub(super) fn is_satisfied(&self, why: Why, joined: bool) -> bool {
+        let now = self.clock.now();
+        self.life().held.as_ref().is_some_and(|held| {
+            let is_usable = held.tokens.lifetime.is_usable(now);
+            why.is_satisfied_by(held, now)
+                || (joined && is_usable && matches!(why, Why::Asked | Why::Interval(_)))
+        })
     }
 
     async fn begin_with_store(&self) {
@@ -86,10 +112,11 @@ impl Service {
 
     /// Asks the server: with the refresh token first, then with the credentials. `None` when another process
     /// turned out to have done so, and its token was adopted.
-    async fn obtain(&self, epoch: u64, started: Timestamp) -> Result<Option<Gain>> {
+    async fn obtain(&self, turn: &Turn, epoch: u64, started: Timestamp) -> Result<Option<Gain>> {
         let deadline = self.clock.now().plus(self.config.timeout);
         let asking = Asking { service: self, deadline };
-        match self.spend_refresh_token(&asking).await? {
+        let spent = if turn.may_spend { self.spend_refresh_token(&asking).await? } else { Spent::None };
+        match spent {
             Spent::Gained(gain) => return Ok(Some(gain)),
             // Another process may have rotated it meanwhile: its token is as good as one of our own.
             Spent::Refused if self.adopt_from_store(epoch, started).await => return Ok(None),
@@ -206,9 +233,10 @@ impl Service {
     }
 
     /// Saves what was gained, then makes it the token that is handed out.
-    async fn keep(&self, gain: Gain, epoch: u64, started: Timestamp) {
+    async fn keep(&self, gain: Gain, turn: Turn, epoch: u64, started: Timestamp) {
         let now = self.clock.now();
         let Gain { granted, strategy, spent } = gain;
+        let is_rotated = granted.refresh_token.is_some();
         let life_span = granted.lifetime.unwrap_or(self.config.policy.default_lifetime);
         let tokens = TokenSet {
             access_token: granted.access_token,
@@ -216,35 +244,50 @@ impl Service {
             refresh_token: granted.refresh_token.or(spent),
             lifetime: self.lifetime(now, now.plus(life_span)),
         };
-        let (generation, expected) = {
-            let life = self.life();
-            (life.generation.next(), life.held.as_ref().and_then(|held| held.revision))
-        };
         let mut held = Held {
             tokens,
-            generation,
+            generation: Generation::default(),
             source: Source::Request,
             strategy: Some(strategy),
-            revision: expected,
+            revision: None,
         };
         // `clear` takes the same lock: either it comes first and raised the epoch, or it removes what is
         // saved here.
-        let turn = self.vault.turn().await;
+        let guard = self.vault.turn().await;
         if self.life().epoch != epoch {
             return;
         }
-        held.revision = self.save(&held, expected, now).await;
+        match self.save(&held, turn.expected, turn.fence(), now).await {
+            Ok(Some(revision)) => {
+                held.revision = Some(revision);
+                turn.is_saved();
+            }
+            // This process stalled, and another took over: what that one stores is the later token.
+            Ok(None) => {
+                self.log(|log| log.say(Level::Warn, "another process took the refresh over meanwhile"));
+                if self.adopt_from_store(epoch, started).await {
+                    return;
+                }
+            }
+            Err(error) if is_rotated => self.log(|log| {
+                let fault =
+                    "the new refresh token could not be stored: another process may spend the old one";
+                log.error(Level::Error, fault, &error);
+            }),
+            Err(_) => {}
+        }
         {
             let mut life = self.life();
             if life.epoch != epoch {
                 return;
             }
+            held.generation = life.generation.next();
             life.hold(held);
             life.counters.refreshes += 1;
             life.last_refresh_at = Some(now);
             life.note(entry(started, now, "refreshed", None));
         }
-        drop(turn);
+        drop(guard);
         self.changed();
         self.log(|log| log.say(Level::Info, "got a new token"));
         self.announce_gain();

@@ -1,18 +1,30 @@
 //! The store in the life of a service: what is adopted from it, and what is put there.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use super::Service;
 use super::attempt::entry;
 use super::life::{Held, Source};
 use crate::domain::{Timestamp, TokenSet};
+use crate::error::Result;
 use crate::log::Level;
-use crate::store::{Record, Revision};
+use crate::store::{Fence, Leasing, Record, Revision};
+use crate::strategy::Strategy;
+
+/// How often the store is looked at for what other processes put there.
+const WATCH: Duration = Duration::from_secs(2);
 
 impl Service {
     /// Adopts what is stored, where that is later than what is held; whether that gave a usable token.
     pub(super) async fn adopt_from_store(&self, epoch: u64, started: Timestamp) -> bool {
         match self.load().await {
-            Some((record, revision)) => self.adopt(record, revision, epoch, started),
-            None => false,
+            Ok(Some((record, revision))) => self.adopt(record, revision, epoch, started),
+            Ok(None) => {
+                self.life().see(None);
+                false
+            }
+            Err(_) => false,
         }
     }
 
@@ -22,15 +34,22 @@ impl Service {
         let is_usable = lifetime.is_usable(now);
         {
             let mut life = self.life();
-            let is_later = life.held.as_ref().is_none_or(|held| {
-                held.revision.is_none_or(|held| revision.is_later_than(held))
-                    || (!held.tokens.lifetime.is_usable(now) && is_usable)
-            });
             // What was read before a `clear` is not brought back.
-            if !is_later || life.epoch != epoch {
+            if life.epoch != epoch {
                 return false;
             }
-            let strategy = record.strategy.and_then(|value| serde_json::from_value(value).ok());
+            let is_later = life.see(Some(revision));
+            // An earlier record (a copy that was put back) is better than nothing.
+            let is_needed = life.held.as_ref().is_none_or(|held| {
+                is_usable && !held.tokens.lifetime.is_usable(now) && held.revision != Some(revision)
+            });
+            if !is_later && !is_needed {
+                return false;
+            }
+            let strategy: Option<Strategy> =
+                record.strategy.and_then(|value| serde_json::from_value(value).ok());
+            // Whoever can write to the store shall not say where the credentials go.
+            let strategy = strategy.filter(|strategy| strategy.is_allowed(&self.config));
             let tokens = TokenSet {
                 access_token: record.access_token,
                 scheme: record.scheme,
@@ -52,30 +71,28 @@ impl Service {
         is_usable
     }
 
-    async fn load(&self) -> Option<(Record, Revision)> {
+    async fn load(&self) -> Result<Option<(Record, Revision)>> {
         let loaded = self.vault.load().await;
         self.report_store_health();
-        match loaded {
-            Ok(loaded) => {
-                if let Some(warning) = loaded.warning {
-                    self.log(|log| log.error(Level::Warn, "the stored token is not used", &warning));
-                }
-                loaded.record
-            }
-            Err(error) => {
-                self.log(|log| log.error(Level::Debug, "the store cannot be read", &error));
-                None
-            }
+        let loaded = loaded.inspect_err(|error| {
+            self.log(|log| log.error(Level::Debug, "the store cannot be read", error));
+        })?;
+        let is_news = loaded.warning.is_some() && self.life().warned_of != loaded.warning;
+        if let Some(warning) = loaded.warning.filter(|_| is_news) {
+            self.log(|log| log.error(Level::Warn, "the stored token is not used", &warning));
+            self.life().warned_of = Some(warning);
         }
+        Ok(loaded.record)
     }
 
-    /// Stores the token; a store that fails costs no caller anything.
+    /// Stores the token; a store that fails costs no caller anything. `None` when the fence is another's by now.
     pub(super) async fn save(
         &self,
         held: &Held,
         expected: Option<Revision>,
+        fence: Option<Fence>,
         now: Timestamp,
-    ) -> Option<Revision> {
+    ) -> Result<Option<Revision>> {
         let record = Record {
             access_token: held.tokens.access_token.clone(),
             scheme: held.tokens.scheme.clone(),
@@ -85,30 +102,70 @@ impl Service {
             last_used: now,
             strategy: held.strategy.as_ref().and_then(|strategy| serde_json::to_value(strategy).ok()),
         };
-        let saved = self.vault.save(&record, expected).await;
+        let saved = self.vault.save(&record, expected, fence).await;
         self.report_store_health();
-        saved
-            .inspect_err(|error| {
-                self.log(|log| log.error(Level::Debug, "the token could not be stored", error));
-            })
-            .ok()
+        if let Ok(Some(revision)) = saved {
+            self.life().see(Some(revision));
+        }
+        saved.inspect_err(|error| {
+            self.log(|log| log.error(Level::Debug, "the token could not be stored", error));
+        })
     }
 
-    /// Stores a token that could not be stored when it came, or else looks whether a sick store is well.
-    pub(super) async fn store_again(&self) {
-        let turn = self.vault.turn().await;
-        let unsaved = self.life().held.clone().filter(|held| held.revision.is_none());
-        if let Some(held) = unsaved {
-            let revision = self.save(&held, None, self.clock.now()).await;
-            if let Some(current) = &mut self.life().held
-                && current.generation == held.generation
-            {
-                current.revision = revision;
+    /// Looks at the store every few seconds, until the service ends: another process's refresh is adopted long
+    /// before this one's refresh point (some servers end the old token with it), and what a sick store could
+    /// not take is stored when it is well again.
+    pub(super) async fn watch_store(self: Arc<Self>) {
+        let mut changes = self.changes.subscribe();
+        loop {
+            tokio::select! {
+                () = self.clock.sleep(WATCH.mul_f64(0.75 + fastrand::f64() / 2.0)) => {}
+                _ = changes.wait_for(|_| self.life().closed) => return,
             }
-        } else if !self.vault.is_healthy() {
-            drop(turn);
-            let epoch = self.life().epoch;
-            self.adopt_from_store(epoch, self.clock.now()).await;
+            // A flight looks for itself.
+            if self.life().flight.is_none() {
+                self.look_into_store().await;
+            }
+        }
+    }
+
+    /// Adopts what is later in the store than what is held, else stores what is held and not stored yet.
+    pub(super) async fn look_into_store(&self) {
+        let (epoch, started) = (self.life().epoch, self.clock.now());
+        self.adopt_from_store(epoch, started).await;
+        let is_unsaved = self.life().held.as_ref().is_some_and(|held| held.revision.is_none());
+        if is_unsaved && self.vault.is_healthy() {
+            self.store_again(epoch).await;
+        }
+    }
+
+    /// Stores a token that could not be stored when it came, unless another process is about to store its own.
+    async fn store_again(&self, epoch: u64) {
+        let fence = match self.vault.lease(self.clock.now()).await {
+            Ok(Leasing::Granted(grant)) => Some(grant.fence),
+            Ok(Leasing::Unknown) => None,
+            Ok(Leasing::Held(_)) | Err(_) => return,
+        };
+        let _guard = self.vault.turn().await;
+        let (held, expected) = {
+            let life = self.life();
+            (life.held.clone().filter(|held| held.revision.is_none() && life.epoch == epoch), life.stored)
+        };
+        let saved = match &held {
+            Some(held) => self.save(held, expected, fence, self.clock.now()).await,
+            None => Ok(None),
+        };
+        if let Ok(Some(revision)) = saved {
+            let mut life = self.life();
+            let current = life.held.as_mut();
+            if let Some(current) =
+                current.filter(|current| Some(current.generation) == held.map(|h| h.generation))
+            {
+                current.revision = Some(revision);
+            }
+        } else if let Some(fence) = fence {
+            // It ends by itself where this fails.
+            let _ = self.vault.release(fence, None).await;
         }
     }
 }

@@ -58,8 +58,8 @@ pub(super) enum Why {
     Due,
     /// An upstream answered 401 to this generation.
     Rejected(Generation),
-    /// Every interval, due or not.
-    Interval,
+    /// Every interval of this length, due or not.
+    Interval(Duration),
     /// A person asked.
     Asked,
 }
@@ -70,14 +70,20 @@ impl Why {
         matches!(self, Self::Asked | Self::Start)
     }
 
-    /// Whether a stored token of this generation and age makes a request needless.
+    /// Whether this token makes a request needless.
     pub(super) fn is_satisfied_by(self, held: &Held, now: Timestamp) -> bool {
         let lifetime = &held.tokens.lifetime;
         match self {
             Self::Start => true,
             Self::Due => lifetime.is_usable(now) && !lifetime.is_due(now),
             Self::Rejected(generation) => lifetime.is_usable(now) && held.generation > generation,
-            Self::Interval | Self::Asked => false,
+            // Of the processes that share a store, one refreshes in each interval.
+            Self::Interval(length) => {
+                held.source == Source::Store
+                    && lifetime.is_usable(now)
+                    && now < lifetime.issued_at().plus(length / 2)
+            }
+            Self::Asked => false,
         }
     }
 }
@@ -104,6 +110,12 @@ pub(super) enum Boarding {
 pub(super) struct Life {
     pub(super) held: Option<Held>,
     pub(super) generation: Generation,
+    /// What the store had when it was last looked at, or written.
+    pub(super) stored: Option<Revision>,
+    /// The latest that was ever seen there.
+    pub(super) seen: Option<Revision>,
+    /// What was said last of a record that cannot be used: it is said once.
+    pub(super) warned_of: Option<Error>,
     pub(super) strategy: Option<Strategy>,
     pub(super) flight: Option<Flight>,
     pub(super) limits: Limits,
@@ -127,6 +139,9 @@ impl Life {
         Self {
             held: None,
             generation: Generation::default(),
+            stored: None,
+            seen: None,
+            warned_of: None,
             strategy: None,
             flight: None,
             limits: Limits::new(config.retry.clone(), config.rate_limit.clone()),
@@ -202,9 +217,18 @@ impl Life {
         Boarding::Begin(flight, announce)
     }
 
+    /// Notes what the store has; whether that is later than whatever was seen before.
+    pub(super) fn see(&mut self, stored: Option<Revision>) -> bool {
+        self.stored = stored;
+        let is_later = stored.is_some_and(|stored| self.seen.is_none_or(|seen| stored.is_later_than(seen)));
+        if is_later {
+            self.seen = stored;
+        }
+        is_later
+    }
+
     /// Takes a token over; it is the latest from now on.
-    pub(super) fn hold(&mut self, mut held: Held) {
-        held.generation = held.generation.max(self.generation.next());
+    pub(super) fn hold(&mut self, held: Held) {
         self.generation = held.generation;
         if held.strategy.is_some() {
             self.strategy.clone_from(&held.strategy);

@@ -57,6 +57,11 @@ impl Limits {
         self.pause = None;
     }
 
+    /// Another process has already failed this often in a row.
+    pub(super) fn failed_before(&mut self, failures: u32) {
+        self.failures = self.failures.max(failures);
+    }
+
     /// No token was had. `jitter` (0 to 1) spreads the back-off.
     pub(super) fn failed(&mut self, error: &Error, now: Timestamp, jitter: f64) {
         self.failures = self.failures.saturating_add(1);

@@ -13,6 +13,7 @@ mod report;
 mod status;
 #[cfg(test)]
 mod tests;
+mod turn;
 mod vault;
 
 use std::sync::atomic::AtomicU32;
@@ -26,6 +27,7 @@ use crate::domain::{AccessToken, Generation, Scheme, TokenSet};
 use crate::error::{Error, ErrorKind, Result};
 use crate::log::{Level, Log};
 use crate::runtime;
+use crate::store::Store;
 use crate::strategy::{self, Strategy};
 use crate::transport::Transport;
 
@@ -54,6 +56,8 @@ pub struct Parts {
     pub log: Log,
     /// Changes with every change of any service: what the scheduler waits on.
     pub pulse: watch::Sender<u64>,
+    /// The store, where the user's program provides it.
+    pub store: Option<Arc<dyn Store>>,
 }
 
 /// The token to send, as a caller gets it.
@@ -87,7 +91,7 @@ pub struct Service {
 impl Service {
     /// A service that adopts what is stored, in the background, and requests nothing yet.
     pub fn start(config: Config, parts: Parts) -> Result<Arc<Self>> {
-        let vault = Arc::new(Vault::new(&config)?);
+        let vault = Arc::new(Vault::new(&config, parts.store)?);
         let service = Arc::new(Self {
             life: Mutex::new(Life::new(&config)),
             config,
@@ -107,6 +111,9 @@ impl Service {
             runtime::spawn(async move { transport.prepare().await })?;
             let tended = Arc::clone(&service);
             runtime::spawn(async move { tended.tend().await })?;
+            if service.vault.is_shared() {
+                runtime::spawn(Arc::clone(&service).watch_store())?;
+            }
         }
         Ok(service)
     }

@@ -1,6 +1,7 @@
 //! What a service says of itself, and what happens to it as time goes by.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::events::{Event, EventKind};
 use super::life::{Source, Why};
@@ -81,9 +82,9 @@ impl Service {
     }
 
     /// Begins a refresh whether one is due or not, as `everyInterval` asks; a pause is respected.
-    pub fn refresh_for_interval(self: &Arc<Self>) {
+    pub fn refresh_for_interval(self: &Arc<Self>, length: Duration) {
         if self.has_credentials() {
-            let _ = self.take_off(Why::Interval);
+            let _ = self.take_off(Why::Interval(length));
         }
     }
 
@@ -99,7 +100,7 @@ impl Service {
                 self.log(|log| log.say(Level::Info, "recovery: looking for the endpoint and format anew"));
             }
         }
-        self.store_again().await;
+        self.look_into_store().await;
         self.refresh_if_due();
         let now = self.clock.now();
         let begins = {

@@ -4,19 +4,33 @@ use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
 use crate::config::{Config, Storage};
 use crate::crypto::KeyRing;
-use crate::domain::{Secret, ServiceName};
+use crate::domain::{Secret, ServiceName, Timestamp};
 use crate::error::{Error, ErrorKind, Result};
-use crate::store::{FileStore, Loaded, MemoryStore, Record, Revision, Saved, SealedStore};
+use crate::runtime;
+use crate::store::{
+    Claim, Fence, FileStore, Leasing, Loaded, MemoryStore, Owner, Record, Revision, Saved, SealedStore, Store,
+};
 
 /// A disk or network that takes longer is as good as away; the flight goes on without it.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// A lease lasts this much longer than the token request it is for, so that a holder in good health always
+/// ends first; and a dead one keeps the others waiting for little more than that request would have.
+const MARGIN: Duration = Duration::from_secs(1);
+
 pub(super) struct Vault {
     service: ServiceName,
     store: SealedStore,
+    owner: Owner,
+    lease_length: Duration,
     health: Mutex<Health>,
+    /// What did not end in time and still goes on.
+    late: Mutex<Vec<JoinHandle<()>>>,
     /// Held while a record is saved or removed, so that `clear` and a landing flight do not cross.
     turn: tokio::sync::Mutex<()>,
 }
@@ -29,18 +43,23 @@ struct Health {
 }
 
 impl Vault {
-    /// The configured place. Nothing is opened or derived yet.
-    pub(super) fn new(config: &Config) -> Result<Self> {
-        let store = match &config.storage {
-            Storage::Memory => SealedStore::unsealed(Arc::new(MemoryStore::new())),
-            Storage::File(path) => {
-                SealedStore::new(Arc::new(FileStore::new(path)), Arc::new(key_ring(config)?))
-            }
+    /// The configured place, or the one that the user's program provides. Nothing is opened or derived yet.
+    pub(super) fn new(config: &Config, provided: Option<Arc<dyn Store>>) -> Result<Self> {
+        let sealed = |store: Arc<dyn Store>| -> Result<SealedStore> {
+            Ok(SealedStore::new(store, Arc::new(key_ring(config)?)))
+        };
+        let store = match (provided, &config.storage) {
+            (Some(store), _) => sealed(store)?,
+            (None, Storage::Memory) => SealedStore::unsealed(Arc::new(MemoryStore::new())),
+            (None, Storage::File(path)) => sealed(Arc::new(FileStore::new(path)))?,
         };
         Ok(Self {
             service: config.service.clone(),
             store,
+            owner: Owner::random(),
+            lease_length: config.timeout + MARGIN,
             health: Mutex::new(Health { last_error: None, is_told: true }),
+            late: Mutex::default(),
             turn: tokio::sync::Mutex::new(()),
         })
     }
@@ -49,21 +68,58 @@ impl Vault {
         self.turn.lock().await
     }
 
-    /// What is stored.
-    pub(super) async fn load(&self) -> Result<Loaded> {
-        self.watched(self.store.load(&self.service)).await
+    /// Whether other processes can write to it.
+    pub(super) fn is_shared(&self) -> bool {
+        self.store.kind() != "memory"
     }
 
-    /// Stores the record, over whatever is there: without a lease, the last of two writers wins, and a
-    /// conflict only tells that there was another.
-    pub(super) async fn save(&self, record: &Record, expected: Option<Revision>) -> Result<Revision> {
-        self.watched(async {
+    /// What is stored.
+    pub(super) async fn load(&self) -> Result<Loaded> {
+        let (store, service) = self.both();
+        self.watched(async move { store.load(&service).await }).await
+    }
+
+    /// Takes the lease, where it can be had.
+    pub(super) async fn lease(&self, now: Timestamp) -> Result<Leasing> {
+        let ((store, service), claim) = (self.both(), self.claim(now));
+        self.watched(async move { store.lease(&service, &claim).await }).await
+    }
+
+    /// How often a lease is renewed: two renewals may be lost before it is.
+    pub(super) fn renewal_interval(&self) -> Duration {
+        self.lease_length / 3
+    }
+
+    /// Makes a lease last; `false` when it is another's by now.
+    pub(super) async fn renew(&self, fence: Fence, now: Timestamp) -> Result<bool> {
+        let ((store, service), claim) = (self.both(), self.claim(now));
+        self.watched(async move { store.renew(&service, &claim, fence).await }).await
+    }
+
+    /// Ends a lease, with a note for the next holder.
+    pub(super) async fn release(&self, fence: Fence, note: Option<Secret>) -> Result<()> {
+        let (store, service) = self.both();
+        self.watched(async move { store.release(&service, fence, note).await }).await
+    }
+
+    /// Stores the record over whatever is there: under a fence nobody else asks meanwhile, and without one the
+    /// last of two writers wins, as a conflict only tells that there was another. `None` when the fence is
+    /// another's by now.
+    pub(super) async fn save(
+        &self,
+        record: &Record,
+        expected: Option<Revision>,
+        fence: Option<Fence>,
+    ) -> Result<Option<Revision>> {
+        let ((store, service), record) = (self.both(), record.clone());
+        self.watched(async move {
             let mut expected = expected;
             for _ in 0..SAVES {
-                match self.store.save(&self.service, record, expected, None).await? {
-                    Saved::Stored(revision) => return Ok(revision),
-                    Saved::Conflict | Saved::Fenced => {
-                        expected = self.store.load(&self.service).await?.record.map(|(_, revision)| revision);
+                match store.save(&service, &record, expected, fence).await? {
+                    Saved::Stored(revision) => return Ok(Some(revision)),
+                    Saved::Fenced => return Ok(None),
+                    Saved::Conflict => {
+                        expected = store.load(&service).await?.record.map(|(_, revision)| revision);
                     }
                 }
             }
@@ -73,7 +129,8 @@ impl Vault {
     }
 
     pub(super) async fn remove(&self) -> Result<()> {
-        self.watched(self.store.remove(&self.service)).await
+        let (store, service) = self.both();
+        self.watched(async move { store.remove(&service).await }).await
     }
 
     /// What a person should know of, though nothing failed by it.
@@ -116,19 +173,60 @@ impl Vault {
         Some(health.last_error.is_none())
     }
 
-    async fn watched<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
-        let result = tokio::time::timeout(PATIENCE, work).await.unwrap_or_else(|_| {
-            Err(Error::new(
-                ErrorKind::Storage,
-                format!("the store did not answer within {} s", PATIENCE.as_secs()),
-            ))
-        });
+    fn both(&self) -> (SealedStore, ServiceName) {
+        (self.store.clone(), self.service.clone())
+    }
+
+    fn claim(&self, now: Timestamp) -> Claim {
+        Claim { owner: self.owner, now, length: self.lease_length }
+    }
+
+    async fn watched<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = Result<T>> + Send + 'static,
+    ) -> Result<T> {
+        let result = self.in_time(work).await;
         let error = result.as_ref().err().cloned();
         let mut health = self.health();
         health.is_told &= health.last_error.is_some() == error.is_some();
         health.last_error = error;
         drop(health);
         result
+    }
+
+    /// Runs `work` to its end, whoever waits for how long. While one that came late is still not done, no
+    /// other is begun: what hangs on a dead disk holds a thread, and there are few.
+    async fn in_time<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = Result<T>> + Send + 'static,
+    ) -> Result<T> {
+        if self.has_late() {
+            return Err(Error::new(ErrorKind::Storage, "the store has still not answered"));
+        }
+        let (answer, answered) = oneshot::channel();
+        let handle = runtime::spawn(async move {
+            // Nobody may be waiting any more.
+            let _ = answer.send(work.await);
+        })?;
+        match tokio::time::timeout(PATIENCE, answered).await {
+            Ok(Ok(result)) => result,
+            Ok(Err(_)) => Err(Error::new(ErrorKind::Internal, "the store broke off")),
+            Err(_) => {
+                self.late().push(handle);
+                let waited = PATIENCE.as_secs();
+                Err(Error::new(ErrorKind::Storage, format!("the store did not answer within {waited} s")))
+            }
+        }
+    }
+
+    fn has_late(&self) -> bool {
+        let mut late = self.late();
+        late.retain(|handle| !handle.is_finished());
+        !late.is_empty()
+    }
+
+    fn late(&self) -> MutexGuard<'_, Vec<JoinHandle<()>>> {
+        self.late.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn health(&self) -> MutexGuard<'_, Health> {

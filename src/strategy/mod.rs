@@ -74,6 +74,11 @@ pub struct Strategy {
 }
 
 impl Strategy {
+    /// Whether the configuration leads to this endpoint, in this format.
+    pub fn is_allowed(&self, config: &Config) -> bool {
+        formats(config).contains(&self.format) && endpoints(config).contains(&self.endpoint)
+    }
+
     /// The form of the request, as the status names it.
     pub fn format_name(&self) -> &'static str {
         match (self.format, self.method) {

@@ -13,6 +13,8 @@ use zeroize::Zeroizing;
 
 mod failures;
 mod life;
+mod replicas;
+mod shelf;
 
 use super::*;
 use crate::clock::ManualClock;
@@ -120,6 +122,16 @@ struct House {
 
 impl House {
     fn with(extra: &Value, answers: impl IntoIterator<Item = Answer>) -> Self {
+        let clock = Arc::new(ManualClock::new(Timestamp::from_second(1_800_000_000.0)));
+        Self::at(extra, answers, clock, None)
+    }
+
+    fn at(
+        extra: &Value,
+        answers: impl IntoIterator<Item = Answer>,
+        clock: Arc<ManualClock>,
+        store: Option<Arc<dyn Store>>,
+    ) -> Self {
         let mut config = json!({
             "authUrl": "https://h/token", "clientId": "app", "clientSecret": "s3cret", "storage": { "kind": "memory" },
         });
@@ -132,7 +144,6 @@ impl House {
             gate: Semaphore::new(1),
             arrived: Notify::new(),
         });
-        let clock = Arc::new(ManualClock::new(Timestamp::from_second(1_800_000_000.0)));
         let ears = Arc::new(Ears::default());
         let parts = Parts {
             clock: Arc::clone(&clock) as Arc<dyn Clock>,
@@ -140,6 +151,7 @@ impl House {
             listener: Arc::clone(&ears) as Arc<dyn Listener>,
             log: Log::new(ServiceName::default(), Level::Error, Arc::new(Quiet)),
             pulse: watch::Sender::new(0),
+            store,
         };
         let service = Service::start(Config::from_json(config).unwrap(), parts).unwrap();
         Self { service, server, clock, ears }

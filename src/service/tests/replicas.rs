@@ -1,0 +1,408 @@
+//! Several processes that share a store.
+
+use super::shelf::{Call, Shelf};
+use super::*;
+use crate::domain::Secret;
+
+/// A process beside others.
+fn beside(shelf: &Arc<Shelf>, clock: &Arc<ManualClock>, answers: impl IntoIterator<Item = Answer>) -> House {
+    configured(&json!({}), shelf, clock, answers)
+}
+
+fn configured(
+    extra: &Value,
+    shelf: &Arc<Shelf>,
+    clock: &Arc<ManualClock>,
+    answers: impl IntoIterator<Item = Answer>,
+) -> House {
+    // A key of its own spares each test the slow derivation.
+    let mut config =
+        json!({ "encryptionKey": "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff" });
+    config.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
+    House::at(&config, answers, Arc::clone(clock), Some(Arc::clone(shelf) as Arc<dyn Store>))
+}
+
+fn clock() -> Arc<ManualClock> {
+    Arc::new(ManualClock::new(Timestamp::from_second(1_800_000_000.0)))
+}
+
+/// Lets time pass until `work` is done, some milliseconds at a time.
+async fn passing<T: Send + 'static>(
+    clock: &ManualClock,
+    work: impl Future<Output = T> + Send + 'static,
+) -> T {
+    let work = tokio::spawn(work);
+    while !work.is_finished() {
+        clock.advance(Duration::from_millis(5));
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    work.await.unwrap()
+}
+
+/// Lets `seconds` pass, a twentieth at a time, so that whoever waits for a moment can act on it.
+async fn pass(clock: &ManualClock, seconds: u64) {
+    for _ in 0..seconds * 20 {
+        clock.advance(Duration::from_millis(50));
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+}
+
+/// Waits until `fact` is one; time stands still.
+async fn until(fact: impl Fn() -> bool) {
+    while !fact() {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+}
+
+fn acquiring(house: &House) -> impl Future<Output = Option<String>> + Send + 'static {
+    let service = Arc::clone(&house.service);
+    async move { service.acquire().await.unwrap().map(|token| token.token.secret().expose().to_owned()) }
+}
+
+fn refreshing(house: &House) -> impl Future<Output = Result<()>> + Send + 'static {
+    let service = Arc::clone(&house.service);
+    async move { service.refresh().await }
+}
+
+/// Holds the server's answers back until there is a permit.
+async fn hold(house: &House) {
+    house.server.gate.acquire().await.unwrap().forget();
+}
+
+#[tokio::test]
+async fn of_eight_processes_one_asks_and_the_others_adopt() {
+    let (shelf, clock) = (Shelf::new(), clock());
+    let houses: Vec<_> = (0..8).map(|_| beside(&shelf, &clock, [token("abc", 3600)])).collect();
+    let callers: Vec<_> = houses.iter().map(|house| tokio::spawn(acquiring(house))).collect();
+    while !callers.iter().all(tokio::task::JoinHandle::is_finished) {
+        clock.advance(Duration::from_millis(5));
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    for caller in callers {
+        assert_eq!(caller.await.unwrap().as_deref(), Some("abc"));
+    }
+    assert_eq!(houses.iter().map(|house| house.server.requests()).sum::<usize>(), 1);
+}
+
+#[tokio::test]
+async fn a_refresh_that_another_process_makes_is_joined() {
+    let (shelf, clock) = (Shelf::new(), clock());
+    let (one, two) =
+        (beside(&shelf, &clock, [rotating("a1", "r1"), rotating("a2", "r2")]), beside(&shelf, &clock, []));
+    one.token().await;
+    assert_eq!(two.token().await.as_deref(), Some("a1"));
+    hold(&one).await;
+    let first = tokio::spawn(refreshing(&one));
+    until(|| one.server.requests() == 2).await;
+    let second = tokio::spawn(refreshing(&two));
+    pass(&clock, 1).await;
+    one.server.gate.add_permits(1);
+    first.await.unwrap().unwrap();
+    passing(&clock, second).await.unwrap().unwrap();
+    assert_eq!(two.at_once().as_deref(), Some("a2"));
+    assert_eq!(two.server.requests(), 0);
+}
+
+#[tokio::test]
+async fn a_dead_holder_costs_at_most_its_lease() {
+    let (shelf, clock) = (Shelf::new(), clock());
+    shelf.taken_by_another(clock.now()).await.unwrap();
+    let house = beside(&shelf, &clock, [token("abc", 3600)]);
+    let began = clock.now();
+    assert_eq!(passing(&clock, acquiring(&house)).await.as_deref(), Some("abc"));
+    let waited = began.until(clock.now());
+    assert!(waited >= Duration::from_secs(11) && waited < Duration::from_secs(12), "{waited:?}");
+}
+
+#[tokio::test]
+async fn a_living_holder_renews_its_lease_for_as_long_as_it_asks() {
+    let (shelf, clock) = (Shelf::new(), clock());
+    let house = configured(&json!({ "timeoutMs": 60_000 }), &shelf, &clock, [token("abc", 3600)]);
+    hold(&house).await;
+    let caller = tokio::spawn(acquiring(&house));
+    until(|| house.server.requests() == 1).await;
+    for _ in 0..6 {
+        pass(&clock, 20).await;
+        assert!(shelf.taken_by_another(clock.now()).await.is_none());
+    }
+    house.server.gate.add_permits(1);
+    assert_eq!(caller.await.unwrap().as_deref(), Some("abc"));
+    assert!(shelf.taken_by_another(clock.now()).await.is_some(), "it was released");
+}
+
+#[tokio::test]
+async fn what_a_stalled_holder_brings_late_is_refused_and_the_newer_token_stands() {
+    let (shelf, clock) = (Shelf::new(), clock());
+    let stalled = beside(&shelf, &clock, [token("late", 3600)]);
+    hold(&stalled).await;
+    let caller = tokio::spawn(acquiring(&stalled));
+    until(|| stalled.server.requests() == 1).await;
+    // Its renewals do not come through, as if it stood still.
+    shelf.breaks(&[Call::Renew]);
+    clock.advance(Duration::from_secs(12));
+    let heir = beside(&shelf, &clock, [token("newer", 3600)]);
+    assert_eq!(heir.token().await.as_deref(), Some("newer"));
+    shelf.heals();
+    stalled.server.gate.add_permits(1);
+    assert_eq!(caller.await.unwrap().as_deref(), Some("newer"));
+    assert_eq!(beside(&shelf, &clock, []).token().await.as_deref(), Some("newer"));
+}
+
+#[tokio::test]
+async fn a_stalled_holder_without_an_heir_yet_serves_what_it_got_and_adopts_the_heirs() {
+    let (shelf, clock) = (Shelf::new(), clock());
+    let stalled = beside(&shelf, &clock, [token("late", 3600)]);
+    hold(&stalled).await;
+    let caller = tokio::spawn(acquiring(&stalled));
+    until(|| stalled.server.requests() == 1).await;
+    shelf.breaks(&[Call::Renew]);
+    clock.advance(Duration::from_secs(12));
+    let heir = beside(&shelf, &clock, [token("newer", 3600)]);
+    hold(&heir).await;
+    let heirs = tokio::spawn(acquiring(&heir));
+    until(|| heir.server.requests() == 1).await;
+    shelf.heals();
+    stalled.server.gate.add_permits(1);
+    assert_eq!(caller.await.unwrap().as_deref(), Some("late"));
+    assert!(shelf.row().await.is_none());
+    heir.server.gate.add_permits(1);
+    assert_eq!(heirs.await.unwrap().as_deref(), Some("newer"));
+    pass(&clock, 3).await;
+    assert_eq!(stalled.at_once().as_deref(), Some("newer"));
+}
+
+#[tokio::test]
+async fn who_waits_for_another_process_shares_its_failure() {
+    let (shelf, clock) = (Shelf::new(), clock());
+    let refused = [Answer::Error(ErrorKind::Tls)];
+    let (one, two) = (beside(&shelf, &clock, refused), beside(&shelf, &clock, []));
+    hold(&one).await;
+    let first = tokio::spawn(refreshing(&one));
+    until(|| one.server.requests() == 1).await;
+    let second = tokio::spawn(refreshing(&two));
+    pass(&clock, 1).await;
+    one.server.gate.add_permits(1);
+    assert_eq!(first.await.unwrap().unwrap_err().kind(), ErrorKind::Tls);
+    assert_eq!(passing(&clock, second).await.unwrap().unwrap_err().kind(), ErrorKind::Tls);
+    assert_eq!(two.server.requests(), 0);
+    assert_eq!(two.heard(EventKind::RefreshFailed), 1);
+}
+
+#[tokio::test]
+async fn a_rejected_credential_cools_down_for_every_process_and_over_restarts() {
+    let (shelf, clock) = (Shelf::new(), clock());
+    let rejected = || refusal(401, "invalid_client");
+    let first =
+        configured(&json!({ "clientAuthentication": "client_secret_post" }), &shelf, &clock, [rejected()]);
+    let settings = json!({ "clientAuthentication": "client_secret_post" });
+    assert_eq!(first.token().await, None);
+    for _ in 0..3 {
+        let later = configured(&settings, &shelf, &clock, []);
+        assert_eq!(later.token().await, None);
+        assert_eq!(later.heard(EventKind::RefreshFailed), 1);
+    }
+    clock.advance(Duration::from_secs(60));
+    let second = configured(&settings, &shelf, &clock, [rejected()]);
+    assert_eq!(second.token().await, None);
+    clock.advance(Duration::from_secs(61));
+    assert_eq!(configured(&settings, &shelf, &clock, []).token().await, None, "the second pause is longer");
+    let other = json!({ "clientAuthentication": "client_secret_post", "scope": "other" });
+    let other = configured(&other, &shelf, &clock, [refusal(401, "invalid_client")]);
+    assert_eq!(other.token().await, None);
+    assert_eq!(other.server.requests(), 1, "another configuration is tried at once");
+    let asked = configured(&settings, &shelf, &clock, [token("abc", 3600)]);
+    asked.service.refresh().await.unwrap();
+    assert_eq!(configured(&settings, &shelf, &clock, []).token().await.as_deref(), Some("abc"));
+}
+
+#[tokio::test]
+async fn another_processes_refresh_is_noticed_within_seconds() {
+    let (shelf, clock) = (Shelf::new(), clock());
+    let one = beside(&shelf, &clock, [token("a1", 3600), token("a2", 3600)]);
+    one.token().await;
+    let two = beside(&shelf, &clock, []);
+    assert_eq!(two.token().await.as_deref(), Some("a1"));
+    one.service.refresh().await.unwrap();
+    pass(&clock, 3).await;
+    assert_eq!(two.at_once().as_deref(), Some("a2"));
+}
+
+#[tokio::test]
+async fn after_a_401_the_stores_later_token_is_taken_before_any_is_requested() {
+    let (shelf, clock) = (Shelf::new(), clock());
+    let one = beside(&shelf, &clock, [token("a1", 3600), token("a2", 3600)]);
+    one.token().await;
+    let two = beside(&shelf, &clock, [token("a3", 3600)]);
+    let rejected = two.service.acquire().await.unwrap().unwrap().generation;
+    one.service.refresh().await.unwrap();
+    assert!(two.service.rejected(rejected).await.unwrap());
+    assert_eq!((two.at_once().as_deref(), two.server.requests()), (Some("a2"), 0));
+    let rejected = two.service.acquire().await.unwrap().unwrap().generation;
+    assert!(two.service.rejected(rejected).await.unwrap());
+    assert_eq!((two.at_once().as_deref(), two.server.requests()), (Some("a3"), 1));
+}
+
+#[tokio::test]
+async fn a_refused_refresh_token_that_another_process_rotated_is_no_reason_to_log_in() {
+    let (shelf, clock) = (Shelf::without_leases(), clock());
+    let winner = beside(&shelf, &clock, [rotating("a1", "r1"), rotating("a2", "r2")]);
+    winner.token().await;
+    let loser = beside(&shelf, &clock, [refusal(400, "invalid_grant")]);
+    assert_eq!(loser.token().await.as_deref(), Some("a1"));
+    hold(&loser).await;
+    let refresh = tokio::spawn(refreshing(&loser));
+    until(|| loser.server.requests() == 1).await;
+    winner.service.refresh().await.unwrap();
+    loser.server.gate.add_permits(1);
+    refresh.await.unwrap().unwrap();
+    assert_eq!((loser.at_once().as_deref(), loser.server.requests()), (Some("a2"), 1));
+}
+
+#[tokio::test]
+async fn a_token_put_there_by_hand_is_used_and_sealed_at_the_next_save() {
+    let (shelf, clock) = (Shelf::new(), clock());
+    let one = beside(&shelf, &clock, [rotating("a1", "r1"), token("a2", 3600)]);
+    one.token().await;
+    let (row, _) = shelf.row().await.unwrap();
+    assert!(!row.token.expose().contains("a1"));
+    shelf.put(&crate::store::Row { token: Secret::new("by-hand"), refresh_token: None, ..row }).await;
+    pass(&clock, 3).await;
+    assert_eq!(one.at_once().as_deref(), Some("by-hand"));
+    one.service.refresh().await.unwrap();
+    let (row, _) = shelf.row().await.unwrap();
+    assert!(crate::crypto::is_envelope(row.token.expose()));
+}
+
+#[tokio::test]
+async fn the_store_does_not_say_where_the_credentials_go() {
+    let (shelf, clock) = (Shelf::new(), clock());
+    beside(&shelf, &clock, [rotating("a1", "r1")]).token().await;
+    let (row, _) = shelf.row().await.unwrap();
+    let strategy = row.strategy.as_ref().unwrap().to_string().replace("https://h/", "https://elsewhere/");
+    shelf.put(&crate::store::Row { strategy: Some(serde_json::from_str(&strategy).unwrap()), ..row }).await;
+    let house = beside(&shelf, &clock, [token("a2", 3600)]);
+    assert_eq!(house.token().await.as_deref(), Some("a1"));
+    house.service.refresh().await.unwrap();
+    assert_eq!(house.server.asked(0), "grant_type=client_credentials");
+}
+
+#[tokio::test]
+async fn without_the_store_a_refresh_token_that_others_may_spend_is_kept_while_the_token_lives() {
+    let (shelf, clock) = (Shelf::new(), clock());
+    let house = beside(&shelf, &clock, [rotating("a1", "r1"), token("b1", 3600)]);
+    house.token().await;
+    shelf.breaks(&Call::ALL);
+    assert_eq!(house.service.refresh().await.unwrap_err().kind(), ErrorKind::Storage);
+    assert_eq!((house.at_once().as_deref(), house.server.requests()), (Some("a1"), 1));
+    clock.advance(Duration::from_secs(3600));
+    assert_eq!(house.token().await.as_deref(), Some("b1"), "then the credentials are used");
+    assert_eq!(house.server.asked(1), "grant_type=client_credentials");
+}
+
+#[tokio::test]
+async fn without_the_store_a_refresh_token_that_nobody_else_has_is_spent() {
+    let (shelf, clock) = (Shelf::new(), clock());
+    shelf.breaks(&Call::ALL);
+    let house = beside(&shelf, &clock, [rotating("a1", "r1"), rotating("a2", "r2")]);
+    assert_eq!(house.token().await.as_deref(), Some("a1"));
+    house.service.refresh().await.unwrap();
+    assert_eq!(house.server.asked(1), "grant_type=refresh_token&refresh_token=r1");
+}
+
+#[tokio::test]
+async fn whichever_call_of_the_store_fails_callers_get_tokens_and_it_heals() {
+    for call in Call::ALL {
+        let (shelf, clock) = (Shelf::new(), clock());
+        let house = beside(&shelf, &clock, [token("a1", 3600), token("a2", 3600), token("a3", 3600)]);
+        shelf.breaks(&[call]);
+        assert_eq!(house.token().await.as_deref(), Some("a1"), "{call:?}");
+        house.service.refresh().await.unwrap();
+        assert_eq!(house.at_once().as_deref(), Some("a2"), "{call:?}");
+        shelf.heals();
+        pass(&clock, 3).await;
+        assert!(house.service.status().storage.healthy, "{call:?}");
+        assert_eq!(beside(&shelf, &clock, []).token().await.as_deref(), Some("a2"), "{call:?}: it is stored");
+        house.service.refresh().await.unwrap();
+        assert_eq!(beside(&shelf, &clock, []).token().await.as_deref(), Some("a3"), "{call:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_store_that_hangs_delays_the_first_caller_once_and_no_other() {
+    let (shelf, clock) = (Shelf::new(), clock());
+    shelf.hangs();
+    let house = beside(&shelf, &clock, [token("a1", 60), token("a2", 60)]);
+    assert_eq!(house.token().await.as_deref(), Some("a1"));
+    assert!(!house.service.status().storage.healthy);
+    let began = std::time::Instant::now();
+    house.service.refresh().await.unwrap();
+    assert!(began.elapsed() < Duration::from_secs(4), "it is known to hang");
+    shelf.heals();
+    pass(&clock, 3).await;
+    until(|| house.service.status().storage.healthy).await;
+}
+
+#[tokio::test]
+async fn what_another_process_brings_after_a_clear_is_not_stored() {
+    let (shelf, clock) = (Shelf::new(), clock());
+    let (one, two) =
+        (beside(&shelf, &clock, [token("a1", 3600), token("a2", 3600)]), beside(&shelf, &clock, []));
+    one.token().await;
+    hold(&one).await;
+    let refresh = tokio::spawn(refreshing(&one));
+    until(|| one.server.requests() == 2).await;
+    two.service.clear(false).await.unwrap();
+    one.server.gate.add_permits(1);
+    refresh.await.unwrap().unwrap();
+    assert!(shelf.row().await.is_none());
+}
+
+#[tokio::test]
+async fn clock_steps_of_a_day_serve_no_dead_token_and_start_no_storm() {
+    let day = Duration::from_secs(86_400);
+    let (shelf, clock) = (Shelf::new(), clock());
+    let answers = (0..20).map(|n| token(&format!("t{n}"), 3600));
+    let house = beside(&shelf, &clock, answers);
+    house.token().await;
+    for step in 0..8 {
+        let requests = house.server.requests();
+        let now = clock.now();
+        clock.set(if step % 2 == 0 { now.plus(day) } else { now.minus(day) });
+        for _ in 0..50 {
+            let token = passing(&clock, acquiring(&house)).await;
+            assert!(token.is_some());
+            let status = house.service.status();
+            assert!(status.expires_at.unwrap() > clock.now(), "a dead token was served");
+        }
+        assert!(house.server.requests() - requests <= 1, "step {step}");
+        let other = beside(&shelf, &clock, [token("other", 3600)]);
+        assert!(passing(&clock, acquiring(&other)).await.is_some(), "no lease is held for a day");
+    }
+}
+
+#[tokio::test]
+async fn in_ten_thousand_races_nothing_older_than_the_401_is_handed_out() {
+    let (shelf, clock) = (Shelf::new(), clock());
+    // Every answer is a later token; the server takes only the latest.
+    let answers = (0..30_000).map(|n| token(&format!("{n}"), 3600));
+    let settings = json!({ "rateLimit": { "attempts": 10_000, "perSeconds": 1 } });
+    let house = configured(&settings, &shelf, &clock, answers);
+    house.token().await;
+    for race in 0..10_000 {
+        let rejected = house.service.acquire().await.unwrap().unwrap();
+        let number = |snapshot: &Snapshot| snapshot.token.secret().expose().parse::<u64>().unwrap();
+        let service = Arc::clone(&house.service);
+        let refresh = (race % 2 == 0).then(|| tokio::spawn(refreshing(&house)));
+        let generation = rejected.generation;
+        let retry = tokio::spawn(async move { service.rejected(generation).await.unwrap() });
+        if retry.await.unwrap() {
+            let later = house.service.acquire().await.unwrap().unwrap();
+            assert!(number(&later) > number(&rejected), "race {race}");
+            assert!(later.generation > rejected.generation, "race {race}");
+        }
+        if let Some(refresh) = refresh {
+            refresh.await.unwrap().unwrap();
+        }
+        clock.advance(Duration::from_secs(6));
+    }
+}

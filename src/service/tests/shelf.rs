@@ -1,0 +1,145 @@
+//! A store that several services share, as processes do, and that fails as it is told.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::*;
+use crate::domain::Secret;
+use crate::store::{Claim, Fence, Leasing, MemoryStore, Owner, Revision, Row, Saved};
+
+/// What a store is asked to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Call {
+    Load,
+    Save,
+    Remove,
+    Lease,
+    Renew,
+    Release,
+}
+
+impl Call {
+    pub(super) const ALL: [Self; 6] =
+        [Self::Load, Self::Save, Self::Remove, Self::Lease, Self::Renew, Self::Release];
+}
+
+pub(super) struct Shelf {
+    place: MemoryStore,
+    has_leases: bool,
+    broken: StdMutex<Vec<Call>>,
+    hangs: AtomicBool,
+}
+
+impl Shelf {
+    pub(super) fn new() -> Arc<Self> {
+        Self::made(true)
+    }
+
+    /// As a Prisma client or a store of the user's own.
+    pub(super) fn without_leases() -> Arc<Self> {
+        Self::made(false)
+    }
+
+    fn made(has_leases: bool) -> Arc<Self> {
+        let broken = StdMutex::default();
+        Arc::new(Self { place: MemoryStore::new(), has_leases, broken, hangs: AtomicBool::new(false) })
+    }
+
+    /// From now on these calls fail.
+    pub(super) fn breaks(&self, calls: &[Call]) {
+        *self.broken.lock().unwrap() = calls.to_vec();
+    }
+
+    pub(super) fn heals(&self) {
+        self.breaks(&[]);
+        self.hangs.store(false, Ordering::SeqCst);
+    }
+
+    /// From now on nothing comes back.
+    pub(super) fn hangs(&self) {
+        self.hangs.store(true, Ordering::SeqCst);
+    }
+
+    async fn call(&self, call: Call) -> Result<()> {
+        while self.hangs.load(Ordering::SeqCst) {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        if self.broken.lock().unwrap().contains(&call) {
+            return Err(Error::new(ErrorKind::Storage, format!("{call:?} fails")));
+        }
+        Ok(())
+    }
+
+    pub(super) async fn row(&self) -> Option<(Row, Revision)> {
+        self.place.load(&ServiceName::default()).await.unwrap()
+    }
+
+    /// Puts a row there as another program does.
+    pub(super) async fn put(&self, row: &Row) {
+        let seen = self.row().await.map(|(_, revision)| revision);
+        let saved = self.place.save(&ServiceName::default(), row, seen, None).await.unwrap();
+        assert!(matches!(saved, Saved::Stored(_)));
+    }
+
+    /// Another process takes the lease, if it is free at `now`.
+    pub(super) async fn taken_by_another(&self, now: Timestamp) -> Option<Fence> {
+        let claim = Claim { owner: Owner::random(), now, length: Duration::from_secs(11) };
+        match self.place.lease(&ServiceName::default(), &claim).await.unwrap() {
+            Leasing::Granted(grant) => Some(grant.fence),
+            _ => None,
+        }
+    }
+}
+
+#[async_trait]
+impl Store for Shelf {
+    fn kind(&self) -> &'static str {
+        "shelf"
+    }
+
+    fn location(&self) -> String {
+        "shelf".into()
+    }
+
+    async fn load(&self, service: &ServiceName) -> Result<Option<(Row, Revision)>> {
+        self.call(Call::Load).await?;
+        self.place.load(service).await
+    }
+
+    async fn save(
+        &self,
+        service: &ServiceName,
+        row: &Row,
+        expected: Option<Revision>,
+        fence: Option<Fence>,
+    ) -> Result<Saved> {
+        self.call(Call::Save).await?;
+        self.place.save(service, row, expected, fence).await
+    }
+
+    async fn remove(&self, service: &ServiceName) -> Result<()> {
+        self.call(Call::Remove).await?;
+        self.place.remove(service).await
+    }
+
+    async fn set_aside(&self, service: &ServiceName, seen: Revision) -> Result<()> {
+        self.place.set_aside(service, seen).await
+    }
+
+    async fn lease(&self, service: &ServiceName, claim: &Claim) -> Result<Leasing> {
+        self.call(Call::Lease).await?;
+        if !self.has_leases {
+            return Ok(Leasing::Unknown);
+        }
+        self.place.lease(service, claim).await
+    }
+
+    async fn renew(&self, service: &ServiceName, claim: &Claim, fence: Fence) -> Result<bool> {
+        self.call(Call::Renew).await?;
+        self.place.renew(service, claim, fence).await
+    }
+
+    async fn release(&self, service: &ServiceName, fence: Fence, note: Option<Secret>) -> Result<()> {
+        self.call(Call::Release).await?;
+        self.place.release(service, fence, note).await
+    }
+}

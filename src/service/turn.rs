@@ -1,0 +1,261 @@
+//! One refresh, however many processes: the turn to ask the token server, as the store gives it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use tokio::task::JoinHandle;
+
+use super::Service;
+use super::life::Why;
+use super::vault::Vault;
+use crate::clock::Clock;
+use crate::domain::{Secret, Timestamp};
+use crate::error::{Error, ErrorKind, Result, Retry};
+use crate::log::Level;
+use crate::runtime;
+use crate::store::{Fence, Grant, Leasing, Revision};
+
+/// Between two looks at the record of a process that waits for another's token: the first ones are close, as
+/// most requests take milliseconds.
+const FIRST_PAUSE: Duration = Duration::from_millis(10);
+const LONGEST_PAUSE: Duration = Duration::from_millis(250);
+
+/// The right to ask the token server.
+pub(super) struct Turn {
+    lease: Option<Lease>,
+    /// The revision that the new record is to replace.
+    pub(super) expected: Option<Revision>,
+    /// Whether the refresh token may be spent: not where another process may have done so unseen.
+    pub(super) may_spend: bool,
+}
+
+/// A lease that this process holds, renewed until it is dropped.
+struct Lease {
+    vault: Arc<Vault>,
+    fence: Fence,
+    /// What the last holder left.
+    note: Option<Secret>,
+    renewal: JoinHandle<()>,
+    is_over: bool,
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        self.renewal.abort();
+        if !self.is_over {
+            // The attempt was broken off, or what it brought was not wanted any more.
+            let (vault, fence, note) = (Arc::clone(&self.vault), self.fence, self.note.take());
+            let _ = runtime::spawn(async move { vault.release(fence, note).await });
+        }
+    }
+}
+
+impl Turn {
+    /// What to save under.
+    pub(super) fn fence(&self) -> Option<Fence> {
+        self.lease.as_ref().map(|lease| lease.fence)
+    }
+
+    /// The record is saved under the fence, which ended the lease.
+    pub(super) fn is_saved(mut self) {
+        if let Some(lease) = &mut self.lease {
+            lease.is_over = true;
+        }
+    }
+}
+
+/// How an attempt failed, as its process leaves it to the next holder of the lease.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Note {
+    /// The lease it was made under: who waited for that very one shares its failure.
+    fence: Fence,
+    code: String,
+    message: String,
+    status: Option<u16>,
+    retry_after_ms: Option<u64>,
+    /// How many attempts in a row have failed.
+    failures: u32,
+    /// The configuration that failed: with another one, all is open again.
+    configuration: u64,
+    from_ms: i64,
+    until_ms: i64,
+}
+
+impl Note {
+    fn error(&self) -> Error {
+        let kind = ErrorKind::of_code(&self.code).unwrap_or(ErrorKind::Internal);
+        let mut error = Error::new(kind, format!("{} (as another process was told)", self.message));
+        if let Some(status) = self.status {
+            error = error.with_status(status);
+        }
+        match self.retry_after_ms {
+            Some(wait) => error.with_retry(Retry::After(Duration::from_millis(wait))),
+            None => error,
+        }
+    }
+
+    /// How long a rejected credential still cools down. A note from the future was written before the clock
+    /// was set back, and is over.
+    fn cool_down(&self, now: Timestamp) -> Option<Duration> {
+        let (from, until) = [self.from_ms, self.until_ms].map(Timestamp::from_millisecond).into();
+        (from <= now && now < until).then(|| now.until(until))
+    }
+}
+
+impl Service {
+    /// Waits for the turn to ask; none when another process asked meanwhile, and its token was adopted.
+    ///
+    /// # Errors
+    /// How another process's attempt failed while this one waited for it; the rejection of a credential that
+    /// still cools down; `Storage`, where the refresh token in hand may be spent by others and the store that
+    /// would tell is away.
+    pub(super) async fn take_turn(&self, why: Why, epoch: u64, started: Timestamp) -> Result<Option<Turn>> {
+        let mut waited_for = None;
+        let mut longest = FIRST_PAUSE;
+        loop {
+            match self.vault.lease(self.clock.now()).await {
+                Ok(Leasing::Granted(grant)) => {
+                    let lease = self.begin_lease(grant)?;
+                    return self.inside(lease, waited_for, why, epoch, started).await;
+                }
+                Ok(Leasing::Unknown) => {
+                    let expected = self.life().stored;
+                    return Ok(Some(Turn { lease: None, expected, may_spend: true }));
+                }
+                Ok(Leasing::Held(fence)) => waited_for = Some(fence),
+                Err(error) => return self.without_store(error).map(Some),
+            }
+            self.clock.sleep(longest.mul_f64(0.5 + fastrand::f64() / 2.0)).await;
+            longest = (longest * 2).min(LONGEST_PAUSE);
+            let has_adopted = self.adopt_from_store(epoch, started).await;
+            if has_adopted && self.is_satisfied(why, true) || self.life().epoch != epoch {
+                return Ok(None);
+            }
+            if self.life().closed {
+                return Err(Error::shutdown());
+            }
+        }
+    }
+
+    /// The lease is ours: what has happened since it was asked for decides whether it is used.
+    async fn inside(
+        &self,
+        lease: Lease,
+        waited_for: Option<Fence>,
+        why: Why,
+        epoch: u64,
+        started: Timestamp,
+    ) -> Result<Option<Turn>> {
+        let has_adopted = self.adopt_from_store(epoch, started).await;
+        if self.is_satisfied(why, has_adopted && waited_for.is_some()) || self.life().epoch != epoch {
+            self.give_back(lease).await;
+            return Ok(None);
+        }
+        if let Some(error) = self.told(&lease, waited_for, why) {
+            self.give_back(lease).await;
+            return Err(error);
+        }
+        let expected = self.life().stored;
+        match self.vault.last_error() {
+            Some(error) => Ok(Some(Turn { lease: Some(lease), ..self.without_store(error)? })),
+            None => Ok(Some(Turn { lease: Some(lease), expected, may_spend: true })),
+        }
+    }
+
+    /// What the note of the last holder forbids.
+    fn told(&self, lease: &Lease, waited_for: Option<Fence>, why: Why) -> Option<Error> {
+        let note: Note = serde_json::from_str(lease.note.as_ref()?.expose()).ok()?;
+        if note.configuration != self.config.fingerprint {
+            return None;
+        }
+        if waited_for == Some(note.fence) {
+            return Some(note.error());
+        }
+        if note.code != ErrorKind::Credentials.code() {
+            return None;
+        }
+        let wait = note.cool_down(self.clock.now()).filter(|_| why != Why::Asked);
+        // The next rejection, or this one once more, is one of a row.
+        self.life().limits.failed_before(note.failures - u32::from(wait.is_some() && note.failures > 0));
+        let wait = wait?;
+        Some(note.error().with_retry(Retry::After(wait)))
+    }
+
+    /// The store is away. A grant that can be repeated is made all the same. A refresh token that is stored may
+    /// be spent by others meanwhile, and a second use looks like theft (RFC 9700 §4.14.2): as long as the token
+    /// lives it is not touched, and then the credentials are used.
+    fn without_store(&self, error: Error) -> Result<Turn> {
+        let now = self.clock.now();
+        let is_shared = {
+            let life = self.life();
+            let held = life.held.as_ref().filter(|held| held.tokens.refresh_token.is_some());
+            if held.is_some_and(|held| held.revision.is_some() && held.tokens.lifetime.is_usable(now)) {
+                return Err(error);
+            }
+            held.is_some_and(|held| held.revision.is_some())
+        };
+        Ok(Turn { lease: None, expected: None, may_spend: !is_shared })
+    }
+
+    fn begin_lease(&self, grant: Grant) -> Result<Lease> {
+        let (vault, clock) = (Arc::clone(&self.vault), Arc::clone(&self.clock));
+        let renewal = runtime::spawn(renew(vault, clock, grant.fence))?;
+        let vault = Arc::clone(&self.vault);
+        Ok(Lease { vault, fence: grant.fence, note: grant.note, renewal, is_over: false })
+    }
+
+    /// Ends a turn that came to nothing and says why, for those who wait for it and those who come later.
+    pub(super) async fn end_turn(&self, turn: Turn, error: &Error) {
+        let Some(mut lease) = turn.lease else { return };
+        let now = self.clock.now();
+        let (failures, until) = {
+            let life = self.life();
+            (life.limits.failures(), life.limits.paused_until(now).unwrap_or(now))
+        };
+        let note = Note {
+            fence: lease.fence,
+            code: error.code().to_owned(),
+            message: error.message().to_owned(),
+            status: error.status(),
+            // A rejected credential cools down for its own time, whatever the server says.
+            retry_after_ms: error
+                .retry_after()
+                .filter(|_| error.kind() != ErrorKind::Credentials)
+                .and_then(|wait| u64::try_from(wait.as_millis()).ok()),
+            failures,
+            configuration: self.config.fingerprint,
+            from_ms: now.as_millisecond(),
+            until_ms: until.as_millisecond(),
+        };
+        lease.note = serde_json::to_string(&note).ok().map(Secret::new);
+        self.give_back(lease).await;
+    }
+
+    /// Ends a turn that was not used.
+    pub(super) async fn leave_turn(&self, turn: Turn) {
+        if let Some(lease) = turn.lease {
+            self.give_back(lease).await;
+        }
+    }
+
+    async fn give_back(&self, mut lease: Lease) {
+        lease.is_over = true;
+        let released = self.vault.release(lease.fence, lease.note.take()).await;
+        if let Err(error) = released {
+            // It ends by itself.
+            self.log(|log| log.error(Level::Debug, "the lease could not be released", &error));
+        }
+    }
+}
+
+/// Makes a lease last until it is given back, or is another's.
+async fn renew(vault: Arc<Vault>, clock: Arc<dyn Clock>, fence: Fence) {
+    loop {
+        clock.sleep(vault.renewal_interval()).await;
+        if let Ok(false) = vault.renew(fence, clock.now()).await {
+            return;
+        }
+    }
+}
