@@ -8,7 +8,7 @@ use crate::config::{Config, Storage};
 use crate::crypto::KeyRing;
 use crate::domain::{Secret, ServiceName};
 use crate::error::{Error, ErrorKind, Result};
-use crate::store::{FileStore, Loaded, MemoryStore, Record, Revision, Saved, SealedStore};
+use crate::store::{FileStore, Loaded, MemoryStore, Record, Revision, Saved, SealedStore, SqliteStore};
 
 /// A disk or network that takes longer is as good as away; the flight goes on without it.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -35,6 +35,9 @@ impl Vault {
             Storage::Memory => SealedStore::unsealed(Arc::new(MemoryStore::new())),
             Storage::File(path) => {
                 SealedStore::new(Arc::new(FileStore::new(path)), Arc::new(key_ring(config)?))
+            }
+            Storage::Sqlite(path) => {
+                SealedStore::new(Arc::new(SqliteStore::new(path)), Arc::new(key_ring(config)?))
             }
         };
         Ok(Self {

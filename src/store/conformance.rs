@@ -8,7 +8,8 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use super::{
-    Claim, Fence, FileStore, Grant, Leasing, MemoryStore, Owner, Record, Revision, Saved, SealedStore, Store,
+    Claim, Fence, FileStore, Grant, Leasing, MemoryStore, Owner, Record, Revision, Saved, SealedStore,
+    SqliteStore, Store,
 };
 use crate::crypto::KeyRing;
 use crate::domain::{AccessToken, Scheme, Secret, ServiceName, Timestamp};
@@ -38,6 +39,12 @@ impl Fixture {
     fn file(is_sealed: bool) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let store = FileStore::new(directory.path().join("data").join("token-cache.json"));
+        Self::new(Arc::new(store), Some(directory), is_sealed)
+    }
+
+    fn sqlite(is_sealed: bool) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let store = SqliteStore::new(directory.path().join("data").join("token-cache.db"));
         Self::new(Arc::new(store), Some(directory), is_sealed)
     }
 
@@ -415,4 +422,6 @@ conformance! {
     sealed_memory: Fixture::memory(true);
     file: Fixture::file(false);
     sealed_file: Fixture::file(true);
+    sqlite: Fixture::sqlite(false);
+    sealed_sqlite: Fixture::sqlite(true);
 }
