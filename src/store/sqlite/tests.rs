@@ -1,5 +1,10 @@
 //! What befalls databases, who else uses them, and what becomes of the records in them.
 
+mod damage;
+#[cfg(unix)]
+mod places;
+mod prisma;
+mod processes;
 
 use std::fs;
 use std::path::{Path, PathBuf};
