@@ -36,16 +36,9 @@ impl Fixture {
         Self::new(Arc::new(MemoryStore::new()), None, is_sealed)
     }
 
-    fn file(is_sealed: bool) -> Self {
+    fn on_disk<S: Store>(name: &str, store: fn(std::path::PathBuf) -> S, is_sealed: bool) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let store = FileStore::new(directory.path().join("data").join("token-cache.json"));
-        Self::new(Arc::new(store), Some(directory), is_sealed)
-    }
-
-    fn sqlite(is_sealed: bool) -> Self {
-        let directory = tempfile::tempdir().unwrap();
-        let store = SqliteStore::new(directory.path().join("data").join("token-cache.db"));
-        Self::new(Arc::new(store), Some(directory), is_sealed)
+        Self::new(Arc::new(store(directory.path().join("data").join(name))), Some(directory), is_sealed)
     }
 
     async fn saved(
@@ -420,8 +413,8 @@ macro_rules! conformance {
 conformance! {
     memory: Fixture::memory(false);
     sealed_memory: Fixture::memory(true);
-    file: Fixture::file(false);
-    sealed_file: Fixture::file(true);
-    sqlite: Fixture::sqlite(false);
-    sealed_sqlite: Fixture::sqlite(true);
+    file: Fixture::on_disk("token-cache.json", super::FileStore::new, false);
+    sealed_file: Fixture::on_disk("token-cache.json", super::FileStore::new, true);
+    sqlite: Fixture::on_disk("token-cache.db", super::SqliteStore::new, false);
+    sealed_sqlite: Fixture::on_disk("token-cache.db", super::SqliteStore::new, true);
 }
