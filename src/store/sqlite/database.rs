@@ -25,8 +25,9 @@ const STATEMENTS: usize = 32;
 pub(super) struct Database {
     path: PathBuf,
     open: Mutex<Option<Open>>,
-    /// How many writers have waited in vain.
-    in_vain: AtomicU64,
+    /// How many have waited for another process in vain: a log lets readers pass where writers wait.
+    readers_in_vain: AtomicU64,
+    writers_in_vain: AtomicU64,
     warnings: Mutex<Vec<Error>>,
 }
 
@@ -71,7 +72,8 @@ impl Database {
         let database = Arc::new(Self {
             path: path.to_owned(),
             open: Mutex::default(),
-            in_vain: AtomicU64::new(0),
+            readers_in_vain: AtomicU64::new(0),
+            writers_in_vain: AtomicU64::new(0),
             warnings: Mutex::default(),
         });
         databases.insert(path.to_owned(), Arc::downgrade(&database));
@@ -80,7 +82,7 @@ impl Database {
 
     /// Reads; `None` where there is no file.
     pub(super) fn read<T>(&self, work: impl Fn(&Connection) -> rusqlite::Result<T>) -> Result<Option<T>> {
-        self.perform(&mut self.open(), Missing::Leave, |connection| Ok(work(connection)?))
+        self.perform(&self.readers_in_vain, Missing::Leave, |connection| Ok(work(connection)?))
     }
 
     /// Changes all that `work` changes, or nothing; `None` where there is no file and none is made.
@@ -90,19 +92,10 @@ impl Database {
         survives: Survives,
         work: impl Fn(&Connection) -> rusqlite::Result<T>,
     ) -> Result<Option<T>> {
-        let in_vain = self.in_vain.load(Ordering::Relaxed);
-        let mut open = self.open();
-        if self.in_vain.load(Ordering::Relaxed) != in_vain {
-            // Behind a writer that waited for another process: each in turn would wait as long.
-            return Err(Fault::busy().tell(&self.path));
-        }
-        self.perform(&mut open, missing, |connection| {
+        self.perform(&self.writers_in_vain, missing, |connection| {
             let level = if survives == Survives::PowerCut { "FULL" } else { "NORMAL" };
             connection.execute_batch(&format!("PRAGMA synchronous = {level}"))?;
-            let transaction = Transaction::new_unchecked(connection, TransactionBehavior::Immediate);
-            let transaction = transaction.map_err(Fault::from).inspect_err(|fault| {
-                self.in_vain.fetch_add(u64::from(fault.is_busy()), Ordering::Relaxed);
-            })?;
+            let transaction = Transaction::new_unchecked(connection, TransactionBehavior::Immediate)?;
             let done = work(&transaction)?;
             transaction.commit()?;
             if survives == Survives::PowerCut {
@@ -127,12 +120,19 @@ impl Database {
     /// Works on the connection; a database found damaged is set aside, and the work is done on its successor.
     fn perform<T>(
         &self,
-        open: &mut Option<Open>,
+        in_vain: &AtomicU64,
         missing: Missing,
         work: impl Fn(&Connection) -> Result<T, Fault>,
     ) -> Result<Option<T>> {
+        let before = in_vain.load(Ordering::Relaxed);
+        let mut open = self.open();
+        if in_vain.load(Ordering::Relaxed) != before {
+            // Behind one that waited for another process: each in turn would wait as long.
+            return Err(Fault::busy().tell(&self.path));
+        }
         let mut attempt = || {
-            let done = self.connect(open, missing).and_then(|connection| connection.map(&work).transpose());
+            let done =
+                self.connect(&mut open, missing).and_then(|connection| connection.map(&work).transpose());
             if done.as_ref().is_err_and(|fault| !fault.leaves_connection_sound()) {
                 *open = None;
             }
@@ -147,7 +147,10 @@ impl Database {
             }
             done => done,
         };
-        done.map_err(|fault| fault.tell(&self.path))
+        done.map_err(|fault| {
+            in_vain.fetch_add(u64::from(fault.is_busy()), Ordering::Relaxed);
+            fault.tell(&self.path)
+        })
     }
 
     fn connect<'o>(

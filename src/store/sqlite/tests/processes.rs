@@ -130,6 +130,27 @@ async fn a_database_that_another_holds_is_an_error_in_bounded_time_and_heals() {
 }
 
 #[tokio::test]
+async fn without_a_log_readers_behind_a_writer_are_told_in_bounded_time_too() {
+    let disk = Disk::new();
+    let holder = disk.sql();
+    holder.execute_batch("CREATE TABLE t (x); BEGIN EXCLUSIVE").unwrap();
+    let loaders: Vec<_> = (0..8)
+        .map(|n| {
+            let store = open(&disk.path);
+            crate::runtime::spawn(async move { store.load(&service(&format!("s{n}"))).await }).unwrap()
+        })
+        .collect();
+    let all = async {
+        for loader in loaders {
+            assert_eq!(loader.await.unwrap().unwrap_err().kind(), ErrorKind::Storage);
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(8), all).await.unwrap();
+    holder.execute_batch("ROLLBACK").unwrap();
+    assert_eq!(token(&disk.path, "a").await, None);
+}
+
+#[tokio::test]
 async fn a_reader_that_takes_its_time_stops_no_save() {
     let disk = Disk::new();
     let revision = save(&disk.path, "a", "one", None).await;
