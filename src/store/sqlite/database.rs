@@ -12,6 +12,7 @@ use super::super::disk::{self, Identity};
 use super::damage;
 use super::fault::{Fault, PATIENCE};
 use super::schema;
+use crate::domain::Timestamp;
 use crate::error::{Error, ErrorKind, Result};
 
 /// Three hundred services that share a file hold one connection's descriptors, not three hundred's.
@@ -38,10 +39,12 @@ struct Open {
 }
 
 /// The files that a connection works on: the database, and the index of its log, without which it and a
-/// connection made later would not know of each other.
+/// connection made later would not know of each other. A backup may be copied over the file in place: when
+/// it was written by others, the connection is made anew, or its pages in memory would be mixed with theirs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Seen {
     main: Identity,
+    written: Timestamp,
     shared: Option<Identity>,
 }
 
@@ -136,6 +139,7 @@ impl Database {
             if done.as_ref().is_err_and(|fault| !fault.leaves_connection_sound()) {
                 *open = None;
             }
+            self.look_again(open.as_mut());
             done
         };
         let done = match attempt() {
@@ -189,8 +193,19 @@ impl Database {
 
     fn look(&self) -> Result<Option<Seen>> {
         let Some(main) = disk::identity(&self.path)? else { return Ok(None) };
+        let written = disk::written(&self.path)?;
         let shared = disk::identity(&disk::beside(&self.path, "-shm"))?;
-        Ok(Some(Seen { main, shared }))
+        Ok(Some(Seen { main, written, shared }))
+    }
+
+    /// What was written since the last look was written by this connection.
+    fn look_again(&self, open: Option<&mut Open>) {
+        if let Some(open) = open
+            && let Ok(Some(now)) = self.look()
+            && now.main == open.seen.main
+        {
+            open.seen.written = now.written;
+        }
     }
 
     fn open(&self) -> MutexGuard<'_, Option<Open>> {

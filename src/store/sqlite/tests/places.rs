@@ -142,3 +142,25 @@ async fn a_log_deleted_while_the_database_is_open_costs_no_saved_token() {
     running.save(&service("b"), &some_record("two"), None, None).await.unwrap();
     assert_eq!(disk.text("SELECT group_concat(token) FROM token_cache"), "one,two");
 }
+
+#[tokio::test]
+async fn a_backup_copied_over_it_in_place_is_read_and_written_without_damage() {
+    let disk = Disk::new();
+    let running = open(&disk.path);
+    let old = running.save(&service("a"), &some_record("old"), None, None).await.unwrap();
+    let Saved::Stored(old) = old else { panic!("there was no record") };
+    let backup = disk.directory.path().join("backup.db");
+    fs::copy(&disk.path, &backup).unwrap();
+    for n in 0..40 {
+        let name = service(&format!("service {n}"));
+        running.save(&name, &some_record(&"x".repeat(500)), None, None).await.unwrap();
+    }
+    running.save(&service("a"), &some_record("new"), Some(old), None).await.unwrap();
+    fs::copy(&backup, &disk.path).unwrap();
+    let (record, revision) = running.load(&service("a")).await.unwrap().record.unwrap();
+    assert_eq!(record.access_token.secret().expose(), "old");
+    let saved = running.save(&service("a"), &some_record("next"), Some(revision), None).await.unwrap();
+    assert!(matches!(saved, Saved::Stored(_)));
+    assert_eq!(disk.text("PRAGMA integrity_check"), "ok");
+    assert!(disk.damaged().is_empty());
+}
