@@ -208,4 +208,6 @@ pub enum Storage {
     Memory,
     /// A file.
     File(PathBuf),
+    /// An SQLite database.
+    Sqlite(PathBuf),
 }

@@ -18,6 +18,7 @@ use crate::error::{Error, Result};
 
 const DAY_SECONDS: f64 = 86_400.0;
 const DEFAULT_FILE: &str = "./data/token-cache.json";
+const DEFAULT_DATABASE: &str = "./data/token-cache.db";
 
 /// Headers that evertoken writes itself; another value would make another request of it.
 const OWN_HEADERS: [&str; 8] = [
@@ -301,13 +302,16 @@ fn storage(f: &mut Fields<'_>) -> Storage {
     let storage = match fields.one_of("kind", &kinds.map(|kind| (kind, kind))) {
         Some("memory") => Storage::Memory,
         Some("file") => Storage::File(fields.text("path").map_or_else(|| DEFAULT_FILE.into(), Into::into)),
+        Some("sqlite") => {
+            Storage::Sqlite(fields.text("path").map_or_else(|| DEFAULT_DATABASE.into(), Into::into))
+        }
         Some(kind) => {
             fields.fault("kind", format!("\"{kind}\" is not supported by this version of evertoken"));
             return Storage::Memory;
         }
         None => {
             // `one_of` has said what is wrong unless the field is not there at all.
-            fields.fault("kind", "must say where the token is kept: \"memory\" or \"file\"");
+            fields.fault("kind", "must say where the token is kept: \"memory\", \"file\" or \"sqlite\"");
             return Storage::Memory;
         }
     };

@@ -142,3 +142,14 @@ fn debug_of_a_configuration_holds_no_secret() {
     }));
     assert!(!format!("{config:?}").contains("hunter2"));
 }
+
+#[test]
+fn the_sqlite_store_has_a_path_of_its_own_unless_one_is_given() {
+    for (storage, expected) in [
+        (json!({ "kind": "sqlite" }), "./data/token-cache.db"),
+        (json!({ "kind": "sqlite", "path": "prisma/dev.db" }), "prisma/dev.db"),
+    ] {
+        let config = config(with(&json!({ "storage": storage }))).unwrap();
+        assert!(matches!(config.storage, Storage::Sqlite(path) if path.to_str() == Some(expected)));
+    }
+}

@@ -260,7 +260,7 @@ impl Service {
         match self.save(&held, turn.expected, turn.fence(), now).await {
             Ok(Some(revision)) => {
                 held.revision = Some(revision);
-                turn.is_saved();
+                turn.saved();
             }
             // This process stalled, and another took over: what that one stores is the later token.
             Ok(None) => {

@@ -58,7 +58,7 @@ impl Turn {
     }
 
     /// The record is saved under the fence, which ended the lease.
-    pub(super) fn is_saved(mut self) {
+    pub(super) fn saved(mut self) {
         if let Some(lease) = &mut self.lease {
             lease.is_over = true;
         }

@@ -13,7 +13,8 @@ use crate::domain::{Secret, ServiceName, Timestamp};
 use crate::error::{Error, ErrorKind, Result};
 use crate::runtime;
 use crate::store::{
-    Claim, Fence, FileStore, Leasing, Loaded, MemoryStore, Owner, Record, Revision, Saved, SealedStore, Store,
+    Claim, Fence, FileStore, Leasing, Loaded, MemoryStore, Owner, Record, Revision, Saved, SealedStore,
+    SqliteStore, Store,
 };
 
 /// A disk or network that takes longer is as good as away; the flight goes on without it.
@@ -52,6 +53,7 @@ impl Vault {
             (Some(store), _) => sealed(store)?,
             (None, Storage::Memory) => SealedStore::unsealed(Arc::new(MemoryStore::new())),
             (None, Storage::File(path)) => sealed(Arc::new(FileStore::new(path)))?,
+            (None, Storage::Sqlite(path)) => sealed(Arc::new(SqliteStore::new(path)))?,
         };
         Ok(Self {
             service: config.service.clone(),

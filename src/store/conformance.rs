@@ -8,7 +8,8 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use super::{
-    Claim, Fence, FileStore, Grant, Leasing, MemoryStore, Owner, Record, Revision, Saved, SealedStore, Store,
+    Claim, Fence, FileStore, Grant, Leasing, MemoryStore, Owner, Record, Revision, Saved, SealedStore,
+    SqliteStore, Store,
 };
 use crate::crypto::KeyRing;
 use crate::domain::{AccessToken, Scheme, Secret, ServiceName, Timestamp};
@@ -35,10 +36,9 @@ impl Fixture {
         Self::new(Arc::new(MemoryStore::new()), None, is_sealed)
     }
 
-    fn file(is_sealed: bool) -> Self {
+    fn on_disk<S: Store>(name: &str, store: fn(std::path::PathBuf) -> S, is_sealed: bool) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let store = FileStore::new(directory.path().join("data").join("token-cache.json"));
-        Self::new(Arc::new(store), Some(directory), is_sealed)
+        Self::new(Arc::new(store(directory.path().join("data").join(name))), Some(directory), is_sealed)
     }
 
     async fn saved(
@@ -413,6 +413,8 @@ macro_rules! conformance {
 conformance! {
     memory: Fixture::memory(false);
     sealed_memory: Fixture::memory(true);
-    file: Fixture::file(false);
-    sealed_file: Fixture::file(true);
+    file: Fixture::on_disk("token-cache.json", super::FileStore::new, false);
+    sealed_file: Fixture::on_disk("token-cache.json", super::FileStore::new, true);
+    sqlite: Fixture::on_disk("token-cache.db", super::SqliteStore::new, false);
+    sealed_sqlite: Fixture::on_disk("token-cache.db", super::SqliteStore::new, true);
 }

@@ -36,14 +36,10 @@ pub(in crate::store) fn read(path: &Path) -> Result<Option<Content>> {
     };
     let metadata = file.metadata().map_err(|error| failed(&error))?;
     require_regular(path, &metadata)?;
-    let written = metadata.modified().ok().and_then(|moment| moment.duration_since(UNIX_EPOCH).ok());
     let mut bytes = Zeroizing::new(Vec::new());
     file.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(|error| failed(&error))?;
     let fits = bytes.len() as u64 <= MAX_BYTES;
-    Ok(Some(Content {
-        bytes: fits.then_some(bytes),
-        written: Timestamp::MIN.plus(written.unwrap_or_default()),
-    }))
+    Ok(Some(Content { bytes: fits.then_some(bytes), written: modified(&metadata) }))
 }
 
 /// Replaces the file's content in one step: readers, and whoever comes after a crash, find the old or the new.
@@ -59,21 +55,89 @@ pub(in crate::store) fn replace(path: &Path, text: &str) -> Result<()> {
 }
 
 /// Renames a damaged file to `<name>.corrupt-<time>`, the time being that of the damage, and says the new
-/// name. Nothing is overwritten. The caller holds the lock.
-pub(in crate::store) fn rename_damaged(path: &Path, written: Timestamp) -> Result<PathBuf> {
+/// name; what stands beside it under one of `suffixes` goes with it. Nothing is overwritten. The caller holds
+/// the lock.
+pub(in crate::store) fn rename_damaged(
+    path: &Path,
+    written: Timestamp,
+    suffixes: &[&str],
+) -> Result<PathBuf> {
     let failed = |error: &io::Error| storage("set aside", path, error);
     let time: String = written.to_string().chars().filter(|c| !matches!(c, '-' | ':')).collect();
     let candidate = |n: u32| {
         let suffix = if n == 0 { String::new() } else { format!("-{n}") };
         path.with_file_name(format!("{}.corrupt-{time}{suffix}", name(path)))
     };
-    let free = (0..1000).map(candidate).find(|path| fs::symlink_metadata(path).is_err());
+    let is_free = |path: &Path| fs::symlink_metadata(path).is_err();
+    let mut candidates = (0..1000).map(candidate);
+    let free =
+        candidates.find(|to| is_free(to) && suffixes.iter().all(|suffix| is_free(&beside(to, suffix))));
     let target = free.ok_or_else(|| failed(&io::Error::from(Io::AlreadyExists)))?;
+    // The file itself goes last: from then on another process may make a new one, with the like beside it.
+    for suffix in suffixes {
+        match fs::rename(beside(path, suffix), beside(&target, suffix)) {
+            Err(error) if error.kind() != Io::NotFound => return Err(failed(&error)),
+            _ => {}
+        }
+    }
     fs::rename(path, &target).map_err(|error| failed(&error))?;
     // It may hold a token, whatever else it holds. A mode that stays is no reason to keep the damage in place.
     let _ = quiet(OpenOptions::new().read(true)).open(&target).map(|file| make_private(&file));
     sync_directory(path);
     Ok(target)
+}
+
+/// When a file was last written.
+pub(in crate::store) fn written(path: &Path) -> Result<Timestamp> {
+    let metadata = fs::symlink_metadata(path).map_err(|error| storage("read", path, &error))?;
+    Ok(modified(&metadata))
+}
+
+fn modified(metadata: &fs::Metadata) -> Timestamp {
+    let since_epoch = metadata.modified().ok().and_then(|moment| moment.duration_since(UNIX_EPOCH).ok());
+    Timestamp::MIN.plus(since_epoch.unwrap_or_default())
+}
+
+/// Which file it is, whatever its name: device and inode, where there are such.
+pub(in crate::store) type Identity = Option<(u64, u64)>;
+
+/// The identity of a regular file; `None` when there is none. Anything else is refused, as by [`read`].
+pub(in crate::store) fn identity(path: &Path) -> Result<Option<Identity>> {
+    let metadata = match fs::symlink_metadata(path) {
+        Ok(metadata) => metadata,
+        Err(error) if error.kind() == Io::NotFound => return Ok(None),
+        Err(error) => return Err(storage("read", path, &error)),
+    };
+    require_regular(path, &metadata)?;
+    #[cfg(unix)]
+    let identity = {
+        use std::os::unix::fs::MetadataExt;
+        Some((metadata.dev(), metadata.ino()))
+    };
+    #[cfg(not(unix))]
+    let identity = None;
+    Ok(Some(identity))
+}
+
+/// Makes an empty file for the owner alone; one that is there is left as it is.
+pub(in crate::store) fn make_file(path: &Path) -> Result<()> {
+    match private(OpenOptions::new().write(true).create_new(true)).open(path) {
+        Err(error) if error.kind() != Io::AlreadyExists => Err(storage("make", path, &error)),
+        _ => Ok(()),
+    }
+}
+
+/// The path of what stands beside a file, under its name and a suffix.
+pub(in crate::store) fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(suffix);
+    beside.into()
+}
+
+/// The path with the links among its directories resolved, for who refuses links altogether.
+pub(in crate::store) fn without_links_above(path: &Path) -> PathBuf {
+    let name = path.file_name().unwrap_or_default();
+    fs::canonicalize(directory(path)).map_or_else(|_| path.to_owned(), |directory| directory.join(name))
 }
 
 /// Makes the directory of `path`, and those above it, for the owner alone. One that exists is left as it is.

@@ -228,7 +228,7 @@ impl Place {
         if let Some(document) = self.parse(&content)? {
             return Ok(document);
         }
-        let kept = disk::rename_damaged(&self.path, content.written)?;
+        let kept = disk::rename_damaged(&self.path, content.written, &[])?;
         self.warn(format!("{} is damaged: it was renamed to {}", self.path.display(), kept.display()));
         Ok(Document::empty())
     }

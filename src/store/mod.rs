@@ -8,6 +8,7 @@ mod lock;
 mod memory;
 mod record;
 mod sealed;
+mod sqlite;
 
 #[cfg(test)]
 mod conformance;
@@ -19,6 +20,7 @@ pub use lease::{Claim, Fence, Grant, Leasing, Owner};
 pub use memory::MemoryStore;
 pub use record::{Record, Revision, Row};
 pub use sealed::{Loaded, SealedStore};
+pub use sqlite::SqliteStore;
 
 use crate::domain::{Secret, ServiceName};
 use crate::error::{Error, Result};

@@ -1,0 +1,250 @@
+//! One connection for each database file, shared by all stores of the process that name it.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
+
+use super::super::disk::{self, Identity};
+use super::damage;
+use super::fault::{Fault, PATIENCE};
+use super::schema;
+use crate::domain::Timestamp;
+use crate::error::{Error, ErrorKind, Result};
+
+/// Three hundred services that share a file hold one connection's descriptors, not three hundred's.
+static DATABASES: Mutex<Option<HashMap<PathBuf, Weak<Database>>>> = Mutex::new(None);
+
+/// Statements of ours that are worth keeping ready.
+const STATEMENTS: usize = 32;
+
+/// A database file, opened at the first need and again whenever it is another file.
+#[derive(Debug)]
+pub(super) struct Database {
+    path: PathBuf,
+    open: Mutex<Option<Open>>,
+    /// How many have waited for another process in vain: a log lets readers pass where writers wait.
+    readers_in_vain: AtomicU64,
+    writers_in_vain: AtomicU64,
+    warnings: Mutex<Vec<Error>>,
+}
+
+#[derive(Debug)]
+struct Open {
+    connection: Connection,
+    seen: Seen,
+}
+
+/// The files that a connection works on: the database, and the index of its log, without which it and a
+/// connection made later would not know of each other. A backup may be copied over the file in place: when
+/// it was written by others, the connection is made anew, or its pages in memory would be mixed with theirs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Seen {
+    main: Identity,
+    written: Timestamp,
+    shared: Option<Identity>,
+}
+
+/// What a change has to survive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Survives {
+    PowerCut,
+    /// It is no loss if a power cut takes it back.
+    Crash,
+}
+
+/// What to do where there is no file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Missing {
+    Make,
+    Leave,
+}
+
+impl Database {
+    /// The one at `path`, which is absolute. Nothing is opened yet.
+    pub(super) fn at(path: &Path) -> Arc<Self> {
+        let mut databases = DATABASES.lock().unwrap_or_else(PoisonError::into_inner);
+        let databases = databases.get_or_insert_default();
+        if let Some(database) = databases.get(path).and_then(Weak::upgrade) {
+            return database;
+        }
+        databases.retain(|_, database| database.strong_count() > 0);
+        let database = Arc::new(Self {
+            path: path.to_owned(),
+            open: Mutex::default(),
+            readers_in_vain: AtomicU64::new(0),
+            writers_in_vain: AtomicU64::new(0),
+            warnings: Mutex::default(),
+        });
+        databases.insert(path.to_owned(), Arc::downgrade(&database));
+        database
+    }
+
+    /// Reads; `None` where there is no file.
+    pub(super) fn read<T>(&self, work: impl Fn(&Connection) -> rusqlite::Result<T>) -> Result<Option<T>> {
+        self.perform(&self.readers_in_vain, Missing::Leave, |connection| Ok(work(connection)?))
+    }
+
+    /// Changes all that `work` changes, or nothing; `None` where there is no file and none is made.
+    pub(super) fn change<T>(
+        &self,
+        missing: Missing,
+        survives: Survives,
+        work: impl Fn(&Connection) -> rusqlite::Result<T>,
+    ) -> Result<Option<T>> {
+        self.perform(&self.writers_in_vain, missing, |connection| {
+            let level = if survives == Survives::PowerCut { "FULL" } else { "NORMAL" };
+            connection.execute_batch(&format!("PRAGMA synchronous = {level}"))?;
+            let transaction = Transaction::new_unchecked(connection, TransactionBehavior::Immediate)?;
+            let done = work(&transaction)?;
+            transaction.commit()?;
+            if survives == Survives::PowerCut {
+                fold_log(connection);
+            }
+            Ok(done)
+        })
+    }
+
+    pub(super) fn warn(&self, message: String) {
+        let mut warnings = self.warnings();
+        // Nobody may be listening.
+        if warnings.len() < 16 {
+            warnings.push(Error::new(ErrorKind::Storage, message));
+        }
+    }
+
+    pub(super) fn take_warnings(&self) -> Vec<Error> {
+        std::mem::take(&mut *self.warnings())
+    }
+
+    /// Works on the connection; a database found damaged is set aside, and the work is done on its successor.
+    fn perform<T>(
+        &self,
+        in_vain: &AtomicU64,
+        missing: Missing,
+        work: impl Fn(&Connection) -> Result<T, Fault>,
+    ) -> Result<Option<T>> {
+        let before = in_vain.load(Ordering::Relaxed);
+        let mut open = self.open();
+        if in_vain.load(Ordering::Relaxed) != before {
+            // Behind one that waited for another process: each in turn would wait as long.
+            return Err(Fault::busy().tell(&self.path));
+        }
+        let mut attempt = || {
+            let done =
+                self.connect(&mut open, missing).and_then(|connection| connection.map(&work).transpose());
+            if done.as_ref().is_err_and(|fault| !fault.leaves_connection_sound()) {
+                *open = None;
+            }
+            self.look_again(open.as_mut());
+            done
+        };
+        let done = match attempt() {
+            Err(fault) if fault.is_damage() => {
+                if let Some(warning) = damage::set_aside(&self.path)? {
+                    self.warn(warning);
+                }
+                attempt()
+            }
+            done => done,
+        };
+        done.map_err(|fault| {
+            in_vain.fetch_add(u64::from(fault.is_busy()), Ordering::Relaxed);
+            fault.tell(&self.path)
+        })
+    }
+
+    fn connect<'o>(
+        &self,
+        open: &'o mut Option<Open>,
+        missing: Missing,
+    ) -> Result<Option<&'o Connection>, Fault> {
+        let mut seen = self.look()?;
+        if open.as_ref().is_some_and(|open| Some(open.seen) != seen) {
+            // Before a new file is made: what closing writes belongs to the old one.
+            *open = None;
+        }
+        if seen.is_none() {
+            if missing == Missing::Leave {
+                return Ok(None);
+            }
+            disk::make_directory(&self.path)?;
+            disk::make_file(&self.path)?;
+            seen = self.look()?;
+        }
+        if open.is_none() {
+            let connection = connect(&self.path)?;
+            schema::refuse_newer(&connection)?;
+            damage::check_at_opening(&connection, &self.path)?;
+            use_log(&connection)?;
+            schema::make_current(&connection)?;
+            // The log's index is there by now.
+            let now = self.look()?.filter(|now| Some(now.main) == seen.map(|seen| seen.main));
+            let Some(seen) = now else { return Err(replaced(&self.path).into()) };
+            *open = Some(Open { connection, seen });
+        }
+        let connection = open.as_ref().map(|open| &open.connection);
+        connection.map_or(Ok(()), schema::make_current)?;
+        Ok(connection)
+    }
+
+    fn look(&self) -> Result<Option<Seen>> {
+        let Some(main) = disk::identity(&self.path)? else { return Ok(None) };
+        let written = disk::written(&self.path)?;
+        let shared = disk::identity(&disk::beside(&self.path, "-shm"))?;
+        Ok(Some(Seen { main, written, shared }))
+    }
+
+    /// What was written since the last look was written by this connection.
+    fn look_again(&self, open: Option<&mut Open>) {
+        if let Some(open) = open
+            && let Ok(Some(now)) = self.look()
+            && now.main == open.seen.main
+        {
+            open.seen.written = now.written;
+        }
+    }
+
+    fn open(&self) -> MutexGuard<'_, Option<Open>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn warnings(&self) -> MutexGuard<'_, Vec<Error>> {
+        self.warnings.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Opens a file that is there.
+pub(super) fn connect(path: &Path) -> Result<Connection, Fault> {
+    let flags =
+        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_NOFOLLOW;
+    let connection = Connection::open_with_flags(disk::without_links_above(path), flags)?;
+    connection.busy_timeout(PATIENCE)?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    Ok(connection)
+}
+
+/// Under a write-ahead log no reader stops a writer. Not every file system can have one, and without it all
+/// works as well.
+fn use_log(connection: &Connection) -> Result<(), Fault> {
+    connection.busy_timeout(Duration::ZERO)?;
+    let mode = connection.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(())).map_err(Fault::from);
+    connection.busy_timeout(PATIENCE)?;
+    mode.or_else(|fault| if fault.is_damage() { Err(fault) } else { Ok(()) })
+}
+
+/// Brings the log home, unless a reader stands in the way: a copy of the database file alone is then whole,
+/// and a log that is left beside a restored file, or lost, changes nothing. The change is stored in any case.
+fn fold_log(connection: &Connection) {
+    let _ = connection
+        .busy_timeout(Duration::ZERO)
+        .and_then(|()| connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())));
+    let _ = connection.busy_timeout(PATIENCE);
+}
+
+fn replaced(path: &Path) -> Error {
+    Error::new(ErrorKind::Storage, format!("{} was replaced while it was opened", path.display()))
+}

@@ -1,0 +1,115 @@
+//! What SQLite refuses, in words that hold nothing of a row: its own texts may quote a trigger's.
+
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::ErrorCode;
+use rusqlite::ffi::{SQLITE_BUSY, code_to_str};
+
+use crate::error::{Error, ErrorKind};
+
+/// How long one operation waits for whoever holds the database; a write takes milliseconds.
+pub(super) const PATIENCE: Duration = Duration::from_secs(3);
+
+/// Why an operation came to nothing.
+#[derive(Debug)]
+pub(super) enum Fault {
+    /// SQLite's own.
+    Sql(rusqlite::Error),
+    /// The content is no sound database, though SQLite has not said so.
+    Damaged,
+    /// A later evertoken has been here: its version.
+    Newer(i64),
+    /// Said in full where it was found.
+    Told(Error),
+}
+
+impl Fault {
+    fn code(&self) -> Option<ErrorCode> {
+        match self {
+            Self::Sql(error) => error.sqlite_error_code(),
+            _ => None,
+        }
+    }
+
+    /// Another connection stands in the way.
+    pub(super) fn busy() -> Self {
+        Self::Sql(rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(SQLITE_BUSY), None))
+    }
+
+    /// Whether another connection stood in the way.
+    pub(super) fn is_busy(&self) -> bool {
+        matches!(self.code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))
+    }
+
+    /// Whether the content is at fault.
+    pub(super) fn is_damage(&self) -> bool {
+        matches!(self, Self::Damaged)
+            || matches!(self.code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
+    }
+
+    /// Whether the connection is as good as before. After anything else (a disk that was full, a directory
+    /// that was read-only) it may hold on to a state that has passed.
+    pub(super) fn leaves_connection_sound(&self) -> bool {
+        self.is_busy() || self.code() == Some(ErrorCode::ConstraintViolation)
+    }
+
+    /// For a person.
+    pub(super) fn tell(self, path: &Path) -> Error {
+        let path = path.display();
+        let message = match &self {
+            Self::Told(error) => return error.clone(),
+            Self::Newer(version) => format!(
+                "{path} was written by a newer evertoken (its version is {version}): it is left as it is"
+            ),
+            fault if fault.is_damage() => format!("{path} is damaged"),
+            fault if fault.is_busy() => {
+                format!("{path} was held by another process for {} s", PATIENCE.as_secs())
+            }
+            fault => match fault.code() {
+                Some(ErrorCode::DiskFull) => format!("{path} has no room left on its disk"),
+                Some(ErrorCode::ReadOnly) => {
+                    format!("{path} cannot be written: it, or its directory, is read-only")
+                }
+                Some(ErrorCode::CannotOpen) => {
+                    format!(
+                        "{path} cannot be opened: it, or its directory, is not accessible, or too many files are open"
+                    )
+                }
+                Some(ErrorCode::SystemIoFailure) => {
+                    format!("the disk of {path} fails, or is full: {}", fault.words())
+                }
+                Some(ErrorCode::ConstraintViolation) => {
+                    format!("{path} refuses the change: a trigger or constraint in it forbids that")
+                }
+                _ => format!(
+                    "{path} cannot be used, its tables may be others than expected: {}",
+                    fault.words()
+                ),
+            },
+        };
+        Error::new(ErrorKind::Storage, message)
+    }
+
+    /// SQLite's fixed text for the code.
+    fn words(&self) -> &'static str {
+        match self {
+            Self::Sql(error) => error
+                .sqlite_error()
+                .map_or("a value of another type", |error| code_to_str(error.extended_code)),
+            _ => "",
+        }
+    }
+}
+
+impl From<rusqlite::Error> for Fault {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Sql(error)
+    }
+}
+
+impl From<Error> for Fault {
+    fn from(error: Error) -> Self {
+        Self::Told(error)
+    }
+}

@@ -1,0 +1,102 @@
+//! The leases, in `evertoken_state`.
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::super::lease::{Claim, Fence, Grant, Lease, Owner};
+use crate::domain::{Secret, ServiceName, Timestamp};
+
+const FIND: &str = "SELECT fence, owner, since, until, note FROM evertoken_state WHERE service = ?1";
+
+/// The last lease of a service; values that nobody of us wrote make none.
+pub(super) fn find(connection: &Connection, service: &ServiceName) -> rusqlite::Result<Option<Lease>> {
+    let mut statement = connection.prepare_cached(FIND)?;
+    let lease = statement.query_row([service.as_str()], |columns| {
+        let number = |n| columns.get_ref(n).map(|value| value.as_i64().ok());
+        let natural = |n| number(n).map(|value| value.and_then(|value| u64::try_from(value).ok()));
+        let moment = |n| number(n).map(|value| Timestamp::from_millisecond(value.unwrap_or_default()));
+        let Some(fence) = natural(0)? else { return Ok(None) };
+        Ok(Some(Lease {
+            fence: Fence(fence),
+            owner: natural(1)?.and_then(Owner::from_number),
+            since: moment(2)?,
+            until: moment(3)?,
+            note: columns.get_ref(4)?.as_str().ok().map(Secret::new),
+        }))
+    });
+    lease.optional().map(Option::flatten)
+}
+
+const KEEP: &str = "
+INSERT INTO evertoken_state (service, fence, owner, since, until, note) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+ON CONFLICT (service) DO UPDATE SET fence = excluded.fence, owner = excluded.owner, since = excluded.since,
+    until = excluded.until, note = excluded.note";
+
+fn keep(connection: &Connection, service: &ServiceName, lease: &Lease) -> rusqlite::Result<()> {
+    connection.prepare_cached(KEEP)?.execute(params![
+        service.as_str(),
+        lease.fence.0.cast_signed(),
+        lease.owner.map(|owner| owner.number().cast_signed()),
+        lease.since.as_millisecond(),
+        lease.until.as_millisecond(),
+        lease.note.as_ref().map(Secret::expose),
+    ])?;
+    Ok(())
+}
+
+/// The fence of the lease that stands against `claim`.
+pub(super) fn held_against(
+    connection: &Connection,
+    service: &ServiceName,
+    claim: &Claim,
+) -> rusqlite::Result<Option<Fence>> {
+    Ok(find(connection, service)?.filter(|lease| lease.is_held_against(claim)).map(|lease| lease.fence))
+}
+
+/// The lease for `claim`; else the fence of the one that stands against it.
+pub(super) fn take(
+    connection: &Connection,
+    service: &ServiceName,
+    claim: &Claim,
+) -> rusqlite::Result<Result<Grant, Fence>> {
+    let last = find(connection, service)?;
+    if let Some(lease) = last.as_ref().filter(|lease| lease.is_held_against(claim)) {
+        return Ok(Err(lease.fence));
+    }
+    let lease = Lease::granted(last.as_ref(), claim);
+    keep(connection, service, &lease)?;
+    Ok(Ok(lease.grant()))
+}
+
+/// Makes the lease of this fence last from `claim`'s moment on; whether there still is one.
+pub(super) fn renew(
+    connection: &Connection,
+    service: &ServiceName,
+    claim: &Claim,
+    fence: Fence,
+) -> rusqlite::Result<bool> {
+    let Some(mut lease) = find(connection, service)?.filter(|lease| lease.is_under(fence)) else {
+        return Ok(false);
+    };
+    lease.renew(claim);
+    keep(connection, service, &lease).map(|()| true)
+}
+
+/// Ends the lease of this fence, if it is still held, and leaves `note`; whether it was.
+pub(super) fn end(
+    connection: &Connection,
+    service: &ServiceName,
+    fence: Fence,
+    note: Option<Secret>,
+) -> rusqlite::Result<bool> {
+    let Some(mut lease) = find(connection, service)?.filter(|lease| lease.is_under(fence)) else {
+        return Ok(false);
+    };
+    lease.end(note);
+    keep(connection, service, &lease).map(|()| true)
+}
+
+/// Ends whichever lease there is; its note stays.
+pub(super) fn end_any(connection: &Connection, service: &ServiceName) -> rusqlite::Result<()> {
+    let free = "UPDATE evertoken_state SET owner = NULL WHERE service = ?1";
+    connection.prepare_cached(free)?.execute([service.as_str()]).map(drop)
+}

@@ -1,0 +1,154 @@
+//! The rows of `token_cache`, as Prisma reads and writes them, and what is remembered beside each.
+
+use rusqlite::types::ValueRef;
+use rusqlite::{Connection, OptionalExtension, named_params, params};
+
+use super::super::{Revision, Row};
+use crate::domain::{Scheme, Secret, ServiceName, Timestamp};
+
+/// How many unusable rows of one service are kept: enough to look at, and a bound where two processes with
+/// different keys set aside each other's.
+const KEPT_ASIDE: u32 = 4;
+
+/// A row as it is found.
+pub(super) enum Found {
+    Row(Row, Revision),
+    /// Not the shape of a record.
+    Malformed,
+}
+
+const FIND: &str = "
+SELECT t.token, t.expiresAt, t.refreshToken, t.tokenType, t.createdAt, t.lastUsed, s.strategy, s.revision
+FROM token_cache AS t LEFT JOIN evertoken_state AS s ON s.service = t.service
+WHERE t.service = ?1";
+
+/// The row of a service. One that was edited by hand has the number of our last write, and thus is a later
+/// revision; one that was put there before any write of ours has number 0.
+pub(super) fn find(connection: &Connection, service: &ServiceName) -> rusqlite::Result<Option<Found>> {
+    let mut statement = connection.prepare_cached(FIND)?;
+    let found = statement.query_row([service.as_str()], |columns| {
+        let number = columns.get_ref(7)?.as_i64().ok().and_then(|number| u64::try_from(number).ok());
+        Ok(read(columns)?.map_or(Found::Malformed, |row| {
+            let revision = Revision::new(number.unwrap_or_default(), &row);
+            Found::Row(row, revision)
+        }))
+    });
+    found.optional()
+}
+
+fn read(columns: &rusqlite::Row<'_>) -> rusqlite::Result<Option<Row>> {
+    let text =
+        |n| Ok::<_, rusqlite::Error>(columns.get_ref(n)?.as_str().ok().filter(|text| !text.is_empty()));
+    let moment = |n| columns.get_ref(n).map(read_moment);
+    let strategy = columns.get_ref(6)?.as_str().ok().and_then(|text| serde_json::from_str(text).ok());
+    let refresh_token = match columns.get_ref(2)? {
+        ValueRef::Null => Some(None),
+        _ => text(2)?.map(|text| Some(Secret::new(text))),
+    };
+    let row = (text(0)?, moment(1)?, refresh_token, text(3)?.and_then(Scheme::parse), moment(4)?, moment(5)?);
+    let (
+        Some(token),
+        Some(expires_at),
+        Some(refresh_token),
+        Some(token_type),
+        Some(created_at),
+        Some(last_used),
+    ) = row
+    else {
+        return Ok(None);
+    };
+    let token = Secret::new(token);
+    Ok(Some(Row { token, refresh_token, token_type, created_at, expires_at, last_used, strategy }))
+}
+
+/// Prisma writes ISO 8601, and wrote milliseconds once; SQLite's own `CURRENT_TIMESTAMP` is UTC and says no
+/// offset.
+fn read_moment(value: ValueRef<'_>) -> Option<Timestamp> {
+    match value {
+        ValueRef::Text(_) => {
+            let text = value.as_str().ok()?;
+            Timestamp::parse(text).or_else(|| Timestamp::parse(&format!("{text}Z")))
+        }
+        ValueRef::Integer(millisecond) => Some(Timestamp::from_millisecond(millisecond)),
+        ValueRef::Real(millisecond) => Some(Timestamp::from_second(millisecond / 1000.0)),
+        ValueRef::Null | ValueRef::Blob(_) => None,
+    }
+}
+
+/// As Prisma writes it: `2026-01-31T08:00:00.000+00:00`.
+fn write_moment(moment: Timestamp) -> String {
+    moment.to_string().replace('Z', "+00:00")
+}
+
+const UPDATE: &str = "
+UPDATE token_cache SET token = :token, expiresAt = :expires, refreshToken = :refresh, tokenType = :type,
+    createdAt = :created, lastUsed = :used
+WHERE service = :service";
+
+/// The id has the look of Prisma's `cuid()`, which only has to be unique.
+const INSERT: &str = "
+INSERT INTO token_cache (id, service, token, expiresAt, refreshToken, tokenType, createdAt, lastUsed)
+VALUES ('c' || lower(hex(randomblob(12))), :service, :token, :expires, :refresh, :type, :created, :used)";
+
+const REMEMBER: &str = "
+INSERT INTO evertoken_state (service, revision, strategy) VALUES (?1, ?2, ?3)
+ON CONFLICT (service) DO UPDATE SET revision = excluded.revision, strategy = excluded.strategy";
+
+/// Writes the row under the next number, and keeps its `id`.
+pub(super) fn put(connection: &Connection, service: &ServiceName, row: &Row) -> rusqlite::Result<Revision> {
+    let last = connection
+        .prepare_cached("SELECT revision FROM evertoken_state WHERE service = ?1")?
+        .query_row([service.as_str()], |columns| {
+            Ok(columns.get_ref(0)?.as_i64().ok().and_then(|number| u64::try_from(number).ok()))
+        })
+        .optional()?
+        .flatten();
+    let number = Revision::number_after(last, row.last_used);
+    let [created, expires, used] = [row.created_at, row.expires_at, row.last_used].map(write_moment);
+    let values = named_params! {
+        ":service": service.as_str(),
+        ":token": row.token.expose(),
+        ":expires": expires,
+        ":refresh": row.refresh_token.as_ref().map(Secret::expose),
+        ":type": row.token_type.as_str(),
+        ":created": created,
+        ":used": used,
+    };
+    // Not an upsert: it would need the index, which a table made by hand may lack.
+    if connection.prepare_cached(UPDATE)?.execute(values)? == 0 {
+        connection.prepare_cached(INSERT)?.execute(values)?;
+    }
+    let strategy = row.strategy.as_ref().map(ToString::to_string);
+    connection.prepare_cached(REMEMBER)?.execute(params![
+        service.as_str(),
+        number.cast_signed(),
+        strategy
+    ])?;
+    Ok(Revision::new(number, row))
+}
+
+/// Removes the row; its number lives on.
+pub(super) fn remove(connection: &Connection, service: &ServiceName) -> rusqlite::Result<()> {
+    connection.prepare_cached("DELETE FROM token_cache WHERE service = ?1")?.execute([service.as_str()])?;
+    let forget = "UPDATE evertoken_state SET strategy = NULL WHERE service = ?1";
+    connection.prepare_cached(forget)?.execute([service.as_str()])?;
+    Ok(())
+}
+
+const COPY_ASIDE: &str = "
+INSERT INTO evertoken_aside
+    (service, token, expiresAt, refreshToken, tokenType, createdAt, lastUsed, strategy)
+SELECT t.service, t.token, t.expiresAt, t.refreshToken, t.tokenType, t.createdAt, t.lastUsed, s.strategy
+FROM token_cache AS t LEFT JOIN evertoken_state AS s ON s.service = t.service
+WHERE t.service = ?1";
+
+const DROP_SURPLUS: &str = "
+DELETE FROM evertoken_aside WHERE service = ?1 AND number NOT IN
+    (SELECT number FROM evertoken_aside WHERE service = ?1 ORDER BY number DESC LIMIT ?2)";
+
+/// Moves the row to where a person may look at it.
+pub(super) fn set_aside(connection: &Connection, service: &ServiceName) -> rusqlite::Result<()> {
+    connection.prepare_cached(COPY_ASIDE)?.execute([service.as_str()])?;
+    connection.prepare_cached(DROP_SURPLUS)?.execute(params![service.as_str(), KEPT_ASIDE])?;
+    remove(connection, service)
+}

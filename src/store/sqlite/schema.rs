@@ -1,0 +1,113 @@
+//! The tables: Prisma's one, and those beside it.
+
+use rusqlite::{Connection, Transaction, TransactionBehavior};
+
+use super::fault::Fault;
+
+/// Version 0 has none of our own tables: an empty database, or one that Prisma made.
+const VERSION: i64 = 1;
+
+/// To the letter what Prisma's migration makes of the model: its `db push` then finds nothing to change.
+const TOKEN_CACHE: &str = r#"
+CREATE TABLE "token_cache" (
+    "id" TEXT NOT NULL PRIMARY KEY,
+    "service" TEXT NOT NULL,
+    "token" TEXT NOT NULL,
+    "expiresAt" DATETIME NOT NULL,
+    "refreshToken" TEXT,
+    "tokenType" TEXT NOT NULL DEFAULT 'Bearer',
+    "createdAt" DATETIME NOT NULL DEFAULT CURRENT_TIMESTAMP,
+    "lastUsed" DATETIME NOT NULL DEFAULT CURRENT_TIMESTAMP
+);
+CREATE UNIQUE INDEX "token_cache_service_key" ON "token_cache"("service");
+"#;
+
+/// Moments are milliseconds since 1970. A service's row in `evertoken_state` outlives its token: numbers and
+/// fences only grow. The columns of `evertoken_aside` have no types, so that they keep what they are given.
+const OWN: &str = r#"
+CREATE TABLE IF NOT EXISTS "evertoken_state" (
+    "service" TEXT NOT NULL PRIMARY KEY,
+    "revision" INTEGER,
+    "strategy" TEXT,
+    "fence" INTEGER,
+    "owner" INTEGER,
+    "since" INTEGER,
+    "until" INTEGER,
+    "note" TEXT
+);
+CREATE TABLE IF NOT EXISTS "evertoken_aside" (
+    "number" INTEGER PRIMARY KEY,
+    "setAside" TEXT NOT NULL DEFAULT CURRENT_TIMESTAMP,
+    "service", "token", "expiresAt", "refreshToken", "tokenType", "createdAt", "lastUsed", "strategy"
+);
+CREATE TABLE IF NOT EXISTS "evertoken_schema" ("version" INTEGER NOT NULL);
+DELETE FROM "evertoken_schema";
+"#;
+
+const SURVEY: &str = "
+SELECT count(*) FILTER (WHERE name = 'token_cache'),
+       count(*) FILTER (WHERE name = 'evertoken_schema'),
+       count(*) FILTER (WHERE name IN ('evertoken_state', 'evertoken_aside'))
+FROM sqlite_schema WHERE type IN ('table', 'view')";
+
+const HAS_FOREIGN_TABLES: &str = r"
+SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite\_%' ESCAPE '\'
+    AND name NOT IN ('token_cache', 'evertoken_schema', 'evertoken_state', 'evertoken_aside'))";
+
+/// Which tables are there.
+struct Standing {
+    has_tokens: bool,
+    is_current: bool,
+}
+
+/// Whether somebody keeps other things in here.
+pub(super) fn has_foreign_tables(connection: &Connection) -> rusqlite::Result<bool> {
+    connection.prepare_cached(HAS_FOREIGN_TABLES)?.query_row([], |row| row.get(0))
+}
+
+/// Fails if a newer evertoken has been here.
+pub(super) fn refuse_newer(connection: &Connection) -> Result<(), Fault> {
+    survey(connection).map(drop)
+}
+
+/// Makes what is missing. It is looked at anew for each operation: a tool that resets the database drops the
+/// tables of a process that runs.
+pub(super) fn make_current(connection: &Connection) -> Result<(), Fault> {
+    if survey(connection)?.is_current {
+        return Ok(());
+    }
+    let transaction = Transaction::new_unchecked(connection, TransactionBehavior::Immediate)?;
+    // Another process may have been quicker.
+    let standing = survey(&transaction)?;
+    if !standing.is_current {
+        if !standing.has_tokens {
+            transaction.execute_batch(TOKEN_CACHE)?;
+        }
+        transaction.execute_batch(OWN)?;
+        transaction.execute("INSERT INTO evertoken_schema (version) VALUES (?1)", [VERSION])?;
+    }
+    Ok(transaction.commit()?)
+}
+
+fn survey(connection: &Connection) -> Result<Standing, Fault> {
+    let (has_tokens, has_version, own): (bool, bool, i64) = connection
+        .prepare_cached(SURVEY)?
+        .query_row([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+    let version: i64 = if has_version {
+        let mut statement =
+            connection.prepare_cached("SELECT ifnull(max(version), 0) FROM evertoken_schema")?;
+        statement.query_row([], |row| row.get(0))?
+    } else {
+        0
+    };
+    if version > VERSION {
+        return Err(Fault::Newer(version));
+    }
+    // Not ours, and never written; where nobody else is at home, it can only be that of a later evertoken.
+    let user_version: i64 =
+        connection.prepare_cached("PRAGMA user_version")?.query_row([], |row| row.get(0))?;
+    if user_version > VERSION && !has_foreign_tables(connection)? {
+        return Err(Fault::Newer(user_version));
+    }
+    Ok(Standing { has_tokens, is_current: has_tokens && version == VERSION && own == 2 })
+}

@@ -1,0 +1,176 @@
+//! A Prisma client at the same table, and others in the same database.
+
+use super::{Disk, open, save, some_record, token};
+use crate::domain::Timestamp;
+use crate::error::ErrorKind;
+use crate::store::Saved;
+use crate::store::conformance::service;
+
+const TABLE: &str = r#"CREATE TABLE "token_cache" (
+    "id" TEXT NOT NULL PRIMARY KEY,
+    "service" TEXT NOT NULL,
+    "token" TEXT NOT NULL,
+    "expiresAt" DATETIME NOT NULL,
+    "refreshToken" TEXT,
+    "tokenType" TEXT NOT NULL DEFAULT 'Bearer',
+    "createdAt" DATETIME NOT NULL DEFAULT CURRENT_TIMESTAMP,
+    "lastUsed" DATETIME NOT NULL DEFAULT CURRENT_TIMESTAMP
+)"#;
+const INDEX: &str = r#"CREATE UNIQUE INDEX "token_cache_service_key" ON "token_cache"("service")"#;
+
+fn migrated_by_prisma() -> Disk {
+    let disk = Disk::new();
+    disk.sql().execute_batch(&format!("{TABLE}; {INDEX};")).unwrap();
+    disk
+}
+
+#[tokio::test]
+async fn the_table_is_to_the_letter_the_one_that_prisma_makes() {
+    let disk = Disk::new();
+    save(&disk.path, "a", "one", None).await.unwrap();
+    assert_eq!(disk.text("SELECT sql FROM sqlite_schema WHERE name = 'token_cache'"), TABLE);
+    assert_eq!(disk.text("SELECT sql FROM sqlite_schema WHERE name = 'token_cache_service_key'"), INDEX);
+}
+
+#[tokio::test]
+async fn times_are_written_as_prisma_writes_them() {
+    let disk = Disk::new();
+    save(&disk.path, "a", "one", None).await.unwrap();
+    let row = disk.text(
+        "SELECT length(id) || ' ' || token || ' ' || refreshToken || ' ' || tokenType || ' ' || createdAt || ' ' || \
+         expiresAt || ' ' || lastUsed FROM token_cache",
+    );
+    assert_eq!(
+        row,
+        "25 one one refresh Bearer 2027-01-15T08:00:00.250+00:00 2027-01-15T09:00:00.500+00:00 \
+         2027-01-15T08:00:01.000+00:00"
+    );
+}
+
+#[tokio::test]
+async fn rows_that_others_wrote_are_read_however_they_wrote_the_time() {
+    let disk = migrated_by_prisma();
+    let expected = Timestamp::from_second(4_070_908_800.0);
+    let spellings = [
+        "'2099-01-01T00:00:00.000+00:00'",
+        "'2099-01-01T00:00:00Z'",
+        "'2099-01-01 01:00:00+01:00'",
+        "'2099-01-01 00:00:00'",
+        "'2099-01-01 00:00:00.000'",
+        "4070908800000",
+        "4070908800000.25",
+    ];
+    for (n, spelling) in spellings.iter().enumerate() {
+        let insert = format!(
+            "INSERT INTO token_cache (id, service, token, expiresAt) VALUES ('{n}', 's{n}', 'by-hand', {spelling})"
+        );
+        disk.sql().execute_batch(&insert).unwrap();
+        let (record, revision) =
+            open(&disk.path).load(&service(&format!("s{n}"))).await.unwrap().record.unwrap();
+        assert_eq!(record.access_token.secret().expose(), "by-hand");
+        assert_eq!((record.scheme.as_str(), record.expires_at), ("Bearer", expected), "{spelling}");
+        assert!(record.refresh_token.is_none() && record.strategy.is_none());
+        assert!(record.issued_at > Timestamp::from_second(1_700_000_000.0), "CURRENT_TIMESTAMP is read, too");
+        assert_eq!(revision.number, 0);
+        assert!(save(&disk.path, &format!("s{n}"), "ours", Some(revision)).await.is_some());
+        assert_eq!(disk.text(&format!("SELECT id FROM token_cache WHERE service = 's{n}'")), n.to_string());
+    }
+}
+
+#[tokio::test]
+async fn a_row_edited_by_hand_is_later_and_what_got_the_token_is_remembered() {
+    let disk = Disk::new();
+    let ours = save(&disk.path, "a", "one", None).await.unwrap();
+    disk.sql().execute_batch("UPDATE token_cache SET token = 'Bearer by-hand', refreshToken = NULL").unwrap();
+    let (record, edited) = open(&disk.path).load(&service("a")).await.unwrap().record.unwrap();
+    assert_eq!(record.access_token.secret().expose(), "by-hand");
+    assert!(edited.is_later_than(ours) && edited.number == ours.number);
+    assert_eq!(record.strategy, some_record("one").strategy);
+    assert_eq!(save(&disk.path, "a", "two", Some(ours)).await, None);
+    assert!(save(&disk.path, "a", "two", Some(edited)).await.unwrap().is_later_than(edited));
+}
+
+#[tokio::test]
+async fn a_malformed_row_is_set_aside_and_costs_other_services_nothing() {
+    let disk = Disk::new();
+    let edits = [
+        "expiresAt = 'tomorrow'",
+        "expiresAt = x'00'",
+        "token = x'00'",
+        "token = ''",
+        "tokenType = 'two words'",
+        "createdAt = 'never'",
+        "refreshToken = x'ff'",
+    ];
+    save(&disk.path, "b", "two", None).await.unwrap();
+    for edit in edits {
+        save(&disk.path, "a", "hunter2", None).await.unwrap();
+        disk.sql().execute_batch(&format!("UPDATE token_cache SET {edit} WHERE service = 'a'")).unwrap();
+        let loaded = open(&disk.path).load(&service("a")).await.unwrap();
+        assert!(loaded.record.is_none(), "{edit}");
+        assert!(!loaded.warning.unwrap().message().contains("hunter2"), "{edit}");
+        assert_eq!(token(&disk.path, "b").await.as_deref(), Some("two"));
+    }
+    assert_eq!(disk.text("SELECT count(*) || '' FROM evertoken_aside WHERE service = 'a'"), "4");
+    assert!(disk.damaged().is_empty());
+}
+
+#[tokio::test]
+async fn tables_of_others_are_never_touched() {
+    let disk = migrated_by_prisma();
+    let theirs = "PRAGMA user_version = 7; CREATE TABLE users (name TEXT); INSERT INTO users VALUES ('ann');";
+    disk.sql().execute_batch(theirs).unwrap();
+    let revision = save(&disk.path, "a", "one", None).await;
+    save(&disk.path, "a", "two", revision).await.unwrap();
+    open(&disk.path).remove(&service("a")).await.unwrap();
+    assert_eq!(disk.text("SELECT group_concat(name) FROM users"), "ann");
+    assert_eq!(disk.sql().query_row("PRAGMA user_version", [], |row| row.get::<_, i64>(0)).unwrap(), 7);
+}
+
+#[tokio::test]
+async fn a_database_of_a_newer_version_is_left_alone() {
+    for newer in ["PRAGMA user_version = 999", "UPDATE evertoken_schema SET version = 999"] {
+        let disk = Disk::new();
+        save(&disk.path, "a", "one", None).await.unwrap();
+        let running = open(&disk.path);
+        running.load(&service("a")).await.unwrap();
+        disk.sql().execute_batch(newer).unwrap();
+        for store in [running, open(&disk.path)] {
+            let error = store.load(&service("a")).await.unwrap_err();
+            assert!(error.message().contains("newer"), "{error}");
+            let saved = store.save(&service("a"), &some_record("two"), None, None).await;
+            assert_eq!(saved.unwrap_err().kind(), ErrorKind::Storage);
+            assert_eq!(store.remove(&service("a")).await.unwrap_err().kind(), ErrorKind::Storage);
+        }
+        assert_eq!(disk.text("SELECT token FROM token_cache"), "one");
+        assert!(disk.damaged().is_empty());
+    }
+}
+
+#[tokio::test]
+async fn tables_that_a_reset_dropped_are_made_again_under_a_running_process() {
+    let disk = Disk::new();
+    let running = open(&disk.path);
+    running.save(&service("a"), &some_record("one"), None, None).await.unwrap();
+    for table in ["evertoken_state", "evertoken_schema", "evertoken_aside", "token_cache"] {
+        disk.sql().execute_batch(&format!("DROP TABLE {table}")).unwrap();
+        running.load(&service("a")).await.unwrap();
+    }
+    let saved = running.save(&service("a"), &some_record("two"), None, None).await.unwrap();
+    assert!(matches!(saved, Saved::Stored(_)));
+}
+
+#[tokio::test]
+async fn a_trigger_that_forbids_the_change_is_an_error_and_nothing_is_lost() {
+    let disk = Disk::new();
+    let revision = save(&disk.path, "a", "one", None).await;
+    let trigger = "CREATE TRIGGER t BEFORE UPDATE ON token_cache BEGIN SELECT RAISE(ABORT, 'hunter2'); END";
+    disk.sql().execute_batch(trigger).unwrap();
+    let store = open(&disk.path);
+    let error = store.save(&service("a"), &some_record("two"), revision, None).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Storage);
+    assert!(!error.message().contains("hunter2"), "{error}");
+    assert_eq!(token(&disk.path, "a").await.as_deref(), Some("one"));
+    disk.sql().execute_batch("DROP TRIGGER t").unwrap();
+    assert!(save(&disk.path, "a", "two", revision).await.is_some());
+}
