@@ -26,6 +26,7 @@ use crate::domain::{AccessToken, Generation, Scheme, TokenSet};
 use crate::error::{Error, ErrorKind, Result};
 use crate::log::{Level, Log};
 use crate::runtime;
+use crate::store::Store;
 use crate::strategy::{self, Strategy};
 use crate::transport::Transport;
 
@@ -52,6 +53,8 @@ pub struct Parts {
     pub listener: Arc<dyn Listener>,
     /// Where lines go.
     pub log: Log,
+    /// The store of a configuration that says `Provided`.
+    pub store: Option<Arc<dyn Store>>,
     /// Changes with every change of any service: what the scheduler waits on.
     pub pulse: watch::Sender<u64>,
 }
@@ -87,7 +90,7 @@ pub struct Service {
 impl Service {
     /// A service that adopts what is stored, in the background, and requests nothing yet.
     pub fn start(config: Config, parts: Parts) -> Result<Arc<Self>> {
-        let vault = Arc::new(Vault::new(&config)?);
+        let vault = Arc::new(Vault::new(&config, parts.store)?);
         let service = Arc::new(Self {
             life: Mutex::new(Life::new(&config)),
             config,

@@ -8,7 +8,7 @@ use crate::config::{Config, Storage};
 use crate::crypto::KeyRing;
 use crate::domain::{Secret, ServiceName};
 use crate::error::{Error, ErrorKind, Result};
-use crate::store::{FileStore, Loaded, MemoryStore, Record, Revision, Saved, SealedStore};
+use crate::store::{FileStore, Loaded, MemoryStore, Record, Revision, Saved, SealedStore, Store};
 
 /// A disk or network that takes longer is as good as away; the flight goes on without it.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -29,12 +29,22 @@ struct Health {
 }
 
 impl Vault {
-    /// The configured place. Nothing is opened or derived yet.
-    pub(super) fn new(config: &Config) -> Result<Self> {
+    /// The configured place; `provided` is the store that the configuration cannot make. Nothing is opened or
+    /// derived yet.
+    pub(super) fn new(config: &Config, provided: Option<Arc<dyn Store>>) -> Result<Self> {
         let store = match &config.storage {
             Storage::Memory => SealedStore::unsealed(Arc::new(MemoryStore::new())),
             Storage::File(path) => {
                 SealedStore::new(Arc::new(FileStore::new(path)), Arc::new(key_ring(config)?))
+            }
+            Storage::Provided(kind) => {
+                let store = provided.ok_or_else(|| {
+                    Error::config(
+                        "storage.kind",
+                        format!("is {}, and nothing was handed over", kind.as_str()),
+                    )
+                })?;
+                SealedStore::new(store, Arc::new(key_ring(config)?))
             }
         };
         Ok(Self {

@@ -6,6 +6,7 @@ mod file;
 mod lease;
 mod lock;
 mod memory;
+mod provided;
 mod record;
 mod sealed;
 
@@ -17,6 +18,7 @@ use async_trait::async_trait;
 pub use file::FileStore;
 pub use lease::{Claim, Fence, Grant, Leasing, Owner};
 pub use memory::MemoryStore;
+pub use provided::{ProvidedStore, Provider};
 pub use record::{Record, Revision, Row};
 pub use sealed::{Loaded, SealedStore};
 

@@ -139,6 +139,7 @@ impl House {
             transport: Arc::clone(&server) as Arc<dyn Transport>,
             listener: Arc::clone(&ears) as Arc<dyn Listener>,
             log: Log::new(ServiceName::default(), Level::Error, Arc::new(Quiet)),
+            store: None,
             pulse: watch::Sender::new(0),
         };
         let service = Service::start(Config::from_json(config).unwrap(), parts).unwrap();
