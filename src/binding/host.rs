@@ -77,7 +77,7 @@ impl Host {
             .map_err(|_| Error::new(ErrorKind::Internal, "a request could not be read"))?;
         let config = Config::from_json(beginning.config)?;
         let (name, ca) = (config.service.clone(), config.ca.clone());
-        let mut provided = match (&config.storage, provider) {
+        let mut reached = match (&config.storage, provider) {
             (Storage::Provided(kind), Some(provider)) => Some((*kind, provider)),
             _ => None,
         };
@@ -87,7 +87,7 @@ impl Host {
                 transport: Arc::new(HttpTransport::new(ca)),
                 listener: Arc::new(Announcer { id }),
                 log: beginning.log.log(name, id)?,
-                store: provided.take().map(|(kind, provider)| self.providers.store(id, kind, provider)),
+                store: reached.take().map(|(kind, provider)| self.providers.store(id, kind, provider)),
                 pulse,
             })
         })
