@@ -107,6 +107,23 @@ for (const [provider, { url, reason }] of Object.entries(databases)) {
       assert.equal(strategy.grant, 'client_credentials')
     })
 
+    test('serves processes that begin at once, and ends up with one row', async () => {
+      const source = `
+        import { getAuthHeaders, initializeTokenService } from 'evertoken'
+        import { prismaClient } from './__test__/support/prisma.mjs'
+        const prisma = await prismaClient(${JSON.stringify(provider)}, ${JSON.stringify(url)})
+        initializeTokenService({ service: ${JSON.stringify(config.service)} }, true, prisma)
+        console.log((await getAuthHeaders(${JSON.stringify(config.service)})).Authorization)
+        await prisma.$disconnect()
+      `
+      const runs = await Promise.all([1, 2, 3, 4].map(() => runScript(source, { env: clientEnvironment(server) })))
+      for (const { code, signal, stdout, stderr } of runs) {
+        assert.deepEqual({ code, signal, stderr }, { code: 0, signal: null, stderr: '' })
+        assert.match(stdout, /^Bearer token-/)
+      }
+      assert.match((await row()).token, /^et1\./)
+    })
+
     test('hands a later token on to a service whose own is refused', async (t) => {
       await begin(t).getToken()
       const earlier = requests()

@@ -52,7 +52,7 @@ pub trait Store: Send + Sync + 'static {
     async fn load(&self, service: &ServiceName) -> Result<Option<(Row, Revision)>>;
 
     /// Stores a record if the stored one still has the revision `expected`; with `None`, if there is none. The
-    /// new revision is later than every one before it: [`Revision::after`] the one stored last, as far as that
+    /// new revision is later than every one before it: [`Revision::number_after`] the one stored last, as far as that
     /// is known, at the record's `last_used`.
     ///
     /// With a fence, it stores only while that lease is neither over nor another's, and thereby ends it: the

@@ -52,5 +52,5 @@ function kindOf(error: unknown): string {
   return `${String(known ?? 'an error')}${isCode.test(String(code)) ? ` (${String(code)})` : ''}`
 }
 
-const isClassName = /^(?:[A-Z][A-Za-z]{0,60})?(?:Error|Exception)$/
+const isClassName = /^(?:[A-Z][A-Za-z0-9]{0,60})?(?:Error|Exception)$/
 const isCode = /^[A-Z0-9_]{1,40}$/
