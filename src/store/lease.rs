@@ -151,6 +151,7 @@ mod note_text {
 
     use crate::domain::Secret;
 
+    #[expect(clippy::ref_option, reason = "serde hands over the field as it is")]
     pub(super) fn serialize<S: Serializer>(note: &Option<Secret>, to: S) -> Result<S::Ok, S::Error> {
         note.as_ref().map(Secret::expose).serialize(to)
     }

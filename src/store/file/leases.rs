@@ -48,7 +48,9 @@ impl<'l> Leases<'l> {
         signs.give(claim.owner);
         self.by_service.insert(service.as_str().to_owned(), lease);
         self.write()?;
-        former.into_iter().for_each(|owner| signs.clear_away(owner));
+        if let Some(owner) = former {
+            signs.clear_away(owner);
+        }
         Ok(Ok(grant))
     }
 
@@ -80,7 +82,9 @@ impl<'l> Leases<'l> {
             _ => return Ok(()),
         }
         self.write()?;
-        owner.into_iter().for_each(|owner| signs.clear_away(owner));
+        if let Some(owner) = owner {
+            signs.clear_away(owner);
+        }
         Ok(())
     }
 
