@@ -31,7 +31,10 @@ export interface Native {
    * Begins a service or finds an equal live one (`created` is then false). A storage that only this side can reach
    * is asked through `provider`, by messages that {@link Native.provide} answers; it never keeps the process alive.
    */
-  initialize(request: string, provider?: (message: string) => void): Outcome<{ id: number; name: string; created: boolean }>
+  initialize(
+    request: string,
+    provider?: (message: string) => void,
+  ): Outcome<{ id: number; name: string; created: boolean }>
   /** The live service of this name; for `null` the default one. */
   find(service: string | null): number | null
   /** One number over memory that the core owns; it changes when a snapshot may no longer be current. */

@@ -71,7 +71,8 @@ const npm = (...args) =>
     env: { ...process.env, PRISMA_SCHEMA_ENGINE_BINARY: process.execPath, PRISMA_HIDE_UPDATE_MESSAGE: '1', CHECKPOINT_DISABLE: '1' },
   })
 
-const asReason = (error) => ({ reason: String(error.stderr || error.message).trim().split('\n')[0] })
+/** npm's own words, without the warnings before them. */
+const asReason = (error) => ({ reason: /^npm err.*$/im.exec(error.stderr)?.[0] ?? `npm ended with ${error.code}` })
 
 /** What Prisma's migration makes of the model. */
 export const migrations = {

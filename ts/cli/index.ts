@@ -8,7 +8,8 @@ const commands: ReadonlyMap<string, Command> = new Map([['keygen', keygen]])
 
 function help(): string {
   const lines = [...commands].map(([name, { summary }]) => `  ${name.padEnd(10)}${summary}`)
-  return `Usage: evertoken <command>\n\n${lines.join('\n')}\n\n  --help    this, or the help of a command\n  --version the version\n`
+  const options = '  --help    print this, or the help of a command\n  --version print the version'
+  return `Usage: evertoken <command>\n\n${lines.join('\n')}\n\n${options}\n`
 }
 
 function isHelp(word: string | undefined): boolean {
@@ -25,8 +26,9 @@ async function main([name, ...args]: readonly string[]): Promise<number> {
     process.stdout.write(help())
     return 0
   }
-  const command = name === undefined ? undefined : commands.get(name)
-  if (!command) throw new UsageError(name === undefined ? 'no command was given' : `there is no command ${JSON.stringify(name)}`)
+  if (name === undefined) throw new UsageError('no command was given')
+  const command = commands.get(name)
+  if (!command) throw new UsageError(`there is no command ${JSON.stringify(name)}`)
   if (args.some(isHelp)) {
     process.stdout.write(`Usage: evertoken ${name}\n\n${command.help}\n`)
     return 0

@@ -23,7 +23,7 @@ function someRecord(name: string): StoredToken {
     tokenType: 'DPoP',
     createdAt: '2027-01-15T08:30:00.250Z',
     lastUsed: '2027-01-15T08:45:59.999Z',
-    state: JSON.stringify({ revision: 1_800_000_000_000, strategy: { endpoint: `https://login.example/"${name}"\\é` } }),
+    state: JSON.stringify({ revision: 1_800_000_000_000, strategy: { endpoint: `https://h/"${name}"\\é` } }),
   }
 }
 
@@ -36,7 +36,12 @@ interface Bench {
   stored(service?: string): Promise<unknown>
 }
 
-function storeCase(name: string, check: (bench: Bench) => Promise<void>, services: readonly string[] = []): TokenStoreCase {
+/** @param services What the check uses besides the case's own service. */
+function storeCase(
+  name: string,
+  check: (bench: Bench) => Promise<void>,
+  services: readonly string[] = [],
+): TokenStoreCase {
   return {
     name,
     async run(makeStore) {
@@ -59,7 +64,8 @@ function storeCase(name: string, check: (bench: Bench) => Promise<void>, service
 }
 
 const oddNames = [
-  'a', 'A', 'a.b', 'a/b', '../a', '__proto__', 'constructor', 'billing (eu)', `it's "quoted" \\ %00 $1`, 'ключ', 'é', '鍵🔑',
+  'a', 'A', 'a.b', 'a/b', '../a', '__proto__', 'constructor', 'billing (eu)', `it's "quoted" \\ %00 $1`, 'ключ', 'é',
+  '鍵🔑',
 ].map((name) => `evertoken case ${name}`)
 /** As they are: a prefix would take their sting. */
 const bareNames = ['__proto__', 'constructor', 'toString', '../evertoken-case', '*', '%']
@@ -156,10 +162,14 @@ export const tokenStoreCases: readonly TokenStoreCase[] = Object.freeze([
     assert.ok(whole.includes(found), 'what is stored is one of the records')
   }),
 
-  storeCase('a store loses nothing of services that are set at once', async ({ store, stored }) => {
-    await Promise.all(oddNames.map((name, index) => store.set(name, someRecord(`n${index}`))))
-    for (const [index, name] of oddNames.entries()) {
-      assert.deepEqual(await stored(name), someRecord(`n${index}`), `the record of ${JSON.stringify(name)}`)
-    }
-  }, oddNames),
+  storeCase(
+    'a store loses nothing of services that are set at once',
+    async ({ store, stored }) => {
+      await Promise.all(oddNames.map((name, index) => store.set(name, someRecord(`n${index}`))))
+      for (const [index, name] of oddNames.entries()) {
+        assert.deepEqual(await stored(name), someRecord(`n${index}`), `the record of ${JSON.stringify(name)}`)
+      }
+    },
+    oddNames,
+  ),
 ])
