@@ -231,6 +231,35 @@ for (const [provider, { url, reason }] of Object.entries(databases)) {
   })
 }
 
+test('a database that is busy is asked again, and one that fails is not', async () => {
+  const calls = []
+  const clientThrowing = (...codes) => {
+    const answer = (name, ok) => async () => {
+      calls.push(name)
+      if (codes.length > 0) throw Object.assign(new Error('scripted'), { code: codes.shift() })
+      return ok
+    }
+    return {
+      tokenCache: {
+        findUnique: answer('findUnique', null),
+        upsert: answer('upsert', {}),
+        deleteMany: answer('deleteMany', { count: 0 }),
+        updateMany: answer('updateMany', { count: 1 }),
+      },
+    }
+  }
+  assert.equal(await prismaProvider(clientThrowing('P1008', 'SQLITE_BUSY')).get('a'), null)
+  await prismaProvider(clientThrowing('P2034')).delete('a')
+  assert.equal(await prismaProvider(clientThrowing('P1008')).set('a', someRecord('a'), someRecord('b')), 'stored')
+  assert.equal(await prismaProvider(clientThrowing('P1008', 'P2002')).set('a', someRecord('a'), null), 'conflict')
+  await assert.rejects(prismaProvider(clientThrowing('P1001')).get('a'), { code: 'P1001' })
+  await assert.rejects(prismaProvider(clientThrowing(...Array(1000).fill('P1008'))).delete('a'), { code: 'P1008' })
+  assert.deepEqual(calls.slice(0, 9), [
+    'findUnique', 'findUnique', 'findUnique', 'deleteMany', 'deleteMany', 'updateMany', 'updateMany', 'upsert', 'upsert',
+  ])
+  assert.ok(calls.length < 100)
+})
+
 test('the types take a generated client', { skip: project.reason ?? false }, () => {
   const source = `
     import { initializeTokenService, type PrismaTokenClient } from 'evertoken'

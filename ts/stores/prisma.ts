@@ -16,7 +16,7 @@ const columns = {
 export function prismaProvider(client: PrismaTokenClient): Provider {
   return {
     async get(service) {
-      const row = await client.tokenCache.findUnique({ where: { service }, select: columns })
+      const row = await persisting(() => client.tokenCache.findUnique({ where: { service }, select: columns }))
       return plainRecord(unfolded(row))
     },
 
@@ -34,26 +34,52 @@ export function prismaProvider(client: PrismaTokenClient): Provider {
       try {
         if (replaced === null) {
           // Leaves a row alone that another process has put there meanwhile, and gives it back.
-          const row = await client.tokenCache.upsert({ ...whole, update: {} })
+          const row = await persisting(() => client.tokenCache.upsert({ ...whole, update: {} }))
           return (row as Partial<StoredToken> | undefined)?.token === token ? 'stored' : 'conflict'
         }
-        if (replaced !== undefined && client.tokenCache.updateMany) {
-          const { count } = await client.tokenCache.updateMany({ where: { service, token: folded(replaced) }, data })
+        const { updateMany } = client.tokenCache
+        if (replaced !== undefined && updateMany) {
+          const where = { service, token: folded(replaced) }
+          const { count } = await persisting(() => updateMany.call(client.tokenCache, { where, data }))
           return count > 0 ? 'stored' : 'conflict'
         }
-        await client.tokenCache.upsert({ ...whole, update: data })
+        await persisting(() => client.tokenCache.upsert({ ...whole, update: data }))
         return 'stored'
       } catch (error) {
-        // The unique constraint: Prisma looks first and inserts then, where its database has no upsert.
-        if ((error as { code?: unknown } | null)?.code === 'P2002') return 'conflict'
+        // The unique constraint: Prisma looks first and inserts then.
+        if (codeOf(error) === 'P2002') return 'conflict'
         throw error
       }
     },
 
     async delete(service) {
-      await client.tokenCache.deleteMany({ where: { service } })
+      await persisting(() => client.tokenCache.deleteMany({ where: { service } }))
     },
   }
+}
+
+/** Another process is writing, and the same call works a moment later: SQLite's lock, a transaction that lost. */
+const busy: ReadonlySet<unknown> = new Set(['P1008', 'P2034', 'SQLITE_BUSY', 'SQLITE_BUSY_SNAPSHOT'])
+
+/** Less than the core waits for an answer, so that nothing is stored after it has given up. */
+const persistenceMs = 3_000
+
+/** Calls until the database is not busy. */
+async function persisting<T>(call: () => PromiseLike<T>): Promise<T> {
+  const end = performance.now() + persistenceMs
+  for (let pauseMs = 10; ; pauseMs = Math.min(2 * pauseMs, 200)) {
+    try {
+      return await call()
+    } catch (error) {
+      if (!busy.has(codeOf(error)) || performance.now() + 2 * pauseMs > end) throw error
+    }
+    // Whoever waits for a token keeps the process alive; this does not.
+    await new Promise((resolve) => setTimeout(resolve, pauseMs * (0.5 + Math.random())).unref())
+  }
+}
+
+function codeOf(error: unknown): unknown {
+  return (error as { code?: unknown } | null | undefined)?.code
 }
 
 function folded({ token, state }: Seen): string {
