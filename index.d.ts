@@ -462,7 +462,8 @@ export interface PrismaTokenClient {
     findUnique(args: any): PromiseLike<unknown>
     upsert(args: any): PromiseLike<unknown>
     deleteMany(args?: any): PromiseLike<unknown>
-    /** Where it is there, one of two processes that save at once wins, and the other notices. */
+    /** With these two, one of several processes that save at once wins, and the others notice. */
+    createMany?(args: any): PromiseLike<{ count: number }>
     updateMany?(args: any): PromiseLike<{ count: number }>
   }
 }

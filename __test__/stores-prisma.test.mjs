@@ -205,7 +205,7 @@ for (const [provider, { url, reason }] of Object.entries(databases)) {
       await writers[0].to.delete(config.service)
     })
 
-    test('without updateMany is enough', async (t) => {
+    test('without createMany and updateMany is enough', async (t) => {
       const { tokenCache } = prisma
       const few = {
         tokenCache: Object.fromEntries(

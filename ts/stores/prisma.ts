@@ -32,12 +32,17 @@ export function prismaProvider(client: PrismaTokenClient): Provider {
       }
       const whole = { where: { service }, create: { service, ...data }, select: columns }
       try {
+        const { createMany, updateMany } = client.tokenCache
+        // One statement each: Prisma wraps an upsert in a transaction, and SQLite's block each other.
+        if (replaced === null && createMany) {
+          await persisting(() => createMany.call(client.tokenCache, { data: [{ service, ...data }] }))
+          return 'stored'
+        }
         if (replaced === null) {
           // Leaves a row alone that another process has put there meanwhile, and gives it back.
           const row = await persisting(() => client.tokenCache.upsert({ ...whole, update: {} }))
           return (row as Partial<StoredToken> | undefined)?.token === token ? 'stored' : 'conflict'
         }
-        const { updateMany } = client.tokenCache
         if (replaced !== undefined && updateMany) {
           const where = { service, token: folded(replaced) }
           const { count } = await persisting(() => updateMany.call(client.tokenCache, { where, data }))
@@ -46,7 +51,7 @@ export function prismaProvider(client: PrismaTokenClient): Provider {
         await persisting(() => client.tokenCache.upsert({ ...whole, update: data }))
         return 'stored'
       } catch (error) {
-        // The unique constraint: Prisma looks first and inserts then.
+        // The unique constraint: another process has put a row there meanwhile.
         if (codeOf(error) === 'P2002') return 'conflict'
         throw error
       }
