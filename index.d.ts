@@ -418,7 +418,8 @@ export interface RetryOptions {
 }
 
 /**
- * Where the token rests. This version has `memory` and `file`; the other kinds answer `ERR_TOKEN_CONFIG`.
+ * Where the token rests. This version has `memory`, `file`, `prisma` and `custom`; the other kinds answer
+ * `ERR_TOKEN_CONFIG`.
  *
  * Default paths: `./data/token-cache.json` for `file`, `./data/token-cache.db` for `sqlite`.
  */
@@ -434,39 +435,102 @@ export type StorageOptions =
 /** A database: the path of a SQLite file, a URL, a Prisma client or a store of your own. */
 export type DatabaseHandle = string | PrismaTokenClient | TokenStore
 
-/** What is used of a Prisma client: the delegate of the `TokenCache` model. */
+/**
+ * What is used of a Prisma client: the delegate of the `TokenCache` model.
+ *
+ * ```prisma
+ * model TokenCache {
+ *   id           String   @id @default(cuid())
+ *   service      String   @unique
+ *   token        String
+ *   expiresAt    DateTime
+ *   refreshToken String?
+ *   tokenType    String   @default("Bearer")
+ *   createdAt    DateTime @default(now())
+ *   lastUsed     DateTime @default(now())
+ *
+ *   @@map("token_cache")
+ * }
+ * ```
+ *
+ * `token` and `refreshToken` hold sealed texts of some hundred characters and more: where `String` is short (MySQL),
+ * give both `@db.Text`. A row that you create yourself may hold a plain token; it is used, and sealed at the next
+ * save.
+ */
 export interface PrismaTokenClient {
   readonly tokenCache: {
     findUnique(args: any): PromiseLike<unknown>
     upsert(args: any): PromiseLike<unknown>
     deleteMany(args?: any): PromiseLike<unknown>
+    /** With these two, one of several processes that save at once wins, and the others notice. */
+    createMany?(args: any): PromiseLike<{ count: number }>
+    updateMany?(args: any): PromiseLike<{ count: number }>
   }
 }
 
-/** A store of your own. What it is given is sealed: it never sees a token. */
+/**
+ * A store of your own: one record for a service, under its name, which may be any text without control characters.
+ * What it is given is sealed: it never sees a token. Each function may also answer without a promise.
+ *
+ * What it throws is an `ERR_TOKEN_STORAGE` that names the class and `code` of the error and nothing of its message;
+ * a call that takes longer than 5 seconds counts as failed. Meanwhile tokens are served from memory, the status says
+ * `storage.healthy: false`, and the store is tried again by itself.
+ *
+ * `evertoken/testing` has the cases that a store has to pass.
+ *
+ * @example
+ * ```ts
+ * const records = new Map<string, StoredToken>()
+ * const store: TokenStore = {
+ *   get: (service) => records.get(service) ?? null,
+ *   set: (service, record) => void records.set(service, record),
+ *   delete: (service) => void records.delete(service),
+ * }
+ * initializeTokenService({ storage: { kind: 'custom', store } })
+ * ```
+ */
 export interface TokenStore {
-  /** The record of this service, or `null`. */
-  get(service: string): Promise<StoredToken | null>
-  /** Keeps the record of this service, in place of the one there was. */
-  set(service: string, record: StoredToken): Promise<void>
+  /** The record of this service, or `null`. A record that has a wrong shape is never served. */
+  get(service: string): Promise<FoundToken | null | undefined> | FoundToken | null | undefined
+  /** Keeps the whole record of this service, in place of the one there was. */
+  set(service: string, record: StoredToken): Promise<unknown> | unknown
   /** Forgets the record of this service, if there is one. */
-  delete(service: string): Promise<void>
+  delete(service: string): Promise<unknown> | unknown
 }
 
-/** One stored record; moments are ISO 8601, UTC. */
+/** One record, as a store is given it; moments are ISO 8601, UTC, to the millisecond. */
 export interface StoredToken {
   /** The access token, sealed. */
   token: string
   /** When it expires. */
-  expiresAt: string | null
-  /** The refresh token, sealed. */
+  expiresAt: string
+  /** The refresh token, sealed; `null` when there is none. */
   refreshToken: string | null
   /** The word before the token in the header. */
-  tokenType: string | null
-  /** When it was stored. */
+  tokenType: string
+  /** When it was issued. */
   createdAt: string
-  /** When it was last read to be used. */
+  /** When it was last written or taken into use. */
   lastUsed: string
+  /** What else belongs to the record, as text: keep it as it is. Holds no secret. */
+  state: string | null
+}
+
+/**
+ * One record, as a store may give it back: moments as ISO 8601 with a time zone, as `Date` or in milliseconds since
+ * 1970. Further fields are not read. One that you put there yourself needs `token` (it may be plain), `expiresAt` and
+ * `createdAt`.
+ */
+export interface FoundToken {
+  token: string
+  expiresAt: string | number | Date
+  refreshToken?: string | null | undefined
+  /** Default `Bearer`. */
+  tokenType?: string | null | undefined
+  createdAt: string | number | Date
+  /** Default `createdAt`. */
+  lastUsed?: string | number | Date | null | undefined
+  state?: string | null | undefined
 }
 
 /** Takes log lines: a sentence, and fields that belong to it. pino, winston and `console` fit. */

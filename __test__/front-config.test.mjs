@@ -321,19 +321,29 @@ describe('the third argument', () => {
     'a file: URL': 'file:./dev.db?connection_limit=1',
     'a postgres URL': 'postgres://u:p@db/app',
     'a redis URL': 'redis://cache',
-    'a Prisma client': { tokenCache: { findUnique() {}, upsert() {}, deleteMany() {} } },
-    'a store': new (class {
-      get() {}
-      set() {}
-      delete() {}
-    })(),
   }
-  const kinds = ['sqlite', 'sqlite', 'sqlite', 'sqlite', 'postgres', 'redis', 'prisma', 'custom']
+  const kinds = ['sqlite', 'sqlite', 'sqlite', 'sqlite', 'postgres', 'redis']
   for (const [index, [name, database]] of Object.entries(unsupported).entries()) {
     test(`that is ${name} names a ${kinds[index]} storage, which this version refuses by its name`, () => {
       const error = errorOf(() => initializeTokenService(configAt(server), true, database))
       assert.equal(error.field, 'storage.kind')
       assert.match(error.message, new RegExp(`"${kinds[index]}"`))
+    })
+  }
+
+  const provided = {
+    prisma: { tokenCache: { findUnique() {}, upsert() {}, deleteMany() {} } },
+    custom: new (class {
+      get() {}
+      set() {}
+      delete() {}
+    })(),
+  }
+  for (const [kind, database] of Object.entries(provided)) {
+    test(`that is an object with the functions of a ${kind} storage names one`, (t) => {
+      const service = initializeTokenService(configAt(server), true, database)
+      t.after(() => service.shutdown())
+      assert.equal(service.status().storage.kind, kind)
     })
   }
 

@@ -101,8 +101,8 @@ describe('nothing secret is in', () => {
         configAt(failing, { onFailure: 'throw', retry: { attempts: 1 } }),
       )
       t.after(() => service.shutdown())
-      for (const call of [service.refresh(), service.getAuthHeaders()]) {
-        const error = await call.then(
+      for (const call of [() => service.refresh(), () => service.getAuthHeaders()]) {
+        const error = await call().then(
           () => assert.fail('no error'),
           (error) => error,
         )

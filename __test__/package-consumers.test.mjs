@@ -5,6 +5,7 @@ import { rm } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
+import { tokenStoreCases } from 'evertoken/testing'
 import { thisPlatform } from '../scripts/support/platforms.mjs'
 import { readManifest, root } from '../scripts/support/root.mjs'
 import { typescriptConsumer } from './support/package-consumer-types.mjs'
@@ -139,6 +140,11 @@ describe('with nothing but the tarballs', () => {
     assert.equal(stdout.trim(), '[true,"ERR_TOKEN_CONFIG","authUrl"]', stderr)
   })
 
+  test('the command is there', async () => {
+    const { output } = await project.npm('exec', '--offline', '--call', 'evertoken keygen')
+    assert.match(output, /^[\w-]{43}$/m)
+  })
+
   test('evertoken/next is there without Next.js', async () => {
     const { stdout, stderr } = await project.node(['--input-type=module', '--eval', `
       import * as next from 'evertoken/next'
@@ -224,14 +230,24 @@ describe('beside the tools of a real project', () => {
       expect(service.status().state).toBe('valid')
       await service.shutdown()
       await expect(service.getAuthHeaders()).rejects.toBeInstanceOf(TokenError)
-    })`
+    })
+    const records = new Map()
+    const store = {
+      get: (service) => records.get(service) ?? null,
+      set: (service, record) => void records.set(service, record),
+      delete: (service) => void records.delete(service),
+    }
+    for (const { name, run } of tokenStoreCases) test(name, () => run(() => store))`
+  const tests = tokenStoreCases.length + 1
 
   test('Jest runs it, and ends by itself', async () => {
-    await project.write({ 'jest/token.test.js': suite(`const { initializeTokenService, TokenError } = require('evertoken')`) })
+    await project.write({ 'jest/token.test.js': suite(`
+        const { initializeTokenService, TokenError } = require('evertoken')
+        const { tokenStoreCases } = require('evertoken/testing')`) })
     await withOneTokenRequest(async (env) => {
       const { code, stderr } = await project.node([bin('jest', 'bin', 'jest.js'), '--rootDir=jest', '--ci'], env)
       assert.equal(code, 0, stderr)
-      assert.match(stderr, /Tests: +1 passed, 1 total/)
+      assert.match(stderr, new RegExp(`Tests: +${tests} passed, ${tests} total`))
       assert.doesNotMatch(stderr, /did not exit|open handle|failed to exit/)
     })
   })
@@ -239,12 +255,13 @@ describe('beside the tools of a real project', () => {
   test('Vitest runs it', async () => {
     await project.write({
       'vitest/token.test.js': suite(`import { expect, test } from 'vitest'
-        import { initializeTokenService, TokenError } from 'evertoken'`)
+        import { initializeTokenService, TokenError } from 'evertoken'
+        import { tokenStoreCases } from 'evertoken/testing'`)
     })
     await withOneTokenRequest(async (env) => {
       const { code, stdout, stderr } = await project.node([bin('vitest', 'vitest.mjs'), 'run', '--dir=vitest', '--no-color'], env)
       assert.equal(code, 0, stdout + stderr)
-      assert.match(stdout, /Tests +1 passed/)
+      assert.match(stdout, new RegExp(`Tests +${tests} passed`))
     })
   })
 })

@@ -52,7 +52,7 @@ test('the published package asks for the addon packages of its own version, and 
   assert.equal(published.scripts, undefined)
   assert.equal(published.dependencies, undefined)
   assert.equal(published.devDependencies, undefined)
-  for (const field of ['name', 'version', 'license', 'main', 'types', 'exports', 'files', 'engines']) {
+  for (const field of ['name', 'version', 'license', 'main', 'types', 'exports', 'bin', 'files', 'engines']) {
     assert.deepEqual(published[field], manifest[field], field)
   }
 })
@@ -69,7 +69,7 @@ test('the crate and the package have one version', () => {
 
 test('whatever package.json points to is there', () => {
   const targets = (value) => (typeof value === 'string' ? [value] : Object.values(value).flatMap(targets))
-  const pointed = [manifest.main, manifest.types, ...targets(manifest.exports)]
+  const pointed = [manifest.main, manifest.types, ...targets(manifest.exports), ...targets(manifest.bin)]
   assert.deepEqual(pointed.filter((path) => !existsSync(join(root, path))), [])
 })
 

@@ -842,6 +842,7 @@ module.exports.destinations = nativeBinding.destinations
 module.exports.find = nativeBinding.find
 module.exports.headers = nativeBinding.headers
 module.exports.initialize = nativeBinding.initialize
+module.exports.provide = nativeBinding.provide
 module.exports.refresh = nativeBinding.refresh
 module.exports.rejected = nativeBinding.rejected
 module.exports.shutdown = nativeBinding.shutdown

@@ -27,8 +27,14 @@ export declare function find(service?: string | undefined | null): number | null
 /** What may be sent at once: `Outcome<Snapshot | null>`. */
 export declare function headers(id: number): string
 
-/** Begins a service, or finds the equal one: `Outcome<{ id, name, created }>`. */
-export declare function initialize(request: string): string
+/**
+ * Begins a service, or finds the equal one: `Outcome<{ id, name, created }>`. A storage that only JavaScript can
+ * reach is asked through `provider`, which answers by `provide`; it never keeps the process alive.
+ */
+export declare function initialize(request: string, provider?: ((arg: string) => void) | undefined | null): string
+
+/** Answers the call of this number to a provider, with its outcome. */
+export declare function provide(number: number, outcome: string): void
 
 /** Gets a new token now: `Outcome<TokenStatus>`. */
 export declare function refresh(id: number): Promise<string>

@@ -2,6 +2,9 @@ import type { Logger } from '../index'
 import { configFromEnv, withEnvironment } from './env'
 import { configError } from './errors'
 import { assertObject, toPlain, toPlainObject, type Json, type JsonObject } from './plain'
+import { customProvider } from './stores/custom'
+import { prismaProvider } from './stores/prisma'
+import type { Provider } from './stores/provider'
 import { hasFunctions, isPrismaClient, isTokenStore, storageFromDatabase } from './storage'
 
 /** A configuration, parted into what crosses to the core and what stays on this side. */
@@ -9,6 +12,8 @@ export interface Split {
   /** Plain data, completed from the environment. The core checks whatever plain data can get wrong. */
   plain: JsonObject
   logger: Logger | undefined
+  /** The way to a storage that only this side can reach. */
+  provider: Provider | undefined
 }
 
 /**
@@ -22,17 +27,17 @@ export function splitConfig(config: unknown, useDatabase: unknown, database: unk
     throw configError('useDatabase', 'must be true or false')
   }
   const { logger, storage, ...rest } = config ?? {}
-  const chosen = plainStorage(useDatabase === true ? storageFromDatabase(database) : storage)
+  const { plain: chosen, provider } = splitStorage(useDatabase === true ? storageFromDatabase(database) : storage)
   const code = toPlainObject(rest)
   if (chosen !== undefined) code['storage'] = chosen
   // A storage that the code names makes the environment's irrelevant, even where it cannot be understood.
   const env = chosen === undefined ? process.env : { ...process.env, EVERTOKEN_STORAGE: undefined }
-  return { plain: withEnvironment(code, configFromEnv(env)) as JsonObject, logger: checkedLogger(logger) }
+  return { plain: withEnvironment(code, configFromEnv(env)) as JsonObject, logger: checkedLogger(logger), provider }
 }
 
-/** The storage without what only this side can call. */
-function plainStorage(storage: unknown): Json | undefined {
-  if (storage === undefined) return undefined
+/** The storage without what only this side can call, and that. */
+function splitStorage(storage: unknown): { plain?: Json; provider?: Provider } {
+  if (storage === undefined) return {}
   assertObject(storage, 'storage')
   if (storage['kind'] === 'prisma') {
     const { client, ...rest } = storage
@@ -42,15 +47,15 @@ function plainStorage(storage: unknown): Json | undefined {
         'must be a Prisma client with a tokenCache model (findUnique, upsert, deleteMany)',
       )
     }
-    return toPlain(rest, 'storage')
+    return { plain: toPlain(rest, 'storage'), provider: prismaProvider(client) }
   }
   if (storage['kind'] === 'custom') {
     const { store, ...rest } = storage
     if (!isTokenStore(store))
       throw configError('storage.store', 'must have the functions get, set and delete')
-    return toPlain(rest, 'storage')
+    return { plain: toPlain(rest, 'storage'), provider: customProvider(store) }
   }
-  return toPlain(storage, 'storage')
+  return { plain: toPlain(storage, 'storage') }
 }
 
 function checkedLogger(logger: unknown): Logger | undefined {

@@ -27,8 +27,14 @@ export interface Destinations {
  * rejects. A service goes by its number, which is never used twice.
  */
 export interface Native {
-  /** Begins a service or finds an equal live one (`created` is then false). */
-  initialize(request: string): Outcome<{ id: number; name: string; created: boolean }>
+  /**
+   * Begins a service or finds an equal live one (`created` is then false). A storage that only this side can reach
+   * is asked through `provider`, by messages that {@link Native.provide} answers; it never keeps the process alive.
+   */
+  initialize(
+    request: string,
+    provider?: (message: string) => void,
+  ): Outcome<{ id: number; name: string; created: boolean }>
   /** The live service of this name; for `null` the default one. */
   find(service: string | null): number | null
   /** One number over memory that the core owns; it changes when a snapshot may no longer be current. */
@@ -49,11 +55,13 @@ export interface Native {
   stopScheduler(): Outcome<SchedulerStatus>
   /** Hears messages from now on; never keeps the process alive. */
   subscribe(callback: (message: string) => void): void
+  /** Answers the message of this number to a provider, with an {@link Outcome}. */
+  provide(number: number, outcome: string): void
 }
 
 const functions = [
   'initialize', 'find', 'attach', 'headers', 'acquire', 'refresh', 'rejected', 'clear', 'destinations',
-  'status', 'shutdown', 'startScheduler', 'stopScheduler', 'subscribe',
+  'status', 'shutdown', 'startScheduler', 'stopScheduler', 'subscribe', 'provide',
 ] as const satisfies readonly (keyof Native)[]
 
 let loaded: Native | undefined

@@ -6,6 +6,7 @@ import { listen } from './events'
 import type { Hot } from './hot'
 import { logSettings } from './logging'
 import { native, unwrap } from './native'
+import { answering } from './stores/provider'
 import { CoreService, hotOf, tell, TokenService } from './service'
 
 /** The name of a service that was given none. */
@@ -27,12 +28,13 @@ export function initializeTokenService(
   database?: DatabaseHandle,
 ): TokenService {
   const given = typeof config?.service === 'string' ? config.service : defaultName
-  const { plain, logger, log } = asService(given, () => {
-    const { plain, logger } = splitConfig(config, useDatabase, database)
-    return { plain, logger, log: logSettings(logger) }
+  const { plain, logger, provider, log } = asService(given, () => {
+    const split = splitConfig(config, useDatabase, database)
+    return { ...split, log: logSettings(split.logger) }
   })
   listen(tellHandle)
-  const { id, name } = unwrap(native().initialize(JSON.stringify({ config: plain, log })), given)
+  const request = JSON.stringify({ config: plain, log })
+  const { id, name } = unwrap(native().initialize(request, provider && answering(provider)), given)
   isConfiguredInCode = useDatabase === true || Object.values(config ?? {}).some((value) => value !== undefined)
   // The newest call decides which service is the default one, and where its lines go.
   hot = undefined

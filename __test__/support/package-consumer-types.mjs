@@ -44,6 +44,28 @@ export const typescriptConsumer = {
     })
     export default withEvertoken({ output: 'standalone' })
   `,
+  'stores.ts': `
+    import { initializeTokenService } from 'evertoken'
+    import type { StoredToken, TokenStore } from 'evertoken'
+    import { tokenStoreCases } from 'evertoken/testing'
+    import { test } from 'node:test'
+
+    class Store implements TokenStore {
+      readonly #records = new Map<string, StoredToken>()
+      async get(service: string) {
+        return this.#records.get(service) ?? null
+      }
+      async set(service: string, record: StoredToken) {
+        this.#records.set(service, record)
+      }
+      async delete(service: string) {
+        this.#records.delete(service)
+      }
+    }
+
+    for (const { name, run } of tokenStoreCases) test(name, () => run(() => new Store()))
+    initializeTokenService({ storage: { kind: 'custom', store: new Store() } })
+  `,
   'page.tsx': `
     import { TokenMonitor, useTokenStatus } from 'evertoken/react'
 

@@ -13,15 +13,21 @@ import {
 import type {
   AuthHeaders,
   DatabaseHandle,
+  FoundToken,
+  PrismaTokenClient,
   SchedulerOptions,
   SchedulerStatus,
   StorageOptions,
+  StoredToken,
   TokenErrorCode,
   TokenEvent,
   TokenEventName,
   TokenServiceConfig,
   TokenStatus,
+  TokenStore,
 } from 'evertoken'
+import { tokenStoreCases } from 'evertoken/testing'
+import type { MakeStore, TokenStoreCase } from 'evertoken/testing'
 
 type Equals<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false
 declare function same<A, B>(_: Equals<A, B>): void
@@ -101,6 +107,33 @@ initializeTokenService({ grant: 'implicit' })
 // @ts-expect-error: a Postgres store needs its address
 initializeTokenService({ storage: { kind: 'postgres' } })
 startTokenScheduler({ refreshIntervalSeconds: 600, everyInterval: false, healthCheckIntervalSeconds: 300, recoverAfterFailures: 3 })
+
+// Stores of the user's own.
+declare const prisma: PrismaTokenClient
+const records = new Map<string, StoredToken>()
+const store: TokenStore = {
+  get: (service) => records.get(service),
+  set: (service, record) => records.set(service, record),
+  delete: async (service) => records.delete(service),
+}
+storages.push({ kind: 'prisma', client: prisma }, { kind: 'custom', store })
+initializeTokenService({}, true, prisma)
+initializeTokenService({}, true, store)
+same<StoredToken['expiresAt'], string>(true)
+same<StoredToken['state'], string | null>(true)
+const found: FoundToken[] = [
+  { token: 'plain', expiresAt: new Date(), createdAt: Date.now() },
+  { token: 'plain', expiresAt: '2030-01-01T00:00:00Z', createdAt: 0, refreshToken: null, tokenType: null, lastUsed: null, state: null },
+]
+void (found satisfies readonly FoundToken[])
+// @ts-expect-error: what was given is given back, and it has an expiry
+const lacking: FoundToken = { token: 'plain', createdAt: 0 }
+void lacking
+// @ts-expect-error: a store forgets, too
+initializeTokenService({}, true, { get: () => null, set: () => {} })
+same<typeof tokenStoreCases, readonly TokenStoreCase[]>(true)
+const make: MakeStore = () => store
+for (const { name, run } of tokenStoreCases) void [name.length, run(make), run(async () => store)]
 
 // Status, events and errors.
 same<TokenStatus['state'], 'valid' | 'expiring' | 'expired' | 'missing' | 'manual'>(true)

@@ -15,13 +15,15 @@ use crate::domain::Generation;
 use crate::scheduler::Options;
 use crate::service::Snapshot;
 
-/// Begins a service, or finds the equal one: `Outcome<{ id, name, created }>`.
+/// Begins a service, or finds the equal one: `Outcome<{ id, name, created }>`. A storage that only JavaScript can
+/// reach is asked through `provider`, which answers by `provide`; it never keeps the process alive.
 #[napi(catch_unwind)]
-pub fn initialize(request: String) -> String {
-    attempt(|| {
-        let begun = host().initialize(&request)?;
+pub fn initialize(env: &Env, request: String, provider: Option<Function<'_, String, ()>>) -> Result<String> {
+    let provider = provider.map(|callback| host().providers.reach(env, &callback)).transpose()?;
+    Ok(attempt(|| {
+        let begun = host().initialize(&request, provider)?;
         Ok(json!({ "id": begun.id, "name": begun.name, "created": begun.created }))
-    })
+    }))
 }
 
 /// The number of the live service of this name; of the default one for `null`.
@@ -125,6 +127,12 @@ pub fn stop_scheduler() -> String {
 #[napi(catch_unwind)]
 pub fn subscribe(callback: Function<'_, String, ()>) -> Result<()> {
     host().subscribers.add(&callback)
+}
+
+/// Answers the call of this number to a provider, with its outcome.
+#[napi(catch_unwind)]
+pub fn provide(number: u32, outcome: String) {
+    host().providers.provide(number, outcome);
 }
 
 fn written(snapshot: &Snapshot) -> Value {

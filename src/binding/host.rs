@@ -7,9 +7,10 @@ use serde_json::Value;
 use tokio::sync::watch;
 
 use super::outcome::parse;
+use super::providers::{Providers, Reached};
 use super::subscribers::{Announcer, Forward, Subscribers};
 use crate::clock::{Clock, SystemClock};
-use crate::config::Config;
+use crate::config::{Config, Storage};
 use crate::domain::ServiceName;
 use crate::error::{Error, ErrorKind, Result};
 use crate::log::{Level, Log, Shape, Sink, Stderr};
@@ -22,6 +23,7 @@ pub(super) struct Host {
     pub(super) registry: Arc<Registry>,
     pub(super) scheduler: Arc<Scheduler>,
     pub(super) subscribers: Subscribers,
+    pub(super) providers: Providers,
     clock: Arc<dyn Clock>,
 }
 
@@ -31,7 +33,13 @@ pub(super) fn host() -> &'static Host {
         let registry = Arc::new(Registry::default());
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let scheduler = Scheduler::new(Arc::clone(&registry), Arc::clone(&clock));
-        Host { registry, scheduler, subscribers: Subscribers::default(), clock }
+        Host {
+            registry,
+            scheduler,
+            subscribers: Subscribers::default(),
+            providers: Providers::default(),
+            clock,
+        }
     });
     &HOST
 }
@@ -64,19 +72,23 @@ impl LogRequest {
 }
 
 impl Host {
-    pub(super) fn initialize(&self, request: &str) -> Result<Initialized> {
+    pub(super) fn initialize(&self, request: &str, provider: Option<Reached>) -> Result<Initialized> {
         let beginning: Beginning = serde_json::from_value(parse(request)?)
             .map_err(|_| Error::new(ErrorKind::Internal, "a request could not be read"))?;
         let config = Config::from_json(beginning.config)?;
         let (name, ca) = (config.service.clone(), config.ca.clone());
+        let mut reached = match (&config.storage, provider) {
+            (Storage::Provided(kind), Some(provider)) => Some((*kind, provider)),
+            _ => None,
+        };
         self.registry.initialize(config, |id, pulse: watch::Sender<u64>| {
             Ok(Parts {
                 clock: Arc::clone(&self.clock),
                 transport: Arc::new(HttpTransport::new(ca)),
                 listener: Arc::new(Announcer { id }),
                 log: beginning.log.log(name, id)?,
+                store: reached.take().map(|(kind, provider)| self.providers.store(id, kind, provider)),
                 pulse,
-                store: None,
             })
         })
     }

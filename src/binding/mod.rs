@@ -8,4 +8,5 @@ mod functions;
 mod host;
 mod outcome;
 mod promise;
+mod providers;
 mod subscribers;

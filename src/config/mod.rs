@@ -210,4 +210,25 @@ pub enum Storage {
     File(PathBuf),
     /// An SQLite database.
     Sqlite(PathBuf),
+    /// Behind functions of the user's program, which come beside the configuration.
+    Provided(Provided),
+}
+
+/// Whose functions they are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Provided {
+    /// A Prisma client's.
+    Prisma,
+    /// A store's of the user's own.
+    Custom,
+}
+
+impl Provided {
+    /// The word in the configuration and the status.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Prisma => "prisma",
+            Self::Custom => "custom",
+        }
+    }
 }

@@ -10,8 +10,8 @@ use url::Url;
 
 use super::fields::{Faults, Fields};
 use super::{
-    ClientAuthentication, Config, Credentials, Grant, LoginShape, OnFailure, RateLimit, RefreshFormat,
-    RefreshShape, RetryPolicy, Storage, is_private_host,
+    ClientAuthentication, Config, Credentials, Grant, LoginShape, OnFailure, Provided, RateLimit,
+    RefreshFormat, RefreshShape, RetryPolicy, Storage, is_private_host,
 };
 use crate::domain::{AccessToken, Policy, Scheme, Secret, ServiceName};
 use crate::error::{Error, Result};
@@ -305,13 +305,18 @@ fn storage(f: &mut Fields<'_>) -> Storage {
         Some("sqlite") => {
             Storage::Sqlite(fields.text("path").map_or_else(|| DEFAULT_DATABASE.into(), Into::into))
         }
+        Some("prisma") => Storage::Provided(Provided::Prisma),
+        Some("custom") => Storage::Provided(Provided::Custom),
         Some(kind) => {
             fields.fault("kind", format!("\"{kind}\" is not supported by this version of evertoken"));
             return Storage::Memory;
         }
         None => {
             // `one_of` has said what is wrong unless the field is not there at all.
-            fields.fault("kind", "must say where the token is kept: \"memory\", \"file\" or \"sqlite\"");
+            fields.fault(
+                "kind",
+                "must say where the token is kept: \"memory\", \"file\", \"sqlite\", \"prisma\" or \"custom\"",
+            );
             return Storage::Memory;
         }
     };

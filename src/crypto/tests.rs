@@ -45,6 +45,15 @@ fn what_a_ring_seals_it_opens_and_the_text_shows_nothing() {
 }
 
 #[test]
+fn what_stands_behind_a_tilde_is_no_part_of_an_envelope() {
+    let ring = ring(&[PASSPHRASE]);
+    let sealed = seal(&ring, "a token");
+    assert!(!sealed.contains('~'));
+    assert!(opens(&ring, &format!("{sealed}~e30")));
+    assert!(!opens(&ring, &format!("~{sealed}")));
+}
+
+#[test]
 fn one_key_in_any_of_its_spellings_is_the_same_key() {
     let hex = "FB".repeat(32);
     let sealed = seal(&ring(&[&hex]), "a token");

@@ -54,10 +54,10 @@ pub struct Parts {
     pub listener: Arc<dyn Listener>,
     /// Where lines go.
     pub log: Log,
+    /// The store of a configuration that says `Provided`.
+    pub store: Option<Arc<dyn Store>>,
     /// Changes with every change of any service: what the scheduler waits on.
     pub pulse: watch::Sender<u64>,
-    /// The store, where the user's program provides it.
-    pub store: Option<Arc<dyn Store>>,
 }
 
 /// The token to send, as a caller gets it.

@@ -54,6 +54,10 @@ impl Vault {
             (None, Storage::Memory) => SealedStore::unsealed(Arc::new(MemoryStore::new())),
             (None, Storage::File(path)) => sealed(Arc::new(FileStore::new(path)))?,
             (None, Storage::Sqlite(path)) => sealed(Arc::new(SqliteStore::new(path)))?,
+            (None, Storage::Provided(kind)) => {
+                let fault = format!("is {}, and nothing was handed over", kind.as_str());
+                return Err(Error::config("storage.kind", fault));
+            }
         };
         Ok(Self {
             service: config.service.clone(),

@@ -1,5 +1,8 @@
 //! What every store does, whatever it is: one suite, and one line for each store at the end.
 
+#[macro_use]
+mod lists;
+
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,10 +10,12 @@ use std::time::Duration;
 use serde_json::json;
 use tempfile::TempDir;
 
+use super::provided::tests::Shelf;
 use super::{
-    Claim, Fence, FileStore, Grant, Leasing, MemoryStore, Owner, Record, Revision, Saved, SealedStore,
-    SqliteStore, Store,
+    Claim, Fence, Grant, Leasing, MemoryStore, Owner, ProvidedStore, Record, Revision, Saved, SealedStore,
+    Store,
 };
+use crate::config::Provided;
 use crate::crypto::KeyRing;
 use crate::domain::{AccessToken, Scheme, Secret, ServiceName, Timestamp};
 
@@ -39,6 +44,12 @@ impl Fixture {
     fn on_disk<S: Store>(name: &str, store: fn(std::path::PathBuf) -> S, is_sealed: bool) -> Self {
         let directory = tempfile::tempdir().unwrap();
         Self::new(Arc::new(store(directory.path().join("data").join(name))), Some(directory), is_sealed)
+    }
+
+    /// What a provider of either kind does: one only keeps records, the other compares and swaps.
+    fn provided(careful: bool) -> Self {
+        let provider = Arc::new(Shelf::new(careful));
+        Self::new(Arc::new(ProvidedStore::new(Provided::Custom, provider)), None, true)
     }
 
     async fn saved(
@@ -368,53 +379,16 @@ async fn in_time(case: impl Future<Output = ()>) {
     tokio::time::timeout(Duration::from_secs(30), case).await.unwrap();
 }
 
-macro_rules! cases {
-    ($fixture:expr; $($case:ident)*) => {
-        $(#[tokio::test] async fn $case() { super::in_time(super::$case($fixture)).await; })*
-    };
-}
-
-macro_rules! conformance {
-    ($($store:ident: $fixture:expr;)*) => {
-        $(mod $store {
-            use super::Fixture;
-            cases! { $fixture;
-                an_empty_store_has_no_record
-                a_record_comes_back_as_it_was_saved
-                what_a_record_lacks_it_lacks_when_it_comes_back
-                a_first_save_does_not_overwrite_a_record
-                a_save_replaces_the_revision_it_saw_and_no_other
-                every_save_is_later_than_those_before_it_removals_or_not
-                an_edit_by_hand_is_a_later_revision
-                a_lease_is_one_owners_until_it_is_over
-                a_lease_needs_no_record_and_is_no_record
-                services_have_leases_of_their_own
-                its_owner_takes_a_lease_again_under_a_new_fence
-                a_renewed_lease_lasts_from_its_renewal
-                a_released_lease_is_free_at_once_and_only_its_own_fence_releases_it
-                a_late_save_of_a_former_holder_is_refused
-                a_save_under_a_fence_ends_the_lease_and_a_conflict_does_not
-                a_removal_ends_the_lease_so_that_what_its_holder_brings_is_not_stored
-                a_note_goes_to_the_next_holders_until_a_save
-                a_clock_set_back_by_a_day_does_not_hold_a_lease_for_a_day
-                of_claimants_at_once_one_gets_the_lease
-                a_removed_record_is_gone_and_its_revision_never_comes_again
-                a_record_set_aside_is_not_loaded_and_makes_room_for_the_next
-                a_record_written_meanwhile_is_not_set_aside
-                services_have_records_of_their_own_whatever_their_names
-                of_writers_that_saw_the_same_revision_one_wins
-                a_damaged_sealed_record_is_set_aside_with_one_warning
-                a_plain_token_put_there_by_hand_is_used
-            }
-        })*
-    };
-}
-
 conformance! {
     memory: Fixture::memory(false);
     sealed_memory: Fixture::memory(true);
-    file: Fixture::on_disk("token-cache.json", super::FileStore::new, false);
-    sealed_file: Fixture::on_disk("token-cache.json", super::FileStore::new, true);
-    sqlite: Fixture::on_disk("token-cache.db", super::SqliteStore::new, false);
-    sealed_sqlite: Fixture::on_disk("token-cache.db", super::SqliteStore::new, true);
+    file: Fixture::on_disk("token-cache.json", crate::store::FileStore::new, false);
+    sealed_file: Fixture::on_disk("token-cache.json", crate::store::FileStore::new, true);
+    sqlite: Fixture::on_disk("token-cache.db", crate::store::SqliteStore::new, false);
+    sealed_sqlite: Fixture::on_disk("token-cache.db", crate::store::SqliteStore::new, true);
+}
+
+conformance_without_leases! {
+    provided: Fixture::provided(false);
+    provided_that_swaps: Fixture::provided(true);
 }

@@ -6,6 +6,7 @@ mod file;
 mod lease;
 mod lock;
 mod memory;
+mod provided;
 mod record;
 mod sealed;
 mod sqlite;
@@ -18,6 +19,7 @@ use async_trait::async_trait;
 pub use file::FileStore;
 pub use lease::{Claim, Fence, Grant, Leasing, Owner};
 pub use memory::MemoryStore;
+pub use provided::{ProvidedStore, Provider};
 pub use record::{Record, Revision, Row};
 pub use sealed::{Loaded, SealedStore};
 pub use sqlite::SqliteStore;
@@ -52,7 +54,7 @@ pub trait Store: Send + Sync + 'static {
     async fn load(&self, service: &ServiceName) -> Result<Option<(Row, Revision)>>;
 
     /// Stores a record if the stored one still has the revision `expected`; with `None`, if there is none. The
-    /// new revision is later than every one before it: [`Revision::after`] the one stored last, as far as that
+    /// new revision is later than every one before it: [`Revision::number_after`] the one stored last, as far as that
     /// is known, at the record's `last_used`.
     ///
     /// With a fence, it stores only while that lease is neither over nor another's, and thereby ends it: the

@@ -1,0 +1,366 @@
+import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, describe, test } from 'node:test'
+import { initializeTokenService, TokenError } from 'evertoken'
+import { tokenStoreCases } from 'evertoken/testing'
+import { cleanEnvironment } from './support/clean-environment.mjs'
+import { clientEnvironment, runScript } from './support/child.mjs'
+import { clientSecret, configAt, useTokenServer } from './support/front.mjs'
+import { brokenStores, FileBackedStore, MapStore, recordsIn } from './support/stores.mjs'
+
+const server = useTokenServer()
+afterEach(cleanEnvironment)
+
+/** A service over this store, which ends with the test. */
+function serviceOver(t, store, config) {
+  const service = initializeTokenService(configAt(server, config), true, store)
+  t.after(() => service.shutdown())
+  return service
+}
+
+function folderFor(t) {
+  const folder = mkdtempSync(join(tmpdir(), 'evertoken-stores-'))
+  t.after(() => rmSync(folder, { recursive: true }))
+  return folder
+}
+
+/** Waits until `condition` is true, for what no event announces. */
+async function until(condition) {
+  for (const end = Date.now() + 10_000; !condition(); await new Promise((resolve) => setTimeout(resolve, 10))) {
+    assert.ok(Date.now() < end, 'it never came to be')
+  }
+}
+
+const rejection = (promise) => promise.then(() => assert.fail('no error'), (error) => error)
+
+/** What a person puts in. */
+const byHand = (token) => ({
+  token,
+  expiresAt: new Date(Date.now() + 3_600_000),
+  createdAt: Date.now(),
+})
+
+describe('the cases for stores', () => {
+  describe('pass for a store in memory', () => {
+    for (const { name, run } of tokenStoreCases) test(name, () => run(() => new MapStore()))
+  })
+
+  describe('pass for a store in a file', () => {
+    for (const { name, run } of tokenStoreCases) {
+      test(name, (t) => run(async () => new FileBackedStore(join(folderFor(t), 'records.json'))))
+    }
+  })
+
+  for (const [name, Broken] of Object.entries(brokenStores)) {
+    test(`fail for a store ${name}`, async () => {
+      const failed = []
+      for (const { name, run } of tokenStoreCases) await run(() => new Broken()).catch(() => failed.push(name))
+      assert.notEqual(failed.length, 0)
+    })
+  }
+})
+
+describe('a store of the user', () => {
+  test('is asked for a token, given the new one sealed, and told in the status', async (t) => {
+    const store = new MapStore()
+    const service = serviceOver(t, store)
+    const token = await service.getToken()
+    const record = store.records.get(service.name)
+    assert.deepEqual(Object.keys(record).sort(), [
+      'createdAt', 'expiresAt', 'lastUsed', 'refreshToken', 'state', 'token', 'tokenType',
+    ])
+    assert.ok(!JSON.stringify(record).includes(token))
+    assert.equal(record.tokenType, 'Bearer')
+    assert.equal(record.expiresAt, service.status().expiresAt)
+    assert.deepEqual(service.status().storage, {
+      kind: 'custom', location: 'custom store', encrypted: true, healthy: true,
+    })
+    await service.clear()
+    assert.equal(store.records.size, 0)
+  })
+
+  test('may be named in the configuration, too', async (t) => {
+    const store = new MapStore()
+    const service = initializeTokenService(configAt(server, { storage: { kind: 'custom', store } }))
+    t.after(() => service.shutdown())
+    await service.getToken()
+    assert.equal(store.records.size, 1)
+  })
+
+  test('hands its token on to the next process, which makes no request and ends by itself', async (t) => {
+    const path = join(folderFor(t), 'records.json')
+    const source = `
+      import { getAuthHeaders, initializeTokenService, startTokenScheduler } from 'evertoken'
+      import { FileBackedStore } from './__test__/support/stores.mjs'
+      initializeTokenService({}, true, new FileBackedStore(${JSON.stringify(path)}))
+      startTokenScheduler()
+      console.log((await getAuthHeaders()).Authorization)
+    `
+    const before = server.tokenRequests.length
+    const runs = []
+    for (let run = 0; run < 3; run += 1) runs.push(await runScript(source, { env: clientEnvironment(server) }))
+    for (const { code, signal, stderr } of runs) {
+      assert.deepEqual({ code, signal, stderr }, { code: 0, signal: null, stderr: '' })
+    }
+    assert.match(runs[0].stdout, /^Bearer token-/)
+    assert.equal(new Set(runs.map(({ stdout }) => stdout)).size, 1)
+    assert.equal(server.tokenRequests.length - before, 1)
+    assert.match(recordsIn(path).get('external_api').token, /^et1\./)
+  })
+
+  test('may hold a plain token that a person put there, which is sealed at the next save', async (t) => {
+    const store = new MapStore()
+    const config = configAt(server)
+    store.set(config.service, byHand('by~hand'))
+    const service = serviceOver(t, store, config)
+    const before = server.tokenRequests.length
+    assert.equal(await service.getToken(), 'by~hand')
+    assert.equal(server.tokenRequests.length, before)
+    assert.equal(service.status().source, 'store')
+    await service.refresh()
+    assert.match(store.get(config.service).token, /^et1\./)
+    store.set(config.service, byHand('by-hand-again'))
+    await service.refresh().catch(() => {})
+    assert.match(store.get(config.service).token, /^et1\./)
+  })
+
+  test('that is emptied is filled again at the next refresh', async (t) => {
+    const store = new MapStore()
+    const service = serviceOver(t, store)
+    const token = await service.getToken()
+    store.records.clear()
+    assert.equal(await service.getToken(), token)
+    await service.refresh()
+    assert.equal(store.records.size, 1)
+    assert.equal(service.status().storage.healthy, true)
+  })
+
+  test('holds a record of another key aside until the next token replaces it', async (t) => {
+    const store = new MapStore()
+    const config = configAt(server)
+    const first = serviceOver(t, store, config)
+    await first.getToken()
+    await first.shutdown()
+    const { token } = store.get(config.service)
+    const second = serviceOver(t, store, { ...config, encryptionKey: 'a'.repeat(64) })
+    assert.match(await second.getToken(), /^token-/)
+    assert.equal(second.status().source, 'request')
+    assert.notEqual(store.get(config.service).token, token)
+  })
+
+  const wrong = {
+    token: [7, '', {}, undefined],
+    expiresAt: ['tomorrow', new Date(NaN), null, 12n],
+    createdAt: [undefined, true],
+    refreshToken: [5, ['x']],
+    tokenType: ['two words', 5],
+    lastUsed: ['yesterday'],
+  }
+  for (const [field, values] of Object.entries(wrong)) {
+    test(`that gives a record with a wrong ${field} is sick until the record is replaced`, async (t) => {
+      for (const value of values) {
+        const store = new MapStore()
+        process.env.LOG_LEVEL = 'debug'
+        const lines = []
+        const log = (...line) => lines.push(JSON.stringify(line))
+        const config = configAt(server, { logger: { debug: log, info: log, warn: log, error: log } })
+        store.set(config.service, { ...byHand('the-token-of-a-person'), [field]: value })
+        const service = serviceOver(t, store, config)
+        assert.match(await service.getToken(), /^token-/)
+        await until(() => lines.some((line) => line.includes('the store fails')))
+        assert.ok(lines.some((line) => line.includes(field)), lines.join('\n'))
+        assert.ok(!lines.join().includes('the-token-of-a-person'))
+        assert.match(store.get(config.service).token, /^et1\./)
+        assert.equal(service.status().storage.healthy, true)
+      }
+    })
+  }
+
+  test('that gives something else than a record is sick', async (t) => {
+    for (const record of ['text', 7, true, [], () => {}]) {
+      const store = { get: () => record, set() {}, delete() {} }
+      const service = serviceOver(t, store)
+      assert.match(await service.getToken(), /^token-/)
+    }
+  })
+})
+
+describe('what a store throws', () => {
+  class DatabaseError extends Error {
+    name = 'DatabaseError'
+  }
+  const secret = 'the-connection-string'
+  const thrown = {
+    'it threw DatabaseError (P1001)': Object.assign(new DatabaseError(secret), { code: 'P1001' }),
+    'it threw DatabaseError': new DatabaseError(secret),
+    'it threw Error (ECONNREFUSED)': Object.assign(new Error(secret), { code: 'ECONNREFUSED' }),
+    'it threw TypeError': Object.assign(new TypeError(secret), { code: secret, name: secret }),
+    'it threw a string': secret,
+    'it threw a undefined': undefined,
+    'it threw an error': { message: secret, name: secret, code: secret },
+    'it threw what cannot be looked at': new Proxy({}, { get: () => { throw new Error(secret) } }),
+  }
+  for (const [words, error] of Object.entries(thrown)) {
+    test(`becomes a storage error in these words: ${words}`, async (t) => {
+      const fail = () => { throw error }
+      for (const store of [{ get: fail, set: fail, delete: fail }, { get: fail, set: fail, delete: async () => fail() }]) {
+        const service = serviceOver(t, store)
+        assert.match(await service.getToken(), /^token-/)
+        assert.equal(service.status().storage.healthy, false)
+        const { code, message } = await rejection(service.clear())
+        assert.equal(code, 'ERR_TOKEN_STORAGE')
+        assert.equal(message, `the custom store: ${words}`)
+      }
+    })
+  }
+
+  test('leaves callers their token, and is forgotten once the store works again', async (t) => {
+    let isDown = false
+    const store = new MapStore()
+    const check = (work) => (...args) => {
+      if (isDown) throw new DatabaseError('down')
+      return work.apply(store, args)
+    }
+    const service = serviceOver(t, { get: check(store.get), set: check(store.set), delete: check(store.delete) })
+    const first = await service.getToken()
+    isDown = true
+    const { storage } = await service.refresh()
+    assert.equal(storage.healthy, false)
+    const second = await service.getToken()
+    assert.notEqual(second, first)
+    isDown = false
+    await service.refresh()
+    assert.equal(service.status().storage.healthy, true)
+    assert.ok(!JSON.stringify([...store.records]).includes(clientSecret))
+  })
+})
+
+describe('the newest of several stores of one service', () => {
+  test('is asked, as a hot reload brings a client of its own', async (t) => {
+    const [old, young] = [new MapStore(), new MapStore()]
+    const config = configAt(server)
+    const service = serviceOver(t, old, config)
+    await service.getToken()
+    assert.equal(serviceOver(t, young, config), service)
+    await service.refresh()
+    assert.equal(young.records.size, 1)
+    assert.notEqual(old.records.get(config.service).token, young.records.get(config.service).token)
+  })
+
+  const inWorker = `
+    const { Worker } = await import('node:worker_threads')
+    const { once } = await import('node:events')
+    const { getAuthHeaders, getTokenService, initializeTokenService } = await import('evertoken')
+    const { MapStore } = await import('./__test__/support/stores.mjs')
+    const worker = new Worker(\`
+      const { parentPort } = require('node:worker_threads')
+      const { initializeTokenService } = require('evertoken')
+      const records = new Map()
+      const silence = new Promise(() => {})
+      let hangs = false
+      parentPort.on('message', () => (hangs = true))
+      const reached = (answer) => hangs ? (parentPort.postMessage('reached'), silence) : answer
+      initializeTokenService({}, true, {
+        get: (service) => reached(records.get(service) ?? null),
+        set: (service, record) => reached(void records.set(service, record)),
+        delete: (service) => reached(void records.delete(service)),
+      }).getToken().then(() => parentPort.postMessage('ready'))
+    \`, { eval: true, execArgv: [] })
+    await once(worker, 'message')
+  `
+  const outputOf = async (source) => {
+    const { code, stdout, stderr } = await runScript(inWorker + source, { env: clientEnvironment(server) })
+    assert.deepEqual({ code, stderr }, { code: 0, stderr: '' })
+    return JSON.parse(stdout)
+  }
+
+  test('is a storage error at once when its thread has ended', async () => {
+    const { healthy, ms, code, message } = await outputOf(`
+      await worker.terminate()
+      const began = performance.now()
+      const status = await getTokenService().refresh()
+      const { code, message } = await getTokenService().clear().catch((error) => error)
+      console.log(JSON.stringify({ healthy: status.storage.healthy, ms: performance.now() - began, code, message }))
+    `)
+    assert.deepEqual({ healthy, code }, { healthy: false, code: 'ERR_TOKEN_STORAGE' })
+    assert.equal(message, 'the thread that brought the store has ended')
+    assert.ok(ms < 2_000, `${ms} ms`)
+  })
+
+  test('is a storage error at once when its thread ends in the middle of a call', async () => {
+    const { healthy, ms } = await outputOf(`
+      worker.postMessage('hang')
+      const reached = once(worker, 'message')
+      const refreshing = getTokenService().refresh()
+      await reached
+      const began = performance.now()
+      await worker.terminate()
+      const { storage } = await refreshing
+      console.log(JSON.stringify({ healthy: storage.healthy, ms: performance.now() - began }))
+    `)
+    assert.equal(healthy, false)
+    assert.ok(ms < 2_000, `${ms} ms`)
+  })
+
+  test('is followed by one that is still there', async () => {
+    const { healthy, records } = await outputOf(`
+      const store = new MapStore()
+      initializeTokenService({}, true, store)
+      initializeTokenService({}, true, store)
+      const again = new Worker(\`
+        const { initializeTokenService } = require('evertoken')
+        initializeTokenService({}, true, { get() {}, set() {}, delete() {} })
+      \`, { eval: true, execArgv: [] })
+      await once(again, 'exit')
+      await worker.terminate()
+      const { storage } = await getTokenService().refresh()
+      console.log(JSON.stringify({ healthy: storage.healthy, records: store.records.size }))
+    `)
+    assert.deepEqual({ healthy, records }, { healthy: true, records: 1 })
+  })
+})
+
+describe('a process with a store of its own', () => {
+  const withStore = (store, rest) => `
+    import { getAuthHeaders, initializeTokenService, startTokenScheduler } from 'evertoken'
+    initializeTokenService({}, true, ${store})
+    ${rest}
+  `
+
+  test('that is idle may exit, and so may one whose store never answers', async () => {
+    for (const store of [
+      '{ get() { return null }, set() {}, delete() {} }',
+      '{ get: () => new Promise(() => {}), set: () => new Promise(() => {}), delete() {} }',
+    ]) {
+      const { code, signal, stderr, ms } = await runScript(withStore(store, 'startTokenScheduler()'), {
+        env: clientEnvironment(server),
+      })
+      assert.deepEqual({ code, signal, stderr }, { code: 0, signal: null, stderr: '' })
+      assert.ok(ms < 4_000, `${ms} ms`)
+    }
+  })
+
+  test('lives until the token is stored', async () => {
+    const store = `{
+      get: () => null,
+      set: (_, record) => new Promise((resolve) => setTimeout(() => { console.log('stored'); resolve() }, 100).unref()),
+      delete() {},
+    }`
+    const { code, stdout } = await runScript(withStore(store, `console.log((await getAuthHeaders()).Authorization)`), {
+      env: clientEnvironment(server),
+    })
+    assert.equal(code, 0)
+    assert.match(stdout, /^stored\nBearer token-/)
+  })
+})
+
+test('a store that lacks a function is refused by its field', () => {
+  for (const store of [{}, null, { get() {}, set() {} }, 'text']) {
+    assert.throws(
+      () => initializeTokenService(configAt(server, { storage: { kind: 'custom', store } })),
+      (error) => error instanceof TokenError && error.field === 'storage.store',
+    )
+  }
+})

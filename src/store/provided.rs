@@ -1,0 +1,154 @@
+//! Records behind functions of the user's program: a Prisma client, or a store of their own.
+
+#[cfg(test)]
+pub(super) mod tests;
+mod wire;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+
+use super::{Fence, Revision, Row, Saved, Store};
+use crate::config::Provided;
+use crate::domain::ServiceName;
+use crate::error::{Error, ErrorKind, Result};
+
+use wire::{Answer, Expected, Found, Request};
+
+/// The user's functions, as the core calls them.
+#[async_trait]
+pub trait Provider: Send + Sync + 'static {
+    /// Hands a request over, as JSON, and waits for its outcome, as JSON: `{"ok": …}`, or `{"error":
+    /// {"message": …}}` with words that hold nothing of a record.
+    ///
+    /// # Errors
+    /// `Storage` when nobody is there to answer.
+    async fn call(&self, request: String) -> Result<String>;
+}
+
+/// Records that a [`Provider`] keeps. There are no leases; of two processes that save at once, a provider that
+/// compares and swaps lets one win, and with any other the last one does.
+///
+/// The provider has one record for a service, and no other place: a record set aside stays where it is, and this
+/// process takes it for none from then on, so that the next save replaces it.
+pub struct ProvidedStore {
+    kind: Provided,
+    provider: Arc<dyn Provider>,
+    known: Mutex<HashMap<ServiceName, Known>>,
+    /// Held from the look at the stored record to its replacement.
+    turn: tokio::sync::Mutex<()>,
+}
+
+/// What this process knows of a service's record besides what is stored.
+#[derive(Clone, Copy, Default)]
+struct Known {
+    last_number: Option<u64>,
+    set_aside: Option<Revision>,
+}
+
+impl ProvidedStore {
+    /// The store behind `provider`; nothing is called yet.
+    pub fn new(kind: Provided, provider: Arc<dyn Provider>) -> Self {
+        Self { kind, provider, known: Mutex::default(), turn: tokio::sync::Mutex::default() }
+    }
+
+    async fn find(&self, service: &ServiceName) -> Result<Found> {
+        let answer = self.call(&Request::Get(service)).await?;
+        let mut all = self.known();
+        let known = all.entry(service.clone()).or_default();
+        let found = wire::read(answer, known.last_number);
+        if let Found::Record { revision, .. } = &found {
+            known.last_number = known.last_number.max(Some(revision.number));
+        }
+        Ok(found)
+    }
+
+    fn is_set_aside(&self, service: &ServiceName, revision: Revision) -> bool {
+        self.known().get(service).is_some_and(|known| known.set_aside == Some(revision))
+    }
+
+    async fn call(&self, request: &Request<'_>) -> Result<Answer> {
+        let outcome = self.provider.call(request.to_json()).await?;
+        Answer::parse(&outcome).map_err(|message| self.error(&message))
+    }
+
+    fn error(&self, message: &str) -> Error {
+        Error::new(ErrorKind::Storage, format!("the {}: {message}", self.location()))
+    }
+
+    fn known(&self) -> MutexGuard<'_, HashMap<ServiceName, Known>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[async_trait]
+impl Store for ProvidedStore {
+    fn kind(&self) -> &'static str {
+        self.kind.as_str()
+    }
+
+    fn location(&self) -> String {
+        match self.kind {
+            Provided::Prisma => "Prisma client".to_owned(),
+            Provided::Custom => "custom store".to_owned(),
+        }
+    }
+
+    async fn load(&self, service: &ServiceName) -> Result<Option<(Row, Revision)>> {
+        match self.find(service).await? {
+            Found::Record { row, revision, .. } if !self.is_set_aside(service, revision) => {
+                Ok(Some((row, revision)))
+            }
+            Found::Record { .. } | Found::Nothing => Ok(None),
+            Found::Malformed(fault) => Err(self.error(fault)),
+        }
+    }
+
+    async fn save(
+        &self,
+        service: &ServiceName,
+        row: &Row,
+        expected: Option<Revision>,
+        fence: Option<Fence>,
+    ) -> Result<Saved> {
+        if fence.is_some() {
+            // It never granted a lease.
+            return Ok(Saved::Fenced);
+        }
+        let _turn = self.turn.lock().await;
+        let (current, replaced) = match self.find(service).await? {
+            Found::Nothing => (None, Expected::None),
+            Found::Record { revision, seen, .. } => {
+                let current = Some(revision).filter(|revision| !self.is_set_aside(service, *revision));
+                (current, Expected::Seen(seen))
+            }
+            // Nobody can use it, whoever wrote it.
+            Found::Malformed(_) => (expected, Expected::Any),
+        };
+        if current != expected {
+            return Ok(Saved::Conflict);
+        }
+        let last_number = self.known().get(service).and_then(|known| known.last_number);
+        let revision = Revision::new(Revision::number_after(last_number, row.last_used), row);
+        let request = Request::Set { service, row, number: revision.number, replaced };
+        match self.call(&request).await? {
+            Answer::Stored => {
+                self.known().entry(service.clone()).or_default().last_number = Some(revision.number);
+                Ok(Saved::Stored(revision))
+            }
+            Answer::Conflict => Ok(Saved::Conflict),
+            Answer::Other(_) => Err(self.error("it did not say whether it stored the record")),
+        }
+    }
+
+    async fn remove(&self, service: &ServiceName) -> Result<()> {
+        let _turn = self.turn.lock().await;
+        self.call(&Request::Delete(service)).await.map(drop)
+    }
+
+    async fn set_aside(&self, service: &ServiceName, seen: Revision) -> Result<()> {
+        self.known().entry(service.clone()).or_default().set_aside = Some(seen);
+        Ok(())
+    }
+}

@@ -1,0 +1,199 @@
+use std::sync::Mutex;
+
+use serde_json::{Map, Value, json};
+
+use super::super::conformance::{service, some_record};
+use super::super::{Record, Saved, SealedStore};
+use super::*;
+use crate::crypto::{KeyRing, generate_key};
+
+/// What a provider keeps, in memory; it swaps only where it is `careful`, and fails where it is `broken`.
+#[derive(Default)]
+pub(in crate::store) struct Shelf {
+    careful: bool,
+    broken: Mutex<bool>,
+    records: Mutex<Map<String, Value>>,
+}
+
+impl Shelf {
+    pub(in crate::store) fn new(careful: bool) -> Self {
+        Self { careful, ..Self::default() }
+    }
+
+    fn put(&self, name: &str, record: Value) {
+        self.records.lock().unwrap().insert(name.to_owned(), record);
+    }
+
+    fn edit(&self, name: &str, field: &str, value: Value) {
+        self.records.lock().unwrap()[name][field] = value;
+    }
+}
+
+#[async_trait]
+impl Provider for Shelf {
+    async fn call(&self, request: String) -> Result<String> {
+        tokio::task::yield_now().await;
+        if *self.broken.lock().unwrap() {
+            return Ok(json!({ "error": { "message": "it threw PrismaError (P1001)" } }).to_string());
+        }
+        let request: Value = serde_json::from_str(&request).unwrap();
+        let name = request["service"].as_str().unwrap();
+        let mut records = self.records.lock().unwrap();
+        let answer = match request["operation"].as_str().unwrap() {
+            "get" => records.get(name).cloned().unwrap_or_default(),
+            "delete" => json!(records.remove(name).is_some()),
+            _ => {
+                let stored = records.get(name);
+                let seen = stored.map(|found| json!({ "token": found["token"], "state": found["state"] }));
+                let is_expected =
+                    request.get("replaced").is_none_or(|expected| *expected == seen.unwrap_or_default());
+                if self.careful && !is_expected {
+                    json!("conflict")
+                } else {
+                    records.insert(name.to_owned(), request["record"].clone());
+                    json!("stored")
+                }
+            }
+        };
+        Ok(json!({ "ok": answer }).to_string())
+    }
+}
+
+/// Two processes at one shelf.
+struct Pair {
+    shelf: Arc<Shelf>,
+    one: SealedStore,
+    two: SealedStore,
+}
+
+fn pair() -> Pair {
+    let shelf = Arc::new(Shelf::new(true));
+    let ring = Arc::new(KeyRing::configured(vec![generate_key().unwrap()]).unwrap());
+    let process = || {
+        let provider = Arc::clone(&shelf) as Arc<dyn Provider>;
+        SealedStore::new(Arc::new(ProvidedStore::new(Provided::Prisma, provider)), Arc::clone(&ring))
+    };
+    let (one, two) = (process(), process());
+    Pair { shelf, one, two }
+}
+
+async fn found(store: &SealedStore) -> Option<(Record, Revision)> {
+    store.load(&service("a")).await.unwrap().record
+}
+
+async fn saved(store: &SealedStore, token: &str, expected: Option<Revision>) -> Revision {
+    match store.save(&service("a"), &some_record(token), expected, None).await.unwrap() {
+        Saved::Stored(revision) => revision,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn by_hand(token: &str) -> Value {
+    json!({ "token": token, "expiresAt": "2030-01-01T00:00:00Z", "createdAt": "2029-01-01T00:00:00Z" })
+}
+
+#[tokio::test]
+async fn a_record_of_another_process_is_a_later_one() {
+    let Pair { one, two, .. } = pair();
+    let first = saved(&one, "one", None).await;
+    let (_, seen) = found(&two).await.unwrap();
+    assert_eq!(seen, first);
+    let second = saved(&two, "two", Some(seen)).await;
+    let (record, later) = found(&one).await.unwrap();
+    assert_eq!(later, second);
+    assert!(later.is_later_than(first));
+    assert_eq!(record.strategy, some_record("two").strategy);
+}
+
+#[tokio::test]
+async fn a_token_put_in_by_hand_is_later_than_any_that_is_known_and_the_same_at_each_look() {
+    let Pair { shelf, one, .. } = pair();
+    let first = saved(&one, "one", None).await;
+    shelf.put("a", by_hand("by-hand"));
+    let (record, later) = found(&one).await.unwrap();
+    assert_eq!(record.access_token.secret().expose(), "by-hand");
+    assert!(later.is_later_than(first));
+    assert_eq!(found(&one).await.unwrap().1, later);
+    let next = saved(&one, "two", Some(later)).await;
+    assert!(next.is_later_than(later));
+    assert!(!shelf.records.lock().unwrap()["a"]["token"].as_str().unwrap().contains("two"), "it is sealed");
+}
+
+#[tokio::test]
+async fn a_moment_changed_by_hand_is_a_later_revision() {
+    let Pair { shelf, one, .. } = pair();
+    let first = saved(&one, "one", None).await;
+    shelf.edit("a", "expiresAt", json!("2030-01-01T00:00:00.000Z"));
+    assert!(found(&one).await.unwrap().1.is_later_than(first));
+}
+
+#[tokio::test]
+async fn a_record_that_is_none_is_an_error_that_names_the_field_and_is_saved_over() {
+    let wrong = [
+        ("token", json!("")),
+        ("token", json!(false)),
+        ("expiresAt", json!("tomorrow")),
+        ("expiresAt", Value::Null),
+        ("createdAt", json!(7)),
+        ("lastUsed", json!(false)),
+        ("refreshToken", json!(false)),
+        ("tokenType", json!("two words")),
+    ];
+    for (field, value) in wrong {
+        let Pair { shelf, one, .. } = pair();
+        let mut record = by_hand("the-secret");
+        record[field] = value;
+        shelf.put("a", record);
+        let error = one.load(&service("a")).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Storage);
+        assert!(error.message().contains(field), "{error}");
+        assert!(!error.message().contains("the-secret"), "{error}");
+        saved(&one, "good", None).await;
+        assert!(found(&one).await.is_some());
+    }
+    let Pair { shelf, one, .. } = pair();
+    shelf.put("a", json!("text"));
+    assert_eq!(one.load(&service("a")).await.unwrap_err().kind(), ErrorKind::Storage);
+}
+
+#[tokio::test]
+async fn what_a_provider_throws_is_a_storage_error() {
+    let Pair { shelf, one, .. } = pair();
+    *shelf.broken.lock().unwrap() = true;
+    let error = one.load(&service("a")).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Storage);
+    assert_eq!(error.message(), "the Prisma client: it threw PrismaError (P1001)");
+    assert!(one.save(&service("a"), &some_record("one"), None, None).await.is_err());
+    *shelf.broken.lock().unwrap() = false;
+    saved(&one, "one", None).await;
+}
+
+#[tokio::test]
+async fn a_record_set_aside_stays_where_it_is_until_the_next_save() {
+    let Pair { shelf, one, two } = pair();
+    saved(&one, "one", None).await;
+    shelf.edit("a", "token", json!("et1.k.AAAAAAAA.AAAA"));
+    assert!(one.load(&service("a")).await.unwrap().warning.is_some());
+    assert!(one.load(&service("a")).await.unwrap().warning.is_none(), "it is said once");
+    assert_eq!(shelf.records.lock().unwrap()["a"]["token"], "et1.k.AAAAAAAA.AAAA");
+    // Another process saves over it first: this one sees that.
+    two.load(&service("a")).await.unwrap();
+    let other = saved(&two, "two", None).await;
+    let saved = one.save(&service("a"), &some_record("late"), None, None).await.unwrap();
+    assert_eq!(saved, Saved::Conflict);
+    assert_eq!(found(&one).await.unwrap().1, other);
+}
+
+#[tokio::test]
+async fn a_state_that_cannot_be_read_counts_as_none() {
+    let Pair { shelf, one, .. } = pair();
+    shelf.put("a", by_hand("by-hand"));
+    for state in [json!("{"), json!(7), json!("[]"), Value::Null] {
+        shelf.edit("a", "state", state);
+        let (record, revision) = found(&one).await.unwrap();
+        assert_eq!((record.strategy, revision.number), (None, 0));
+    }
+    // A number is that of a write, whatever else is in the state.
+    shelf.edit("a", "state", json!(json!({ "revision": 7, "note": 1 }).to_string()));
+    assert_eq!(found(&one).await.unwrap().1.number, 7);
+}

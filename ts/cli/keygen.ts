@@ -1,0 +1,15 @@
+import { randomBytes } from 'node:crypto'
+import { UsageError, type Command } from './command'
+
+/** As `encryptionKey` takes it: 256 bits. */
+const keyBytes = 32
+
+export const keygen: Command = {
+  summary: 'print a new encryption key',
+  help: 'Prints 32 random bytes in base64url, for TOKEN_ENCRYPTION_KEY or encryptionKey.',
+  run(args) {
+    if (args.length > 0) throw new UsageError('keygen takes no arguments')
+    process.stdout.write(`${randomBytes(keyBytes).toString('base64url')}\n`)
+    return 0
+  },
+}

@@ -1,0 +1,100 @@
+import type { PrismaTokenClient, StoredToken } from '../../index'
+import type { Provider, Seen } from './provider'
+import { plainRecord } from './record'
+
+/** Named, so that a client that omits secrets by default gives them here. */
+const columns = {
+  token: true, refreshToken: true, tokenType: true, expiresAt: true, createdAt: true, lastUsed: true,
+} as const
+
+/**
+ * The rows of a Prisma client's `TokenCache` model.
+ *
+ * The model has no column for the state: it is written behind the sealed token, after a `~`, which no envelope
+ * holds. A token that a person put there has none.
+ */
+export function prismaProvider(client: PrismaTokenClient): Provider {
+  return {
+    async get(service) {
+      const row = await persisting(() => client.tokenCache.findUnique({ where: { service }, select: columns }))
+      return plainRecord(unfolded(row))
+    },
+
+    async set(service, record, replaced) {
+      const token = folded(record)
+      const data = {
+        token,
+        refreshToken: record.refreshToken,
+        tokenType: record.tokenType,
+        expiresAt: new Date(record.expiresAt),
+        createdAt: new Date(record.createdAt),
+        lastUsed: new Date(record.lastUsed),
+      }
+      const whole = { where: { service }, create: { service, ...data }, select: columns }
+      try {
+        const { createMany, updateMany } = client.tokenCache
+        // One statement each: Prisma wraps an upsert in a transaction, and SQLite's block each other.
+        if (replaced === null && createMany) {
+          await persisting(() => createMany.call(client.tokenCache, { data: [{ service, ...data }] }))
+          return 'stored'
+        }
+        if (replaced === null) {
+          // Leaves a row alone that another process has put there meanwhile, and gives it back.
+          const row = await persisting(() => client.tokenCache.upsert({ ...whole, update: {} }))
+          return (row as Partial<StoredToken> | undefined)?.token === token ? 'stored' : 'conflict'
+        }
+        if (replaced !== undefined && updateMany) {
+          const where = { service, token: folded(replaced) }
+          const { count } = await persisting(() => updateMany.call(client.tokenCache, { where, data }))
+          return count > 0 ? 'stored' : 'conflict'
+        }
+        await persisting(() => client.tokenCache.upsert({ ...whole, update: data }))
+        return 'stored'
+      } catch (error) {
+        // The unique constraint: another process has put a row there meanwhile.
+        if (codeOf(error) === 'P2002') return 'conflict'
+        throw error
+      }
+    },
+
+    async delete(service) {
+      await persisting(() => client.tokenCache.deleteMany({ where: { service } }))
+    },
+  }
+}
+
+/** Another process is writing, and the same call works a moment later: SQLite's lock, a transaction that lost. */
+const busy: ReadonlySet<unknown> = new Set(['P1008', 'P2034', 'SQLITE_BUSY', 'SQLITE_BUSY_SNAPSHOT'])
+
+/** Less than the core waits for an answer, so that nothing is stored after it has given up. */
+const persistenceMs = 3_000
+
+/** Calls until the database is not busy. */
+async function persisting<T>(call: () => PromiseLike<T>): Promise<T> {
+  const end = performance.now() + persistenceMs
+  for (let pauseMs = 10; ; pauseMs = Math.min(2 * pauseMs, 200)) {
+    try {
+      return await call()
+    } catch (error) {
+      if (!busy.has(codeOf(error)) || performance.now() + 2 * pauseMs > end) throw error
+    }
+    // Whoever waits for a token keeps the process alive; this does not.
+    await new Promise((resolve) => setTimeout(resolve, pauseMs * (0.5 + Math.random())).unref())
+  }
+}
+
+function codeOf(error: unknown): unknown {
+  return (error as { code?: unknown } | null | undefined)?.code
+}
+
+function folded({ token, state }: Seen): string {
+  return state === null ? token : `${token}~${Buffer.from(state).toString('base64url')}`
+}
+
+function unfolded(row: unknown): unknown {
+  const { token } = (row ?? {}) as { token?: unknown }
+  // Only behind an envelope: a plain token may hold a `~` of its own.
+  const parts = typeof token === 'string' ? /^(et\d+\.[^~]*)~([\w-]*)$/.exec(token) : null
+  if (!parts) return row
+  return { ...(row as object), token: parts[1], state: Buffer.from(parts[2]!, 'base64url').toString() }
+}

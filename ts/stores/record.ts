@@ -1,0 +1,30 @@
+import { types } from 'node:util'
+import type { Json } from '../plain'
+
+const texts = ['token', 'refreshToken', 'tokenType', 'state'] as const
+const moments = ['expiresAt', 'createdAt', 'lastUsed'] as const
+
+/**
+ * A record as a store gave it, in what JSON can hold: moments are ISO 8601, `null` is for what is not there, and
+ * `false` for what no record can hold. The core says which of them it does not take.
+ */
+export function plainRecord(found: unknown): Json {
+  if (found === null || found === undefined) return null
+  if (typeof found !== 'object') return false
+  const fields = found as Record<string, unknown>
+  return Object.fromEntries([
+    ...texts.map((name) => [name, plainText(fields[name])]),
+    ...moments.map((name) => [name, plainMoment(fields[name])]),
+  ]) as Json
+}
+
+function plainText(value: unknown): Json {
+  if (value === null || value === undefined) return null
+  return typeof value === 'string' ? value : false
+}
+
+function plainMoment(value: unknown): Json {
+  if (typeof value !== 'number' && !types.isDate(value)) return plainText(value)
+  const date = new Date(value)
+  return Number.isNaN(date.getTime()) ? false : date.toISOString()
+}

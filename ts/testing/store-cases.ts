@@ -1,0 +1,175 @@
+import * as assert from 'node:assert/strict'
+import { randomUUID } from 'node:crypto'
+import type { StoredToken, TokenStore } from '../../index'
+import { plainRecord } from '../stores/record'
+
+/** Makes the store under test. It may hold records already: the cases use names of their own, and tidy up. */
+export type MakeStore = () => TokenStore | PromiseLike<TokenStore>
+
+/** One thing that a store must do. */
+export interface TokenStoreCase {
+  /** What it is, as the name of a test. */
+  readonly name: string
+  /** Rejects with an `AssertionError` when the store does something else, and with whatever the store throws. */
+  run(makeStore: MakeStore): Promise<void>
+}
+
+/** A record that differs from others in every text. */
+function someRecord(name: string): StoredToken {
+  return {
+    token: `et1.k.AAAAAAAA.${name}-token`,
+    expiresAt: '2027-01-15T09:30:00.125Z',
+    refreshToken: `et1.k.AAAAAAAA.${name}-refresh`,
+    tokenType: 'DPoP',
+    createdAt: '2027-01-15T08:30:00.250Z',
+    lastUsed: '2027-01-15T08:45:59.999Z',
+    state: JSON.stringify({ revision: 1_800_000_000_000, strategy: { endpoint: `https://h/"${name}"\\é` } }),
+  }
+}
+
+/** A store, and how its services are looked at. */
+interface Bench {
+  store: TokenStore
+  /** A name that no other case uses. */
+  service: string
+  /** What is stored, in the form in which it was set. */
+  stored(service?: string): Promise<unknown>
+}
+
+/** @param services What the check uses besides the case's own service. */
+function storeCase(
+  name: string,
+  check: (bench: Bench) => Promise<void>,
+  services: readonly string[] = [],
+): TokenStoreCase {
+  return {
+    name,
+    async run(makeStore) {
+      const store = await makeStore()
+      const service = `evertoken-case-${randomUUID()}`
+      const tidy = async (): Promise<void> => {
+        for (const each of [service, ...services]) await store.delete(each)
+      }
+      await tidy()
+      try {
+        await check({ store, service, stored: async (of = service) => plainRecord(await store.get(of)) })
+      } catch (error) {
+        // What the check found matters more than a store that cannot delete either.
+        await tidy().catch(() => {})
+        throw error
+      }
+      await tidy()
+    },
+  }
+}
+
+const oddNames = [
+  'a', 'A', 'a.b', 'a/b', '../a', '__proto__', 'constructor', 'billing (eu)', `it's "quoted" \\ %00 $1`, 'ключ', 'é',
+  '鍵🔑',
+].map((name) => `evertoken case ${name}`)
+/** As they are: a prefix would take their sting. */
+const bareNames = ['__proto__', 'constructor', 'toString', '../evertoken-case', '*', '%']
+
+/**
+ * What a {@link TokenStore} of your own must do, as cases for any test runner.
+ *
+ * ```ts
+ * import { test } from 'node:test'
+ * import { tokenStoreCases } from 'evertoken/testing'
+ *
+ * for (const { name, run } of tokenStoreCases) test(name, () => run(() => new MyStore()))
+ * ```
+ */
+export const tokenStoreCases: readonly TokenStoreCase[] = Object.freeze([
+  storeCase(
+    'a store has nothing for a service that it was given nothing for',
+    async ({ service, stored }) => {
+      for (const name of [service, ...bareNames]) assert.equal(await stored(name), null, JSON.stringify(name))
+    },
+    bareNames,
+  ),
+
+  storeCase('a store gives a record back as it was set', async ({ store, service, stored }) => {
+    await store.set(service, someRecord('one'))
+    assert.deepEqual(await stored(), someRecord('one'))
+    assert.deepEqual(await stored(), someRecord('one'), 'at the second look, too')
+  }),
+
+  storeCase('a store gives null back where null was set', async ({ store, service, stored }) => {
+    const record = { ...someRecord('one'), refreshToken: null, state: null }
+    await store.set(service, record)
+    assert.deepEqual(await stored(), record)
+  }),
+
+  storeCase('a store replaces the whole record', async ({ store, service, stored }) => {
+    await store.set(service, someRecord('one'))
+    const record: StoredToken = {
+      token: 'et1.k.AAAAAAAA.two',
+      expiresAt: '9999-12-30T22:00:00.000Z',
+      refreshToken: null,
+      tokenType: 'Bearer',
+      createdAt: '1970-01-01T00:00:00.000Z',
+      lastUsed: '2038-01-19T03:14:08.001Z',
+      state: '{}',
+    }
+    await store.set(service, record)
+    assert.deepEqual(await stored(), record)
+  }),
+
+  storeCase(
+    'a store keeps services apart, whatever their names',
+    async ({ store, stored }) => {
+      const names = [...oddNames, ...bareNames]
+      for (const [index, name] of names.entries()) await store.set(name, someRecord(`n${index}`))
+      for (const [index, name] of names.entries()) {
+        assert.deepEqual(await stored(name), someRecord(`n${index}`), `the record of ${JSON.stringify(name)}`)
+      }
+      const [first, ...others] = names
+      await store.delete(first!)
+      assert.equal(await stored(first), null)
+      for (const name of others) {
+        assert.notEqual(await stored(name), null, `${JSON.stringify(name)} went with ${JSON.stringify(first)}`)
+      }
+    },
+    [...oddNames, ...bareNames],
+  ),
+
+  storeCase('a store has a record no more once it is deleted', async ({ store, service, stored }) => {
+    await store.set(service, someRecord('one'))
+    await store.delete(service)
+    assert.equal(await stored(), null)
+    await store.set(service, someRecord('two'))
+    assert.deepEqual(await stored(), someRecord('two'), 'a record set after that is kept')
+  }),
+
+  storeCase('a store deletes nothing without complaint', async ({ store, service, stored }) => {
+    await store.delete(service)
+    await store.delete(service)
+    assert.equal(await stored(), null)
+  }),
+
+  storeCase('a store keeps a token of 100 kB', async ({ store, service, stored }) => {
+    const record = { ...someRecord('one'), token: `et1.k.AAAAAAAA.${'x'.repeat(100_000)}` }
+    await store.set(service, record)
+    assert.deepEqual(await stored(), record)
+  }),
+
+  storeCase('a store holds one whole record after several were set at once', async ({ store, service, stored }) => {
+    const names = ['one', 'two', 'three', 'four', 'five', 'six', 'seven', 'eight']
+    await Promise.all(names.map((name) => store.set(service, someRecord(name))))
+    const found = JSON.stringify(await stored())
+    const whole = names.map((name) => JSON.stringify(plainRecord(someRecord(name))))
+    assert.ok(whole.includes(found), 'what is stored is one of the records')
+  }),
+
+  storeCase(
+    'a store loses nothing of services that are set at once',
+    async ({ store, stored }) => {
+      await Promise.all(oddNames.map((name, index) => store.set(name, someRecord(`n${index}`))))
+      for (const [index, name] of oddNames.entries()) {
+        assert.deepEqual(await stored(name), someRecord(`n${index}`), `the record of ${JSON.stringify(name)}`)
+      }
+    },
+    oddNames,
+  ),
+])
