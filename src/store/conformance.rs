@@ -271,6 +271,12 @@ async fn a_note_goes_to_the_next_holders_until_a_save(f: Fixture) {
     assert!(f.granted(two, 21.0).await.unwrap().note.is_none());
 }
 
+async fn a_claim_that_waited_for_its_turn_does_not_take_a_lease_granted_meanwhile(f: Fixture) {
+    let (one, late) = (Owner::random(), Owner::random());
+    f.leased(one, 3.0).await.unwrap();
+    assert_eq!(f.leased(late, 0.0).await, None);
+}
+
 async fn a_clock_set_back_by_a_day_does_not_hold_a_lease_for_a_day(f: Fixture) {
     let (one, two) = (Owner::random(), Owner::random());
     let first = f.leased(one, 86_400.0).await.unwrap();

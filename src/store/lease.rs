@@ -84,6 +84,10 @@ pub struct Grant {
     pub note: Option<Secret>,
 }
 
+/// A claim may have waited this long for its turn at the store, and then speaks of a moment before the lease
+/// that was granted meanwhile.
+const LONGEST_WAIT: Duration = Duration::from_secs(10);
+
 /// A lease as a store keeps it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -104,10 +108,10 @@ pub(in crate::store) struct Lease {
 }
 
 impl Lease {
-    /// Whether somebody else than `claim`'s owner holds it at its moment. A lease that began in the future was
-    /// written before the clock was set back: it tells nothing.
+    /// Whether somebody else than `claim`'s owner holds it at its moment. A lease that began well in the future
+    /// was written before the clock was set back: it tells nothing.
     pub(in crate::store) fn is_held_against(&self, claim: &Claim) -> bool {
-        let is_current = self.since <= claim.now && claim.now < self.until;
+        let is_current = self.since <= claim.now.plus(LONGEST_WAIT) && claim.now < self.until;
         is_current && self.owner.is_some_and(|owner| owner != claim.owner)
     }
 

@@ -40,6 +40,7 @@ macro_rules! lease_cases {
             a_save_under_a_fence_ends_the_lease_and_a_conflict_does_not
             a_removal_ends_the_lease_so_that_what_its_holder_brings_is_not_stored
             a_note_goes_to_the_next_holders_until_a_save
+            a_claim_that_waited_for_its_turn_does_not_take_a_lease_granted_meanwhile
             a_clock_set_back_by_a_day_does_not_hold_a_lease_for_a_day
             of_claimants_at_once_one_gets_the_lease
         }
