@@ -15,7 +15,7 @@ import {
 import { cleanEnvironment } from './support/clean-environment.mjs'
 import { clientSecret, configAt, freshName, useTokenServer } from './support/front.mjs'
 
-// The kinds of storage are told apart here already; their paths show only here, as the core refuses the kind.
+// What a text names is told apart here; the paths of kinds that the core refuses show only here.
 const { storageFromDatabase } = createRequire(import.meta.url)('../lib/storage.js')
 
 const server = useTokenServer()
@@ -314,20 +314,30 @@ describe('code and environment together', () => {
 })
 
 describe('the third argument', () => {
-  const unsupported = {
-    nothing: undefined,
-    'a path': './tokens.db',
-    'a drive': 'C:\\data\\tokens.db',
-    'a file: URL': 'file:./dev.db?connection_limit=1',
-    'a postgres URL': 'postgres://u:p@db/app',
-    'a redis URL': 'redis://cache',
+  const places = {
+    nothing: [undefined, './data/token-cache.db'],
+    'a path': ['./tokens.db', './tokens.db'],
+    'a file: URL': ['file:./dev.db?connection_limit=1', './dev.db'],
+    'a sqlite: URL': ['sqlite:./own.db', './own.db'],
   }
-  const kinds = ['sqlite', 'sqlite', 'sqlite', 'sqlite', 'postgres', 'redis']
-  for (const [index, [name, database]] of Object.entries(unsupported).entries()) {
-    test(`that is ${name} names a ${kinds[index]} storage, which this version refuses by its name`, () => {
+  for (const [name, [database, location]] of Object.entries(places)) {
+    test(`that is ${name} names a SQLite database`, async (t) => {
+      const before = process.cwd()
+      process.chdir(mkdtempSync(join(tmpdir(), 'evertoken-')))
+      t.after(() => process.chdir(before))
+      const service = initializeTokenService(configAt(server), true, database)
+      t.after(() => service.shutdown())
+      const { storage } = service.status()
+      assert.deepEqual([storage.kind, storage.location, storage.encrypted], ['sqlite', location, true])
+    })
+  }
+
+  const unsupported = { 'a postgres URL': ['postgres', 'postgres://u:p@db/app'], 'a redis URL': ['redis', 'redis://cache'] }
+  for (const [name, [kind, database]] of Object.entries(unsupported)) {
+    test(`that is ${name} names a ${kind} storage, which this version refuses by its name`, () => {
       const error = errorOf(() => initializeTokenService(configAt(server), true, database))
       assert.equal(error.field, 'storage.kind')
-      assert.match(error.message, new RegExp(`"${kinds[index]}"`))
+      assert.match(error.message, new RegExp(`"${kind}"`))
     })
   }
 

@@ -1,0 +1,118 @@
+import assert from 'node:assert/strict'
+import { fork } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, test } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import { startRotatingServer } from './support/rotating-server.mjs'
+
+const worker = fileURLToPath(new URL('./support/processes-worker.cjs', import.meta.url))
+
+for (const [kind, name] of [
+  ['file', 'token-cache.json'],
+  ['sqlite', 'token-cache.db'],
+]) {
+  describe(`processes that share a ${kind} store`, { concurrency: 2 }, () => {
+    /** A folder, a server and a way to start processes, all gone with the test. */
+    async function house(t, serverOptions, configuration = {}) {
+      const folder = mkdtempSync(join(tmpdir(), 'evertoken-processes-'))
+      const server = await startRotatingServer(serverOptions)
+      const children = []
+      t.after(() => {
+        children.forEach((child) => child.kill('SIGKILL'))
+        server.close()
+        rmSync(folder, { recursive: true, force: true })
+      })
+      const config = {
+        authUrl: server.url,
+        clientId: 'app',
+        clientSecret: 'a client secret',
+        clientAuthentication: 'client_secret_basic',
+        storage: { kind, path: join(folder, name) },
+        ...configuration,
+      }
+      const begin = async () => {
+        const child = fork(worker, {
+          env: { ...process.env, EVERTOKEN_TEST_CONFIG: JSON.stringify(config) },
+        })
+        children.push(child)
+        await once(child, 'message')
+        return child
+      }
+      return { folder, server, begin }
+    }
+
+    async function answer(child, message) {
+      const answered = once(child, 'message')
+      child.send(message)
+      return (await answered)[0]
+    }
+
+    test('1,600 cold callers in eight of them make one token request', async (t) => {
+      const { server, begin } = await house(t)
+      const children = await Promise.all(Array.from({ length: 8 }, begin))
+      const answers = await Promise.all(children.map((child) => answer(child, { callers: 200 })))
+      assert.equal(server.counts.requests, 1)
+      for (const { without, header, status } of answers) {
+        assert.deepEqual([without, header, status.storage.healthy], [0, 'Bearer access.1.1', true])
+      }
+    })
+
+    test('six of them refresh two-second tokens without a reuse, a second login or a call without a token', async (t) => {
+      const { server, begin } = await house(t, { expiresIn: 2 }, { rateLimit: { attempts: 1000, perSeconds: 1 } })
+      const children = await Promise.all(Array.from({ length: 6 }, begin))
+      const answers = await Promise.all(children.map((child) => answer(child, { loop: 20_000 })))
+      assert.deepEqual([server.counts.reuses, server.counts.logins], [0, 1])
+      assert.equal(answers.reduce((sum, { without }) => sum + without, 0), 0)
+      assert.ok(server.counts.refreshes >= 8 && server.counts.refreshes <= 22, `${server.counts.refreshes}`)
+    })
+
+    test('another takes over from one that is killed in the middle of its request', async (t) => {
+      const timeoutMs = 3000
+      const { server, folder, begin } = await house(t, {}, { timeoutMs })
+      const [holder, heir] = [await begin(), await begin()]
+      server.state.holdsNext = true
+      const arrival = server.arrival()
+      holder.send({ callers: 1 })
+      await arrival
+      const heirs = answer(heir, { callers: 1 })
+      const killed = performance.now()
+      holder.kill('SIGKILL')
+      const { without, header } = await heirs
+      assert.ok(performance.now() - killed < timeoutMs + 2000)
+      assert.equal(without, 0)
+      assert.match(header, /^Bearer access\./)
+      const ours = new RegExp(`^${name.replace('.', '\\.')}(\\.lock|-wal|-shm)?$`)
+      assert.deepEqual(readdirSync(folder).filter((file) => !ours.test(file)), [])
+    })
+
+    test('what a stopped holder brings late is refused, and the newer token stands', async (t) => {
+      const { server, begin } = await house(t, {}, { timeoutMs: 2000 })
+      const [holder, heir] = [await begin(), await begin()]
+      server.state.holdsNext = true
+      const arrival = server.arrival()
+      const late = answer(holder, { callers: 1 })
+      await arrival
+      holder.kill('SIGSTOP')
+      const newer = await answer(heir, { callers: 1 })
+      server.release()
+      holder.kill('SIGCONT')
+      await late
+      const { header } = await answer(await begin(), { callers: 1 })
+      assert.equal(header, newer.header)
+    })
+
+    test('a rejected credential is sent once, restarts included', async (t) => {
+      const { server, begin } = await house(t)
+      server.state.rejects = true
+      for (let start = 0; start < 4; start += 1) {
+        const { without, status } = await answer(await begin(), { callers: 1 })
+        assert.equal(without, 1)
+        assert.equal(status.lastError.code, 'ERR_TOKEN_CREDENTIALS')
+      }
+      assert.equal(server.counts.requests, 1)
+    })
+  })
+}
