@@ -104,6 +104,48 @@ for (const [kind, name] of [
       assert.equal(header, newer.header)
     })
 
+    test('two hundred that are killed at random moments leave a whole store and nothing else', async (t) => {
+      const { server, folder, begin } = await house(
+        t,
+        { delayMs: 1 },
+        { timeoutMs: 1000, rateLimit: { attempts: 10_000, perSeconds: 1 } },
+      )
+      await answer(await begin(), { callers: 1 })
+      const rounds = 200
+      let last = [0, 0]
+      for (let round = 0; round < rounds; round += 1) {
+        const child = await begin()
+        child.send({ refreshes: true })
+        await new Promise((resolve) => setTimeout(resolve, 5 + Math.random() * 60))
+        const exit = once(child, 'exit')
+        child.kill('SIGKILL')
+        await exit
+        if (round % 10 !== 9) continue
+        const { without, header, status } = await answer(await begin(), { callers: 1 })
+        assert.deepEqual([without, status.storage.healthy, status.source], [0, true, 'store'], `round ${round}`)
+        const [family, turn] = header.match(/^Bearer access\.(\d+)\.(\d+)$/).slice(1).map(Number)
+        assert.ok(family > last[0] || (family === last[0] && turn >= last[1]), `${header} after ${last}`)
+        last = [family, turn]
+      }
+      assert.ok(server.counts.requests > rounds / 4, 'they came to ask')
+      const survivor = await begin()
+      survivor.send({ refreshes: true })
+      await server.arrival()
+      const { status } = await answer(survivor, { callers: 1 })
+      assert.equal(status.storage.healthy, true)
+      const ours = new RegExp(`^${name.replace('.', '\\.')}(\\.lock|\\.lease-[0-9a-f]+|-wal|-shm)?$`)
+      const left = readdirSync(folder)
+      assert.deepEqual(left.filter((file) => !ours.test(file)), [])
+      assert.ok(left.filter((file) => file.includes('.lease-')).length <= 1, 'the living hold one lease at most')
+    })
+
+    test('three hundred services opened and shut leave no thread and no descriptor', async (t) => {
+      if (process.platform !== 'linux') return t.skip('counts what /proc shows')
+      const { begin } = await house(t, {}, { encryptionKey: '00112233445566778899aabbccddeeff'.repeat(2) })
+      const { before, after } = await answer(await begin(), { services: 300 })
+      assert.ok(after.threads <= before.threads && after.descriptors <= before.descriptors, JSON.stringify({ before, after }))
+    })
+
     test('a rejected credential is sent once, restarts included', async (t) => {
       const { server, begin } = await house(t)
       server.state.rejects = true

@@ -1,12 +1,42 @@
 // A process of its own with one service, driven by messages: `callers` asks for headers that often at once,
-// `loop` asks over and over for that many milliseconds.
+// `loop` asks over and over for that many milliseconds, `refreshes` refreshes for ever, `services` opens and shuts
+// that many.
+
+const { readdirSync } = require('node:fs')
 
 const { initializeTokenService, getAuthHeaders, startTokenScheduler } = require('evertoken')
 
 const config = JSON.parse(process.env.EVERTOKEN_TEST_CONFIG)
-const service = initializeTokenService({ logger: { debug() {}, info() {}, warn() {}, error() {} }, ...config })
+const logger = { debug() {}, info() {}, warn() {}, error() {} }
+const service = initializeTokenService({ ...config, logger })
 
-process.on('message', async ({ callers, loop }) => {
+const count = () => ({
+  threads: readdirSync('/proc/self/task').length,
+  descriptors: readdirSync('/proc/self/fd').length,
+})
+
+/** How many threads and descriptors there are before services are opened and after they are shut. */
+async function openAndShut(number) {
+  // What the process keeps for good is there after the first service.
+  await getAuthHeaders()
+  await service.shutdown()
+  const before = count()
+  const open = (index) => initializeTokenService({ ...config, service: `service ${index}`, logger })
+  const services = Array.from({ length: number }, (_, index) => open(index))
+  await Promise.all(services.map((each) => each.getToken()))
+  await Promise.all(services.map((each) => each.shutdown()))
+  let after = count()
+  // Threads that have nothing to do end after some seconds.
+  for (let tries = 0; tries < 40 && (after.threads > before.threads || after.descriptors > before.descriptors); tries += 1) {
+    await new Promise((resolve) => setTimeout(resolve, 500))
+    after = count()
+  }
+  return { before, after }
+}
+
+process.on('message', async ({ callers, loop, refreshes, services }) => {
+  if (services) return process.send(await openAndShut(services))
+  while (refreshes) await service.refresh().catch(() => {})
   let asked = 0
   let without = 0
   const ask = async () => {
