@@ -77,10 +77,11 @@ impl Service {
         let loaded = loaded.inspect_err(|error| {
             self.log(|log| log.error(Level::Debug, "the store cannot be read", error));
         })?;
-        let is_news = loaded.warning.is_some() && self.life().warned_of != loaded.warning;
-        if let Some(warning) = loaded.warning.filter(|_| is_news) {
-            self.log(|log| log.error(Level::Warn, "the stored token is not used", &warning));
-            self.life().warned_of = Some(warning);
+        for warning in loaded.warnings {
+            if self.life().warned_of.as_ref() != Some(&warning) {
+                self.log(|log| log.error(Level::Warn, "the stored token is not used", &warning));
+                self.life().warned_of = Some(warning);
+            }
         }
         Ok(loaded.record)
     }

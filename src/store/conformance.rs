@@ -84,7 +84,7 @@ impl Fixture {
 
     async fn token(&self, service: &ServiceName) -> Option<String> {
         let loaded = self.store.load(service).await.unwrap();
-        assert!(loaded.warning.is_none(), "{:?}", loaded.warning);
+        assert!(loaded.warnings.is_empty(), "{:?}", loaded.warnings);
         loaded.record.map(|(record, _)| record.access_token.secret().expose().to_owned())
     }
 }
@@ -365,7 +365,7 @@ async fn a_damaged_sealed_record_is_set_aside_with_one_warning(f: Fixture) {
     f.place.save(&service("a"), &row, Some(revision), None).await.unwrap();
     let loaded = f.store.load(&service("a")).await.unwrap();
     assert!(loaded.record.is_none());
-    assert_eq!(loaded.warning.unwrap().kind(), crate::error::ErrorKind::Decrypt);
+    assert_eq!(loaded.warnings[0].kind(), crate::error::ErrorKind::Decrypt);
     assert_eq!(f.token(&service("a")).await, None);
     f.saved(&service("a"), "two", None).await.unwrap();
     assert_eq!(f.token(&service("a")).await.as_deref(), Some("two"));

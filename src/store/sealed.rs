@@ -19,7 +19,7 @@ pub struct Loaded {
     /// The record and its revision.
     pub record: Option<(Record, Revision)>,
     /// What the caller should log: a record that does not open, or a damaged store, was set aside.
-    pub warning: Option<Error>,
+    pub warnings: Vec<Error>,
 }
 
 /// A store that takes and gives [`Record`]s. Derivation, sealing and opening run beside the runtime's thread.
@@ -62,16 +62,16 @@ impl SealedStore {
     /// leaves the record where it is.
     pub async fn load(&self, service: &ServiceName) -> Result<Loaded> {
         let found = self.store.load(service).await?;
-        let warning = self.store.take_warnings().into_iter().next();
-        let Some((row, revision)) = found else { return Ok(Loaded { record: None, warning }) };
+        let mut warnings = self.store.take_warnings();
+        let Some((row, revision)) = found else { return Ok(Loaded { record: None, warnings }) };
         match self.open(service, row).await {
-            Ok(record) => Ok(Loaded { record: Some((record, revision)), warning }),
+            Ok(record) => Ok(Loaded { record: Some((record, revision)), warnings }),
             Err(error) if matches!(error.kind(), ErrorKind::Decrypt | ErrorKind::Response) => {
                 // Not being able to move it away does not make it usable: the save will conflict, and say so.
                 let moved = self.store.set_aside(service, revision).await;
                 let outcome = if moved.is_ok() { "it was set aside" } else { "it could not be set aside" };
-                let warning = Error::new(error.kind(), format!("{}; {outcome}", error.message()));
-                Ok(Loaded { record: None, warning: Some(warning) })
+                warnings.push(Error::new(error.kind(), format!("{}; {outcome}", error.message())));
+                Ok(Loaded { record: None, warnings })
             }
             Err(error) => Err(error),
         }

@@ -31,12 +31,12 @@ async fn a_damaged_file_is_renamed_with_one_warning_and_the_store_goes_on_empty(
         fs::write(&disk.path, content).unwrap();
         let loaded = open(&disk.path).load(&service("a")).await.unwrap();
         assert!(loaded.record.is_none(), "{what}");
-        let warning = loaded.warning.unwrap();
+        let [warning] = &loaded.warnings[..] else { panic!("{what}") };
         assert_eq!(warning.kind(), ErrorKind::Storage, "{what}");
         assert!(!warning.message().contains("hunter2"), "{what}");
         assert_eq!(disk.damaged().len(), n + 1, "{what}");
         let next = open(&disk.path).load(&service("a")).await.unwrap();
-        assert!(next.record.is_none() && next.warning.is_none(), "{what}");
+        assert!(next.record.is_none() && next.warnings.is_empty(), "{what}");
         save(&disk.path, "a", "fresh", None).await.unwrap();
         assert_eq!(token(&disk.path, "a").await.as_deref(), Some("fresh"), "{what}");
     }

@@ -38,13 +38,13 @@ async fn a_damaged_database_is_renamed_with_one_warning_and_the_store_goes_on_em
         fs::write(&disk.path, content).unwrap();
         let loaded = open(&disk.path).load(&service("a")).await.unwrap();
         assert!(loaded.record.is_none(), "{what}");
-        let warning = loaded.warning.expect(what);
+        let [warning] = &loaded.warnings[..] else { panic!("{what}") };
         assert_eq!(warning.kind(), ErrorKind::Storage, "{what}");
         assert!(!warning.message().contains("hunter2"), "{what}");
         let damaged = disk.damaged();
         assert_eq!(damaged.len(), n + 1, "{what}");
         let next = open(&disk.path).load(&service("a")).await.unwrap();
-        assert!(next.record.is_none() && next.warning.is_none(), "{what}");
+        assert!(next.record.is_none() && next.warnings.is_empty(), "{what}");
         save(&disk.path, "a", "fresh", None).await.unwrap();
         assert_eq!(token(&disk.path, "a").await.as_deref(), Some("fresh"), "{what}");
     }
@@ -72,7 +72,7 @@ async fn an_empty_file_is_an_empty_database() {
     let disk = Disk::new();
     fs::write(&disk.path, "").unwrap();
     let loaded = open(&disk.path).load(&service("a")).await.unwrap();
-    assert!(loaded.record.is_none() && loaded.warning.is_none());
+    assert!(loaded.record.is_none() && loaded.warnings.is_empty());
     save(&disk.path, "a", "one", None).await.unwrap();
     assert!(disk.damaged().is_empty());
 }

@@ -108,7 +108,7 @@ async fn a_malformed_row_is_set_aside_and_costs_other_services_nothing() {
         disk.sql().execute_batch(&format!("UPDATE token_cache SET {edit} WHERE service = 'a'")).unwrap();
         let loaded = open(&disk.path).load(&service("a")).await.unwrap();
         assert!(loaded.record.is_none(), "{edit}");
-        assert!(!loaded.warning.unwrap().message().contains("hunter2"), "{edit}");
+        assert!(!loaded.warnings[0].message().contains("hunter2"), "{edit}");
         assert_eq!(token(&disk.path, "b").await.as_deref(), Some("two"));
     }
     assert_eq!(disk.text("SELECT count(*) || '' FROM evertoken_aside WHERE service = 'a'"), "4");
