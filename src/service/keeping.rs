@@ -135,8 +135,11 @@ impl Service {
         let (epoch, started) = (self.life().epoch, self.clock.now());
         self.adopt_from_store(epoch, started).await;
         let is_unsaved = self.life().held.as_ref().is_some_and(|held| held.revision.is_none());
-        if is_unsaved && self.vault.is_healthy() {
+        if is_unsaved {
             self.store_again(epoch).await;
+        } else {
+            self.vault.forgive();
+            self.report_store_health();
         }
     }
 

@@ -112,7 +112,7 @@ impl Service {
             begins
         };
         if begins {
-            let error = self.vault.last_error();
+            let error = self.vault.fault();
             self.announce_at(EventKind::Alert, error.as_ref(), now);
         }
         self.end_incident();
@@ -187,7 +187,7 @@ impl Service {
         match self.vault.turned() {
             Some(true) => self.log(|log| log.say(Level::Info, "the store works again")),
             Some(false) => {
-                if let Some(error) = self.vault.last_error() {
+                if let Some(error) = self.vault.fault() {
                     self.log(|log| {
                         log.error(Level::Warn, "the store fails; tokens are kept in memory", &error);
                     });

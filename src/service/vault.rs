@@ -36,11 +36,32 @@ pub(super) struct Vault {
     turn: tokio::sync::Mutex<()>,
 }
 
+/// What is done to a store. A read that succeeds says nothing of the next write, and a lease may rest elsewhere.
+#[derive(Clone, Copy)]
+enum Deed {
+    Read,
+    Write,
+    Lease,
+}
+
+/// What is wrong with the store, by the deed that showed it.
 #[derive(Default)]
 struct Health {
-    last_error: Option<Error>,
+    faults: [Option<Error>; 3],
     /// Whether it was said how things stand since they last changed.
     is_told: bool,
+}
+
+impl Health {
+    fn fault(&self) -> Option<&Error> {
+        self.faults.iter().flatten().next()
+    }
+
+    fn change(&mut self, change: impl FnOnce(&mut [Option<Error>; 3])) {
+        let was_sick = self.fault().is_some();
+        change(&mut self.faults);
+        self.is_told &= was_sick == self.fault().is_some();
+    }
 }
 
 impl Vault {
@@ -64,7 +85,7 @@ impl Vault {
             store,
             owner: Owner::random(),
             lease_length: config.timeout + MARGIN,
-            health: Mutex::new(Health { last_error: None, is_told: true }),
+            health: Mutex::new(Health { is_told: true, ..Health::default() }),
             late: Mutex::default(),
             turn: tokio::sync::Mutex::new(()),
         })
@@ -82,13 +103,13 @@ impl Vault {
     /// What is stored.
     pub(super) async fn load(&self) -> Result<Loaded> {
         let (store, service) = self.both();
-        self.watched(async move { store.load(&service).await }).await
+        self.watched(Deed::Read, async move { store.load(&service).await }).await
     }
 
     /// Takes the lease, where it can be had.
     pub(super) async fn lease(&self, now: Timestamp) -> Result<Leasing> {
         let ((store, service), claim) = (self.both(), self.claim(now));
-        self.watched(async move { store.lease(&service, &claim).await }).await
+        self.watched(Deed::Lease, async move { store.lease(&service, &claim).await }).await
     }
 
     /// How often a lease is renewed: two renewals may be lost before it is.
@@ -99,13 +120,13 @@ impl Vault {
     /// Makes a lease last; `false` when it is another's by now.
     pub(super) async fn renew(&self, fence: Fence, now: Timestamp) -> Result<bool> {
         let ((store, service), claim) = (self.both(), self.claim(now));
-        self.watched(async move { store.renew(&service, &claim, fence).await }).await
+        self.watched(Deed::Lease, async move { store.renew(&service, &claim, fence).await }).await
     }
 
     /// Ends a lease, with a note for the next holder.
     pub(super) async fn release(&self, fence: Fence, note: Option<Secret>) -> Result<()> {
         let (store, service) = self.both();
-        self.watched(async move { store.release(&service, fence, note).await }).await
+        self.watched(Deed::Lease, async move { store.release(&service, fence, note).await }).await
     }
 
     /// Stores the record over whatever is there: under a fence nobody else asks meanwhile, and without one the
@@ -118,7 +139,7 @@ impl Vault {
         fence: Option<Fence>,
     ) -> Result<Option<Revision>> {
         let ((store, service), record) = (self.both(), record.clone());
-        self.watched(async move {
+        self.watched(Deed::Write, async move {
             let mut expected = expected;
             for _ in 0..SAVES {
                 match store.save(&service, &record, expected, fence).await? {
@@ -136,7 +157,7 @@ impl Vault {
 
     pub(super) async fn remove(&self) -> Result<()> {
         let (store, service) = self.both();
-        self.watched(async move { store.remove(&service).await }).await
+        self.watched(Deed::Write, async move { store.remove(&service).await }).await
     }
 
     /// What a person should know of, though nothing failed by it.
@@ -162,11 +183,26 @@ impl Vault {
     }
 
     pub(super) fn is_healthy(&self) -> bool {
-        self.health().last_error.is_none()
+        self.fault().is_none()
     }
 
-    pub(super) fn last_error(&self) -> Option<Error> {
-        self.health().last_error.clone()
+    /// What is wrong with the store, if anything.
+    pub(super) fn fault(&self) -> Option<Error> {
+        self.health().fault().cloned()
+    }
+
+    /// Why the store could not be read, if it could not.
+    pub(super) fn read_fault(&self) -> Option<Error> {
+        self.health().faults[Deed::Read as usize].clone()
+    }
+
+    /// What could not be written need not be any more: a store that can be read is well again.
+    pub(super) fn forgive(&self) {
+        self.health().change(|faults| {
+            if faults[Deed::Read as usize].is_none() {
+                *faults = Default::default();
+            }
+        });
     }
 
     /// Whether it turned well or sick since this was last asked.
@@ -176,7 +212,7 @@ impl Vault {
             return None;
         }
         health.is_told = true;
-        Some(health.last_error.is_none())
+        Some(health.fault().is_none())
     }
 
     fn both(&self) -> (SealedStore, ServiceName) {
@@ -189,14 +225,12 @@ impl Vault {
 
     async fn watched<T: Send + 'static>(
         &self,
+        deed: Deed,
         work: impl Future<Output = Result<T>> + Send + 'static,
     ) -> Result<T> {
         let result = self.in_time(work).await;
-        let error = result.as_ref().err().cloned();
-        let mut health = self.health();
-        health.is_told &= health.last_error.is_some() == error.is_some();
-        health.last_error = error;
-        drop(health);
+        let fault = result.as_ref().err().cloned();
+        self.health().change(|faults| faults[deed as usize] = fault);
         result
     }
 

@@ -328,6 +328,35 @@ async fn whichever_call_of_the_store_fails_callers_get_tokens_and_it_heals() {
 }
 
 #[tokio::test]
+async fn a_store_that_is_read_and_not_written_is_sick_until_what_it_lacks_is_stored() {
+    let (shelf, clock) = (Shelf::new(), clock());
+    let house = beside(&shelf, &clock, [token("a1", 3600), token("a2", 3600)]);
+    house.token().await;
+    shelf.breaks(&[Call::Save]);
+    house.service.refresh().await.unwrap();
+    for look in 0..4 {
+        assert!(!house.service.status().storage.healthy, "look {look}");
+        pass(&clock, 3).await;
+    }
+    shelf.heals();
+    pass(&clock, 3).await;
+    assert!(house.service.status().storage.healthy);
+    assert_eq!(beside(&shelf, &clock, []).token().await.as_deref(), Some("a2"));
+}
+
+#[tokio::test]
+async fn a_removal_that_failed_leaves_a_store_that_is_well_when_nothing_is_to_be_written() {
+    let (shelf, clock) = (Shelf::new(), clock());
+    let house = beside(&shelf, &clock, [token("a1", 3600)]);
+    house.token().await;
+    shelf.breaks(&[Call::Remove]);
+    assert_eq!(house.service.clear(false).await.unwrap_err().kind(), ErrorKind::Storage);
+    assert!(!house.service.status().storage.healthy);
+    pass(&clock, 3).await;
+    assert!(house.service.status().storage.healthy);
+}
+
+#[tokio::test]
 async fn a_store_that_hangs_delays_the_first_caller_once_and_no_other() {
     let (shelf, clock) = (Shelf::new(), clock());
     shelf.hangs();
