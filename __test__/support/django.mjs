@@ -36,8 +36,8 @@ export async function djangoEnvironment() {
   await mkdir(dirname(cache), { recursive: true })
   const venv = await run(isWindows ? 'python' : 'python3', '-m', 'venv', cache).catch(asReason)
   if (venv.reason) return { reason: `there is no Python with venv: ${venv.reason}` }
-  const quiet = ['--quiet', '--disable-pip-version-check', '--no-input']
-  const install = await run(python, '-m', 'pip', 'install', ...quiet, '-r', source('requirements.txt')).catch(asReason)
+  const pip = ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', '--no-input']
+  const install = await run(python, ...pip, '-r', source('requirements.txt')).catch(asReason)
   if (install.reason) return { reason: `Django cannot be installed: ${install.reason}` }
   await writeFile(made, requirements)
   return { python }

@@ -4,7 +4,7 @@
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { createServer } from 'node:http'
-import { calculateJwkThumbprint, EmbeddedJWK, exportJWK, generateKeyPair, jwtVerify } from 'jose'
+import * as jose from 'jose'
 import Provider, { errors } from 'oidc-provider'
 
 /** The account of the password grant. */
@@ -36,8 +36,8 @@ export async function startOidcProvider({ lifetimeSeconds = 3600, clients = [], 
   await once(server, 'listening')
   const origin = `http://127.0.0.1:${server.address().port}`
 
-  const { privateKey, publicKey } = await generateKeyPair('RS256', { extractable: true })
-  const key = { ...(await exportJWK(privateKey)), kid: 'the key', alg: 'RS256', use: 'sig' }
+  const { privateKey, publicKey } = await jose.generateKeyPair('RS256', { extractable: true })
+  const key = { ...(await jose.exportJWK(privateKey)), kid: 'the key', alg: 'RS256', use: 'sig' }
   const provider = new Provider(origin, {
     clients: [
       client(secrets.machine, ['client_credentials'], 'orders:read orders:write'),
@@ -51,7 +51,13 @@ export async function startOidcProvider({ lifetimeSeconds = 3600, clients = [], 
     cookies: { keys: [randomBytes(24).toString('base64url')] },
     jwks: { keys: [key] },
     rotateRefreshToken: true,
-    ttl: { AccessToken: lifetimeSeconds, ClientCredentials: lifetimeSeconds, IdToken: 60, RefreshToken: 86_400, Grant: 86_400 },
+    ttl: {
+      AccessToken: lifetimeSeconds,
+      ClientCredentials: lifetimeSeconds,
+      IdToken: 60,
+      RefreshToken: 86_400,
+      Grant: 86_400,
+    },
     findAccount: (_, id) => ({ accountId: id, claims: () => ({ sub: id }) }),
     features: {
       devInteractions: { enabled: false },
@@ -64,8 +70,13 @@ export async function startOidcProvider({ lifetimeSeconds = 3600, clients = [], 
         defaultResource: () => undefined,
         getResourceServerInfo(_, indicator) {
           if (!indicator.startsWith(resource)) throw new errors.InvalidTarget()
-          const jwt = { sign: { alg: 'RS256' } }
-          return { scope: 'orders:read orders:write', audience: indicator, accessTokenTTL: lifetimeSeconds, accessTokenFormat: 'jwt', jwt }
+          return {
+            scope: 'orders:read orders:write',
+            audience: indicator,
+            accessTokenTTL: lifetimeSeconds,
+            accessTokenFormat: 'jwt',
+            jwt: { sign: { alg: 'RS256' } },
+          }
         },
       },
     },
@@ -92,7 +103,7 @@ export async function startOidcProvider({ lifetimeSeconds = 3600, clients = [], 
     userinfoEndpoint: `${origin}/me`,
     ...secrets,
     /** Verifies what the server signs for this audience. */
-    verify: (token, audience) => jwtVerify(token, publicKey, { audience, issuer: origin }),
+    verify: (token, audience) => jose.jwtVerify(token, publicKey, { audience, issuer: origin }),
     /** POSTs so far, refused grants, failures of the server, refresh tokens spent, grants revoked. */
     log,
     /** Token requests so far, by the grant they ask for. */
@@ -130,12 +141,13 @@ async function passwordGrant(context) {
   }
   const grant = new provider.Grant({ accountId: account.username, clientId: client.clientId })
   grant.addOIDCScope(params.scope)
-  const common = { accountId: account.username, client, grantId: await grant.save(), gty: 'password', scope: params.scope }
+  const grantId = await grant.save()
+  const common = { accountId: account.username, client, grantId, gty: 'password', scope: params.scope }
   const accessToken = new provider.AccessToken(common)
   const proof = context.get('DPoP')
   if (proof) {
-    const { protectedHeader } = await jwtVerify(proof, EmbeddedJWK)
-    accessToken.setThumbprint('jkt', await calculateJwkThumbprint(protectedHeader.jwk))
+    const { protectedHeader } = await jose.jwtVerify(proof, jose.EmbeddedJWK)
+    accessToken.setThumbprint('jkt', await jose.calculateJwkThumbprint(protectedHeader.jwk))
   }
   const isOffline = params.scope?.split(' ').includes('offline_access')
   context.body = {
