@@ -418,7 +418,7 @@ export interface RetryOptions {
 }
 
 /**
- * Where the token rests. This version has `memory`, `file`, `prisma` and `custom`; the other kinds answer
+ * Where the token rests. This version has `memory`, `file`, `sqlite`, `prisma` and `custom`; the other kinds answer
  * `ERR_TOKEN_CONFIG`.
  *
  * Default paths: `./data/token-cache.json` for `file`, `./data/token-cache.db` for `sqlite`.

@@ -112,7 +112,7 @@ impl Service {
             begins
         };
         if begins {
-            let error = self.vault.last_error();
+            let error = self.vault.fault();
             self.announce_at(EventKind::Alert, error.as_ref(), now);
         }
         self.end_incident();
@@ -182,12 +182,12 @@ impl Service {
     /// Says once an incident that the store is sick, and that it is well again.
     pub(super) fn report_store_health(&self) {
         for warning in self.vault.take_warnings() {
-            self.log(|log| log.error(Level::Warn, "the store was mended", &warning));
+            self.log(|log| log.error(Level::Warn, "about the store", &warning));
         }
         match self.vault.turned() {
             Some(true) => self.log(|log| log.say(Level::Info, "the store works again")),
             Some(false) => {
-                if let Some(error) = self.vault.last_error() {
+                if let Some(error) = self.vault.fault() {
                     self.log(|log| {
                         log.error(Level::Warn, "the store fails; tokens are kept in memory", &error);
                     });

@@ -158,7 +158,7 @@ impl Service {
             return Err(error);
         }
         let expected = self.life().stored;
-        match self.vault.last_error() {
+        match self.vault.read_fault() {
             Some(error) => Ok(Some(Turn { lease: Some(lease), ..self.without_store(error)? })),
             None => Ok(Some(Turn { lease: Some(lease), expected, may_spend: true })),
         }

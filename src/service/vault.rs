@@ -20,6 +20,9 @@ use crate::store::{
 /// A disk or network that takes longer is as good as away; the flight goes on without it.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// The same for one that is known to be sick: a flight waits for it once, and not at each of its steps.
+const PATIENCE_WITH_THE_SICK: Duration = Duration::from_secs(1);
+
 /// A lease lasts this much longer than the token request it is for, so that a holder in good health always
 /// ends first; and a dead one keeps the others waiting for little more than that request would have.
 const MARGIN: Duration = Duration::from_secs(1);
@@ -29,18 +32,39 @@ pub(super) struct Vault {
     store: SealedStore,
     owner: Owner,
     lease_length: Duration,
-    health: Mutex<Health>,
+    health: Arc<Mutex<Health>>,
     /// What did not end in time and still goes on.
     late: Mutex<Vec<JoinHandle<()>>>,
     /// Held while a record is saved or removed, so that `clear` and a landing flight do not cross.
     turn: tokio::sync::Mutex<()>,
 }
 
+/// What is done to a store. A read that succeeds says nothing of the next write, and a lease may rest elsewhere.
+#[derive(Clone, Copy)]
+enum Deed {
+    Read,
+    Write,
+    Lease,
+}
+
+/// What is wrong with the store, by the deed that showed it.
 #[derive(Default)]
 struct Health {
-    last_error: Option<Error>,
+    faults: [Option<Error>; 3],
     /// Whether it was said how things stand since they last changed.
     is_told: bool,
+}
+
+impl Health {
+    fn fault(&self) -> Option<&Error> {
+        self.faults.iter().flatten().next()
+    }
+
+    fn change(&mut self, change: impl FnOnce(&mut [Option<Error>; 3])) {
+        let was_sick = self.fault().is_some();
+        change(&mut self.faults);
+        self.is_told &= was_sick == self.fault().is_some();
+    }
 }
 
 impl Vault {
@@ -64,7 +88,7 @@ impl Vault {
             store,
             owner: Owner::random(),
             lease_length: config.timeout + MARGIN,
-            health: Mutex::new(Health { last_error: None, is_told: true }),
+            health: Arc::new(Mutex::new(Health { is_told: true, ..Health::default() })),
             late: Mutex::default(),
             turn: tokio::sync::Mutex::new(()),
         })
@@ -82,13 +106,13 @@ impl Vault {
     /// What is stored.
     pub(super) async fn load(&self) -> Result<Loaded> {
         let (store, service) = self.both();
-        self.watched(async move { store.load(&service).await }).await
+        self.watched(Deed::Read, async move { store.load(&service).await }).await
     }
 
     /// Takes the lease, where it can be had.
     pub(super) async fn lease(&self, now: Timestamp) -> Result<Leasing> {
         let ((store, service), claim) = (self.both(), self.claim(now));
-        self.watched(async move { store.lease(&service, &claim).await }).await
+        self.watched(Deed::Lease, async move { store.lease(&service, &claim).await }).await
     }
 
     /// How often a lease is renewed: two renewals may be lost before it is.
@@ -99,13 +123,13 @@ impl Vault {
     /// Makes a lease last; `false` when it is another's by now.
     pub(super) async fn renew(&self, fence: Fence, now: Timestamp) -> Result<bool> {
         let ((store, service), claim) = (self.both(), self.claim(now));
-        self.watched(async move { store.renew(&service, &claim, fence).await }).await
+        self.watched(Deed::Lease, async move { store.renew(&service, &claim, fence).await }).await
     }
 
     /// Ends a lease, with a note for the next holder.
     pub(super) async fn release(&self, fence: Fence, note: Option<Secret>) -> Result<()> {
         let (store, service) = self.both();
-        self.watched(async move { store.release(&service, fence, note).await }).await
+        self.watched(Deed::Lease, async move { store.release(&service, fence, note).await }).await
     }
 
     /// Stores the record over whatever is there: under a fence nobody else asks meanwhile, and without one the
@@ -118,7 +142,7 @@ impl Vault {
         fence: Option<Fence>,
     ) -> Result<Option<Revision>> {
         let ((store, service), record) = (self.both(), record.clone());
-        self.watched(async move {
+        self.watched(Deed::Write, async move {
             let mut expected = expected;
             for _ in 0..SAVES {
                 match store.save(&service, &record, expected, fence).await? {
@@ -136,7 +160,7 @@ impl Vault {
 
     pub(super) async fn remove(&self) -> Result<()> {
         let (store, service) = self.both();
-        self.watched(async move { store.remove(&service).await }).await
+        self.watched(Deed::Write, async move { store.remove(&service).await }).await
     }
 
     /// What a person should know of, though nothing failed by it.
@@ -162,11 +186,26 @@ impl Vault {
     }
 
     pub(super) fn is_healthy(&self) -> bool {
-        self.health().last_error.is_none()
+        self.fault().is_none()
     }
 
-    pub(super) fn last_error(&self) -> Option<Error> {
-        self.health().last_error.clone()
+    /// What is wrong with the store, if anything.
+    pub(super) fn fault(&self) -> Option<Error> {
+        self.health().fault().cloned()
+    }
+
+    /// Why the store could not be read, if it could not.
+    pub(super) fn read_fault(&self) -> Option<Error> {
+        self.health().faults[Deed::Read as usize].clone()
+    }
+
+    /// What could not be written need not be any more: a store that can be read is well again.
+    pub(super) fn forgive(&self) {
+        self.health().change(|faults| {
+            if faults[Deed::Read as usize].is_none() {
+                *faults = Default::default();
+            }
+        });
     }
 
     /// Whether it turned well or sick since this was last asked.
@@ -176,7 +215,7 @@ impl Vault {
             return None;
         }
         health.is_told = true;
-        Some(health.last_error.is_none())
+        Some(health.fault().is_none())
     }
 
     fn both(&self) -> (SealedStore, ServiceName) {
@@ -189,14 +228,21 @@ impl Vault {
 
     async fn watched<T: Send + 'static>(
         &self,
+        deed: Deed,
         work: impl Future<Output = Result<T>> + Send + 'static,
     ) -> Result<T> {
-        let result = self.in_time(work).await;
-        let error = result.as_ref().err().cloned();
-        let mut health = self.health();
-        health.is_told &= health.last_error.is_some() == error.is_some();
-        health.last_error = error;
-        drop(health);
+        let health = Arc::clone(&self.health);
+        let noted = async move {
+            let result = work.await;
+            let fault = result.as_ref().err().cloned();
+            // Also when it came too late for whoever asked: that it came says how the store is now.
+            locked(&health).change(|faults| faults[deed as usize] = fault);
+            result
+        };
+        let result = self.in_time(noted).await;
+        if let Err(error) = &result {
+            self.health().change(|faults| faults[deed as usize] = Some(error.clone()));
+        }
         result
     }
 
@@ -214,18 +260,19 @@ impl Vault {
             // Nobody may be waiting any more.
             let _ = answer.send(work.await);
         })?;
-        match tokio::time::timeout(PATIENCE, answered).await {
+        let patience = if self.is_healthy() { PATIENCE } else { PATIENCE_WITH_THE_SICK };
+        match tokio::time::timeout(patience, answered).await {
             Ok(Ok(result)) => result,
             Ok(Err(_)) => Err(Error::new(ErrorKind::Internal, "the store broke off")),
             Err(_) => {
                 self.late().push(handle);
-                let waited = PATIENCE.as_secs();
+                let waited = patience.as_secs();
                 Err(Error::new(ErrorKind::Storage, format!("the store did not answer within {waited} s")))
             }
         }
     }
 
-    fn has_late(&self) -> bool {
+    pub(super) fn has_late(&self) -> bool {
         let mut late = self.late();
         late.retain(|handle| !handle.is_finished());
         !late.is_empty()
@@ -236,8 +283,12 @@ impl Vault {
     }
 
     fn health(&self) -> MutexGuard<'_, Health> {
-        self.health.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.health)
     }
+}
+
+fn locked(health: &Mutex<Health>) -> MutexGuard<'_, Health> {
+    health.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// How often a conflicting save is repeated.

@@ -264,7 +264,7 @@ async fn a_token_put_there_by_hand_is_used_and_sealed_at_the_next_save() {
     let one = beside(&shelf, &clock, [rotating("a1", "r1"), token("a2", 3600)]);
     one.token().await;
     let (row, _) = shelf.row().await.unwrap();
-    assert!(!row.token.expose().contains("a1"));
+    assert!(crate::crypto::is_envelope(row.token.expose()));
     shelf.put(&crate::store::Row { token: Secret::new("by-hand"), refresh_token: None, ..row }).await;
     pass(&clock, 3).await;
     assert_eq!(one.at_once().as_deref(), Some("by-hand"));
@@ -328,6 +328,35 @@ async fn whichever_call_of_the_store_fails_callers_get_tokens_and_it_heals() {
 }
 
 #[tokio::test]
+async fn a_store_that_is_read_and_not_written_is_sick_until_what_it_lacks_is_stored() {
+    let (shelf, clock) = (Shelf::new(), clock());
+    let house = beside(&shelf, &clock, [token("a1", 3600), token("a2", 3600)]);
+    house.token().await;
+    shelf.breaks(&[Call::Save]);
+    house.service.refresh().await.unwrap();
+    for look in 0..4 {
+        assert!(!house.service.status().storage.healthy, "look {look}");
+        pass(&clock, 3).await;
+    }
+    shelf.heals();
+    pass(&clock, 3).await;
+    assert!(house.service.status().storage.healthy);
+    assert_eq!(beside(&shelf, &clock, []).token().await.as_deref(), Some("a2"));
+}
+
+#[tokio::test]
+async fn a_removal_that_failed_leaves_a_store_that_is_well_when_nothing_is_to_be_written() {
+    let (shelf, clock) = (Shelf::new(), clock());
+    let house = beside(&shelf, &clock, [token("a1", 3600)]);
+    house.token().await;
+    shelf.breaks(&[Call::Remove]);
+    assert_eq!(house.service.clear(false).await.unwrap_err().kind(), ErrorKind::Storage);
+    assert!(!house.service.status().storage.healthy);
+    pass(&clock, 3).await;
+    assert!(house.service.status().storage.healthy);
+}
+
+#[tokio::test]
 async fn a_store_that_hangs_delays_the_first_caller_once_and_no_other() {
     let (shelf, clock) = (Shelf::new(), clock());
     shelf.hangs();
@@ -340,6 +369,21 @@ async fn a_store_that_hangs_delays_the_first_caller_once_and_no_other() {
     shelf.heals();
     pass(&clock, 3).await;
     until(|| house.service.status().storage.healthy).await;
+}
+
+#[tokio::test]
+async fn a_caller_waits_once_for_a_store_that_is_busy_and_not_at_every_step() {
+    let (shelf, clock) = (Shelf::new(), clock());
+    shelf.is_busy(Duration::from_secs(3));
+    let house = beside(&shelf, &clock, [token("a1", 3600)]);
+    let began = std::time::Instant::now();
+    assert_eq!(house.token().await.as_deref(), Some("a1"));
+    assert!(began.elapsed() < Duration::from_secs(6), "{:?}", began.elapsed());
+    shelf.heals();
+    until(|| !house.service.vault.has_late()).await;
+    pass(&clock, 6).await;
+    until(|| house.service.status().storage.healthy).await;
+    assert_eq!(beside(&shelf, &clock, []).token().await.as_deref(), Some("a1"), "it is stored");
 }
 
 #[tokio::test]
