@@ -1,18 +1,11 @@
 import assert from 'node:assert/strict'
-import { fork } from 'node:child_process'
-import { once } from 'node:events'
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
-import { fileURLToPath } from 'node:url'
-import { initializeTokenService } from 'evertoken'
 import { runScript } from './support/child.mjs'
 import { account, djangoEnvironment, machine, person, startDjango } from './support/django.mjs'
 import { freshName } from './support/front.mjs'
+import { answersOfTwo, failure, fileStorage, serviceFor } from './support/real-servers.mjs'
 
-const worker = fileURLToPath(new URL('./support/processes-worker.cjs', import.meta.url))
 const { python, reason } = await djangoEnvironment()
 
 /** A server for the tests of a group; its properties are there once they run. */
@@ -23,46 +16,12 @@ function useDjango(options) {
   return server
 }
 
-/** A service that ends with the test. */
-function serviceFor(context, config) {
-  const service = initializeTokenService({
-    service: freshName(),
-    storage: { kind: 'memory' },
-    onFailure: 'throw',
-    rateLimit: { attempts: 1000, perSeconds: 1 },
-    ...config,
-  })
-  context.after(() => service.shutdown())
-  return service
-}
-
-/** What two processes with this configuration and a file that they share answer to a message. */
-async function answersOfTwo(context, config, message) {
-  const folder = mkdtempSync(join(tmpdir(), 'evertoken-shared-'))
-  const shared = { ...config, storage: { kind: 'file', path: join(folder, 'token-cache.json') } }
-  const env = { ...process.env, EVERTOKEN_TEST_CONFIG: JSON.stringify(shared) }
-  const children = [fork(worker, { env }), fork(worker, { env })]
-  context.after(() => {
-    children.forEach((child) => child.kill('SIGKILL'))
-    rmSync(folder, { recursive: true, force: true })
-  })
-  await Promise.all(children.map((child) => once(child, 'message')))
-  const answered = children.map((child) => once(child, 'message'))
-  children.forEach((child) => child.send(message))
-  return (await Promise.all(answered)).map(([answer]) => answer)
-}
-
 /** The requests that a server answers while `call` runs, each as its path and status. */
 async function requestsOf(server, call) {
   const before = await server.answered()
   await call()
   const after = await server.answered()
   return after.slice(before.length).map(({ path, status }) => `${path} ${status}`)
-}
-
-const failure = (code, status) => (error) => {
-  assert.deepEqual([error.code, error.status], [code, status])
-  return true
 }
 
 describe('simplejwt', { skip: reason }, () => {
@@ -168,8 +127,7 @@ describe('simplejwt with tokens that live for seconds', { skip: reason }, () => 
 
   test('two processes that share a file rotate for seconds without a refusal', async (t) => {
     const before = await server.answered()
-    const config = { ...rotating(), rateLimit: { attempts: 1000, perSeconds: 1 } }
-    const answers = await answersOfTwo(t, config, { loop: 7000 })
+    const answers = await answersOfTwo(t, rotating(), { loop: 7000 })
     assert.deepEqual(answers.map(({ without }) => without), [0, 0])
     const [first, ...rest] = (await server.answered()).slice(before.length)
     assert.equal(first.path, '/api/token/')
@@ -276,9 +234,7 @@ describe('Django OAuth Toolkit', { skip: reason }, () => {
   })
 
   test('a process whose token dies by the refresh of another takes the new one over', async (t) => {
-    const folder = mkdtempSync(join(tmpdir(), 'evertoken-shared-'))
-    t.after(() => rmSync(folder, { recursive: true, force: true }))
-    const storage = { kind: 'file', path: join(folder, 'token-cache.json') }
+    const storage = fileStorage(t)
     const config = { service: freshName(), storage, ...at({ grant: 'password', ...person, ...account }) }
     const service = serviceFor(t, config)
     await service.getToken()

@@ -81,7 +81,7 @@ export async function startOidcProvider({ lifetimeSeconds = 3600, clients = [], 
       },
     },
   })
-  provider.registerGrantType('password', passwordGrant, ['username', 'password', 'scope'])
+  provider.registerGrantType('password', handlePassword, ['username', 'password', 'scope'])
 
   const log = { requests: [], refusals: [], failures: [], spent: [], revoked: 0 }
   provider.use(async (context, next) => {
@@ -122,6 +122,23 @@ export async function startOidcProvider({ lifetimeSeconds = 3600, clients = [], 
   }
 }
 
+/** A server that ends with the test. */
+export async function oidcProviderFor(context, options) {
+  const server = await startOidcProvider(options)
+  context.after(() => server.close())
+  return server
+}
+
+/** The configuration of the password grant at this server, with a refresh token. */
+export const passwordGrant = (server, config) => ({
+  authUrl: server.tokenEndpoint,
+  grant: 'password',
+  ...server.person,
+  ...account,
+  scope: 'openid offline_access',
+  ...config,
+})
+
 function client({ clientId, clientSecret }, grantTypes, scope) {
   return {
     client_id: clientId,
@@ -134,7 +151,7 @@ function client({ clientId, clientSecret }, grantTypes, scope) {
 }
 
 /** The password grant (RFC 6749 §4.3), which oidc-provider leaves to its users. */
-async function passwordGrant(context) {
+async function handlePassword(context) {
   const { client, params, provider } = context.oidc
   if (params.username !== account.username || params.password !== account.password) {
     throw new errors.InvalidGrant('the account is not known by this name and password')
