@@ -138,6 +138,18 @@ describe('simplejwt with tokens that live for seconds', { skip: reason }, () => 
   })
 })
 
+describe('simplejwt with a word of its own before the token', { skip: reason }, () => {
+  const server = useDjango({ headerType: 'JWT' })
+
+  test('scheme says which', async (t) => {
+    for (const [scheme, status] of [[undefined, 401], ['JWT', 200]]) {
+      const service = serviceFor(t, { authUrl: `${server.origin}/api/token/`, ...account, scheme })
+      const headers = await service.getAuthHeaders()
+      assert.equal((await fetch(`${server.origin}/api/me/`, { headers })).status, status)
+    }
+  })
+})
+
 describe('a missing slash where Django does not send elsewhere', { skip: reason }, () => {
   describe('under DEBUG', () => {
     const server = useDjango({ debug: true })

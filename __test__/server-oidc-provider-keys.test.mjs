@@ -13,14 +13,16 @@ const missing = {
 }
 
 describe('discovery at oidc-provider', () => {
-  test('issuer alone finds the token endpoint', { skip: missing.issuer }, async (t) => {
+  const needs = { skip: missing.issuer }
+
+  test('issuer alone finds the token endpoint', needs, async (t) => {
     const server = await oidcProviderFor(t)
     const service = serviceFor(t, { issuer: server.origin, ...server.machine })
     assert.equal((await server.introspect(await service.getToken())).active, true)
     assert.equal(service.status().strategy.endpoint, server.tokenEndpoint)
   })
 
-  test('the endpoints of refresh and revocation are found as well', { skip: missing.issuer }, async (t) => {
+  test('the endpoints of refresh and revocation are found as well', needs, async (t) => {
     const server = await oidcProviderFor(t)
     const service = serviceFor(t, passwordGrant(server, { authUrl: undefined, issuer: server.origin }))
     await service.getToken()
@@ -31,7 +33,7 @@ describe('discovery at oidc-provider', () => {
     assert.equal((await server.introspect(token)).active, false)
   })
 
-  test('metadata that names another issuer is refused, and no credential is sent', { skip: missing.issuer }, async (t) => {
+  test('metadata that names another issuer is refused, and no credential is sent', needs, async (t) => {
     const server = await oidcProviderFor(t)
     const issuer = server.origin.replace('127.0.0.1', 'localhost')
     const service = serviceFor(t, { issuer, ...server.machine })
@@ -41,13 +43,15 @@ describe('discovery at oidc-provider', () => {
 })
 
 describe('private_key_jwt at oidc-provider (RFC 7523)', () => {
+  const needs = { skip: missing.privateKey }
+
   for (const [alg, options] of [
     ['RS256', {}],
     ['PS256', {}],
     ['ES256', {}],
     ['EdDSA', { crv: 'Ed25519' }],
   ]) {
-    test(`a client that signs with ${alg} gets a token, and the next one with another assertion`, { skip: missing.privateKey }, async (t) => {
+    test(`a client that signs with ${alg} gets a token, and the next with another assertion`, needs, async (t) => {
       const { clientId, privateKey, metadata } = await keyClient(alg, options)
       const server = await oidcProviderFor(t, { clients: [metadata] })
       const service = serviceFor(t, {
@@ -64,7 +68,7 @@ describe('private_key_jwt at oidc-provider (RFC 7523)', () => {
     })
   }
 
-  test('a key that the server does not know is sent once', { skip: missing.privateKey }, async (t) => {
+  test('a key that the server does not know is sent once', needs, async (t) => {
     const { clientId, metadata } = await keyClient('ES256')
     const { privateKey } = await keyClient('ES256')
     const server = await oidcProviderFor(t, { clients: [metadata] })
@@ -93,10 +97,12 @@ describe('private_key_jwt at oidc-provider (RFC 7523)', () => {
 })
 
 describe('DPoP at oidc-provider (RFC 9449)', () => {
+  const needs = { skip: missing.dpop }
+
   for (const requireNonce of [false, true]) {
     const under = requireNonce ? 'with a nonce from the server' : 'without a nonce'
 
-    test(`the token is bound to a key, ${under}`, { skip: missing.dpop }, async (t) => {
+    test(`the token is bound to a key, ${under}`, needs, async (t) => {
       const server = await oidcProviderFor(t, { requireNonce })
       const service = serviceFor(t, { authUrl: server.tokenEndpoint, ...server.machine, dpop: true })
       const { token_type, cnf } = await server.introspect(await service.getToken())
@@ -108,7 +114,7 @@ describe('DPoP at oidc-provider (RFC 9449)', () => {
       assert.equal((await server.introspect(await service.getToken())).cnf.jkt, cnf.jkt)
     })
 
-    test(`a protected resource takes the token with a proof for the request, ${under}`, { skip: missing.dpop }, async (t) => {
+    test(`a protected resource takes the token with a proof for the request, ${under}`, needs, async (t) => {
       const server = await oidcProviderFor(t, { requireNonce })
       const service = serviceFor(t, passwordGrant(server, { scope: 'openid', dpop: true }))
       for (let turn = 0; turn < 3; turn += 1) {
@@ -127,7 +133,7 @@ describe('DPoP at oidc-provider (RFC 9449)', () => {
     })
   }
 
-  test('without the proof the token opens nothing', { skip: missing.dpop }, async (t) => {
+  test('without the proof the token opens nothing', needs, async (t) => {
     const server = await oidcProviderFor(t)
     const service = serviceFor(t, passwordGrant(server, { scope: 'openid', dpop: true }))
     const authorization = `Bearer ${await service.getToken()}`

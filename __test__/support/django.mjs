@@ -57,10 +57,11 @@ const asReason = (error) => ({ reason: `${error.stderr || error.message}`.trim()
  * @param {number} [options.refreshSeconds] how long refresh tokens live
  * @param {boolean} [options.debug] Django's DEBUG
  * @param {boolean} [options.appendSlash] Django's APPEND_SLASH
+ * @param {string} [options.headerType] the word before the token that simplejwt wants
  */
 export async function startDjango(
   python,
-  { accessSeconds = 300, refreshSeconds = 86_400, debug = false, appendSlash = true } = {},
+  { accessSeconds = 300, refreshSeconds = 86_400, debug = false, appendSlash = true, headerType = 'Bearer' } = {},
 ) {
   const folder = mkdtempSync(join(tmpdir(), 'evertoken-django-'))
   const settings = {
@@ -70,6 +71,7 @@ export async function startDjango(
     refreshSeconds,
     debug,
     appendSlash,
+    headerType,
     ...account,
     clients: [
       { ...machine, grant: 'client-credentials' },

@@ -47,6 +47,7 @@ settings.configure(
         "REFRESH_TOKEN_LIFETIME": timedelta(seconds=given["refreshSeconds"]),
         "ROTATE_REFRESH_TOKENS": True,
         "BLACKLIST_AFTER_ROTATION": True,
+        "AUTH_HEADER_TYPES": [given["headerType"]],
     },
     OAUTH2_PROVIDER={"ACCESS_TOKEN_EXPIRE_SECONDS": given["accessSeconds"]},
     LOGGING_CONFIG=None,
