@@ -11,7 +11,7 @@ use url::Url;
 use super::fields::{Faults, Fields};
 use super::{
     ClientAuthentication, Config, Credentials, Grant, LoginShape, OnFailure, Provided, RateLimit,
-    RefreshFormat, RefreshShape, RetryPolicy, Storage, is_private_host,
+    RefreshFormat, RefreshShape, RetryPolicy, Storage, client, is_private_host,
 };
 use crate::domain::{AccessToken, Policy, Scheme, Secret, ServiceName};
 use crate::error::{Error, Result};
@@ -58,8 +58,10 @@ fn read(f: &mut Fields<'_>) -> Config {
         email: f.text("email"),
         username: f.text("username"),
         password: f.secret("password"),
+        private_key: client::read_private_key(f),
+        client_certificate: client::read_certificate(f),
     };
-    for key in ["issuer", "privateKey", "clientCertificate", "dpop"] {
+    for key in ["issuer", "dpop"] {
         f.unsupported(key);
     }
     Config {
@@ -77,7 +79,8 @@ fn read(f: &mut Fields<'_>) -> Config {
         scope: scope(f),
         audience: f.text("audience"),
         resource: f.texts("resource"),
-        client_authentication: client_authentication(f),
+        client_authentication: f
+            .one_of("clientAuthentication", &ClientAuthentication::ALL.map(|method| (method.name(), method))),
         manual_token: manual_token(f),
         login: login(f),
         refresh: RefreshShape {
@@ -119,8 +122,8 @@ fn read(f: &mut Fields<'_>) -> Config {
 
 /// What only shows when the fields are seen together.
 fn check_whole(config: &Config, faults: &Faults) {
-    let Credentials { client_id, client_secret, password, .. } = &config.credentials;
-    let (client, login) = (config.credentials.has_client(), config.credentials.has_login());
+    let password = &config.credentials.password;
+    let (has_client, has_login) = (config.credentials.has_client(), config.credentials.has_login());
     if config.credentials.username().is_some() && password.is_none() {
         faults.add("password", "is missing beside email or username (EXTERNAL_API_PASSWORD)");
     }
@@ -130,25 +133,20 @@ fn check_whole(config: &Config, faults: &Faults) {
             "or username is missing beside password (EXTERNAL_API_EMAIL, EXTERNAL_API_USERNAME)",
         );
     }
-    if client_secret.is_some() && client_id.is_none() {
-        faults.add("clientId", "is missing beside clientSecret (OAUTH_CLIENT_ID)");
-    }
-    if client_id.is_some() && client_secret.is_none() && !login {
-        faults.add("clientSecret", "is missing beside clientId (OAUTH_CLIENT_SECRET)");
-    }
+    client::check(config, faults);
     match config.grant {
-        Some(Grant::ClientCredentials) if !client => {
-            faults.add("grant", "is client_credentials, which needs clientId and clientSecret");
+        Some(Grant::ClientCredentials) if !has_client => {
+            faults.add("grant", "is client_credentials, which needs clientId and clientSecret, privateKey or clientCertificate");
         }
-        Some(Grant::Password | Grant::Login) if !login => {
+        Some(Grant::Password | Grant::Login) if !has_login => {
             faults.add("grant", "is a login, which needs password and email or username");
         }
         _ => {}
     }
-    if (client || login) && config.endpoint.is_none() {
+    if (has_client || has_login) && config.endpoint.is_none() {
         faults.add("authUrl", "is missing: where are the credentials to be sent? (EXTERNAL_AUTH_URL)");
     }
-    if !client && !login && config.manual_token.is_none() {
+    if !has_client && !has_login && config.manual_token.is_none() {
         let field = if config.endpoint.is_some() { "clientId" } else { "authUrl" };
         faults.add(
             field,
@@ -189,22 +187,6 @@ fn scope(f: &mut Fields<'_>) -> Option<String> {
         f.fault("scope", "must be words of visible ASCII characters with one space between them");
     }
     Some(text)
-}
-
-fn client_authentication(f: &mut Fields<'_>) -> Option<ClientAuthentication> {
-    let known = f.one_of(
-        "clientAuthentication",
-        &[
-            ("client_secret_basic", Some(ClientAuthentication::Basic)),
-            ("client_secret_post", Some(ClientAuthentication::Post)),
-            ("private_key_jwt", None),
-            ("tls_client_auth", None),
-        ],
-    )?;
-    if known.is_none() {
-        f.fault("clientAuthentication", "names a method that is not supported by this version of evertoken");
-    }
-    known
 }
 
 fn manual_token(f: &mut Fields<'_>) -> Option<AccessToken> {

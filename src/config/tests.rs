@@ -1,3 +1,5 @@
+mod client;
+
 use serde_json::{Value, json};
 
 use super::*;
@@ -34,6 +36,7 @@ fn each_wrong_value_is_refused_and_its_field_named() {
         (json!({ "scope": "a  b" }), "scope"),
         (json!({ "clientAuthentication": "none" }), "clientAuthentication"),
         (json!({ "clientAuthentication": "private_key_jwt" }), "clientAuthentication"),
+        (json!({ "clientAuthentication": "tls_client_auth" }), "clientAuthentication"),
         (json!({ "issuer": "https://auth.example.com" }), "issuer"),
         (json!({ "dpop": true }), "dpop"),
         (json!({ "token": "a\r\nb" }), "token"),

@@ -3,6 +3,7 @@
 mod asking;
 mod attempt;
 mod cells;
+mod client_key;
 mod events;
 mod flight;
 mod keeping;
@@ -32,6 +33,7 @@ use crate::strategy::{self, Strategy};
 use crate::transport::Transport;
 
 use cells::Cells;
+use client_key::ClientKey;
 use life::{Boarding, Flight, Life, Why};
 use vault::Vault;
 
@@ -81,6 +83,7 @@ pub struct Service {
     listener: Arc<dyn Listener>,
     log: Mutex<Log>,
     vault: Arc<Vault>,
+    client_key: Option<Arc<ClientKey>>,
     life: Mutex<Life>,
     cells: Cells,
     /// Changes with every change of this service.
@@ -91,7 +94,8 @@ pub struct Service {
 impl Service {
     /// A service that adopts what is stored, in the background, and requests nothing yet.
     pub fn start(config: Config, parts: Parts) -> Result<Arc<Self>> {
-        let vault = Arc::new(Vault::new(&config, parts.store)?);
+        let client_key = config.credentials.private_key.clone().map(ClientKey::new).map(Arc::new);
+        let vault = Arc::new(Vault::new(&config, client_key.clone(), parts.store)?);
         let service = Arc::new(Self {
             life: Mutex::new(Life::new(&config)),
             config,
@@ -100,6 +104,7 @@ impl Service {
             listener: parts.listener,
             log: Mutex::new(parts.log),
             vault,
+            client_key,
             cells: Cells::default(),
             changes: watch::Sender::new(0),
             pulse: parts.pulse,
@@ -271,12 +276,12 @@ impl Service {
     }
 
     async fn revoke(&self, tokens: &TokenSet, strategy: Option<&Strategy>) -> Result<()> {
-        let Some(request) = strategy::revocation(tokens, strategy, &self.config) else {
+        let Some(draft) = strategy::revocation(tokens, strategy, &self.config) else {
             self.log(|log| log.say(Level::Warn, "the token was not revoked: no revocationUrl is configured"));
             return Ok(());
         };
-        let place = request.url.path().to_owned();
-        let answer = self.transport.send(request, self.config.timeout).await?;
+        let place = draft.request.url.path().to_owned();
+        let answer = self.transport.send(self.signed(&draft).await?, self.config.timeout).await?;
         if (200..300).contains(&answer.status) {
             return Ok(());
         }

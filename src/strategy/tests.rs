@@ -29,13 +29,14 @@ impl Script {
 
 #[async_trait]
 impl Exchange for Script {
-    async fn exchange(&self, request: Request) -> Result<Granted, Refusal> {
-        self.asked.lock().unwrap().push(format!("{} {}", request.url.path(), text(&request)));
+    async fn exchange(&self, draft: Draft) -> Result<Granted, Refusal> {
+        self.asked.lock().unwrap().push(format!("{} {}", draft.request.url.path(), text(&draft)));
         self.answers.lock().unwrap().pop_front().expect("a request beyond the script")
     }
 }
 
-fn text(request: &Request) -> String {
+fn text(draft: &Draft) -> String {
+    let request = &draft.request;
     let basic = request.headers.iter().any(|(name, _)| name == "authorization");
     let body = match &request.body {
         Body::Form(text) | Body::Json(text) => text.expose().to_owned(),
