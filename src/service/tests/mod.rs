@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use tokio::sync::{Notify, Semaphore};
 use zeroize::Zeroizing;
 
+mod assertions;
 mod failures;
 mod life;
 mod replicas;
@@ -138,6 +139,7 @@ impl House {
         for (key, value) in extra.as_object().unwrap() {
             config[key] = value.clone();
         }
+        config.as_object_mut().unwrap().retain(|_, value| !value.is_null());
         let server = Arc::new(Server {
             answers: StdMutex::new(answers.into_iter().collect()),
             asked: StdMutex::default(),
