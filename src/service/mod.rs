@@ -6,6 +6,7 @@ mod cells;
 mod client_key;
 mod events;
 mod flight;
+mod health;
 mod keeping;
 mod life;
 mod limits;
@@ -16,6 +17,7 @@ mod status;
 mod tests;
 mod turn;
 mod vault;
+mod webhook;
 
 use std::sync::atomic::AtomicU32;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -364,7 +366,11 @@ impl Service {
     }
 
     fn log(&self, say: impl FnOnce(&Log)) {
-        say(&self.log.lock().unwrap_or_else(PoisonError::into_inner));
+        say(&self.current_log());
+    }
+
+    fn current_log(&self) -> Log {
+        self.log.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Something changed: JavaScript looks again, the tender and the scheduler plan anew.

@@ -230,8 +230,7 @@ fn a_client_with_a_key_asserts_itself_to_the_token_endpoint_wherever_it_authenti
 #[tokio::test]
 async fn a_client_with_a_certificate_only_names_itself() {
     let certified = rcgen::generate_simple_self_signed(["h".to_owned()]).unwrap();
-    let certificate =
-        json!({ "cert": certified.cert.pem(), "key": certified.signing_key.serialize_pem() });
+    let certificate = json!({ "cert": certified.cert.pem(), "key": certified.signing_key.serialize_pem() });
     let config =
         config(json!({ "authUrl": "https://h/token", "clientId": "app", "clientCertificate": certificate }));
     let script = script([token()]);

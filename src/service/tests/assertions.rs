@@ -37,7 +37,13 @@ async fn every_request_and_every_repetition_has_an_assertion_of_its_own() {
     let house = key_house(
         &json!(PEM),
         &json!({}),
-        [rotating("one", "r1"), refusal(503, ""), rotating("two", "r2"), refusal(401, "invalid_grant"), token("three", 3600)],
+        [
+            rotating("one", "r1"),
+            refusal(503, ""),
+            rotating("two", "r2"),
+            refusal(401, "invalid_grant"),
+            token("three", 3600),
+        ],
     );
     assert_eq!(house.token().await.as_deref(), Some("one"));
     house.pass(10);
