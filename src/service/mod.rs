@@ -283,9 +283,8 @@ impl Service {
         let asking = Asking::begin(self);
         let config = self.informed(&asking).await?;
         let Some(draft) = strategy::revocation(tokens, strategy, &config) else {
-            self.log(|log| {
-                log.say(Level::Warn, "the token was not revoked: no revocation endpoint is known")
-            });
+            const UNKNOWN: &str = "the token was not revoked: no revocation endpoint is known";
+            self.log(|log| log.say(Level::Warn, UNKNOWN));
             return Ok(());
         };
         let place = draft.request.url.path().to_owned();
