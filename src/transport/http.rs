@@ -6,12 +6,13 @@ use std::time::Duration;
 use async_trait::async_trait;
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderValue, LOCATION};
 use reqwest::redirect::Policy;
-use reqwest::{Certificate, Client};
+use reqwest::{Certificate, Client, Identity, Method};
 use tokio::sync::OnceCell;
 use url::Url;
 use zeroize::Zeroizing;
 
-use super::{Request, Response, Transport};
+use super::{Body, Request, Response, Transport};
+use crate::config::ClientCertificate;
 use crate::error::{Error, ErrorKind, Result, Retry};
 use crate::runtime;
 
@@ -29,18 +30,26 @@ const IDLE: Duration = Duration::from_secs(15);
 /// system's certificates.
 pub struct HttpTransport {
     ca: Vec<String>,
+    certificate: Option<ClientCertificate>,
     client: OnceCell<Client>,
 }
 
 impl HttpTransport {
     /// A client that trusts the system's roots and those in `ca` (PEM).
     pub fn new(ca: Vec<String>) -> Self {
-        Self { ca, client: OnceCell::new() }
+        Self { ca, certificate: None, client: OnceCell::new() }
+    }
+
+    /// The same with a certificate to show to servers that ask for one when TLS begins (RFC 8705 §2).
+    #[must_use]
+    pub fn presenting(mut self, certificate: Option<ClientCertificate>) -> Self {
+        self.certificate = certificate;
+        self
     }
 
     async fn client(&self) -> Result<&Client> {
-        let ca = self.ca.clone();
-        self.client.get_or_try_init(|| runtime::blocking(move || build(&ca))).await
+        let (ca, certificate) = (self.ca.clone(), self.certificate.clone());
+        self.client.get_or_try_init(|| runtime::blocking(move || build(&ca, certificate.as_ref()))).await
     }
 
     async fn follow(&self, mut request: Request) -> Result<Response> {
@@ -55,7 +64,9 @@ impl HttpTransport {
     }
 
     async fn exchange(&self, request: &Request) -> Result<Response> {
-        let mut builder = self.client().await?.post(request.url.clone()).header(ACCEPT, "application/json");
+        let method = if matches!(request.body, Body::Absent) { Method::GET } else { Method::POST };
+        let client = self.client().await?;
+        let mut builder = client.request(method, request.url.clone()).header(ACCEPT, "application/json");
         for (name, value) in &request.headers {
             let mut value = HeaderValue::from_str(value.expose())
                 .map_err(|_| Error::new(ErrorKind::Internal, format!("the header {name} cannot be sent")))?;
@@ -81,7 +92,7 @@ impl HttpTransport {
     }
 }
 
-fn build(ca: &[String]) -> Result<Client> {
+fn build(ca: &[String], certificate: Option<&ClientCertificate>) -> Result<Client> {
     // An error says that a provider is installed already: any will do.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let mut builder = Client::builder()
@@ -95,6 +106,11 @@ fn build(ca: &[String]) -> Result<Client> {
         for certificate in certificates {
             builder = builder.add_root_certificate(certificate);
         }
+    }
+    if let Some(certificate) = certificate {
+        let identity = Identity::from_pem(certificate.pem().expose().as_bytes())
+            .map_err(|_| Error::config("clientCertificate.cert", "must hold certificates in PEM form"))?;
+        builder = builder.identity(identity);
     }
     builder.build().map_err(|error| {
         Error::new(ErrorKind::Tls, format!("the HTTP client cannot be built: {}", innermost(&error)))
