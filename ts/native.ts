@@ -49,6 +49,8 @@ export interface Native {
   clear(id: number, revoke: boolean): Promise<Outcome<null>>
   /** Where the header of `fetch` may go. */
   destinations(id: number): Outcome<Destinations>
+  /** The status once the flight under way has landed, of which the first is the look into the store. */
+  settled(id: number): Promise<Outcome<TokenStatus>>
   status(id: number): Outcome<TokenStatus>
   shutdown(id: number): Promise<Outcome<null>>
   startScheduler(options: string): Outcome<SchedulerStatus>
@@ -61,7 +63,7 @@ export interface Native {
 
 const functions = [
   'initialize', 'find', 'attach', 'headers', 'acquire', 'refresh', 'rejected', 'clear', 'destinations',
-  'status', 'shutdown', 'startScheduler', 'stopScheduler', 'subscribe', 'provide',
+  'settled', 'status', 'shutdown', 'startScheduler', 'stopScheduler', 'subscribe', 'provide',
 ] as const satisfies readonly (keyof Native)[]
 
 let loaded: Native | undefined

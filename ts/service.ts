@@ -19,6 +19,9 @@ export class CoreService {
 /** The kept headers of a service, for the free function. */
 export let hotOf: (service: TokenService) => Hot
 
+/** How things stand once what is stored was looked at, without a token request. */
+export let settled: (service: TokenService) => Promise<TokenStatus>
+
 /** Hands an event to the listeners of a service. */
 export let tell: (service: TokenService, event: TokenEvent) => void
 
@@ -45,6 +48,7 @@ export class TokenService {
 
   static {
     hotOf = (service) => service.#hot
+    settled = async (service) => service.#answer(await native().settled(service.#id))
     tell = (service, event) => service.#listeners.tell(event, (error) => service.#report(event, error))
   }
 

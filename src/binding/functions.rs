@@ -93,6 +93,16 @@ pub fn destinations(id: u32) -> String {
     })
 }
 
+/// Waits for the flight under way, of which the first is the look into the store: `Outcome<TokenStatus>`.
+#[napi(catch_unwind, ts_return_type = "Promise<string>")]
+pub fn settled(env: &Env, id: u32) -> Result<Object<'_>> {
+    promise(env, async move {
+        let service = host().registry.get(id)?;
+        service.settled().await;
+        Ok(host().status(&service))
+    })
+}
+
 /// How things stand: `Outcome<TokenStatus>`.
 #[napi(catch_unwind)]
 pub fn status(id: u32) -> String {

@@ -7,7 +7,7 @@ use super::Service;
 use super::attempt::entry;
 use super::life::{Held, Source};
 use crate::domain::{Timestamp, TokenSet};
-use crate::error::Result;
+use crate::error::{ErrorKind, Result};
 use crate::log::Level;
 use crate::store::{Fence, Leasing, Record, Revision};
 use crate::strategy::Strategy;
@@ -79,7 +79,11 @@ impl Service {
         })?;
         for warning in loaded.warnings {
             if self.life().warned_of.as_ref() != Some(&warning) {
-                self.log(|log| log.error(Level::Warn, "the stored token is not used", &warning));
+                let about_what = match warning.kind() {
+                    ErrorKind::Storage => "about the store",
+                    _ => "the stored token is not used",
+                };
+                self.log(|log| log.error(Level::Warn, about_what, &warning));
                 self.life().warned_of = Some(warning);
             }
         }

@@ -287,12 +287,14 @@ impl Service {
     /// Ends the service: whoever waits or calls gets `Shutdown`. A request under way runs to its end and
     /// what it brings is stored, as a rotated refresh token must not be lost.
     pub async fn shutdown(self: &Arc<Self>) {
-        let flight = {
-            let mut life = self.life();
-            life.closed = true;
-            life.flight.clone()
-        };
+        self.life().closed = true;
         self.changed();
+        self.settled().await;
+    }
+
+    /// Waits until the flight under way, if any, has landed: after the start, until what is stored was looked at.
+    pub async fn settled(&self) {
+        let flight = self.life().flight.clone();
         if let Some(mut flight) = flight {
             let _ = flight.end.wait_for(Option::is_some).await;
         }

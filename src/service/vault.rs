@@ -20,6 +20,9 @@ use crate::store::{
 /// A disk or network that takes longer is as good as away; the flight goes on without it.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// The same for one that is known to be sick: a flight waits for it once, and not at each of its steps.
+const PATIENCE_WITH_THE_SICK: Duration = Duration::from_secs(1);
+
 /// A lease lasts this much longer than the token request it is for, so that a holder in good health always
 /// ends first; and a dead one keeps the others waiting for little more than that request would have.
 const MARGIN: Duration = Duration::from_secs(1);
@@ -29,7 +32,7 @@ pub(super) struct Vault {
     store: SealedStore,
     owner: Owner,
     lease_length: Duration,
-    health: Mutex<Health>,
+    health: Arc<Mutex<Health>>,
     /// What did not end in time and still goes on.
     late: Mutex<Vec<JoinHandle<()>>>,
     /// Held while a record is saved or removed, so that `clear` and a landing flight do not cross.
@@ -85,7 +88,7 @@ impl Vault {
             store,
             owner: Owner::random(),
             lease_length: config.timeout + MARGIN,
-            health: Mutex::new(Health { is_told: true, ..Health::default() }),
+            health: Arc::new(Mutex::new(Health { is_told: true, ..Health::default() })),
             late: Mutex::default(),
             turn: tokio::sync::Mutex::new(()),
         })
@@ -228,9 +231,18 @@ impl Vault {
         deed: Deed,
         work: impl Future<Output = Result<T>> + Send + 'static,
     ) -> Result<T> {
-        let result = self.in_time(work).await;
-        let fault = result.as_ref().err().cloned();
-        self.health().change(|faults| faults[deed as usize] = fault);
+        let health = Arc::clone(&self.health);
+        let noted = async move {
+            let result = work.await;
+            let fault = result.as_ref().err().cloned();
+            // Also when it came too late for whoever asked: that it came says how the store is now.
+            locked(&health).change(|faults| faults[deed as usize] = fault);
+            result
+        };
+        let result = self.in_time(noted).await;
+        if let Err(error) = &result {
+            self.health().change(|faults| faults[deed as usize] = Some(error.clone()));
+        }
         result
     }
 
@@ -248,18 +260,19 @@ impl Vault {
             // Nobody may be waiting any more.
             let _ = answer.send(work.await);
         })?;
-        match tokio::time::timeout(PATIENCE, answered).await {
+        let patience = if self.is_healthy() { PATIENCE } else { PATIENCE_WITH_THE_SICK };
+        match tokio::time::timeout(patience, answered).await {
             Ok(Ok(result)) => result,
             Ok(Err(_)) => Err(Error::new(ErrorKind::Internal, "the store broke off")),
             Err(_) => {
                 self.late().push(handle);
-                let waited = PATIENCE.as_secs();
+                let waited = patience.as_secs();
                 Err(Error::new(ErrorKind::Storage, format!("the store did not answer within {waited} s")))
             }
         }
     }
 
-    fn has_late(&self) -> bool {
+    pub(super) fn has_late(&self) -> bool {
         let mut late = self.late();
         late.retain(|handle| !handle.is_finished());
         !late.is_empty()
@@ -270,8 +283,12 @@ impl Vault {
     }
 
     fn health(&self) -> MutexGuard<'_, Health> {
-        self.health.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.health)
     }
+}
+
+fn locked(health: &Mutex<Health>) -> MutexGuard<'_, Health> {
+    health.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// How often a conflicting save is repeated.

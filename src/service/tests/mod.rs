@@ -168,10 +168,7 @@ impl House {
 
     /// Waits until the flight under way, if any, has landed.
     async fn landed(&self) {
-        let flight = self.service.life().flight.clone();
-        if let Some(mut flight) = flight {
-            let _ = flight.end.wait_for(Option::is_some).await;
-        }
+        self.service.settled().await;
     }
 
     fn pass(&self, seconds: u64) {

@@ -27,6 +27,8 @@ pub(super) struct Shelf {
     has_leases: bool,
     broken: StdMutex<Vec<Call>>,
     hangs: AtomicBool,
+    /// How long a call takes that fails.
+    fails_after: StdMutex<Duration>,
 }
 
 impl Shelf {
@@ -41,12 +43,24 @@ impl Shelf {
 
     fn made(has_leases: bool) -> Arc<Self> {
         let broken = StdMutex::default();
-        Arc::new(Self { place: MemoryStore::new(), has_leases, broken, hangs: AtomicBool::new(false) })
+        Arc::new(Self {
+            place: MemoryStore::new(),
+            has_leases,
+            broken,
+            hangs: AtomicBool::new(false),
+            fails_after: StdMutex::default(),
+        })
     }
 
     /// From now on these calls fail.
     pub(super) fn breaks(&self, calls: &[Call]) {
         *self.broken.lock().unwrap() = calls.to_vec();
+    }
+
+    /// From now on every call fails, and not at once: as a database does that another program has locked.
+    pub(super) fn is_busy(&self, wait: Duration) {
+        *self.fails_after.lock().unwrap() = wait;
+        self.breaks(&Call::ALL);
     }
 
     pub(super) fn heals(&self) {
@@ -63,7 +77,10 @@ impl Shelf {
         while self.hangs.load(Ordering::SeqCst) {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
-        if self.broken.lock().unwrap().contains(&call) {
+        let fails = self.broken.lock().unwrap().contains(&call);
+        if fails {
+            let wait = *self.fails_after.lock().unwrap();
+            tokio::time::sleep(wait).await;
             return Err(Error::new(ErrorKind::Storage, format!("{call:?} fails")));
         }
         Ok(())
