@@ -845,6 +845,7 @@ module.exports.initialize = nativeBinding.initialize
 module.exports.provide = nativeBinding.provide
 module.exports.refresh = nativeBinding.refresh
 module.exports.rejected = nativeBinding.rejected
+module.exports.settled = nativeBinding.settled
 module.exports.shutdown = nativeBinding.shutdown
 module.exports.startScheduler = nativeBinding.startScheduler
 module.exports.status = nativeBinding.status

@@ -42,6 +42,9 @@ export declare function refresh(id: number): Promise<string>
 /** After a 401 to this generation, whether a later one is there: `Outcome<boolean>`. */
 export declare function rejected(id: number, generation: number): Promise<string>
 
+/** Waits for the flight under way, of which the first is the look into the store: `Outcome<TokenStatus>`. */
+export declare function settled(id: number): Promise<string>
+
 /** Ends the service: `Outcome<null>`. */
 export declare function shutdown(id: number): Promise<string>
 
