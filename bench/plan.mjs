@@ -12,9 +12,14 @@ export const contender = (name) => require(`./contenders/${name}.cjs`)
 const ANSWER_MS = 50
 const FIVE_MINUTES_AND_A_SECOND = require('./support/client.cjs').FIRST_LIFE_SECONDS
 
+/** Where processes share a store. The others have none to share, and evertoken in memory is as they are. */
+export const STORED = ['evertoken-file', 'evertoken-sqlite']
+const PEERS = CONTENDERS.filter((name) => name !== 'bare' && name !== 'evertoken')
+
 /** The answers of the token server: to the first request, and to all later ones. */
 const first = (name) => ({ expiresIn: contender(name).firstLifeSeconds ?? FIVE_MINUTES_AND_A_SECOND })
 
+/** `processes`: how many take part, where it is more than one. */
 export const CASES = [
   {
     name: 'cached-call',
@@ -24,6 +29,12 @@ export const CASES = [
   {
     name: 'cold-callers',
     contenders: CONTENDERS.slice(1),
+    server: () => ({ first: { expiresIn: 3600, delayMs: ANSWER_MS } })
+  },
+  {
+    name: 'processes',
+    processes: 8,
+    contenders: [...PEERS, ...STORED],
     server: () => ({ first: { expiresIn: 3600, delayMs: ANSWER_MS } })
   },
   {
@@ -43,4 +54,8 @@ export const CASES = [
   }
 ]
 
-export const START_CONTENDERS = [...CONTENDERS.slice(1), 'evertoken-file']
+/** `keepsStore`: whether a start finds what the one before it stored. */
+export const START_CASES = [
+  { name: 'start', keepsStore: false, contenders: [...CONTENDERS.slice(1), 'evertoken-file'] },
+  { name: 'restart', keepsStore: true, contenders: [...PEERS, ...STORED] }
+]

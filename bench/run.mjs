@@ -1,14 +1,16 @@
 // Runs every case of every contender, prints a table and keeps the figures in results/latest.json.
 //   --check            fail when evertoken misses a target that does not depend on the machine's speed
 //   --check-timing     fail when it misses one that does
-//   --only <a,b>       only these cases: cached-call, cold-callers, short-token, hung-server, failing-server, start
+//   --only <a,b>       only these cases: cached-call, cold-callers, processes, short-token, hung-server, failing-server,
+//                      start, restart
 //   --contenders <a,b> only these contenders
 import { mkdir, writeFile } from 'node:fs/promises'
 import { arch, availableParallelism, cpus, platform } from 'node:os'
 import { parseArgs } from 'node:util'
-import { CASES, START_CONTENDERS } from './plan.mjs'
+import { CASES, START_CASES } from './plan.mjs'
 import { measureStarts } from './start-times.mjs'
-import { runInChild } from './support/child.mjs'
+import { runInChild, runTogether } from './support/child.mjs'
+import { withFolder } from './support/scratch.mjs'
 import { startTokenServer } from './support/token-server.mjs'
 import { markdownTable } from './table.mjs'
 import { COUNT_TARGETS, missed, TIMING_TARGETS, unproven } from './targets.mjs'
@@ -22,23 +24,24 @@ const { values: options } = parseArgs({
   }
 })
 const wanted = (list, name) => list === undefined || list.split(',').includes(name)
+const wantedOf = (cases) => cases.filter(({ name }) => wanted(options.only, name))
 const chosen = (names) => names.filter((name) => wanted(options.contenders, name))
 
-const knownCases = [...CASES.map(({ name }) => name), 'start']
+const knownCases = [...CASES, ...START_CASES].map(({ name }) => name)
 const strangers = (options.only?.split(',') ?? []).filter((name) => !knownCases.includes(name))
 if (strangers.length > 0) throw new Error(`no such case: ${strangers.join(', ')}; there are ${knownCases.join(', ')}`)
 
 const results = {}
-for (const { name, contenders, server } of CASES.filter((each) => wanted(options.only, each.name))) {
+for (const { name, contenders, processes, server } of wantedOf(CASES)) {
   results[name] = {}
   for (const contender of chosen(contenders)) {
-    results[name][contender] = await measure(name, contender, server(contender))
+    results[name][contender] = await measure(name, contender, processes, server(contender))
     console.error(`${name}, ${contender}: ${JSON.stringify(results[name][contender])}`)
   }
 }
-if (wanted(options.only, 'start')) {
-  results.start = await measureStarts(chosen(START_CONTENDERS))
-  console.error(`start: ${JSON.stringify(results.start)}`)
+for (const { name, contenders, keepsStore } of wantedOf(START_CASES)) {
+  results[name] = await measureStarts(chosen(contenders), { keepsStore })
+  console.error(`${name}: ${JSON.stringify(results[name])}`)
 }
 
 const machine = {
@@ -59,14 +62,22 @@ for (const complaint of complaints) console.error(`missed: ${complaint}`)
 if (complaints.length > 0) process.exitCode = 1
 else if (options.check || options['check-timing']) console.log('evertoken meets its targets.')
 
-async function measure(caseName, contender, plan) {
+async function measure(caseName, contender, processes, plan) {
   const server = await startTokenServer(plan)
   try {
-    const measured = await runInChild(caseName, contender, server.url)
+    const measured = await withFolder((folder) => processes === undefined
+      ? runInChild(caseName, contender, server.url, folder)
+      : runTogether(processes, caseName, contender, server.url, folder).then(together))
     return { ...measured, requests: server.requests() }
   } catch (error) {
     return { error: error.message }
   } finally {
     await server.close()
   }
+}
+
+/** What several processes measured, as one. */
+function together(each) {
+  const sum = (key) => each.reduce((total, measured) => total + measured[key], 0)
+  return { processes: each.length, callers: sum('callers'), served: sum('served') }
 }

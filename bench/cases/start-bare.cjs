@@ -1,2 +1,2 @@
 // What every program pays: Node starts, and says so.
-process.stdout.write('header')
+process.stdout.write('Bearer token')

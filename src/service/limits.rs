@@ -11,8 +11,12 @@ use crate::error::{Error, ErrorKind, Retry};
 /// any account lock counts attempts in.
 const FIRST_COOL_DOWN: Duration = Duration::from_secs(60);
 
-/// The longest cool-down: a corrected password on the server's side is noticed within the hour.
-const LONGEST_COOL_DOWN: Duration = Duration::from_secs(3600);
+/// The longest cool-down. Servers that lock an account count failures for good: at one an hour the 25 that some
+/// allow are used up within a day, and at one a day only when somebody must have noticed.
+const LONGEST_COOL_DOWN: Duration = Duration::from_secs(86_400);
+
+/// The longest standstill: what is mended elsewhere is noticed within minutes.
+const LONGEST_STANDSTILL: Duration = Duration::from_secs(300);
 
 /// How long a failure that does not heal by itself (a wrong address, a certificate) is left alone at first.
 const FIRST_STANDSTILL: Duration = Duration::from_secs(5);
@@ -78,7 +82,7 @@ impl Limits {
         let spread = |longest: Duration| longest / 2 + (longest / 2).mul_f64(jitter.clamp(0.0, 1.0));
         match (error.kind(), error.retry()) {
             (ErrorKind::Credentials, _) => doubled(FIRST_COOL_DOWN, self.failures - 1, LONGEST_COOL_DOWN),
-            (_, Retry::Never) => spread(doubled(FIRST_STANDSTILL, self.failures, LONGEST_COOL_DOWN / 12)),
+            (_, Retry::Never) => spread(doubled(FIRST_STANDSTILL, self.failures, LONGEST_STANDSTILL)),
             (_, Retry::After(wait)) => wait.max(spread(self.back_off())),
             (_, Retry::BackOff) => spread(self.back_off()),
         }
@@ -170,11 +174,11 @@ mod tests {
     }
 
     #[test]
-    fn a_rejected_credential_cools_down_for_a_minute_and_then_longer_up_to_an_hour() {
+    fn a_rejected_credential_cools_down_for_a_minute_and_then_longer_up_to_a_day() {
         let error = Error::new(ErrorKind::Credentials, "rejected");
         let mut limits = limits();
-        let waits: Vec<_> = (0..8).map(|_| pause_after(&mut limits, &error, 0.5).as_secs() / 60).collect();
-        assert_eq!(waits, [1, 2, 4, 8, 16, 32, 60, 60]);
+        let waits: Vec<_> = (0..13).map(|_| pause_after(&mut limits, &error, 0.5).as_secs() / 60).collect();
+        assert_eq!(waits, [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 1440, 1440]);
         limits.succeeded();
         assert_eq!(limits.paused_until(at(0)), None);
         assert_eq!(pause_after(&mut limits, &error, 0.5).as_secs(), 60);
