@@ -5,12 +5,13 @@ import { TokenError } from '../errors'
 import { clear } from './clear'
 import { UsageError, type Command } from './command'
 import { doctor } from './doctor'
+import { init } from './init'
 import { keygen } from './keygen'
 import { refresh, status } from './status'
 import { complain, print } from './terminal'
 
 const commands: ReadonlyMap<string, Command> = new Map(
-  Object.entries({ doctor, status, refresh, clear, keygen }),
+  Object.entries({ init, doctor, status, refresh, clear, keygen }),
 )
 
 function help(): string {
