@@ -21,10 +21,12 @@ export function findApp(folder: string): App {
     throw new TokenError('ERR_TOKEN_CONFIG', `${folder} holds no Next.js app: its package.json does not name next`)
   }
   const base = has('src/app') || has('src/pages') ? 'src/' : ''
+  const hasLayout = ['tsx', 'jsx', 'js'].some((extension) => has(`${base}app/layout.${extension}`))
   return {
     folder,
     base,
-    router: has(`${base}app`) || !has(`${base}pages`) ? 'app' : 'pages',
+    // A folder `app` with nothing but routes in it, as evertoken's own, makes no pages.
+    router: hasLayout || !has(`${base}pages`) ? 'app' : 'pages',
     isTypeScript: has('tsconfig.json'),
     hasEvertoken: 'evertoken' in dependencies,
   }
