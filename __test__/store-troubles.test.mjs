@@ -305,16 +305,6 @@ for (const kind of ['file', 'sqlite']) {
         isDiscreet()
       })
     }
-
-    const todo = 'it is stored at the next refresh only'
-    test('one that runs stores its token again when the store is deleted', { todo }, async (t) => {
-      const server = await startRotatingServer()
-      const { path, begin } = await house(t, kind, server)
-      await (await begin()).header()
-      fs.rmSync(path)
-      await sleep(A_LOOK)
-      await isStored('Bearer access.1.1', begin)
-    })
   })
 }
 

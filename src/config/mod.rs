@@ -76,6 +76,8 @@ pub struct Config {
     pub allowed_origins: Option<Vec<String>>,
     /// After how many failures in a row an alert is raised.
     pub alert_after_failures: u32,
+    /// Where alerts are posted: a URL, and a secret as those of chat rooms are.
+    pub alert_webhook: Option<Secret>,
     /// Equal for equal configurations, as far as anything can tell; never printed.
     pub fingerprint: u64,
 }

@@ -62,6 +62,7 @@ fn read(f: &mut Fields<'_>) -> Config {
     for key in ["issuer", "privateKey", "clientCertificate", "dpop"] {
         f.unsupported(key);
     }
+    let (alert_after_failures, alert_webhook) = alerts(f, allow_insecure_http);
     Config {
         service: service_name(f),
         endpoint: endpoint(f, "authUrl", allow_insecure_http),
@@ -110,7 +111,8 @@ fn read(f: &mut Fields<'_>) -> Config {
         clear_on_start: f.flag("clearOnStart").unwrap_or(false),
         ca: certificates(f),
         allow_insecure_http,
-        alert_after_failures: alerts(f),
+        alert_after_failures,
+        alert_webhook,
         base_url: f.url("baseUrl"),
         allowed_origins: origins(f),
         fingerprint: 0,
@@ -335,12 +337,12 @@ fn certificates(f: &mut Fields<'_>) -> Vec<String> {
     texts
 }
 
-fn alerts(f: &mut Fields<'_>) -> u32 {
-    let Some(mut alerts) = f.object("alerts") else { return 3 };
+fn alerts(f: &mut Fields<'_>, allow_insecure_http: bool) -> (u32, Option<Secret>) {
+    let Some(mut alerts) = f.object("alerts") else { return (3, None) };
     let after = alerts.count("afterFailures", 1..=1000).unwrap_or(3);
-    alerts.unsupported("webhookUrl");
+    let webhook = endpoint(&mut alerts, "webhookUrl", allow_insecure_http);
     alerts.finish();
-    after
+    (after, webhook.map(|url| Secret::new(String::from(url))))
 }
 
 fn origins(f: &mut Fields<'_>) -> Option<Vec<String>> {

@@ -58,6 +58,8 @@ fn each_wrong_value_is_refused_and_its_field_named() {
         (json!({ "storage": { "kind": "memory", "path": "x" } }), "storage.path"),
         (json!({ "ca": "not a certificate" }), "ca"),
         (json!({ "alerts": { "afterFailures": 0 } }), "alerts.afterFailures"),
+        (json!({ "alerts": { "webhookUrl": "chat" } }), "alerts.webhookUrl"),
+        (json!({ "alerts": { "webhookUrl": "http://chat.example.com/hook" } }), "alerts.webhookUrl"),
         (json!({ "allowedOrigins": ["https://a.example.com/path"] }), "allowedOrigins"),
         (json!({ "baseUrl": "/relative" }), "baseUrl"),
         (json!({ "clientID": "app" }), "clientID"),

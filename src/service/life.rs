@@ -95,6 +95,15 @@ pub(super) struct Flight {
     pub(super) end: watch::Receiver<Option<Result<()>>>,
 }
 
+/// Who told the webhook of the incident: of all processes that share a store, one does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Told {
+    #[default]
+    Nobody,
+    Here,
+    Elsewhere,
+}
+
 /// What a caller is to do.
 pub(super) enum Boarding {
     /// Wait for the flight under way.
@@ -130,6 +139,8 @@ pub(super) struct Life {
     pub(super) cleared: bool,
     pub(super) closed: bool,
     pub(super) alerting: bool,
+    /// Whether the webhook was told of the incident.
+    pub(super) told: Told,
     /// Whether the refresh point of the token in hand was announced.
     pub(super) expiry_announced: bool,
 }
@@ -154,6 +165,7 @@ impl Life {
             cleared: false,
             closed: false,
             alerting: false,
+            told: Told::default(),
             expiry_announced: false,
         }
     }
@@ -238,6 +250,9 @@ impl Life {
         self.cleared = false;
         self.limits.succeeded();
         self.last_error = None;
+        if self.told == Told::Elsewhere {
+            self.told = Told::Nobody;
+        }
     }
 
     /// Nothing is tried for this long; callers hear this error meanwhile.

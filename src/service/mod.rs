@@ -5,6 +5,7 @@ mod attempt;
 mod cells;
 mod events;
 mod flight;
+mod health;
 mod keeping;
 mod life;
 mod limits;
@@ -15,6 +16,7 @@ mod status;
 mod tests;
 mod turn;
 mod vault;
+mod webhook;
 
 use std::sync::atomic::AtomicU32;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -359,7 +361,11 @@ impl Service {
     }
 
     fn log(&self, say: impl FnOnce(&Log)) {
-        say(&self.log.lock().unwrap_or_else(PoisonError::into_inner));
+        say(&self.current_log());
+    }
+
+    fn current_log(&self) -> Log {
+        self.log.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Something changed: JavaScript looks again, the tender and the scheduler plan anew.

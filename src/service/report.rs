@@ -176,7 +176,9 @@ impl Service {
     }
 
     fn announce_at(&self, kind: EventKind, error: Option<&Error>, at: Timestamp) {
-        self.listener.hear(&Event { kind, at, status: self.status(), error: error.cloned() });
+        let event = Event { kind, at, status: self.status(), error: error.cloned() };
+        self.listener.hear(&event);
+        self.tell_webhook(&event);
     }
 
     /// Says once an incident that the store is sick, and that it is well again.

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use tokio::task::JoinHandle;
 
 use super::Service;
-use super::life::Why;
+use super::life::{Told, Why};
 use super::vault::Vault;
 use crate::clock::Clock;
 use crate::domain::{Secret, Timestamp};
@@ -77,6 +77,9 @@ struct Note {
     retry_after_ms: Option<u64>,
     /// How many attempts in a row have failed.
     failures: u32,
+    /// Whether the webhook was told of that.
+    #[serde(default)]
+    is_told: bool,
     /// The configuration that failed: with another one, all is open again.
     configuration: u64,
     from_ms: i64,
@@ -170,6 +173,10 @@ impl Service {
         if note.configuration != self.config.fingerprint {
             return None;
         }
+        if note.is_told {
+            let mut life = self.life();
+            life.told = if life.told == Told::Here { Told::Here } else { Told::Elsewhere };
+        }
         if waited_for == Some(note.fence) {
             return Some(note.error());
         }
@@ -210,9 +217,9 @@ impl Service {
     pub(super) async fn end_turn(&self, turn: Turn, error: &Error) {
         let Some(mut lease) = turn.lease else { return };
         let now = self.clock.now();
-        let (failures, until) = {
+        let (failures, until, is_told) = {
             let life = self.life();
-            (life.limits.failures(), life.limits.paused_until(now).unwrap_or(now))
+            (life.limits.failures(), life.limits.paused_until(now).unwrap_or(now), life.told != Told::Nobody)
         };
         let note = Note {
             fence: lease.fence,
@@ -225,6 +232,7 @@ impl Service {
                 .filter(|_| error.kind() != ErrorKind::Credentials)
                 .and_then(|wait| u64::try_from(wait.as_millis()).ok()),
             failures,
+            is_told,
             configuration: self.config.fingerprint,
             from_ms: now.as_millisecond(),
             until_ms: until.as_millisecond(),

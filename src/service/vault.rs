@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
+use super::health::{Deed, Health};
 use crate::config::{Config, Storage};
 use crate::crypto::KeyRing;
 use crate::domain::{Secret, ServiceName, Timestamp};
@@ -37,34 +38,6 @@ pub(super) struct Vault {
     late: Mutex<Vec<JoinHandle<()>>>,
     /// Held while a record is saved or removed, so that `clear` and a landing flight do not cross.
     turn: tokio::sync::Mutex<()>,
-}
-
-/// What is done to a store. A read that succeeds says nothing of the next write, and a lease may rest elsewhere.
-#[derive(Clone, Copy)]
-enum Deed {
-    Read,
-    Write,
-    Lease,
-}
-
-/// What is wrong with the store, by the deed that showed it.
-#[derive(Default)]
-struct Health {
-    faults: [Option<Error>; 3],
-    /// Whether it was said how things stand since they last changed.
-    is_told: bool,
-}
-
-impl Health {
-    fn fault(&self) -> Option<&Error> {
-        self.faults.iter().flatten().next()
-    }
-
-    fn change(&mut self, change: impl FnOnce(&mut [Option<Error>; 3])) {
-        let was_sick = self.fault().is_some();
-        change(&mut self.faults);
-        self.is_told &= was_sick == self.fault().is_some();
-    }
 }
 
 impl Vault {
@@ -287,10 +260,6 @@ impl Vault {
     }
 }
 
-fn locked(health: &Mutex<Health>) -> MutexGuard<'_, Health> {
-    health.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 /// How often a conflicting save is repeated.
 const SAVES: u32 = 3;
 
@@ -302,4 +271,8 @@ fn key_ring(config: &Config) -> Result<KeyRing> {
     }
     let credential = config.credentials.secrets().next().cloned();
     Ok(KeyRing::derived(credential.unwrap_or_else(|| Secret::new(String::new()))))
+}
+
+fn locked(health: &Mutex<Health>) -> MutexGuard<'_, Health> {
+    health.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -98,6 +98,29 @@ fn modified(metadata: &fs::Metadata) -> Timestamp {
     Timestamp::MIN.plus(since_epoch.unwrap_or_default())
 }
 
+/// Tells one state of a file from another. Its time alone does not: it moves in steps of milliseconds, and
+/// whoever restores a file restores its time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::store) struct Stamp {
+    bytes: u64,
+    modified: Timestamp,
+    /// When the file was last touched in any way, in seconds and nanoseconds.
+    changed: (i64, i64),
+}
+
+/// The state of a file, as far as its metadata tells.
+pub(in crate::store) fn stamp(path: &Path) -> Result<Stamp> {
+    let metadata = fs::symlink_metadata(path).map_err(|error| storage("read", path, &error))?;
+    #[cfg(unix)]
+    let changed = {
+        use std::os::unix::fs::MetadataExt;
+        (metadata.ctime(), metadata.ctime_nsec())
+    };
+    #[cfg(not(unix))]
+    let changed = (0, 0);
+    Ok(Stamp { bytes: metadata.len(), modified: modified(&metadata), changed })
+}
+
 /// Which file it is, whatever its name: device and inode, where there are such.
 pub(in crate::store) type Identity = Option<(u64, u64)>;
 

@@ -15,6 +15,8 @@ mod failures;
 mod life;
 mod replicas;
 mod shelf;
+mod sick_store;
+mod webhook;
 
 use super::*;
 use crate::clock::ManualClock;
@@ -27,6 +29,9 @@ use crate::transport::{Body, Request, Response};
 struct Server {
     answers: StdMutex<VecDeque<Answer>>,
     asked: StdMutex<Vec<String>>,
+    /// What was posted to `/hook`, and how it is answered: 200 where nothing is said.
+    hooked: StdMutex<Vec<Value>>,
+    hook_answers: StdMutex<VecDeque<u16>>,
     /// A request is answered once there is a permit.
     gate: Semaphore,
     arrived: Notify,
@@ -72,6 +77,11 @@ impl Transport for Server {
             Body::Form(text) | Body::Json(text) => text.expose().to_owned(),
             Body::Empty => String::new(),
         };
+        if request.url.path() == "/hook" {
+            self.hooked.lock().unwrap().push(serde_json::from_str(&text).unwrap());
+            let status = self.hook_answers.lock().unwrap().pop_front().unwrap_or(200);
+            return Ok(Response { status, headers: HeaderMap::new(), body: Zeroizing::default() });
+        }
         self.asked.lock().unwrap().push(text);
         self.arrived.notify_waiters();
         self.gate.acquire().await.unwrap().forget();
@@ -141,6 +151,8 @@ impl House {
         let server = Arc::new(Server {
             answers: StdMutex::new(answers.into_iter().collect()),
             asked: StdMutex::default(),
+            hooked: StdMutex::default(),
+            hook_answers: StdMutex::default(),
             gate: Semaphore::new(1),
             arrived: Notify::new(),
         });

@@ -1,73 +1,8 @@
 //! Several processes that share a store.
 
-use super::shelf::{Call, Shelf};
+use super::shelf::*;
 use super::*;
 use crate::domain::Secret;
-
-/// A process beside others.
-fn beside(shelf: &Arc<Shelf>, clock: &Arc<ManualClock>, answers: impl IntoIterator<Item = Answer>) -> House {
-    configured(&json!({}), shelf, clock, answers)
-}
-
-fn configured(
-    extra: &Value,
-    shelf: &Arc<Shelf>,
-    clock: &Arc<ManualClock>,
-    answers: impl IntoIterator<Item = Answer>,
-) -> House {
-    // A key of its own spares each test the slow derivation.
-    let mut config =
-        json!({ "encryptionKey": "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff" });
-    config.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
-    House::at(&config, answers, Arc::clone(clock), Some(Arc::clone(shelf) as Arc<dyn Store>))
-}
-
-fn clock() -> Arc<ManualClock> {
-    Arc::new(ManualClock::new(Timestamp::from_second(1_800_000_000.0)))
-}
-
-/// Lets time pass until `work` is done, some milliseconds at a time.
-async fn passing<T: Send + 'static>(
-    clock: &ManualClock,
-    work: impl Future<Output = T> + Send + 'static,
-) -> T {
-    let work = tokio::spawn(work);
-    while !work.is_finished() {
-        clock.advance(Duration::from_millis(5));
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
-    work.await.unwrap()
-}
-
-/// Lets `seconds` pass, a twentieth at a time, so that whoever waits for a moment can act on it.
-async fn pass(clock: &ManualClock, seconds: u64) {
-    for _ in 0..seconds * 20 {
-        clock.advance(Duration::from_millis(50));
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
-}
-
-/// Waits until `fact` is one; time stands still.
-async fn until(fact: impl Fn() -> bool) {
-    while !fact() {
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
-}
-
-fn acquiring(house: &House) -> impl Future<Output = Option<String>> + Send + 'static {
-    let service = Arc::clone(&house.service);
-    async move { service.acquire().await.unwrap().map(|token| token.token.secret().expose().to_owned()) }
-}
-
-fn refreshing(house: &House) -> impl Future<Output = Result<()>> + Send + 'static {
-    let service = Arc::clone(&house.service);
-    async move { service.refresh().await }
-}
-
-/// Holds the server's answers back until there is a permit.
-async fn hold(house: &House) {
-    house.server.gate.acquire().await.unwrap().forget();
-}
 
 #[tokio::test]
 async fn of_eight_processes_one_asks_and_the_others_adopt() {
@@ -117,7 +52,7 @@ async fn a_dead_holder_costs_at_most_its_lease() {
 #[tokio::test]
 async fn a_living_holder_renews_its_lease_for_as_long_as_it_asks() {
     let (shelf, clock) = (Shelf::new(), clock());
-    let house = configured(&json!({ "timeoutMs": 60_000 }), &shelf, &clock, [token("abc", 3600)]);
+    let house = beside_configured(&json!({ "timeoutMs": 60_000 }), &shelf, &clock, [token("abc", 3600)]);
     hold(&house).await;
     let caller = tokio::spawn(acquiring(&house));
     until(|| house.server.requests() == 1).await;
@@ -192,27 +127,35 @@ async fn who_waits_for_another_process_shares_its_failure() {
 async fn a_rejected_credential_cools_down_for_every_process_and_over_restarts() {
     let (shelf, clock) = (Shelf::new(), clock());
     let rejected = || refusal(401, "invalid_client");
-    let first =
-        configured(&json!({ "clientAuthentication": "client_secret_post" }), &shelf, &clock, [rejected()]);
+    let first = beside_configured(
+        &json!({ "clientAuthentication": "client_secret_post" }),
+        &shelf,
+        &clock,
+        [rejected()],
+    );
     let settings = json!({ "clientAuthentication": "client_secret_post" });
     assert_eq!(first.token().await, None);
     for _ in 0..3 {
-        let later = configured(&settings, &shelf, &clock, []);
+        let later = beside_configured(&settings, &shelf, &clock, []);
         assert_eq!(later.token().await, None);
         assert_eq!(later.heard(EventKind::RefreshFailed), 1);
     }
     clock.advance(Duration::from_secs(60));
-    let second = configured(&settings, &shelf, &clock, [rejected()]);
+    let second = beside_configured(&settings, &shelf, &clock, [rejected()]);
     assert_eq!(second.token().await, None);
     clock.advance(Duration::from_secs(61));
-    assert_eq!(configured(&settings, &shelf, &clock, []).token().await, None, "the second pause is longer");
+    assert_eq!(
+        beside_configured(&settings, &shelf, &clock, []).token().await,
+        None,
+        "the second pause is longer"
+    );
     let other = json!({ "clientAuthentication": "client_secret_post", "scope": "other" });
-    let other = configured(&other, &shelf, &clock, [refusal(401, "invalid_client")]);
+    let other = beside_configured(&other, &shelf, &clock, [refusal(401, "invalid_client")]);
     assert_eq!(other.token().await, None);
     assert_eq!(other.server.requests(), 1, "another configuration is tried at once");
-    let asked = configured(&settings, &shelf, &clock, [token("abc", 3600)]);
+    let asked = beside_configured(&settings, &shelf, &clock, [token("abc", 3600)]);
     asked.service.refresh().await.unwrap();
-    assert_eq!(configured(&settings, &shelf, &clock, []).token().await.as_deref(), Some("abc"));
+    assert_eq!(beside_configured(&settings, &shelf, &clock, []).token().await.as_deref(), Some("abc"));
 }
 
 #[tokio::test]
@@ -287,106 +230,6 @@ async fn the_store_does_not_say_where_the_credentials_go() {
 }
 
 #[tokio::test]
-async fn without_the_store_a_refresh_token_that_others_may_spend_is_kept_while_the_token_lives() {
-    let (shelf, clock) = (Shelf::new(), clock());
-    let house = beside(&shelf, &clock, [rotating("a1", "r1"), token("b1", 3600)]);
-    house.token().await;
-    shelf.breaks(&Call::ALL);
-    assert_eq!(house.service.refresh().await.unwrap_err().kind(), ErrorKind::Storage);
-    assert_eq!((house.at_once().as_deref(), house.server.requests()), (Some("a1"), 1));
-    clock.advance(Duration::from_secs(3600));
-    assert_eq!(house.token().await.as_deref(), Some("b1"), "then the credentials are used");
-    assert_eq!(house.server.asked(1), "grant_type=client_credentials");
-}
-
-#[tokio::test]
-async fn without_the_store_a_refresh_token_that_nobody_else_has_is_spent() {
-    let (shelf, clock) = (Shelf::new(), clock());
-    shelf.breaks(&Call::ALL);
-    let house = beside(&shelf, &clock, [rotating("a1", "r1"), rotating("a2", "r2")]);
-    assert_eq!(house.token().await.as_deref(), Some("a1"));
-    house.service.refresh().await.unwrap();
-    assert_eq!(house.server.asked(1), "grant_type=refresh_token&refresh_token=r1");
-}
-
-#[tokio::test]
-async fn whichever_call_of_the_store_fails_callers_get_tokens_and_it_heals() {
-    for call in Call::ALL {
-        let (shelf, clock) = (Shelf::new(), clock());
-        let house = beside(&shelf, &clock, [token("a1", 3600), token("a2", 3600), token("a3", 3600)]);
-        shelf.breaks(&[call]);
-        assert_eq!(house.token().await.as_deref(), Some("a1"), "{call:?}");
-        house.service.refresh().await.unwrap();
-        assert_eq!(house.at_once().as_deref(), Some("a2"), "{call:?}");
-        shelf.heals();
-        pass(&clock, 3).await;
-        assert!(house.service.status().storage.healthy, "{call:?}");
-        assert_eq!(beside(&shelf, &clock, []).token().await.as_deref(), Some("a2"), "{call:?}: it is stored");
-        house.service.refresh().await.unwrap();
-        assert_eq!(beside(&shelf, &clock, []).token().await.as_deref(), Some("a3"), "{call:?}");
-    }
-}
-
-#[tokio::test]
-async fn a_store_that_is_read_and_not_written_is_sick_until_what_it_lacks_is_stored() {
-    let (shelf, clock) = (Shelf::new(), clock());
-    let house = beside(&shelf, &clock, [token("a1", 3600), token("a2", 3600)]);
-    house.token().await;
-    shelf.breaks(&[Call::Save]);
-    house.service.refresh().await.unwrap();
-    for look in 0..4 {
-        assert!(!house.service.status().storage.healthy, "look {look}");
-        pass(&clock, 3).await;
-    }
-    shelf.heals();
-    pass(&clock, 3).await;
-    assert!(house.service.status().storage.healthy);
-    assert_eq!(beside(&shelf, &clock, []).token().await.as_deref(), Some("a2"));
-}
-
-#[tokio::test]
-async fn a_removal_that_failed_leaves_a_store_that_is_well_when_nothing_is_to_be_written() {
-    let (shelf, clock) = (Shelf::new(), clock());
-    let house = beside(&shelf, &clock, [token("a1", 3600)]);
-    house.token().await;
-    shelf.breaks(&[Call::Remove]);
-    assert_eq!(house.service.clear(false).await.unwrap_err().kind(), ErrorKind::Storage);
-    assert!(!house.service.status().storage.healthy);
-    pass(&clock, 3).await;
-    assert!(house.service.status().storage.healthy);
-}
-
-#[tokio::test]
-async fn a_store_that_hangs_delays_the_first_caller_once_and_no_other() {
-    let (shelf, clock) = (Shelf::new(), clock());
-    shelf.hangs();
-    let house = beside(&shelf, &clock, [token("a1", 60), token("a2", 60)]);
-    assert_eq!(house.token().await.as_deref(), Some("a1"));
-    assert!(!house.service.status().storage.healthy);
-    let began = std::time::Instant::now();
-    house.service.refresh().await.unwrap();
-    assert!(began.elapsed() < Duration::from_secs(4), "it is known to hang");
-    shelf.heals();
-    pass(&clock, 3).await;
-    until(|| house.service.status().storage.healthy).await;
-}
-
-#[tokio::test]
-async fn a_caller_waits_once_for_a_store_that_is_busy_and_not_at_every_step() {
-    let (shelf, clock) = (Shelf::new(), clock());
-    shelf.is_busy(Duration::from_secs(3));
-    let house = beside(&shelf, &clock, [token("a1", 3600)]);
-    let began = std::time::Instant::now();
-    assert_eq!(house.token().await.as_deref(), Some("a1"));
-    assert!(began.elapsed() < Duration::from_secs(6), "{:?}", began.elapsed());
-    shelf.heals();
-    until(|| !house.service.vault.has_late()).await;
-    pass(&clock, 6).await;
-    until(|| house.service.status().storage.healthy).await;
-    assert_eq!(beside(&shelf, &clock, []).token().await.as_deref(), Some("a1"), "it is stored");
-}
-
-#[tokio::test]
 async fn what_another_process_brings_after_a_clear_is_not_stored() {
     let (shelf, clock) = (Shelf::new(), clock());
     let (one, two) =
@@ -430,7 +273,7 @@ async fn in_ten_thousand_races_nothing_older_than_the_401_is_handed_out() {
     // Every answer is a later token; the server takes only the latest.
     let answers = (0..30_000).map(|n| token(&format!("{n}"), 3600));
     let settings = json!({ "rateLimit": { "attempts": 10_000, "perSeconds": 1 } });
-    let house = configured(&settings, &shelf, &clock, answers);
+    let house = beside_configured(&settings, &shelf, &clock, answers);
     house.token().await;
     for race in 0..10_000 {
         let rejected = house.service.acquire().await.unwrap().unwrap();

@@ -160,3 +160,72 @@ impl Store for Shelf {
         self.place.release(service, fence, note).await
     }
 }
+
+/// A process beside others.
+pub(super) fn beside(
+    shelf: &Arc<Shelf>,
+    clock: &Arc<ManualClock>,
+    answers: impl IntoIterator<Item = Answer>,
+) -> House {
+    beside_configured(&json!({}), shelf, clock, answers)
+}
+
+pub(super) fn beside_configured(
+    extra: &Value,
+    shelf: &Arc<Shelf>,
+    clock: &Arc<ManualClock>,
+    answers: impl IntoIterator<Item = Answer>,
+) -> House {
+    // A key of its own spares each test the slow derivation.
+    let mut config =
+        json!({ "encryptionKey": "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff" });
+    config.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
+    House::at(&config, answers, Arc::clone(clock), Some(Arc::clone(shelf) as Arc<dyn Store>))
+}
+
+pub(super) fn clock() -> Arc<ManualClock> {
+    Arc::new(ManualClock::new(Timestamp::from_second(1_800_000_000.0)))
+}
+
+/// Lets time pass until `work` is done, some milliseconds at a time.
+pub(super) async fn passing<T: Send + 'static>(
+    clock: &ManualClock,
+    work: impl Future<Output = T> + Send + 'static,
+) -> T {
+    let work = tokio::spawn(work);
+    while !work.is_finished() {
+        clock.advance(Duration::from_millis(5));
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    work.await.unwrap()
+}
+
+/// Lets `seconds` pass, a twentieth at a time, so that whoever waits for a moment can act on it.
+pub(super) async fn pass(clock: &ManualClock, seconds: u64) {
+    for _ in 0..seconds * 20 {
+        clock.advance(Duration::from_millis(50));
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+}
+
+/// Waits until `fact` is one; time stands still.
+pub(super) async fn until(fact: impl Fn() -> bool) {
+    while !fact() {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+}
+
+pub(super) fn acquiring(house: &House) -> impl Future<Output = Option<String>> + Send + 'static {
+    let service = Arc::clone(&house.service);
+    async move { service.acquire().await.unwrap().map(|token| token.token.secret().expose().to_owned()) }
+}
+
+pub(super) fn refreshing(house: &House) -> impl Future<Output = Result<()>> + Send + 'static {
+    let service = Arc::clone(&house.service);
+    async move { service.refresh().await }
+}
+
+/// Holds the server's answers back until there is a permit.
+pub(super) async fn hold(house: &House) {
+    house.server.gate.acquire().await.unwrap().forget();
+}

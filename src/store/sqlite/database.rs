@@ -8,11 +8,10 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
-use super::super::disk::{self, Identity};
+use super::super::disk::{self, Identity, Stamp};
 use super::damage;
 use super::fault::{Fault, PATIENCE};
 use super::schema;
-use crate::domain::Timestamp;
 use crate::error::{Error, ErrorKind, Result};
 
 /// Three hundred services that share a file hold one connection's descriptors, not three hundred's.
@@ -44,7 +43,7 @@ struct Open {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Seen {
     main: Identity,
-    written: Timestamp,
+    stamp: Stamp,
     shared: Option<Identity>,
 }
 
@@ -193,9 +192,9 @@ impl Database {
 
     fn look(&self) -> Result<Option<Seen>> {
         let Some(main) = disk::identity(&self.path)? else { return Ok(None) };
-        let written = disk::written(&self.path)?;
+        let stamp = disk::stamp(&self.path)?;
         let shared = disk::identity(&disk::beside(&self.path, "-shm"))?;
-        Ok(Some(Seen { main, written, shared }))
+        Ok(Some(Seen { main, stamp, shared }))
     }
 
     /// What was written since the last look was written by this connection.
@@ -204,7 +203,7 @@ impl Database {
             && let Ok(Some(now)) = self.look()
             && now.main == open.seen.main
         {
-            open.seen.written = now.written;
+            open.seen.stamp = now.stamp;
         }
     }
 

@@ -68,6 +68,21 @@ async fn a_database_damaged_under_a_running_process_is_set_aside_when_it_is_met(
 }
 
 #[tokio::test]
+async fn a_database_cut_without_a_new_time_is_noticed_as_well() {
+    for bytes in [0, 6000] {
+        let disk = Disk::new();
+        let running = open(&disk.path);
+        running.save(&service("a"), &some_record("one"), None, None).await.unwrap();
+        let file = fs::File::options().write(true).open(&disk.path).unwrap();
+        let time = file.metadata().unwrap().modified().unwrap();
+        file.set_len(bytes).unwrap();
+        file.set_modified(time).unwrap();
+        running.save(&service("a"), &some_record("two"), None, None).await.unwrap();
+        assert_eq!(token(&disk.path, "a").await.as_deref(), Some("two"), "{bytes}");
+    }
+}
+
+#[tokio::test]
 async fn an_empty_file_is_an_empty_database() {
     let disk = Disk::new();
     fs::write(&disk.path, "").unwrap();
