@@ -58,8 +58,9 @@ export async function startExample(folder, environment, { server = 'server', qui
   })
 }
 
-/** Starts a Node program and waits until a page of it answers. */
-export async function startServer(args, { cwd, origin, environment, page = '/sign-in', quiet = false }) {
+/** Starts a Node program and waits until a page of it answers; `again` starts it once more. */
+export async function startServer(args, options) {
+  const { cwd, origin, environment, page = '/sign-in', quiet = false } = options
   const child = spawn(process.execPath, args, {
     cwd,
     env: { ...plainEnvironment(), NEXT_TELEMETRY_DISABLED: '1', ...environment },
@@ -91,7 +92,7 @@ export async function startServer(args, { cwd, origin, environment, page = '/sig
     }
     await pause(100)
   }
-  return { origin, ended, stop, output: () => output }
+  return { origin, ended, stop, output: () => output, again: () => startServer(args, options) }
 }
 
 /** A server may have children of its own; `next dev` has. */
