@@ -406,7 +406,7 @@ export interface TokenServiceConfig {
    * When an `alert` is raised: after so many failures in a row (default 3), or when the store is sick. It is posted
    * to `webhookUrl`, if that is set, and so is the recovery: as JSON with a `text` that Slack and its like show, a card
    * for Teams, and `event`, `service`, `at`, `code` and `consecutiveFailures` for programs. Of the processes that share
-   * a file or an SQLite store, one posts. What is not taken is tried five times. The URL is kept as a secret.
+   * a file or an SQLite store, one posts a failing server; a sick store, which cannot pass that on, each. What is not taken is tried five times. The URL is kept as a secret.
    */
   alerts?: { afterFailures?: number; webhookUrl?: string }
   /**

@@ -85,6 +85,8 @@ pub struct Config {
     pub alert_webhook: Option<Secret>,
     /// Equal for equal configurations, as far as anything can tell; never printed.
     pub fingerprint: u64,
+    /// Equal for configurations that ask the same server for the same token; it holds no secret.
+    pub identity: String,
 }
 
 impl Config {

@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use reqwest::header::{HeaderName, HeaderValue};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use url::Url;
 
 use super::fields::{Faults, Fields};
@@ -44,10 +46,23 @@ impl Config {
         let mut fields = Fields::new(map, &faults);
         let mut config = read(&mut fields);
         config.fingerprint = hasher.finish();
+        config.identity = identity(&config);
         check_whole(&config, &faults);
         fields.finish();
         faults.into_result(config)
     }
+}
+
+/// A digest of whom the token is for, and for what.
+fn identity(config: &Config) -> String {
+    let place = config.endpoint.as_ref().map(Url::as_str);
+    let place = place.or(config.issuer.as_ref().map(|issuer| issuer.text.as_str()));
+    let Credentials { client_id, email, username, .. } = &config.credentials;
+    let grant = config.grant.map(|grant| format!("{grant:?}"));
+    let parts =
+        json!([place, grant, client_id, email, username, config.scope, config.audience, config.resource]);
+    let digest = ring::digest::digest(&ring::digest::SHA256, parts.to_string().as_bytes());
+    URL_SAFE_NO_PAD.encode(&digest.as_ref()[..15])
 }
 
 fn read(f: &mut Fields<'_>) -> Config {
@@ -118,6 +133,7 @@ fn read(f: &mut Fields<'_>) -> Config {
         base_url: f.url("baseUrl"),
         allowed_origins: origins(f),
         fingerprint: 0,
+        identity: String::new(),
     }
 }
 

@@ -67,6 +67,9 @@ impl Service {
             Ok(Some(turn)) => turn,
             Ok(None) => return Ok(()),
             Err(error) => {
+                if error.kind() == ErrorKind::Shutdown {
+                    return Err(error);
+                }
                 self.note_failure(&error, started);
                 // The rest of a cool-down that began in another process.
                 if let (ErrorKind::Credentials, Retry::After(wait)) = (error.kind(), error.retry()) {
@@ -299,6 +302,7 @@ impl Service {
             }
             held.generation = life.generation.next();
             life.hold(held);
+            life.succeed();
             life.counters.refreshes += 1;
             life.last_refresh_at = Some(now);
             life.note(entry(started, now, "refreshed", None));

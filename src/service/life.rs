@@ -251,6 +251,10 @@ impl Life {
         self.held = Some(held);
         self.expiry_announced = false;
         self.cleared = false;
+    }
+
+    /// A token that can be sent was had: what went wrong before is over.
+    pub(super) fn succeed(&mut self) {
         self.limits.succeeded();
         self.last_error = None;
         if self.told == Told::Elsewhere {

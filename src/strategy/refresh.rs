@@ -47,13 +47,4 @@ impl RefreshWay {
         draft.request.headers.extend(config.headers.iter().cloned());
         draft
     }
-
-    /// How, as the status names it.
-    pub fn format_name(&self) -> &'static str {
-        match self.format {
-            RefreshFormat::Form => "form",
-            RefreshFormat::Json => "json",
-            RefreshFormat::Bearer => "bearer",
-        }
-    }
 }
