@@ -284,8 +284,9 @@ export interface TokenServiceConfig {
    */
   authUrl?: string
   /**
-   * The issuer whose metadata names the token endpoint, instead of `authUrl` (OpenID Connect Discovery §4,
-   * RFC 8414 §3). `OAUTH_ISSUER`. Not in this version: `ERR_TOKEN_CONFIG`.
+   * The issuer whose metadata names the token endpoint, and the revocation endpoint, instead of `authUrl` (OpenID
+   * Connect Discovery §4, RFC 8414 §3). The metadata must name this very issuer, to the letter: a slash at the end
+   * makes a difference. It is asked for before the first token request, and then once a day. `OAUTH_ISSUER`.
    */
   issuer?: string
 

@@ -136,7 +136,11 @@ pub(super) fn check(config: &Config, faults: &Faults) {
         ),
         None => {}
     }
-    if certificate.1 && config.endpoint.as_ref().is_some_and(|url| url.scheme() != "https") {
-        faults.add("authUrl", "must begin with https://: clientCertificate is shown when TLS begins");
+    let places =
+        [("authUrl", config.endpoint.as_ref()), ("issuer", config.issuer.as_ref().map(|issuer| &issuer.url))];
+    for (field, url) in places {
+        if certificate.1 && url.is_some_and(|url| url.scheme() != "https") {
+            faults.add(field, "must begin with https://: clientCertificate is shown when TLS begins");
+        }
     }
 }

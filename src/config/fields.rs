@@ -175,6 +175,11 @@ impl<'f> Fields<'f> {
         })
     }
 
+    /// The text under `key` as it was written, which stays there.
+    pub(super) fn peek_text(&self, key: &str) -> Option<String> {
+        self.map.get(key)?.as_str().map(|text| text.trim().to_owned())
+    }
+
     /// The object under `key`, to be read in its turn.
     pub(super) fn object(&mut self, key: &'static str) -> Option<Fields<'f>> {
         let map = self.map(key)?;

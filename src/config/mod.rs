@@ -25,8 +25,10 @@ pub use read::SchedulerFields;
 pub struct Config {
     /// The name in the store.
     pub service: ServiceName,
-    /// Where the credentials go; none when there is only a manual token.
+    /// Where the credentials go; none when there is only a manual token, or an issuer that will say it.
     pub endpoint: Option<Url>,
+    /// Whose metadata says where the credentials go.
+    pub issuer: Option<Issuer>,
     /// Who asks.
     pub credentials: Credentials,
     /// How to ask, when it is said.
@@ -95,11 +97,28 @@ impl Config {
         Some(known.filter(stands_for_it).unwrap_or(usual))
     }
 
-    /// Whom the client's assertions are for, as RFC 7523 §3 has it: the token endpoint, unless it is said.
+    /// Whom the client's assertions are for: whoever is said, else the issuer, else the token endpoint (RFC 7523
+    /// §3).
     pub fn assertion_audience<'a>(&'a self, token_endpoint: &'a Url) -> &'a str {
         let said = self.credentials.private_key.as_ref().and_then(|key| key.audience.as_deref());
-        said.unwrap_or(token_endpoint.as_str())
+        let issuer = self.issuer.as_ref().map(|issuer| issuer.text.as_str());
+        said.or(issuer).unwrap_or(token_endpoint.as_str())
     }
+
+    /// Whether a credential may go there: over TLS, or to this machine and private addresses.
+    pub fn may_be_asked(&self, url: &Url) -> bool {
+        url.scheme() == "https"
+            || (url.scheme() == "http" && (self.allow_insecure_http || is_private_host(url)))
+    }
+}
+
+/// An issuer. Its name is compared to the letter (RFC 8414 §3.3), so the text is kept as it was given.
+#[derive(Clone, Debug)]
+pub struct Issuer {
+    /// As it was given.
+    pub text: String,
+    /// As an address.
+    pub url: Url,
 }
 
 /// The credentials that were given.

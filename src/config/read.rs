@@ -10,7 +10,7 @@ use url::Url;
 
 use super::fields::{Faults, Fields};
 use super::{
-    ClientAuthentication, Config, Credentials, Grant, LoginShape, OnFailure, Provided, RateLimit,
+    ClientAuthentication, Config, Credentials, Grant, Issuer, LoginShape, OnFailure, Provided, RateLimit,
     RefreshFormat, RefreshShape, RetryPolicy, Storage, client, is_private_host,
 };
 use crate::domain::{AccessToken, Policy, Scheme, Secret, ServiceName};
@@ -61,13 +61,12 @@ fn read(f: &mut Fields<'_>) -> Config {
         private_key: client::read_private_key(f),
         client_certificate: client::read_certificate(f),
     };
-    for key in ["issuer", "dpop"] {
-        f.unsupported(key);
-    }
+    f.unsupported("dpop");
     let (alert_after_failures, alert_webhook) = alerts(f, allow_insecure_http);
     Config {
         service: service_name(f),
         endpoint: endpoint(f, "authUrl", allow_insecure_http),
+        issuer: issuer(f, allow_insecure_http),
         credentials,
         grant: f.one_of(
             "grant",
@@ -145,11 +144,15 @@ fn check_whole(config: &Config, faults: &Faults) {
         }
         _ => {}
     }
-    if (has_client || has_login) && config.endpoint.is_none() {
+    if config.issuer.is_some() && config.endpoint.is_some() {
+        faults.add("issuer", "is beside authUrl: one of the two says where the credentials go");
+    }
+    let has_place = config.endpoint.is_some() || config.issuer.is_some();
+    if (has_client || has_login) && !has_place {
         faults.add("authUrl", "is missing: where are the credentials to be sent? (EXTERNAL_AUTH_URL)");
     }
     if !has_client && !has_login && config.manual_token.is_none() {
-        let field = if config.endpoint.is_some() { "clientId" } else { "authUrl" };
+        let field = if has_place { "clientId" } else { "authUrl" };
         faults.add(
             field,
             "is missing: set authUrl with clientId and clientSecret, or with email and password, or a token \
@@ -177,6 +180,16 @@ fn endpoint(f: &mut Fields<'_>, key: &'static str, allow_insecure_http: bool) ->
         );
     }
     Some(url)
+}
+
+/// An address without a query (RFC 8414 §2).
+fn issuer(f: &mut Fields<'_>, allow_insecure_http: bool) -> Option<Issuer> {
+    let text = f.peek_text("issuer");
+    let url = endpoint(f, "issuer", allow_insecure_http)?;
+    if url.query().is_some() {
+        f.fault("issuer", "must not hold a query (?…)");
+    }
+    Some(Issuer { text: text?, url })
 }
 
 /// `scope = scope-token *( SP scope-token )`, RFC 6749 §3.3.

@@ -5,11 +5,14 @@ mod assertion;
 mod expiry;
 mod fields;
 mod jwt;
+mod metadata;
 mod refusal;
 mod request;
 mod retry_after;
 
 pub use answer::{Granted, Reading, read};
 pub use assertion::client_assertion;
+pub use metadata::{Metadata, Unusable};
 pub use refusal::Refusal;
 pub use request::{Client, Draft, Form, Proof, bearer_refresh, json};
+pub use retry_after::read as retry_after;

@@ -159,7 +159,7 @@ mod tests {
     fn body(request: Request) -> String {
         match request.body {
             Body::Form(text) | Body::Json(text) => text.expose().to_owned(),
-            Body::Empty => String::new(),
+            Body::Absent | Body::Empty => String::new(),
         }
     }
 

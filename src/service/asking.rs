@@ -18,7 +18,12 @@ pub(super) struct Asking<'s> {
     pub(super) deadline: Timestamp,
 }
 
-impl Asking<'_> {
+impl<'s> Asking<'s> {
+    /// An attempt that may take as long as the configuration says.
+    pub(super) fn begin(service: &'s Service) -> Self {
+        Self { service, deadline: service.clock.now().plus(service.config.timeout) }
+    }
+
     /// What is left of the attempt's time; no more than the whole of it, wherever the clock was set to.
     pub(super) fn time_left(&self) -> Duration {
         self.service.clock.now().until(self.deadline).min(self.service.config.timeout)

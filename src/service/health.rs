@@ -23,6 +23,14 @@ impl Health {
         self.faults.iter().flatten().next()
     }
 
+    /// Notes how a deed ended. One that wrote has replaced whatever could not be read.
+    pub(super) fn note(&mut self, deed: Deed, fault: Option<Error>) {
+        self.change(|faults| match (deed, &fault) {
+            (Deed::Write, None) => *faults = Default::default(),
+            _ => faults[deed as usize] = fault,
+        });
+    }
+
     pub(super) fn change(&mut self, change: impl FnOnce(&mut [Option<Error>; 3])) {
         let was_sick = self.fault().is_some();
         change(&mut self.faults);

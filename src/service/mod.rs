@@ -4,6 +4,7 @@ mod asking;
 mod attempt;
 mod cells;
 mod client_key;
+mod discovery;
 mod events;
 mod flight;
 mod health;
@@ -34,6 +35,7 @@ use crate::store::Store;
 use crate::strategy::{self, Strategy};
 use crate::transport::Transport;
 
+use asking::Asking;
 use cells::Cells;
 use client_key::ClientKey;
 use life::{Boarding, Flight, Life, Why};
@@ -79,7 +81,7 @@ pub struct Snapshot {
 
 /// One service.
 pub struct Service {
-    config: Config,
+    config: Arc<Config>,
     clock: Arc<dyn Clock>,
     transport: Arc<dyn Transport>,
     listener: Arc<dyn Listener>,
@@ -100,7 +102,7 @@ impl Service {
         let vault = Arc::new(Vault::new(&config, client_key.clone(), parts.store)?);
         let service = Arc::new(Self {
             life: Mutex::new(Life::new(&config)),
-            config,
+            config: Arc::new(config),
             clock: parts.clock,
             transport: parts.transport,
             listener: parts.listener,
@@ -278,12 +280,15 @@ impl Service {
     }
 
     async fn revoke(&self, tokens: &TokenSet, strategy: Option<&Strategy>) -> Result<()> {
-        let Some(draft) = strategy::revocation(tokens, strategy, &self.config) else {
-            self.log(|log| log.say(Level::Warn, "the token was not revoked: no revocationUrl is configured"));
+        let asking = Asking::begin(self);
+        let config = self.informed(&asking).await?;
+        let Some(draft) = strategy::revocation(tokens, strategy, &config) else {
+            const UNKNOWN: &str = "the token was not revoked: no revocation endpoint is known";
+            self.log(|log| log.say(Level::Warn, UNKNOWN));
             return Ok(());
         };
         let place = draft.request.url.path().to_owned();
-        let answer = self.transport.send(self.signed(&draft).await?, self.config.timeout).await?;
+        let answer = self.transport.send(self.signed(&draft).await?, asking.time_left()).await?;
         if (200..300).contains(&answer.status) {
             return Ok(());
         }
@@ -381,7 +386,8 @@ impl Service {
     }
 
     fn warn_of_clear_text(&self) {
-        let urls = [self.config.endpoint.as_ref(), self.config.refresh.url.as_ref()];
+        let issuer = self.config.issuer.as_ref().map(|issuer| &issuer.url);
+        let urls = [self.config.endpoint.as_ref(), issuer, self.config.refresh.url.as_ref()];
         if let Some(url) = urls.into_iter().flatten().find(|url| url.scheme() == "http") {
             let host = url.host_str().unwrap_or_default();
             self.log(|log| {

@@ -214,12 +214,12 @@ impl Vault {
             let result = work.await;
             let fault = result.as_ref().err().cloned();
             // Also when it came too late for whoever asked: that it came says how the store is now.
-            locked(&health).change(|faults| faults[deed as usize] = fault);
+            locked(&health).note(deed, fault);
             result
         };
         let result = self.in_time(noted).await;
         if let Err(error) = &result {
-            self.health().change(|faults| faults[deed as usize] = Some(error.clone()));
+            self.health().note(deed, Some(error.clone()));
         }
         result
     }

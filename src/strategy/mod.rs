@@ -1,6 +1,7 @@
 //! How a token is had: one file a grant or login format, and the search that chooses among them.
 
 mod client_credentials;
+mod discovery;
 mod login_custom;
 mod login_json;
 mod password;
@@ -16,6 +17,7 @@ use url::Url;
 use crate::config::{ClientAuthentication, Config, Grant};
 use crate::oauth::{Client, Draft, Proof};
 
+pub use discovery::{informed, metadata_addresses};
 pub use refresh::RefreshWay;
 pub use revoke::revocation;
 pub use search::{Exchange, Obtained, Search};
@@ -73,9 +75,11 @@ pub struct Strategy {
 }
 
 impl Strategy {
-    /// Whether the configuration leads to this endpoint, in this format.
+    /// Whether the configuration leads to this endpoint, in this format. As long as the issuer was not asked the
+    /// endpoint is open.
     pub fn is_allowed(&self, config: &Config) -> bool {
-        formats(config).contains(&self.format) && endpoints(config).contains(&self.endpoint)
+        let is_open = config.issuer.is_some() && config.endpoint.is_none();
+        formats(config).contains(&self.format) && (is_open || endpoints(config).contains(&self.endpoint))
     }
 
     /// The form of the request, as the status names it.
@@ -142,6 +146,10 @@ fn formats(config: &Config) -> Vec<Format> {
 fn login_formats(config: &Config) -> Vec<Format> {
     if config.login.body.is_some() {
         return vec![Format::Custom];
+    }
+    // What an issuer publishes is a token endpoint, and no login of its own.
+    if config.issuer.is_some() {
+        return vec![Format::Password];
     }
     let email = config.credentials.email.is_some().then_some(Format::JsonEmail);
     email.into_iter().chain([Format::JsonUsername, Format::Password]).collect()

@@ -40,7 +40,7 @@ fn text(draft: &Draft) -> String {
     let basic = request.headers.iter().any(|(name, _)| name == "authorization");
     let body = match &request.body {
         Body::Form(text) | Body::Json(text) => text.expose().to_owned(),
-        Body::Empty => String::new(),
+        Body::Absent | Body::Empty => String::new(),
     };
     if basic { format!("[basic] {body}") } else { body }
 }

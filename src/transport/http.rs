@@ -6,12 +6,12 @@ use std::time::Duration;
 use async_trait::async_trait;
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderValue, LOCATION};
 use reqwest::redirect::Policy;
-use reqwest::{Certificate, Client, Identity};
+use reqwest::{Certificate, Client, Identity, Method};
 use tokio::sync::OnceCell;
 use url::Url;
 use zeroize::Zeroizing;
 
-use super::{Request, Response, Transport};
+use super::{Body, Request, Response, Transport};
 use crate::config::ClientCertificate;
 use crate::error::{Error, ErrorKind, Result, Retry};
 use crate::runtime;
@@ -64,7 +64,9 @@ impl HttpTransport {
     }
 
     async fn exchange(&self, request: &Request) -> Result<Response> {
-        let mut builder = self.client().await?.post(request.url.clone()).header(ACCEPT, "application/json");
+        let method = if matches!(request.body, Body::Absent) { Method::GET } else { Method::POST };
+        let client = self.client().await?;
+        let mut builder = client.request(method, request.url.clone()).header(ACCEPT, "application/json");
         for (name, value) in &request.headers {
             let mut value = HeaderValue::from_str(value.expose())
                 .map_err(|_| Error::new(ErrorKind::Internal, format!("the header {name} cannot be sent")))?;

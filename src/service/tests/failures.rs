@@ -59,7 +59,7 @@ async fn a_failing_server_is_asked_again_within_the_attempt() {
     });
     while !waiting.is_finished() {
         house.clock.advance(Duration::from_millis(1));
-        tokio::task::yield_now().await;
+        tokio::time::sleep(Duration::from_millis(1)).await;
     }
     assert!(waiting.await.unwrap());
     assert_eq!(house.server.requests(), 3);
@@ -76,11 +76,11 @@ async fn retry_after_is_waited_for_and_not_a_moment_less() {
     arrived.await;
     // The lease waits to be renewed, and the attempt for its next try.
     while house.clock.sleepers() < 2 {
-        tokio::task::yield_now().await;
+        tokio::time::sleep(Duration::from_millis(1)).await;
     }
     house.clock.advance(Duration::from_millis(1999));
     for _ in 0..100 {
-        tokio::task::yield_now().await;
+        tokio::time::sleep(Duration::from_millis(1)).await;
     }
     assert_eq!(house.server.requests(), 1);
     house.clock.advance(Duration::from_millis(1));
@@ -210,7 +210,7 @@ async fn a_refresh_that_is_asked_for_is_not_satisfied_by_a_look_under_way() {
     });
     // The look itself is kept in the service's life; the second is the one who waits.
     while announce.receiver_count() < 2 {
-        tokio::task::yield_now().await;
+        tokio::time::sleep(Duration::from_millis(1)).await;
     }
     house.service.life().flight = None;
     announce.send_replace(Some(Ok(())));

@@ -12,6 +12,7 @@ use tokio::sync::{Notify, Semaphore};
 use zeroize::Zeroizing;
 
 mod assertions;
+mod discovery;
 mod failures;
 mod life;
 mod replicas;
@@ -76,6 +77,7 @@ impl Transport for Server {
     async fn send(&self, request: Request, _: Duration) -> Result<Response> {
         let text = match &request.body {
             Body::Form(text) | Body::Json(text) => text.expose().to_owned(),
+            Body::Absent => format!("GET {}", request.url.path()),
             Body::Empty => String::new(),
         };
         if request.url.path() == "/hook" {
