@@ -1,5 +1,6 @@
 //! What there is once in a process, whichever copy of the JavaScript asks.
 
+use std::env;
 use std::sync::{Arc, LazyLock};
 
 use serde::Deserialize;
@@ -77,8 +78,9 @@ impl Host {
             .map_err(|_| Error::new(ErrorKind::Internal, "a request could not be read"))?;
         let config = Config::from_json(beginning.config)?;
         let name = config.service.clone();
-        let transport =
-            HttpTransport::new(config.ca.clone()).presenting(config.credentials.client_certificate.clone());
+        let transport = HttpTransport::new(config.ca.clone())
+            .trusting(env::var_os("NODE_EXTRA_CA_CERTS").filter(|path| !path.is_empty()).map(Into::into))
+            .presenting(config.credentials.client_certificate.clone());
         let mut reached = match (&config.storage, provider) {
             (Storage::Provided(kind), Some(provider)) => Some((*kind, provider)),
             _ => None,

@@ -117,7 +117,12 @@ impl Service {
         if service.has_credentials() {
             service.take_off(Why::Start)?;
             let transport = Arc::clone(&service.transport);
-            runtime::spawn(async move { transport.prepare().await })?;
+            let told = Arc::clone(&service);
+            runtime::spawn(async move {
+                if let Some(warning) = transport.prepare().await {
+                    told.log(|log| log.error(Level::Warn, "about the certificates", &warning));
+                }
+            })?;
             let tended = Arc::clone(&service);
             runtime::spawn(async move { tended.tend().await })?;
             if service.vault.is_shared() {

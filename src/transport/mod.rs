@@ -1,6 +1,7 @@
 //! Bytes over HTTP: what goes out, what comes back, and the one client that carries them.
 
 mod http;
+mod trust;
 
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use url::Url;
 use zeroize::Zeroizing;
 
 use crate::domain::Secret;
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 pub use http::HttpTransport;
 
@@ -88,6 +89,8 @@ pub trait Transport: Send + Sync {
     /// `Tls` and `Endpoint` (a redirect to another origin), which do not heal by themselves.
     async fn send(&self, request: Request, timeout: Duration) -> Result<Response>;
 
-    /// Gets ready ahead of the first request.
-    async fn prepare(&self) {}
+    /// Gets ready ahead of the first request; says what a person should know.
+    async fn prepare(&self) -> Option<Error> {
+        None
+    }
 }
