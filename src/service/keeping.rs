@@ -9,6 +9,7 @@ use super::life::{Held, Source};
 use crate::domain::{Timestamp, TokenSet};
 use crate::error::{ErrorKind, Result};
 use crate::log::Level;
+use crate::oauth::ProofKey;
 use crate::store::{Fence, Leasing, Record, Revision};
 use crate::strategy::Strategy;
 
@@ -46,6 +47,7 @@ impl Service {
             if !is_later && !is_needed {
                 return false;
             }
+            let Some(proof_key) = self.proof_key_of(&record) else { return false };
             let strategy: Option<Strategy> =
                 record.strategy.and_then(|value| serde_json::from_value(value).ok());
             // Whoever can write to the store shall not say where the credentials go.
@@ -57,7 +59,14 @@ impl Service {
                 lifetime,
             };
             let generation = life.generation.next();
-            life.hold(Held { tokens, generation, source: Source::Store, strategy, revision: Some(revision) });
+            life.hold(Held {
+                tokens,
+                generation,
+                source: Source::Store,
+                strategy,
+                proof_key,
+                revision: Some(revision),
+            });
             if is_usable {
                 life.counters.store_hits += 1;
                 life.note(entry(started, now, "adopted", None));
@@ -69,6 +78,17 @@ impl Service {
             self.announce_gain();
         }
         is_usable
+    }
+
+    /// The key that a stored token is bound to; none at all where the token is of no use for that.
+    fn proof_key_of(&self, record: &Record) -> Option<Option<ProofKey>> {
+        let stored = record.proof_key.as_ref().and_then(|key| ProofKey::from_secret(key).ok());
+        match (self.config.dpop, stored) {
+            (true, Some(key)) => Some(Some(key)),
+            // It was had before it was to be bound: a new one is asked for.
+            (true, None) => None,
+            (false, _) => (!record.scheme.is_dpop()).then_some(None),
+        }
     }
 
     async fn load(&self) -> Result<Option<(Record, Revision)>> {
@@ -102,6 +122,7 @@ impl Service {
             access_token: held.tokens.access_token.clone(),
             scheme: held.tokens.scheme.clone(),
             refresh_token: held.tokens.refresh_token.clone(),
+            proof_key: held.proof_key.as_ref().map(ProofKey::to_secret),
             issued_at: held.tokens.lifetime.issued_at(),
             expires_at: held.tokens.lifetime.expires_at(),
             last_used: now,
