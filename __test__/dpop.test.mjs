@@ -101,6 +101,7 @@ describe('fetch with dpop', () => {
     const stream = () => ({ method: 'PUT', body: new Blob(['a stream']).stream(), duplex: 'half' })
     assert.equal((await service.fetch(server.api, stream())).status, 401)
     assert.equal((await service.fetch(server.api, stream())).status, 200, 'the next one has the nonce')
+    assert.equal(service.status().counters.refreshes, 1, 'nothing was wrong with the token')
   })
 
   test('gets a new token, for the same key, when the old one is refused', async (t) => {

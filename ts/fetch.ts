@@ -53,6 +53,8 @@ export async function authorizedFetch(
 
   const [first, response] = await send(await unlessAborted(signal, source.credential(request)))
   if (response.status !== 401 || first.generation === null) return response
+  // It could not be sent again, or the server goes on asking: the token is not what is wrong.
+  if (first.headers.DPoP !== undefined && asksForNonce(response)) return response
 
   const later = source.rejected(first.generation)
   if (!isRepeatable) {

@@ -1,4 +1,4 @@
-//! Proofs of possession: DPoP, [RFC 9449](https://www.rfc-editor.org/rfc/rfc9449).
+//! Proofs of possession: `DPoP`, [RFC 9449](https://www.rfc-editor.org/rfc/rfc9449).
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};

@@ -47,7 +47,12 @@ impl Service {
             if !is_later && !is_needed {
                 return false;
             }
-            let Some(proof_key) = self.proof_key_of(&record) else { return false };
+            let stored_key = record.proof_key.filter(|_| self.config.dpop);
+            let proof_key = stored_key.and_then(|key| ProofKey::from_secret(&key).ok());
+            // One had before it was to be bound, or bound where nothing is proven: a new one is asked for.
+            if proof_key.is_none() && (self.config.dpop || record.scheme.is_dpop()) {
+                return false;
+            }
             let strategy: Option<Strategy> =
                 record.strategy.and_then(|value| serde_json::from_value(value).ok());
             // Whoever can write to the store shall not say where the credentials go.
@@ -78,17 +83,6 @@ impl Service {
             self.announce_gain();
         }
         is_usable
-    }
-
-    /// The key that a stored token is bound to; none at all where the token is of no use for that.
-    fn proof_key_of(&self, record: &Record) -> Option<Option<ProofKey>> {
-        let stored = record.proof_key.as_ref().and_then(|key| ProofKey::from_secret(key).ok());
-        match (self.config.dpop, stored) {
-            (true, Some(key)) => Some(Some(key)),
-            // It was had before it was to be bound: a new one is asked for.
-            (true, None) => None,
-            (false, _) => (!record.scheme.is_dpop()).then_some(None),
-        }
     }
 
     async fn load(&self) -> Result<Option<(Record, Revision)>> {
