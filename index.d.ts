@@ -181,7 +181,8 @@ export class TokenService {
    * @param request The request that the header is for; needed with `dpop`, and not read without. `method` counts
    * as `fetch` sends it, `url` is absolute.
    * @throws {TokenError} (by rejecting) `ERR_TOKEN_SHUTDOWN`; with `dpop` `ERR_TOKEN_CONFIG` with `field`
-   * `request`, `request.method` or `request.url` when that is missing or none; with `onFailure: 'throw'` whatever kept the
+   * `request`, `request.method` or `request.url` when that is missing or none; with `onFailure: 'throw'`
+   * whatever kept the
    * token from being had.
    *
    * @example

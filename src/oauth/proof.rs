@@ -133,10 +133,15 @@ pub fn asks_for_nonce(response: &Response) -> bool {
         && fresh_nonce(response).is_some()
 }
 
-/// Whether what was signed by the local clock may have been refused for its date.
-pub fn may_refuse_the_date(response: &Response) -> bool {
+/// Whether an assertion or a proof may have been refused for its date. A secret has none: whatever else is refused
+/// is not sent again.
+pub fn may_refuse_the_date(response: &Response, is_asserted: bool, is_proven: bool) -> bool {
     matches!(response.status, 400 | 401)
-        && matches!(error_of(response).as_deref(), Some("invalid_client" | "invalid_dpop_proof"))
+        && match error_of(response).as_deref() {
+            Some("invalid_client") => is_asserted,
+            Some("invalid_dpop_proof") => is_proven,
+            _ => false,
+        }
 }
 
 fn error_of(response: &Response) -> Option<String> {

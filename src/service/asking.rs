@@ -39,10 +39,12 @@ impl Exchange for Asking<'_> {
     async fn exchange(&self, draft: Draft) -> Result<Granted, Refusal> {
         let service = self.service;
         let mut response = self.send(&draft).await?;
+        let (is_asserted, is_proven) = (draft.asserted_to.is_some(), self.proof_key.is_some());
         // Neither is a refusal of what was asked for: the server only says what to sign.
-        let asks_for_nonce = self.proof_key.is_some() && oauth::asks_for_nonce(&response.answer);
-        let is_dated_wrong = response.has_set_clock && oauth::may_refuse_the_date(&response.answer);
-        if asks_for_nonce || (is_dated_wrong && self.signs(&draft)) {
+        if (is_proven && oauth::asks_for_nonce(&response.answer))
+            || (response.has_set_clock
+                && oauth::may_refuse_the_date(&response.answer, is_asserted, is_proven))
+        {
             response = self.send(&draft).await?;
         }
         let reading = Reading {
@@ -90,10 +92,6 @@ impl Asking<'_> {
         }
         let has_set_clock = service.signing.hear_clock(&answer, service.clock.now());
         Ok(Heard { answer, has_set_clock })
-    }
-
-    fn signs(&self, draft: &Draft) -> bool {
-        self.proof_key.is_some() || draft.asserted_to.is_some()
     }
 }
 

@@ -208,8 +208,9 @@ async fn what_is_signed_goes_by_the_servers_clock_from_its_first_answer_on() {
 }
 
 #[tokio::test]
-async fn a_client_whose_right_clock_does_not_help_is_refused_as_before() {
-    let refused = refusal(401, "invalid_client");
+async fn a_secret_that_is_refused_is_not_sent_again_whatever_the_clock_shows() {
+    let date = vec![("date", "Fri, 15 Jan 2027 09:00:00 GMT".to_owned())];
+    let refused = Answer::Headed(401, json!({ "error": "invalid_client" }), date);
     let config = json!({ "dpop": true, "clientAuthentication": "client_secret_post", "onFailure": "throw" });
     let house = House::with(&config, [refused]);
     assert_eq!(house.service.acquire().await.unwrap_err().kind(), ErrorKind::Credentials);
