@@ -201,7 +201,7 @@ impl SealedStore {
     }
 }
 
-/// What worked, with the proof key beside it: stores keep the two as one text that says nothing to them.
+/// What worked, an object, with the proof key beside it: stores keep the two as one text that says nothing to them.
 fn joined(strategy: Option<Value>, proof_key: Option<Secret>) -> Option<Value> {
     let Some(proof_key) = proof_key else { return strategy };
     let mut members = match strategy {

@@ -134,7 +134,10 @@ async fn an_assertion_that_was_refused_by_a_clock_that_is_an_hour_ahead_is_made_
     };
     let house = key_house(&json!(PEM), &json!({}), [refused(), token("one", 3600)]);
     assert_eq!(house.token().await.as_deref(), Some("one"));
-    assert_eq!((&claims(&house, 0)["iat"], &claims(&house, 1)["iat"]), (&json!(1_800_000_000), &json!(1_800_003_600)));
+    assert_eq!(
+        (&claims(&house, 0)["iat"], &claims(&house, 1)["iat"]),
+        (&json!(1_800_000_000), &json!(1_800_003_600))
+    );
 
     let house = key_house(&json!(PEM), &json!({ "onFailure": "throw" }), [refused(), refused()]);
     assert_eq!(house.service.acquire().await.unwrap_err().kind(), ErrorKind::Credentials);
