@@ -23,7 +23,8 @@ const DEFAULT_FILE: &str = "./data/token-cache.json";
 const DEFAULT_DATABASE: &str = "./data/token-cache.db";
 
 /// Headers that evertoken writes itself; another value would make another request of it.
-const OWN_HEADERS: [&str; 8] = [
+const OWN_HEADERS: [&str; 9] = [
+    "dpop",
     "authorization",
     "content-type",
     "content-length",
@@ -76,7 +77,6 @@ fn read(f: &mut Fields<'_>) -> Config {
         private_key: client::read_private_key(f),
         client_certificate: client::read_certificate(f),
     };
-    f.unsupported("dpop");
     let (alert_after_failures, alert_webhook) = alerts(f, allow_insecure_http);
     Config {
         service: service_name(f),
@@ -96,6 +96,7 @@ fn read(f: &mut Fields<'_>) -> Config {
         resource: f.texts("resource"),
         client_authentication: f
             .one_of("clientAuthentication", &ClientAuthentication::ALL.map(|method| (method.name(), method))),
+        dpop: f.flag("dpop").unwrap_or(false),
         manual_token: manual_token(f),
         login: login(f),
         refresh: RefreshShape {
@@ -151,6 +152,9 @@ fn check_whole(config: &Config, faults: &Faults) {
         );
     }
     client::check(config, faults);
+    if config.dpop && config.scheme.is_some() {
+        faults.add("scheme", "is beside dpop, which has a word of its own");
+    }
     match config.grant {
         Some(Grant::ClientCredentials) if !has_client => {
             faults.add("grant", "is client_credentials, which needs clientId and clientSecret, privateKey or clientCertificate");

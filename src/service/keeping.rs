@@ -11,6 +11,7 @@ use super::life::{Held, Source};
 use crate::domain::{Timestamp, TokenSet};
 use crate::error::{ErrorKind, Result};
 use crate::log::Level;
+use crate::oauth::ProofKey;
 use crate::store::{Fence, Leasing, Record, Revision};
 use crate::strategy::Strategy;
 
@@ -58,6 +59,12 @@ impl Service {
             if !is_later && !is_needed {
                 return false;
             }
+            let stored_key = record.proof_key.filter(|_| self.config.dpop);
+            let proof_key = stored_key.and_then(|key| ProofKey::from_secret(&key).ok());
+            // One had before it was to be bound, or bound where nothing is proven: a new one is asked for.
+            if proof_key.is_none() && (self.config.dpop || record.scheme.is_dpop()) {
+                return false;
+            }
             let strategy: Option<Strategy> =
                 record.strategy.and_then(|value| serde_json::from_value(value).ok());
             // Whoever can write to the store shall not say where the credentials go.
@@ -69,7 +76,14 @@ impl Service {
                 lifetime,
             };
             let generation = life.generation.next();
-            life.hold(Held { tokens, generation, source: Source::Store, strategy, revision: Some(revision) });
+            life.hold(Held {
+                tokens,
+                generation,
+                source: Source::Store,
+                strategy,
+                proof_key,
+                revision: Some(revision),
+            });
             if is_usable {
                 life.succeed();
                 life.counters.store_hits += 1;
@@ -122,6 +136,7 @@ impl Service {
             access_token: held.tokens.access_token.clone(),
             scheme: held.tokens.scheme.clone(),
             refresh_token: held.tokens.refresh_token.clone(),
+            proof_key: held.proof_key.as_ref().map(ProofKey::to_secret),
             issued_at: held.tokens.lifetime.issued_at(),
             expires_at: held.tokens.lifetime.expires_at(),
             last_used: now,
