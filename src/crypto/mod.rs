@@ -8,6 +8,8 @@
 
 mod context;
 mod envelope;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod key;
 mod passphrase;
 mod ring;

@@ -3,6 +3,8 @@
 mod answer;
 mod expiry;
 mod fields;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod jwt;
 mod refusal;
 mod request;
