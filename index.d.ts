@@ -113,6 +113,7 @@ export function stopTokenScheduler(): SchedulerStatus
  * | `OAUTH_ISSUER` | `issuer` |
  * | `EXTERNAL_API_EMAIL`, `EXTERNAL_API_USERNAME`, `EXTERNAL_API_PASSWORD` | `email`, `username`, `password` |
  * | `OAUTH_CLIENT_ID`, `OAUTH_CLIENT_SECRET` | `clientId`, `clientSecret` |
+ * | `OAUTH_PRIVATE_KEY` | `privateKey`: PEM (line ends may be written as `\n`), or the path of a PEM file |
  * | `OAUTH_SCOPE`, `OAUTH_AUDIENCE` | `scope`, `audience` |
  * | `EXTERNAL_API_TOKEN` | `token` |
  * | `TOKEN_ENCRYPTION_KEY` | `encryptionKey`; several keys are separated by commas |
@@ -125,6 +126,8 @@ export function stopTokenScheduler(): SchedulerStatus
  * - With `authUrl` in code `OAUTH_ISSUER` is not read, nor `EXTERNAL_AUTH_URL` with `issuer` in code.
  * - With `email` in code `EXTERNAL_API_USERNAME` is not read, nor `EXTERNAL_API_EMAIL` with `username` in
  * code.
+ * - With `clientSecret`, `privateKey` or `clientCertificate` in code `OAUTH_CLIENT_SECRET` and
+ *   `OAUTH_PRIVATE_KEY` are not read.
  * - A whole credential in code stands alone unless `grant` is in code too: with `clientId` and a client
  *   credential (`clientSecret`, `privateKey` or `clientCertificate`) the user's login of the environment is not
  *   read, and with `email` or `username` and `password` the client of the environment is not read. A password
@@ -281,8 +284,9 @@ export interface TokenServiceConfig {
    */
   authUrl?: string
   /**
-   * The issuer whose metadata names the token endpoint, instead of `authUrl` (OpenID Connect Discovery §4,
-   * RFC 8414 §3). `OAUTH_ISSUER`. Not in this version: `ERR_TOKEN_CONFIG`.
+   * The issuer whose metadata names the token endpoint, and the revocation endpoint, instead of `authUrl` (OpenID
+   * Connect Discovery §4, RFC 8414 §3). The metadata must name this very issuer, to the letter: a slash at the end
+   * makes a difference. It is asked for before the first token request, and then once a day. `OAUTH_ISSUER`.
    */
   issuer?: string
 
@@ -312,13 +316,31 @@ export interface TokenServiceConfig {
   /** `resource`, RFC 8707 §2. */
   resource?: string | string[]
   /**
-   * How the client proves itself, by the names of RFC 7591 §2. Default: basic, and post where basic is
-   * refused. `private_key_jwt` and `tls_client_auth` are not in this version: `ERR_TOKEN_CONFIG`.
+   * How the client proves itself, by the names of RFC 7591 §2. Default: what its credential is for. With
+   * `clientSecret` that is basic, and post where basic is refused; with `privateKey` `private_key_jwt`; with
+   * `clientCertificate` alone `tls_client_auth`. Needed beside both `clientSecret` and `privateKey`.
    */
   clientAuthentication?: 'client_secret_basic' | 'client_secret_post' | 'private_key_jwt' | 'tls_client_auth'
-  /** The client's key, RFC 7523 §2.2, as PEM. Not in this version: `ERR_TOKEN_CONFIG`. */
-  privateKey?: string | { pem?: string; path?: string; kid?: string; alg?: string }
-  /** The client's certificate and key, RFC 8705 §2, as PEM. Not in this version: `ERR_TOKEN_CONFIG`. */
+  /**
+   * The client's private key: PEM, the path of a PEM file, or {@link PrivateKeyOptions}. With it the client
+   * sends, instead of a secret, a signed assertion that is new for each request and good for 60 seconds:
+   * `private_key_jwt`, RFC 7523 §2.2. `OAUTH_PRIVATE_KEY`.
+   *
+   * @example
+   * ```ts
+   * initializeTokenService({
+   *   authUrl: 'https://login.example.com/oauth/token',
+   *   clientId: 'reports',
+   *   privateKey: { path: '/run/secrets/reports.pem', kid: 'reports-2026' },
+   * })
+   * ```
+   */
+  privateKey?: string | PrivateKeyOptions
+  /**
+   * The client's certificate (with those that it hangs on, if the server wants them) and its private key, as
+   * PEM: `tls_client_auth`, RFC 8705 §2. It is shown to every token endpoint that asks for one when TLS begins,
+   * also beside a `clientSecret` or `privateKey`. `authUrl` must begin with `https://`.
+   */
   clientCertificate?: { cert: string; key: string }
   /** Binds the token to a key, RFC 9449. Not in this version: `ERR_TOKEN_CONFIG`. */
   dpop?: boolean
@@ -393,6 +415,29 @@ export interface TokenServiceConfig {
    * is `warn` for stderr and `debug` for a logger, which has a level of its own.
    */
   logger?: Logger
+}
+
+/**
+ * The key by which a client signs its assertions, and what is in them. Either `pem` or `path` is needed.
+ *
+ * The key is RSA (2048 to 4096 bits), P-256 or Ed25519, not encrypted, as PKCS#8 (`BEGIN PRIVATE KEY`), PKCS#1
+ * (`BEGIN RSA PRIVATE KEY`) or SEC1 (`BEGIN EC PRIVATE KEY`). One that cannot sign is an `ERR_TOKEN_CONFIG`
+ * that names the field.
+ */
+export interface PrivateKeyOptions {
+  /** The key as PEM text. */
+  pem?: string
+  /**
+   * The path of a PEM file. It is read in the background when the key is first needed, so that what is wrong
+   * with it is told by the call that waits for a token: `ERR_TOKEN_CONFIG` with `field: 'privateKey.path'`.
+   */
+  path?: string
+  /** `kid` of the assertions, where the server knows the key by a name. */
+  kid?: string
+  /** `RS256`, `PS256`, `ES256` or `EdDSA`. Default: `RS256` for an RSA key, else what fits the key. */
+  alg?: string
+  /** `aud` of the assertions, RFC 7523 §3. Default: the token endpoint's URL. */
+  audience?: string
 }
 
 /** How a login endpoint wants to be asked and read. */

@@ -9,6 +9,7 @@ import { after, before, describe, it } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import { buildAgain, installExample, startExample, startServer } from '../scripts/demo/example.mjs'
 import { freePort } from '../scripts/demo/listen.mjs'
+import { assertAccessible, keepPictures } from './support/axe.mjs'
 import { noBrowser, openPage, startBrowser } from './support/browser.mjs'
 import { startTokenServer } from './support/token-server.mjs'
 
@@ -71,6 +72,9 @@ describe('the example in Next.js', { skip: noBrowser }, () => {
           return Number(minutes) * 60 + Number(seconds) < before - 1
         }, first)
 
+        await assertAccessible(page)
+        await keepPictures(page, `dashboard-${bundler}`)
+
         const requests = tokens.tokenRequests.length
         await monitor.getByRole('button', { name: 'Refresh now' }).click()
         await monitor.getByText(/^Refreshed at/).waitFor()
@@ -92,6 +96,9 @@ describe('the example in Next.js', { skip: noBrowser }, () => {
         await page.getByText('The endpoint cannot be reached.').waitFor()
         assert.equal(await page.locator('.evertoken-badge').textContent(), 'Valid')
         assert.ok((await secondsLeft(page)) > 0)
+        app = await app.again()
+        await page.getByText('The endpoint cannot be reached.').waitFor({ state: 'detached' })
+        await page.locator('.evertoken-badge', { hasText: 'Valid' }).waitFor()
         await page.context().close()
       })
     })

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { generateKeyPairSync } from 'node:crypto'
 import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
@@ -64,6 +65,10 @@ describe('a wrong value is refused at once, by the name of its field', () => {
     [`login.body${'.in'.repeat(62)}`]: { login: { body: nested(80) } },
     authUrl: { authUrl: new URL('https://login.example.com') },
     'privateKey.pem': { privateKey: { pem: Buffer.from('key') } },
+    privateKey: { privateKey: '-----BEGIN PRIVATE KEY-----' },
+    'privateKey.alg': { privateKey: { path: './key.pem', alg: 'HS256' } },
+    'clientCertificate.key': { clientCertificate: { cert: '-----BEGIN CERTIFICATE-----' } },
+    clientAuthentication: { clientAuthentication: 'private_key_jwt' },
     encryptionKey: { encryptionKey: new Map() },
     timeoutMs: { timeoutMs: Infinity },
     refreshBufferSeconds: { refreshBufferSeconds: NaN },
@@ -163,6 +168,7 @@ describe('the environment', () => {
       EXTERNAL_API_PASSWORD: ' p ',
       OAUTH_CLIENT_ID: 'id',
       OAUTH_CLIENT_SECRET: 'secret',
+      OAUTH_PRIVATE_KEY: '/run/secrets/key.pem',
       OAUTH_SCOPE: 'read write',
       OAUTH_AUDIENCE: 'api',
       EXTERNAL_API_TOKEN: 'by-hand',
@@ -178,6 +184,7 @@ describe('the environment', () => {
       password: ' p ',
       clientId: 'id',
       clientSecret: 'secret',
+      privateKey: '/run/secrets/key.pem',
       scope: 'read write',
       audience: 'api',
       token: 'by-hand',
@@ -280,6 +287,25 @@ describe('code and environment together', () => {
     const { basic, body } = await requestOf(t, login, config)
     assert.equal(basic, 'code-client:code-secret')
     assert.equal(body, 'grant_type=client_credentials')
+  })
+
+  test("a key in code keeps the environment's secret at home", async (t) => {
+    const { privateKey } = generateKeyPairSync('ed25519', {
+      privateKeyEncoding: { type: 'pkcs8', format: 'pem' },
+      publicKeyEncoding: { type: 'spki', format: 'pem' },
+    })
+    const { basic, body } = await requestOf(t, client, { authUrl: server.authUrl, privateKey })
+    assert.equal(basic, undefined)
+    const form = new URLSearchParams(body)
+    assert.equal(form.get('client_id'), 'env-client')
+    assert.equal(form.get('client_assertion_type'), 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer')
+    assert.ok(!body.includes('env-secret'))
+  })
+
+  test("a secret in code keeps the environment's key at home", async (t) => {
+    const env = { OAUTH_CLIENT_ID: 'env-client', OAUTH_PRIVATE_KEY: '/nowhere/key.pem' }
+    const { basic } = await requestOf(t, env, { authUrl: server.authUrl, clientSecret: 'code-secret' })
+    assert.equal(basic, 'env-client:code-secret')
   })
 
   test("a whole login in code keeps the environment's client at home", async (t) => {

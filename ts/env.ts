@@ -9,6 +9,7 @@ const variables = {
   password: 'EXTERNAL_API_PASSWORD',
   clientId: 'OAUTH_CLIENT_ID',
   clientSecret: 'OAUTH_CLIENT_SECRET',
+  privateKey: 'OAUTH_PRIVATE_KEY',
   scope: 'OAUTH_SCOPE',
   audience: 'OAUTH_AUDIENCE',
   token: 'EXTERNAL_API_TOKEN',
@@ -53,13 +54,13 @@ export function withEnvironment(code: Fields, env: TokenServiceConfig): Record<s
 
   if (says('authUrl', 'issuer')) leaveOut('authUrl', 'issuer')
   if (says('email', 'username')) leaveOut('email', 'username')
-  const isClient = says('clientId') && says('clientSecret', 'privateKey', 'clientCertificate')
+  const saysProof = says('clientSecret', 'privateKey', 'clientCertificate')
+  if (saysProof) leaveOut('clientSecret', 'privateKey')
+  const isClient = says('clientId') && saysProof
   const isLogin = says('email', 'username') && says('password')
   if (!says('grant')) {
     if (isClient && !says('email', 'username', 'password')) leaveOut('email', 'username', 'password')
-    if (isLogin && !says('clientId', 'clientSecret', 'privateKey', 'clientCertificate')) {
-      leaveOut('clientId', 'clientSecret')
-    }
+    if (isLogin && !says('clientId') && !saysProof) leaveOut('clientId', 'clientSecret', 'privateKey')
   }
   const given = Object.entries(code).filter(([, value]) => value !== undefined)
   return { ...kept, ...Object.fromEntries(given) }

@@ -58,8 +58,9 @@ export async function startExample(folder, environment, { server = 'server', qui
   })
 }
 
-/** Starts a Node program and waits until its origin answers. */
-export async function startServer(args, { cwd, origin, environment, quiet = false }) {
+/** Starts a Node program and waits until a page of it answers; `again` starts it once more. */
+export async function startServer(args, options) {
+  const { cwd, origin, environment, page = '/sign-in', quiet = false } = options
   const child = spawn(process.execPath, args, {
     cwd,
     env: { ...plainEnvironment(), NEXT_TELEMETRY_DISABLED: '1', ...environment },
@@ -84,14 +85,14 @@ export async function startServer(args, { cwd, origin, environment, quiet = fals
     await ended
   }
   const patience = AbortSignal.timeout(60_000)
-  while (!(await answers(origin))) {
+  while (!(await answers(origin + page))) {
     if (hasEnded || patience.aborted) {
       await stop()
       throw new Error(`the example did not start\n${output}`)
     }
     await pause(100)
   }
-  return { origin, ended, stop, output: () => output }
+  return { origin, ended, stop, output: () => output, again: () => startServer(args, options) }
 }
 
 /** A server may have children of its own; `next dev` has. */
@@ -104,8 +105,8 @@ function endGroup(child) {
   }
 }
 
-async function answers(origin) {
-  return fetch(`${origin}/sign-in`, { signal: AbortSignal.timeout(30_000) }).then((response) => response.ok, () => false)
+async function answers(url) {
+  return fetch(url, { signal: AbortSignal.timeout(30_000) }).then((response) => response.ok, () => false)
 }
 
 /** This process's variables without those that would configure the example, or change Node under it. */

@@ -1,5 +1,6 @@
 //! What there is once in a process, whichever copy of the JavaScript asks.
 
+use std::env;
 use std::sync::{Arc, LazyLock};
 
 use serde::Deserialize;
@@ -76,7 +77,10 @@ impl Host {
         let beginning: Beginning = serde_json::from_value(parse(request)?)
             .map_err(|_| Error::new(ErrorKind::Internal, "a request could not be read"))?;
         let config = Config::from_json(beginning.config)?;
-        let (name, ca) = (config.service.clone(), config.ca.clone());
+        let name = config.service.clone();
+        let transport = HttpTransport::new(config.ca.clone())
+            .trusting(env::var_os("NODE_EXTRA_CA_CERTS").filter(|path| !path.is_empty()).map(Into::into))
+            .presenting(config.credentials.client_certificate.clone());
         let mut reached = match (&config.storage, provider) {
             (Storage::Provided(kind), Some(provider)) => Some((*kind, provider)),
             _ => None,
@@ -84,7 +88,7 @@ impl Host {
         self.registry.initialize(config, |id, pulse: watch::Sender<u64>| {
             Ok(Parts {
                 clock: Arc::clone(&self.clock),
-                transport: Arc::new(HttpTransport::new(ca)),
+                transport: Arc::new(transport),
                 listener: Arc::new(Announcer { id }),
                 log: beginning.log.log(name, id)?,
                 store: reached.take().map(|(kind, provider)| self.providers.store(id, kind, provider)),

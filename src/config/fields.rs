@@ -40,6 +40,12 @@ pub(super) struct Fields<'f> {
     faults: &'f Faults,
 }
 
+/// A field that is written in short or in full.
+pub(super) enum TextOr<'f> {
+    Text(String),
+    Object(Fields<'f>),
+}
+
 impl<'f> Fields<'f> {
     pub(super) fn new(map: Map<String, Value>, faults: &'f Faults) -> Self {
         Self { path: String::new(), map, known: Vec::new(), faults }
@@ -169,10 +175,23 @@ impl<'f> Fields<'f> {
         })
     }
 
+    /// The text under `key` as it was written, which stays there.
+    pub(super) fn peek_text(&self, key: &str) -> Option<String> {
+        self.map.get(key)?.as_str().map(|text| text.trim().to_owned())
+    }
+
     /// The object under `key`, to be read in its turn.
     pub(super) fn object(&mut self, key: &'static str) -> Option<Fields<'f>> {
         let map = self.map(key)?;
         Some(Fields { path: self.path(key), map, known: Vec::new(), faults: self.faults })
+    }
+
+    /// The text or the object under `key`.
+    pub(super) fn text_or_object(&mut self, key: &'static str) -> Option<TextOr<'f>> {
+        if self.map.get(key).is_some_and(Value::is_object) {
+            return self.object(key).map(TextOr::Object);
+        }
+        self.text(key).map(TextOr::Text)
     }
 
     /// Notes that a field which this version does not know how to honour is set.

@@ -1,7 +1,9 @@
 //! A whole, checked configuration: what is wrong with it is said at once, with the field's name.
 
+mod client;
 mod fields;
 mod network;
+mod private_key;
 mod read;
 #[cfg(test)]
 mod tests;
@@ -15,6 +17,7 @@ use url::Url;
 use crate::domain::{AccessToken, Policy, Scheme, Secret, ServiceName};
 
 pub use network::is_private_host;
+pub use private_key::{KeyFault, KeySource, PrivateKey, SigningKey};
 pub use read::SchedulerFields;
 
 /// Everything a service needs to know, from `TokenServiceConfig`.
@@ -22,8 +25,10 @@ pub use read::SchedulerFields;
 pub struct Config {
     /// The name in the store.
     pub service: ServiceName,
-    /// Where the credentials go; none when there is only a manual token.
+    /// Where the credentials go; none when there is only a manual token, or an issuer that will say it.
     pub endpoint: Option<Url>,
+    /// Whose metadata says where the credentials go.
+    pub issuer: Option<Issuer>,
     /// Who asks.
     pub credentials: Credentials,
     /// How to ask, when it is said.
@@ -82,6 +87,40 @@ pub struct Config {
     pub fingerprint: u64,
 }
 
+impl Config {
+    /// How the client proves itself, `known` being what worked before: only the two ways to send a secret may
+    /// stand for each other, and only where the configuration names none.
+    pub fn client_method(&self, known: Option<ClientAuthentication>) -> Option<ClientAuthentication> {
+        let usual = self.client_authentication.or(self.credentials.client_method())?;
+        let stands_for_it =
+            |known: &_| self.client_authentication.is_none() && usual.other().as_ref() == Some(known);
+        Some(known.filter(stands_for_it).unwrap_or(usual))
+    }
+
+    /// Whom the client's assertions are for: whoever is said, else the issuer, else the token endpoint (RFC 7523
+    /// §3).
+    pub fn assertion_audience<'a>(&'a self, token_endpoint: &'a Url) -> &'a str {
+        let said = self.credentials.private_key.as_ref().and_then(|key| key.audience.as_deref());
+        let issuer = self.issuer.as_ref().map(|issuer| issuer.text.as_str());
+        said.or(issuer).unwrap_or(token_endpoint.as_str())
+    }
+
+    /// Whether a credential may go there: over TLS, or to this machine and private addresses.
+    pub fn may_be_asked(&self, url: &Url) -> bool {
+        url.scheme() == "https"
+            || (url.scheme() == "http" && (self.allow_insecure_http || is_private_host(url)))
+    }
+}
+
+/// An issuer. Its name is compared to the letter (RFC 8414 §3.3), so the text is kept as it was given.
+#[derive(Clone, Debug)]
+pub struct Issuer {
+    /// As it was given.
+    pub text: String,
+    /// As an address.
+    pub url: Url,
+}
+
 /// The credentials that were given.
 #[derive(Clone, Debug, Default)]
 pub struct Credentials {
@@ -89,6 +128,10 @@ pub struct Credentials {
     pub client_id: Option<String>,
     /// `client_secret`, RFC 6749 §2.3.1.
     pub client_secret: Option<Secret>,
+    /// The client's key, RFC 7523 §2.2.
+    pub private_key: Option<PrivateKey>,
+    /// The client's certificate, RFC 8705 §2.
+    pub client_certificate: Option<ClientCertificate>,
     /// The account's address.
     pub email: Option<String>,
     /// The account's name.
@@ -105,7 +148,17 @@ impl Credentials {
 
     /// Whether there is enough for the client credentials grant.
     pub fn has_client(&self) -> bool {
-        self.client_id.is_some() && self.client_secret.is_some()
+        self.client_id.is_some() && self.client_method().is_some()
+    }
+
+    /// How a client with these credentials proves itself unless it is said.
+    fn client_method(&self) -> Option<ClientAuthentication> {
+        match self {
+            Self { client_secret: Some(_), .. } => Some(ClientAuthentication::Basic),
+            Self { private_key: Some(_), .. } => Some(ClientAuthentication::PrivateKeyJwt),
+            Self { client_certificate: Some(_), .. } => Some(ClientAuthentication::TlsClientAuth),
+            _ => None,
+        }
     }
 
     /// Whether there is enough for a login.
@@ -113,9 +166,10 @@ impl Credentials {
         self.username().is_some() && self.password.is_some()
     }
 
-    /// The secrets among them: no token is equal to one, and the store's key comes from one.
+    /// The secret texts among them: no token is equal to one, and the store's key comes from one.
     pub fn secrets(&self) -> impl Iterator<Item = &Secret> {
-        self.client_secret.iter().chain(&self.password)
+        let certificate_key = self.client_certificate.as_ref().map(|certificate| &certificate.key);
+        self.client_secret.iter().chain(&self.password).chain(certificate_key)
     }
 }
 
@@ -137,6 +191,50 @@ pub enum ClientAuthentication {
     Basic,
     /// `client_secret_post`.
     Post,
+    /// `private_key_jwt`.
+    PrivateKeyJwt,
+    /// `tls_client_auth`.
+    TlsClientAuth,
+}
+
+impl ClientAuthentication {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Basic, Self::Post, Self::PrivateKeyJwt, Self::TlsClientAuth];
+
+    /// The registered name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Basic => "client_secret_basic",
+            Self::Post => "client_secret_post",
+            Self::PrivateKeyJwt => "private_key_jwt",
+            Self::TlsClientAuth => "tls_client_auth",
+        }
+    }
+
+    /// The other way to send the same secret, where there is one.
+    pub fn other(self) -> Option<Self> {
+        match self {
+            Self::Basic => Some(Self::Post),
+            Self::Post => Some(Self::Basic),
+            Self::PrivateKeyJwt | Self::TlsClientAuth => None,
+        }
+    }
+}
+
+/// `clientCertificate` of the configuration, in PEM.
+#[derive(Clone, Debug)]
+pub struct ClientCertificate {
+    /// The certificate, and those that it hangs on.
+    pub cert: String,
+    /// Its private key.
+    pub key: Secret,
+}
+
+impl ClientCertificate {
+    /// Both in one text.
+    pub fn pem(&self) -> Secret {
+        Secret::new(format!("{}\n{}", self.cert, self.key.expose()))
+    }
 }
 
 /// `login` of the configuration.

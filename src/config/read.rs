@@ -10,8 +10,8 @@ use url::Url;
 
 use super::fields::{Faults, Fields};
 use super::{
-    ClientAuthentication, Config, Credentials, Grant, LoginShape, OnFailure, Provided, RateLimit,
-    RefreshFormat, RefreshShape, RetryPolicy, Storage, is_private_host,
+    ClientAuthentication, Config, Credentials, Grant, Issuer, LoginShape, OnFailure, Provided, RateLimit,
+    RefreshFormat, RefreshShape, RetryPolicy, Storage, client, is_private_host,
 };
 use crate::domain::{AccessToken, Policy, Scheme, Secret, ServiceName};
 use crate::error::{Error, Result};
@@ -58,14 +58,15 @@ fn read(f: &mut Fields<'_>) -> Config {
         email: f.text("email"),
         username: f.text("username"),
         password: f.secret("password"),
+        private_key: client::read_private_key(f),
+        client_certificate: client::read_certificate(f),
     };
-    for key in ["issuer", "privateKey", "clientCertificate", "dpop"] {
-        f.unsupported(key);
-    }
+    f.unsupported("dpop");
     let (alert_after_failures, alert_webhook) = alerts(f, allow_insecure_http);
     Config {
         service: service_name(f),
         endpoint: endpoint(f, "authUrl", allow_insecure_http),
+        issuer: issuer(f, allow_insecure_http),
         credentials,
         grant: f.one_of(
             "grant",
@@ -78,7 +79,8 @@ fn read(f: &mut Fields<'_>) -> Config {
         scope: scope(f),
         audience: f.text("audience"),
         resource: f.texts("resource"),
-        client_authentication: client_authentication(f),
+        client_authentication: f
+            .one_of("clientAuthentication", &ClientAuthentication::ALL.map(|method| (method.name(), method))),
         manual_token: manual_token(f),
         login: login(f),
         refresh: RefreshShape {
@@ -121,8 +123,8 @@ fn read(f: &mut Fields<'_>) -> Config {
 
 /// What only shows when the fields are seen together.
 fn check_whole(config: &Config, faults: &Faults) {
-    let Credentials { client_id, client_secret, password, .. } = &config.credentials;
-    let (client, login) = (config.credentials.has_client(), config.credentials.has_login());
+    let password = &config.credentials.password;
+    let (has_client, has_login) = (config.credentials.has_client(), config.credentials.has_login());
     if config.credentials.username().is_some() && password.is_none() {
         faults.add("password", "is missing beside email or username (EXTERNAL_API_PASSWORD)");
     }
@@ -132,26 +134,25 @@ fn check_whole(config: &Config, faults: &Faults) {
             "or username is missing beside password (EXTERNAL_API_EMAIL, EXTERNAL_API_USERNAME)",
         );
     }
-    if client_secret.is_some() && client_id.is_none() {
-        faults.add("clientId", "is missing beside clientSecret (OAUTH_CLIENT_ID)");
-    }
-    if client_id.is_some() && client_secret.is_none() && !login {
-        faults.add("clientSecret", "is missing beside clientId (OAUTH_CLIENT_SECRET)");
-    }
+    client::check(config, faults);
     match config.grant {
-        Some(Grant::ClientCredentials) if !client => {
-            faults.add("grant", "is client_credentials, which needs clientId and clientSecret");
+        Some(Grant::ClientCredentials) if !has_client => {
+            faults.add("grant", "is client_credentials, which needs clientId and clientSecret, privateKey or clientCertificate");
         }
-        Some(Grant::Password | Grant::Login) if !login => {
+        Some(Grant::Password | Grant::Login) if !has_login => {
             faults.add("grant", "is a login, which needs password and email or username");
         }
         _ => {}
     }
-    if (client || login) && config.endpoint.is_none() {
+    if config.issuer.is_some() && config.endpoint.is_some() {
+        faults.add("issuer", "is beside authUrl: one of the two says where the credentials go");
+    }
+    let has_place = config.endpoint.is_some() || config.issuer.is_some();
+    if (has_client || has_login) && !has_place {
         faults.add("authUrl", "is missing: where are the credentials to be sent? (EXTERNAL_AUTH_URL)");
     }
-    if !client && !login && config.manual_token.is_none() {
-        let field = if config.endpoint.is_some() { "clientId" } else { "authUrl" };
+    if !has_client && !has_login && config.manual_token.is_none() {
+        let field = if has_place { "clientId" } else { "authUrl" };
         faults.add(
             field,
             "is missing: set authUrl with clientId and clientSecret, or with email and password, or a token \
@@ -181,6 +182,16 @@ fn endpoint(f: &mut Fields<'_>, key: &'static str, allow_insecure_http: bool) ->
     Some(url)
 }
 
+/// An address without a query (RFC 8414 §2).
+fn issuer(f: &mut Fields<'_>, allow_insecure_http: bool) -> Option<Issuer> {
+    let text = f.peek_text("issuer");
+    let url = endpoint(f, "issuer", allow_insecure_http)?;
+    if url.query().is_some() {
+        f.fault("issuer", "must not hold a query (?…)");
+    }
+    Some(Issuer { text: text?, url })
+}
+
 /// `scope = scope-token *( SP scope-token )`, RFC 6749 §3.3.
 fn scope(f: &mut Fields<'_>) -> Option<String> {
     let text = f.text("scope")?;
@@ -191,22 +202,6 @@ fn scope(f: &mut Fields<'_>) -> Option<String> {
         f.fault("scope", "must be words of visible ASCII characters with one space between them");
     }
     Some(text)
-}
-
-fn client_authentication(f: &mut Fields<'_>) -> Option<ClientAuthentication> {
-    let known = f.one_of(
-        "clientAuthentication",
-        &[
-            ("client_secret_basic", Some(ClientAuthentication::Basic)),
-            ("client_secret_post", Some(ClientAuthentication::Post)),
-            ("private_key_jwt", None),
-            ("tls_client_auth", None),
-        ],
-    )?;
-    if known.is_none() {
-        f.fault("clientAuthentication", "names a method that is not supported by this version of evertoken");
-    }
-    known
 }
 
 fn manual_token(f: &mut Fields<'_>) -> Option<AccessToken> {

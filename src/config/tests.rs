@@ -1,3 +1,5 @@
+mod client;
+
 use serde_json::{Value, json};
 
 use super::*;
@@ -13,6 +15,7 @@ fn with(extra: &Value) -> Value {
     for (key, value) in extra.as_object().unwrap() {
         base[key] = value.clone();
     }
+    base.as_object_mut().unwrap().retain(|_, value| !value.is_null());
     base
 }
 
@@ -34,7 +37,10 @@ fn each_wrong_value_is_refused_and_its_field_named() {
         (json!({ "scope": "a  b" }), "scope"),
         (json!({ "clientAuthentication": "none" }), "clientAuthentication"),
         (json!({ "clientAuthentication": "private_key_jwt" }), "clientAuthentication"),
+        (json!({ "clientAuthentication": "tls_client_auth" }), "clientAuthentication"),
         (json!({ "issuer": "https://auth.example.com" }), "issuer"),
+        (json!({ "authUrl": null, "issuer": "http://auth.example.com" }), "issuer"),
+        (json!({ "authUrl": null, "issuer": "https://auth.example.com/?tenant=1" }), "issuer"),
         (json!({ "dpop": true }), "dpop"),
         (json!({ "token": "a\r\nb" }), "token"),
         (json!({ "login": { "format": "xml" } }), "login.format"),

@@ -1,4 +1,4 @@
-//! Sealing: the envelope a stored secret rests in, and the ring of keys that opens it.
+//! Sealing: the envelope a stored secret rests in, and the ring of keys that opens it; and signing.
 //!
 //! XChaCha20-Poly1305 ([RFC 8439](https://www.rfc-editor.org/rfc/rfc8439), with the extended nonce of
 //! draft-irtf-cfrg-xchacha) under a key that was configured, or that argon2id
@@ -10,6 +10,7 @@ mod context;
 mod envelope;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
+mod jws;
 mod key;
 mod passphrase;
 mod ring;
@@ -18,5 +19,8 @@ mod tests;
 
 pub use context::Context;
 pub use envelope::is_envelope;
+#[cfg(test)]
+pub(crate) use jws::tests as jws_tests;
+pub use jws::{sign, unique_id};
 pub use key::generate_key;
 pub use ring::KeyRing;

@@ -22,9 +22,12 @@ const LANES: u32 = 1;
 /// One store has one salt; a few more are met while processes that began at once agree on one.
 const REMEMBERED_SALTS: usize = 8;
 
+/// Where the text is had when a key is derived from it.
+pub(super) type Text = dyn Fn() -> Result<Secret> + Send + Sync;
+
 /// A text, and the keys derived from it so far.
 pub(super) struct Passphrase {
-    text: Secret,
+    text: Box<Text>,
     state: Mutex<State>,
     #[cfg(test)]
     derivations: std::sync::atomic::AtomicUsize,
@@ -38,6 +41,10 @@ struct State {
 
 impl Passphrase {
     pub(super) fn new(text: Secret) -> Self {
+        Self::had_by(Box::new(move || Ok(text.clone())))
+    }
+
+    pub(super) fn had_by(text: Box<Text>) -> Self {
         Self {
             text,
             state: Mutex::default(),
@@ -94,10 +101,11 @@ impl Passphrase {
         let failed = |error: argon2::Error| {
             Error::new(ErrorKind::Internal, format!("the key of the store cannot be derived: {error}"))
         };
+        let text = (self.text)()?;
         let params = Params::new(MEMORY_KIB, PASSES, LANES, Some(KEY_BYTES)).map_err(failed)?;
         let mut key = Zeroizing::new([0; KEY_BYTES]);
         Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
-            .hash_password_into(self.text.expose().as_bytes(), salt, &mut *key)
+            .hash_password_into(text.expose().as_bytes(), salt, &mut *key)
             .map_err(failed)?;
         Ok(Key::new(key))
     }

@@ -55,6 +55,11 @@ impl KeyRing {
         Self { first: Member::Passphrase(Passphrase::new(credential)), others: Vec::new() }
     }
 
+    /// The same with a credential that is only had when a key is derived from it, such as one in a file.
+    pub fn derived_from(credential: impl Fn() -> Result<Secret> + Send + Sync + 'static) -> Self {
+        Self { first: Member::Passphrase(Passphrase::had_by(Box::new(credential))), others: Vec::new() }
+    }
+
     /// Seals `plain` for `context`; the text differs each time.
     pub fn seal(&self, context: &Context, plain: &Secret) -> Result<String> {
         let sealer = match &self.first {

@@ -31,6 +31,11 @@ impl Timestamp {
         self.0
     }
 
+    /// Whole seconds since the epoch, as a `NumericDate` of RFC 7519 §2.
+    pub const fn as_second(self) -> i64 {
+        self.0 / 1000
+    }
+
     /// This moment and `duration` more.
     #[must_use]
     pub fn plus(self, duration: Duration) -> Self {

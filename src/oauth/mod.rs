@@ -1,15 +1,20 @@
 //! The messages of RFC 6749 and its family: requests to bytes, bytes to tokens or refusals. No policy.
 
 mod answer;
+mod assertion;
 mod expiry;
 mod fields;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 mod jwt;
+mod metadata;
 mod refusal;
 mod request;
 mod retry_after;
 
 pub use answer::{Granted, Reading, read};
+pub use assertion::client_assertion;
+pub use metadata::{Metadata, Unusable};
 pub use refusal::Refusal;
-pub use request::{ClientSecret, Form, bearer_refresh, json};
+pub use request::{Client, Draft, Form, Proof, bearer_refresh, json};
+pub use retry_after::read as retry_after;

@@ -7,19 +7,59 @@ use url::Url;
 use url::form_urlencoded::{Serializer, byte_serialize};
 use zeroize::Zeroizing;
 
-use crate::config::ClientAuthentication;
 use crate::domain::Secret;
 use crate::transport::{Body, Request};
 
-/// A client that authenticates with a secret, by one of the two methods of
-/// [RFC 6749 §2.3.1](https://www.rfc-editor.org/rfc/rfc6749#section-2.3.1).
-pub struct ClientSecret<'a> {
+/// A client as it names and proves itself.
+pub struct Client<'a> {
     /// `client_id`.
     pub id: &'a str,
-    /// `client_secret`; a public client has none and only names itself (§3.2.1).
-    pub secret: Option<&'a Secret>,
-    /// By which method the secret is sent.
-    pub method: ClientAuthentication,
+    /// How it proves itself.
+    pub proof: Proof<'a>,
+}
+
+/// What a client proves itself by.
+pub enum Proof<'a> {
+    /// Nothing in the request: a public client only names itself (RFC 6749 §3.2.1), and so does one whose
+    /// certificate is shown when TLS begins ([RFC 8705 §2](https://www.rfc-editor.org/rfc/rfc8705#section-2)).
+    Name,
+    /// `client_secret_basic`, [RFC 6749 §2.3.1](https://www.rfc-editor.org/rfc/rfc6749#section-2.3.1).
+    Basic(&'a Secret),
+    /// `client_secret_post`, as well.
+    Post(&'a Secret),
+    /// `private_key_jwt`, at the server with this token endpoint.
+    Assertion(&'a Url),
+}
+
+/// A request, whole but for what is made anew each time it is sent.
+#[derive(Clone, Debug)]
+pub struct Draft {
+    /// The request.
+    pub request: Request,
+    /// With the client's assertion, which is for the server with this token endpoint.
+    pub asserted_to: Option<Url>,
+}
+
+impl Draft {
+    fn plain(request: Request) -> Self {
+        Self { request, asserted_to: None }
+    }
+
+    /// The request with the client's assertion, [RFC 7521 §4.2](https://www.rfc-editor.org/rfc/rfc7521#section-4.2).
+    pub fn with_assertion(&self, assertion: &Secret) -> Request {
+        let mut request = self.request.clone();
+        if let Body::Form(text) = &request.body {
+            let mut fields = Serializer::new(text.expose().to_owned());
+            fields
+                .append_pair(
+                    "client_assertion_type",
+                    "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
+                )
+                .append_pair("client_assertion", assertion.expose());
+            request.body = Body::Form(Secret::new(fields.finish()));
+        }
+        request
+    }
 }
 
 /// A request in the form encoding of RFC 6749 appendix B.
@@ -27,12 +67,18 @@ pub struct Form {
     url: Url,
     headers: Vec<(String, Secret)>,
     fields: Serializer<'static, String>,
+    asserted_to: Option<Url>,
 }
 
 impl Form {
     /// An empty form for `url`.
     pub fn new(url: &Url) -> Self {
-        Self { url: url.clone(), headers: Vec::new(), fields: Serializer::new(String::new()) }
+        Self {
+            url: url.clone(),
+            headers: Vec::new(),
+            fields: Serializer::new(String::new()),
+            asserted_to: None,
+        }
     }
 
     /// The form of a grant: `grant_type` comes first.
@@ -55,23 +101,27 @@ impl Form {
 
     /// With the client's authentication.
     #[must_use]
-    pub fn client(mut self, client: Option<&ClientSecret<'_>>) -> Self {
+    pub fn client(mut self, client: Option<&Client<'_>>) -> Self {
         let Some(client) = client else { return self };
-        match (client.secret, client.method) {
-            (Some(secret), ClientAuthentication::Basic) => {
+        match client.proof {
+            Proof::Basic(secret) => {
                 self.headers.push(("authorization".into(), basic(client.id, secret)));
                 self
             }
-            (Some(secret), ClientAuthentication::Post) => {
-                self.field("client_id", client.id).field("client_secret", secret.expose())
+            Proof::Post(secret) => self.field("client_id", client.id).field("client_secret", secret.expose()),
+            Proof::Name => self.field("client_id", client.id),
+            Proof::Assertion(token_endpoint) => {
+                self.asserted_to = Some(token_endpoint.clone());
+                self.field("client_id", client.id)
             }
-            (None, _) => self.field("client_id", client.id),
         }
     }
 
     /// The request.
-    pub fn into_request(mut self) -> Request {
-        Request { url: self.url, headers: self.headers, body: Body::Form(Secret::new(self.fields.finish())) }
+    pub fn into_draft(mut self) -> Draft {
+        let body = Body::Form(Secret::new(self.fields.finish()));
+        let request = Request { url: self.url, headers: self.headers, body };
+        Draft { request, asserted_to: self.asserted_to }
     }
 }
 
@@ -83,18 +133,19 @@ fn basic(id: &str, secret: &Secret) -> Secret {
 }
 
 /// A request with a JSON body.
-pub fn json(url: &Url, body: Map<String, Value>) -> Request {
-    Request {
+pub fn json(url: &Url, body: Map<String, Value>) -> Draft {
+    Draft::plain(Request {
         url: url.clone(),
         headers: Vec::new(),
         body: Body::Json(Secret::new(Value::Object(body).to_string())),
-    }
+    })
 }
 
 /// A request whose bearer token is the refresh token, with nothing in its body.
-pub fn bearer_refresh(url: &Url, refresh_token: &Secret) -> Request {
+pub fn bearer_refresh(url: &Url, refresh_token: &Secret) -> Draft {
     let value = Secret::new(format!("Bearer {}", refresh_token.expose()));
-    Request { url: url.clone(), headers: vec![("authorization".into(), value)], body: Body::Empty }
+    let headers = vec![("authorization".into(), value)];
+    Draft::plain(Request { url: url.clone(), headers, body: Body::Empty })
 }
 
 #[cfg(test)]
@@ -108,19 +159,19 @@ mod tests {
     fn body(request: Request) -> String {
         match request.body {
             Body::Form(text) | Body::Json(text) => text.expose().to_owned(),
-            Body::Empty => String::new(),
+            Body::Absent | Body::Empty => String::new(),
         }
     }
 
     #[test]
     fn the_refresh_of_rfc_6749_section_6_is_written_to_the_byte() {
         let secret = Secret::new("gX1fBat3bV");
-        let client =
-            ClientSecret { id: "s6BhdRkqt3", secret: Some(&secret), method: ClientAuthentication::Basic };
+        let client = Client { id: "s6BhdRkqt3", proof: Proof::Basic(&secret) };
         let request = Form::grant(&url(), "refresh_token")
             .field("refresh_token", "tGzv3JOkF0XG5Qx2TlKWIA")
             .client(Some(&client))
-            .into_request();
+            .into_draft()
+            .request;
         assert_eq!(request.headers[0].1.expose(), "Basic czZCaGRSa3F0MzpnWDFmQmF0M2JW");
         assert_eq!(body(request), "grant_type=refresh_token&refresh_token=tGzv3JOkF0XG5Qx2TlKWIA");
     }
@@ -128,12 +179,12 @@ mod tests {
     #[test]
     fn the_post_method_of_rfc_6749_section_2_3_1_is_written_to_the_byte() {
         let secret = Secret::new("7Fjfp0ZBr1KtDRbnfVdmIw");
-        let client =
-            ClientSecret { id: "s6BhdRkqt3", secret: Some(&secret), method: ClientAuthentication::Post };
+        let client = Client { id: "s6BhdRkqt3", proof: Proof::Post(&secret) };
         let request = Form::grant(&url(), "refresh_token")
             .field("refresh_token", "tGzv3JOkF0XG5Qx2TlKWIA")
             .client(Some(&client))
-            .into_request();
+            .into_draft()
+            .request;
         assert!(request.headers.is_empty());
         assert_eq!(
             body(request),
@@ -151,9 +202,29 @@ mod tests {
 
     #[test]
     fn a_public_client_only_names_itself() {
-        let client = ClientSecret { id: "spa", secret: None, method: ClientAuthentication::Basic };
-        let request = Form::grant(&url(), "password").client(Some(&client)).into_request();
+        let client = Client { id: "spa", proof: Proof::Name };
+        let request = Form::grant(&url(), "password").client(Some(&client)).into_draft().request;
         assert!(request.headers.is_empty());
         assert_eq!(body(request), "grant_type=password&client_id=spa");
+    }
+
+    #[test]
+    fn the_assertion_of_rfc_7523_section_2_2_is_written_as_its_example_has_it() {
+        let url = url();
+        let client = Client { id: "s6BhdRkqt3", proof: Proof::Assertion(&url) };
+        let draft = Form::grant(&url, "authorization_code")
+            .field("code", "n0esc3NRze7LTCu7iYzS6a5acc3f0ogp4")
+            .client(Some(&client))
+            .into_draft();
+        assert_eq!(draft.asserted_to.as_ref(), Some(&url));
+        let request =
+            draft.with_assertion(&Secret::new("eyJhbGciOiJSUzI1NiIsImtpZCI6IjIyIn0.eyJpc3Mi.cC4hiUPo"));
+        assert!(request.headers.is_empty());
+        assert_eq!(
+            body(request),
+            "grant_type=authorization_code&code=n0esc3NRze7LTCu7iYzS6a5acc3f0ogp4&client_id=s6BhdRkqt3\
+             &client_assertion_type=urn%3Aietf%3Aparams%3Aoauth%3Aclient-assertion-type%3Ajwt-bearer\
+             &client_assertion=eyJhbGciOiJSUzI1NiIsImtpZCI6IjIyIn0.eyJpc3Mi.cC4hiUPo"
+        );
     }
 }

@@ -10,7 +10,7 @@ const MAX_WAIT: Duration = Duration::from_secs(3600);
 
 /// How long the answer asks to wait: seconds, or a date seen from the answer's own `Date`. The longest of
 /// several; nothing for nonsense and for moments already past.
-pub(super) fn read(response: &Response, now: Timestamp) -> Option<Duration> {
+pub fn read(response: &Response, now: Timestamp) -> Option<Duration> {
     let server_now = response.header("date").and_then(Timestamp::parse).unwrap_or(now);
     response
         .headers

@@ -9,6 +9,7 @@ use super::events::EventKind;
 use super::life::{Held, Source, Why};
 use super::status::{Entry, LastError};
 use super::turn::Turn;
+use crate::config::Config;
 use crate::domain::{Generation, Lifetime, Secret, Timestamp, TokenSet};
 use crate::error::{Error, ErrorKind, Result, Retry};
 use crate::log::Level;
@@ -113,9 +114,18 @@ impl Service {
     /// Asks the server: with the refresh token first, then with the credentials. `None` when another process
     /// turned out to have done so, and its token was adopted.
     async fn obtain(&self, turn: &Turn, epoch: u64, started: Timestamp) -> Result<Option<Gain>> {
-        let deadline = self.clock.now().plus(self.config.timeout);
-        let asking = Asking { service: self, deadline };
-        let spent = if turn.may_spend { self.spend_refresh_token(&asking).await? } else { Spent::None };
+        let asking = Asking::begin(self);
+        let mut tries = 1;
+        let config = loop {
+            match self.informed(&asking).await {
+                Ok(config) => break config,
+                Err(error) => {
+                    self.wait_to_retry(&asking, error, &mut tries, self.config.retry.attempts).await?;
+                }
+            }
+        };
+        let spent =
+            if turn.may_spend { self.spend_refresh_token(&asking, &config).await? } else { Spent::None };
         match spent {
             Spent::Gained(gain) => return Ok(Some(gain)),
             // Another process may have rotated it meanwhile: its token is as good as one of our own.
@@ -124,8 +134,8 @@ impl Service {
             Spent::None => {}
         }
         let remembered = self.life().strategy.clone();
-        let mut search = Search::new(&self.config, remembered.as_ref());
-        let mut tries = 1;
+        let mut search = Search::new(&config, remembered.as_ref());
+        tries = 1;
         loop {
             match search.obtain(&asking).await {
                 Ok(obtained) => {
@@ -164,12 +174,18 @@ impl Service {
     }
 
     /// Spends the refresh token in hand, where there is one and a way to spend it.
-    async fn spend_refresh_token(&self, asking: &Asking<'_>) -> Result<Spent> {
-        let Some((refresh_token, strategy)) = self.refresh_token_in_hand() else { return Ok(Spent::None) };
-        let Some(way) = RefreshWay::of(&strategy, &self.config) else { return Ok(Spent::None) };
+    async fn spend_refresh_token(&self, asking: &Asking<'_>, config: &Config) -> Result<Spent> {
+        let Some((refresh_token, mut strategy)) = self.refresh_token_in_hand() else {
+            return Ok(Spent::None);
+        };
+        // A refresh token goes where its issuer has the endpoint today.
+        if let (Some(_), Some(endpoint)) = (&config.issuer, &config.endpoint) {
+            strategy.endpoint.clone_from(endpoint);
+        }
+        let Some(way) = RefreshWay::of(&strategy, config) else { return Ok(Spent::None) };
         let mut tries = 1;
         loop {
-            let refusal = match asking.exchange(way.request(&strategy, &refresh_token, &self.config)).await {
+            let refusal = match asking.exchange(way.request(&strategy, &refresh_token, config)).await {
                 Ok(granted) => {
                     return Ok(Spent::Gained(Gain { granted, strategy, spent: Some(refresh_token) }));
                 }
@@ -306,6 +322,9 @@ impl Service {
             life.alerting |= begins;
             begins
         };
+        if error.kind() == ErrorKind::Endpoint {
+            self.doubt_metadata();
+        }
         self.changed();
         self.log(|log| log.error(Level::Warn, "no new token could be had", error));
         self.announce(EventKind::RefreshFailed, Some(error));

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
+use super::discovery::Informed;
 use super::limits::{Limits, Rejections};
 use super::status::{Counters, Entry, LastError};
 use crate::config::Config;
@@ -126,6 +127,7 @@ pub(super) struct Life {
     /// What was said last of a record that cannot be used: it is said once.
     pub(super) warned_of: Option<Error>,
     pub(super) strategy: Option<Strategy>,
+    pub(super) informed: Option<Informed>,
     pub(super) flight: Option<Flight>,
     pub(super) limits: Limits,
     pub(super) rejections: Rejections,
@@ -154,6 +156,7 @@ impl Life {
             seen: None,
             warned_of: None,
             strategy: None,
+            informed: None,
             flight: None,
             limits: Limits::new(config.retry.clone(), config.rate_limit.clone()),
             rejections: Rejections::default(),

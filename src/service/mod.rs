@@ -3,6 +3,8 @@
 mod asking;
 mod attempt;
 mod cells;
+mod client_key;
+mod discovery;
 mod events;
 mod flight;
 mod health;
@@ -33,7 +35,9 @@ use crate::store::Store;
 use crate::strategy::{self, Strategy};
 use crate::transport::Transport;
 
+use asking::Asking;
 use cells::Cells;
+use client_key::ClientKey;
 use life::{Boarding, Flight, Life, Why};
 use vault::Vault;
 
@@ -77,12 +81,13 @@ pub struct Snapshot {
 
 /// One service.
 pub struct Service {
-    config: Config,
+    config: Arc<Config>,
     clock: Arc<dyn Clock>,
     transport: Arc<dyn Transport>,
     listener: Arc<dyn Listener>,
     log: Mutex<Log>,
     vault: Arc<Vault>,
+    client_key: Option<Arc<ClientKey>>,
     life: Mutex<Life>,
     cells: Cells,
     /// Changes with every change of this service.
@@ -93,15 +98,17 @@ pub struct Service {
 impl Service {
     /// A service that adopts what is stored, in the background, and requests nothing yet.
     pub fn start(config: Config, parts: Parts) -> Result<Arc<Self>> {
-        let vault = Arc::new(Vault::new(&config, parts.store)?);
+        let client_key = config.credentials.private_key.clone().map(ClientKey::new).map(Arc::new);
+        let vault = Arc::new(Vault::new(&config, client_key.clone(), parts.store)?);
         let service = Arc::new(Self {
             life: Mutex::new(Life::new(&config)),
-            config,
+            config: Arc::new(config),
             clock: parts.clock,
             transport: parts.transport,
             listener: parts.listener,
             log: Mutex::new(parts.log),
             vault,
+            client_key,
             cells: Cells::default(),
             changes: watch::Sender::new(0),
             pulse: parts.pulse,
@@ -110,7 +117,12 @@ impl Service {
         if service.has_credentials() {
             service.take_off(Why::Start)?;
             let transport = Arc::clone(&service.transport);
-            runtime::spawn(async move { transport.prepare().await })?;
+            let told = Arc::clone(&service);
+            runtime::spawn(async move {
+                if let Some(warning) = transport.prepare().await {
+                    told.log(|log| log.error(Level::Warn, "about the certificates", &warning));
+                }
+            })?;
             let tended = Arc::clone(&service);
             runtime::spawn(async move { tended.tend().await })?;
             if service.vault.is_shared() {
@@ -273,12 +285,15 @@ impl Service {
     }
 
     async fn revoke(&self, tokens: &TokenSet, strategy: Option<&Strategy>) -> Result<()> {
-        let Some(request) = strategy::revocation(tokens, strategy, &self.config) else {
-            self.log(|log| log.say(Level::Warn, "the token was not revoked: no revocationUrl is configured"));
+        let asking = Asking::begin(self);
+        let config = self.informed(&asking).await?;
+        let Some(draft) = strategy::revocation(tokens, strategy, &config) else {
+            const UNKNOWN: &str = "the token was not revoked: no revocation endpoint is known";
+            self.log(|log| log.say(Level::Warn, UNKNOWN));
             return Ok(());
         };
-        let place = request.url.path().to_owned();
-        let answer = self.transport.send(request, self.config.timeout).await?;
+        let place = draft.request.url.path().to_owned();
+        let answer = self.transport.send(self.signed(&draft).await?, asking.time_left()).await?;
         if (200..300).contains(&answer.status) {
             return Ok(());
         }
@@ -376,7 +391,8 @@ impl Service {
     }
 
     fn warn_of_clear_text(&self) {
-        let urls = [self.config.endpoint.as_ref(), self.config.refresh.url.as_ref()];
+        let issuer = self.config.issuer.as_ref().map(|issuer| &issuer.url);
+        let urls = [self.config.endpoint.as_ref(), issuer, self.config.refresh.url.as_ref()];
         if let Some(url) = urls.into_iter().flatten().find(|url| url.scheme() == "http") {
             let host = url.host_str().unwrap_or_default();
             self.log(|log| {

@@ -95,6 +95,7 @@ impl Service {
             return;
         }
         if self.life().limits.failures() >= recover_after {
+            self.doubt_metadata();
             let forgot = self.life().strategy.take();
             if forgot.is_some() {
                 self.log(|log| log.say(Level::Info, "recovery: looking for the endpoint and format anew"));

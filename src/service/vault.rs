@@ -7,8 +7,9 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
+use super::client_key::ClientKey;
 use super::health::{Deed, Health};
-use crate::config::{Config, Storage};
+use crate::config::{Config, SigningKey, Storage};
 use crate::crypto::KeyRing;
 use crate::domain::{Secret, ServiceName, Timestamp};
 use crate::error::{Error, ErrorKind, Result};
@@ -42,9 +43,13 @@ pub(super) struct Vault {
 
 impl Vault {
     /// The configured place, or the one that the user's program provides. Nothing is opened or derived yet.
-    pub(super) fn new(config: &Config, provided: Option<Arc<dyn Store>>) -> Result<Self> {
+    pub(super) fn new(
+        config: &Config,
+        client_key: Option<Arc<ClientKey>>,
+        provided: Option<Arc<dyn Store>>,
+    ) -> Result<Self> {
         let sealed = |store: Arc<dyn Store>| -> Result<SealedStore> {
-            Ok(SealedStore::new(store, Arc::new(key_ring(config)?)))
+            Ok(SealedStore::new(store, Arc::new(key_ring(config, client_key)?)))
         };
         let store = match (provided, &config.storage) {
             (Some(store), _) => sealed(store)?,
@@ -265,12 +270,15 @@ const SAVES: u32 = 3;
 
 /// The configured keys, else one derived from the credential, so that a copy of the store alone opens
 /// nothing.
-fn key_ring(config: &Config) -> Result<KeyRing> {
+fn key_ring(config: &Config, client_key: Option<Arc<ClientKey>>) -> Result<KeyRing> {
     if !config.encryption_keys.is_empty() {
         return KeyRing::configured(config.encryption_keys.clone());
     }
-    let credential = config.credentials.secrets().next().cloned();
-    Ok(KeyRing::derived(credential.unwrap_or_else(|| Secret::new(String::new()))))
+    Ok(match (config.credentials.secrets().next(), client_key) {
+        (Some(secret), _) => KeyRing::derived(secret.clone()),
+        (None, Some(key)) => KeyRing::derived_from(move || key.get_blocking().map(SigningKey::as_credential)),
+        (None, None) => KeyRing::derived(Secret::new(String::new())),
+    })
 }
 
 fn locked(health: &Mutex<Health>) -> MutexGuard<'_, Health> {

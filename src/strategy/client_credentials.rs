@@ -2,13 +2,12 @@
 
 use super::Strategy;
 use crate::config::Config;
-use crate::oauth::Form;
-use crate::transport::Request;
+use crate::oauth::{Draft, Form};
 
-pub(super) fn request(strategy: &Strategy, config: &Config) -> Request {
+pub(super) fn request(strategy: &Strategy, config: &Config) -> Draft {
     target(Form::grant(&strategy.endpoint, "client_credentials"), config)
         .client(strategy.client(config).as_ref())
-        .into_request()
+        .into_draft()
 }
 
 /// What the token is for: `scope`, `audience`, and `resource` of RFC 8707.

@@ -5,17 +5,16 @@ use url::Url;
 
 use crate::config::{Config, Credentials};
 use crate::domain::Secret;
-use crate::oauth::{self, Form};
-use crate::transport::Request;
+use crate::oauth::{self, Draft, Form};
 
-pub(super) fn request(url: &Url, config: &Config) -> Request {
+pub(super) fn request(url: &Url, config: &Config) -> Draft {
     let template = config.login.body.clone().unwrap_or_default();
     let body: Map<_, _> =
         template.into_iter().map(|(key, value)| (key, filled(value, &config.credentials))).collect();
     if !config.login.form {
         return oauth::json(url, body);
     }
-    body.iter().fold(Form::new(url), |form, (key, value)| form.field(key, &flat(value))).into_request()
+    body.iter().fold(Form::new(url), |form, (key, value)| form.field(key, &flat(value))).into_draft()
 }
 
 /// The value with `{email}`, `{username}` and `{password}` filled in, wherever a text stands in it. What is

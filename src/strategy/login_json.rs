@@ -5,10 +5,9 @@ use url::Url;
 
 use crate::config::Config;
 use crate::domain::Secret;
-use crate::oauth;
-use crate::transport::Request;
+use crate::oauth::{self, Draft};
 
-pub(super) fn request(url: &Url, name: &str, user: Option<&str>, config: &Config) -> Request {
+pub(super) fn request(url: &Url, name: &str, user: Option<&str>, config: &Config) -> Draft {
     let password = config.credentials.password.as_ref().map_or("", Secret::expose);
     let body = [(name, user.unwrap_or_default()), ("password", password)];
     oauth::json(

@@ -1,6 +1,7 @@
 //! How a token is had: one file a grant or login format, and the search that chooses among them.
 
 mod client_credentials;
+mod discovery;
 mod login_custom;
 mod login_json;
 mod password;
@@ -14,9 +15,9 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 use crate::config::{ClientAuthentication, Config, Grant};
-use crate::oauth::ClientSecret;
-use crate::transport::Request;
+use crate::oauth::{Client, Draft, Proof};
 
+pub use discovery::{informed, metadata_addresses};
 pub use refresh::RefreshWay;
 pub use revoke::revocation;
 pub use search::{Exchange, Obtained, Search};
@@ -65,7 +66,7 @@ pub struct Strategy {
     pub endpoint: Url,
     /// The form of the request.
     pub format: Format,
-    /// The client's authentication, where the form has one and a secret to send.
+    /// The client's authentication, where the form has one.
     #[serde(with = "method_name", default, skip_serializing_if = "Option::is_none")]
     pub method: Option<ClientAuthentication>,
     /// The name the refresh token came by, where one came.
@@ -74,16 +75,17 @@ pub struct Strategy {
 }
 
 impl Strategy {
-    /// Whether the configuration leads to this endpoint, in this format.
+    /// Whether the configuration leads to this endpoint, in this format. As long as the issuer was not asked the
+    /// endpoint is open.
     pub fn is_allowed(&self, config: &Config) -> bool {
-        formats(config).contains(&self.format) && endpoints(config).contains(&self.endpoint)
+        let is_open = config.issuer.is_some() && config.endpoint.is_none();
+        formats(config).contains(&self.format) && (is_open || endpoints(config).contains(&self.endpoint))
     }
 
     /// The form of the request, as the status names it.
     pub fn format_name(&self) -> &'static str {
         match (self.format, self.method) {
-            (Format::ClientCredentials, Some(ClientAuthentication::Post)) => "client_secret_post",
-            (Format::ClientCredentials, _) => "client_secret_basic",
+            (Format::ClientCredentials, method) => method.unwrap_or(ClientAuthentication::Basic).name(),
             (Format::Password, _) => "form",
             (Format::JsonEmail, _) => "json_email",
             (Format::JsonUsername, _) => "json_username",
@@ -92,8 +94,8 @@ impl Strategy {
     }
 
     /// The request that asks this way.
-    pub fn request(&self, config: &Config) -> Request {
-        let mut request = match self.format {
+    pub fn request(&self, config: &Config) -> Draft {
+        let mut draft = match self.format {
             Format::ClientCredentials => client_credentials::request(self, config),
             Format::Password => password::request(self, config),
             Format::JsonEmail => {
@@ -104,18 +106,20 @@ impl Strategy {
             }
             Format::Custom => login_custom::request(&self.endpoint, config),
         };
-        request.headers.extend(config.headers.iter().cloned());
-        request
+        draft.request.headers.extend(config.headers.iter().cloned());
+        draft
     }
 
     /// The client, as this way authenticates it.
-    fn client<'c>(&self, config: &'c Config) -> Option<ClientSecret<'c>> {
-        let credentials = &config.credentials;
-        Some(ClientSecret {
-            id: credentials.client_id.as_deref()?,
-            secret: credentials.client_secret.as_ref(),
-            method: self.method.unwrap_or(ClientAuthentication::Basic),
-        })
+    fn client<'c>(&'c self, config: &'c Config) -> Option<Client<'c>> {
+        let secret = config.credentials.client_secret.as_ref();
+        let proof = match (config.client_method(self.method), secret) {
+            (Some(ClientAuthentication::Basic), Some(secret)) => Proof::Basic(secret),
+            (Some(ClientAuthentication::Post), Some(secret)) => Proof::Post(secret),
+            (Some(ClientAuthentication::PrivateKeyJwt), _) => Proof::Assertion(&self.endpoint),
+            _ => Proof::Name,
+        };
+        Some(Client { id: config.credentials.client_id.as_deref()?, proof })
     }
 }
 
@@ -143,6 +147,10 @@ fn login_formats(config: &Config) -> Vec<Format> {
     if config.login.body.is_some() {
         return vec![Format::Custom];
     }
+    // What an issuer publishes is a token endpoint, and no login of its own.
+    if config.issuer.is_some() {
+        return vec![Format::Password];
+    }
     let email = config.credentials.email.is_some().then_some(Format::JsonEmail);
     email.into_iter().chain([Format::JsonUsername, Format::Password]).collect()
 }
@@ -164,23 +172,20 @@ fn endpoints(config: &Config) -> Vec<Url> {
 mod method_name {
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-    use crate::config::ClientAuthentication::{self, Basic, Post};
-
-    const NAMES: [(ClientAuthentication, &str); 2] =
-        [(Basic, "client_secret_basic"), (Post, "client_secret_post")];
+    use crate::config::ClientAuthentication;
 
     #[expect(clippy::ref_option, reason = "the signature is serde's")]
     pub(super) fn serialize<S: Serializer>(
         method: &Option<ClientAuthentication>,
         to: S,
     ) -> Result<S::Ok, S::Error> {
-        NAMES.iter().find(|(known, _)| Some(*known) == *method).map(|(_, name)| *name).serialize(to)
+        method.map(ClientAuthentication::name).serialize(to)
     }
 
     pub(super) fn deserialize<'d, D: Deserializer<'d>>(
         from: D,
     ) -> Result<Option<ClientAuthentication>, D::Error> {
         let name = Option::<String>::deserialize(from)?;
-        Ok(NAMES.iter().find(|(_, known)| Some(*known) == name.as_deref()).map(|(method, _)| *method))
+        Ok(ClientAuthentication::ALL.into_iter().find(|known| Some(known.name()) == name.as_deref()))
     }
 }

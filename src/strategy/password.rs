@@ -5,13 +5,12 @@
 use super::{Strategy, client_credentials};
 use crate::config::Config;
 use crate::domain::Secret;
-use crate::oauth::Form;
-use crate::transport::Request;
+use crate::oauth::{Draft, Form};
 
-pub(super) fn request(strategy: &Strategy, config: &Config) -> Request {
+pub(super) fn request(strategy: &Strategy, config: &Config) -> Draft {
     let credentials = &config.credentials;
     let form = Form::grant(&strategy.endpoint, "password")
         .field("username", credentials.username().unwrap_or_default())
         .field("password", credentials.password.as_ref().map_or("", Secret::expose));
-    client_credentials::target(form, config).client(strategy.client(config).as_ref()).into_request()
+    client_credentials::target(form, config).client(strategy.client(config).as_ref()).into_draft()
 }

@@ -7,8 +7,7 @@ use url::Url;
 use super::{Format, Strategy};
 use crate::config::{Config, RefreshFormat};
 use crate::domain::Secret;
-use crate::oauth::{self, Form};
-use crate::transport::Request;
+use crate::oauth::{self, Draft, Form};
 
 /// Where and how a refresh token is spent.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,20 +32,20 @@ impl RefreshWay {
     }
 
     /// The request that spends `refresh_token`.
-    pub fn request(&self, strategy: &Strategy, refresh_token: &Secret, config: &Config) -> Request {
-        let mut request = match self.format {
+    pub fn request(&self, strategy: &Strategy, refresh_token: &Secret, config: &Config) -> Draft {
+        let mut draft = match self.format {
             RefreshFormat::Form => Form::grant(&self.url, "refresh_token")
                 .field("refresh_token", refresh_token.expose())
                 .client(strategy.client(config).as_ref())
-                .into_request(),
+                .into_draft(),
             RefreshFormat::Json => {
                 let name = strategy.refresh_name.as_deref().unwrap_or("refresh_token");
                 oauth::json(&self.url, Map::from_iter([(name.to_owned(), refresh_token.expose().into())]))
             }
             RefreshFormat::Bearer => oauth::bearer_refresh(&self.url, refresh_token),
         };
-        request.headers.extend(config.headers.iter().cloned());
-        request
+        draft.request.headers.extend(config.headers.iter().cloned());
+        draft
     }
 
     /// How, as the status names it.

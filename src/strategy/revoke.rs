@@ -3,23 +3,22 @@
 use super::Strategy;
 use crate::config::Config;
 use crate::domain::TokenSet;
-use crate::oauth::Form;
-use crate::transport::Request;
+use crate::oauth::{Draft, Form};
 
 /// The request that revokes a token, where a revocation endpoint is known: of the refresh token where there
 /// is one, as that ends the access tokens with it (RFC 7009 §2.1).
-pub fn revocation(tokens: &TokenSet, strategy: Option<&Strategy>, config: &Config) -> Option<Request> {
+pub fn revocation(tokens: &TokenSet, strategy: Option<&Strategy>, config: &Config) -> Option<Draft> {
     let url = config.revocation_url.as_ref()?;
     let (token, hint) = match &tokens.refresh_token {
         Some(token) => (token, "refresh_token"),
         None => (tokens.access_token.secret(), "access_token"),
     };
     let client = strategy.and_then(|strategy| strategy.client(config));
-    let mut request = Form::new(url)
+    let mut draft = Form::new(url)
         .field("token", token.expose())
         .field("token_type_hint", hint)
         .client(client.as_ref())
-        .into_request();
-    request.headers.extend(config.headers.iter().cloned());
-    Some(request)
+        .into_draft();
+    draft.request.headers.extend(config.headers.iter().cloned());
+    Some(draft)
 }

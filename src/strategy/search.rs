@@ -10,14 +10,13 @@ use url::Url;
 use super::{Format, Strategy, endpoints, formats};
 use crate::config::{ClientAuthentication, Config};
 use crate::error::{Error, ErrorKind, Result, Retry};
-use crate::oauth::{Granted, Refusal};
-use crate::transport::Request;
+use crate::oauth::{Draft, Granted, Refusal};
 
 /// Sends one token request and reads its answer: the service's part, which counts, limits and times it.
 #[async_trait]
 pub trait Exchange: Send + Sync {
     /// The token, or why there is none.
-    async fn exchange(&self, request: Request) -> Result<Granted, Refusal>;
+    async fn exchange(&self, draft: Draft) -> Result<Granted, Refusal>;
 }
 
 /// A token, and the way it was had.
@@ -48,7 +47,7 @@ impl<'c> Search<'c> {
             .map(|(endpoint, format)| Strategy {
                 endpoint,
                 format,
-                method: method(config, format),
+                method: method(config, format, None),
                 refresh_name: None,
             })
             .collect();
@@ -56,10 +55,7 @@ impl<'c> Search<'c> {
         if let Some(known) = remembered.filter(|known| {
             ways.iter().any(|way| way.endpoint == known.endpoint && way.format == known.format)
         }) {
-            let method = config
-                .client_authentication
-                .or(known.method)
-                .filter(|_| method(config, known.format).is_some());
+            let method = method(config, known.format, known.method);
             ways.retain(|way| way.endpoint != known.endpoint || way.format != known.format);
             ways.insert(0, Strategy { method, ..known.clone() });
         }
@@ -123,14 +119,9 @@ impl<'c> Search<'c> {
 
     /// The other of the two methods, once, unless the configuration names one.
     fn try_other_method(&mut self, way: &Strategy, error: Error) -> Result<()> {
-        let usual = method(self.config, way.format);
-        let other = match way.method {
-            Some(ClientAuthentication::Basic) => ClientAuthentication::Post,
-            Some(ClientAuthentication::Post) => ClientAuthentication::Basic,
-            None => return Err(error),
-        };
+        let Some(other) = way.method.and_then(ClientAuthentication::other) else { return Err(error) };
         let was_tried = self.last.as_ref().is_some_and(|last| last.kind() == ErrorKind::Credentials);
-        if usual.is_none() || self.config.client_authentication.is_some() || was_tried {
+        if self.config.client_authentication.is_some() || was_tried {
             return Err(error);
         }
         self.last = Some(error);
@@ -155,9 +146,12 @@ impl<'c> Search<'c> {
     }
 }
 
-/// The client authentication that a format begins with, where it has a secret to send.
-fn method(config: &Config, format: Format) -> Option<ClientAuthentication> {
+/// The client authentication that a format has, `known` being what worked before.
+fn method(
+    config: &Config,
+    format: Format,
+    known: Option<ClientAuthentication>,
+) -> Option<ClientAuthentication> {
     let authenticates = matches!(format, Format::ClientCredentials | Format::Password);
-    (authenticates && config.credentials.client_secret.is_some())
-        .then(|| config.client_authentication.unwrap_or(ClientAuthentication::Basic))
+    config.client_method(known).filter(|_| authenticates && config.credentials.has_client())
 }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use url::Url;
 
 use super::*;
-use crate::domain::{AccessToken, Scheme, Secret};
+use crate::domain::{AccessToken, Lifetime, Policy, Scheme, Secret, Timestamp, TokenSet};
 use crate::error::{Error, ErrorKind};
 use crate::oauth::{Granted, Refusal};
 use crate::transport::Body;
@@ -29,17 +29,18 @@ impl Script {
 
 #[async_trait]
 impl Exchange for Script {
-    async fn exchange(&self, request: Request) -> Result<Granted, Refusal> {
-        self.asked.lock().unwrap().push(format!("{} {}", request.url.path(), text(&request)));
+    async fn exchange(&self, draft: Draft) -> Result<Granted, Refusal> {
+        self.asked.lock().unwrap().push(format!("{} {}", draft.request.url.path(), text(&draft)));
         self.answers.lock().unwrap().pop_front().expect("a request beyond the script")
     }
 }
 
-fn text(request: &Request) -> String {
+fn text(draft: &Draft) -> String {
+    let request = &draft.request;
     let basic = request.headers.iter().any(|(name, _)| name == "authorization");
     let body = match &request.body {
         Body::Form(text) | Body::Json(text) => text.expose().to_owned(),
-        Body::Empty => String::new(),
+        Body::Absent | Body::Empty => String::new(),
     };
     if basic { format!("[basic] {body}") } else { body }
 }
@@ -167,6 +168,76 @@ async fn a_configured_method_is_the_only_one() {
     assert!(script.asked()[0].contains("client_secret=s"));
 }
 
+/// A client that has a key and no secret.
+fn key_client(url: &str) -> Config {
+    let pem = include_str!("../../tests/fixtures/keys/ed25519.pem");
+    config(json!({ "authUrl": url, "clientId": "app", "privateKey": pem }))
+}
+
+#[tokio::test]
+async fn a_refused_assertion_is_followed_by_no_other_method() {
+    let script = script([invalid_client()]);
+    assert_eq!(run(&key_client("https://h/token"), &script).await, Err(ErrorKind::Credentials));
+    assert_eq!(script.asked(), ["/token grant_type=client_credentials&client_id=app"]);
+}
+
+#[tokio::test]
+async fn a_method_that_is_remembered_of_another_credential_is_forgotten() {
+    let config = key_client("https://h/token");
+    let known = Strategy {
+        endpoint: Url::parse("https://h/token").unwrap(),
+        format: Format::ClientCredentials,
+        method: Some(ClientAuthentication::Post),
+        refresh_name: None,
+    };
+    let script = script([token()]);
+    let obtained = Search::new(&config, Some(&known)).obtain(&script).await.unwrap();
+    assert_eq!(obtained.strategy.format_name(), "private_key_jwt");
+}
+
+#[test]
+fn a_client_with_a_key_asserts_itself_to_the_token_endpoint_wherever_it_authenticates() {
+    let mut config = key_client("https://h/token");
+    config.revocation_url = Some(Url::parse("https://h/revoke").unwrap());
+    config.refresh.url = Some(Url::parse("https://h/refresh").unwrap());
+    config.refresh.format = Some(crate::config::RefreshFormat::Form);
+    let strategy = |format| Strategy {
+        endpoint: Url::parse("https://h/token").unwrap(),
+        format,
+        method: Some(ClientAuthentication::PrivateKeyJwt),
+        refresh_name: None,
+    };
+    let known = strategy(Format::ClientCredentials);
+    let tokens = TokenSet {
+        access_token: AccessToken::parse("abc").unwrap(),
+        scheme: Scheme::bearer(),
+        refresh_token: None,
+        lifetime: Lifetime::new(Timestamp::MIN, Timestamp::MAX, &Policy::default(), 0.0),
+    };
+    for draft in [
+        known.request(&config),
+        strategy(Format::Password).request(&config),
+        RefreshWay::of(&known, &config).unwrap().request(&known, &Secret::new("rt"), &config),
+        revocation(&tokens, Some(&known), &config).unwrap(),
+    ] {
+        assert_eq!(draft.asserted_to.as_ref().map(Url::as_str), Some("https://h/token"), "{}", text(&draft));
+        assert!(text(&draft).ends_with("client_id=app"), "{}", text(&draft));
+    }
+    let login = strategy(Format::JsonUsername).request(&config);
+    assert_eq!(login.asserted_to, None, "a login has no place for it");
+}
+
+#[tokio::test]
+async fn a_client_with_a_certificate_only_names_itself() {
+    let certified = rcgen::generate_simple_self_signed(["h".to_owned()]).unwrap();
+    let certificate = json!({ "cert": certified.cert.pem(), "key": certified.signing_key.serialize_pem() });
+    let config =
+        config(json!({ "authUrl": "https://h/token", "clientId": "app", "clientCertificate": certificate }));
+    let script = script([token()]);
+    assert_eq!(run(&config, &script).await.unwrap().format_name(), "tls_client_auth");
+    assert_eq!(script.asked(), ["/token grant_type=client_credentials&client_id=app"]);
+}
+
 #[tokio::test]
 async fn a_failing_server_ends_the_attempt_and_the_search_goes_on_where_it_stood() {
     let config = login("https://h");
@@ -265,6 +336,21 @@ fn a_refresh_token_is_spent_where_it_was_had() {
     simplejwt.refresh.format = Some(crate::config::RefreshFormat::Bearer);
     let way = RefreshWay::of(&known, &simplejwt).unwrap();
     assert_eq!(text(&way.request(&known, &token, &simplejwt)), "[basic] ");
+}
+
+#[test]
+fn each_method_is_written_under_its_registered_name() {
+    for method in ClientAuthentication::ALL {
+        let strategy = Strategy {
+            endpoint: Url::parse("https://h/token").unwrap(),
+            format: Format::ClientCredentials,
+            method: Some(method),
+            refresh_name: None,
+        };
+        let value = serde_json::to_value(&strategy).unwrap();
+        assert_eq!(value["method"], method.name());
+        assert_eq!(serde_json::from_value::<Strategy>(value).unwrap(), strategy);
+    }
 }
 
 #[test]

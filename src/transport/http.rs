@@ -1,17 +1,20 @@
 //! The reqwest client: rustls, one deadline for the whole request, capped bodies, no redirect out of the
 //! origin.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderValue, LOCATION};
 use reqwest::redirect::Policy;
-use reqwest::{Certificate, Client};
+use reqwest::{Client, Identity, Method};
 use tokio::sync::OnceCell;
 use url::Url;
 use zeroize::Zeroizing;
 
-use super::{Request, Response, Transport};
+use super::trust::{self, Trust};
+use super::{Body, Request, Response, Transport};
+use crate::config::ClientCertificate;
 use crate::error::{Error, ErrorKind, Result, Retry};
 use crate::runtime;
 
@@ -28,19 +31,41 @@ const IDLE: Duration = Duration::from_secs(15);
 /// The one way to the network. The client is made at its first use, off every caller's thread: it reads the
 /// system's certificates.
 pub struct HttpTransport {
-    ca: Vec<String>,
-    client: OnceCell<Client>,
+    trust: Trust,
+    certificate: Option<ClientCertificate>,
+    made: OnceCell<Made>,
+}
+
+/// A client, and what a person should know of how it was made.
+struct Made {
+    client: Client,
+    warning: Option<Error>,
 }
 
 impl HttpTransport {
     /// A client that trusts the system's roots and those in `ca` (PEM).
     pub fn new(ca: Vec<String>) -> Self {
-        Self { ca, client: OnceCell::new() }
+        Self { trust: Trust { ca, file: None }, certificate: None, made: OnceCell::new() }
     }
 
-    async fn client(&self) -> Result<&Client> {
-        let ca = self.ca.clone();
-        self.client.get_or_try_init(|| runtime::blocking(move || build(&ca))).await
+    /// The same, which also trusts the certificates in a file, as `NODE_EXTRA_CA_CERTS` names one. A file that
+    /// cannot be used is a warning, as it is to Node.
+    #[must_use]
+    pub fn trusting(mut self, file: Option<PathBuf>) -> Self {
+        self.trust.file = file;
+        self
+    }
+
+    /// The same with a certificate to show to servers that ask for one when TLS begins (RFC 8705 §2).
+    #[must_use]
+    pub fn presenting(mut self, certificate: Option<ClientCertificate>) -> Self {
+        self.certificate = certificate;
+        self
+    }
+
+    async fn made(&self) -> Result<&Made> {
+        let (trust, certificate) = (self.trust.clone(), self.certificate.clone());
+        self.made.get_or_try_init(|| runtime::blocking(move || build(&trust, certificate.as_ref()))).await
     }
 
     async fn follow(&self, mut request: Request) -> Result<Response> {
@@ -55,7 +80,9 @@ impl HttpTransport {
     }
 
     async fn exchange(&self, request: &Request) -> Result<Response> {
-        let mut builder = self.client().await?.post(request.url.clone()).header(ACCEPT, "application/json");
+        let method = if matches!(request.body, Body::Absent) { Method::GET } else { Method::POST };
+        let client = &self.made().await?.client;
+        let mut builder = client.request(method, request.url.clone()).header(ACCEPT, "application/json");
         for (name, value) in &request.headers {
             let mut value = HeaderValue::from_str(value.expose())
                 .map_err(|_| Error::new(ErrorKind::Internal, format!("the header {name} cannot be sent")))?;
@@ -81,7 +108,7 @@ impl HttpTransport {
     }
 }
 
-fn build(ca: &[String]) -> Result<Client> {
+fn build(trust: &Trust, certificate: Option<&ClientCertificate>) -> Result<Made> {
     // An error says that a provider is installed already: any will do.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let mut builder = Client::builder()
@@ -89,23 +116,26 @@ fn build(ca: &[String]) -> Result<Client> {
         .pool_idle_timeout(IDLE)
         .referer(false)
         .user_agent(concat!("evertoken/", env!("CARGO_PKG_VERSION")));
-    for pem in ca {
-        let certificates = Certificate::from_pem_bundle(pem.as_bytes())
-            .map_err(|_| Error::config("ca", "must hold certificates in PEM form"))?;
-        for certificate in certificates {
-            builder = builder.add_root_certificate(certificate);
-        }
+    let (roots, warning) = trust.roots()?;
+    for root in roots {
+        builder = builder.add_root_certificate(root);
     }
-    builder.build().map_err(|error| {
+    if let Some(certificate) = certificate {
+        let identity = Identity::from_pem(certificate.pem().expose().as_bytes())
+            .map_err(|_| Error::config("clientCertificate.cert", "must hold certificates in PEM form"))?;
+        builder = builder.identity(identity);
+    }
+    let client = builder.build().map_err(|error| {
         Error::new(ErrorKind::Tls, format!("the HTTP client cannot be built: {}", innermost(&error)))
-    })
+    })?;
+    Ok(Made { client, warning })
 }
 
 #[async_trait]
 impl Transport for HttpTransport {
-    async fn prepare(&self) {
-        // Whatever is wrong is said to the first request.
-        let _ = self.client().await;
+    async fn prepare(&self) -> Option<Error> {
+        // What keeps it from being made is said to the first request.
+        self.made().await.ok()?.warning.clone()
     }
 
     async fn send(&self, request: Request, timeout: Duration) -> Result<Response> {
@@ -149,8 +179,12 @@ fn failure(url: &Url, error: &reqwest::Error) -> Error {
     let place = place(url);
     let reason = innermost(error);
     if let Some(tls) = find::<rustls::Error>(error) {
-        if matches!(tls, rustls::Error::InvalidCertificate(_)) {
-            return Error::new(ErrorKind::Tls, format!("the certificate of {place} is not accepted: {tls}"));
+        if let rustls::Error::InvalidCertificate(fault) = tls {
+            let reason = trust::reason(fault);
+            return Error::new(
+                ErrorKind::Tls,
+                format!("the certificate of {place} is not accepted: {reason}"),
+            );
         }
         return Error::new(ErrorKind::Tls, format!("no TLS with {place}: {tls}"));
     }

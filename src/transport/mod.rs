@@ -1,6 +1,7 @@
 //! Bytes over HTTP: what goes out, what comes back, and the one client that carries them.
 
 mod http;
+mod trust;
 
 use std::time::Duration;
 
@@ -10,11 +11,11 @@ use url::Url;
 use zeroize::Zeroizing;
 
 use crate::domain::Secret;
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 pub use http::HttpTransport;
 
-/// A POST. Everything in it may be secret, so nothing in it prints.
+/// A POST, or a GET where there is no body. Everything in it may be secret, so nothing in it prints.
 #[derive(Clone, Debug)]
 pub struct Request {
     /// Where to.
@@ -25,10 +26,19 @@ pub struct Request {
     pub body: Body,
 }
 
+impl Request {
+    /// A GET without a credential.
+    pub fn get(url: Url) -> Self {
+        Self { url, headers: Vec::new(), body: Body::Absent }
+    }
+}
+
 /// The body of a [`Request`], already encoded.
 #[derive(Clone, Debug)]
 pub enum Body {
-    /// Nothing.
+    /// None at all: a GET.
+    Absent,
+    /// One with nothing in it.
     Empty,
     /// `application/x-www-form-urlencoded`.
     Form(Secret),
@@ -40,7 +50,7 @@ impl Body {
     /// The media type that names the encoding.
     pub fn content_type(&self) -> Option<&'static str> {
         match self {
-            Self::Empty => None,
+            Self::Absent | Self::Empty => None,
             Self::Form(_) => Some("application/x-www-form-urlencoded"),
             Self::Json(_) => Some("application/json"),
         }
@@ -48,7 +58,7 @@ impl Body {
 
     fn into_text(self) -> Option<Secret> {
         match self {
-            Self::Empty => None,
+            Self::Absent | Self::Empty => None,
             Self::Form(text) | Self::Json(text) => Some(text),
         }
     }
@@ -79,6 +89,8 @@ pub trait Transport: Send + Sync {
     /// `Tls` and `Endpoint` (a redirect to another origin), which do not heal by themselves.
     async fn send(&self, request: Request, timeout: Duration) -> Result<Response>;
 
-    /// Gets ready ahead of the first request.
-    async fn prepare(&self) {}
+    /// Gets ready ahead of the first request; says what a person should know.
+    async fn prepare(&self) -> Option<Error> {
+        None
+    }
 }

@@ -1,15 +1,23 @@
 #!/usr/bin/env node
 /** `npx evertoken`: finds the command, and runs it. Each command is a file of its own. */
 
+import { TokenError } from '../errors'
+import { clear } from './clear'
 import { UsageError, type Command } from './command'
+import { doctor } from './doctor'
+import { init } from './init'
 import { keygen } from './keygen'
+import { refresh, status } from './status'
+import { complain, print } from './terminal'
 
-const commands: ReadonlyMap<string, Command> = new Map([['keygen', keygen]])
+const commands: ReadonlyMap<string, Command> = new Map(
+  Object.entries({ init, doctor, status, refresh, clear, keygen }),
+)
 
 function help(): string {
   const lines = [...commands].map(([name, { summary }]) => `  ${name.padEnd(10)}${summary}`)
   const options = '  --help    print this, or the help of a command\n  --version print the version'
-  return `Usage: evertoken <command>\n\n${lines.join('\n')}\n\n${options}\n`
+  return `Usage: evertoken <command>\n\n${lines.join('\n')}\n\n${options}`
 }
 
 function isHelp(word: string | undefined): boolean {
@@ -19,18 +27,18 @@ function isHelp(word: string | undefined): boolean {
 async function main([name, ...args]: readonly string[]): Promise<number> {
   if (name === '--version' || name === '-v') {
     const { version } = require('../../package.json') as { version: string }
-    process.stdout.write(`${version}\n`)
+    print(version)
     return 0
   }
   if (isHelp(name)) {
-    process.stdout.write(help())
+    print(help())
     return 0
   }
   if (name === undefined) throw new UsageError('no command was given')
   const command = commands.get(name)
   if (!command) throw new UsageError(`there is no command ${JSON.stringify(name)}`)
   if (args.some(isHelp)) {
-    process.stdout.write(`Usage: evertoken ${name}\n\n${command.help}\n`)
+    print(`Usage: evertoken ${[name, command.usage].filter(Boolean).join(' ')}\n\n${command.help}`)
     return 0
   }
   return command.run(args)
@@ -39,8 +47,9 @@ async function main([name, ...args]: readonly string[]): Promise<number> {
 main(process.argv.slice(2)).then(
   (code) => (process.exitCode = code),
   (error: unknown) => {
-    if (!(error instanceof UsageError)) throw error
-    process.stderr.write(`evertoken: ${error.message}\n\n${help()}`)
-    process.exitCode = 2
+    process.exitCode = error instanceof UsageError ? 2 : 1
+    if (error instanceof UsageError) complain(`${error.message}\n\n${help()}`)
+    else if (error instanceof TokenError) complain(`${error.code}: ${error.message}`)
+    else throw error
   },
 )

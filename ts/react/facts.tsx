@@ -1,7 +1,7 @@
 import type { ReactElement, ReactNode } from 'react'
 import type { SchedulerStatus, TokenStatus } from 'evertoken'
 import { moment, type Life } from './life.js'
-import { distance, localTime } from './words.js'
+import { distance, errorAdvice, localTime } from './words.js'
 
 /** What else there is to know, as terms and values. */
 export function Facts({ status, life, now }: { status: TokenStatus; life: Life; now: number }): ReactElement {
@@ -21,36 +21,53 @@ export function Facts({ status, life, now }: { status: TokenStatus; life: Life; 
       <Fact term="Token requests">
         {`${counters.tokenRequests}, ${counters.failures} failed ${counters.failures === 1 ? 'attempt' : 'attempts'}`}
       </Fact>
+      <Fact term="New tokens">
+        {`${counters.refreshes} requested, ${counters.storeHits} from the store, ${counters.retriesOn401} after a 401`}
+      </Fact>
       {strategy !== null && (
         <Fact term="Obtained by">
-          {strategy.grant}
+          {`${strategy.grant} (${strategy.format})`}
           <code>{strategy.endpoint}</code>
         </Fact>
       )}
-      <Fact term="Last error" tone={lastError === null ? undefined : 'bad'}>
-        {lastError === null ? (
-          'None'
-        ) : (
-          <>
-            <code>{lastError.code}</code>
-            {lastError.message} <Moment at={lastError.at} life={life} now={now} />
-            {status.consecutiveFailures > 1 && `, ${status.consecutiveFailures} failures in a row`}
-          </>
-        )}
+      <Fact term="Last error" tone={lastError === null ? undefined : 'bad'} isWide={lastError !== null}>
+        {lastError === null ? 'None' : <Failure error={lastError} inARow={status.consecutiveFailures} life={life} now={now} />}
       </Fact>
     </dl>
   )
 }
 
+interface FailureProps {
+  error: NonNullable<TokenStatus['lastError']>
+  inARow: number
+  life: Life
+  now: number
+}
+
+/** What went wrong, and what to do about it. */
+function Failure({ error: { code, message, at }, inARow, life, now }: FailureProps): ReactElement {
+  return (
+    <>
+      {message}
+      {errorAdvice[code] !== undefined && <span className="evertoken-advice">{errorAdvice[code]}</span>}
+      <span className="evertoken-aside">
+        <code>{code}</code> <Moment at={at} life={life} now={now} />
+        {inARow > 1 && `, ${inARow} failures in a row`}
+      </span>
+    </>
+  )
+}
+
 interface FactProps {
   term: string
+  isWide?: boolean
   tone?: 'good' | 'warn' | 'bad' | undefined
   children: ReactNode
 }
 
-function Fact({ term, tone, children }: FactProps): ReactElement {
+function Fact({ term, tone, isWide = false, children }: FactProps): ReactElement {
   return (
-    <div className="evertoken-fact" data-tone={tone}>
+    <div className="evertoken-fact" data-tone={tone} data-wide={isWide ? '' : undefined}>
       <dt>{term}</dt>
       <dd>{children}</dd>
     </div>

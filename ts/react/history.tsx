@@ -3,18 +3,24 @@ import type { TokenStatus } from 'evertoken'
 import { moment } from './life.js'
 import { duration, localTime, outcomeWords } from './words.js'
 
-/** As many as fit under the rest without scrolling. */
-const shown = 6
+type Entry = TokenStatus['history'][number]
 
-/** The last refreshes, the newest first. */
-export function History({ entries, now }: { entries: TokenStatus['history']; now: number }): ReactElement | null {
-  if (entries.length === 0) return null
-  const newestFirst = [...entries].sort((one, other) => (moment(other.at) ?? 0) - (moment(one.at) ?? 0))
+/** As many as fit under the rest without scrolling; the picture has all. */
+const listed = 6
+
+/** As many as the status has. */
+const slots = 50
+
+/** The last refreshes: all as a picture, and the newest as a list. */
+export function History({ entries, now }: { entries: readonly Entry[]; now: number }): ReactElement {
+  const oldestFirst = [...entries].sort((one, other) => (moment(one.at) ?? 0) - (moment(other.at) ?? 0)).slice(-slots)
   return (
     <div className="evertoken-history">
       <h3 className="evertoken-subtitle">Last refreshes</h3>
+      <Bars entries={oldestFirst} />
+      {oldestFirst.length === 0 && <p className="evertoken-none">None yet.</p>}
       <ol>
-        {newestFirst.slice(0, shown).map(({ at, outcome, durationMs, code }, index) => (
+        {oldestFirst.slice(-listed).reverse().map(({ at, outcome, durationMs, code }, index) => (
           <li key={`${at} ${index}`} data-outcome={outcome}>
             <time dateTime={at}>{localTime(moment(at) ?? now, now)}</time>
             <span>{outcomeWords[outcome]}</span>
@@ -25,4 +31,51 @@ export function History({ entries, now }: { entries: TokenStatus['history']; now
       </ol>
     </div>
   )
+}
+
+const step = 6
+const height = 40
+
+/** A bar for each refresh, as high as it took long, the newest on the right. */
+function Bars({ entries }: { entries: readonly Entry[] }): ReactElement {
+  const longest = Math.max(1, ...entries.map(({ durationMs }) => durationMs))
+  const first = slots - entries.length
+  return (
+    <svg
+      className="evertoken-bars"
+      viewBox={`0 0 ${slots * step} ${height}`}
+      width="100%"
+      height={height}
+      preserveAspectRatio="none"
+      role="img"
+      aria-label={described(entries, longest)}
+    >
+      <line className="evertoken-floor" x1="0" x2={slots * step} y1={height - 0.5} y2={height - 0.5} />
+      {entries.map(({ at, outcome, durationMs }, index) => {
+        // By the square root: one that took a minute leaves the others to be seen.
+        const size = Math.max(3, Math.sqrt(durationMs / longest) * (height - 2))
+        return (
+          <rect
+            key={`${at} ${index}`}
+            className="evertoken-bar"
+            data-outcome={outcome}
+            x={(first + index) * step + 1}
+            y={height - 1 - size}
+            width={step - 2}
+            height={size}
+          />
+        )
+      })}
+    </svg>
+  )
+}
+
+function described(entries: readonly Entry[], longest: number): string {
+  if (entries.length === 0) return 'No refreshes yet'
+  const count = (outcome: Entry['outcome']) => entries.filter((entry) => entry.outcome === outcome).length
+  const counts = (['refreshed', 'adopted', 'failed', 'cleared'] as const)
+    .map((outcome) => [count(outcome), outcomeWords[outcome].toLowerCase()] as const)
+    .filter(([number]) => number > 0)
+    .map(([number, word]) => `${number} ${word}`)
+  return `The last ${entries.length}: ${counts.join(', ')}; the longest took ${duration(longest)}`
 }

@@ -1,9 +1,5 @@
-/**
- * The style sheet. React 18 escapes quotes, ampersands and angle brackets in a style element on the server and not
- * in the browser, which would be a mismatch: there are none of them in here.
- */
-export const styles = `
-.evertoken-monitor {
+/** The colours by day and by night; a page may set each of them. */
+const light = `
   --et-surface: var(--evertoken-surface, #ffffff);
   --et-text: var(--evertoken-text, #16181d);
   --et-muted: var(--evertoken-muted, #5b6270);
@@ -14,6 +10,26 @@ export const styles = `
   --et-warn: var(--evertoken-warn, #8f5a00);
   --et-bad: var(--evertoken-bad, #b3261e);
   --et-idle: var(--evertoken-idle, #5b6270);
+  color-scheme: light;`
+const dark = `
+  --et-surface: var(--evertoken-surface, #16181d);
+  --et-text: var(--evertoken-text, #eef0f4);
+  --et-muted: var(--evertoken-muted, #a3abba);
+  --et-border: var(--evertoken-border, #2e333d);
+  --et-accent: var(--evertoken-accent, #8ab4ff);
+  --et-accent-text: var(--evertoken-accent-text, #0b1a36);
+  --et-good: var(--evertoken-good, #55d398);
+  --et-warn: var(--evertoken-warn, #f0b449);
+  --et-bad: var(--evertoken-bad, #ff8f86);
+  --et-idle: var(--evertoken-idle, #a3abba);
+  color-scheme: dark;`
+
+/**
+ * The style sheet. React 18 escapes quotes, ampersands and angle brackets in a style element on the server and not
+ * in the browser, which would be a mismatch: there are none of them in here.
+ */
+export const styles = `
+.evertoken-monitor {
   --et-radius: var(--evertoken-radius, 14px);
   --et-state: var(--et-idle);
   box-sizing: border-box;
@@ -24,27 +40,21 @@ export const styles = `
   border-radius: var(--et-radius);
   background: var(--et-surface);
   color: var(--et-text);
-  color-scheme: light;
   font-family: var(--evertoken-font, system-ui, -apple-system, Segoe UI, Roboto, sans-serif);
   font-size: 1rem;
   line-height: 1.5;
   font-variant-numeric: tabular-nums;
   text-align: start;
 }
+.evertoken-monitor, .evertoken-services {${light}
+}
 @media (prefers-color-scheme: dark) {
-  .evertoken-monitor {
-    --et-surface: var(--evertoken-surface, #16181d);
-    --et-text: var(--evertoken-text, #eef0f4);
-    --et-muted: var(--evertoken-muted, #a3abba);
-    --et-border: var(--evertoken-border, #2e333d);
-    --et-accent: var(--evertoken-accent, #8ab4ff);
-    --et-accent-text: var(--evertoken-accent-text, #0b1a36);
-    --et-good: var(--evertoken-good, #55d398);
-    --et-warn: var(--evertoken-warn, #f0b449);
-    --et-bad: var(--evertoken-bad, #ff8f86);
-    --et-idle: var(--evertoken-idle, #a3abba);
-    color-scheme: dark;
+  .evertoken-monitor, .evertoken-services {${dark}
   }
+}
+.evertoken-monitor[data-theme=light], .evertoken-services[data-theme=light] {${light}
+}
+.evertoken-monitor[data-theme=dark], .evertoken-services[data-theme=dark] {${dark}
 }
 .evertoken-monitor[data-state=valid] { --et-state: var(--et-good); }
 .evertoken-monitor[data-state=expiring] { --et-state: var(--et-warn); }
@@ -80,7 +90,7 @@ export const styles = `
   font-size: 0.875rem;
   font-weight: 600;
 }
-.evertoken-dot { width: 0.5rem; height: 0.5rem; border-radius: 50%; background: currentColor; }
+.evertoken-icon { flex: none; margin-inline-start: -0.125rem; fill: none; stroke: currentColor; stroke-width: 1.8; stroke-linecap: round; stroke-linejoin: round; }
 .evertoken-notice, .evertoken-result {
   margin-top: 1rem;
   padding: 0.625rem 0.875rem;
@@ -94,6 +104,24 @@ export const styles = `
 .evertoken-notice p + p { color: var(--et-muted); }
 .evertoken-result { --et-tone: var(--et-bad); }
 .evertoken-result[data-good] { --et-tone: var(--et-good); }
+.evertoken-waiting { height: 34rem; border-radius: 8px; margin-top: 1.25rem; background: color-mix(in srgb, var(--et-border) 45%, transparent); }
+.evertoken-services { max-width: 44rem; font-family: var(--evertoken-font, system-ui, -apple-system, Segoe UI, Roboto, sans-serif); }
+.evertoken-tabs { display: flex; gap: 0.25rem; margin-bottom: 0.625rem; overflow-x: auto; }
+.evertoken-tab {
+  flex: none;
+  min-height: 2.5rem;
+  padding: 0.375rem 0.875rem;
+  border: 1px solid transparent;
+  border-radius: 9px;
+  background: transparent;
+  color: var(--et-muted);
+  font: inherit;
+  font-size: 0.9375rem;
+  font-weight: 550;
+  cursor: pointer;
+}
+.evertoken-tab[aria-selected=true] { border-color: var(--et-border); background: var(--et-surface); color: var(--et-text); }
+.evertoken-tab:focus-visible { outline: 3px solid var(--et-accent); outline-offset: -3px; }
 .evertoken-hero { display: flex; flex-wrap: wrap; align-items: baseline; gap: 0.125rem 1.25rem; margin-top: 1.25rem; }
 .evertoken-left { position: relative; font-size: 3rem; font-weight: 680; letter-spacing: -0.02em; line-height: 1.1; }
 .evertoken-unit { margin-inline-start: 0.5rem; color: var(--et-muted); font-size: 1rem; font-weight: 450; letter-spacing: 0; }
@@ -119,10 +147,21 @@ export const styles = `
 .evertoken-fact dt { font-size: 0.8125rem; }
 .evertoken-fact dd { overflow-wrap: anywhere; }
 .evertoken-fact dd code { display: block; color: var(--et-muted); }
+.evertoken-fact[data-wide] { grid-column: 1 / -1; }
+.evertoken-aside { display: block; margin-top: 0.25rem; color: var(--et-muted); font-size: 0.8125rem; }
+.evertoken-fact dd .evertoken-aside code { display: inline; }
+.evertoken-advice { display: block; margin-top: 0.25rem; color: var(--et-text); }
 .evertoken-fact[data-tone=warn] dd { color: var(--et-warn); }
 .evertoken-fact[data-tone=bad] dd { color: var(--et-bad); }
 .evertoken-history { margin-top: 1.25rem; padding-top: 1rem; border-top: 1px solid var(--et-border); font-size: 0.875rem; }
 .evertoken-subtitle { color: var(--et-muted); font-size: 0.8125rem; font-weight: 450; }
+.evertoken-bars { display: block; margin: 0.5rem 0 0.375rem; }
+.evertoken-floor { stroke: var(--et-border); vector-effect: non-scaling-stroke; }
+.evertoken-bar { fill: var(--et-good); }
+.evertoken-bar[data-outcome=adopted] { fill: var(--et-accent); }
+.evertoken-bar[data-outcome=failed] { fill: var(--et-bad); }
+.evertoken-bar[data-outcome=cleared] { fill: var(--et-idle); }
+.evertoken-none { color: var(--et-muted); }
 .evertoken-history ol { list-style: none; }
 .evertoken-history li { display: flex; flex-wrap: wrap; gap: 0 0.875rem; align-items: baseline; padding: 0.1875rem 0; }
 .evertoken-history li time { color: var(--et-muted); }
@@ -153,5 +192,7 @@ export const styles = `
   .evertoken-elapsed { fill: Highlight; }
   .evertoken-track { fill: GrayText; }
   .evertoken-now { fill: Canvas; stroke: Highlight; }
+  .evertoken-bar { fill: Highlight; }
+  .evertoken-bar[data-outcome=failed] { fill: Mark; }
 }
 `

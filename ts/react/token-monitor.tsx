@@ -1,15 +1,9 @@
-import { useId, type ReactElement } from 'react'
-import type { TokenStatus } from 'evertoken'
-import { Actions, useActions } from './actions.js'
-import type { TokenProblem } from './endpoint.js'
-import { Facts } from './facts.js'
-import { History } from './history.js'
-import { lifeAt, type Life } from './life.js'
-import { LifeLine } from './life-line.js'
-import { styles } from './styles.js'
+import type { ReactElement } from 'react'
+import { useActions } from './actions.js'
+import { Card } from './card.js'
+import { Tabs } from './tabs.js'
 import { useNow } from './use-now.js'
 import { useTokenStatus, type UseTokenStatusOptions } from './use-token-status.js'
-import { clockTime, localTime, spokenTime, stateMeanings, stateWords } from './words.js'
 
 /** Where the status comes from, and how the component fits into the page. */
 export interface TokenMonitorProps extends UseTokenStatusOptions {
@@ -19,11 +13,25 @@ export interface TokenMonitorProps extends UseTokenStatusOptions {
   className?: string | undefined
   /** For the style element, where a Content-Security-Policy asks for one. */
   nonce?: string | undefined
+  /** Light or dark. Default `auto`: as the reader's system has it. */
+  theme?: 'auto' | 'light' | 'dark' | undefined
+  /**
+   * Several services, each with routes of its own (`createTokenRoutes({ service })`), as tabs; instead of `endpoint`.
+   */
+  services?: readonly TokenMonitorService[] | undefined
+}
+
+/** One of several services. */
+export interface TokenMonitorService {
+  /** What its tab says. */
+  name: string
+  /** Where its routes are. */
+  endpoint: string
 }
 
 /**
- * The state of the token on a card: the state as a word and a colour, its life and the time left, the scheduler, the
- * store, the last error and the last refreshes, with buttons to refresh and to clear.
+ * The state of the token on a card: the state as a word, a colour and a sign, its life and the time left, the scheduler,
+ * the store, the last error with what to do, and the last refreshes, with buttons to refresh and to clear.
  *
  * It needs no CSS framework, follows the reader's light or dark setting, and takes its colours from the variables
  * `--evertoken-surface`, `-text`, `-muted`, `-border`, `-accent`, `-accent-text`, `-good`, `-warn`, `-bad`, `-idle`,
@@ -40,87 +48,20 @@ export interface TokenMonitorProps extends UseTokenStatusOptions {
  * ```
  */
 export function TokenMonitor(props: TokenMonitorProps): ReactElement {
-  const { title = 'Access token', className, nonce, ...options } = props
+  const { services = [], ...rest } = props
+  const [only] = services
+  if (only === undefined) return <Monitor {...rest} />
+  if (services.length === 1) return <Monitor {...rest} endpoint={only.endpoint} />
+  return (
+    <Tabs names={services.map(({ name }) => name)} theme={rest.theme} nonce={rest.nonce}>
+      {(chosen) => <Monitor {...rest} endpoint={services[chosen]!.endpoint} />}
+    </Tabs>
+  )
+}
+
+function Monitor({ title = 'Access token', className, nonce, theme, ...options }: TokenMonitorProps): ReactElement {
   const view = useTokenStatus(options)
   const now = useNow()
-  const heading = useId()
   const actions = useActions(view)
-  const { status, receivedAt, problem, busy } = view
-  const at = now ?? receivedAt ?? 0
-  const life = status === null || receivedAt === null ? null : lifeAt(status, receivedAt, at)
-
-  return (
-    <section
-      className={className === undefined ? 'evertoken-monitor' : `evertoken-monitor ${className}`}
-      aria-labelledby={heading}
-      aria-busy={busy !== null || (status === null && problem === null)}
-      data-state={life?.state ?? 'unknown'}
-      data-stale={problem === null ? undefined : ''}
-    >
-      <style nonce={nonce}>{styles}</style>
-      <header className="evertoken-header">
-        <h2 className="evertoken-title" id={heading}>
-          {title}
-          {status !== null && <span className="evertoken-service">{status.service}</span>}
-        </h2>
-        <p className="evertoken-badge">
-          <span className="evertoken-dot" aria-hidden="true" />
-          {life === null ? waitingWord(problem) : stateWords[life.state]}
-        </p>
-      </header>
-      <div className="evertoken-news" role="status" aria-atomic="false">
-        {life !== null && <span className="evertoken-unseen">{`Token: ${stateWords[life.state]}.`}</span>}
-        {problem !== null && <Notice problem={problem} receivedAt={receivedAt} now={at} />}
-      </div>
-      {status !== null && life !== null && <Picture status={status} life={life} now={at} />}
-      <Actions {...actions} now={at} />
-    </section>
-  )
-}
-
-function Picture({ status, life, now }: { status: TokenStatus; life: Life; now: number }): ReactElement {
-  const { leftSeconds } = life
-  // Moments of the server are shown by the reader's clock; how far they are from now, by the server's.
-  return (
-    <>
-      <div className="evertoken-hero">
-        <p className="evertoken-left" role="timer" aria-live="off">
-          <span aria-hidden="true">{leftSeconds === null ? '–' : clockTime(leftSeconds)}</span>
-          <span className="evertoken-unseen">{leftSeconds === null ? 'not known' : spokenTime(leftSeconds)}</span>
-          <span className="evertoken-unit">{leftSeconds === null ? 'no expiry' : 'left'}</span>
-        </p>
-        <p className="evertoken-meaning">{stateMeanings[life.state]}</p>
-      </div>
-      <LifeLine status={status} life={life} now={now} />
-      <Facts status={status} life={life} now={now} />
-      <History entries={status.history} now={now} />
-    </>
-  )
-}
-
-interface NoticeProps {
-  problem: TokenProblem
-  receivedAt: number | null
-  now: number
-}
-
-function Notice({ problem, receivedAt, now }: NoticeProps): ReactElement {
-  return (
-    <div className="evertoken-notice">
-      <p>{problem.message}</p>
-      {advice[problem.kind] !== undefined && <p>{advice[problem.kind]}</p>}
-      {receivedAt !== null && <p>{`What you see is how things stood at ${localTime(receivedAt, now)}.`}</p>}
-    </div>
-  )
-}
-
-const advice: Partial<Record<TokenProblem['kind'], string>> = {
-  unauthorized: 'Sign in, or give the component the headers that the endpoint asks for.',
-  forbidden: 'Your account, or this page, has no access to the endpoint.',
-  unreachable: 'It is asked again by itself.',
-}
-
-function waitingWord(problem: TokenProblem | null): string {
-  if (problem === null) return 'Loading'
-  return problem.kind === 'unauthorized' || problem.kind === 'forbidden' ? 'No access' : 'Unknown'
+  return <Card {...{ view, actions, now, title, className, nonce, theme }} />
 }

@@ -18,6 +18,19 @@ export const stateMeanings: Record<TokenStatus['state'], string> = {
   manual: 'The configured token stands in.',
 }
 
+/** What a person can do about an error, by its code. */
+export const errorAdvice: Readonly<Record<string, string>> = {
+  ERR_TOKEN_CREDENTIALS: 'Check the password or the client secret, then press Refresh now: it is not sent again by itself for a while.',
+  ERR_TOKEN_ENDPOINT: 'Check the address: nothing answers there as a token or login endpoint.',
+  ERR_TOKEN_RESPONSE: 'It is tried again by itself. If it stays, the address or the shape of the answer is another.',
+  ERR_TOKEN_RATE_LIMITED: 'Nothing to do: it is waited for.',
+  ERR_TOKEN_TIMEOUT: 'It is tried again by itself. If it stays, the token server is slow or out of reach.',
+  ERR_TOKEN_NETWORK: 'It is tried again by itself. If it stays, check the name, the port and the firewall.',
+  ERR_TOKEN_TLS: 'Give the certificate authority to the service (ca, or NODE_EXTRA_CA_CERTS).',
+  ERR_TOKEN_STORAGE: 'The token is kept in memory meanwhile. Check the disk, the path and who may write there.',
+  ERR_TOKEN_DECRYPT: 'Give every process the same TOKEN_ENCRYPTION_KEY. A login has replaced what could not be opened.',
+}
+
 /** The outcomes in the history. */
 export const outcomeWords: Record<TokenStatus['history'][number]['outcome'], string> = {
   refreshed: 'Refreshed',

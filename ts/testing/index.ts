@@ -4,5 +4,10 @@
  * @packageDocumentation
  */
 
+export { createFakeEvertoken } from './fake'
+export type { FakeEvertoken, FakeOptions } from './fake'
+export type { Granting } from './grants'
+export { startMockTokenServer } from './mock-server'
+export type { MockTokenServer, MockTokenServerOptions, RecordedRequest, ScriptedAnswer } from './mock-server'
 export { tokenStoreCases } from './store-cases'
 export type { MakeStore, TokenStoreCase } from './store-cases'

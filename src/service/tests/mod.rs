@@ -11,6 +11,8 @@ use serde_json::{Value, json};
 use tokio::sync::{Notify, Semaphore};
 use zeroize::Zeroizing;
 
+mod assertions;
+mod discovery;
 mod failures;
 mod life;
 mod replicas;
@@ -75,6 +77,7 @@ impl Transport for Server {
     async fn send(&self, request: Request, _: Duration) -> Result<Response> {
         let text = match &request.body {
             Body::Form(text) | Body::Json(text) => text.expose().to_owned(),
+            Body::Absent => format!("GET {}", request.url.path()),
             Body::Empty => String::new(),
         };
         if request.url.path() == "/hook" {
@@ -148,6 +151,7 @@ impl House {
         for (key, value) in extra.as_object().unwrap() {
             config[key] = value.clone();
         }
+        config.as_object_mut().unwrap().retain(|_, value| !value.is_null());
         let server = Arc::new(Server {
             answers: StdMutex::new(answers.into_iter().collect()),
             asked: StdMutex::default(),

@@ -1,0 +1,131 @@
+import './support/clean-environment.mjs'
+
+import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
+import { once } from 'node:events'
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import { createServer as createTlsServer } from 'node:https'
+import { join } from 'node:path'
+import { describe, test } from 'node:test'
+import { startMockTokenServer } from 'evertoken/testing'
+import { evertoken, folderFor } from './support/cli.mjs'
+
+const users = { 'ann@example.com': 'the right password' }
+const key = '00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff'
+
+const environment = (url) => ({
+  EXTERNAL_AUTH_URL: url,
+  EXTERNAL_API_EMAIL: 'ann@example.com',
+  EXTERNAL_API_PASSWORD: 'the right password',
+  TOKEN_ENCRYPTION_KEY: key,
+})
+
+async function mock(t, options = {}) {
+  const server = await startMockTokenServer({ users, ...options })
+  t.after(() => server.close())
+  return server
+}
+
+/** What `doctor` finds, check by check. */
+async function examined(t, env, folder = folderFor(t)) {
+  const { status, stdout, stderr } = await evertoken(['doctor', '--json'], { folder, env })
+  assert.equal(stderr, '')
+  const { ok, checks } = JSON.parse(stdout)
+  assert.equal(status, ok ? 0 : 1)
+  assert.ok(!stdout.includes('the right password') && !stdout.includes(key), 'it tells no secret')
+  return { ok, checks, cause: checks.find(({ outcome }) => outcome === 'failed') }
+}
+
+async function listen(t, server) {
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  t.after(() => {
+    server.closeAllConnections()
+    server.close()
+  })
+  return server.address().port
+}
+
+const nothing = () => createServer((request, response) => response.writeHead(404).end())
+
+describe('doctor', () => {
+  test('finds nothing where all is well, with one login, and leaves nothing behind', async (t) => {
+    const folder = folderFor(t)
+    const server = await mock(t)
+    const { ok, checks } = await examined(t, environment(server.loginUrl), folder)
+    assert.ok(ok, JSON.stringify(checks))
+    assert.deepEqual(
+      checks.map(({ check, outcome }) => `${check} ${outcome}`),
+      ['environment passed', 'name passed', 'connection passed', 'tls warned', 'clock passed', 'endpoint passed', 'credential passed', 'storage passed', 'key passed'],
+    )
+    assert.equal(server.tokenRequests.length, 1)
+    assert.deepEqual(JSON.parse(readFileSync(join(folder, 'data', 'token-cache.json'), 'utf8')).services, {})
+  })
+
+  const faults = [
+    ['nothing configured', 'environment', /authUrl is missing/, async () => ({})],
+    ['a field that is wrong', 'environment', /storage/i, async () => ({ ...environment('https://h.invalid/token'), EVERTOKEN_STORAGE: 'floppy' })],
+    ['a name that is none', 'name', /ENOTFOUND|EAI_AGAIN/, async () => environment('https://no-such-host.invalid/token')],
+    ['a wrong port', 'connection', /ECONNREFUSED/, async () => environment('http://127.0.0.1:9/login')],
+    ['a wrong address', 'endpoint', /404/, async (t) => environment(`http://127.0.0.1:${await listen(t, nothing())}/nowhere`)],
+    ['a page instead of an endpoint', 'endpoint', /JSON/, async (t) => environment((await mock(t, { script: [{ body: '<html>' }] })).loginUrl)],
+    ['a wrong password', 'credential', /401/, async (t) => ({ ...environment((await mock(t)).loginUrl), EXTERNAL_API_PASSWORD: 'wrong' })],
+    ['a store that cannot be written', 'storage', /ENOTDIR|not a directory|no directory|cannot/i, async (t) => ({ ...environment((await mock(t)).loginUrl), EVERTOKEN_STORAGE: 'file:/dev/null/token.json' })],
+  ]
+  for (const [what, check, detail, env] of faults) {
+    test(`names ${what} in its first failing line`, async (t) => {
+      const { cause } = await examined(t, await env(t))
+      assert.equal(cause?.check, check, JSON.stringify(cause))
+      assert.match(cause.detail, detail)
+      assert.ok(cause.remedy.length > 10)
+    })
+  }
+
+  test('names a clock that is an hour off', async (t) => {
+    const answer = (request, response) => {
+      response.setHeader('date', new Date(Date.now() + 3_600_000).toUTCString())
+      response.setHeader('content-type', 'application/json')
+      response.end(JSON.stringify({ access_token: 'token', expires_in: 3600 }))
+    }
+    const port = await listen(t, createServer(answer))
+    const { cause } = await examined(t, environment(`http://127.0.0.1:${port}/login`))
+    assert.equal(cause.check, 'clock')
+    assert.match(cause.detail, /^this machine’s clock is (59 min 5\d s|1 h.*) behind/)
+  })
+
+  test('names a certificate that nobody vouches for', async (t) => {
+    const folder = folderFor(t)
+    const [keyFile, certFile] = ['key.pem', 'cert.pem'].map((name) => join(folder, name))
+    try {
+      const subject = ['-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost,IP:127.0.0.1']
+      execFileSync('openssl', ['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '2', '-keyout', keyFile, '-out', certFile, ...subject], { stdio: 'pipe' })
+    } catch (error) {
+      return t.skip(`no certificate could be made: ${error.code ?? error.message}`)
+    }
+    const options = { key: readFileSync(keyFile), cert: readFileSync(certFile) }
+    const port = await listen(t, createTlsServer(options, (request, response) => response.end('{}')))
+    const { cause } = await examined(t, environment(`https://127.0.0.1:${port}/login`), folder)
+    assert.equal(cause.check, 'tls')
+    assert.match(cause.detail, /certificate/)
+    assert.match(cause.remedy, /NODE_EXTRA_CA_CERTS/)
+  })
+
+  test('says it in lines, without colours where nobody sees them, and reads .env files', async (t) => {
+    const folder = folderFor(t)
+    const server = await mock(t)
+    const lines = Object.entries(environment(server.loginUrl)).map(([name, value]) => `${name}="${value}"`)
+    writeFileSync(join(folder, '.env'), 'EXTERNAL_AUTH_URL=https://overruled.invalid\n')
+    writeFileSync(join(folder, '.env.local'), lines.join('\n'))
+    const { status, stdout } = await evertoken(['doctor'], { folder })
+    assert.equal(status, 0, stdout)
+    assert.match(stdout, /^✔ environment {1}complete; read the environment, \.env\.local, \.env\n/)
+    assert.match(stdout, /\nAll is well\.\n$/)
+    assert.ok(!stdout.includes('\u001b'))
+    const coloured = await evertoken(['doctor'], { folder, env: { FORCE_COLOR: '1' } })
+    assert.ok(coloured.stdout.includes('\u001b[32m✔'))
+    const plain = await evertoken(['doctor'], { folder, env: { FORCE_COLOR: '1', NO_COLOR: '1' } })
+    assert.ok(!plain.stdout.includes('\u001b'))
+    assert.deepEqual(readdirSync(folder).sort(), ['.env', '.env.local', 'data'])
+  })
+})

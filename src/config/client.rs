@@ -1,0 +1,146 @@
+//! How the client proves itself: `clientAuthentication`, `privateKey` and `clientCertificate`.
+
+use jsonwebtoken::Algorithm;
+use reqwest::Identity;
+use rustls::InconsistentKeys;
+use rustls::sign::CertifiedKey;
+use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject;
+
+use super::fields::{Faults, Fields, TextOr};
+use super::private_key::{KeyFault, looks_like_pem, private_key};
+use super::{ClientAuthentication, ClientCertificate, Config, KeySource, PrivateKey, SigningKey};
+use crate::domain::Secret;
+
+pub(super) fn read_private_key(f: &mut Fields<'_>) -> Option<PrivateKey> {
+    let mut fields = match f.text_or_object("privateKey")? {
+        TextOr::Text(text) => {
+            let source = if looks_like_pem(&text) {
+                read_pem(f, "privateKey", text, None)?
+            } else {
+                KeySource::File(text.into())
+            };
+            return Some(PrivateKey { source, kid: None, algorithm: None, audience: None });
+        }
+        TextOr::Object(fields) => fields,
+    };
+    let (kid, audience) = (fields.text("kid"), fields.text("audience"));
+    let algorithm = fields.one_of(
+        "alg",
+        &[
+            ("RS256", Algorithm::RS256),
+            ("PS256", Algorithm::PS256),
+            ("ES256", Algorithm::ES256),
+            ("EdDSA", Algorithm::EdDSA),
+        ],
+    );
+    let source = match (fields.text("pem"), fields.text("path")) {
+        (Some(pem), None) => read_pem(&fields, "pem", pem, algorithm),
+        (None, Some(path)) => Some(KeySource::File(path.into())),
+        (Some(_), Some(_)) => {
+            fields.fault("path", "is beside privateKey.pem: one of the two holds the key");
+            None
+        }
+        (None, None) => {
+            f.fault("privateKey", "must have pem or path");
+            None
+        }
+    };
+    fields.finish();
+    Some(PrivateKey { source: source?, kid, algorithm, audience })
+}
+
+fn read_pem(f: &Fields<'_>, key: &str, pem: String, algorithm: Option<Algorithm>) -> Option<KeySource> {
+    match SigningKey::from_pem(&Secret::new(pem), algorithm) {
+        Ok(key) => return Some(KeySource::Pem(key)),
+        Err(KeyFault::Key(fault)) => f.fault(key, fault),
+        // Only an object names an algorithm.
+        Err(KeyFault::Algorithm(fault)) => f.fault("alg", fault),
+    }
+    None
+}
+
+pub(super) fn read_certificate(f: &mut Fields<'_>) -> Option<ClientCertificate> {
+    let mut fields = f.object("clientCertificate")?;
+    for key in ["cert", "key"] {
+        if !fields.has(key) {
+            fields.fault(key, "is missing: PEM text");
+        }
+    }
+    let pair = (fields.text("cert"), fields.secret("key"));
+    let certificate = match pair {
+        (Some(cert), Some(key)) => {
+            let certificate = ClientCertificate { cert, key };
+            if let Err((key, fault)) = check_certificate(&certificate) {
+                fields.fault(key, fault);
+            }
+            Some(certificate)
+        }
+        _ => None,
+    };
+    fields.finish();
+    certificate
+}
+
+/// Whether certificate and key can be read and belong together.
+fn check_certificate(certificate: &ClientCertificate) -> Result<(), (&'static str, &'static str)> {
+    const NO_CERTIFICATE: (&str, &str) =
+        ("cert", "must hold the certificate in PEM form (-----BEGIN CERTIFICATE-----), and what it hangs on");
+    let key = private_key(&certificate.key).map_err(|fault| ("key", fault))?;
+    let key = rustls::crypto::ring::sign::any_supported_type(&key)
+        .map_err(|_| ("key", "is of a kind that is not supported"))?;
+    let chain: Vec<_> = CertificateDer::pem_slice_iter(certificate.cert.as_bytes())
+        .collect::<Result<_, _>>()
+        .map_err(|_| NO_CERTIFICATE)?;
+    if chain.is_empty() || Identity::from_pem(certificate.pem().expose().as_bytes()).is_err() {
+        return Err(NO_CERTIFICATE);
+    }
+    match CertifiedKey::new(chain, key).keys_match() {
+        Ok(()) | Err(rustls::Error::InconsistentKeys(InconsistentKeys::Unknown)) => Ok(()),
+        Err(rustls::Error::InconsistentKeys(_)) => Err(("key", "does not belong to clientCertificate.cert")),
+        Err(_) => Err(NO_CERTIFICATE),
+    }
+}
+
+/// What only shows when the client's fields are seen together.
+pub(super) fn check(config: &Config, faults: &Faults) {
+    let credentials = &config.credentials;
+    let secret = ("clientSecret", credentials.client_secret.is_some());
+    let key = ("privateKey", credentials.private_key.is_some());
+    let certificate = ("clientCertificate", credentials.client_certificate.is_some());
+    if credentials.client_id.is_none() {
+        if let Some((field, _)) = [secret, key, certificate].into_iter().find(|(_, is_given)| *is_given) {
+            faults.add("clientId", format!("is missing beside {field} (OAUTH_CLIENT_ID)"));
+        }
+    } else if !credentials.has_client() && !credentials.has_login() {
+        faults.add(
+            "clientSecret",
+            "is missing beside clientId (OAUTH_CLIENT_SECRET), or a privateKey or clientCertificate instead",
+        );
+    }
+    match config.client_authentication {
+        Some(method) => {
+            let (field, is_given) = match method {
+                ClientAuthentication::Basic | ClientAuthentication::Post => secret,
+                ClientAuthentication::PrivateKeyJwt => key,
+                ClientAuthentication::TlsClientAuth => certificate,
+            };
+            if !is_given {
+                let fault = format!("is {}, which needs {field}", method.name());
+                faults.add("clientAuthentication", fault);
+            }
+        }
+        None if secret.1 && key.1 => faults.add(
+            "clientAuthentication",
+            "is missing: it says which of clientSecret and privateKey is to be used",
+        ),
+        None => {}
+    }
+    let places =
+        [("authUrl", config.endpoint.as_ref()), ("issuer", config.issuer.as_ref().map(|issuer| &issuer.url))];
+    for (field, url) in places {
+        if certificate.1 && url.is_some_and(|url| url.scheme() != "https") {
+            faults.add(field, "must begin with https://: clientCertificate is shown when TLS begins");
+        }
+    }
+}

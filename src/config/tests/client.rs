@@ -1,0 +1,175 @@
+//! `clientAuthentication`, `privateKey` and `clientCertificate`.
+
+use jsonwebtoken::Algorithm;
+
+use super::*;
+
+/// A PEM text among the fixtures.
+macro_rules! pem {
+    ($name:literal) => {
+        include_str!(concat!("../../../tests/fixtures/keys/", $name, ".pem"))
+    };
+}
+
+/// A client that has no secret.
+fn client(extra: &Value) -> Result<Config, Error> {
+    let mut value = json!({ "authUrl": "https://auth.example.com/token", "clientId": "app" });
+    for (key, item) in extra.as_object().unwrap() {
+        value[key] = item.clone();
+    }
+    config(value)
+}
+
+fn faults(extra: &Value) -> (String, String) {
+    let error = client(extra).expect_err(&extra.to_string());
+    (error.field().unwrap().to_owned(), error.message().to_owned())
+}
+
+fn algorithm(key: &Value) -> Algorithm {
+    let config = client(&json!({ "privateKey": key })).unwrap();
+    match config.credentials.private_key.unwrap().source {
+        KeySource::Pem(key) => key.algorithm,
+        KeySource::File(path) => panic!("taken for a path: {}", path.display()),
+    }
+}
+
+fn certificate(name: &str) -> (String, String) {
+    let certified = rcgen::generate_simple_self_signed([name.to_owned()]).unwrap();
+    (certified.cert.pem(), certified.signing_key.serialize_pem())
+}
+
+#[test]
+fn a_key_signs_by_the_usual_algorithm_of_its_kind() {
+    for (pem, expected) in [
+        (pem!("rsa-pkcs8"), Algorithm::RS256),
+        (pem!("rsa-pkcs1"), Algorithm::RS256),
+        (pem!("p256-pkcs8"), Algorithm::ES256),
+        (pem!("p256-sec1"), Algorithm::ES256),
+        (pem!("ed25519"), Algorithm::EdDSA),
+    ] {
+        assert_eq!(algorithm(&json!(pem)), expected);
+        assert_eq!(algorithm(&json!({ "pem": pem })), expected);
+        assert_eq!(algorithm(&json!(pem.replace('\n', "\\n"))), expected, "on one line");
+    }
+    assert_eq!(algorithm(&json!({ "pem": pem!("rsa-pkcs8"), "alg": "PS256" })), Algorithm::PS256);
+}
+
+#[test]
+fn with_a_key_and_no_secret_the_method_is_private_key_jwt() {
+    let config = client(&json!({ "privateKey": pem!("ed25519") })).unwrap();
+    assert!(config.credentials.has_client());
+    for known in [None, Some(ClientAuthentication::Basic), Some(ClientAuthentication::TlsClientAuth)] {
+        assert_eq!(config.client_method(known), Some(ClientAuthentication::PrivateKeyJwt));
+    }
+}
+
+#[test]
+fn only_what_sends_the_same_secret_may_be_remembered_in_place_of_what_is_usual() {
+    let open = config(with(&json!({}))).unwrap();
+    assert_eq!(open.client_method(None), Some(ClientAuthentication::Basic));
+    assert_eq!(open.client_method(Some(ClientAuthentication::Post)), Some(ClientAuthentication::Post));
+    assert_eq!(
+        open.client_method(Some(ClientAuthentication::PrivateKeyJwt)),
+        Some(ClientAuthentication::Basic)
+    );
+    let said = config(with(&json!({ "clientAuthentication": "client_secret_basic" }))).unwrap();
+    assert_eq!(said.client_method(Some(ClientAuthentication::Post)), Some(ClientAuthentication::Basic));
+}
+
+#[test]
+fn a_text_that_is_no_pem_is_a_path_that_is_not_looked_at() {
+    for key in [json!("/nowhere/key.pem"), json!({ "path": "/nowhere/key.pem" })] {
+        let config = client(&json!({ "privateKey": key })).unwrap();
+        let source = config.credentials.private_key.unwrap().source;
+        assert!(matches!(source, KeySource::File(path) if path.to_str() == Some("/nowhere/key.pem")));
+    }
+}
+
+#[test]
+fn a_key_that_cannot_sign_is_refused_with_its_reason() {
+    for (key, field, reason) in [
+        (json!(pem!("rsa-encrypted")), "privateKey", "is encrypted"),
+        (json!(pem!("rsa-encrypted-pkcs1")), "privateKey", "is encrypted"),
+        (json!({ "pem": pem!("rsa-encrypted") }), "privateKey.pem", "is encrypted"),
+        (json!(pem!("rsa-public")), "privateKey", "holds a public key"),
+        (json!(certificate("h").0), "privateKey", "holds a public key"),
+        (json!(pem!("rsa-1024")), "privateKey", "2048"),
+        (json!({ "pem": pem!("p384-pkcs8") }), "privateKey.pem", "is of a kind"),
+        (json!({ "pem": pem!("p384-sec1") }), "privateKey.pem", "P-256"),
+        (json!(pem!("rsa-pss")), "privateKey", "is of a kind"),
+        (json!("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----"), "privateKey", "is of a kind"),
+        (json!("-----BEGIN PRIVATE KEY-----"), "privateKey", "PEM"),
+        (json!({ "pem": "hunter2" }), "privateKey.pem", "PEM"),
+        (json!({ "pem": pem!("ed25519"), "alg": "ES256" }), "privateKey.alg", "Ed25519"),
+        (json!({ "pem": pem!("p256-sec1"), "alg": "RS256" }), "privateKey.alg", "P-256"),
+        (json!({ "pem": pem!("rsa-pkcs1"), "alg": "EdDSA" }), "privateKey.alg", "RSA"),
+        (json!({ "pem": pem!("rsa-pkcs1"), "alg": "HS256" }), "privateKey.alg", "must be one of"),
+        (json!({ "pem": pem!("ed25519"), "path": "key.pem" }), "privateKey.path", "beside"),
+        (json!({ "kid": "16" }), "privateKey", "pem or path"),
+        (json!({ "pem": pem!("ed25519"), "key": "x" }), "privateKey.key", "unknown"),
+        (json!(7), "privateKey", "must be"),
+    ] {
+        let (named, message) = faults(&json!({ "privateKey": key }));
+        assert_eq!(named, field, "{message}");
+        assert!(message.contains(reason), "{reason}: {message}");
+        assert!(!message.contains("hunter2") && !message.contains("MII"), "{message}");
+    }
+}
+
+#[test]
+fn what_contradicts_itself_is_refused() {
+    let key = pem!("ed25519");
+    for (extra, field) in [
+        (json!({ "privateKey": key, "clientSecret": "s" }), "clientAuthentication"),
+        (json!({ "privateKey": key, "clientAuthentication": "client_secret_post" }), "clientAuthentication"),
+        (json!({ "clientSecret": "s", "clientAuthentication": "private_key_jwt" }), "clientAuthentication"),
+        (json!({ "privateKey": key, "clientAuthentication": "tls_client_auth" }), "clientAuthentication"),
+    ] {
+        assert_eq!(faults(&extra).0, field, "{extra}");
+    }
+    let both = json!({ "privateKey": key, "clientSecret": "s", "clientAuthentication": "private_key_jwt" });
+    assert!(client(&both).is_ok(), "it says which of the two");
+    let nameless = config(json!({ "authUrl": "https://h/token", "privateKey": key })).unwrap_err();
+    assert_eq!(nameless.field(), Some("clientId"));
+}
+
+#[test]
+fn a_certificate_is_taken_with_its_key_only() {
+    let ((cert, key), (_, other)) = (certificate("a"), certificate("b"));
+    let config = client(&json!({ "clientCertificate": { "cert": cert, "key": key } })).unwrap();
+    assert!(config.credentials.has_client());
+    assert_eq!(config.client_method(None), Some(ClientAuthentication::TlsClientAuth));
+
+    for (given, field) in [
+        (json!({ "cert": cert }), "clientCertificate.key"),
+        (json!({ "key": key }), "clientCertificate.cert"),
+        (json!({ "cert": cert, "key": other }), "clientCertificate.key"),
+        (json!({ "cert": cert, "key": pem!("rsa-encrypted") }), "clientCertificate.key"),
+        (json!({ "cert": cert, "key": cert }), "clientCertificate.key"),
+        (json!({ "cert": key, "key": key }), "clientCertificate.cert"),
+        (
+            json!({ "cert": "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----", "key": key }),
+            "clientCertificate.cert",
+        ),
+        (json!({ "cert": cert, "key": key, "ca": cert }), "clientCertificate.ca"),
+    ] {
+        let (named, message) = faults(&json!({ "clientCertificate": given }));
+        assert_eq!(named, field, "{message}");
+    }
+    let http =
+        json!({ "authUrl": "http://127.0.0.1/token", "clientCertificate": { "cert": cert, "key": key } });
+    assert_eq!(faults(&http).0, "authUrl");
+}
+
+#[test]
+fn debug_of_a_configuration_holds_no_part_of_a_key() {
+    let (cert, key) = certificate("a");
+    let config = client(&json!({
+        "privateKey": pem!("rsa-pkcs8"), "clientCertificate": { "cert": cert, "key": key },
+        "clientAuthentication": "private_key_jwt",
+    }));
+    let text = format!("{:?}", config.unwrap());
+    let lines = [pem!("rsa-pkcs8"), &key].map(|pem| pem.lines().nth(1).unwrap().to_owned());
+    assert!(lines.iter().all(|line| !text.contains(line.as_str())), "{text}");
+    assert!(!text.contains("content: ["), "{text}");
+}

@@ -1,0 +1,167 @@
+//! What an issuer publishes about itself: [OpenID Connect Discovery §4](https://openid.net/specs/openid-connect-discovery-1_0.html#ProviderConfig),
+//! [RFC 8414 §3](https://www.rfc-editor.org/rfc/rfc8414#section-3).
+
+use serde::Deserialize;
+use url::Url;
+
+use crate::config::ClientAuthentication;
+
+/// The metadata of an issuer, as far as a client without a browser needs it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Metadata {
+    /// Where tokens are had.
+    pub token_endpoint: Url,
+    /// Where tokens are revoked, RFC 7009.
+    pub revocation_endpoint: Option<Url>,
+    /// How clients may prove themselves, of those ways that are known here; none where it is not said.
+    pub methods: Option<Vec<ClientAuthentication>>,
+    /// Where clients go that show a certificate, RFC 8705 §5.
+    pub with_certificate: Aliases,
+}
+
+/// `mtls_endpoint_aliases`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Aliases {
+    /// Instead of [`Metadata::token_endpoint`].
+    pub token_endpoint: Option<Url>,
+    /// Instead of [`Metadata::revocation_endpoint`].
+    pub revocation_endpoint: Option<Url>,
+}
+
+/// Why a document is no metadata to go by.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Unusable {
+    /// It is no JSON object: a page, most likely.
+    NotMetadata,
+    /// It is another issuer's, which it names.
+    OtherIssuer(String),
+    /// Something in it cannot be used.
+    Fault(&'static str),
+}
+
+#[derive(Deserialize)]
+struct Document {
+    issuer: Option<String>,
+    token_endpoint: Option<String>,
+    revocation_endpoint: Option<String>,
+    token_endpoint_auth_methods_supported: Option<Vec<String>>,
+    mtls_endpoint_aliases: Option<AliasDocument>,
+}
+
+#[derive(Default, Deserialize)]
+struct AliasDocument {
+    token_endpoint: Option<String>,
+    revocation_endpoint: Option<String>,
+}
+
+impl Metadata {
+    /// Reads a document. The issuer in it must be `issuer` to the letter (RFC 8414 §3.3), and each endpoint one
+    /// that `is_allowed`.
+    pub fn read(body: &[u8], issuer: &str, is_allowed: impl Fn(&Url) -> bool) -> Result<Self, Unusable> {
+        let value: serde_json::Value = serde_json::from_slice(body).map_err(|_| Unusable::NotMetadata)?;
+        if !value.is_object() {
+            return Err(Unusable::NotMetadata);
+        }
+        let document: Document = serde_json::from_value(value)
+            .map_err(|_| Unusable::Fault("holds an endpoint or a list that is of another type"))?;
+        let named = document.issuer.ok_or(Unusable::Fault("names no issuer"))?;
+        if named != issuer {
+            return Err(Unusable::OtherIssuer(named));
+        }
+        let endpoint = |text: Option<String>, fault| {
+            text.map(|text| Url::parse(&text).ok().filter(&is_allowed).ok_or(Unusable::Fault(fault)))
+                .transpose()
+        };
+        let token = |text| endpoint(text, "names a token_endpoint that is no https address");
+        let revocation = |text| endpoint(text, "names a revocation_endpoint that is no https address");
+        let aliases = document.mtls_endpoint_aliases.unwrap_or_default();
+        Ok(Self {
+            token_endpoint: token(document.token_endpoint)?
+                .ok_or(Unusable::Fault("names no token_endpoint"))?,
+            revocation_endpoint: revocation(document.revocation_endpoint)?,
+            methods: document.token_endpoint_auth_methods_supported.map(|names| {
+                let known = ClientAuthentication::ALL.into_iter();
+                known.filter(|method| names.iter().any(|name| name == method.name())).collect()
+            }),
+            with_certificate: Aliases {
+                token_endpoint: token(aliases.token_endpoint)?,
+                revocation_endpoint: revocation(aliases.revocation_endpoint)?,
+            },
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    const ISSUER: &str = "https://id.example.com/tenant";
+
+    fn read(document: &Value) -> Result<Metadata, Unusable> {
+        Metadata::read(document.to_string().as_bytes(), ISSUER, |url| url.scheme() == "https")
+    }
+
+    #[test]
+    fn the_endpoints_and_methods_are_read() {
+        let metadata = read(&json!({
+            "issuer": ISSUER,
+            "token_endpoint": "https://id.example.com/token",
+            "revocation_endpoint": "https://id.example.com/revoke",
+            "token_endpoint_auth_methods_supported": ["none", "private_key_jwt", "client_secret_post", "client_secret_jwt"],
+            "mtls_endpoint_aliases": { "token_endpoint": "https://mtls.example.com/token" },
+            "jwks_uri": "https://id.example.com/keys", "claims_supported": ["sub"],
+        }))
+        .unwrap();
+        assert_eq!(metadata.token_endpoint.as_str(), "https://id.example.com/token");
+        assert_eq!(metadata.revocation_endpoint.unwrap().path(), "/revoke");
+        assert_eq!(
+            metadata.methods.unwrap(),
+            [ClientAuthentication::Post, ClientAuthentication::PrivateKeyJwt]
+        );
+        assert_eq!(metadata.with_certificate.token_endpoint.unwrap().host_str(), Some("mtls.example.com"));
+        assert_eq!(metadata.with_certificate.revocation_endpoint, None);
+    }
+
+    #[test]
+    fn another_issuers_metadata_is_refused_to_the_letter() {
+        for other in
+            ["https://id.example.com/tenant/", "https://ID.example.com/tenant", "https://evil.example.com"]
+        {
+            let document = json!({ "issuer": other, "token_endpoint": "https://id.example.com/token" });
+            assert_eq!(read(&document), Err(Unusable::OtherIssuer(other.to_owned())));
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_used_is_named() {
+        for (document, fault) in [
+            (json!({ "token_endpoint": "https://h/t" }), "names no issuer"),
+            (json!({ "issuer": ISSUER }), "names no token_endpoint"),
+            (
+                json!({ "issuer": ISSUER, "token_endpoint": "http://h/t" }),
+                "names a token_endpoint that is no https address",
+            ),
+            (
+                json!({ "issuer": ISSUER, "token_endpoint": "/t" }),
+                "names a token_endpoint that is no https address",
+            ),
+            (
+                json!({ "issuer": ISSUER, "token_endpoint": "https://h/t", "revocation_endpoint": "javascript:1" }),
+                "names a revocation_endpoint that is no https address",
+            ),
+            (
+                json!({ "issuer": ISSUER, "token_endpoint": 7 }),
+                "holds an endpoint or a list that is of another type",
+            ),
+            (json!({ "issuer": [ISSUER] }), "holds an endpoint or a list that is of another type"),
+        ] {
+            assert_eq!(read(&document), Err(Unusable::Fault(fault)), "{document}");
+        }
+        for text in ["", "<!doctype html>", "[]", "\"text\"", "null"] {
+            let read = Metadata::read(text.as_bytes(), ISSUER, |_| true);
+            assert_eq!(read, Err(Unusable::NotMetadata), "{text}");
+        }
+    }
+}

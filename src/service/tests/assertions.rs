@@ -1,0 +1,127 @@
+//! A client that proves itself by a key.
+
+use std::collections::HashMap;
+
+use url::form_urlencoded;
+
+use super::*;
+use crate::config::SigningKey;
+use crate::crypto::jws_tests::verified;
+use crate::domain::Secret;
+
+const PEM: &str = include_str!("../../../tests/fixtures/keys/p256-pkcs8.pem");
+
+fn key_house(key: &Value, extra: &Value, answers: impl IntoIterator<Item = Answer>) -> House {
+    let mut config = json!({ "clientSecret": null, "privateKey": key, "retry": { "baseMs": 1 } });
+    for (field, value) in extra.as_object().unwrap() {
+        config[field] = value.clone();
+    }
+    House::with(&config, answers)
+}
+
+fn form(house: &House, index: usize) -> HashMap<String, String> {
+    form_urlencoded::parse(house.server.asked(index).as_bytes()).into_owned().collect()
+}
+
+/// The claims of the assertion in a request.
+fn claims(house: &House, index: usize) -> Value {
+    let form = form(house, index);
+    assert_eq!(form["client_assertion_type"], "urn:ietf:params:oauth:client-assertion-type:jwt-bearer");
+    assert_eq!(form["client_id"], "app");
+    let key = SigningKey::from_pem(&Secret::new(PEM), None).unwrap();
+    verified(&Secret::new(form["client_assertion"].as_str()), &key).unwrap()
+}
+
+#[tokio::test]
+async fn every_request_and_every_repetition_has_an_assertion_of_its_own() {
+    let house = key_house(
+        &json!(PEM),
+        &json!({}),
+        [
+            rotating("one", "r1"),
+            refusal(503, ""),
+            rotating("two", "r2"),
+            refusal(401, "invalid_grant"),
+            token("three", 3600),
+        ],
+    );
+    assert_eq!(house.token().await.as_deref(), Some("one"));
+    house.pass(10);
+    house.service.refresh().await.unwrap();
+    house.pass(10);
+    house.service.refresh().await.unwrap();
+    assert_eq!(house.token().await.as_deref(), Some("three"));
+
+    let grants: Vec<_> = (0..5).map(|index| form(&house, index)["grant_type"].clone()).collect();
+    assert_eq!(
+        grants,
+        ["client_credentials", "refresh_token", "refresh_token", "refresh_token", "client_credentials"]
+    );
+    let all: Vec<_> = (0..5).map(|index| claims(&house, index)).collect();
+    let ids: std::collections::HashSet<_> = all.iter().map(|claims| claims["jti"].to_string()).collect();
+    assert_eq!(ids.len(), 5, "{all:?}");
+    assert!(all.iter().all(|claims| claims["aud"] == "https://h/token"), "{all:?}");
+    assert_eq!(all[0]["iat"], 1_800_000_000);
+}
+
+#[tokio::test]
+async fn an_audience_of_its_own_is_in_every_assertion() {
+    let key = json!({ "pem": PEM, "audience": "https://issuer.example.com/" });
+    let house = key_house(&key, &json!({}), [token("one", 3600)]);
+    house.token().await;
+    assert_eq!(claims(&house, 0)["aud"], "https://issuer.example.com/");
+}
+
+#[tokio::test]
+async fn a_key_in_a_file_is_read_when_it_is_needed_and_its_absence_names_the_field() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("key.pem");
+    let key = json!({ "path": path });
+    let house = key_house(&key, &json!({ "onFailure": "throw" }), [token("one", 3600)]);
+    let error = house.service.acquire().await.unwrap_err();
+    assert_eq!((error.kind(), error.field()), (ErrorKind::Config, Some("privateKey.path")));
+    assert!(!error.message().contains("key.pem"), "{}", error.message());
+    assert_eq!(house.server.requests(), 0);
+
+    std::fs::write(&path, PEM).unwrap();
+    house.service.refresh().await.unwrap();
+    assert_eq!(house.token().await.as_deref(), Some("one"));
+    assert_eq!(claims(&house, 0)["iss"], "app");
+}
+
+#[tokio::test]
+async fn a_file_with_another_kind_of_key_names_the_field() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("key.pem");
+    for (text, alg, field) in [
+        (PEM, "RS256", "privateKey.alg"),
+        ("hunter2", "ES256", "privateKey.path"),
+        (include_str!("../../../tests/fixtures/keys/rsa-public.pem"), "RS256", "privateKey.path"),
+    ] {
+        std::fs::write(&path, text).unwrap();
+        let key = json!({ "path": path, "alg": alg });
+        let house = key_house(&key, &json!({ "onFailure": "throw" }), []);
+        let error = house.service.acquire().await.unwrap_err();
+        assert_eq!((error.kind(), error.field()), (ErrorKind::Config, Some(field)), "{}", error.message());
+        assert!(!error.message().contains("hunter2"));
+    }
+}
+
+#[tokio::test]
+async fn a_stored_token_opens_with_the_same_key_wherever_it_is_and_with_no_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("key.pem");
+    std::fs::write(&path, PEM).unwrap();
+    let storage = json!({ "storage": { "kind": "file", "path": folder.path().join("cache.json") } });
+    let first = key_house(&json!(PEM), &storage, [token("one", 3600)]);
+    assert_eq!(first.token().await.as_deref(), Some("one"));
+    let stored = std::fs::read_to_string(folder.path().join("cache.json")).unwrap();
+    assert!(!stored.contains("\"one\""), "it is sealed: {stored}");
+
+    let second = key_house(&json!({ "path": path }), &storage, []);
+    assert_eq!(second.token().await.as_deref(), Some("one"));
+
+    let other = include_str!("../../../tests/fixtures/keys/ed25519.pem");
+    let third = key_house(&json!(other), &storage, [token("two", 3600)]);
+    assert_eq!(third.token().await.as_deref(), Some("two"));
+}

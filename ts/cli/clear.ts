@@ -1,0 +1,26 @@
+import { optionsOf, type Command } from './command'
+import { targetHelp, targetOf, targetOptions } from './target'
+import { print, spinning } from './terminal'
+
+export const clear: Command = {
+  summary: 'forget the stored token',
+  usage: '[--revoke] [options]',
+  help: `Removes the record from the store. A running app keeps the token that it has in memory, unless --endpoint names it.
+
+  --revoke         also tells the server, where a revocation endpoint is known (RFC 7009)
+${targetHelp}`,
+  async run(args) {
+    const { json, revoke, ...where } = optionsOf('clear', args, {
+      ...targetOptions,
+      revoke: { type: 'boolean', default: false },
+    })
+    const target = targetOf(where)
+    try {
+      await spinning('clearing', target.clear(revoke))
+      print(json ? '{"cleared":true}' : 'The token is cleared.')
+      return 0
+    } finally {
+      await target.close()
+    }
+  },
+}

@@ -1,0 +1,237 @@
+import { lookup } from 'node:dns/promises'
+import { once } from 'node:events'
+import { connect, isIP } from 'node:net'
+import type { TokenServiceConfig, TokenStatus } from '../../index'
+import { configFromEnv } from '../env'
+import { TokenError } from '../errors'
+import { settled, type TokenService } from '../service'
+import { initializeTokenService } from '../services'
+import { inWords } from './terminal'
+
+/** What came of one check. */
+export interface Finding {
+  readonly check: string
+  readonly outcome: 'passed' | 'warned' | 'failed' | 'skipped'
+  readonly detail: string
+  /** What to do about it. */
+  readonly remedy?: string
+}
+
+/** How far two clocks may be apart: tokens and signed requests are refused from about here on. */
+const clockTolerance = 60
+const connectMs = 5000
+
+/** Where the variable of a configuration field is known, a person looks for that. */
+const variables: Readonly<Record<string, string>> = {
+  authUrl: 'EXTERNAL_AUTH_URL',
+  issuer: 'OAUTH_ISSUER',
+  email: 'EXTERNAL_API_EMAIL',
+  username: 'EXTERNAL_API_USERNAME',
+  password: 'EXTERNAL_API_PASSWORD',
+  clientId: 'OAUTH_CLIENT_ID',
+  clientSecret: 'OAUTH_CLIENT_SECRET',
+  scope: 'OAUTH_SCOPE',
+  token: 'EXTERNAL_API_TOKEN',
+  encryptionKey: 'TOKEN_ENCRYPTION_KEY',
+  storage: 'EVERTOKEN_STORAGE',
+}
+
+const passed = (check: string, detail: string): Finding => ({ check, outcome: 'passed', detail })
+const warned = (check: string, detail: string, remedy: string): Finding => ({ check, outcome: 'warned', detail, remedy })
+const failed = (check: string, detail: string, remedy: string): Finding => ({ check, outcome: 'failed', detail, remedy })
+const skipped = (check: string, detail: string): Finding => ({ check, outcome: 'skipped', detail })
+
+/**
+ * Goes from what everything else rests on to what rests on everything else, so that the first failure is the cause.
+ *
+ * @param files The `.env` files that were read.
+ */
+export async function* examine(files: readonly string[]): AsyncGenerator<Finding, void> {
+  const begun = begin()
+  if (begun instanceof TokenError) return yield environmentFault(begun)
+  const { config, service, storeFaults } = begun
+  try {
+    yield passed('environment', `complete; read ${['the environment', ...files].join(', ')}`)
+    const place = config.authUrl ?? config.issuer
+    if (place === undefined) {
+      yield warned('credential', 'a manual token and nothing to refresh it with', 'Set EXTERNAL_AUTH_URL and a credential.')
+    } else if (yield* reach(new URL(place))) {
+      yield* logIn(service, new URL(place))
+    }
+    yield storage(await settled(service), storeFaults)
+    yield key(config)
+  } finally {
+    await service.clear().catch(() => {})
+    await service.shutdown()
+  }
+}
+
+interface Begun {
+  config: TokenServiceConfig
+  service: TokenService
+  /** What the log said of the store. */
+  storeFaults: string[]
+}
+
+function begin(): Begun | TokenError {
+  const storeFaults: string[] = []
+  const note = (message: string, { code }: { code?: string } = {}): void => {
+    if (code === 'ERR_TOKEN_STORAGE') storeFaults.push(message.replace(/^evertoken\[[^\]]*\] /, ''))
+  }
+  try {
+    const config = configFromEnv()
+    const service = initializeTokenService({
+      service: `evertoken-doctor-${process.pid}-${Date.now()}`,
+      onFailure: 'throw',
+      retry: { attempts: 1 },
+      logger: { debug() {}, info() {}, warn: note, error: note },
+    })
+    return { config, service, storeFaults }
+  } catch (error) {
+    if (error instanceof TokenError) return error
+    throw error
+  }
+}
+
+function environmentFault({ code, message, field }: TokenError): Finding {
+  if (code !== 'ERR_TOKEN_CONFIG') {
+    return failed('addon', message, 'Run `npm install` again on this platform, with optional dependencies.')
+  }
+  const variable = field === undefined ? undefined : variables[field.split('.')[0]!]
+  const where = variable ?? field ?? 'the configuration'
+  return failed('environment', message, `Set ${where} in the environment or in a .env file of this folder.`)
+}
+
+/** The way to the server, up to the first step that fails; whether there was none. */
+async function* reach(url: URL): AsyncGenerator<Finding, boolean> {
+  const proxy = proxyOf(url)
+  const [host, port] = placeOf(proxy ?? url)
+  const what = proxy ? `the proxy ${host}` : host
+  try {
+    const address = isIP(host) ? host : (await lookup(host)).address
+    yield passed('name', isIP(host) ? `${what} is an address` : `${what} is ${address}`)
+  } catch (error) {
+    yield failed('name', `${what} cannot be found: ${codeOf(error)}`, `Check the host name in ${proxy ? 'HTTPS_PROXY' : url.href}.`)
+    return false
+  }
+  const fault = await connectionFault(host, port)
+  if (fault === undefined) {
+    yield passed('connection', `${what} answers on port ${port}`)
+    return true
+  }
+  const remedy = 'Check the port, that the server runs, and that no firewall is between.'
+  yield failed('connection', `${what} does not answer on port ${port}: ${fault}`, remedy)
+  return false
+}
+
+function placeOf(url: URL): [host: string, port: number] {
+  const port = url.port === '' ? (url.protocol === 'https:' ? 443 : 80) : Number(url.port)
+  return [url.hostname.replace(/^\[|\]$/g, ''), port]
+}
+
+/** The proxy that requests to this URL go through, by the variables that everybody reads. */
+function proxyOf({ protocol, hostname }: URL): URL | undefined {
+  const read = (name: string): string | undefined => process.env[name.toLowerCase()] ?? process.env[name]
+  const exempt = (read('NO_PROXY') ?? '').split(',').map((each) => each.trim().replace(/^\./, '')).filter(Boolean)
+  if (exempt.some((each) => each === '*' || hostname === each || hostname.endsWith(`.${each}`))) return undefined
+  const proxy = protocol === 'https:' ? read('HTTPS_PROXY') : process.env['http_proxy']
+  const text = proxy || read('ALL_PROXY')
+  return text && URL.canParse(text) ? new URL(text) : undefined
+}
+
+async function connectionFault(host: string, port: number): Promise<string | undefined> {
+  const socket = connect({ host, port, timeout: connectMs })
+  try {
+    await Promise.race([
+      once(socket, 'connect'),
+      once(socket, 'timeout').then(() => {
+        throw new Error(`no answer within ${connectMs / 1000} s`)
+      }),
+    ])
+    return undefined
+  } catch (error) {
+    return codeOf(error)
+  } finally {
+    socket.destroy()
+  }
+}
+
+function codeOf(error: unknown): string {
+  if (error instanceof AggregateError) return codeOf(error.errors[0])
+  if (!(error instanceof Error)) return String(error)
+  return 'code' in error && typeof error.code === 'string' ? error.code : error.message
+}
+
+/** One login, told as the steps it is made of. */
+async function* logIn(service: TokenService, url: URL): AsyncGenerator<Finding, void> {
+  await settled(service)
+  const outcome = await service.refresh().catch((error: unknown) => error)
+  const fault = outcome instanceof TokenError ? outcome : undefined
+  if (fault === undefined && outcome instanceof Error) throw outcome
+  const isTls = url.protocol === 'https:'
+  if (fault?.code === 'ERR_TOKEN_TLS') return yield failed('tls', fault.message, tlsRemedy)
+  yield isTls ? passed('tls', 'the certificate is accepted') : warned('tls', 'http: credentials cross in clear text', 'Use https beyond this machine.')
+  yield await clock(url)
+  if (fault?.code === 'ERR_TOKEN_NETWORK' || fault?.code === 'ERR_TOKEN_TIMEOUT') {
+    return yield failed('endpoint', fault.message, 'Check that a token or login endpoint answers there.')
+  }
+  if (fault && fault.code !== 'ERR_TOKEN_CREDENTIALS') {
+    return yield failed('endpoint', fault.message, endpointRemedies[fault.code] ?? 'Check EXTERNAL_AUTH_URL.')
+  }
+  if (fault) {
+    yield passed('endpoint', `${url.href} answers as one`)
+    return yield failed('credential', fault.message, 'Check the password or the client secret; it was sent once only.')
+  }
+  const { strategy, expiresInSeconds } = outcome as TokenStatus
+  yield passed('endpoint', strategy?.endpoint ?? url.href)
+  const life = `a token for ${inWords(expiresInSeconds ?? 0)}, by ${strategy?.grant} (${strategy?.format})`
+  yield strategy?.grant === 'password'
+    ? warned('credential', life, 'RFC 9700 §2.4 rules the password grant out for new servers: prefer client credentials.')
+    : passed('credential', life)
+}
+
+const tlsRemedy =
+  'Give the server’s certificate authority in `ca`, or in the file that NODE_EXTRA_CA_CERTS names.'
+
+const endpointRemedies: Readonly<Record<string, string>> = {
+  ERR_TOKEN_ENDPOINT: 'Set EXTERNAL_AUTH_URL to the address of the token or login endpoint, as the server’s manual has it.',
+  ERR_TOKEN_RESPONSE: 'Something answers there, and not with a token: check the path, or say where the token is (`login.tokenPath`).',
+  ERR_TOKEN_RATE_LIMITED: 'The server asks for patience: wait, and try again.',
+}
+
+/** Compares the clocks by the `Date` of any answer of the server (RFC 9110 §6.6.1). */
+async function clock(url: URL): Promise<Finding> {
+  let date: string | null = null
+  try {
+    const response = await fetch(url.origin, { method: 'HEAD', redirect: 'manual', signal: AbortSignal.timeout(connectMs) })
+    date = response.headers.get('date')
+  } catch {
+    return skipped('clock', 'the server cannot be asked for its time')
+  }
+  const theirs = date === null ? NaN : Date.parse(date)
+  if (Number.isNaN(theirs)) return skipped('clock', 'the server does not tell its time')
+  const behind = (theirs - Date.now()) / 1000
+  if (Math.abs(behind) <= clockTolerance) return passed('clock', 'agrees with the server’s')
+  const how = `${inWords(Math.abs(behind))} ${behind > 0 ? 'behind' : 'ahead of'} the server’s`
+  return failed('clock', `this machine’s clock is ${how}`, 'Set one of the two right (NTP): signed requests and tokens depend on it.')
+}
+
+function storage({ storage: { kind, location, encrypted, healthy } }: TokenStatus, faults: readonly string[]): Finding {
+  if (!healthy || faults.length > 0) {
+    const detail = faults.at(-1) ?? `${location} cannot be used`
+    return failed('storage', detail, 'Give the user of this process the right to write there, or set EVERTOKEN_STORAGE.')
+  }
+  if (kind === 'memory') {
+    return warned('storage', 'memory: each process and each restart logs in anew', 'Set EVERTOKEN_STORAGE to share the token.')
+  }
+  return passed('storage', `${kind}, ${location}, ${encrypted ? 'sealed' : 'not sealed'}`)
+}
+
+function key({ encryptionKey, storage }: TokenServiceConfig): Finding {
+  if (storage?.kind === 'memory') return skipped('key', 'nothing is stored')
+  if (encryptionKey === undefined) {
+    return warned('key', 'derived from the credential', 'Set TOKEN_ENCRYPTION_KEY (`npx evertoken keygen`): a changed password then costs no login.')
+  }
+  const count = Array.isArray(encryptionKey) ? encryptionKey.length : 1
+  return passed('key', count === 1 ? 'TOKEN_ENCRYPTION_KEY' : `TOKEN_ENCRYPTION_KEY, ${count} keys: the first seals`)
+}

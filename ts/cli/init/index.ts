@@ -1,0 +1,78 @@
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { createInterface } from 'node:readline/promises'
+import { optionsOf, type Command } from '../command'
+import { paint, print } from '../terminal'
+import { findApp, type App } from './app'
+import { diff } from './diff'
+import { piecesFor, type Piece } from './pieces'
+
+type Change = Extract<Piece, { after: string }>
+
+export const init: Command = {
+  summary: 'put evertoken into a Next.js app',
+  usage: '[--prisma] [--migrate] [--yes]',
+  help: `Writes the route, the instrumentation, a page with the monitor, next.config and .env.example. It shows what would change
+and asks first. A file that is there is never replaced: a few lines are put in where their place is plain.
+
+  --prisma         also the model of the token table, in prisma/schema.prisma
+  --migrate        also lib/services/token-refresh-service, which passes on what evertoken exports
+  --yes            does not ask`,
+  async run(args) {
+    const { prisma, migrate, yes } = optionsOf('init', args, {
+      prisma: { type: 'boolean', default: false },
+      migrate: { type: 'boolean', default: false },
+      yes: { type: 'boolean', short: 'y', default: false },
+    })
+    const app = findApp(process.cwd())
+    const pieces = piecesFor(app, { prisma, migrate })
+    const changes = pieces.filter((piece): piece is Change => 'after' in piece)
+    for (const piece of pieces) print(`${describe(piece)}\n`)
+    if (changes.length > 0 && !yes && !(await agrees())) {
+      print('Nothing was written.')
+      return 1
+    }
+    for (const { path, before, after } of changes) {
+      mkdirSync(dirname(join(app.folder, path)), { recursive: true })
+      // What came to be there since it was looked at stays.
+      writeFileSync(join(app.folder, path), after, before === null ? { flag: 'wx' } : {})
+    }
+    print(nextSteps(app, changes.length, pieces.length - changes.length, prisma))
+    return 0
+  },
+}
+
+function describe(piece: Piece): string {
+  if (!('after' in piece)) return `${paint('yellow', '!')} ${piece.path} ${piece.advice.replace(/\n(?=.)/g, '\n    ')}`
+  const { path, before, after } = piece
+  const colours = { '+': 'green', '-': 'red' } as const
+  const lines = diff(before ?? '', after).map((line) => {
+    const colour = colours[line[0] as keyof typeof colours]
+    return `    ${colour ? paint(colour, line) : line}`
+  })
+  return [`${paint('bold', path)} ${before === null ? '(new)' : '(changed)'}`, ...lines].join('\n')
+}
+
+async function agrees(): Promise<boolean> {
+  if (!process.stdin.isTTY) {
+    print('There is nobody to ask: --yes writes without a question.')
+    return false
+  }
+  const terminal = createInterface({ input: process.stdin, output: process.stdout })
+  const answer = await terminal.question('Write this? [y/N] ')
+  terminal.close()
+  return /^y(es)?$/i.test(answer.trim())
+}
+
+function nextSteps(app: App, written: number, left: number, prisma: boolean): string {
+  const steps = [
+    ...(app.hasEvertoken ? [] : ['npm install evertoken']),
+    ...(left > 0 ? ['see to what is marked with ! above'] : []),
+    ...(prisma ? ['npx prisma migrate dev, and initializeTokenService({}, true, prisma) in the instrumentation'] : []),
+    'put the credentials into .env.local, as .env.example has them',
+    'npx evertoken doctor',
+    'npm run dev, and open /token',
+  ]
+  const head = written === 0 ? 'All files are there.' : `${written} ${written === 1 ? 'file' : 'files'} written.`
+  return [`${head} Next:`, ...steps.map((step, at) => `  ${at + 1}. ${step}`)].join('\n')
+}

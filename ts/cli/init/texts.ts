@@ -1,0 +1,70 @@
+/** What `evertoken init` writes. It is valid as TypeScript and as JavaScript. */
+
+export const route = `import { createTokenRoutes } from 'evertoken/next'
+
+// In production a request needs \`Authorization: Bearer $EVERTOKEN_ADMIN_SECRET\`, or an \`authorize\` of your own.
+export const { GET, POST, DELETE } = createTokenRoutes()
+`
+
+export const registration = `  if (process.env.NEXT_RUNTIME === 'nodejs') {
+    const { initializeTokenService, startTokenScheduler } = await import('evertoken')
+    initializeTokenService()
+    startTokenScheduler()
+  }
+`
+
+export const instrumentation = `export async function register() {
+${registration}}
+`
+
+export const page = `import { TokenMonitor } from 'evertoken/react'
+
+export default function TokenPage() {
+  return <TokenMonitor endpoint="/api/token" />
+}
+`
+
+export const nextConfig = `import { withEvertoken } from 'evertoken/next'
+
+export default withEvertoken({})
+`
+
+export const dotenvExample = `# Where the credentials go: a token endpoint, a login endpoint, or a bare origin
+EXTERNAL_AUTH_URL=
+# OAuth2 client credentials,
+OAUTH_CLIENT_ID=
+OAUTH_CLIENT_SECRET=
+# or a login
+EXTERNAL_API_EMAIL=
+EXTERNAL_API_PASSWORD=
+# Seals the stored token: npx evertoken keygen
+TOKEN_ENCRYPTION_KEY=
+# Opens /api/token in production
+EVERTOKEN_ADMIN_SECRET=
+`
+
+export const prismaModel = `model TokenCache {
+  id           String   @id @default(cuid())
+  service      String   @unique
+  token        String
+  expiresAt    DateTime
+  refreshToken String?
+  tokenType    String   @default("Bearer")
+  createdAt    DateTime @default(now())
+  lastUsed     DateTime @default(now())
+
+  @@map("token_cache")
+}
+`
+
+export const migration = `// The path of the service that evertoken replaces: what imported it goes on working.
+export {
+  TokenError,
+  TokenService,
+  getAuthHeaders,
+  getTokenService,
+  initializeTokenService,
+  startTokenScheduler,
+  stopTokenScheduler,
+} from 'evertoken'
+`

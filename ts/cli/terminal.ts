@@ -1,0 +1,69 @@
+/** What goes to the terminal: colours only where they are seen, and a sign of life on long steps. */
+
+type Colour = 'bold' | 'dim' | 'red' | 'green' | 'yellow'
+
+const codes: Readonly<Record<Colour, [on: number, off: number]>> = {
+  bold: [1, 22],
+  dim: [2, 22],
+  red: [31, 39],
+  green: [32, 39],
+  yellow: [33, 39],
+}
+
+/** https://no-color.org, and `FORCE_COLOR` for those who pipe into a pager. */
+function hasColours(): boolean {
+  const { NO_COLOR, FORCE_COLOR, TERM } = process.env
+  if (NO_COLOR !== undefined && NO_COLOR !== '') return false
+  if (FORCE_COLOR !== undefined) return FORCE_COLOR !== '0'
+  return process.stdout.isTTY && TERM !== 'dumb'
+}
+
+export function paint(colour: Colour, text: string): string {
+  if (!hasColours()) return text
+  const [on, off] = codes[colour]
+  return `\u001b[${on}m${text}\u001b[${off}m`
+}
+
+export function print(text: string): void {
+  process.stdout.write(`${text}\n`)
+}
+
+export function complain(text: string): void {
+  process.stderr.write(`evertoken: ${text}\n`)
+}
+
+const frames = ['⠋', '⠙', '⠹', '⠸', '⠼', '⠴', '⠦', '⠧', '⠇', '⠏']
+
+/** Turns a wheel on the terminal until `work` is over; nowhere else. */
+export async function spinning<T>(what: string, work: Promise<T>): Promise<T> {
+  const { stderr } = process
+  if (!stderr.isTTY) return work
+  let turn = 0
+  const wheel = setInterval(() => {
+    stderr.write(`\r${frames[(turn += 1) % frames.length]} ${what}`)
+  }, 80)
+  try {
+    return await work
+  } finally {
+    clearInterval(wheel)
+    stderr.write('\r\u001b[K')
+  }
+}
+
+/** A time span as a person says it: the two greatest units. */
+export function inWords(seconds: number): string {
+  const whole = Math.max(0, Math.round(seconds))
+  const units = [
+    [Math.floor(whole / 86_400), 'd'],
+    [Math.floor(whole / 3600) % 24, 'h'],
+    [Math.floor(whole / 60) % 60, 'min'],
+    [whole % 60, 's'],
+  ] as const
+  const first = units.findIndex(([count]) => count > 0)
+  if (first === -1) return '0 s'
+  return units
+    .slice(first, first + 2)
+    .filter(([count]) => count > 0)
+    .map(([count, unit]) => `${count} ${unit}`)
+    .join(' ')
+}

@@ -1,0 +1,180 @@
+import { randomUUID } from 'node:crypto'
+import type { RecordedRequest } from './mock-server'
+
+/** Who is let in, and what the tokens are like. */
+export interface Granting {
+  /** How long an access token lives, in seconds; `null` leaves `expires_in` out. Default 3600. */
+  expiresInSeconds?: number | null
+  /** `opaque` texts, or JWTs (with a signature that nobody can check) with `iat` and `exp` in them. Default `opaque`. */
+  tokens?: 'opaque' | 'jwt'
+  /**
+   * `none`; `reusable`: one refresh token for a login; `rotating`: each refresh brings a new one, and when a spent one
+   * is sent again every token of its login is revoked. Default `none`.
+   */
+  refreshTokens?: 'none' | 'reusable' | 'rotating'
+  /** Whether a new access token ends the life of those before it. Default `false`. */
+  revokesOldTokens?: boolean
+  /** Client identifiers with their secrets. Default: every client is let in. */
+  clients?: Readonly<Record<string, string>>
+  /** Names or addresses with their passwords. Default: everybody is let in. */
+  users?: Readonly<Record<string, string>>
+}
+
+/** What belongs to one login. */
+interface Family {
+  spent: Set<string>
+  refreshToken: string | undefined
+}
+
+type Answer = [status: number, body: unknown]
+
+/** The endpoints that take a POST, and what is done there. */
+const endpoints: ReadonlyMap<string, string> = new Map([
+  ['/oauth/token', 'token'],
+  ['/oauth/revoke', 'revoke'],
+  ['/auth/login', 'login'],
+  ['/auth/refresh', 'refresh'],
+])
+
+const refreshNames = ['refresh_token', 'refresh', 'refreshToken']
+
+/** The tokens of a mock server: whom it gives one, and what each opens. */
+export class Grants {
+  readonly counts = { logins: 0, refreshes: 0, reuses: 0, revocations: 0 }
+  readonly #granting: Granting
+  /** Access tokens that open the API, with the moment when they end. */
+  readonly #open = new Map<string, number>()
+  #families: Family[] = []
+  #issued = 0
+
+  constructor(granting: Granting) {
+    this.#granting = granting
+  }
+
+  /** What is done at this path, if anything. */
+  at(path: string): string | undefined {
+    return endpoints.get(path.length > 1 ? path.replace(/\/$/, '') : path)
+  }
+
+  answer(endpoint: string, request: RecordedRequest): Answer {
+    if (endpoint === 'login') return this.#logIn(request, ['email', 'username', 'identifier', 'identity', 'login'])
+    if (endpoint === 'refresh') return this.#refresh(tokenToSpend(request))
+    if (!this.#knowsClient(request)) return [401, { error: 'invalid_client' }]
+    if (endpoint === 'revoke') return this.#revoke(String(request.fields['token'] ?? ''))
+    switch (request.fields['grant_type']) {
+      case 'client_credentials':
+        return this.#begin()
+      case 'password':
+        return this.#logIn(request, ['username'])
+      case 'refresh_token':
+        return this.#refresh(tokenToSpend(request))
+      case undefined:
+        return [400, { error: 'invalid_request', error_description: 'grant_type is missing' }]
+      default:
+        return [400, { error: 'unsupported_grant_type' }]
+    }
+  }
+
+  /** Whether this `Authorization` header opens the API. */
+  opens(authorization: string | undefined): boolean {
+    const [, token = ''] = /^\S+ +(\S+)$/.exec(authorization ?? '') ?? []
+    return (this.#open.get(token) ?? 0) > Date.now()
+  }
+
+  revokeAll(): void {
+    this.#open.clear()
+  }
+
+  #knowsClient({ headers, fields }: RecordedRequest): boolean {
+    const { clients } = this.#granting
+    if (!clients) return true
+    const basic = /^Basic +(\S+)$/i.exec(headers.authorization ?? '')?.[1]
+    const [id, secret] = basic === undefined ? [fields['client_id'], fields['client_secret']] : basicPair(basic)
+    return typeof id === 'string' && Object.hasOwn(clients, id) && clients[id] === secret
+  }
+
+  #logIn({ fields }: RecordedRequest, names: readonly string[]): Answer {
+    const name = names.map((each) => fields[each]).find((value) => typeof value === 'string')
+    const password = fields['password']
+    if (typeof name !== 'string' || typeof password !== 'string') {
+      return [422, { error: 'invalid_request', error_description: `${names.join(' or ')} and password are required` }]
+    }
+    const { users } = this.#granting
+    if (users && !(Object.hasOwn(users, name) && users[name] === password)) return [401, { error: 'invalid_grant' }]
+    return this.#begin()
+  }
+
+  #begin(): Answer {
+    this.counts.logins += 1
+    const family: Family = { spent: new Set(), refreshToken: undefined }
+    if ((this.#granting.refreshTokens ?? 'none') !== 'none') {
+      family.refreshToken = `refresh-${randomUUID()}`
+      this.#families.push(family)
+    }
+    return [200, this.#issue(family.refreshToken)]
+  }
+
+  #refresh(token: string): Answer {
+    const family = this.#families.find((each) => each.refreshToken === token || each.spent.has(token))
+    if (family?.refreshToken !== token) {
+      if (family) {
+        // RFC 9700 §4.14.2: either of the two who sent it may be a thief.
+        this.counts.reuses += 1
+        this.#families = this.#families.filter((each) => each !== family)
+        this.revokeAll()
+      }
+      return [400, { error: 'invalid_grant' }]
+    }
+    this.counts.refreshes += 1
+    if (this.#granting.refreshTokens !== 'rotating') return [200, this.#issue(undefined)]
+    family.spent.add(token)
+    family.refreshToken = `refresh-${randomUUID()}`
+    return [200, this.#issue(family.refreshToken)]
+  }
+
+  #revoke(token: string): Answer {
+    this.counts.revocations += 1
+    this.#open.delete(token)
+    this.#families = this.#families.filter((family) => family.refreshToken !== token)
+    // RFC 7009 §2.2: an unknown token is no error.
+    return [200, undefined]
+  }
+
+  #issue(refreshToken: string | undefined): Record<string, unknown> {
+    const { expiresInSeconds = 3600, tokens = 'opaque', revokesOldTokens = false } = this.#granting
+    this.#issued += 1
+    const now = Date.now()
+    const life = expiresInSeconds ?? 3600
+    const token = tokens === 'jwt' ? jwt(now, life, this.#issued) : `access-${this.#issued}-${randomUUID()}`
+    if (revokesOldTokens) this.revokeAll()
+    this.#open.set(token, now + life * 1000)
+    return {
+      access_token: token,
+      token_type: 'Bearer',
+      ...(expiresInSeconds === null ? {} : { expires_in: expiresInSeconds }),
+      ...(refreshToken === undefined ? {} : { refresh_token: refreshToken }),
+    }
+  }
+}
+
+function tokenToSpend({ fields, headers }: RecordedRequest): string {
+  const named = refreshNames.map((name) => fields[name]).find((value) => typeof value === 'string')
+  const bearer = /^Bearer +(\S+)$/i.exec(headers.authorization ?? '')?.[1]
+  return String(named ?? bearer ?? '')
+}
+
+/** RFC 6749 §2.3.1: both parts are form-encoded before they are joined. */
+function basicPair(base64: string): [id: string, secret: string] {
+  const text = Buffer.from(base64, 'base64').toString()
+  const colon = text.indexOf(':')
+  const decode = (part: string): string => new URLSearchParams(`part=${part}`).get('part') ?? ''
+  return [decode(text.slice(0, Math.max(colon, 0))), decode(text.slice(colon + 1))]
+}
+
+/** A JWT whose signature nobody is meant to check. */
+function jwt(now: number, life: number, number: number): string {
+  const issued = Math.floor(now / 1000)
+  const part = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url')
+  const claims = { sub: 'mock', iat: issued, exp: issued + life, jti: String(number) }
+  return [part({ alg: 'HS256', typ: 'JWT' }), part(claims), part({ mock: randomUUID() })].join('.')
+}

@@ -1,0 +1,255 @@
+import { EventEmitter, once } from 'node:events'
+import { createServer, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { Grants, type Granting } from './grants'
+
+/** What the mock server is to do. Every field is optional. */
+export interface MockTokenServerOptions extends Granting {
+  /** The port on 127.0.0.1. Default: a free one. */
+  port?: number
+  /** How long every answer takes, in milliseconds. Default 0. */
+  delayMs?: number
+  /** How the first token requests are answered, one after the other; see {@link MockTokenServer.script}. */
+  script?: readonly ScriptedAnswer[]
+}
+
+/**
+ * How one token request is answered: what is left out is what the server would have answered anyway.
+ * `failure: 'hang'` gives no answer until the server closes, `failure: 'reset'` breaks the connection.
+ */
+export interface ScriptedAnswer {
+  status?: number
+  headers?: Record<string, string>
+  /** An object is written as JSON, a text as it is. */
+  body?: unknown
+  /** Instead of the server's own `delayMs`. */
+  delayMs?: number
+  failure?: 'hang' | 'reset'
+}
+
+/** One request, as it came. */
+export interface RecordedRequest {
+  readonly method: string
+  /** With the query. */
+  readonly path: string
+  readonly headers: Readonly<IncomingHttpHeaders>
+  readonly body: string
+  /** The body's fields, whether it is a form or a JSON object; `{}` for neither. */
+  readonly fields: Readonly<Record<string, unknown>>
+  readonly at: Date
+}
+
+/** A token server on this machine, and an API that its tokens open. */
+export interface MockTokenServer {
+  /** For example `http://127.0.0.1:40123`. */
+  readonly origin: string
+  /** The token endpoint, RFC 6749 §3.2: `/oauth/token`. For `authUrl`. */
+  readonly tokenUrl: string
+  /** A login that takes JSON with a name and a password: `/auth/login`. For `authUrl`. */
+  readonly loginUrl: string
+  /** Takes a refresh token as JSON or as the Bearer token: `/auth/refresh`. For `refreshUrl`. */
+  readonly refreshUrl: string
+  /** RFC 7009: `/oauth/revoke`. For `revocationUrl`. */
+  readonly revocationUrl: string
+  /** A resource that only a good token opens: `/api`, and all below. It answers with the request it got, as JSON. */
+  readonly apiUrl: string
+  /** The token requests so far: those to the token, login and refresh endpoints. */
+  readonly tokenRequests: readonly RecordedRequest[]
+  /** The requests to the API so far. */
+  readonly apiRequests: readonly RecordedRequest[]
+  /** What happened so far. `reuses`: how often a refresh token that had been spent was sent again. */
+  readonly counts: Readonly<Record<'logins' | 'refreshes' | 'reuses' | 'revocations', number>>
+  /** Answers the next token requests in this way, one after the other. */
+  script(...answers: ScriptedAnswer[]): void
+  /** From now on token requests wait, until {@link MockTokenServer.release}. */
+  hold(): void
+  /** Lets those that wait go on. */
+  release(): void
+  /** No access token that was issued so far opens anything any more. */
+  revokeAll(): void
+  /**
+   * Resolves once there have been so many token requests.
+   *
+   * @param timeoutMs How long to wait at most. Default 10000.
+   * @throws (by rejecting) an `AbortError` when there are fewer by then.
+   */
+  waitForRequests(count: number, timeoutMs?: number): Promise<void>
+  /** Ends the server and every connection. */
+  close(): Promise<void>
+}
+
+/**
+ * Starts a token server on this machine, for tests. It takes client credentials (RFC 6749 §4.4), the password grant
+ * (§4.3), JSON logins and refresh tokens (§6), revokes (RFC 7009), and rotates refresh tokens with reuse detection
+ * (RFC 9700 §4.14.2). Nothing in it is a secret: it records all that it is sent.
+ *
+ * @example
+ * ```ts
+ * import { initializeTokenService } from 'evertoken'
+ * import { startMockTokenServer } from 'evertoken/testing'
+ *
+ * const server = await startMockTokenServer({ expiresInSeconds: 60 })
+ * const service = initializeTokenService({
+ *   authUrl: server.tokenUrl, clientId: 'app', clientSecret: 'secret', storage: { kind: 'memory' },
+ * })
+ * const response = await service.fetch(server.apiUrl)
+ * await service.shutdown()
+ * await server.close()
+ * ```
+ */
+export async function startMockTokenServer(options: MockTokenServerOptions = {}): Promise<MockTokenServer> {
+  const server = new MockServer(options)
+  await server.listen(options.port ?? 0)
+  return server
+}
+
+class MockServer implements MockTokenServer {
+  readonly tokenRequests: RecordedRequest[] = []
+  readonly apiRequests: RecordedRequest[] = []
+  readonly #grants: Grants
+  readonly #delayMs: number
+  readonly #script: ScriptedAnswer[]
+  readonly #news = new EventEmitter().setMaxListeners(0)
+  readonly #server = createServer((request, response) => void this.#handle(request, response))
+  #held: Promise<void> | undefined
+  #release = (): void => {}
+
+  constructor({ delayMs = 0, script = [], ...granting }: MockTokenServerOptions) {
+    this.#grants = new Grants(granting)
+    this.#delayMs = delayMs
+    this.#script = [...script]
+  }
+
+  async listen(port: number): Promise<void> {
+    this.#server.listen(port, '127.0.0.1')
+    await once(this.#server, 'listening')
+    const { port: taken } = this.#server.address() as AddressInfo
+    this.origin = `http://127.0.0.1:${taken}`
+  }
+
+  origin = ''
+
+  get tokenUrl(): string {
+    return `${this.origin}/oauth/token`
+  }
+
+  get loginUrl(): string {
+    return `${this.origin}/auth/login`
+  }
+
+  get refreshUrl(): string {
+    return `${this.origin}/auth/refresh`
+  }
+
+  get revocationUrl(): string {
+    return `${this.origin}/oauth/revoke`
+  }
+
+  get apiUrl(): string {
+    return `${this.origin}/api`
+  }
+
+  get counts(): MockTokenServer['counts'] {
+    return { ...this.#grants.counts }
+  }
+
+  script(...answers: ScriptedAnswer[]): void {
+    this.#script.push(...answers)
+  }
+
+  hold(): void {
+    this.#held ??= new Promise((resolve) => (this.#release = resolve))
+  }
+
+  release(): void {
+    this.#held = undefined
+    this.#release()
+  }
+
+  revokeAll(): void {
+    this.#grants.revokeAll()
+  }
+
+  async waitForRequests(count: number, timeoutMs = 10_000): Promise<void> {
+    const signal = AbortSignal.timeout(timeoutMs)
+    while (this.tokenRequests.length < count) await once(this.#news, 'request', { signal })
+  }
+
+  async close(): Promise<void> {
+    this.release()
+    this.#server.closeAllConnections()
+    if (!this.#server.listening) return
+    this.#server.close()
+    await once(this.#server, 'close')
+  }
+
+  async #handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    try {
+      const seen = await record(request)
+      const path = new URL(seen.path, 'http://mock').pathname
+      if (path === '/api' || path.startsWith('/api/')) return this.#answerApi(seen, response)
+      const grant = this.#grants.at(path)
+      if (!grant || seen.method !== 'POST') return send(response, grant ? 405 : 404, { error: 'not_found' })
+      if (path === '/oauth/revoke') return send(response, ...this.#grants.answer(grant, seen))
+      this.tokenRequests.push(seen)
+      this.#news.emit('request')
+      await this.#answerToken(seen, grant, response)
+    } catch {
+      // Whoever asked went away in the middle of the request.
+      response.destroy()
+    }
+  }
+
+  async #answerToken(seen: RecordedRequest, grant: string, response: ServerResponse): Promise<void> {
+    const { failure, delayMs = this.#delayMs, status, body, headers } = this.#script.shift() ?? {}
+    await this.#held
+    if (failure === 'hang') return
+    if (delayMs > 0) await new Promise((resolve) => setTimeout(resolve, delayMs))
+    if (failure === 'reset') return void response.destroy()
+    // A scripted failure issues nothing and spends nothing.
+    const isOwn = body === undefined && (status === undefined || status < 400)
+    const [ownStatus, ownBody] = isOwn ? this.#grants.answer(grant, seen) : [200, { error: 'server_error' }]
+    send(response, status ?? ownStatus, body ?? ownBody, headers)
+  }
+
+  #answerApi(seen: RecordedRequest, response: ServerResponse): void {
+    this.apiRequests.push(seen)
+    if (this.#grants.opens(seen.headers.authorization)) {
+      return send(response, 200, { method: seen.method, path: seen.path, body: seen.body })
+    }
+    // RFC 6750 §3.1: no error code where no credential was sent.
+    const challenge = seen.headers.authorization === undefined ? 'Bearer' : 'Bearer error="invalid_token"'
+    send(response, 401, { error: 'invalid_token' }, { 'www-authenticate': challenge })
+  }
+}
+
+async function record(request: IncomingMessage): Promise<RecordedRequest> {
+  const chunks: Buffer[] = []
+  for await (const chunk of request) chunks.push(chunk as Buffer)
+  const body = Buffer.concat(chunks).toString()
+  const { method = '', url = '/', headers } = request
+  return { method, path: url, headers, body, fields: fieldsOf(body, headers['content-type'] ?? ''), at: new Date() }
+}
+
+function fieldsOf(body: string, contentType: string): Record<string, unknown> {
+  if (contentType.startsWith('application/x-www-form-urlencoded')) {
+    return Object.fromEntries(new URLSearchParams(body))
+  }
+  try {
+    const value: unknown = JSON.parse(body)
+    return typeof value === 'object' && value !== null && !Array.isArray(value) ? { ...value } : {}
+  } catch {
+    return {}
+  }
+}
+
+function send(
+  response: ServerResponse,
+  status: number,
+  body: unknown,
+  headers: Readonly<Record<string, string>> = {},
+): void {
+  // RFC 6749 §5.1: no answer with a token in it is cached.
+  response.writeHead(status, { 'content-type': 'application/json', 'cache-control': 'no-store', ...headers })
+  response.end(typeof body === 'string' ? body : body === undefined ? '' : JSON.stringify(body))
+}
