@@ -116,7 +116,7 @@ pub(super) enum Boarding {
 }
 
 /// The changing part of a service.
-#[expect(clippy::struct_excessive_bools, reason = "four facts that come and go independently")]
+#[expect(clippy::struct_excessive_bools, reason = "five facts that come and go independently")]
 pub(super) struct Life {
     pub(super) held: Option<Held>,
     pub(super) generation: Generation,
@@ -145,6 +145,8 @@ pub(super) struct Life {
     pub(super) told: Told,
     /// Whether the refresh point of the token in hand was announced.
     pub(super) expiry_announced: bool,
+    /// Whether a refresh token was ever taken, or it was said that none was.
+    pub(super) refresh_is_settled: bool,
 }
 
 impl Life {
@@ -170,6 +172,7 @@ impl Life {
             alerting: false,
             told: Told::default(),
             expiry_announced: false,
+            refresh_is_settled: false,
         }
     }
 

@@ -15,6 +15,7 @@ mod assertions;
 mod discovery;
 mod failures;
 mod life;
+mod refused_refresh;
 mod replicas;
 mod shelf;
 mod sick_store;
