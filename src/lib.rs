@@ -25,6 +25,11 @@ pub mod service;
 
 pub mod scheduler;
 
+// cargo-fuzz sets the condition; in no build for users is anything of it.
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
+
 // The wall: without the feature, and in Rust's own tests, no napi is compiled.
 #[cfg(all(feature = "napi", not(test)))]
 mod binding;

@@ -26,6 +26,14 @@ fn authority() -> Authority {
 
 /// A server whose certificate the authority vouches for, changed by `change`.
 async fn serve(authority: &Authority, change: impl FnOnce(&mut CertificateParams)) -> Url {
+    answering(authority, change, "HTTP/1.1 204 No Content\r\n\r\n".into()).await
+}
+
+async fn answering(
+    authority: &Authority,
+    change: impl FnOnce(&mut CertificateParams),
+    answer: String,
+) -> Url {
     let key = KeyPair::generate().unwrap();
     let mut params = CertificateParams::new(["127.0.0.1".to_owned()]).unwrap();
     change(&mut params);
@@ -44,11 +52,11 @@ async fn serve(authority: &Authority, change: impl FnOnce(&mut CertificateParams
     let url = format!("https://{}/token", listener.local_addr().unwrap()).parse().unwrap();
     tokio::spawn(async move {
         while let Ok((socket, _)) = listener.accept().await {
-            let acceptor = acceptor.clone();
+            let (acceptor, answer) = (acceptor.clone(), answer.clone());
             tokio::spawn(async move {
                 let mut stream = acceptor.accept(socket).await?;
                 let _ = stream.read(&mut [0; 4096]).await?;
-                stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").await?;
+                stream.write_all(answer.as_bytes()).await?;
                 stream.shutdown().await
             });
         }
@@ -62,6 +70,21 @@ async fn get(url: &Url, transport: HttpTransport) -> Result<u16, Error> {
 
 fn trusting(authority: &Authority) -> HttpTransport {
     HttpTransport::new(vec![authority.pem()])
+}
+
+#[tokio::test]
+async fn no_redirect_leads_out_of_tls() {
+    let clear = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let target = format!("http://{}/token", clear.local_addr().unwrap());
+    let authority = authority();
+    for status in [301, 302, 303, 307, 308] {
+        let answer = format!("HTTP/1.1 {status} X\r\nlocation: {target}\r\ncontent-length: 0\r\n\r\n");
+        let url = answering(&authority, |_| {}, answer).await;
+        let error = get(&url, trusting(&authority)).await.unwrap_err();
+        assert_eq!((error.kind(), error.status()), (ErrorKind::Endpoint, Some(status)));
+    }
+    let visit = tokio::time::timeout(Duration::ZERO, clear.accept()).await;
+    assert!(visit.is_err(), "a request went out in clear text");
 }
 
 #[tokio::test]

@@ -49,6 +49,8 @@ impl Envelope {
         let rest = text.strip_prefix("et").ok_or(Fault::NotAnEnvelope)?;
         let (version, rest) = rest.split_once('.').ok_or(Fault::NotAnEnvelope)?;
         match version.parse::<u32>() {
+            // A sign or a leading zero is a number to Rust, and no spelling of ours.
+            Ok(number) if number.to_string() != version => return Err(Fault::NotAnEnvelope),
             Ok(VERSION) => {}
             Ok(other) => return Err(Fault::OtherVersion(other)),
             Err(_) => return Err(Fault::NotAnEnvelope),

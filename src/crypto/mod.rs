@@ -8,6 +8,8 @@
 
 mod context;
 mod envelope;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod jws;
 mod key;
 mod passphrase;

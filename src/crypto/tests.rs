@@ -218,3 +218,13 @@ fn a_generated_key_is_new_each_time_and_taken_as_a_key() {
 fn debug_shows_no_key() {
     assert_eq!(format!("{:?}", ring(&[PASSPHRASE, PASSPHRASE])), "KeyRing(2 keys)");
 }
+
+#[test]
+fn an_envelope_is_spelled_in_one_way() {
+    let key = ring(&[PASSPHRASE]);
+    let sealed = seal(&key, "a token");
+    for version in ["et+1.", "et01.", "et1 .", "ET1."] {
+        let text = sealed.replacen("et1.", version, 1);
+        assert!(!opens(&key, &text), "{text}");
+    }
+}

@@ -144,6 +144,10 @@ mod tests {
             (json!("3600"), Some(3600)),
             (json!(" 3600 "), Some(3600)),
             (json!("3599.5"), Some(3599)),
+            (json!(3599.5), Some(3599)),
+            (json!(1e300), Some(MAX_LIFETIME.as_secs())),
+            // Milliseconds by mistake cannot be told from 41 days; a 401 ends such a token.
+            (json!(3_600_000), Some(3_600_000)),
             (json!(0), Some(0)),
             (json!(-1), Some(0)),
             (json!(i64::MIN), Some(0)),
@@ -158,6 +162,18 @@ mod tests {
             (json!(u64::MAX), Some(MAX_LIFETIME.as_secs())),
         ] {
             assert_eq!(life(&json!({ "expires_in": value }), None, None), expected, "{value}");
+        }
+        assert_eq!(life(&json!({ "expires": null }), None, None), None);
+    }
+
+    #[test]
+    fn a_jwt_that_is_over_or_never_ends_has_no_life_or_the_longest() {
+        assert_eq!(life(&json!({}), jwt(None, -60.0), None), Some(0));
+        let beyond_the_year_9999 = 253_402_300_800.0 - NOW;
+        for issued in [None, Some(0.0)] {
+            let longest = Some(MAX_LIFETIME.as_secs());
+            assert_eq!(life(&json!({}), jwt(issued, beyond_the_year_9999), None), longest);
+            assert_eq!(life(&json!({}), jwt(issued, 1e300), Some(NOW + DAY)), longest);
         }
     }
 

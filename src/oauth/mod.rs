@@ -4,6 +4,8 @@ mod answer;
 mod assertion;
 mod expiry;
 mod fields;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod jwt;
 mod metadata;
 mod proof;

@@ -24,6 +24,8 @@ const SPACING: Duration = Duration::from_secs(1);
 /// repetition looks like theft (RFC 9700 §4.14.2).
 const REFRESH_TRIES: u32 = 2;
 
+const REFUSED: &str = "the refresh token was refused";
+
 /// A token, and how it was had.
 struct Gain {
     granted: Granted,
@@ -192,6 +194,8 @@ impl Service {
         loop {
             let refusal = match asking.exchange(way.request(&strategy, &refresh_token, config)).await {
                 Ok(granted) => {
+                    self.life().refresh_is_settled = true;
+                    let strategy = Strategy { refreshes: true, ..strategy };
                     let (spent, proof_key) = (Some(refresh_token), asking.proof_key.clone());
                     return Ok(Spent::Gained(Gain { granted, strategy, spent, proof_key }));
                 }
@@ -203,7 +207,7 @@ impl Service {
                     self.wait_to_retry(asking, error, &mut tries, most).await?;
                 }
                 refused => {
-                    self.note_refused_refresh(&refused.into_error());
+                    self.note_refused_refresh(refused, &strategy, &way);
                     return Ok(Spent::Refused);
                 }
             }
@@ -216,14 +220,21 @@ impl Service {
         Some((held.tokens.refresh_token.clone()?, held.strategy.clone().or_else(|| life.strategy.clone())?))
     }
 
-    /// The refresh token is spent or void: it is not sent again.
-    fn note_refused_refresh(&self, error: &Error) {
-        if let Some(held) = &mut self.life().held {
-            held.tokens.refresh_token = None;
-        }
-        self.log(|log| {
-            log.error(Level::Warn, "the refresh token was refused", error);
-        });
+    /// The refresh token is spent or void: it is not sent again. Where none was ever taken, this one was most
+    /// likely not understood, which heals only when a person hears of it.
+    fn note_refused_refresh(&self, refusal: Refusal, strategy: &Strategy, way: &RefreshWay) {
+        let is_about_the_client = matches!(refusal, Refusal::InvalidClient(_));
+        let is_first_use = {
+            let mut life = self.life();
+            if let Some(held) = &mut life.held {
+                held.tokens.refresh_token = None;
+            }
+            let is_first_use = !strategy.refreshes && !life.refresh_is_settled && !is_about_the_client;
+            life.refresh_is_settled |= is_first_use;
+            is_first_use
+        };
+        let fault = if is_first_use { way.refused_at_first_use() } else { REFUSED.to_owned() };
+        self.log(|log| log.error(Level::Warn, &fault, &refusal.into_error()));
     }
 
     /// Waits before the next try of this attempt, or ends it with `error`: when it would not help, when the

@@ -150,6 +150,8 @@ pub(super) struct Life {
     pub(super) told: Told,
     /// Whether the refresh point of the token in hand was announced.
     pub(super) expiry_announced: bool,
+    /// Whether a refresh token was ever taken, or it was said that none was.
+    pub(super) refresh_is_settled: bool,
 }
 
 impl Life {
@@ -176,6 +178,7 @@ impl Life {
             warned_of_unbound: false,
             told: Told::default(),
             expiry_announced: false,
+            refresh_is_settled: false,
         }
     }
 

@@ -1,6 +1,8 @@
 //! One JSON file, shared by any number of services and processes.
 
 mod document;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod leases;
 #[cfg(test)]
 mod tests;

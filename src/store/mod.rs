@@ -17,6 +17,8 @@ mod conformance;
 use async_trait::async_trait;
 
 pub use file::FileStore;
+#[cfg(any(test, fuzzing))]
+pub use file::fuzzing::record_file;
 pub use lease::{Claim, Fence, Grant, Leasing, Owner};
 pub use memory::MemoryStore;
 pub use provided::{ProvidedStore, Provider};

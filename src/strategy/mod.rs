@@ -72,6 +72,9 @@ pub struct Strategy {
     /// The name the refresh token came by, where one came.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refresh_name: Option<String>,
+    /// Whether a refresh token that was had this way was ever taken.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub refreshes: bool,
 }
 
 impl Strategy {

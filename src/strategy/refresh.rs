@@ -47,4 +47,29 @@ impl RefreshWay {
         draft.request.headers.extend(config.headers.iter().cloned());
         draft
     }
+
+    /// What a person is told when no refresh token was ever taken this way; the server's refusal comes after.
+    pub fn refused_at_first_use(&self) -> String {
+        let place = format!("{}{}", self.url.origin().ascii_serialization(), self.url.path());
+        let sent = self.format_name();
+        let others: Vec<_> = ["'form'", "'json'", "'bearer'"]
+            .into_iter()
+            .filter(|name| name.trim_matches('\'') != sent)
+            .collect();
+        let others = others.join(" or ");
+        format!(
+            "the refresh token was refused at its first use: this server most likely takes it at another address \
+             or in another form. It was sent as {sent} to {place}; set refreshUrl to the address that takes it, \
+             or refreshFormat to {others}. The refusal"
+        )
+    }
+
+    /// How, as `refreshFormat` names it.
+    fn format_name(&self) -> &'static str {
+        match self.format {
+            RefreshFormat::Form => "form",
+            RefreshFormat::Json => "json",
+            RefreshFormat::Bearer => "bearer",
+        }
+    }
 }

@@ -49,6 +49,7 @@ impl<'c> Search<'c> {
                 format,
                 method: method(config, format, None),
                 refresh_name: None,
+                refreshes: false,
             })
             .collect();
         // What is remembered counts only where the configuration still allows it.

@@ -189,6 +189,7 @@ async fn a_method_that_is_remembered_of_another_credential_is_forgotten() {
         format: Format::ClientCredentials,
         method: Some(ClientAuthentication::Post),
         refresh_name: None,
+        refreshes: false,
     };
     let script = script([token()]);
     let obtained = Search::new(&config, Some(&known)).obtain(&script).await.unwrap();
@@ -206,6 +207,7 @@ fn a_client_with_a_key_asserts_itself_to_the_token_endpoint_wherever_it_authenti
         format,
         method: Some(ClientAuthentication::PrivateKeyJwt),
         refresh_name: None,
+        refreshes: false,
     };
     let known = strategy(Format::ClientCredentials);
     let tokens = TokenSet {
@@ -258,6 +260,7 @@ async fn what_worked_is_asked_first_and_forgotten_when_it_works_no_more() {
         format: Format::JsonUsername,
         method: None,
         refresh_name: None,
+        refreshes: false,
     };
     let again = script([token()]);
     Search::new(&config, Some(&known)).obtain(&again).await.unwrap();
@@ -298,6 +301,7 @@ fn a_custom_body_is_filled_in_once() {
         format: Format::Custom,
         method: None,
         refresh_name: None,
+        refreshes: false,
     };
     drop(way);
     assert_eq!(
@@ -313,6 +317,7 @@ fn a_refresh_token_is_spent_where_it_was_had() {
         format,
         method: Some(ClientAuthentication::Basic),
         refresh_name: name.map(str::to_owned),
+        refreshes: false,
     };
     let token = Secret::new("rt");
 
@@ -346,6 +351,7 @@ fn each_method_is_written_under_its_registered_name() {
             format: Format::ClientCredentials,
             method: Some(method),
             refresh_name: None,
+            refreshes: false,
         };
         let value = serde_json::to_value(&strategy).unwrap();
         assert_eq!(value["method"], method.name());
@@ -360,6 +366,7 @@ fn a_strategy_is_written_and_read_without_a_secret() {
         format: Format::ClientCredentials,
         method: Some(ClientAuthentication::Post),
         refresh_name: Some("refresh_token".into()),
+        refreshes: false,
     };
     let value = serde_json::to_value(&strategy).unwrap();
     assert_eq!(

@@ -89,6 +89,32 @@ fn a_token_is_found_under_each_of_its_names() {
 }
 
 #[test]
+fn a_name_that_is_there_twice_counts_once_and_the_last_time() {
+    let granted = answer(r#"{"token":"a","expires_in":1,"token":"b","expires_in":60}"#).read().unwrap();
+    assert_eq!(granted.access_token.secret().expose(), "b");
+    assert_eq!(granted.lifetime, Some(Duration::from_secs(60)));
+}
+
+#[test]
+fn json_is_read_whatever_it_is_called() {
+    for content_type in ["text/html", "text/plain", "application/octet-stream", "nonsense"] {
+        assert_eq!(answer(r#"{"token":"abc"}"#).header("content-type", content_type).token(), "abc");
+    }
+}
+
+#[test]
+fn a_token_passes_whatever_a_jwt_says_of_how_it_is_signed_or_sealed() {
+    for token in
+        ["eyJhbGciOiJub25lIn0.eyJleHAiOjE4MDAwMDA2MDB9.", "e30.OKOawDo13gRp.48V1.5eym.XFBo", "..", "a.b"]
+    {
+        let answer = answer(json!({ "access_token": token }).to_string());
+        assert_eq!(answer.token(), token);
+        let is_readable = token.ends_with("MDB9.");
+        assert_eq!(answer.read().unwrap().lifetime, is_readable.then(|| Duration::from_secs(600)), "{token}");
+    }
+}
+
+#[test]
 fn a_token_is_found_in_the_authorization_header() {
     assert_eq!(answer("").header("authorization", "Bearer abc").token(), "abc");
     assert_eq!(answer("{}").header("authorization", "abc").token(), "abc");
@@ -102,6 +128,10 @@ fn a_token_is_found_in_the_authorization_header() {
 fn nothing_is_coerced_into_a_token() {
     for body in [
         r#"{"access_token":["abc"]}"#,
+        r#"{"access_token":{"value":"abc"}}"#,
+        r#"{"access_token":null}"#,
+        r#"{"access_token":"a\u0000b"}"#,
+        r#"{"access_token":"jetón"}"#,
         r#"{"access_token":12345}"#,
         r#"{"access_token":true}"#,
         r#"{"access_token":""}"#,

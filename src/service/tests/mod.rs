@@ -16,6 +16,7 @@ mod discovery;
 mod dpop;
 mod failures;
 mod life;
+mod refused_refresh;
 mod replicas;
 mod shelf;
 mod sick_store;

@@ -1,0 +1,60 @@
+//! What holds for any input at all: the properties that `fuzz/` looks for a counterexample to.
+//!
+//! It is there in cargo-fuzz's builds and in tests, and in no build for users: each module keeps the
+//! properties of what only it can see. A property that does not hold is a panic, which is a finding; what
+//! was found once stays in `fuzz/corpus`, and the ordinary tests replay it.
+
+pub use crate::crypto::fuzzing::envelope;
+pub use crate::oauth::fuzzing::{jwt, retry_after, token_response};
+pub use crate::store::record_file;
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::{Path, PathBuf};
+
+    use super::*;
+
+    /// The targets, each with the name of its folder and of its binary.
+    const TARGETS: [(&str, fn(&[u8])); 5] = [
+        ("envelope", envelope),
+        ("jwt", jwt),
+        ("record_file", record_file),
+        ("retry_after", retry_after),
+        ("token_response", token_response),
+    ];
+
+    fn fuzz() -> PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz")
+    }
+
+    fn names_in(folder: &str) -> Vec<String> {
+        let mut names: Vec<_> = fs::read_dir(fuzz().join(folder))
+            .unwrap()
+            .map(|entry| entry.unwrap().path().file_stem().unwrap().to_str().unwrap().to_owned())
+            .collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn whatever_was_found_once_holds_today() {
+        for (name, check) in TARGETS {
+            let inputs = names_in(&format!("corpus/{name}"));
+            assert!(inputs.len() >= 5, "{name} has a corpus");
+            for entry in fs::read_dir(fuzz().join("corpus").join(name)).unwrap() {
+                let path = entry.unwrap().path();
+                let data = fs::read(&path).unwrap();
+                let held = std::panic::catch_unwind(|| check(&data));
+                assert!(held.is_ok(), "{}", path.display());
+            }
+        }
+    }
+
+    #[test]
+    fn every_target_is_replayed() {
+        let names: Vec<_> = TARGETS.iter().map(|(name, _)| (*name).to_owned()).collect();
+        assert_eq!(names_in("corpus"), names);
+        assert_eq!(names_in("fuzz_targets"), names);
+    }
+}

@@ -1,0 +1,178 @@
+//! What holds for every answer, every token and every `Retry-After`.
+
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+use serde_json::Map;
+use zeroize::Zeroizing;
+
+use super::expiry::{self, Moments};
+use super::fields::Fields;
+use super::jwt::{self, Dates};
+use super::{Granted, Reading, Refusal, read, retry_after as waits};
+use crate::config::LoginShape;
+use crate::domain::{AccessToken, Lifetime, MAX_LIFETIME, Policy, Secret, Timestamp};
+use crate::error::{Error, ErrorKind};
+use crate::transport::Response;
+
+const NOW: f64 = 1_800_000_000.0;
+const LONGEST_TOKEN: usize = 64 * 1024;
+const SECRETS: [&str; 2] = ["correct-horse-battery", "s3cret/of+the client"];
+
+/// An answer as a person writes it down: status, headers and `login` paths a line each, an empty line, the
+/// body. What is no header is left out.
+struct Written {
+    response: Response,
+    login: LoginShape,
+}
+
+fn written(data: &[u8]) -> Written {
+    let end = data.windows(2).position(|pair| pair == b"\n\n");
+    let (head, body) = end.map_or((&b""[..], data), |at| (&data[..at], &data[at + 2..]));
+    let (mut status, mut headers, mut login) = (200, HeaderMap::new(), LoginShape::default());
+    for line in head.split(|byte| *byte == b'\n') {
+        let Some(colon) = line.iter().position(|byte| *byte == b':') else {
+            status = std::str::from_utf8(line).ok().and_then(|text| text.parse().ok()).unwrap_or(status);
+            continue;
+        };
+        let (name, value) = (&line[..colon], line[colon + 1..].trim_ascii());
+        let path = || Some(String::from_utf8_lossy(value).into_owned());
+        match name {
+            b"tokenPath" => login.token_path = path(),
+            b"refreshTokenPath" => login.refresh_token_path = path(),
+            b"expiresPath" => login.expires_path = path(),
+            _ => {
+                if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name), HeaderValue::from_bytes(value))
+                {
+                    headers.append(name, value);
+                }
+            }
+        }
+    }
+    let body = Zeroizing::new(body.to_vec());
+    Written { response: Response { status, headers, body }, login }
+}
+
+fn now() -> Timestamp {
+    Timestamp::from_second(NOW)
+}
+
+/// An answer gives a token that can be sent and ends, or an error that says nothing of what is secret.
+///
+/// # Panics
+/// When that does not hold.
+pub fn token_response(data: &[u8]) {
+    let Written { response, login } = written(data);
+    let secrets = SECRETS.map(Secret::new);
+    let reading = Reading {
+        login: &login,
+        scheme: None,
+        secrets: secrets.iter().collect(),
+        place: "the server".into(),
+        now: now(),
+        dpop: false,
+    };
+    match read(&response, &reading) {
+        Ok(granted) => {
+            assert!((200..300).contains(&response.status), "a token out of {}", response.status);
+            check_granted(&granted);
+        }
+        Err(refusal) => check_refusal(refusal, &response),
+    }
+}
+
+fn check_granted(granted: &Granted) {
+    let token = granted.access_token.secret().expose();
+    let is_visible = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic());
+    assert!(is_visible(token) && token.len() <= LONGEST_TOKEN, "a token that no header may carry");
+    assert!(["Bearer", "Token", "JWT"].contains(&granted.scheme.as_str()), "a scheme not understood");
+    let header = format!("{} {token}", granted.scheme.as_str());
+    assert!(HeaderValue::from_str(&header).is_ok(), "a header that cannot be sent");
+    assert!(!SECRETS.contains(&token), "a credential came back as a token");
+    if let Some(refresh_token) = &granted.refresh_token {
+        let text = refresh_token.expose();
+        let is_sendable = text.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ');
+        assert!(is_sendable && !text.is_empty() && text.len() <= LONGEST_TOKEN);
+    } else {
+        assert!(granted.refresh_name.is_none());
+    }
+    if let Some(life) = granted.lifetime {
+        check_life(life);
+        assert!(!life.is_zero(), "a token that is over");
+    }
+}
+
+/// A life ends within ten years, and its windows keep their order.
+fn check_life(life: Duration) {
+    assert!(life <= MAX_LIFETIME, "a life of {life:?}");
+    for jitter in [0.0, 1.0] {
+        let windows = Lifetime::new(now(), now().plus(life), &Policy::default(), jitter);
+        assert!(windows.issued_at() <= windows.refresh_at());
+        assert!(windows.refresh_at() <= windows.usable_until());
+        assert!(windows.usable_until() <= windows.expires_at());
+        let end = windows.expires_at();
+        assert_eq!(Timestamp::parse(&end.to_string()), Some(end));
+    }
+}
+
+fn check_refusal(refusal: Refusal, response: &Response) {
+    let is_failure = matches!(refusal, Refusal::Failed(_));
+    let error: Error = refusal.into_error();
+    let said = format!("{error} {error:?}");
+    assert!(!SECRETS.iter().any(|secret| said.contains(secret)), "a secret in an error");
+    assert!(!error.message().contains(char::is_control), "an error that forges a line");
+    assert!(error.message().len() < 600, "an error as long as an answer");
+    assert_eq!(error.status(), Some(response.status));
+    assert_eq!(error.kind() == ErrorKind::RateLimited, response.status == 429);
+    assert!(is_failure || error.retry_after().is_none(), "a refusal that is to be repeated");
+    assert!(error.retry_after().is_none_or(|wait| wait <= Duration::from_secs(3600)));
+}
+
+/// A token, whether it is a JWT or looks like one, lives no longer than it says by any clock; and the same as
+/// the payload of a well-formed one.
+///
+/// # Panics
+/// When that does not hold.
+pub fn jwt(data: &[u8]) {
+    let text = String::from_utf8_lossy(data);
+    for token in [text.into_owned(), format!("e30.{}.c2ln", URL_SAFE_NO_PAD.encode(data))] {
+        let Ok(token) = AccessToken::parse(&token) else { continue };
+        let dates = jwt::dates(&token);
+        for server in [None, Some(NOW - 86_400.0), Some(NOW), Some(NOW + 86_400.0), Some(0.0)] {
+            check_dates(dates, Moments { now: now(), server: server.map(Timestamp::from_second) });
+        }
+    }
+}
+
+fn check_dates(dates: Option<Dates>, moments: Moments) {
+    let life = expiry::lifetime(&Fields::of(Map::new()), dates, moments);
+    assert_eq!(life.is_some(), dates.is_some());
+    let (Some(Dates { expires, issued }), Some(life)) = (dates, life) else { return };
+    check_life(life);
+    assert!(expires.is_finite());
+    if let Some(issued) = issued {
+        assert!(issued < expires);
+        // Rounding to the nanosecond may add one.
+        assert!(life.as_secs_f64() <= expires - issued + 1e-6, "longer than from iat to exp");
+    }
+}
+
+/// What a server asks for is waited for as it says, and for an hour at most.
+///
+/// # Panics
+/// When that does not hold.
+pub fn retry_after(data: &[u8]) {
+    let Written { response, .. } = written(data);
+    let wait = waits::read(&response, now());
+    assert!(wait.is_none_or(|wait| !wait.is_zero() && wait <= Duration::from_secs(3600)), "{wait:?}");
+    let mut values = response.headers.get_all("retry-after").iter();
+    if let (Some(Ok(text)), None) = (values.next().map(HeaderValue::to_str), values.next())
+        && let Ok(seconds) = text.parse::<u32>()
+        && !text.starts_with('+')
+    {
+        let expected = (seconds > 0).then(|| Duration::from_secs(seconds.min(3600).into()));
+        assert_eq!(wait, expected, "{text}");
+    }
+}

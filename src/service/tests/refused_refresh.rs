@@ -1,0 +1,104 @@
+//! What a person is told of a refresh token that is refused.
+
+use super::shelf::{Shelf, beside_configured, clock};
+use super::*;
+
+/// Keeps the warnings.
+#[derive(Default)]
+struct Notebook(StdMutex<Vec<String>>);
+
+impl Sink for Notebook {
+    fn take(&self, line: Line) {
+        self.0.lock().unwrap().push(line.message);
+    }
+}
+
+impl Notebook {
+    fn of(house: &House) -> Arc<Self> {
+        let notebook = Arc::<Self>::default();
+        house.service.set_log(Log::new(ServiceName::default(), Level::Warn, Arc::clone(&notebook) as _));
+        notebook
+    }
+
+    /// The warnings that say what to set.
+    fn advice(&self) -> Vec<String> {
+        let lines = self.0.lock().unwrap();
+        lines.iter().filter(|line| line.contains("refreshUrl")).cloned().collect()
+    }
+
+    fn refusals(&self) -> usize {
+        self.0.lock().unwrap().iter().filter(|line| line.contains("refresh token was refused")).count()
+    }
+}
+
+fn refused() -> Answer {
+    refusal(400, "invalid_grant")
+}
+
+#[tokio::test]
+async fn a_refusal_at_the_first_use_says_once_what_to_set() {
+    let answers = [rotating("a1", "r1"), refused(), rotating("b1", "r2"), refused(), rotating("c1", "r3")];
+    let house = house(answers);
+    let notebook = Notebook::of(&house);
+    house.token().await;
+    house.service.refresh().await.unwrap();
+    let [advice] = &notebook.advice()[..] else { panic!("{:?}", notebook.0) };
+    for part in ["first use", "form", "https://h/token", "refreshUrl", "refreshFormat", "'json' or 'bearer'"]
+    {
+        assert!(advice.contains(part), "{part}: {advice}");
+    }
+    house.service.refresh().await.unwrap();
+    assert_eq!(notebook.advice().len(), 1, "not said again");
+    assert_eq!(notebook.refusals(), 2);
+    assert_eq!(house.token().await.as_deref(), Some("c1"));
+}
+
+#[tokio::test]
+async fn the_advice_names_where_and_how_it_was_sent() {
+    let login = json!({
+        "authUrl": "https://h/login", "email": "a@b.c", "password": "hunter2", "clientId": null, "clientSecret": null,
+        "refreshUrl": "https://h/renew?key=hunter2",
+    });
+    let house =
+        House::with(&login, [rotating("a1", "r1"), Answer::Http(404, json!({}), None), token("b1", 60)]);
+    let notebook = Notebook::of(&house);
+    house.token().await;
+    house.service.refresh().await.unwrap();
+    let [advice] = &notebook.advice()[..] else { panic!("{:?}", notebook.0) };
+    assert!(advice.contains("https://h/renew;") && advice.contains("'form' or 'bearer'"), "{advice}");
+    assert!(!advice.contains("hunter2") && !advice.contains("r1"), "{advice}");
+}
+
+#[tokio::test]
+async fn once_a_refresh_has_worked_a_refusal_is_only_a_refusal() {
+    let house = house([rotating("a1", "r1"), rotating("a2", "r2"), refused(), token("b1", 3600)]);
+    let notebook = Notebook::of(&house);
+    house.token().await;
+    house.service.refresh().await.unwrap();
+    house.service.refresh().await.unwrap();
+    assert_eq!((notebook.advice().len(), notebook.refusals()), (0, 1));
+}
+
+#[tokio::test]
+async fn that_a_refresh_has_worked_is_remembered_in_the_store() {
+    let (shelf, clock) = (Shelf::new(), clock());
+    let first = beside_configured(&json!({}), &shelf, &clock, [rotating("a1", "r1"), rotating("a2", "r2")]);
+    first.token().await;
+    first.service.refresh().await.unwrap();
+    first.service.shutdown().await;
+    let second = beside_configured(&json!({}), &shelf, &clock, [refused(), token("b1", 3600)]);
+    let notebook = Notebook::of(&second);
+    assert_eq!(second.token().await.as_deref(), Some("a2"));
+    second.service.refresh().await.unwrap();
+    assert_eq!((notebook.advice().len(), notebook.refusals()), (0, 1));
+}
+
+#[tokio::test]
+async fn a_client_that_is_refused_says_nothing_of_the_form() {
+    let client = || refusal(401, "invalid_client");
+    let house = house([rotating("a1", "r1"), client(), client(), client()]);
+    let notebook = Notebook::of(&house);
+    house.token().await;
+    assert_eq!(house.service.refresh().await.unwrap_err().kind(), ErrorKind::Credentials);
+    assert_eq!((notebook.advice().len(), notebook.refusals()), (0, 1));
+}

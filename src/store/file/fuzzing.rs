@@ -1,0 +1,85 @@
+//! What holds for every file that may hold records.
+
+use super::super::Row;
+use super::document::{Document, Found};
+use crate::domain::{Scheme, Secret, ServiceName, Timestamp};
+
+/// A file is damaged, of a later release, or a document that is read back as it was written: its records stay
+/// what they are beside a new one, which survives the way through the file too.
+///
+/// # Panics
+/// When that does not hold.
+pub fn record_file(data: &[u8]) {
+    let Ok(mut document) = Document::parse(data) else { return };
+    let (Ok(known), Ok(other)) = (ServiceName::parse("external_api"), ServiceName::parse("other")) else {
+        panic!("the names are names")
+    };
+    check_again(&document, &known);
+    check_again(&document, &other);
+
+    let before = rows(&document, &known);
+    let new = new_row();
+    let revision = document.put(&other, &new);
+    let after = reread(&document);
+    assert_eq!(after.revision(&other), Some(revision));
+    assert_eq!(rows(&after, &other), Some(Some(words(&new))));
+    assert_eq!(rows(&after, &known), before, "another service's record");
+
+    assert!(document.remove(&other));
+    assert_eq!(reread(&document).revision(&other), None);
+    if let Some(seen) = document.revision(&known) {
+        assert!(document.set_aside(&known, seen));
+        let after = reread(&document);
+        assert_eq!(after.revision(&known), None, "served after it was set aside");
+    }
+}
+
+/// What is found is found again after the way through the file, and after it was written anew.
+fn check_again(document: &Document, service: &ServiceName) {
+    let again = reread(document);
+    assert_eq!(again.revision(service), document.revision(service));
+    assert_eq!(rows(&again, service), rows(document, service));
+    let Some(Found::Row(row, old)) = document.find(service, written()) else { return };
+    assert!(!row.token.is_empty());
+    assert!(row.refresh_token.as_ref().is_none_or(|token| !token.is_empty()));
+    let mut copy = reread(document);
+    let new = copy.put(service, &row);
+    assert!(new.is_later_than(old) || old.number >= (1 << 53) - 1, "{new:?} after {old:?}");
+    assert_eq!(rows(&reread(&copy), service), Some(Some(words(&row))));
+}
+
+fn reread(document: &Document) -> Document {
+    match Document::parse(document.to_text().as_bytes()) {
+        Ok(document) => document,
+        Err(fault) => panic!("what was written is {fault:?}"),
+    }
+}
+
+/// The record of a service in words; `Some(None)` for one that is malformed.
+fn rows(document: &Document, service: &ServiceName) -> Option<Option<String>> {
+    document.find(service, written()).map(|found| match found {
+        Found::Row(row, _) => Some(words(&row)),
+        Found::Malformed(_) => None,
+    })
+}
+
+fn words(row: &Row) -> String {
+    let refresh_token = row.refresh_token.as_ref().map(Secret::expose);
+    format!("{:?} {refresh_token:?} {row:?}", row.token.expose())
+}
+
+fn written() -> Timestamp {
+    Timestamp::from_second(1_800_000_000.0)
+}
+
+fn new_row() -> Row {
+    Row {
+        token: Secret::new("et1.k.a.b"),
+        refresh_token: Some(Secret::new("et1.k.c.d")),
+        token_type: Scheme::bearer(),
+        created_at: written(),
+        expires_at: Timestamp::MAX,
+        last_used: written(),
+        strategy: Some(serde_json::json!({ "endpoint": "https://h/token" })),
+    }
+}
