@@ -130,12 +130,12 @@ describe('the mock token server', () => {
 
   test('gives tokens of any life, told or in the token', async (t) => {
     const told = await house(t, { expiresInSeconds: 60 }, client)
-    assert.equal((await told.service.refresh()).expiresInSeconds, 60)
+    const isAbout = (status, seconds) => assert.ok(Math.abs(status.expiresInSeconds - seconds) <= 2, `${status.expiresInSeconds}`)
+    isAbout(await told.service.refresh(), 60)
     const inside = await house(t, { expiresInSeconds: 120, tokens: 'jwt' }, client)
-    const { expiresInSeconds } = await inside.service.refresh()
-    assert.ok(expiresInSeconds > 115 && expiresInSeconds <= 120)
+    isAbout(await inside.service.refresh(), 120)
     const untold = await house(t, { expiresInSeconds: null }, client)
-    assert.equal((await untold.service.refresh()).expiresInSeconds, 3600)
+    isAbout(await untold.service.refresh(), 3600)
   })
 
   test('says by the standard what is wrong with a request', async (t) => {
