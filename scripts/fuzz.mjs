@@ -1,6 +1,6 @@
-// `npm run fuzz`: looks for inputs that break what holds for all of them, a minute for each target in `fuzz/`.
-// `npm run fuzz -- 600 jwt envelope` takes ten minutes for each of these two; with `--keep`, what reached new code
-// joins the corpus, which the ordinary tests replay.
+// `npm run fuzz`: looks for inputs that break what holds for all of them, a minute for each target of `fuzz`.
+// `npm run fuzz -- 600 jwt envelope` takes ten minutes for each of these two; with `--keep`, what reached new
+// code joins the corpus, which the ordinary tests replay.
 import { mkdir, readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
@@ -16,7 +16,7 @@ const limits = ['-max_len=2048', '-timeout=10', '-rss_limit_mb=2048']
 const toolchains = await run('rustup', ['toolchain', 'list'], { quiet: true })
 if (!/^nightly/m.test(toolchains.output)) {
   // Coverage and sanitizers are flags that only nightly knows.
-  console.error('nothing was fuzzed: cargo-fuzz needs the nightly toolchain; `rustup toolchain install nightly` brings it')
+  console.error('nothing was fuzzed: cargo-fuzz needs nightly, which `rustup toolchain install nightly` brings')
   process.exit(1)
 }
 const fuzz = (...args) => ['cargo', ['+nightly', 'fuzz', ...args], { limitMs: (seconds + 30 * 60) * 1000 }]
@@ -35,7 +35,8 @@ for (const target of wanted.length > 0 ? wanted : targets) {
   const fresh = join(root, 'fuzz', 'target', 'fresh', target)
   await mkdir(fresh, { recursive: true })
   // What is new goes into the first folder; the corpus is only read.
-  const { code } = await run(...fuzz('run', target, fresh, corpus, '--', `-max_total_time=${seconds}`, ...limits))
+  const time = `-max_total_time=${seconds}`
+  const { code } = await run(...fuzz('run', target, fresh, corpus, '--', time, ...limits))
   if (code !== 0) found.push(target)
   else if (values.keep) await keep(target, fresh, corpus)
 }
