@@ -70,8 +70,9 @@ export function getTokenService(service?: string): TokenService | null
  * service that was configured in code and then shut down is not silently replaced by the environment's: the
  * call rejects with `ERR_TOKEN_SHUTDOWN`.
  *
- * @throws {TokenError} (by rejecting) `ERR_TOKEN_CONFIG` when the environment is not enough, or when no
- * service has the given name; `ERR_TOKEN_SHUTDOWN`; with `onFailure: 'throw'` whatever kept the token from
+ * @throws {TokenError} (by rejecting) `ERR_TOKEN_CONFIG` when the environment is not enough, when no service has
+ * the given name, or with `field: 'request'` for a service with `dpop`, whose headers are for one request;
+ * `ERR_TOKEN_SHUTDOWN`; with `onFailure: 'throw'` whatever kept the token from
  * being had.
  *
  * @example
@@ -174,8 +175,14 @@ export class TokenService {
    * When no token can be had: the manual one (`config.token`) if there is one, else `{}`, with a warning in
    * the log and a `refreshFailed` event.
    *
-   * @param request The request that the header is for; needed with `dpop`, and not read without.
-   * @throws {TokenError} (by rejecting) `ERR_TOKEN_SHUTDOWN`; with `onFailure: 'throw'` whatever kept the
+   * With `dpop` each call has a proof of its own, and makes no I/O either. A server that wants its nonce in the
+   * proof tells it in an answer, which only {@link TokenService.fetch} sees.
+   *
+   * @param request The request that the header is for; needed with `dpop`, and not read without. `method` counts
+   * as `fetch` sends it, `url` is absolute.
+   * @throws {TokenError} (by rejecting) `ERR_TOKEN_SHUTDOWN`; with `dpop` `ERR_TOKEN_CONFIG` with `field`
+   * `request`, `request.method` or `request.url` when that is missing or none; with `onFailure: 'throw'`
+   * whatever kept the
    * token from being had.
    *
    * @example
@@ -225,6 +232,9 @@ export class TokenService {
    * in the store, else one is requested, and the request is repeated once, if its body can be sent again
    * (nothing, text, bytes, `URLSearchParams`, `FormData` or `Blob`; not a stream). The answer to the repeated
    * request is returned as it is.
+   *
+   * With `dpop` each request has a proof of its own. A 401 that asks for a nonce (`use_dpop_nonce`, RFC 9449 §9) is
+   * answered by repeating the request once with it, if its body can be sent again; nonces are remembered by origin.
    *
    * An `Authorization` header of your own is left alone, and such a request is never repeated. With `baseUrl`
    * set, relative inputs resolve against it (as links on a page do: keep its closing slash), and the header
@@ -342,7 +352,23 @@ export interface TokenServiceConfig {
    * also beside a `clientSecret` or `privateKey`. `authUrl` must begin with `https://`.
    */
   clientCertificate?: { cert: string; key: string }
-  /** Binds the token to a key, RFC 9449. Not in this version: `ERR_TOKEN_CONFIG`. */
+  /**
+   * Binds the token to a key, so that a token alone opens nothing: DPoP, RFC 9449. Default `false`.
+   *
+   * The key pair (P-256) is made here, once for a token and those that it is refreshed to, and rests sealed beside
+   * them: every process that shares the store can prove. {@link TokenService.fetch} sends each request with a proof
+   * of its own, and repeats it once when the server asks for its nonce (§9); other clients take the headers of
+   * {@link TokenService.getAuthHeaders}. Proofs and assertions are dated by the token server's clock where its
+   * `Date` shows that the local one is wrong by more than 30 seconds. A server that answers with a Bearer token is
+   * used without, and one warning says so. Not beside `scheme`.
+   *
+   * @example
+   * ```ts
+   * const service = initializeTokenService({ dpop: true })
+   * const request = { method: 'GET', url: 'https://api.example.com/orders' }
+   * const response = await fetch(request.url, { headers: await service.getAuthHeaders(request) })
+   * ```
+   */
   dpop?: boolean
   /** The token to send when none can be had. `EXTERNAL_API_TOKEN`. */
   token?: string
@@ -406,7 +432,7 @@ export interface TokenServiceConfig {
    * When an `alert` is raised: after so many failures in a row (default 3), or when the store is sick. It is posted
    * to `webhookUrl`, if that is set, and so is the recovery: as JSON with a `text` that Slack and its like show, a card
    * for Teams, and `event`, `service`, `at`, `code` and `consecutiveFailures` for programs. Of the processes that share
-   * a file or an SQLite store, one posts. What is not taken is tried five times. The URL is kept as a secret.
+   * a file or an SQLite store, one posts a failing server; a sick store, which cannot pass that on, each. What is not taken is tried five times. The URL is kept as a secret.
    */
   alerts?: { afterFailures?: number; webhookUrl?: string }
   /**

@@ -79,6 +79,13 @@ describe('init', () => {
     assert.match(read('prisma/schema.prisma'), /^datasource db \{[^]+\n\}\n\nmodel TokenCache \{\n[^]+@@map\("token_cache"\)\n\}\n$/)
   })
 
+  test('puts its import behind one of several lines', async (t) => {
+    const config = "import {\n  withSentryConfig,\n} from '@sentry/nextjs'\n\nconst nextConfig = {}\n\nexport default nextConfig\n"
+    const { init, read } = project(t, { ...typescript, 'next.config.ts': config })
+    await init('--yes')
+    assert.match(read('next.config.ts'), /^import \{\n {2}withSentryConfig,\n\} from '@sentry\/nextjs'\nimport \{ withEvertoken \}/)
+  })
+
   test('leaves to a person what has no plain place, and says what to write', async (t) => {
     const files = {
       ...typescript,

@@ -88,7 +88,7 @@ describe('a wrong value is refused at once, by the name of its field', () => {
     baseUrl: { baseUrl: '/v1' },
     'headers.Authorization': { headers: { Authorization: 'Basic x' } },
     service: { service: 7 },
-    dpop: { dpop: true },
+    dpop: { dpop: 'yes' },
   }
   for (const [field, config] of Object.entries(wrong)) {
     test(field.slice(0, 60), () => {

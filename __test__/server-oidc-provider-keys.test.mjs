@@ -5,11 +5,6 @@ import { TokenError } from 'evertoken'
 import { oidcProviderFor, passwordGrant } from './support/oidc-provider.mjs'
 import { failure, serviceFor } from './support/real-servers.mjs'
 
-/** What this version does not have yet; its tests run once its line is gone from here. */
-const missing = {
-  dpop: 'dpop is not in this version',
-}
-
 describe('discovery at oidc-provider', () => {
   test('issuer alone finds the token endpoint', async (t) => {
     const server = await oidcProviderFor(t)
@@ -91,12 +86,10 @@ describe('private_key_jwt at oidc-provider (RFC 7523)', () => {
 })
 
 describe('DPoP at oidc-provider (RFC 9449)', () => {
-  const needs = { skip: missing.dpop }
-
   for (const requireNonce of [false, true]) {
     const under = requireNonce ? 'with a nonce from the server' : 'without a nonce'
 
-    test(`the token is bound to a key, ${under}`, needs, async (t) => {
+    test(`the token is bound to a key, ${under}`, async (t) => {
       const server = await oidcProviderFor(t, { requireNonce })
       const service = serviceFor(t, { authUrl: server.tokenEndpoint, ...server.machine, dpop: true })
       const { token_type, cnf } = await server.introspect(await service.getToken())
@@ -108,7 +101,7 @@ describe('DPoP at oidc-provider (RFC 9449)', () => {
       assert.equal((await server.introspect(await service.getToken())).cnf.jkt, cnf.jkt)
     })
 
-    test(`a protected resource takes the token with a proof for the request, ${under}`, needs, async (t) => {
+    test(`a protected resource takes the token with a proof for the request, ${under}`, async (t) => {
       const server = await oidcProviderFor(t, { requireNonce })
       const service = serviceFor(t, passwordGrant(server, { scope: 'openid', dpop: true }))
       for (let turn = 0; turn < 3; turn += 1) {
@@ -127,7 +120,7 @@ describe('DPoP at oidc-provider (RFC 9449)', () => {
     })
   }
 
-  test('without the proof the token opens nothing', needs, async (t) => {
+  test('without the proof the token opens nothing', async (t) => {
     const server = await oidcProviderFor(t)
     const service = serviceFor(t, passwordGrant(server, { scope: 'openid', dpop: true }))
     const authorization = `Bearer ${await service.getToken()}`

@@ -64,11 +64,14 @@ describe('the mock token server', () => {
     await service.refresh()
     assert.deepEqual(server.counts, { logins: 1, refreshes: 1, reuses: 0, revocations: 0 })
     const { refresh_token: spent } = server.tokenRequests[1].fields
+    const login = await (await post(server.tokenUrl, { grant_type: 'client_credentials' })).json()
     const again = await post(server.tokenUrl, { grant_type: 'refresh_token', refresh_token: spent })
     assert.deepEqual([again.status, await again.json()], [400, { error: 'invalid_grant' }])
     assert.equal(server.counts.reuses, 1)
     const refused = await fetch(server.apiUrl, { headers: await service.getAuthHeaders() })
     assert.equal(refused.status, 401)
+    const other = await fetch(server.apiUrl, { headers: { authorization: `Bearer ${login.access_token}` } })
+    assert.equal(other.status, 200, 'another login stands')
   })
 
   test('takes a reusable refresh token as JSON and as the Bearer token', async (t) => {

@@ -18,7 +18,7 @@ export declare function attach(id: number): Uint32Array
 /** Forgets the token: `Outcome<null>`. */
 export declare function clear(id: number, revoke: boolean): Promise<string>
 
-/** Where the header of `fetch` may go: `Outcome<{ baseUrl, allowedOrigins }>`. */
+/** Where the header of `fetch` may go, and whether it needs a proof: `Outcome<{ baseUrl, allowedOrigins, dpop }>`. */
 export declare function destinations(id: number): string
 
 /** The number of the live service of this name; of the default one for `null`. */
@@ -32,6 +32,15 @@ export declare function headers(id: number): string
  * reach is asked through `provider`, which answers by `provide`; it never keeps the process alive.
  */
 export declare function initialize(request: string, provider?: ((arg: string) => void) | undefined | null): string
+
+/** A server gave this nonce in an answer. */
+export declare function nonce(id: number, url: string, nonce: string): void
+
+/**
+ * A proof for one request with the token of this generation: `Outcome<{ proof: string | null } | null>`, `null`
+ * when another token is in hand by now.
+ */
+export declare function proof(id: number, method: string, url: string, generation: number): string
 
 /** Answers the call of this number to a provider, with its outcome. */
 export declare function provide(number: number, outcome: string): void

@@ -21,7 +21,8 @@ fn handle() -> Result<&'static Handle> {
         let runtime = Builder::new_current_thread()
             .enable_all()
             .thread_name("evertoken-io")
-            .max_blocking_threads(16)
+            // Names are looked up there, too: hung disks of many services must not keep those waiting.
+            .max_blocking_threads(64)
             .build()
             .map_err(|error| failed("runtime", &error))?;
         let handle = runtime.handle().clone();

@@ -1,10 +1,13 @@
 import { types } from 'node:util'
-import type { Credential } from './hot'
+import { normalized, type Credential, type Proven } from './hot'
 import type { Destinations } from './native'
 
 /** What {@link authorizedFetch} needs of a service. */
 export interface CredentialSource {
-  credential(): Credential | Promise<Credential>
+  /** What to send with this request. */
+  credential(request: Proven): Credential | Promise<Credential>
+  /** A server gave this nonce for the proofs of later requests (RFC 9449 §8.2). */
+  nonce(url: string, nonce: string): void
   /** An upstream answered 401 to this generation: whether a later one is ready. */
   rejected(generation: number): Promise<boolean>
   destinations(): Destinations
@@ -29,12 +32,32 @@ export async function authorizedFetch(
   }
 
   const signal = options.signal === undefined && target instanceof Request ? target.signal : options.signal
-  const first = await unlessAborted(signal, source.credential())
-  const response = await fetch(resolved, withHeaders(options, headers, first))
+  const method = options.method ?? (target instanceof Request ? target.method : 'GET')
+  const request = { method: normalized(method), url: url.href }
+  const isRepeatable = canBeSentAgain(target, options)
+
+  /** Sends it with the credential of the moment, and once more where the server only wants its nonce in the proof. */
+  const send = async (credential: Credential): Promise<[Credential, Response]> => {
+    const response = await fetch(resolved, withHeaders(options, headers, credential))
+    const nonce = credential.headers.DPoP === undefined ? null : response.headers.get('dpop-nonce')
+    if (nonce === null) return [credential, response]
+    source.nonce(response.url || url.href, nonce)
+    if (!isRepeatable || !asksForNonce(response)) return [credential, response]
+    await response.body?.cancel().catch(() => {})
+    const again = await unlessAborted(signal, source.credential(request))
+    const answer = await fetch(resolved, withHeaders(options, headers, again))
+    const next = answer.headers.get('dpop-nonce')
+    if (next !== null) source.nonce(answer.url || url.href, next)
+    return [again, answer]
+  }
+
+  const [first, response] = await send(await unlessAborted(signal, source.credential(request)))
   if (response.status !== 401 || first.generation === null) return response
+  // It could not be sent again, or the server goes on asking: the token is not what is wrong.
+  if (first.headers.DPoP !== undefined && asksForNonce(response)) return response
 
   const later = source.rejected(first.generation)
-  if (!canBeSentAgain(target, options)) {
+  if (!isRepeatable) {
     // This answer stands, but the next request will have a better token.
     later.catch(() => {})
     return response
@@ -43,10 +66,15 @@ export async function authorizedFetch(
     signal,
     later.catch(() => false),
   )
-  const second = isReady ? await unlessAborted(signal, source.credential()) : first
+  const second = isReady ? await unlessAborted(signal, source.credential(request)) : first
   if (second.generation === null || second.generation === first.generation) return response
   await response.body?.cancel().catch(() => {})
-  return fetch(resolved, withHeaders(options, headers, second))
+  return (await send(second))[1]
+}
+
+/** Whether a 401 is about the proof's nonce alone, and not about the token (RFC 9449 §9). */
+function asksForNonce(response: Response): boolean {
+  return response.status === 401 && /\berror="?use_dpop_nonce\b/i.test(response.headers.get('www-authenticate') ?? '')
 }
 
 function urlOf(target: Input, baseUrl: string | null): URL | null {

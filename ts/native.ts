@@ -18,6 +18,8 @@ export interface Snapshot {
 export interface Destinations {
   baseUrl: string | null
   allowedOrigins: string[] | null
+  /** Whether each request needs a proof of its own. */
+  dpop: boolean
 }
 
 /**
@@ -46,6 +48,13 @@ export interface Native {
   refresh(id: number): Promise<Outcome<TokenStatus>>
   /** An upstream answered 401 to this generation: whether a later one is ready. */
   rejected(id: number, generation: number): Promise<Outcome<boolean>>
+  /**
+   * A proof for one request that carries the token of this generation; without one where the token is not bound to
+   * a key. `null`: another token is there by now.
+   */
+  proof(id: number, method: string, url: string, generation: number): Outcome<{ proof: string | null } | null>
+  /** A server gave this nonce in an answer to a request to this URL. */
+  nonce(id: number, url: string, nonce: string): void
   clear(id: number, revoke: boolean): Promise<Outcome<null>>
   /** Where the header of `fetch` may go. */
   destinations(id: number): Outcome<Destinations>
@@ -62,8 +71,8 @@ export interface Native {
 }
 
 const functions = [
-  'initialize', 'find', 'attach', 'headers', 'acquire', 'refresh', 'rejected', 'clear', 'destinations',
-  'settled', 'status', 'shutdown', 'startScheduler', 'stopScheduler', 'subscribe', 'provide',
+  'initialize', 'find', 'attach', 'headers', 'acquire', 'refresh', 'rejected', 'proof', 'nonce', 'clear',
+  'destinations', 'settled', 'status', 'shutdown', 'startScheduler', 'stopScheduler', 'subscribe', 'provide',
 ] as const satisfies readonly (keyof Native)[]
 
 let loaded: Native | undefined

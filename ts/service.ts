@@ -1,7 +1,7 @@
 import type { AuthHeaders, TokenEvent, TokenEventName, TokenStatus } from '../index'
 import { environment } from './environment'
 import { authorizedFetch } from './fetch'
-import { Hot } from './hot'
+import { Hot, type Proven } from './hot'
 import { Listeners, type Listener } from './listeners'
 import { nameOf, warn, writeLine } from './logging'
 import { native, unwrap, type Destinations, type Outcome } from './native'
@@ -52,8 +52,8 @@ export class TokenService {
     tell = (service, event) => service.#listeners.tell(event, (error) => service.#report(event, error))
   }
 
-  getAuthHeaders(_request?: { method: string; url: string }): Promise<AuthHeaders> {
-    return this.#hot.headers()
+  getAuthHeaders(request?: { method: string; url: string }): Promise<AuthHeaders> {
+    return this.#hot.headers(request)
   }
 
   async getToken(): Promise<string | null> {
@@ -74,7 +74,9 @@ export class TokenService {
 
   fetch(input: string | URL | Request, init?: RequestInit): Promise<Response> {
     const source = {
-      credential: () => this.#hot.credential(),
+      credential: (request: Proven) =>
+        this.#hot.isBound() ? this.#hot.proven(request) : this.#hot.credential(),
+      nonce: (url: string, nonce: string) => native().nonce(this.#id, url, nonce),
       rejected: async (generation: number) => this.#answer(await native().rejected(this.#id, generation)),
       // A service's configuration never changes, so once is enough.
       destinations: () => (this.#destinations ??= this.#answer(native().destinations(this.#id))),

@@ -13,7 +13,7 @@ use super::outcome::{attempt, parse};
 use super::promise::promise;
 use crate::domain::Generation;
 use crate::scheduler::Options;
-use crate::service::Snapshot;
+use crate::service::{Proof, Snapshot};
 
 /// Begins a service, or finds the equal one: `Outcome<{ id, name, created }>`. A storage that only JavaScript can
 /// reach is asked through `provider`, which answers by `provide`; it never keeps the process alive.
@@ -77,19 +77,42 @@ pub fn rejected(env: &Env, id: u32, generation: u32) -> Result<Object<'_>> {
     promise(env, async move { host().registry.get(id)?.rejected(Generation(generation)).await })
 }
 
+/// A proof for one request with the token of this generation: `Outcome<{ proof: string | null } | null>`, `null`
+/// when another token is in hand by now.
+#[napi(catch_unwind)]
+pub fn proof(id: u32, method: String, url: String, generation: u32) -> String {
+    attempt(|| {
+        let proof = host().registry.get(id)?.proof(&method, &url, Generation(generation))?;
+        Ok(proof.map(|proof| match proof {
+            Proof::Made(text) => json!({ "proof": text.expose() }),
+            Proof::NotNeeded => json!({ "proof": null }),
+        }))
+    })
+}
+
+/// A server gave this nonce in an answer.
+#[napi(catch_unwind)]
+pub fn nonce(id: u32, url: String, nonce: String) {
+    if let Ok(service) = host().registry.get(id) {
+        service.hear_nonce(&url, &nonce);
+    }
+}
+
 /// Forgets the token: `Outcome<null>`.
 #[napi(catch_unwind, ts_return_type = "Promise<string>")]
 pub fn clear(env: &Env, id: u32, revoke: bool) -> Result<Object<'_>> {
     promise(env, async move { host().registry.get(id)?.clear(revoke).await })
 }
 
-/// Where the header of `fetch` may go: `Outcome<{ baseUrl, allowedOrigins }>`.
+/// Where the header of `fetch` may go, and whether it needs a proof: `Outcome<{ baseUrl, allowedOrigins, dpop }>`.
 #[napi(catch_unwind)]
 pub fn destinations(id: u32) -> String {
     attempt(|| {
         let service = host().registry.get(id)?;
         let config = service.config();
-        Ok(json!({ "baseUrl": config.base_url, "allowedOrigins": config.allowed_origins }))
+        Ok(
+            json!({ "baseUrl": config.base_url, "allowedOrigins": config.allowed_origins, "dpop": config.dpop }),
+        )
     })
 }
 

@@ -4,6 +4,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use napi::bindgen_prelude::{Function, Result as NapiResult};
@@ -15,6 +16,9 @@ use super::host::host;
 use crate::config::Provided;
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::{ProvidedStore, Provider, Store};
+
+/// A store that takes longer has lost the call; the vault has long gone on without it.
+const LONGEST_ANSWER: Duration = Duration::from_secs(15);
 
 /// A callback of one environment: weak, so that the event loop may end.
 type Callback = ThreadsafeFunction<String, (), String, Status, false, true>;
@@ -129,11 +133,18 @@ impl Provider for JsProvider {
             let (expectation, answered) = host().providers.expect(environment);
             let message = format!(r#"{{"number":{},"request":{request}}}"#, expectation.number);
             if callback.call(message, ThreadsafeFunctionCallMode::NonBlocking) == Status::Ok {
-                return answered.await.map_err(|_| gone());
+                // One that was lost on its way is given up, so that the next can be tried.
+                let answer =
+                    tokio::time::timeout(LONGEST_ANSWER, answered).await.map_err(|_| unanswered())?;
+                return answer.map_err(|_| gone());
             }
         }
         Err(gone())
     }
+}
+
+fn unanswered() -> Error {
+    Error::new(ErrorKind::Storage, "the store has not answered")
 }
 
 fn gone() -> Error {

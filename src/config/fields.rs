@@ -194,13 +194,6 @@ impl<'f> Fields<'f> {
         self.text(key).map(TextOr::Text)
     }
 
-    /// Notes that a field which this version does not know how to honour is set.
-    pub(super) fn unsupported(&mut self, key: &'static str) {
-        if self.take(key).is_some_and(|value| value != Value::Bool(false)) {
-            self.fault(key, "is not supported by this version of evertoken");
-        }
-    }
-
     /// Whatever nobody took is unknown.
     pub(super) fn finish(self) {
         for key in self.map.keys() {

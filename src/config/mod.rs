@@ -41,6 +41,8 @@ pub struct Config {
     pub resource: Vec<String>,
     /// How the client authenticates, when it is said.
     pub client_authentication: Option<ClientAuthentication>,
+    /// Whether tokens are to be bound to a key, RFC 9449.
+    pub dpop: bool,
     /// The token to send when none can be had.
     pub manual_token: Option<AccessToken>,
     /// How an unusual login endpoint wants to be asked and read.
@@ -85,6 +87,8 @@ pub struct Config {
     pub alert_webhook: Option<Secret>,
     /// Equal for equal configurations, as far as anything can tell; never printed.
     pub fingerprint: u64,
+    /// Equal for configurations that ask the same server for the same token; it holds no secret.
+    pub identity: String,
 }
 
 impl Config {

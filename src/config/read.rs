@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use reqwest::header::{HeaderName, HeaderValue};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use url::Url;
 
 use super::fields::{Faults, Fields};
@@ -21,7 +23,8 @@ const DEFAULT_FILE: &str = "./data/token-cache.json";
 const DEFAULT_DATABASE: &str = "./data/token-cache.db";
 
 /// Headers that evertoken writes itself; another value would make another request of it.
-const OWN_HEADERS: [&str; 8] = [
+const OWN_HEADERS: [&str; 9] = [
+    "dpop",
     "authorization",
     "content-type",
     "content-length",
@@ -44,10 +47,23 @@ impl Config {
         let mut fields = Fields::new(map, &faults);
         let mut config = read(&mut fields);
         config.fingerprint = hasher.finish();
+        config.identity = identity(&config);
         check_whole(&config, &faults);
         fields.finish();
         faults.into_result(config)
     }
+}
+
+/// A digest of whom the token is for, and for what.
+fn identity(config: &Config) -> String {
+    let place = config.endpoint.as_ref().map(Url::as_str);
+    let place = place.or(config.issuer.as_ref().map(|issuer| issuer.text.as_str()));
+    let Credentials { client_id, email, username, .. } = &config.credentials;
+    let grant = config.grant.map(|grant| format!("{grant:?}"));
+    let parts =
+        json!([place, grant, client_id, email, username, config.scope, config.audience, config.resource]);
+    let digest = ring::digest::digest(&ring::digest::SHA256, parts.to_string().as_bytes());
+    URL_SAFE_NO_PAD.encode(&digest.as_ref()[..15])
 }
 
 fn read(f: &mut Fields<'_>) -> Config {
@@ -61,7 +77,6 @@ fn read(f: &mut Fields<'_>) -> Config {
         private_key: client::read_private_key(f),
         client_certificate: client::read_certificate(f),
     };
-    f.unsupported("dpop");
     let (alert_after_failures, alert_webhook) = alerts(f, allow_insecure_http);
     Config {
         service: service_name(f),
@@ -81,6 +96,7 @@ fn read(f: &mut Fields<'_>) -> Config {
         resource: f.texts("resource"),
         client_authentication: f
             .one_of("clientAuthentication", &ClientAuthentication::ALL.map(|method| (method.name(), method))),
+        dpop: f.flag("dpop").unwrap_or(false),
         manual_token: manual_token(f),
         login: login(f),
         refresh: RefreshShape {
@@ -118,6 +134,7 @@ fn read(f: &mut Fields<'_>) -> Config {
         base_url: f.url("baseUrl"),
         allowed_origins: origins(f),
         fingerprint: 0,
+        identity: String::new(),
     }
 }
 
@@ -135,6 +152,9 @@ fn check_whole(config: &Config, faults: &Faults) {
         );
     }
     client::check(config, faults);
+    if config.dpop && config.scheme.is_some() {
+        faults.add("scheme", "is beside dpop, which has a word of its own");
+    }
     match config.grant {
         Some(Grant::ClientCredentials) if !has_client => {
             faults.add("grant", "is client_credentials, which needs clientId and clientSecret, privateKey or clientCertificate");

@@ -73,15 +73,18 @@ impl Envelope {
 
 impl From<Fault> for Error {
     fn from(fault: Fault) -> Self {
-        let message = match fault {
-            Fault::NotAnEnvelope => "the stored text is not a sealed envelope, or a damaged one".to_owned(),
-            Fault::OtherVersion(version) => {
+        match fault {
+            Fault::NotAnEnvelope => {
+                Self::new(ErrorKind::Decrypt, "the stored text is not a sealed envelope, or a damaged one")
+            }
+            // It is good to somebody: it stays where it is.
+            Fault::OtherVersion(version) => Self::new(
+                ErrorKind::Storage,
                 format!(
                     "the stored text is sealed in a format (version {version}) of another evertoken release"
-                )
-            }
-        };
-        Self::new(ErrorKind::Decrypt, message)
+                ),
+            ),
+        }
     }
 }
 

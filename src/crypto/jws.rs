@@ -6,12 +6,14 @@ use jsonwebtoken::crypto::{CryptoProvider, JwtSigner, KeyUtils};
 use jsonwebtoken::errors::{ErrorKind as JwtFault, Result as JwtResult};
 use jsonwebtoken::signature::{Error as Unsigned, Signer};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header};
+use ring::digest::{SHA256, digest};
 use ring::rand::SystemRandom;
 use ring::signature::{
-    ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, RSA_PKCS1_SHA256, RSA_PSS_SHA256,
+    ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair, RSA_PKCS1_SHA256, RSA_PSS_SHA256,
     RsaEncoding, RsaKeyPair,
 };
 use serde::Serialize;
+use zeroize::Zeroizing;
 
 use super::key::random;
 use crate::domain::Secret;
@@ -37,6 +39,30 @@ pub fn sign(header: &Header, claims: &impl Serialize, key: &EncodingKey) -> Resu
     jsonwebtoken::encode(header, claims, key)
         .map(Secret::new)
         .map_err(|_| Error::new(ErrorKind::Internal, "a token could not be signed"))
+}
+
+/// A new P-256 key pair, as PKCS#8.
+pub fn generate_p256() -> Result<Zeroizing<Vec<u8>>> {
+    EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &SystemRandom::new())
+        .map(|pkcs8| Zeroizing::new(pkcs8.as_ref().to_vec()))
+        .map_err(|_| Error::new(ErrorKind::Internal, "a key pair could not be made"))
+}
+
+/// The public point of a P-256 key pair in PKCS#8: its coordinates x and y.
+pub fn p256_point(pkcs8: &[u8]) -> Result<(Vec<u8>, Vec<u8>)> {
+    const COORDINATE_BYTES: usize = 32;
+    let unreadable = || Error::new(ErrorKind::Internal, "a stored proof key cannot be read");
+    let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, pkcs8, &SystemRandom::new())
+        .map_err(|_| unreadable())?;
+    // Uncompressed: 0x04, x, y (SEC 1 §2.3.3).
+    let point = pair.public_key().as_ref().get(1..).ok_or_else(unreadable)?;
+    let (x, y) = point.split_at_checked(COORDINATE_BYTES).ok_or_else(unreadable)?;
+    Ok((x.to_vec(), y.to_vec()))
+}
+
+/// SHA-256.
+pub fn sha256(bytes: &[u8]) -> Vec<u8> {
+    digest(&SHA256, bytes).as_ref().to_vec()
 }
 
 /// A name that was never given before.

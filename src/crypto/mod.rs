@@ -21,6 +21,6 @@ pub use context::Context;
 pub use envelope::is_envelope;
 #[cfg(test)]
 pub(crate) use jws::tests as jws_tests;
-pub use jws::{sign, unique_id};
+pub use jws::{generate_p256, p256_point, sha256, sign, unique_id};
 pub use key::generate_key;
 pub use ring::KeyRing;

@@ -121,7 +121,9 @@ fn no_flipped_bit_anywhere_opens_or_passes_for_a_plain_token() {
         bytes[bit / 8] ^= 1 << (bit % 8);
         let Ok(flipped) = String::from_utf8(bytes) else { continue };
         assert!(is_envelope(&flipped), "bit {bit}: {flipped}");
-        assert_eq!(ring.open(&token(), &flipped).unwrap_err().kind(), ErrorKind::Decrypt, "bit {bit}");
+        let kind = ring.open(&token(), &flipped).unwrap_err().kind();
+        // A bit of the version makes it another release's.
+        assert!(matches!(kind, ErrorKind::Decrypt | ErrorKind::Storage), "bit {bit}");
     }
 }
 
@@ -142,7 +144,8 @@ fn each_reason_not_to_open_has_words_of_its_own() {
     let newer = sealed.replace("et1.", "et2.");
     let cut = &sealed[..20];
     let reasons = ["a token", &newer, &other].map(|text| ring.open(&token(), text).unwrap_err());
-    assert!(reasons.iter().all(|error| error.kind() == ErrorKind::Decrypt));
+    let kinds = reasons.each_ref().map(Error::kind);
+    assert_eq!(kinds, [ErrorKind::Decrypt, ErrorKind::Storage, ErrorKind::Decrypt]);
     assert_eq!(reasons.iter().map(Error::message).collect::<HashSet<_>>().len(), 3);
     assert_eq!(ring.open(&token(), cut).unwrap_err().kind(), ErrorKind::Decrypt);
     assert!(is_envelope(&newer) && is_envelope(&sealed.replace("et1.", "et12.")) && is_envelope(cut));

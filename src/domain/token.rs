@@ -77,6 +77,16 @@ impl Scheme {
         Self("Bearer".into())
     }
 
+    /// `DPoP` ([RFC 9449 §7.1](https://www.rfc-editor.org/rfc/rfc9449#section-7.1)).
+    pub fn dpop() -> Self {
+        Self("DPoP".into())
+    }
+
+    /// Whether the token is bound to a key, and of no use without a proof.
+    pub fn is_dpop(&self) -> bool {
+        self.0.eq_ignore_ascii_case("DPoP")
+    }
+
     /// Reads a scheme as a person configures it: one token of RFC 9110 §5.6.2.
     pub fn parse(text: &str) -> Option<Self> {
         let fits = !text.is_empty()

@@ -41,6 +41,8 @@ pub struct Reading<'a> {
     pub login: &'a LoginShape,
     /// The word before the token, when that is configured.
     pub scheme: Option<&'a Scheme>,
+    /// Whether a token may be bound to a key (`DPoP`, RFC 9449 §5).
+    pub dpop: bool,
     /// What was sent: a server that echoes it gave no token.
     pub secrets: Vec<&'a Secret>,
     /// The address, for messages.
@@ -97,7 +99,7 @@ fn from_object(
     };
     let scheme = match reading.scheme {
         Some(scheme) => scheme.clone(),
-        None => scheme_of(&fields)
+        None => scheme_of(&fields, reading.dpop)
             .ok_or_else(|| no_token(response, reading, "names a token_type that is not understood"))?,
     };
     let (refresh_name, refresh_token) = match &reading.login.refresh_token_path {
@@ -154,10 +156,11 @@ fn refresh_token(value: &Value) -> Option<Secret> {
 
 /// The scheme that `token_type` names: `Bearer` where it says nothing, none where it is not understood, in
 /// which case the token must not be used (RFC 6749 §7.1).
-fn scheme_of(fields: &Fields) -> Option<Scheme> {
+fn scheme_of(fields: &Fields, dpop: bool) -> Option<Scheme> {
     match fields.get(&["token_type", "tokenType"]).find(|value| !value.is_null()) {
         None => Some(Scheme::bearer()),
         Some(Value::String(text)) if text.trim().is_empty() => Some(Scheme::bearer()),
+        Some(Value::String(text)) if dpop && text.trim().eq_ignore_ascii_case("DPoP") => Some(Scheme::dpop()),
         Some(Value::String(text)) => known_scheme(text.trim()),
         Some(_) => None,
     }

@@ -5,10 +5,12 @@ use std::time::Duration;
 use super::fields::{Fields, number};
 use super::jwt::Dates;
 use crate::domain::{MAX_LIFETIME, Timestamp};
+use crate::transport::Response;
 use serde_json::Value;
 
 /// Clocks that differ by less agree: networks are slow and dates are cut to the second.
 const TOLERANCE_SECONDS: f64 = 30.0;
+const TOLERANCE_MILLISECONDS: u64 = 30_000;
 
 /// Numbers from here on are dates in seconds (2001), and from a thousand times that in milliseconds.
 const FIRST_DATE_SECONDS: f64 = 1e9;
@@ -37,6 +39,19 @@ impl Moments {
             .filter(|date| (date - self.now()).abs() > TOLERANCE_SECONDS)
             .unwrap_or(self.now())
     }
+}
+
+/// Whether two clocks that are this many milliseconds apart disagree.
+pub fn clocks_differ(milliseconds: i64) -> bool {
+    milliseconds.unsigned_abs() > TOLERANCE_MILLISECONDS
+}
+
+/// How far the server's clock is ahead of the local one, in milliseconds, where its `Date` tells that the two do
+/// not agree; zero where they do.
+pub fn server_clock(response: &Response, now: Timestamp) -> Option<i64> {
+    let server = response.header("date").and_then(Timestamp::parse)?;
+    let ahead = server.as_millisecond() - now.as_millisecond();
+    Some(if clocks_differ(ahead) { ahead } else { 0 })
 }
 
 #[expect(clippy::cast_precision_loss, reason = "milliseconds up to the year 9999 fit a double exactly")]

@@ -8,13 +8,16 @@ mod fields;
 pub mod fuzzing;
 mod jwt;
 mod metadata;
+mod proof;
 mod refusal;
 mod request;
 mod retry_after;
 
 pub use answer::{Granted, Reading, read};
 pub use assertion::client_assertion;
+pub use expiry::{clocks_differ, server_clock};
 pub use metadata::{Metadata, Unusable};
+pub use proof::{ProofKey, Proven, asks_for_nonce, fresh_nonce, is_nonce, may_refuse_the_date};
 pub use refusal::Refusal;
 pub use request::{Client, Draft, Form, Proof, bearer_refresh, json};
 pub use retry_after::read as retry_after;

@@ -89,6 +89,10 @@ pub(super) fn from_status(response: &Response, place: &str, now: Timestamp) -> R
         (400 | 401, Some("invalid_client")) => {
             Refusal::InvalidClient(error(ErrorKind::Credentials, "rejected the client"))
         }
+        // Of the proof, and not of a credential: nonces and clocks pass.
+        (400 | 401, Some("use_dpop_nonce" | "invalid_dpop_proof")) => {
+            Refusal::Failed(error(ErrorKind::Response, "did not take the proof of possession"))
+        }
         (415 | 422, _) | (400, Some("unsupported_grant_type" | "invalid_request")) => {
             Refusal::WrongFormat(error(ErrorKind::Endpoint, "does not take this form of request"))
         }

@@ -3,25 +3,29 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
+use url::Url;
 
 use super::Service;
 use crate::domain::Timestamp;
 use crate::error::{Error, ErrorKind, Result};
 use crate::log::Level;
-use crate::oauth::{self, Draft, Granted, Reading, Refusal};
+use crate::oauth::{self, Draft, Granted, ProofKey, Reading, Refusal};
 use crate::strategy::Exchange;
-use crate::transport::Request;
+use crate::transport::{Request, Response};
 
 /// One attempt's requests: counted, timed, read.
 pub(super) struct Asking<'s> {
     pub(super) service: &'s Service,
     pub(super) deadline: Timestamp,
+    /// The key that tokens are to be bound to.
+    pub(super) proof_key: Option<ProofKey>,
 }
 
 impl<'s> Asking<'s> {
     /// An attempt that may take as long as the configuration says.
     pub(super) fn begin(service: &'s Service) -> Self {
-        Self { service, deadline: service.clock.now().plus(service.config.timeout) }
+        let deadline = service.clock.now().plus(service.config.timeout);
+        Self { service, deadline, proof_key: None }
     }
 
     /// What is left of the attempt's time; no more than the whole of it, wherever the clock was set to.
@@ -34,8 +38,38 @@ impl<'s> Asking<'s> {
 impl Exchange for Asking<'_> {
     async fn exchange(&self, draft: Draft) -> Result<Granted, Refusal> {
         let service = self.service;
-        let url = draft.request.url.clone();
-        let place = format!("{}{}", url.origin().ascii_serialization(), url.path());
+        let mut response = self.send(&draft).await?;
+        let (is_asserted, is_proven) = (draft.asserted_to.is_some(), self.proof_key.is_some());
+        // Neither is a refusal of what was asked for: the server only says what to sign.
+        if (is_proven && oauth::asks_for_nonce(&response.answer))
+            || (response.has_set_clock
+                && oauth::may_refuse_the_date(&response.answer, is_asserted, is_proven))
+        {
+            response = self.send(&draft).await?;
+        }
+        let reading = Reading {
+            login: &service.config.login,
+            scheme: service.config.scheme.as_ref(),
+            dpop: service.config.dpop,
+            secrets: service.config.credentials.secrets().collect(),
+            place: place(&draft.request.url),
+            now: service.clock.now(),
+        };
+        oauth::read(&response.answer, &reading)
+    }
+}
+
+/// An answer, and whether it was the first to show how wrong the local clock is.
+struct Heard {
+    answer: Response,
+    has_set_clock: bool,
+}
+
+impl Asking<'_> {
+    /// Sends what is drafted, with signatures of its own.
+    async fn send(&self, draft: &Draft) -> Result<Heard, Refusal> {
+        let service = self.service;
+        let place = place(&draft.request.url);
         let time_left = self.time_left();
         if time_left.is_zero() {
             let timeout = service.config.timeout.as_millis();
@@ -44,19 +78,25 @@ impl Exchange for Asking<'_> {
                 format!("{place} gave no token within {timeout} ms"),
             )));
         }
-        let request = service.signed(&draft).await.map_err(Refusal::Failed)?;
+        let mut request = service.signed(draft).await.map_err(Refusal::Failed)?;
+        if let Some(key) = &self.proof_key {
+            let url = &draft.request.url;
+            let proof = service.prove(key, "POST", url, None).map_err(Refusal::Failed)?;
+            request.headers.push(("dpop".into(), proof));
+        }
         service.life().counters.token_requests += 1;
         service.log(|log| log.say(Level::Debug, format!("POST {place}")));
-        let response = service.transport.send(request, time_left).await.map_err(Refusal::Failed)?;
-        let reading = Reading {
-            login: &service.config.login,
-            scheme: service.config.scheme.as_ref(),
-            secrets: service.config.credentials.secrets().collect(),
-            place,
-            now: service.clock.now(),
-        };
-        oauth::read(&response, &reading)
+        let answer = service.transport.send(request, time_left).await.map_err(Refusal::Failed)?;
+        if let Some(nonce) = oauth::fresh_nonce(&answer) {
+            service.signing.remember_nonce(&draft.request.url, nonce);
+        }
+        let has_set_clock = service.signing.hear_clock(&answer, service.clock.now());
+        Ok(Heard { answer, has_set_clock })
     }
+}
+
+fn place(url: &Url) -> String {
+    format!("{}{}", url.origin().ascii_serialization(), url.path())
 }
 
 impl Service {
@@ -73,7 +113,7 @@ impl Service {
         let audience = self.config.assertion_audience(token_endpoint);
         let kid = client_key.config.kid.as_deref();
         let key = client_key.get().await?;
-        let assertion = oauth::client_assertion(client_id, audience, &key, kid, self.clock.now())?;
+        let assertion = oauth::client_assertion(client_id, audience, &key, kid, self.server_now())?;
         Ok(draft.with_assertion(&assertion))
     }
 }

@@ -13,7 +13,7 @@ use crate::config::Config;
 use crate::domain::{Generation, Lifetime, Secret, Timestamp, TokenSet};
 use crate::error::{Error, ErrorKind, Result, Retry};
 use crate::log::Level;
-use crate::oauth::{Granted, Refusal};
+use crate::oauth::{Granted, ProofKey, Refusal};
 use crate::runtime;
 use crate::strategy::{Exchange, Obtained, RefreshWay, Search, Strategy};
 
@@ -32,6 +32,8 @@ struct Gain {
     strategy: Strategy,
     /// The refresh token that was spent for it; it stays good where the answer brings no other.
     spent: Option<Secret>,
+    /// The key that it was asked for with.
+    proof_key: Option<ProofKey>,
 }
 
 /// What became of the refresh token in hand.
@@ -69,6 +71,9 @@ impl Service {
             Ok(Some(turn)) => turn,
             Ok(None) => return Ok(()),
             Err(error) => {
+                if error.kind() == ErrorKind::Shutdown {
+                    return Err(error);
+                }
                 self.note_failure(&error, started);
                 // The rest of a cool-down that began in another process.
                 if let (ErrorKind::Credentials, Retry::After(wait)) = (error.kind(), error.retry()) {
@@ -116,7 +121,7 @@ impl Service {
     /// Asks the server: with the refresh token first, then with the credentials. `None` when another process
     /// turned out to have done so, and its token was adopted.
     async fn obtain(&self, turn: &Turn, epoch: u64, started: Timestamp) -> Result<Option<Gain>> {
-        let asking = Asking::begin(self);
+        let asking = Asking { proof_key: self.proof_key_in_hand()?, ..Asking::begin(self) };
         let mut tries = 1;
         let config = loop {
             match self.informed(&asking).await {
@@ -142,7 +147,7 @@ impl Service {
             match search.obtain(&asking).await {
                 Ok(obtained) => {
                     let Obtained { granted, strategy } = obtained;
-                    return Ok(Some(Gain { granted, strategy, spent: None }));
+                    return Ok(Some(Gain { granted, strategy, spent: None, proof_key: asking.proof_key }));
                 }
                 Err(error) => {
                     self.wait_to_retry(&asking, error, &mut tries, self.config.retry.attempts).await?;
@@ -191,7 +196,8 @@ impl Service {
                 Ok(granted) => {
                     self.life().refresh_is_settled = true;
                     let strategy = Strategy { refreshes: true, ..strategy };
-                    return Ok(Spent::Gained(Gain { granted, strategy, spent: Some(refresh_token) }));
+                    let (spent, proof_key) = (Some(refresh_token), asking.proof_key.clone());
+                    return Ok(Spent::Gained(Gain { granted, strategy, spent, proof_key }));
                 }
                 Err(refusal) => refusal,
             };
@@ -262,7 +268,8 @@ impl Service {
     /// Saves what was gained, then makes it the token that is handed out.
     async fn keep(&self, gain: Gain, turn: Turn, epoch: u64, started: Timestamp) {
         let now = self.clock.now();
-        let Gain { granted, strategy, spent } = gain;
+        let Gain { granted, strategy, spent, proof_key } = gain;
+        self.warn_of_unbound(&granted.scheme);
         let is_rotated = granted.refresh_token.is_some();
         let life_span = granted.lifetime.unwrap_or(self.config.policy.default_lifetime);
         let tokens = TokenSet {
@@ -276,6 +283,7 @@ impl Service {
             generation: Generation::default(),
             source: Source::Request,
             strategy: Some(strategy),
+            proof_key,
             revision: None,
         };
         // `clear` takes the same lock: either it comes first and raised the epoch, or it removes what is
@@ -310,6 +318,7 @@ impl Service {
             }
             held.generation = life.generation.next();
             life.hold(held);
+            life.succeed();
             life.counters.refreshes += 1;
             life.last_refresh_at = Some(now);
             life.note(entry(started, now, "refreshed", None));

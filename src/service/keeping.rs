@@ -3,14 +3,20 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde_json::Value;
+
 use super::Service;
 use super::attempt::entry;
 use super::life::{Held, Source};
 use crate::domain::{Timestamp, TokenSet};
 use crate::error::{ErrorKind, Result};
 use crate::log::Level;
+use crate::oauth::ProofKey;
 use crate::store::{Fence, Leasing, Record, Revision};
 use crate::strategy::Strategy;
+
+/// Where a stored state says for whom the token is.
+const IDENTITY: &str = "identity";
 
 /// How often the store is looked at for what other processes put there.
 const WATCH: Duration = Duration::from_secs(2);
@@ -39,11 +45,24 @@ impl Service {
                 return false;
             }
             let is_later = life.see(Some(revision));
+            // The token of another user, or for another purpose; the next one replaces it.
+            if record.strategy.as_ref().is_some_and(|state| self.is_of_another(state)) {
+                if is_later {
+                    self.log(|log| log.say(Level::Info, "the stored token is another configuration's"));
+                }
+                return false;
+            }
             // An earlier record (a copy that was put back) is better than nothing.
             let is_needed = life.held.as_ref().is_none_or(|held| {
                 is_usable && !held.tokens.lifetime.is_usable(now) && held.revision != Some(revision)
             });
             if !is_later && !is_needed {
+                return false;
+            }
+            let stored_key = record.proof_key.filter(|_| self.config.dpop);
+            let proof_key = stored_key.and_then(|key| ProofKey::from_secret(&key).ok());
+            // One had before it was to be bound, or bound where nothing is proven: a new one is asked for.
+            if proof_key.is_none() && (self.config.dpop || record.scheme.is_dpop()) {
                 return false;
             }
             let strategy: Option<Strategy> =
@@ -57,8 +76,16 @@ impl Service {
                 lifetime,
             };
             let generation = life.generation.next();
-            life.hold(Held { tokens, generation, source: Source::Store, strategy, revision: Some(revision) });
+            life.hold(Held {
+                tokens,
+                generation,
+                source: Source::Store,
+                strategy,
+                proof_key,
+                revision: Some(revision),
+            });
             if is_usable {
+                life.succeed();
                 life.counters.store_hits += 1;
                 life.note(entry(started, now, "adopted", None));
             }
@@ -78,6 +105,13 @@ impl Service {
             self.log(|log| log.error(Level::Debug, "the store cannot be read", error));
         })?;
         for warning in loaded.warnings {
+            // Another process has stored a token under a key that is not known here: what was held was spent for
+            // it, most likely.
+            if warning.kind() == ErrorKind::Decrypt
+                && let Some(held) = self.life().held.as_mut().filter(|held| held.revision.is_some())
+            {
+                held.tokens.refresh_token = None;
+            }
             if self.life().warned_of.as_ref() != Some(&warning) {
                 let about_what = match warning.kind() {
                     ErrorKind::Storage => "about the store",
@@ -102,10 +136,11 @@ impl Service {
             access_token: held.tokens.access_token.clone(),
             scheme: held.tokens.scheme.clone(),
             refresh_token: held.tokens.refresh_token.clone(),
+            proof_key: held.proof_key.as_ref().map(ProofKey::to_secret),
             issued_at: held.tokens.lifetime.issued_at(),
             expires_at: held.tokens.lifetime.expires_at(),
             last_used: now,
-            strategy: held.strategy.as_ref().and_then(|strategy| serde_json::to_value(strategy).ok()),
+            strategy: held.strategy.as_ref().and_then(|strategy| self.state_of(strategy)),
         };
         let saved = self.vault.save(&record, expected, fence).await;
         self.report_store_health();
@@ -115,6 +150,18 @@ impl Service {
         saved.inspect_err(|error| {
             self.log(|log| log.error(Level::Debug, "the token could not be stored", error));
         })
+    }
+
+    /// What is stored beside a token: how it was had, and for whom.
+    fn state_of(&self, strategy: &Strategy) -> Option<Value> {
+        let mut state = serde_json::to_value(strategy).ok()?;
+        state.as_object_mut()?.insert(IDENTITY.to_owned(), self.config.identity.as_str().into());
+        Some(state)
+    }
+
+    /// Whether a state names somebody else. One that names nobody is from a person, or an older release.
+    fn is_of_another(&self, state: &Value) -> bool {
+        state.get(IDENTITY).and_then(Value::as_str).is_some_and(|identity| identity != self.config.identity)
     }
 
     /// Looks at the store every few seconds, until the service ends: another process's refresh is adopted long
@@ -149,15 +196,19 @@ impl Service {
 
     /// Stores a token that could not be stored when it came, unless another process is about to store its own.
     async fn store_again(&self, epoch: u64) {
-        let fence = match self.vault.lease(self.clock.now()).await {
+        let fence = match self.vault.lease_to_keep(self.clock.now()).await {
             Ok(Leasing::Granted(grant)) => Some(grant.fence),
             Ok(Leasing::Unknown) => None,
             Ok(Leasing::Held(_)) | Err(_) => return,
         };
+        // Another process may have stored a later one since the look that led here.
+        self.adopt_from_store(epoch, self.clock.now()).await;
+        let can_tell = self.vault.read_fault().is_none();
         let _guard = self.vault.turn().await;
         let (held, expected) = {
             let life = self.life();
-            (life.held.clone().filter(|held| held.revision.is_none() && life.epoch == epoch), life.stored)
+            let is_due = |held: &Held| can_tell && held.revision.is_none() && life.epoch == epoch;
+            (life.held.clone().filter(is_due), life.stored)
         };
         let saved = match &held {
             Some(held) => self.save(held, expected, fence, self.clock.now()).await,

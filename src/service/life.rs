@@ -11,6 +11,7 @@ use super::status::{Counters, Entry, LastError};
 use crate::config::Config;
 use crate::domain::{Generation, State, Timestamp, TokenSet};
 use crate::error::{Error, Result};
+use crate::oauth::ProofKey;
 use crate::store::Revision;
 use crate::strategy::Strategy;
 
@@ -46,6 +47,8 @@ pub(super) struct Held {
     pub(super) generation: Generation,
     pub(super) source: Source,
     pub(super) strategy: Option<Strategy>,
+    /// The key that the tokens are bound to, with `dpop`.
+    pub(super) proof_key: Option<ProofKey>,
     /// The revision of the stored record that holds this very token; none while it is not stored.
     pub(super) revision: Option<Revision>,
 }
@@ -141,6 +144,8 @@ pub(super) struct Life {
     pub(super) cleared: bool,
     pub(super) closed: bool,
     pub(super) alerting: bool,
+    /// Whether it was said that the server binds no token to its key.
+    pub(super) warned_of_unbound: bool,
     /// Whether the webhook was told of the incident.
     pub(super) told: Told,
     /// Whether the refresh point of the token in hand was announced.
@@ -170,6 +175,7 @@ impl Life {
             cleared: false,
             closed: false,
             alerting: false,
+            warned_of_unbound: false,
             told: Told::default(),
             expiry_announced: false,
             refresh_is_settled: false,
@@ -254,6 +260,10 @@ impl Life {
         self.held = Some(held);
         self.expiry_announced = false;
         self.cleared = false;
+    }
+
+    /// A token that can be sent was had: what went wrong before is over.
+    pub(super) fn succeed(&mut self) {
         self.limits.succeeded();
         self.last_error = None;
         if self.told == Told::Elsewhere {

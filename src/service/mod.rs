@@ -11,6 +11,7 @@ mod health;
 mod keeping;
 mod life;
 mod limits;
+mod proofs;
 mod registry;
 mod report;
 mod status;
@@ -39,10 +40,12 @@ use asking::Asking;
 use cells::Cells;
 use client_key::ClientKey;
 use life::{Boarding, Flight, Life, Why};
+use proofs::Signing;
 use vault::Vault;
 
 pub use events::{Event, EventKind, Listener};
 pub use life::Source;
+pub use proofs::Proof;
 pub use registry::{Initialized, Registry};
 pub use status::{SchedulerStatus, Status};
 
@@ -88,6 +91,7 @@ pub struct Service {
     log: Mutex<Log>,
     vault: Arc<Vault>,
     client_key: Option<Arc<ClientKey>>,
+    signing: Signing,
     life: Mutex<Life>,
     cells: Cells,
     /// Changes with every change of this service.
@@ -109,6 +113,7 @@ impl Service {
             log: Mutex::new(parts.log),
             vault,
             client_key,
+            signing: Signing::default(),
             cells: Cells::default(),
             changes: watch::Sender::new(0),
             pulse: parts.pulse,

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use tokio::task::JoinHandle;
 
 use super::Service;
-use super::life::{Told, Why};
+use super::life::{Held, Told, Why};
 use super::vault::Vault;
 use crate::clock::Clock;
 use crate::domain::{Secret, Timestamp};
@@ -124,11 +124,16 @@ impl Service {
                     return self.inside(lease, waited_for, why, epoch, started).await;
                 }
                 Ok(Leasing::Unknown) => {
+                    // Who has no lease is told by the record alone, and it could not be read.
+                    if let Some(error) = self.vault.read_fault() {
+                        return self.without_store(error, why).map(Some);
+                    }
                     let expected = self.life().stored;
                     return Ok(Some(Turn { lease: None, expected, may_spend: true }));
                 }
-                Ok(Leasing::Held(fence)) => waited_for = Some(fence),
-                Err(error) => return self.without_store(error).map(Some),
+                // The first of those that are waited for: how that one ended is told by its successors, too.
+                Ok(Leasing::Held(fence)) => waited_for = waited_for.or(Some(fence)),
+                Err(error) => return self.without_store(error, why).map(Some),
             }
             self.clock.sleep(longest.mul_f64(0.5 + fastrand::f64() / 2.0)).await;
             longest = (longest * 2).min(LONGEST_PAUSE);
@@ -162,7 +167,7 @@ impl Service {
         }
         let expected = self.life().stored;
         match self.vault.read_fault() {
-            Some(error) => Ok(Some(Turn { lease: Some(lease), ..self.without_store(error)? })),
+            Some(error) => Ok(Some(Turn { lease: Some(lease), ..self.without_store(error, why)? })),
             None => Ok(Some(Turn { lease: Some(lease), expected, may_spend: true })),
         }
     }
@@ -177,7 +182,7 @@ impl Service {
             let mut life = self.life();
             life.told = if life.told == Told::Here { Told::Here } else { Told::Elsewhere };
         }
-        if waited_for == Some(note.fence) {
+        if waited_for.is_some_and(|fence| note.fence >= fence) {
             return Some(note.error());
         }
         if note.code != ErrorKind::Credentials.code() {
@@ -192,13 +197,15 @@ impl Service {
 
     /// The store is away. A grant that can be repeated is made all the same. A refresh token that is stored may
     /// be spent by others meanwhile, and a second use looks like theft (RFC 9700 §4.14.2): as long as the token
-    /// lives it is not touched, and then the credentials are used.
-    fn without_store(&self, error: Error) -> Result<Turn> {
+    /// lives, and the API does not refuse it, it is not touched; then the credentials are used.
+    fn without_store(&self, error: Error, why: Why) -> Result<Turn> {
         let now = self.clock.now();
         let is_shared = {
             let life = self.life();
             let held = life.held.as_ref().filter(|held| held.tokens.refresh_token.is_some());
-            if held.is_some_and(|held| held.revision.is_some() && held.tokens.lifetime.is_usable(now)) {
+            let is_good =
+                |held: &Held| held.tokens.lifetime.is_usable(now) && why != Why::Rejected(held.generation);
+            if held.is_some_and(|held| held.revision.is_some() && is_good(held)) {
                 return Err(error);
             }
             held.is_some_and(|held| held.revision.is_some())

@@ -33,6 +33,8 @@ pub(super) struct Vault {
     service: ServiceName,
     store: SealedStore,
     owner: Owner,
+    /// Who stores what a flight could not: another owner, so that the two exclude each other.
+    keeper: Owner,
     lease_length: Duration,
     health: Arc<Mutex<Health>>,
     /// What did not end in time and still goes on.
@@ -65,6 +67,7 @@ impl Vault {
             service: config.service.clone(),
             store,
             owner: Owner::random(),
+            keeper: Owner::random(),
             lease_length: config.timeout + MARGIN,
             health: Arc::new(Mutex::new(Health { is_told: true, ..Health::default() })),
             late: Mutex::default(),
@@ -90,6 +93,13 @@ impl Vault {
     /// Takes the lease, where it can be had.
     pub(super) async fn lease(&self, now: Timestamp) -> Result<Leasing> {
         let ((store, service), claim) = (self.both(), self.claim(now));
+        self.watched(Deed::Lease, async move { store.lease(&service, &claim).await }).await
+    }
+
+    /// Takes the lease to store what is held already; while a flight has it, it is another's.
+    pub(super) async fn lease_to_keep(&self, now: Timestamp) -> Result<Leasing> {
+        let (store, service) = self.both();
+        let claim = Claim { owner: self.keeper, now, length: self.lease_length };
         self.watched(Deed::Lease, async move { store.lease(&service, &claim).await }).await
     }
 

@@ -53,7 +53,10 @@ impl Service {
         // Without a runtime there is no service.
         let _ = runtime::spawn(async move {
             if let Err(error) = deliver(&*transport, &*clock, request, timeout).await {
-                log.error(Level::Warn, &format!("{origin} was not told of the incident"), &error);
+                // The path is the room's secret, and the transport's own words name it.
+                let status = error.status().map(|status| format!(", status {status}")).unwrap_or_default();
+                let fault = Error::new(error.kind(), format!("{}{status}", error.code()));
+                log.error(Level::Warn, &format!("{origin} was not told of the incident"), &fault);
             }
         });
     }
@@ -110,7 +113,7 @@ async fn deliver(
         let error = match transport.send(request.clone(), timeout).await {
             Ok(answer) if (200..300).contains(&answer.status) => return Ok(()),
             Ok(answer) => {
-                let error = Error::new(ErrorKind::Response, format!("it answered {}", answer.status));
+                let error = Error::new(ErrorKind::Response, "it was not taken").with_status(answer.status);
                 let may_change = answer.status == 429 || answer.status >= 500;
                 if may_change { error } else { error.with_retry(Retry::Never) }
             }

@@ -95,6 +95,7 @@ pub(super) fn some_record(token: &str) -> Record {
         access_token: AccessToken::parse(token).unwrap(),
         scheme: Scheme::bearer(),
         refresh_token: Some(Secret::new(format!("{token} refresh"))),
+        proof_key: None,
         issued_at: Timestamp::from_second(1_800_000_000.25),
         expires_at: Timestamp::from_second(1_800_003_600.5),
         last_used: Timestamp::from_second(1_800_000_001.0),
@@ -118,12 +119,14 @@ async fn an_empty_store_has_no_record(f: Fixture) {
 }
 
 async fn a_record_comes_back_as_it_was_saved(f: Fixture) {
-    let record = some_record("one");
-    let revision = f.saved(&service("a"), "one", None).await.unwrap();
+    let record = Record { proof_key: Some(Secret::new("a proof key")), ..some_record("one") };
+    let saved = f.store.save(&service("a"), &record, None, None).await.unwrap();
+    let Saved::Stored(revision) = saved else { panic!("there was no record") };
     let (found, found_revision) = f.store.load(&service("a")).await.unwrap().record.unwrap();
     assert_eq!(found_revision, revision);
     assert!(found.access_token.secret().matches(record.access_token.secret()));
     assert!(found.refresh_token.unwrap().matches(&record.refresh_token.unwrap()));
+    assert!(found.proof_key.unwrap().matches(&record.proof_key.unwrap()));
     assert_eq!(found.scheme, record.scheme);
     assert_eq!(found.issued_at, record.issued_at);
     assert_eq!(found.expires_at, record.expires_at);
@@ -132,10 +135,17 @@ async fn a_record_comes_back_as_it_was_saved(f: Fixture) {
 }
 
 async fn what_a_record_lacks_it_lacks_when_it_comes_back(f: Fixture) {
-    let record = Record { refresh_token: None, strategy: None, ..some_record("one") };
-    f.store.save(&service("a"), &record, None, None).await.unwrap();
-    let (found, _) = f.store.load(&service("a")).await.unwrap().record.unwrap();
-    assert!(found.refresh_token.is_none() && found.strategy.is_none());
+    let bare = Record { refresh_token: None, strategy: None, ..some_record("one") };
+    let bound = Record { proof_key: Some(Secret::new("a proof key")), ..bare.clone() };
+    let mut expected = None;
+    for record in [bound, bare] {
+        let saved = f.store.save(&service("a"), &record, expected, None).await.unwrap();
+        let Saved::Stored(revision) = saved else { panic!("nobody else writes") };
+        expected = Some(revision);
+        let (found, _) = f.store.load(&service("a")).await.unwrap().record.unwrap();
+        assert!(found.refresh_token.is_none() && found.strategy.is_none());
+        assert_eq!(found.proof_key.is_some(), record.proof_key.is_some());
+    }
 }
 
 async fn a_first_save_does_not_overwrite_a_record(f: Fixture) {

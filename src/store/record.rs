@@ -51,6 +51,8 @@ pub struct Record {
     pub scheme: Scheme,
     /// What gets the next one.
     pub refresh_token: Option<Secret>,
+    /// The key that both are bound to (RFC 9449): PKCS#8 in base64.
+    pub proof_key: Option<Secret>,
     /// When it was issued.
     pub issued_at: Timestamp,
     /// When it ends.
@@ -77,6 +79,6 @@ pub struct Row {
     pub expires_at: Timestamp,
     /// When it was last written or taken into use.
     pub last_used: Timestamp,
-    /// What worked to get it.
+    /// What worked to get it, with the proof key in an envelope of its own where there is one.
     pub strategy: Option<serde_json::Value>,
 }

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use serde_json::{Map, Value};
+
 use super::{Claim, Fence, Leasing, Record, Revision, Row, Saved, Store};
 use crate::crypto::{Context, KeyRing, is_envelope};
 use crate::domain::{AccessToken, Secret, ServiceName};
@@ -11,7 +13,11 @@ use crate::runtime;
 // The names that seal and open: sealed records carry them, so they never change.
 const TOKEN: &str = "token";
 const REFRESH_TOKEN: &str = "refreshToken";
+const PROOF_KEY: &str = "proofKey";
 const NOTE: &str = "note";
+
+/// The member of a row's `strategy` that holds the proof key.
+const PROOF_KEY_MEMBER: &str = "proof_key";
 
 /// What a look into the store gave.
 #[derive(Debug, Default)]
@@ -148,7 +154,10 @@ impl SealedStore {
             last_used: record.last_used,
             strategy: record.strategy,
         };
-        let Some(ring) = self.ring.clone() else { return Ok(row) };
+        let proof_key = record.proof_key;
+        let Some(ring) = self.ring.clone() else {
+            return Ok(Row { strategy: joined(row.strategy, proof_key), ..row });
+        };
         let service = service.clone();
         runtime::blocking(move || {
             let seal =
@@ -156,16 +165,18 @@ impl SealedStore {
             let token = seal(TOKEN, &row.token)?;
             let refresh_token =
                 row.refresh_token.as_ref().map(|plain| seal(REFRESH_TOKEN, plain)).transpose()?;
-            Ok(Row { token, refresh_token, ..row })
+            let proof_key = proof_key.as_ref().map(|plain| seal(PROOF_KEY, plain)).transpose()?;
+            Ok(Row { token, refresh_token, strategy: joined(row.strategy, proof_key), ..row })
         })
         .await
     }
 
-    async fn open(&self, service: &ServiceName, row: Row) -> Result<Record> {
+    async fn open(&self, service: &ServiceName, mut row: Row) -> Result<Record> {
+        let proof_key = parted(&mut row);
         let is_sealed = is_envelope(row.token.expose())
             || row.refresh_token.as_ref().is_some_and(|text| is_envelope(text.expose()));
         if !is_sealed {
-            return into_record(row);
+            return into_record(row, proof_key);
         }
         let Some(ring) = self.ring.clone() else {
             return Err(Error::new(
@@ -183,14 +194,39 @@ impl SealedStore {
             };
             let token = open(TOKEN, row.token)?;
             let refresh_token = row.refresh_token.map(|text| open(REFRESH_TOKEN, text)).transpose()?;
-            into_record(Row { token, refresh_token, ..row })
+            let proof_key = proof_key.map(|text| open(PROOF_KEY, text)).transpose()?;
+            into_record(Row { token, refresh_token, ..row }, proof_key)
         })
         .await
     }
 }
 
+/// What worked, an object, with the proof key beside it: stores keep the two as one text that says nothing to them.
+fn joined(strategy: Option<Value>, proof_key: Option<Secret>) -> Option<Value> {
+    let Some(proof_key) = proof_key else { return strategy };
+    let mut members = match strategy {
+        Some(Value::Object(members)) => members,
+        _ => Map::new(),
+    };
+    members.insert(PROOF_KEY_MEMBER.into(), proof_key.expose().into());
+    Some(Value::Object(members))
+}
+
+/// Takes the proof key out again.
+fn parted(row: &mut Row) -> Option<Secret> {
+    let members = row.strategy.as_mut()?.as_object_mut()?;
+    let member = members.remove(PROOF_KEY_MEMBER)?;
+    if members.is_empty() {
+        row.strategy = None;
+    }
+    match member {
+        Value::String(text) => Some(Secret::new(text)),
+        _ => None,
+    }
+}
+
 /// A row whose secrets are plain, as a record; a text that no header may carry is none.
-fn into_record(row: Row) -> Result<Record> {
+fn into_record(row: Row, proof_key: Option<Secret>) -> Result<Record> {
     let access_token = AccessToken::parse(row.token.expose()).map_err(|fault| {
         Error::new(ErrorKind::Response, format!("the stored text is no token: {}", fault.as_str()))
     })?;
@@ -198,6 +234,7 @@ fn into_record(row: Row) -> Result<Record> {
         access_token,
         scheme: row.token_type,
         refresh_token: row.refresh_token,
+        proof_key,
         issued_at: row.created_at,
         expires_at: row.expires_at,
         last_used: row.last_used,

@@ -106,6 +106,10 @@ class FakeService extends EventEmitter {
 
   async getToken(): Promise<string | null> {
     this.#checkOpen()
+    if (this.#shared.error) {
+      await this.refresh().catch(() => {})
+      return null
+    }
     if (this.#issuedAt === null) await this.refresh().catch(() => {})
     return this.#issuedAt === null ? null : this.#token()
   }

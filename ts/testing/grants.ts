@@ -23,6 +23,7 @@ export interface Granting {
 /** What belongs to one login. */
 interface Family {
   spent: Set<string>
+  accessTokens: string[]
   refreshToken: string | undefined
 }
 
@@ -106,12 +107,12 @@ export class Grants {
 
   #begin(): Answer {
     this.counts.logins += 1
-    const family: Family = { spent: new Set(), refreshToken: undefined }
+    const family: Family = { spent: new Set(), accessTokens: [], refreshToken: undefined }
     if ((this.#granting.refreshTokens ?? 'none') !== 'none') {
       family.refreshToken = `refresh-${randomUUID()}`
       this.#families.push(family)
     }
-    return [200, this.#issue(family.refreshToken)]
+    return [200, this.#issue(family, family.refreshToken)]
   }
 
   #refresh(token: string): Answer {
@@ -121,15 +122,15 @@ export class Grants {
         // RFC 9700 §4.14.2: either of the two who sent it may be a thief.
         this.counts.reuses += 1
         this.#families = this.#families.filter((each) => each !== family)
-        this.revokeAll()
+        for (const each of family.accessTokens) this.#open.delete(each)
       }
       return [400, { error: 'invalid_grant' }]
     }
     this.counts.refreshes += 1
-    if (this.#granting.refreshTokens !== 'rotating') return [200, this.#issue(undefined)]
+    if (this.#granting.refreshTokens !== 'rotating') return [200, this.#issue(family, undefined)]
     family.spent.add(token)
     family.refreshToken = `refresh-${randomUUID()}`
-    return [200, this.#issue(family.refreshToken)]
+    return [200, this.#issue(family, family.refreshToken)]
   }
 
   #revoke(token: string): Answer {
@@ -140,7 +141,7 @@ export class Grants {
     return [200, undefined]
   }
 
-  #issue(refreshToken: string | undefined): Record<string, unknown> {
+  #issue(family: Family, refreshToken: string | undefined): Record<string, unknown> {
     const { expiresInSeconds = 3600, tokens = 'opaque', revokesOldTokens = false } = this.#granting
     this.#issued += 1
     const now = Date.now()
@@ -148,6 +149,7 @@ export class Grants {
     const token = tokens === 'jwt' ? jwt(now, life, this.#issued) : `access-${this.#issued}-${randomUUID()}`
     if (revokesOldTokens) this.revokeAll()
     this.#open.set(token, now + life * 1000)
+    family.accessTokens.push(token)
     return {
       access_token: token,
       token_type: 'Bearer',

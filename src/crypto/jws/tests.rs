@@ -2,7 +2,7 @@ use jsonwebtoken::crypto::JwtVerifier;
 use jsonwebtoken::signature::Verifier;
 use jsonwebtoken::{DecodingKeyKind, Validation};
 use ring::signature::{
-    ECDSA_P256_SHA256_FIXED, ED25519, KeyPair, RSA_PKCS1_2048_8192_SHA256, RSA_PSS_2048_8192_SHA256,
+    ECDSA_P256_SHA256_FIXED, ED25519, RSA_PKCS1_2048_8192_SHA256, RSA_PSS_2048_8192_SHA256,
     UnparsedPublicKey, VerificationAlgorithm,
 };
 use serde_json::{Value, json};
@@ -65,12 +65,27 @@ fn public_key(key: &SigningKey) -> DecodingKey {
 
 /// The claims of a token that is verified; its dates are the test's own concern.
 pub(crate) fn verified(token: &Secret, key: &SigningKey) -> JwtResult<Value> {
+    claims_of(token, &public_key(key), key.algorithm)
+}
+
+/// Header and claims of a proof that is verified by the key in its header.
+pub(crate) fn verified_proof(proof: &Secret) -> JwtResult<(Header, Value)> {
+    let header = jsonwebtoken::decode_header(proof.expose())?;
+    let jwk = serde_json::to_value(&header.jwk).unwrap();
+    assert_eq!((&jwk["kty"], &jwk["crv"], header.alg), (&json!("EC"), &json!("P-256"), Algorithm::ES256));
+    let coordinate = |name: &str| URL_SAFE_NO_PAD.decode(jwk[name].as_str().unwrap()).unwrap();
+    let point = [vec![4], coordinate("x"), coordinate("y")].concat();
+    let claims = claims_of(proof, &DecodingKey::from_ec_der(&point), Algorithm::ES256)?;
+    Ok((header, claims))
+}
+
+fn claims_of(token: &Secret, key: &DecodingKey, algorithm: Algorithm) -> JwtResult<Value> {
     let _ = PROVIDER.install_default();
-    let mut validation = Validation::new(key.algorithm);
+    let mut validation = Validation::new(algorithm);
     validation.validate_exp = false;
     validation.validate_aud = false;
     validation.required_spec_claims.clear();
-    jsonwebtoken::decode(token.expose(), &public_key(key), &validation).map(|data| data.claims)
+    jsonwebtoken::decode(token.expose(), key, &validation).map(|data| data.claims)
 }
 
 pub(crate) fn key(pem: &str, algorithm: Option<Algorithm>) -> SigningKey {

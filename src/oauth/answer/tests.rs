@@ -10,11 +10,12 @@ struct Answer {
     body: Vec<u8>,
     login: LoginShape,
     scheme: Option<Scheme>,
+    dpop: bool,
 }
 
 fn answer(body: impl AsRef<[u8]>) -> Answer {
     let (headers, login) = (HeaderMap::new(), LoginShape::default());
-    Answer { status: 200, headers, body: body.as_ref().to_vec(), login, scheme: None }
+    Answer { status: 200, headers, body: body.as_ref().to_vec(), login, scheme: None, dpop: false }
 }
 
 impl Answer {
@@ -29,6 +30,7 @@ impl Answer {
         let reading = Reading {
             login: &self.login,
             scheme: self.scheme.as_ref(),
+            dpop: self.dpop,
             secrets: vec![&password],
             place: "the server".into(),
             now: Timestamp::from_second(1_800_000_000.0),
@@ -43,6 +45,20 @@ impl Answer {
     fn refused(&self) -> bool {
         matches!(self.read(), Err(Refusal::NoToken(error)) if error.kind() == ErrorKind::Response)
     }
+}
+
+#[test]
+fn a_token_that_is_bound_to_a_key_is_taken_where_it_can_be_proven_and_only_there() {
+    // The answer of RFC 9449 §5.
+    let mut bound = answer(
+        r#"{"access_token":"Kz~8mXK1EalYznwH-LC-1fBAo.4Ljp~zsPE_NeO.gxU","token_type":"DPoP","expires_in":2677}"#,
+    );
+    assert!(bound.refused());
+    bound.dpop = true;
+    assert!(bound.read().unwrap().scheme.is_dpop());
+    let mut unbound = answer(r#"{"access_token":"abc","token_type":"Bearer"}"#);
+    unbound.dpop = true;
+    assert_eq!(unbound.read().unwrap().scheme.as_str(), "Bearer");
 }
 
 #[test]

@@ -125,3 +125,21 @@ async fn a_stored_token_opens_with_the_same_key_wherever_it_is_and_with_no_other
     let third = key_house(&json!(other), &storage, [token("two", 3600)]);
     assert_eq!(third.token().await.as_deref(), Some("two"));
 }
+
+#[tokio::test]
+async fn an_assertion_that_was_refused_by_a_clock_that_is_an_hour_ahead_is_made_again_once() {
+    let refused = || {
+        let date = vec![("date", "Fri, 15 Jan 2027 09:00:00 GMT".to_owned())];
+        Answer::Headed(401, json!({ "error": "invalid_client" }), date)
+    };
+    let house = key_house(&json!(PEM), &json!({}), [refused(), token("one", 3600)]);
+    assert_eq!(house.token().await.as_deref(), Some("one"));
+    assert_eq!(
+        (&claims(&house, 0)["iat"], &claims(&house, 1)["iat"]),
+        (&json!(1_800_000_000), &json!(1_800_003_600))
+    );
+
+    let house = key_house(&json!(PEM), &json!({ "onFailure": "throw" }), [refused(), refused()]);
+    assert_eq!(house.service.acquire().await.unwrap_err().kind(), ErrorKind::Credentials);
+    assert_eq!(house.server.requests(), 2);
+}

@@ -13,6 +13,7 @@ use zeroize::Zeroizing;
 
 mod assertions;
 mod discovery;
+mod dpop;
 mod failures;
 mod life;
 mod refused_refresh;
@@ -23,7 +24,7 @@ mod webhook;
 
 use super::*;
 use crate::clock::ManualClock;
-use crate::domain::{ServiceName, State, Timestamp};
+use crate::domain::{Secret, ServiceName, State, Timestamp};
 use crate::error::ErrorKind;
 use crate::log::{Line, Sink};
 use crate::transport::{Body, Request, Response};
@@ -32,6 +33,8 @@ use crate::transport::{Body, Request, Response};
 struct Server {
     answers: StdMutex<VecDeque<Answer>>,
     asked: StdMutex<Vec<String>>,
+    /// The proof of each request, where it had one.
+    proofs: StdMutex<Vec<Option<Secret>>>,
     /// What was posted to `/hook`, and how it is answered: 200 where nothing is said.
     hooked: StdMutex<Vec<Value>>,
     hook_answers: StdMutex<VecDeque<u16>>,
@@ -43,6 +46,8 @@ struct Server {
 #[derive(Clone)]
 enum Answer {
     Http(u16, Value, Option<&'static str>),
+    /// With headers.
+    Headed(u16, Value, Vec<(&'static str, String)>),
     Error(ErrorKind),
     Panic,
 }
@@ -87,6 +92,8 @@ impl Transport for Server {
             return Ok(Response { status, headers: HeaderMap::new(), body: Zeroizing::default() });
         }
         self.asked.lock().unwrap().push(text);
+        let proof = request.headers.iter().find(|(name, _)| name == "dpop").map(|(_, value)| value.clone());
+        self.proofs.lock().unwrap().push(proof);
         self.arrived.notify_waiters();
         self.gate.acquire().await.unwrap().forget();
         self.gate.add_permits(1);
@@ -96,6 +103,13 @@ impl Transport for Server {
                 let mut headers = HeaderMap::new();
                 if let Some(wait) = retry_after {
                     headers.insert("retry-after", HeaderValue::from_static(wait));
+                }
+                Ok(Response { status, headers, body: Zeroizing::new(body.to_string().into_bytes()) })
+            }
+            Answer::Headed(status, body, list) => {
+                let mut headers = HeaderMap::new();
+                for (name, value) in list {
+                    headers.insert(name, HeaderValue::from_str(&value).unwrap());
                 }
                 Ok(Response { status, headers, body: Zeroizing::new(body.to_string().into_bytes()) })
             }
@@ -156,6 +170,7 @@ impl House {
         let server = Arc::new(Server {
             answers: StdMutex::new(answers.into_iter().collect()),
             asked: StdMutex::default(),
+            proofs: StdMutex::default(),
             hooked: StdMutex::default(),
             hook_answers: StdMutex::default(),
             gate: Semaphore::new(1),

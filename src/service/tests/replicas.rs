@@ -217,6 +217,25 @@ async fn a_token_put_there_by_hand_is_used_and_sealed_at_the_next_save() {
 }
 
 #[tokio::test]
+async fn another_configurations_token_is_not_taken_over_and_its_refresh_token_not_spent() {
+    let (shelf, clock) = (Shelf::new(), clock());
+    beside(&shelf, &clock, [rotating("a1", "r1")]).token().await;
+    for other in [
+        json!({ "authUrl": "https://other/token" }),
+        json!({ "scope": "more" }),
+        json!({ "clientId": "another" }),
+        json!({ "clientSecret": null, "clientId": null, "username": "bob", "password": "s3cret", "grant": "password" }),
+    ] {
+        let house = beside_configured(&other, &shelf, &clock, [token("b1", 3600), token("b2", 3600)]);
+        assert_eq!(house.token().await.as_deref(), Some("b1"), "{other}");
+        assert!(!house.server.asked(0).contains("refresh_token"));
+        let again = beside_configured(&other, &shelf, &clock, []);
+        assert_eq!(again.token().await.as_deref(), Some("b1"), "it took the place of the other");
+        beside(&shelf, &clock, [rotating("a1", "r1")]).service.refresh().await.unwrap();
+    }
+}
+
+#[tokio::test]
 async fn the_store_does_not_say_where_the_credentials_go() {
     let (shelf, clock) = (Shelf::new(), clock());
     beside(&shelf, &clock, [rotating("a1", "r1")]).token().await;

@@ -27,6 +27,43 @@ async fn without_the_store_a_refresh_token_that_nobody_else_has_is_spent() {
 }
 
 #[tokio::test]
+async fn without_leases_a_store_that_cannot_be_read_keeps_the_refresh_token_unspent_as_well() {
+    let (shelf, clock) = (Shelf::without_leases(), clock());
+    let house = beside(&shelf, &clock, [rotating("a1", "r1")]);
+    house.token().await;
+    shelf.breaks(&[Call::Load, Call::Save]);
+    assert_eq!(house.service.refresh().await.unwrap_err().kind(), ErrorKind::Storage);
+    assert_eq!((house.at_once().as_deref(), house.server.requests()), (Some("a1"), 1));
+}
+
+#[tokio::test]
+async fn a_token_that_the_api_refuses_is_replaced_by_the_credentials_while_the_store_is_away() {
+    let (shelf, clock) = (Shelf::new(), clock());
+    let house = beside(&shelf, &clock, [rotating("a1", "r1"), token("b1", 3600)]);
+    house.token().await;
+    shelf.breaks(&Call::ALL);
+    let refused = house.service.acquire().await.unwrap().unwrap().generation;
+    assert!(house.service.rejected(refused).await.unwrap());
+    assert_eq!(house.at_once().as_deref(), Some("b1"));
+    assert_eq!(house.server.asked(1), "grant_type=client_credentials", "and not the refresh token");
+}
+
+#[tokio::test]
+async fn an_expired_record_is_no_success_and_ends_no_cool_down() {
+    let (shelf, clock) = (Shelf::new(), clock());
+    beside(&shelf, &clock, [token("a1", 60)]).token().await;
+    clock.advance(Duration::from_secs(3600));
+    shelf.breaks(&Call::ALL);
+    let house = beside(&shelf, &clock, [refusal(401, "invalid_client"), refusal(401, "invalid_client")]);
+    assert_eq!(house.token().await, None);
+    let asked = house.server.requests();
+    shelf.heals();
+    pass(&clock, 5).await;
+    assert_eq!(house.service.status().consecutive_failures, 1);
+    assert_eq!((house.token().await, house.server.requests()), (None, asked));
+}
+
+#[tokio::test]
 async fn whichever_call_of_the_store_fails_callers_get_tokens_and_it_heals() {
     for call in Call::ALL {
         let (shelf, clock) = (Shelf::new(), clock());

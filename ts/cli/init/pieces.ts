@@ -72,7 +72,7 @@ function nextConfig(app: App): Piece | null {
     : `const { withEvertoken } = require("evertoken/next")${end}`
   const wrapped = before.replace(statement, `${keyword} withEvertoken(${name})${end}`)
   // Comments and `'use strict'` at the top may have to stay there; behind the last import all is well.
-  const imports = [...wrapped.matchAll(/^import .*$/gm)].at(-1)
+  const imports = [...wrapped.matchAll(/^import\b[^'"]*(['"])[^'"\n]*\1.*$/gm)].at(-1)
   const at = imports === undefined ? 0 : imports.index + imports[0].length + 1
   return changed(path, before, `${wrapped.slice(0, at)}${load}\n${wrapped.slice(at)}`, advice)
 }
