@@ -114,6 +114,8 @@ pub fn is_envelope(text: &str) -> bool {
         |b| b == b'k' || b == b'p',
         |b| b == b'.',
     ];
-    let fitting = marks.iter().zip(tail).filter(|(fits, b)| fits(**b)).count();
-    is_of_other_version || fitting + 1 >= marks.len()
+    let fitting = |marks: &[fn(u8) -> bool]| marks.iter().zip(tail).filter(|(fits, b)| fits(**b)).count();
+    // White space in the place of the first character was trimmed with what is before it.
+    let has_lost_the_first = fitting(&marks[1..]) == marks.len() - 1;
+    is_of_other_version || fitting(&marks) + 1 >= marks.len() || has_lost_the_first
 }

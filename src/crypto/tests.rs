@@ -128,6 +128,15 @@ fn no_flipped_bit_anywhere_opens_or_passes_for_a_plain_token() {
 }
 
 #[test]
+fn a_first_character_lost_to_white_space_does_not_pass_for_a_plain_token() {
+    let sealed = seal(&ring(&[PASSPHRASE]), "a token");
+    for lost in ["", " ", "\n  ", "\t"] {
+        let damaged = format!("{lost}{}", &sealed[1..]);
+        assert!(is_envelope(&damaged), "{damaged:?}");
+    }
+}
+
+#[test]
 fn each_reason_not_to_open_has_words_of_its_own() {
     let ring = ring(&[&STANDARD.encode(RAW)]);
     let sealed = seal(&ring, "a token");

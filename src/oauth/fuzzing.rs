@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 use super::expiry::{self, Moments};
 use super::fields::Fields;
 use super::jwt::{self, Dates};
-use super::{Granted, Reading, Refusal, read, retry_after as waits};
+use super::{Granted, Reading, Refusal, fresh_nonce, read, retry_after as waits};
 use crate::config::LoginShape;
 use crate::domain::{AccessToken, Lifetime, MAX_LIFETIME, Policy, Secret, Timestamp};
 use crate::error::{Error, ErrorKind};
@@ -21,17 +21,19 @@ const NOW: f64 = 1_800_000_000.0;
 const LONGEST_TOKEN: usize = 64 * 1024;
 const SECRETS: [&str; 2] = ["correct-horse-battery", "s3cret/of+the client"];
 
-/// An answer as a person writes it down: status, headers and `login` paths a line each, an empty line, the
-/// body. What is no header is left out.
+/// An answer as a person writes it down: status, headers, `login` paths and `dpop` a line each, an empty line,
+/// the body. What is no header is left out.
 struct Written {
     response: Response,
     login: LoginShape,
+    dpop: bool,
 }
 
 fn written(data: &[u8]) -> Written {
     let end = data.windows(2).position(|pair| pair == b"\n\n");
     let (head, body) = end.map_or((&b""[..], data), |at| (&data[..at], &data[at + 2..]));
-    let (mut status, mut headers, mut login) = (200, HeaderMap::new(), LoginShape::default());
+    let (mut status, mut dpop) = (200, false);
+    let (mut headers, mut login) = (HeaderMap::new(), LoginShape::default());
     for line in head.split(|byte| *byte == b'\n') {
         let Some(colon) = line.iter().position(|byte| *byte == b':') else {
             status = std::str::from_utf8(line).ok().and_then(|text| text.parse().ok()).unwrap_or(status);
@@ -43,6 +45,7 @@ fn written(data: &[u8]) -> Written {
             b"tokenPath" => login.token_path = path(),
             b"refreshTokenPath" => login.refresh_token_path = path(),
             b"expiresPath" => login.expires_path = path(),
+            b"dpop" => dpop = true,
             _ => {
                 if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name), HeaderValue::from_bytes(value))
                 {
@@ -52,7 +55,7 @@ fn written(data: &[u8]) -> Written {
         }
     }
     let body = Zeroizing::new(body.to_vec());
-    Written { response: Response { status, headers, body }, login }
+    Written { response: Response { status, headers, body }, login, dpop }
 }
 
 fn now() -> Timestamp {
@@ -64,7 +67,8 @@ fn now() -> Timestamp {
 /// # Panics
 /// When that does not hold.
 pub fn token_response(data: &[u8]) {
-    let Written { response, login } = written(data);
+    let Written { response, login, dpop } = written(data);
+    assert!(fresh_nonce(&response).is_none_or(|nonce| nonce.len() <= 4096 && !nonce.contains(['"', ' '])));
     let secrets = SECRETS.map(Secret::new);
     let reading = Reading {
         login: &login,
@@ -72,24 +76,25 @@ pub fn token_response(data: &[u8]) {
         secrets: secrets.iter().collect(),
         place: "the server".into(),
         now: now(),
-        dpop: false,
+        dpop,
     };
     match read(&response, &reading) {
         Ok(granted) => {
             assert!((200..300).contains(&response.status), "a token out of {}", response.status);
-            check_granted(&granted);
+            check_granted(&granted, dpop);
         }
         Err(refusal) => check_refusal(refusal, &response),
     }
 }
 
-fn check_granted(granted: &Granted) {
+fn check_granted(granted: &Granted, dpop: bool) {
     let token = granted.access_token.secret().expose();
     let is_visible = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic());
     assert!(is_visible(token) && token.len() <= LONGEST_TOKEN, "a token that no header may carry");
-    assert!(["Bearer", "Token", "JWT"].contains(&granted.scheme.as_str()), "a scheme not understood");
-    let header = format!("{} {token}", granted.scheme.as_str());
-    assert!(HeaderValue::from_str(&header).is_ok(), "a header that cannot be sent");
+    let scheme = granted.scheme.as_str();
+    let is_understood = ["Bearer", "Token", "JWT"].contains(&scheme) || (dpop && scheme == "DPoP");
+    assert!(is_understood, "a scheme not understood");
+    assert!(HeaderValue::from_str(&format!("{scheme} {token}")).is_ok(), "a header that cannot be sent");
     assert!(!SECRETS.contains(&token), "a credential came back as a token");
     if let Some(refresh_token) = &granted.refresh_token {
         let text = refresh_token.expose();

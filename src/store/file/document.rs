@@ -92,8 +92,11 @@ impl Document {
         Revision { number, digest: hasher.finish() }
     }
 
+    /// The record is the latest of all, and also later than the one it replaces where a person's hand or a copy
+    /// put that one ahead of the file.
     pub(super) fn put(&mut self, service: &ServiceName, row: &Row) -> Revision {
-        let number = Revision::number_after(self.last_write, row.last_used);
+        let replaced = self.revision(service).map(|revision| revision.number);
+        let number = Revision::number_after(self.last_write.max(replaced), row.last_used);
         self.last_write = Some(number);
         let value = write_row(row, number);
         let revision = self.revision_of(&value);

@@ -107,6 +107,18 @@ async fn what_a_person_added_to_the_file_survives_a_save() {
 }
 
 #[tokio::test]
+async fn a_save_is_later_than_a_record_that_runs_ahead_of_its_file() {
+    let disk = Disk::new();
+    save(&disk.path, "a", "one", None).await.unwrap();
+    let mut content: serde_json::Value = serde_json::from_slice(&fs::read(&disk.path).unwrap()).unwrap();
+    content["services"]["a"]["revision"] = 9_000_000_000_000_u64.into();
+    fs::write(&disk.path, content.to_string()).unwrap();
+    let (_, ahead) = open(&disk.path).load(&service("a")).await.unwrap().record.unwrap();
+    let saved = save(&disk.path, "a", "two", Some(ahead)).await.unwrap();
+    assert!(saved.is_later_than(ahead), "{saved:?} after {ahead:?}: no other process would take it");
+}
+
+#[tokio::test]
 async fn a_malformed_record_is_set_aside_and_costs_other_services_nothing() {
     let disk = Disk::new();
     save(&disk.path, "a", "one", None).await.unwrap();
