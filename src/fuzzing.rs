@@ -15,8 +15,10 @@ mod tests {
 
     use super::*;
 
+    type Target = fn(&[u8]);
+
     /// The targets, each with the name of its folder and of its binary.
-    const TARGETS: [(&str, fn(&[u8])); 5] = [
+    const TARGETS: [(&str, Target); 5] = [
         ("envelope", envelope),
         ("jwt", jwt),
         ("record_file", record_file),
