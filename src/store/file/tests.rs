@@ -107,6 +107,19 @@ async fn what_a_person_added_to_the_file_survives_a_save() {
 }
 
 #[tokio::test]
+async fn a_number_that_a_person_added_makes_no_new_revision_of_each_save() {
+    let disk = Disk::new();
+    let record =
+        r#"{ "token": "by-hand", "expiresAt": "2099-01-01T00:00:00Z", "weight": 18446744073799599995 }"#;
+    fs::write(&disk.path, format!(r#"{{ "version": 2, "revision": 7, "services": {{ "b": {record} }} }}"#))
+        .unwrap();
+    let revision = async || open(&disk.path).load(&service("b")).await.unwrap().record.unwrap().1.digest;
+    let before = revision().await;
+    save(&disk.path, "a", "one", None).await.unwrap();
+    assert_eq!(revision().await, before);
+}
+
+#[tokio::test]
 async fn a_save_is_later_than_a_record_that_runs_ahead_of_its_file() {
     let disk = Disk::new();
     save(&disk.path, "a", "one", None).await.unwrap();
