@@ -115,8 +115,12 @@ for (const [kind, name] of [
       let last = [0, 0]
       for (let round = 0; round < rounds; round += 1) {
         const child = await begin()
+        const asks = server.arrival()
         child.send({ refreshes: true })
-        await new Promise((resolve) => setTimeout(resolve, 5 + Math.random() * 60))
+        // Every other one is killed about its request, and the rest at any moment since their start.
+        const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms))
+        if (round % 2 === 0) await Promise.race([asks, pause(5000)])
+        await pause(Math.random() * (round % 2 === 0 ? 15 : 60))
         const exit = once(child, 'exit')
         child.kill('SIGKILL')
         await exit
