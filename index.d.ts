@@ -10,7 +10,7 @@
  * const response = await fetch('https://api.example.com/orders', { headers: await getAuthHeaders() })
  * ```
  *
- * @packageDocumentation
+ * @module evertoken
  */
 
 // ---------------------------------------------------------------------------------------------- functions
