@@ -117,10 +117,7 @@ fn build(trust: &Trust, certificate: Option<&ClientCertificate>) -> Result<Made>
         .referer(false)
         .user_agent(concat!("evertoken/", env!("CARGO_PKG_VERSION")));
     let (roots, warning) = trust.roots()?;
-    builder = match trust::of_the_system() {
-        Some(known) => builder.tls_certs_only(known.into_iter().chain(roots)),
-        None => builder.tls_certs_merge(roots),
-    };
+    builder = trust::trusting(builder, roots);
     if let Some(certificate) = certificate {
         let identity = Identity::from_pem(certificate.pem().expose().as_bytes())
             .map_err(|_| Error::config("clientCertificate.cert", "must hold certificates in PEM form"))?;

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use reqwest::Certificate;
+use reqwest::{Certificate, ClientBuilder};
 use rustls::{CertificateError, RootCertStore};
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
@@ -51,11 +51,18 @@ impl Trust {
     }
 }
 
-/// The authorities that the system knows, where they are files; `None` where the system itself verifies.
+/// The builder of a client that trusts the system and `own`.
 #[cfg(all(unix, not(target_vendor = "apple")))]
-pub(super) fn of_the_system() -> Option<Vec<Certificate>> {
+pub(super) fn trusting(builder: ClientBuilder, own: Vec<Certificate>) -> ClientBuilder {
     let is_chosen = ["SSL_CERT_FILE", "SSL_CERT_DIR"].iter().any(|name| std::env::var_os(name).is_some());
-    Some(or_mozillas(&rustls_native_certs::load_native_certs().certs, is_chosen))
+    let known = or_mozillas(&rustls_native_certs::load_native_certs().certs, is_chosen);
+    builder.tls_certs_only(known.into_iter().chain(own))
+}
+
+/// The builder of a client that trusts what the system itself verifies, and `own`.
+#[cfg(not(all(unix, not(target_vendor = "apple"))))]
+pub(super) fn trusting(builder: ClientBuilder, own: Vec<Certificate>) -> ClientBuilder {
+    builder.tls_certs_merge(own)
 }
 
 /// Small images, such as Debian's `slim`, bring no `ca-certificates`. Node has its own authorities and works there, so
@@ -64,11 +71,6 @@ pub(super) fn of_the_system() -> Option<Vec<Certificate>> {
 fn or_mozillas(found: &[CertificateDer<'_>], is_chosen: bool) -> Vec<Certificate> {
     let roots = if found.is_empty() && !is_chosen { webpki_root_certs::TLS_SERVER_ROOT_CERTS } else { found };
     roots.iter().filter_map(usable).collect()
-}
-
-#[cfg(not(all(unix, not(target_vendor = "apple"))))]
-pub(super) fn of_the_system() -> Option<Vec<Certificate>> {
-    None
 }
 
 /// The certificate, if a chain may end in it.
