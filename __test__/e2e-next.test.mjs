@@ -11,7 +11,7 @@ import { buildAgain, installExample, startExample, startServer } from '../script
 import { freePort } from '../scripts/demo/listen.mjs'
 import { assertAccessible, keepPictures } from './support/axe.mjs'
 import { noBrowser, openPage, startBrowser } from './support/browser.mjs'
-import { startTokenServer } from './support/token-server.mjs'
+import { startMockTokenServer } from 'evertoken/testing'
 
 const adminSecret = 'the-admin-secret-of-the-tests'
 
@@ -36,7 +36,7 @@ describe('the example in Next.js', { skip: noBrowser }, () => {
 
       before(async () => {
         await buildAgain(folder, { quiet: true, bundler, server: bundler })
-        tokens = await startTokenServer({ expiresIn: 600 })
+        tokens = await startMockTokenServer({ expiresInSeconds: 600 })
         app = await startExample(folder, environmentFor(tokens), { server: bundler, quiet: true })
       })
       after(async () => {
@@ -109,7 +109,7 @@ describe('the example in Next.js', { skip: noBrowser }, () => {
     let app
 
     before(async () => {
-      tokens = await startTokenServer({ expiresIn: 600 })
+      tokens = await startMockTokenServer({ expiresInSeconds: 600 })
       const port = await freePort()
       const cwd = join(folder, 'app')
       app = await startServer([join(cwd, 'node_modules/next/dist/bin/next'), 'dev', '--port', String(port)], {
@@ -160,10 +160,10 @@ describe('the example in Next.js', { skip: noBrowser }, () => {
 /** What the example needs; in memory, so that a second service would have to ask for a second token. */
 function environmentFor(tokens) {
   return {
-    EXTERNAL_AUTH_URL: tokens.authUrl,
+    EXTERNAL_AUTH_URL: tokens.tokenUrl,
     OAUTH_CLIENT_ID: 'example',
     OAUTH_CLIENT_SECRET: 'the-client-secret-of-the-tests',
-    ORDERS_API_URL: `${tokens.api}/orders`,
+    ORDERS_API_URL: `${tokens.apiUrl}/orders`,
     EVERTOKEN_STORAGE: 'memory',
     EVERTOKEN_ADMIN_SECRET: adminSecret,
     LOG_LEVEL: 'error',

@@ -155,7 +155,7 @@ test('undefined means absent, and objects of another realm are plain, too', asyn
   })
   const service = initializeTokenService(config)
   t.after(() => service.shutdown())
-  assert.match(await service.getToken(), /^token-/)
+  assert.match(await service.getToken(), /^access-/)
 })
 
 describe('the environment', () => {
@@ -261,7 +261,7 @@ describe('code and environment together', () => {
   const login = { EXTERNAL_API_EMAIL: 'env@example.com', EXTERNAL_API_PASSWORD: 'env-password' }
 
   test('each field comes from the code, else from the environment', async (t) => {
-    const env = { EXTERNAL_AUTH_URL: server.authUrl, OAUTH_SCOPE: 'env', ...client }
+    const env = { EXTERNAL_AUTH_URL: server.tokenUrl, OAUTH_SCOPE: 'env', ...client }
     const { basic, body } = await requestOf(t, env, {
       clientId: 'code-client',
       scope: 'code',
@@ -273,7 +273,7 @@ describe('code and environment together', () => {
 
   test('an authUrl in code keeps the issuer of the environment out', async (t) => {
     const env = { OAUTH_ISSUER: 'https://id.example.com', ...client }
-    assert.equal((await requestOf(t, env, { authUrl: server.authUrl })).path, '/oauth/token')
+    assert.equal((await requestOf(t, env, { authUrl: server.tokenUrl })).path, '/oauth/token')
   })
 
   test('a user in code is not mixed with the one of the environment', async (t) => {
@@ -294,7 +294,7 @@ describe('code and environment together', () => {
       privateKeyEncoding: { type: 'pkcs8', format: 'pem' },
       publicKeyEncoding: { type: 'spki', format: 'pem' },
     })
-    const { basic, body } = await requestOf(t, client, { authUrl: server.authUrl, privateKey })
+    const { basic, body } = await requestOf(t, client, { authUrl: server.tokenUrl, privateKey })
     assert.equal(basic, undefined)
     const form = new URLSearchParams(body)
     assert.equal(form.get('client_id'), 'env-client')
@@ -304,12 +304,12 @@ describe('code and environment together', () => {
 
   test("a secret in code keeps the environment's key at home", async (t) => {
     const env = { OAUTH_CLIENT_ID: 'env-client', OAUTH_PRIVATE_KEY: '/nowhere/key.pem' }
-    const { basic } = await requestOf(t, env, { authUrl: server.authUrl, clientSecret: 'code-secret' })
+    const { basic } = await requestOf(t, env, { authUrl: server.tokenUrl, clientSecret: 'code-secret' })
     assert.equal(basic, 'env-client:code-secret')
   })
 
   test("a whole login in code keeps the environment's client at home", async (t) => {
-    const config = { authUrl: server.authUrl, email: 'code@example.com', password: 'code-password' }
+    const config = { authUrl: server.tokenUrl, email: 'code@example.com', password: 'code-password' }
     const { basic, body } = await requestOf(t, client, config)
     assert.equal(basic, undefined)
     assert.ok(body.includes('code-password') && !body.includes('env-'))
@@ -317,7 +317,7 @@ describe('code and environment together', () => {
 
   test('a grant in code takes what it needs from both', async (t) => {
     const config = {
-      authUrl: server.authUrl,
+      authUrl: server.tokenUrl,
       clientId: 'code-client',
       clientSecret: 'code-secret',
       grant: 'password',

@@ -5,7 +5,7 @@ import { describe, test } from 'node:test'
 import { initializeTokenService, TokenError } from 'evertoken'
 import { secondCopy } from './support/copies.mjs'
 import { clientSecret, configAt, serviceFor, useTokenServer } from './support/front.mjs'
-import { startTokenServer } from './support/token-server.mjs'
+import { startMockTokenServer } from 'evertoken/testing'
 
 const server = useTokenServer()
 
@@ -45,9 +45,9 @@ describe('events', () => {
   })
 
   test('tell of a failure, with a TokenError', async (t) => {
-    const failing = await startTokenServer()
+    const failing = await startMockTokenServer()
     t.after(() => failing.close())
-    failing.script.push({ status: 401, body: { error: 'invalid_client' } })
+    failing.script({ status: 401, body: { error: 'invalid_client' } })
     const service = serviceFor(t, failing, { clientAuthentication: 'client_secret_post' })
     const heard = next(service, 'refreshFailed')
     assert.deepEqual(await service.getAuthHeaders(), {})
@@ -224,7 +224,7 @@ describe('the configured logger', () => {
     const service = serviceFor(t, server, { logger: { debug: fail, info: fail, warn: fail, error: fail } })
     for (let round = 0; round < 2; round += 1) {
       const heard = next(service, 'cleared')
-      assert.match(await service.getToken(), /^token-/)
+      assert.match(await service.getToken(), /^access-/)
       await service.clear()
       await heard
     }

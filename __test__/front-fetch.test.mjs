@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { initializeTokenService } from 'evertoken'
 import { configAt, freshName, serviceFor, useTokenServer } from './support/front.mjs'
-import { startTokenServer } from './support/token-server.mjs'
+import { startMockTokenServer } from 'evertoken/testing'
 
 const server = useTokenServer()
 
@@ -16,17 +16,17 @@ async function apiRequestsOf(call, of = server) {
 describe('where the header goes', () => {
   test('to every absolute URL, when nothing else is said', async (t) => {
     const service = serviceFor(t, server)
-    for (const input of [server.api, new URL(server.api), new Request(server.api)]) {
+    for (const input of [server.apiUrl, new URL(server.apiUrl), new Request(server.apiUrl)]) {
       assert.equal((await service.fetch(input)).status, 200)
     }
   })
 
   test('to the origin of baseUrl, against which relative inputs resolve', async (t) => {
-    const other = await startTokenServer()
+    const other = await startMockTokenServer()
     t.after(() => other.close())
     const service = serviceFor(t, server, { baseUrl: `${server.origin}/api/v1/` })
     const paths = []
-    for (const input of ['orders', './orders', '../v2', '/api?page=2', server.api]) {
+    for (const input of ['orders', './orders', '../v2', '/api?page=2', server.apiUrl]) {
       const [request] = await apiRequestsOf(async () =>
         assert.equal((await service.fetch(input)).status, 200),
       )
@@ -34,25 +34,25 @@ describe('where the header goes', () => {
     }
     assert.deepEqual(paths, ['/api/v1/orders', '/api/v1/orders', '/api/v2', '/api?page=2', '/api'])
 
-    for (const input of [other.api, `//${new URL(other.origin).host}/api`]) {
+    for (const input of [other.apiUrl, `//${new URL(other.origin).host}/api`]) {
       const [request] = await apiRequestsOf(() => service.fetch(input), other)
       assert.equal(request.headers.authorization, undefined)
     }
   })
 
   test('to the allowed origins besides', async (t) => {
-    const [allowed, other] = [await startTokenServer(), await startTokenServer()]
+    const [allowed, other] = [await startMockTokenServer(), await startMockTokenServer()]
     t.after(() => Promise.all([allowed.close(), other.close()]))
-    const service = serviceFor(t, server, { baseUrl: server.api, allowedOrigins: [`${allowed.origin}/`] })
-    const [received] = await apiRequestsOf(() => service.fetch(allowed.api), allowed)
-    assert.match(received.headers.authorization, /^Bearer token-/)
-    const [bare] = await apiRequestsOf(() => service.fetch(other.api), other)
+    const service = serviceFor(t, server, { baseUrl: server.apiUrl, allowedOrigins: [`${allowed.origin}/`] })
+    const [received] = await apiRequestsOf(() => service.fetch(allowed.apiUrl), allowed)
+    assert.match(received.headers.authorization, /^Bearer access-/)
+    const [bare] = await apiRequestsOf(() => service.fetch(other.apiUrl), other)
     assert.equal(bare.headers.authorization, undefined)
   })
 
   test('to the allowed origins only, without a baseUrl', async (t) => {
     const service = serviceFor(t, server, { allowedOrigins: ['https://api.example.com'] })
-    const [request] = await apiRequestsOf(() => service.fetch(`${server.api}/open`))
+    const [request] = await apiRequestsOf(() => service.fetch(server.apiUrl))
     assert.equal(request.headers.authorization, undefined)
     assert.equal(service.status().counters.tokenRequests, 0)
   })
@@ -64,26 +64,26 @@ describe('where the header goes', () => {
   })
 
   test('not with a redirect to another origin', async (t) => {
-    const other = await startTokenServer()
+    const other = await startMockTokenServer()
     t.after(() => other.close())
-    server.script.push({ status: 302, headers: { location: other.api } })
+    server.script({ status: 302, headers: { location: other.apiUrl } })
     const service = serviceFor(t, server, {
       token: 'by-hand',
       clientId: undefined,
       clientSecret: undefined,
       authUrl: undefined,
     })
-    const [request] = await apiRequestsOf(() => service.fetch(server.authUrl), other)
+    const [request] = await apiRequestsOf(() => service.fetch(server.tokenUrl, { method: 'POST' }), other)
     assert.equal(request.headers.authorization, undefined)
   })
 
   test('nowhere without a token: the request is sent without', async (t) => {
-    const failing = await startTokenServer()
+    const failing = await startMockTokenServer()
     t.after(() => failing.close())
     const service = serviceFor(t, failing, { clientAuthentication: 'client_secret_post' })
-    failing.script.push({ status: 401, body: { error: 'invalid_client' } })
+    failing.script({ status: 401, body: { error: 'invalid_client' } })
     const requests = await apiRequestsOf(
-      async () => assert.equal((await service.fetch(failing.api)).status, 401),
+      async () => assert.equal((await service.fetch(failing.apiUrl)).status, 401),
       failing,
     )
     assert.equal(requests.length, 1)
@@ -95,7 +95,7 @@ describe('where the header goes', () => {
 describe('the request', () => {
   test("keeps the user's own headers, method and body, wherever they stand", async (t) => {
     const service = serviceFor(t, server)
-    const request = new Request(server.api, {
+    const request = new Request(server.apiUrl, {
       method: 'PUT',
       headers: { 'x-from': 'request' },
       body: 'text',
@@ -106,7 +106,7 @@ describe('the request', () => {
 
     // As the platform has it, headers in init take the place of the Request's.
     const [second] = await apiRequestsOf(() =>
-      service.fetch(new Request(server.api, { headers: { 'x-from': 'request' } }), {
+      service.fetch(new Request(server.apiUrl, { headers: { 'x-from': 'request' } }), {
         headers: [['x-other', 'init']],
       }),
     )
@@ -114,7 +114,7 @@ describe('the request', () => {
     assert.match(second.headers.authorization, /^Bearer /)
 
     const [third] = await apiRequestsOf(() =>
-      service.fetch(server.api, new Request(server.api, { method: 'DELETE' })),
+      service.fetch(server.apiUrl, new Request(server.apiUrl, { method: 'DELETE' })),
     )
     assert.equal(third.method, 'DELETE')
   })
@@ -122,9 +122,9 @@ describe('the request', () => {
   test("keeps the user's own Authorization header, and is then never repeated", async (t) => {
     const service = serviceFor(t, server)
     const own = [
-      [server.api, { headers: { authorization: 'Basic b3du' } }],
-      [server.api, { headers: new Headers({ AUTHORIZATION: 'Basic b3du' }) }],
-      [new Request(server.api, { headers: { authorization: 'Basic b3du' } })],
+      [server.apiUrl, { headers: { authorization: 'Basic b3du' } }],
+      [server.apiUrl, { headers: new Headers({ AUTHORIZATION: 'Basic b3du' }) }],
+      [new Request(server.apiUrl, { headers: { authorization: 'Basic b3du' } })],
     ]
     for (const input of own) {
       const requests = await apiRequestsOf(async () =>
@@ -142,7 +142,7 @@ describe('the request', () => {
     const service = serviceFor(t, server)
     const headers = new Headers({ accept: 'text/plain' })
     const init = Object.freeze({ headers, method: 'GET' })
-    await service.fetch(server.api, init)
+    await service.fetch(server.apiUrl, init)
     assert.deepEqual([...headers], [['accept', 'text/plain']])
   })
 
@@ -159,7 +159,7 @@ describe('a 401', () => {
     await service.getToken()
     server.revokeAll()
     const requests = await apiRequestsOf(async () => {
-      const response = await service.fetch(server.api)
+      const response = await service.fetch(server.apiUrl)
       assert.equal(response.status, 200)
       assert.equal((await response.json()).path, '/api')
     })
@@ -169,7 +169,7 @@ describe('a 401', () => {
   })
 
   test('is answered with the token that is already there, when there is a later one', async (t) => {
-    const revoking = await startTokenServer({ revokesOld: true })
+    const revoking = await startMockTokenServer({ revokesOldTokens: true })
     t.after(() => revoking.close())
     const service = serviceFor(t, revoking)
     await service.getToken()
@@ -181,7 +181,7 @@ describe('a 401', () => {
       return upstream(...call)
     })
     const requests = await apiRequestsOf(
-      async () => assert.equal((await service.fetch(revoking.api)).status, 200),
+      async () => assert.equal((await service.fetch(revoking.apiUrl)).status, 200),
       revoking,
     )
     assert.equal(requests.length, 2)
@@ -189,14 +189,14 @@ describe('a 401', () => {
   })
 
   test('is returned when the repeated request is refused, too', async (t) => {
-    const strict = await startTokenServer()
+    const strict = await startMockTokenServer()
     t.after(() => strict.close())
     const service = serviceFor(t, strict)
     await service.getToken()
     strict.revokeAll()
-    strict.script.push({ body: { access_token: 'never-any-good', expires_in: 3600 } })
+    strict.script({ body: { access_token: 'never-any-good', expires_in: 3600 } })
     const requests = await apiRequestsOf(async () => {
-      const response = await service.fetch(strict.api)
+      const response = await service.fetch(strict.apiUrl)
       assert.equal(response.status, 401)
       assert.deepEqual(await response.json(), { error: 'invalid_token' })
     }, strict)
@@ -205,14 +205,14 @@ describe('a 401', () => {
   })
 
   test('is returned, readable, when no other token can be had', async (t) => {
-    const failing = await startTokenServer()
+    const failing = await startMockTokenServer()
     t.after(() => failing.close())
     const service = serviceFor(t, failing, { retry: { attempts: 1 }, onFailure: 'throw' })
     await service.getToken()
     failing.revokeAll()
-    failing.script.push({ status: 500 })
+    failing.script({ status: 500 })
     const requests = await apiRequestsOf(async () => {
-      const response = await service.fetch(failing.api)
+      const response = await service.fetch(failing.apiUrl)
       assert.equal(response.status, 401)
       assert.deepEqual(await response.json(), { error: 'invalid_token' })
     }, failing)
@@ -220,12 +220,12 @@ describe('a 401', () => {
   })
 
   test('to many at once costs one token request', async (t) => {
-    const busy = await startTokenServer()
+    const busy = await startMockTokenServer()
     t.after(() => busy.close())
     const service = serviceFor(t, busy)
     await service.getToken()
     busy.revokeAll()
-    const responses = await Promise.all(Array.from({ length: 50 }, () => service.fetch(busy.api)))
+    const responses = await Promise.all(Array.from({ length: 50 }, () => service.fetch(busy.apiUrl)))
     assert.deepEqual([...new Set(responses.map(({ status }) => status))], [200])
     assert.equal(busy.tokenRequests.length, 2)
     await Promise.all(responses.map((response) => response.text()))
@@ -252,7 +252,7 @@ describe('a body', () => {
       await service.getToken()
       server.revokeAll()
       const requests = await apiRequestsOf(async () => {
-        assert.equal((await service.fetch(server.api, { method: 'POST', body })).status, 200)
+        assert.equal((await service.fetch(server.apiUrl, { method: 'POST', body })).status, 200)
       })
       assert.equal(requests.length, 2)
       for (const request of requests) assert.match(request.body, /body/)
@@ -264,14 +264,14 @@ describe('a body', () => {
   }
 
   const gone = {
-    'a stream': () => [server.api, { method: 'POST', body: new Blob(['body']).stream(), duplex: 'half' }],
+    'a stream': () => [server.apiUrl, { method: 'POST', body: new Blob(['body']).stream(), duplex: 'half' }],
     'an async iterable': () => {
       const body = (async function* () {
         yield Buffer.from('body')
       })()
-      return [server.api, { method: 'POST', body, duplex: 'half' }]
+      return [server.apiUrl, { method: 'POST', body, duplex: 'half' }]
     },
-    "a Request's": () => [new Request(server.api, { method: 'POST', body: 'body' })],
+    "a Request's": () => [new Request(server.apiUrl, { method: 'POST', body: 'body' })],
   }
   for (const [name, input] of Object.entries(gone)) {
     test(`that is ${name} is not sent again, but the next request has a new token`, async (t) => {
@@ -289,14 +289,14 @@ describe('a body', () => {
         ['body'],
       )
       await refreshed
-      assert.equal((await service.fetch(server.api)).status, 200)
+      assert.equal((await service.fetch(server.apiUrl)).status, 200)
     })
   }
 })
 
 describe('an aborted request', () => {
   test('is refused at once while the token is waited for, and the token request goes on', async (t) => {
-    const slow = await startTokenServer()
+    const slow = await startMockTokenServer()
     t.after(() => slow.close())
     slow.hold()
     const service = serviceFor(t, slow)
@@ -305,17 +305,17 @@ describe('an aborted request', () => {
       const { signal } = controller
       const call =
         input === 'init'
-          ? service.fetch(slow.api, { signal })
-          : service.fetch(new Request(slow.api, { signal }))
+          ? service.fetch(slow.apiUrl, { signal })
+          : service.fetch(new Request(slow.apiUrl, { signal }))
       const refused = assert.rejects(call, { name: 'AbortError' })
-      await slow.until(() => slow.tokenRequests.length === 1)
+      await slow.waitForRequests(1)
       controller.abort()
       await refused
     }
     slow.release()
-    assert.equal((await service.fetch(slow.api)).status, 200)
+    assert.equal((await service.fetch(slow.apiUrl)).status, 200)
     assert.equal(slow.tokenRequests.length, 1)
-    assert.equal(slow.aborted, 0)
+    assert.equal(slow.counts.abandoned, 0)
   })
 
   test('is refused with its own reason, before anything is sent', async (t) => {
@@ -323,32 +323,32 @@ describe('an aborted request', () => {
     await service.getToken()
     const reason = new Error('changed my mind')
     const requests = await apiRequestsOf(() =>
-      assert.rejects(service.fetch(server.api, { signal: AbortSignal.abort(reason) }), reason),
+      assert.rejects(service.fetch(server.apiUrl, { signal: AbortSignal.abort(reason) }), reason),
     )
     assert.equal(requests.length, 0)
   })
 
   test('is refused at once, though the token is still waited for', async (t) => {
-    const slow = await startTokenServer()
+    const slow = await startMockTokenServer()
     t.after(() => slow.close())
     slow.hold()
     const service = serviceFor(t, slow)
-    await assert.rejects(service.fetch(slow.api, { signal: AbortSignal.abort() }), { name: 'AbortError' })
+    await assert.rejects(service.fetch(slow.apiUrl, { signal: AbortSignal.abort() }), { name: 'AbortError' })
     slow.release()
   })
 
   test('is refused while the answer to a 401 is waited for', async (t) => {
-    const slow = await startTokenServer()
+    const slow = await startMockTokenServer()
     t.after(() => slow.close())
     const service = serviceFor(t, slow)
     await service.getToken()
     slow.revokeAll()
     slow.hold()
     const controller = new AbortController()
-    const refused = assert.rejects(service.fetch(slow.api, { signal: controller.signal }), {
+    const refused = assert.rejects(service.fetch(slow.apiUrl, { signal: controller.signal }), {
       name: 'AbortError',
     })
-    await slow.until(() => slow.tokenRequests.length === 2)
+    await slow.waitForRequests(2)
     controller.abort()
     await refused
     slow.release()
@@ -358,9 +358,9 @@ describe('an aborted request', () => {
 
 test('the header follows the rules of the configuration that is in force', async (t) => {
   const config = configAt(server, { service: freshName() })
-  await initializeTokenService(config).fetch(server.api)
+  await initializeTokenService(config).fetch(server.apiUrl)
   const service = initializeTokenService({ ...config, allowedOrigins: ['https://api.example.com'] })
   t.after(() => service.shutdown())
-  const [request] = await apiRequestsOf(() => service.fetch(`${server.api}/open`))
+  const [request] = await apiRequestsOf(() => service.fetch(server.apiUrl))
   assert.equal(request.headers.authorization, undefined)
 })

@@ -3,7 +3,7 @@ import { createRequire } from 'node:module'
 import { describe, test } from 'node:test'
 import { getAuthHeaders, getTokenService, initializeTokenService } from 'evertoken'
 import { configAt, freshName, serviceFor, useTokenServer } from './support/front.mjs'
-import { startTokenServer } from './support/token-server.mjs'
+import { startMockTokenServer } from 'evertoken/testing'
 
 const native = createRequire(import.meta.url)('evertoken/native')
 const server = useTokenServer()
@@ -11,7 +11,7 @@ const server = useTokenServer()
 describe('the header', () => {
   test('carries a token that opens the API', async (t) => {
     const service = serviceFor(t, server)
-    const response = await fetch(server.api, { headers: await service.getAuthHeaders() })
+    const response = await fetch(server.apiUrl, { headers: await service.getAuthHeaders() })
     assert.equal(response.status, 200)
   })
 
@@ -79,9 +79,9 @@ describe('the header', () => {
   })
 
   test('is empty when no token can be had, and asked for again later', async (t) => {
-    const failing = await startTokenServer()
+    const failing = await startMockTokenServer()
     t.after(() => failing.close())
-    failing.script.push(
+    failing.script(
       { status: 401, body: { error: 'invalid_client' } },
       { status: 401, body: { error: 'invalid_client' } },
     )
@@ -91,13 +91,13 @@ describe('the header', () => {
     assert.ok(Object.isFrozen(headers))
     assert.equal(await service.getToken(), null)
     await service.refresh()
-    assert.match((await service.getAuthHeaders()).Authorization, /^Bearer token-/)
+    assert.match((await service.getAuthHeaders()).Authorization, /^Bearer access-/)
   })
 
   test("is refused with the error when onFailure is 'throw'", async (t) => {
-    const failing = await startTokenServer()
+    const failing = await startMockTokenServer()
     t.after(() => failing.close())
-    failing.script.push(() => ({ status: 401, body: { error: 'invalid_client' } }))
+    failing.script(() => ({ status: 401, body: { error: 'invalid_client' } }))
     const service = serviceFor(t, failing, {
       onFailure: 'throw',
       clientAuthentication: 'client_secret_basic',
@@ -137,11 +137,11 @@ describe('a service', () => {
   })
 
   test('rejects a refresh that fails with a TokenError that says so, and keeps the token it has', async (t) => {
-    const failing = await startTokenServer()
+    const failing = await startMockTokenServer()
     t.after(() => failing.close())
     const service = serviceFor(t, failing, { retry: { attempts: 1 } })
     const token = await service.getToken()
-    failing.script.push({ status: 429, headers: { 'retry-after': '7' }, body: { error: 'slow_down' } })
+    failing.script({ status: 429, headers: { 'retry-after': '7' }, body: { error: 'slow_down' } })
     const error = await service.refresh().catch((error) => error)
     assert.equal(error.code, 'ERR_TOKEN_RATE_LIMITED')
     assert.equal(error.service, service.name)
@@ -168,17 +168,17 @@ describe('a service', () => {
     await assert.rejects(service.getToken(), shutDown)
     await assert.rejects(service.refresh(), shutDown)
     await assert.rejects(service.clear(), shutDown)
-    await assert.rejects(service.fetch(server.api), shutDown)
+    await assert.rejects(service.fetch(server.apiUrl), shutDown)
     assert.throws(() => service.status(), shutDown)
     assert.equal(getTokenService(service.name), null)
   })
 
   test('that ends while callers wait refuses them', async () => {
-    const slow = await startTokenServer()
+    const slow = await startMockTokenServer()
     slow.hold()
     const service = initializeTokenService(configAt(slow))
     const waiting = assert.rejects(service.getAuthHeaders(), { code: 'ERR_TOKEN_SHUTDOWN' })
-    await slow.until(() => slow.tokenRequests.length === 1)
+    await slow.waitForRequests(1)
     const ended = service.shutdown()
     await waiting
     slow.release()
@@ -201,9 +201,9 @@ describe('a service', () => {
     assert.notEqual(other, service)
     assert.equal(other.name, service.name)
     assert.equal(getTokenService(service.name), other)
-    await assert.rejects(service.fetch(server.api), { code: 'ERR_TOKEN_SHUTDOWN' })
+    await assert.rejects(service.fetch(server.apiUrl), { code: 'ERR_TOKEN_SHUTDOWN' })
     await assert.rejects(service.getAuthHeaders(), { code: 'ERR_TOKEN_SHUTDOWN' })
-    assert.match(await other.getToken(), /^token-/)
+    assert.match(await other.getToken(), /^access-/)
   })
 
   test('leaves no logger behind when it is replaced', (t) => {

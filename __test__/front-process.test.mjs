@@ -21,11 +21,11 @@ const withServer = `
   import { getAuthHeaders, getTokenService, initializeTokenService, startTokenScheduler } from 'evertoken'
   import { Worker } from 'node:worker_threads'
   import { once } from 'node:events'
-  const { startTokenServer } = await import('./__test__/support/token-server.mjs')
-  const server = await startTokenServer()
-  const config = { authUrl: server.authUrl, clientId: 'child', clientSecret: 'the-child-secret' }
+  const { startMockTokenServer } = await import('evertoken/testing')
+  const server = await startMockTokenServer()
+  const config = { authUrl: server.tokenUrl, clientId: 'child', clientSecret: 'the-child-secret' }
   const inWorker = (source, workerData) => {
-    const worker = new Worker(source, { eval: true, execArgv: [], workerData: { config, api: server.api, ...workerData } })
+    const worker = new Worker(source, { eval: true, execArgv: [], workerData: { config, api: server.apiUrl, ...workerData } })
     worker.on('error', (error) => { throw error })
     return worker
   }
@@ -36,7 +36,7 @@ describe('the four lines', () => {
     const response = await fetch(process.env.API, { headers: await getAuthHeaders() })
     console.log(JSON.stringify({ status: response.status, running: getTokenService().status().scheduler.running }))
   `
-  const env = () => ({ ...clientEnvironment(server), API: server.api })
+  const env = () => ({ ...clientEnvironment(server), API: server.apiUrl })
 
   test('work from an ES module, and the process ends by itself while the scheduler runs', async () => {
     const source = `
@@ -86,11 +86,11 @@ describe('a process', () => {
     const source = `${withServer}
       server.hold()
       const waiting = initializeTokenService(config).getAuthHeaders()
-      await server.until(() => server.tokenRequests.length === 1)
+      await server.waitForRequests(1)
       setTimeout(() => server.release(), 50)
       const { Authorization } = await waiting
       await server.close()
-      console.log(JSON.stringify(Authorization.startsWith('Bearer token-1-')))
+      console.log(JSON.stringify(Authorization.startsWith('Bearer access-1-')))
     `
     assert.equal(await outputOf(source), true)
   })
@@ -103,9 +103,9 @@ describe('a process', () => {
       console.log(JSON.stringify(await getAuthHeaders()))`,
       { env: clientEnvironment(server) },
     )
-    await server.until(() => server.tokenRequests.length > before)
+    await server.waitForRequests(before + 1)
     server.release()
-    assert.match((await waiting).Authorization, /^Bearer token-/)
+    assert.match((await waiting).Authorization, /^Bearer access-/)
   })
 
   test('may exit in the middle of a refresh', async () => {
@@ -114,8 +114,8 @@ describe('a process', () => {
       const service = initializeTokenService(config)
       startTokenScheduler()
       service.refresh()
-      const waiting = [service.getAuthHeaders(), getAuthHeaders(), service.fetch(server.api)]
-      await server.until(() => server.tokenRequests.length === 1)
+      const waiting = [service.getAuthHeaders(), getAuthHeaders(), service.fetch(server.apiUrl)]
+      await server.waitForRequests(1)
       process.exit(7)
     `
     const { code, signal, stderr } = await runScript(source)
@@ -126,7 +126,7 @@ describe('a process', () => {
     const source = `${withServer}
       server.hold()
       initializeTokenService(config).getToken()
-      await server.until(() => server.tokenRequests.length === 1)
+      await server.waitForRequests(1)
       throw new Error('on purpose')
     `
     const { code, signal, stderr } = await runScript(source)
@@ -145,11 +145,11 @@ describe('a process', () => {
           service.refresh()
           for (let caller = 0; caller < 100; caller += 1) service.getAuthHeaders()
         \`)
-        await server.until(() => server.tokenRequests.length === round)
+        await server.waitForRequests(round)
         await worker.terminate()
         server.release()
         const { Authorization } = await initializeTokenService(config).getAuthHeaders()
-        if (!Authorization.startsWith('Bearer token-' + round)) throw new Error(Authorization)
+        if (!Authorization.startsWith('Bearer access-' + round)) throw new Error(Authorization)
         await getTokenService().clear()
       }
       console.log(JSON.stringify(server.tokenRequests.length))
@@ -212,12 +212,12 @@ describe('a process', () => {
       answers.push(await answer())
       await service.shutdown()
       answers.push(await answer())
-      console.log(JSON.stringify(answers.map((answer) => answer.slice(0, 'Bearer token-1'.length))))
+      console.log(JSON.stringify(answers.map((answer) => answer.slice(0, 'Bearer access-1'.length))))
       await worker.terminate()
       await server.close()
     `
     // The worker configured nothing itself, so that it looks into the environment, which is empty.
-    assert.deepEqual(await outputOf(source), ['Bearer token-1', 'Bearer token-2', 'ERR_TOKEN_CONF'])
+    assert.deepEqual(await outputOf(source), ['Bearer access-1', 'Bearer access-2', 'ERR_TOKEN_CONFI'])
   })
 })
 
@@ -285,7 +285,7 @@ describe('copies of the package', () => {
     const token = await service.getToken()
     assert.equal(await same.getToken(), token)
     assert.equal((await heard).service, service.name)
-    assert.equal((await same.fetch(server.api)).status, 200)
+    assert.equal((await same.fetch(server.apiUrl)).status, 200)
 
     await service.refresh()
     assert.equal(await same.getToken(), await service.getToken())
@@ -301,7 +301,7 @@ describe('copies of the package', () => {
     const service = imported.initializeTokenService(configAt(server, { allowedOrigins: ['https://api.example.com'] }))
     t.after(() => service.shutdown())
     const before = server.apiRequests.length
-    await secondCopy().getTokenService(service.name).fetch(`${server.api}/open`)
+    await secondCopy().getTokenService(service.name).fetch(server.apiUrl)
     assert.equal(server.apiRequests[before].headers.authorization, undefined)
   })
 })
@@ -325,6 +325,6 @@ describe('lines on stderr', () => {
     const lines = stderr.trim().split('\n').map((line) => JSON.parse(line))
     assert.ok(lines.every(({ service, msg, time }) => service === 'external_api' && msg && new Date(time) > 0))
     assert.deepEqual([...new Set(lines.map(({ level }) => level))].sort(), ['info', 'warn'])
-    assert.ok(!stderr.includes('the-child-secret') && !stderr.includes('token-1-'))
+    assert.ok(!stderr.includes('the-child-secret') && !stderr.includes('access-1-'))
   })
 })

@@ -4,7 +4,7 @@ import { inspect } from 'node:util'
 import { initializeTokenService, TokenError } from 'evertoken'
 import { runScript } from './support/child.mjs'
 import { clientSecret, configAt, freshName, useTokenServer } from './support/front.mjs'
-import { startTokenServer } from './support/token-server.mjs'
+import { startMockTokenServer } from 'evertoken/testing'
 
 const server = useTokenServer()
 const password = 'the-password-of-the-tests'
@@ -61,11 +61,11 @@ describe('nothing secret is in', () => {
     const told = new Promise((resolve) => service.on('refreshFailed', resolve))
     const token = await service.getToken()
     await service.clear()
-    server.script.push({
+    server.script({
       status: 400,
       body: { error: 'invalid_client', error_description: `${clientSecret} is wrong` },
     })
-    server.script.push({
+    server.script({
       status: 400,
       body: { error: 'invalid_client', error_description: `${clientSecret} is wrong` },
     })
@@ -94,9 +94,9 @@ describe('nothing secret is in', () => {
   }
   for (const [name, answer] of Object.entries(answers)) {
     test(`the error of ${name}`, async (t) => {
-      const failing = await startTokenServer()
+      const failing = await startMockTokenServer()
       t.after(() => failing.close())
-      failing.script.push(...Array.from({ length: 20 }, () => answer))
+      failing.script(...Array.from({ length: 20 }, () => answer))
       const service = initializeTokenService(
         configAt(failing, { onFailure: 'throw', retry: { attempts: 1 } }),
       )
@@ -158,8 +158,8 @@ describe('nothing secret is in', () => {
       console.dir(service, { depth: null, showHidden: true })
       await service.getToken()
     `
-    const failing = await startTokenServer()
-    failing.script.push({ status: 401, body: { detail: password } })
+    const failing = await startMockTokenServer()
+    failing.script({ status: 401, body: { detail: password } })
     const env = { EXTERNAL_AUTH_URL: `${failing.origin}/login`, LOG_LEVEL: 'trace' }
     const { code, stdout, stderr } = await runScript(source, { env })
     await failing.close()

@@ -7,7 +7,7 @@ import { createTokenRoutes } from 'evertoken/next'
 import { promtool } from '../scripts/support/promtool.mjs'
 import { serviceFor, useTokenServer } from './support/front.mjs'
 
-const server = useTokenServer({ expiresIn: 3600 })
+const server = useTokenServer({ expiresInSeconds: 3600 })
 
 async function metricsOf(service) {
   return parse(await textOf(service))
@@ -81,7 +81,7 @@ describe('the metrics', () => {
 
   it('count a failure and say its code', async (context) => {
     const service = serviceFor(context, server, { retry: { attempts: 1 } })
-    server.script.push({ status: 500 })
+    server.script({ status: 500 })
     await assert.rejects(service.refresh())
     const families = await metricsOf(service)
     const { code } = service.status().lastError
@@ -95,7 +95,7 @@ describe('the metrics', () => {
     if (path === undefined) return context.skip(reason)
     const service = serviceFor(context, server, { service: 'a "name"', retry: { attempts: 1 } })
     await service.refresh()
-    server.script.push({ status: 500 })
+    server.script({ status: 500 })
     await assert.rejects(service.refresh())
     const { status, stdout, stderr } = spawnSync(path, ['check', 'metrics'], { input: await textOf(service), encoding: 'utf8' })
     assert.equal(status, 0, `${stdout}${stderr}`)

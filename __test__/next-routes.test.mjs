@@ -69,7 +69,7 @@ describe('the token routes', () => {
   it('never show a token or a secret, and let no cache keep an answer', async (context) => {
     const { service, routes } = routesFor(context)
     const token = await service.getToken()
-    server.script.push({ status: 401, body: { error: 'invalid_client', error_description: clientSecret } }, {
+    server.script({ status: 401, body: { error: 'invalid_client', error_description: clientSecret } }, {
       status: 401,
       body: { error: 'invalid_client', error_description: clientSecret },
     })
@@ -80,7 +80,6 @@ describe('the token routes', () => {
       await routes.GET(request('GET', '/none'), params('none')),
       await routes.DELETE(request('DELETE'), params()),
     ]
-    server.script.length = 0
     for (const response of answers) {
       assert.equal(response.headers.get('cache-control'), 'no-store')
       const everything = (await response.text()) + JSON.stringify([...response.headers])
@@ -122,7 +121,7 @@ describe('the path of a token route', () => {
 describe('a refresh that fails', () => {
   it('is a 502 with the code when the token server refuses the credential', async (context) => {
     const { routes } = routesFor(context, { clientAuthentication: 'client_secret_basic' })
-    server.script.push({ status: 401, body: { error: 'invalid_client' } })
+    server.script({ status: 401, body: { error: 'invalid_client' } })
     const response = await routes.POST(request('POST', '/refresh'), params('refresh'))
     assert.equal(response.status, 502)
     const { error } = await response.json()
@@ -139,7 +138,7 @@ describe('a refresh that fails', () => {
 
   it('is a 429 with Retry-After when the token server asks for patience', async (context) => {
     const { routes } = routesFor(context, { retry: { attempts: 1 } })
-    server.script.push({ status: 429, headers: { 'retry-after': '7' }, body: { error: 'slow_down' } })
+    server.script({ status: 429, headers: { 'retry-after': '7' }, body: { error: 'slow_down' } })
     const response = await routes.POST(request('POST', '/refresh'), params('refresh'))
     assert.equal(response.status, 429)
     assert.equal(response.headers.get('retry-after'), '7')
@@ -160,7 +159,7 @@ describe('a refresh that fails', () => {
     server.hold()
     const seen = server.tokenRequests.length
     const answer = routes.POST(request('POST', '/refresh'), params('refresh'))
-    await server.until(() => server.tokenRequests.length > seen)
+    await server.waitForRequests(seen + 1)
     const ended = service.shutdown()
     const response = await answer
     server.release()

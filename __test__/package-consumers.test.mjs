@@ -10,7 +10,7 @@ import { thisPlatform } from '../scripts/support/platforms.mjs'
 import { readManifest, root } from '../scripts/support/root.mjs'
 import { typescriptConsumer } from './support/package-consumer-types.mjs'
 import { createProject, filesIn, packedTarballs } from './support/package-project.mjs'
-import { startTokenServer } from './support/token-server.mjs'
+import { startMockTokenServer } from 'evertoken/testing'
 
 const manifest = readManifest()
 const platform = thisPlatform(manifest)
@@ -19,14 +19,14 @@ let tarballs
 let tokenServer
 before(async () => {
   tarballs = await packedTarballs()
-  tokenServer = await startTokenServer()
+  tokenServer = await startMockTokenServer()
 })
 after(() => tokenServer?.close())
 
 /** One token request was made by what `use` does, no more. */
 async function withOneTokenRequest(use) {
   const earlier = tokenServer.tokenRequests.length
-  await use({ TOKEN_URL: tokenServer.authUrl })
+  await use({ TOKEN_URL: tokenServer.tokenUrl })
   assert.equal(tokenServer.tokenRequests.length - earlier, 1)
 }
 
@@ -100,7 +100,7 @@ describe('with nothing but the tarballs', () => {
     })
     await withOneTokenRequest(async (env) => {
       const { code, stdout, stderr } = await project.node(['consumer.cjs'], env)
-      assert.match(stdout, /^Bearer token-\S+\n$/, stderr)
+      assert.match(stdout, /^Bearer access-\S+\n$/, stderr)
       assert.equal(code, 0, stderr)
     })
   })
@@ -124,7 +124,7 @@ describe('with nothing but the tarballs', () => {
       const { code, stdout, stderr } = await project.node(['consumer.mjs'], env)
       assert.equal(code, 0, stderr)
       const { Authorization, ...same } = JSON.parse(stdout)
-      assert.match(Authorization, /^Bearer token-\S+$/)
+      assert.match(Authorization, /^Bearer access-\S+$/)
       assert.deepEqual(same, { sameModule: true, sameService: true, sameHeaders: true })
     })
   })
@@ -171,7 +171,7 @@ describe('with nothing but the tarballs', () => {
 
   test('without the addon package it says what is missing', async () => {
     await rm(join(project.folder, 'node_modules', platform.packageName), { recursive: true })
-    const { code, stderr } = await project.node(['--eval', `require('evertoken').initializeTokenService(${CONFIG})`], { TOKEN_URL: tokenServer.authUrl })
+    const { code, stderr } = await project.node(['--eval', `require('evertoken').initializeTokenService(${CONFIG})`], { TOKEN_URL: tokenServer.tokenUrl })
     assert.notEqual(code, 0)
     assert.match(stderr, new RegExp(platform.packageName))
   })
@@ -229,7 +229,7 @@ describe('beside the tools of a real project', () => {
   const suite = (imports) => `${imports}
     test('gets a header', async () => {
       const service = initializeTokenService(${CONFIG})
-      expect((await service.getAuthHeaders()).Authorization).toMatch(/^Bearer token-/)
+      expect((await service.getAuthHeaders()).Authorization).toMatch(/^Bearer access-/)
       expect(service.status().state).toBe('valid')
       await service.shutdown()
       await expect(service.getAuthHeaders()).rejects.toBeInstanceOf(TokenError)

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
-import { startRotatingServer } from './support/rotating-server.mjs'
+import { startMockTokenServer } from 'evertoken/testing'
 
 const worker = fileURLToPath(new URL('./support/processes-worker.cjs', import.meta.url))
 
@@ -18,7 +18,7 @@ for (const [kind, name] of [
     /** A folder, a server and a way to start processes, all gone with the test. */
     async function house(t, serverOptions, configuration = {}) {
       const folder = mkdtempSync(join(tmpdir(), 'evertoken-processes-'))
-      const server = await startRotatingServer(serverOptions)
+      const server = await startMockTokenServer({ refreshTokens: 'rotating', delayMs: 20, ...serverOptions })
       const children = []
       t.after(() => {
         children.forEach((child) => child.kill('SIGKILL'))
@@ -26,7 +26,7 @@ for (const [kind, name] of [
         rmSync(folder, { recursive: true, force: true })
       })
       const config = {
-        authUrl: server.url,
+        authUrl: server.tokenUrl,
         clientId: 'app',
         clientSecret: 'a client secret',
         clientAuthentication: 'client_secret_basic',
@@ -54,14 +54,14 @@ for (const [kind, name] of [
       const { server, begin } = await house(t)
       const children = await Promise.all(Array.from({ length: 8 }, begin))
       const answers = await Promise.all(children.map((child) => answer(child, { callers: 200 })))
-      assert.equal(server.counts.requests, 1)
+      assert.equal(server.tokenRequests.length, 1)
       for (const { without, header, status } of answers) {
-        assert.deepEqual([without, header, status.storage.healthy], [0, 'Bearer access.1.1', true])
+        assert.deepEqual([without, header, status.storage.healthy], [0, answers[0].header, true])
       }
     })
 
     test('six of them refresh two-second tokens without a reuse, a second login or a call without a token', async (t) => {
-      const { server, begin } = await house(t, { expiresIn: 2 }, { rateLimit: { attempts: 1000, perSeconds: 1 } })
+      const { server, begin } = await house(t, { expiresInSeconds: 2 }, { rateLimit: { attempts: 1000, perSeconds: 1 } })
       const children = await Promise.all(Array.from({ length: 6 }, begin))
       const answers = await Promise.all(children.map((child) => answer(child, { loop: 20_000 })))
       assert.deepEqual([server.counts.reuses, server.counts.logins], [0, 1])
@@ -73,17 +73,16 @@ for (const [kind, name] of [
       const timeoutMs = 3000
       const { server, folder, begin } = await house(t, {}, { timeoutMs })
       const [holder, heir] = [await begin(), await begin()]
-      server.state.holdsNext = true
-      const arrival = server.arrival()
+      server.script({ hold: true })
       holder.send({ callers: 1 })
-      await arrival
+      await server.waitForRequests(1)
       const heirs = answer(heir, { callers: 1 })
       const killed = performance.now()
       holder.kill('SIGKILL')
       const { without, header } = await heirs
       assert.ok(performance.now() - killed < timeoutMs + 2000)
       assert.equal(without, 0)
-      assert.match(header, /^Bearer access\./)
+      assert.match(header, /^Bearer access-/)
       const ours = new RegExp(`^${name.replace('.', '\\.')}(\\.lock|-wal|-shm)?$`)
       assert.deepEqual(readdirSync(folder).filter((file) => !ours.test(file)), [])
     })
@@ -91,10 +90,9 @@ for (const [kind, name] of [
     test('what a stopped holder brings late is refused, and the newer token stands', async (t) => {
       const { server, begin } = await house(t, {}, { timeoutMs: 2000 })
       const [holder, heir] = [await begin(), await begin()]
-      server.state.holdsNext = true
-      const arrival = server.arrival()
+      server.script({ hold: true })
       const late = answer(holder, { callers: 1 })
-      await arrival
+      await server.waitForRequests(1)
       holder.kill('SIGSTOP')
       const newer = await answer(heir, { callers: 1 })
       server.release()
@@ -112,14 +110,14 @@ for (const [kind, name] of [
       )
       await answer(await begin(), { callers: 1 })
       const rounds = 200
-      let last = [0, 0]
+      let last = 0
       for (let round = 0; round < rounds; round += 1) {
         const child = await begin()
-        const asks = server.arrival()
+        const asks = server.waitForRequests(server.tokenRequests.length + 1, 5000).catch(() => {})
         child.send({ refreshes: true })
         // Every other one is killed about its request, and the rest at any moment since their start.
         const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms))
-        if (round % 2 === 0) await Promise.race([asks, pause(5000)])
+        if (round % 2 === 0) await asks
         await pause(Math.random() * (round % 2 === 0 ? 15 : 60))
         const exit = once(child, 'exit')
         child.kill('SIGKILL')
@@ -127,14 +125,15 @@ for (const [kind, name] of [
         if (round % 10 !== 9) continue
         const { without, header, status } = await answer(await begin(), { callers: 1 })
         assert.deepEqual([without, status.storage.healthy, status.source], [0, true, 'store'], `round ${round}`)
-        const [family, turn] = header.match(/^Bearer access\.(\d+)\.(\d+)$/).slice(1).map(Number)
-        assert.ok(family > last[0] || (family === last[0] && turn >= last[1]), `${header} after ${last}`)
-        last = [family, turn]
+        const number = Number(header.match(/^Bearer access-(\d+)-/)[1])
+        assert.ok(number >= last, `${header} after ${last}`)
+        last = number
       }
-      assert.ok(server.counts.requests > rounds / 4, 'they came to ask')
+      assert.ok(server.tokenRequests.length > rounds / 4, 'they came to ask')
       const survivor = await begin()
+      const seen = server.tokenRequests.length
       survivor.send({ refreshes: true })
-      await server.arrival()
+      await server.waitForRequests(seen + 1)
       const { status } = await answer(survivor, { callers: 1 })
       assert.equal(status.storage.healthy, true)
       const ours = new RegExp(`^${name.replace('.', '\\.')}(\\.lock|\\.lease-[0-9a-f]+|-wal|-shm)?$`)
@@ -151,14 +150,13 @@ for (const [kind, name] of [
     })
 
     test('a rejected credential is sent once, restarts included', async (t) => {
-      const { server, begin } = await house(t)
-      server.state.rejects = true
+      const { server, begin } = await house(t, { clients: {} })
       for (let start = 0; start < 4; start += 1) {
         const { without, status } = await answer(await begin(), { callers: 1 })
         assert.equal(without, 1)
         assert.equal(status.lastError.code, 'ERR_TOKEN_CREDENTIALS')
       }
-      assert.equal(server.counts.requests, 1)
+      assert.equal(server.tokenRequests.length, 1)
     })
   })
 }

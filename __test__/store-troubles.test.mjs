@@ -9,9 +9,8 @@ import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import { startRotatingServer } from './support/rotating-server.mjs'
 import { holdExclusively, isMissing } from './support/sqlite-lock.mjs'
-import { startTokenServer } from './support/token-server.mjs'
+import { startMockTokenServer } from 'evertoken/testing'
 
 const here = fileURLToPath(new URL('.', import.meta.url))
 const worker = join(here, 'support', 'troubles-worker.mjs')
@@ -64,7 +63,7 @@ async function house(t, kind, server, { asUser = false, onSmallDisk = false } = 
     fs.rmSync(home, { recursive: true, force: true })
   })
   const config = {
-    authUrl: server.authUrl ?? server.url,
+    authUrl: server.tokenUrl,
     clientId: 'app',
     clientSecret,
     clientAuthentication: 'client_secret_basic',
@@ -87,8 +86,9 @@ async function house(t, kind, server, { asUser = false, onSmallDisk = false } = 
       child.send([deed, argument])
       const { lines, ...outcome } = await answered
       child.lines.push(...lines)
-      if (deed === 'header' && outcome.value) secrets.add(outcome.value.split(' ')[1])
-      return outcome
+      if (deed !== 'header' || !outcome.value) return outcome
+      secrets.add(outcome.value.split(' ')[1])
+      return { ...outcome, value: outcome.value.replace(/^(Bearer access-\d+)-.+$/, '$1') }
     }
     const deeds = ['header', 'refresh', 'clear', 'fetch', 'schedule']
     return Object.fromEntries(deeds.map((deed) => [deed, (argument) => ask(deed, argument)]))
@@ -101,7 +101,7 @@ async function house(t, kind, server, { asUser = false, onSmallDisk = false } = 
       assert.notEqual(lines.length, 0)
       for (const line of lines) {
         assert.ok(![...secrets].some((secret) => line.includes(secret)), 'a line holds a secret')
-        assert.doesNotMatch(line, /refresh\.\d/)
+        assert.doesNotMatch(line, /refresh-[0-9a-f]{8}-/)
       }
     }
   }
@@ -116,6 +116,11 @@ async function eventually(ask, isWanted, limitMs = A_LOOK) {
     if (isWanted(answer)) return answer
     assert.ok(performance.now() < end, `it never came to be: ${JSON.stringify(answer.status)}`)
   }
+}
+
+/** What the server was asked for. */
+function counted({ tokenRequests, counts: { logins, refreshes, reuses } }) {
+  return { requests: tokenRequests.length, logins, refreshes, reuses }
 }
 
 /** A new process finds this very token, and asks nobody. */
@@ -183,28 +188,28 @@ const losses = [
 for (const kind of ['file', 'sqlite']) {
   describe(`of the processes that share a ${kind} store,`, { concurrency: 6 }, () => {
     test('one takes over within seconds what another has refreshed, and asks nobody', async (t) => {
-      const server = await startRotatingServer()
+      const server = await startMockTokenServer({ refreshTokens: 'rotating', delayMs: 20 })
       const { begin, isDiscreet } = await house(t, kind, server)
       const [one, other] = [await begin(), await begin()]
       for (const service of [one, other]) {
-        assert.equal((await service.header()).value, 'Bearer access.1.1')
+        assert.equal((await service.header()).value, 'Bearer access-1')
         await service.schedule()
       }
       await one.refresh()
-      const { status } = await eventually(other.header, ({ value }) => value === 'Bearer access.1.2')
-      assert.deepEqual([status.source, status.counters.tokenRequests, server.counts.requests], ['store', 0, 2])
+      const { status } = await eventually(other.header, ({ value }) => value === 'Bearer access-2')
+      assert.deepEqual([status.source, status.counters.tokenRequests, server.tokenRequests.length], ['store', 0, 2])
       isDiscreet()
     })
 
     test('one whose token another has replaced repeats its call with the newer one, and asks nobody', async (t) => {
-      const server = await startTokenServer({ revokesOld: true })
+      const server = await startMockTokenServer({ revokesOldTokens: true })
       const { begin, isDiscreet } = await house(t, kind, server)
       const [one, other] = [await begin(), await begin()]
       for (const service of [one, other]) await service.header()
       // In one of the rounds the other may happen to look before it calls.
       for (let round = 1; round <= 3; round += 1) {
         await one.refresh()
-        assert.equal((await other.fetch(server.api)).value, 200)
+        assert.equal((await other.fetch(server.apiUrl)).value, 200)
       }
       const { value, status } = await other.header()
       assert.equal(value, (await one.header()).value)
@@ -214,29 +219,29 @@ for (const kind of ['file', 'sqlite']) {
     })
 
     test('none stores again what one has cleared, and all take over the next token', async (t) => {
-      const server = await startRotatingServer()
+      const server = await startMockTokenServer({ refreshTokens: 'rotating', delayMs: 20 })
       const { begin, isDiscreet } = await house(t, kind, server)
       const [one, other] = [await begin(), await begin()]
       for (const service of [one, other]) {
-        assert.equal((await service.header()).value, 'Bearer access.1.1')
+        assert.equal((await service.header()).value, 'Bearer access-1')
         await service.schedule()
       }
       assert.equal((await one.clear()).status.state, 'missing')
       await sleep(A_LOOK)
-      assert.equal(server.counts.requests, 1)
-      assert.equal((await (await begin()).header()).value, 'Bearer access.2.1')
-      for (const { header } of [one, other]) await eventually(header, ({ value }) => value === 'Bearer access.2.1')
-      assert.equal(server.counts.requests, 2)
+      assert.equal(server.tokenRequests.length, 1)
+      assert.equal((await (await begin()).header()).value, 'Bearer access-2')
+      for (const { header } of [one, other]) await eventually(header, ({ value }) => value === 'Bearer access-2')
+      assert.equal(server.tokenRequests.length, 2)
       isDiscreet()
     })
 
     test('one that clears on start logs in, and the others take over what it gets', async (t) => {
-      const server = await startRotatingServer()
+      const server = await startMockTokenServer({ refreshTokens: 'rotating', delayMs: 20 })
       const { begin, isDiscreet } = await house(t, kind, server)
       const one = await begin()
-      assert.equal((await one.header()).value, 'Bearer access.1.1')
-      assert.equal((await (await begin({ clearOnStart: true })).header()).value, 'Bearer access.2.1')
-      await eventually(one.header, ({ value }) => value === 'Bearer access.2.1')
+      assert.equal((await one.header()).value, 'Bearer access-1')
+      assert.equal((await (await begin({ clearOnStart: true })).header()).value, 'Bearer access-2')
+      await eventually(one.header, ({ value }) => value === 'Bearer access-2')
       assert.equal(server.counts.logins, 2)
       isDiscreet()
     })
@@ -245,7 +250,7 @@ for (const kind of ['file', 'sqlite']) {
       if (only !== kind) continue
       const skip = (asUser && withoutModes) || (onSmallDisk && withoutSmallDisk) || fault.skip
       test(`all have their tokens from memory while ${when}, and from the store after that`, { skip }, async (t) => {
-        const server = await startTokenServer()
+        const server = await startMockTokenServer()
         const { begin, isDiscreet, ...place } = await house(t, kind, server, { asUser, onSmallDisk })
         const service = await begin()
         await service.schedule()
@@ -272,23 +277,23 @@ for (const kind of ['file', 'sqlite']) {
     }
 
     test('none spends a refresh token while it cannot see what the others do', async (t) => {
-      const server = await startRotatingServer()
+      const server = await startMockTokenServer({ refreshTokens: 'rotating', delayMs: 20 })
       const { path, begin, isDiscreet } = await house(t, kind, server)
       const service = await begin()
       await service.header()
       const end = linkTo('nowhere', path)
       assert.equal((await service.refresh()).code, 'ERR_TOKEN_STORAGE')
-      assert.deepEqual([(await service.header()).value, server.counts.requests], ['Bearer access.1.1', 1])
+      assert.deepEqual([(await service.header()).value, server.tokenRequests.length], ['Bearer access-1', 1])
       end()
       assert.equal((await service.refresh()).code, undefined)
-      await isStored('Bearer access.1.2', begin)
-      assert.deepEqual(server.counts, { requests: 2, logins: 1, refreshes: 1, reuses: 0 })
+      await isStored('Bearer access-2', begin)
+      assert.deepEqual(counted(server), { requests: 2, logins: 1, refreshes: 1, reuses: 0 })
       isDiscreet()
     })
 
     for (const { when, cause, kept } of losses) {
       test(`none loses its token when ${when}, and the next one is stored`, async (t) => {
-        const server = await startRotatingServer()
+        const server = await startMockTokenServer({ refreshTokens: 'rotating', delayMs: 20 })
         const { path, folder, begin, isDiscreet } = await house(t, kind, server)
         const service = await begin()
         await service.schedule()
@@ -297,10 +302,10 @@ for (const kind of ['file', 'sqlite']) {
         cause(path)
         const damaged = () => fs.readdirSync(folder).filter((name) => /\.corrupt-\w+\.\w+$/.test(name)).length
         const { value, status } = await eventually(service.header, () => damaged() === kept[kind])
-        assert.deepEqual([value, status.storage.healthy], ['Bearer access.1.1', true])
+        assert.deepEqual([value, status.storage.healthy], ['Bearer access-1', true])
         assert.equal((await service.refresh()).code, undefined)
-        await isStored('Bearer access.1.2', begin)
-        assert.deepEqual(server.counts, { requests: 2, logins: 1, refreshes: 1, reuses: 0 })
+        await isStored('Bearer access-2', begin)
+        assert.deepEqual(counted(server), { requests: 2, logins: 1, refreshes: 1, reuses: 0 })
         assert.equal(damaged(), kept[kind])
         isDiscreet()
       })
@@ -309,20 +314,19 @@ for (const kind of ['file', 'sqlite']) {
 }
 
 test('one that spends a refresh token after another did takes over the other’s token, and does not log in', async (t) => {
-  const server = await startRotatingServer()
+  const server = await startMockTokenServer({ refreshTokens: 'rotating', delayMs: 20 })
   // A store of the user's own has no lease, so that two can ask at once.
   const { begin, isDiscreet } = await house(t, 'custom', server)
   const [loser, winner] = [await begin(), await begin()]
-  for (const service of [loser, winner]) assert.equal((await service.header()).value, 'Bearer access.1.1')
-  server.state.holdsNext = true
-  const arrival = server.arrival()
+  for (const service of [loser, winner]) assert.equal((await service.header()).value, 'Bearer access-1')
+  server.script({ hold: true })
   const late = loser.refresh()
-  await arrival
+  await server.waitForRequests(2)
   await winner.refresh()
   server.release()
   assert.equal((await late).code, undefined)
   const { value, status } = await loser.header()
-  assert.deepEqual([value, status.source], ['Bearer access.1.2', 'store'])
-  assert.deepEqual(server.counts, { requests: 3, logins: 1, refreshes: 1, reuses: 1 })
+  assert.deepEqual([value, status.source], ['Bearer access-2', 'store'])
+  assert.deepEqual(counted(server), { requests: 3, logins: 1, refreshes: 1, reuses: 1 })
   isDiscreet()
 })

@@ -104,7 +104,7 @@ describe('a store of the user', () => {
     for (const { code, signal, stderr } of runs) {
       assert.deepEqual({ code, signal, stderr }, { code: 0, signal: null, stderr: '' })
     }
-    assert.match(runs[0].stdout, /^Bearer token-/)
+    assert.match(runs[0].stdout, /^Bearer access-/)
     assert.equal(new Set(runs.map(({ stdout }) => stdout)).size, 1)
     assert.equal(server.tokenRequests.length - before, 1)
     assert.match(recordsIn(path).get('external_api').token, /^et1\./)
@@ -145,7 +145,7 @@ describe('a store of the user', () => {
     await first.shutdown()
     const { token } = store.get(config.service)
     const second = serviceOver(t, store, { ...config, encryptionKey: 'a'.repeat(64) })
-    assert.match(await second.getToken(), /^token-/)
+    assert.match(await second.getToken(), /^access-/)
     assert.equal(second.status().source, 'request')
     assert.notEqual(store.get(config.service).token, token)
   })
@@ -168,7 +168,7 @@ describe('a store of the user', () => {
         const config = configAt(server, { logger: { debug: log, info: log, warn: log, error: log } })
         store.set(config.service, { ...byHand('the-token-of-a-person'), [field]: value })
         const service = serviceOver(t, store, config)
-        assert.match(await service.getToken(), /^token-/)
+        assert.match(await service.getToken(), /^access-/)
         await until(() => lines.some((line) => line.includes('the store fails')))
         assert.ok(lines.some((line) => line.includes(field)), lines.join('\n'))
         assert.ok(!lines.join().includes('the-token-of-a-person'))
@@ -182,7 +182,7 @@ describe('a store of the user', () => {
     for (const record of ['text', 7, true, [], () => {}]) {
       const store = { get: () => record, set() {}, delete() {} }
       const service = serviceOver(t, store)
-      assert.match(await service.getToken(), /^token-/)
+      assert.match(await service.getToken(), /^access-/)
     }
   })
 })
@@ -207,7 +207,7 @@ describe('what a store throws', () => {
       const fail = () => { throw error }
       for (const store of [{ get: fail, set: fail, delete: fail }, { get: fail, set: fail, delete: async () => fail() }]) {
         const service = serviceOver(t, store)
-        assert.match(await service.getToken(), /^token-/)
+        assert.match(await service.getToken(), /^access-/)
         assert.equal(service.status().storage.healthy, false)
         const { code, message } = await rejection(service.clear())
         assert.equal(code, 'ERR_TOKEN_STORAGE')
@@ -352,7 +352,7 @@ describe('a process with a store of its own', () => {
       env: clientEnvironment(server),
     })
     assert.equal(code, 0)
-    assert.match(stdout, /^stored\nBearer token-/)
+    assert.match(stdout, /^stored\nBearer access-/)
   })
 })
 

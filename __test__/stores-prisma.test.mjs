@@ -103,7 +103,7 @@ for (const [provider, { url, reason }] of Object.entries(databases)) {
       assert.equal(requests() - earlier, 1)
       assert.equal(runs[0].stdout, runs[1].stdout)
       const [Authorization, strategy] = JSON.parse(runs[1].stdout)
-      assert.match(Authorization, /^Bearer token-/)
+      assert.match(Authorization, /^Bearer access-/)
       assert.equal(strategy.grant, 'client_credentials')
     })
 
@@ -119,7 +119,7 @@ for (const [provider, { url, reason }] of Object.entries(databases)) {
       const runs = await Promise.all([1, 2, 3, 4].map(() => runScript(source, { env: clientEnvironment(server) })))
       for (const { code, signal, stdout, stderr } of runs) {
         assert.deepEqual({ code, signal, stderr }, { code: 0, signal: null, stderr: '' })
-        assert.match(stdout, /^Bearer token-/)
+        assert.match(stdout, /^Bearer access-/)
       }
       assert.match((await row()).token, /^et1\./)
     })
@@ -129,7 +129,7 @@ for (const [provider, { url, reason }] of Object.entries(databases)) {
       const earlier = requests()
       server.revokeAll()
       await prisma.tokenCache.update({ where: { service: config.service }, data: byHand(config.service, 'from-elsewhere') })
-      await service.fetch(server.api)
+      await service.fetch(server.apiUrl)
       assert.equal(server.apiRequests.at(-1).headers.authorization, 'Bearer from-elsewhere')
       assert.equal(await service.getToken(), 'from-elsewhere')
       assert.equal(requests() - earlier, 0)
@@ -157,7 +157,7 @@ for (const [provider, { url, reason }] of Object.entries(databases)) {
 
     test('whose row does not open is not served, and gets a new token', async (t) => {
       await prisma.tokenCache.create({ data: byHand(config.service, 'et1.k.AAAAAAAA.AAAA') })
-      assert.match(await begin(t).getToken(), /^token-/)
+      assert.match(await begin(t).getToken(), /^access-/)
       assert.notEqual((await row()).token, 'et1.k.AAAAAAAA.AAAA')
       assert.equal(service.status().storage.healthy, true)
     })
@@ -167,7 +167,7 @@ for (const [provider, { url, reason }] of Object.entries(databases)) {
       let current = broken
       const switched = { get tokenCache() { return current.tokenCache } }
       const token = await begin(t, switched).getToken()
-      assert.match(token, /^token-/)
+      assert.match(token, /^access-/)
       assert.equal(service.status().storage.healthy, false)
       const error = await service.clear().then(() => assert.fail('no error'), (thrown) => thrown)
       assert.equal(error.code, 'ERR_TOKEN_STORAGE')

@@ -62,7 +62,7 @@ describe('the mock token server', () => {
     const { server, service } = await house(t, { refreshTokens: 'rotating' }, client)
     await service.refresh()
     await service.refresh()
-    assert.deepEqual(server.counts, { logins: 1, refreshes: 1, reuses: 0, revocations: 0 })
+    assert.deepEqual(server.counts, { logins: 1, refreshes: 1, reuses: 0, revocations: 0, abandoned: 0 })
     const { refresh_token: spent } = server.tokenRequests[1].fields
     const login = await (await post(server.tokenUrl, { grant_type: 'client_credentials' })).json()
     const again = await post(server.tokenUrl, { grant_type: 'refresh_token', refresh_token: spent })
@@ -97,12 +97,13 @@ describe('the mock token server', () => {
 
   test('answers as it is told, one request after the other, and then as ever', async (t) => {
     const { server, service } = await house(t, { script: [{ status: 503 }] }, client)
-    server.script({ failure: 'reset' }, { status: 200, body: '<html>' }, { body: { access_token: 'mine' } })
+    const echo = ({ fields }) => ({ body: { access_token: `mine-${fields.grant_type}` } })
+    server.script({ failure: 'reset' }, { status: 200, body: '<html>' }, echo)
     await assert.rejects(service.refresh(), { code: 'ERR_TOKEN_RESPONSE', status: 503 })
     await assert.rejects(service.refresh(), { code: 'ERR_TOKEN_NETWORK' })
     await assert.rejects(service.refresh(), { code: 'ERR_TOKEN_RESPONSE' })
     await service.refresh()
-    assert.equal(await service.getToken(), 'mine')
+    assert.equal(await service.getToken(), 'mine-client_credentials')
     await service.refresh()
     assert.match(await service.getToken(), /^access-/)
   })
@@ -115,7 +116,14 @@ describe('the mock token server', () => {
     await server.waitForRequests(2)
     server.release()
     assert.equal((await refresh).state, 'valid')
-    await assert.rejects(server.waitForRequests(3, 20), { name: 'AbortError' })
+    server.script({ hold: true })
+    const held = fetch(server.tokenUrl, { method: 'POST', body: new URLSearchParams({ grant_type: 'client_credentials' }) })
+    await server.waitForRequests(3)
+    assert.equal((await service.refresh()).state, 'valid', 'the others are not held')
+    server.release()
+    assert.equal((await held).status, 200)
+    assert.equal(server.counts.abandoned, 1, 'the first was given up')
+    await assert.rejects(server.waitForRequests(5, 20), { name: 'AbortError' })
   })
 
   test('ends tokens early: all at once, or each with the next', async (t) => {

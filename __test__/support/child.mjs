@@ -37,7 +37,7 @@ export async function runScript(source, { env = {}, args = [], timeoutMs = 20_00
 /** The variables with which a child logs in at this token server. */
 export function clientEnvironment(server) {
   return {
-    EXTERNAL_AUTH_URL: server.authUrl,
+    EXTERNAL_AUTH_URL: server.tokenUrl,
     OAUTH_CLIENT_ID: 'child',
     OAUTH_CLIENT_SECRET: 'the-child-secret',
   }

@@ -4,19 +4,20 @@ import './clean-environment.mjs'
 
 import { after, before } from 'node:test'
 import { initializeTokenService } from 'evertoken'
-import { startTokenServer } from './token-server.mjs'
+import { startMockTokenServer } from 'evertoken/testing'
 
 export const clientSecret = 'the-client-secret-of-the-tests'
 
 /** A token server that lives as long as the test file; its properties are there once the tests run. */
 export function useTokenServer(options) {
-  const server = {}
+  let started
   before(async () => {
-    const started = await startTokenServer(options)
-    Object.defineProperties(server, Object.getOwnPropertyDescriptors(started))
+    started = await startMockTokenServer(options)
   })
-  after(() => server.close())
-  return server
+  after(() => started.close())
+  return new Proxy({}, {
+    get: (_, name) => (typeof started[name] === 'function' ? started[name].bind(started) : started[name]),
+  })
 }
 
 let count = 0
@@ -31,7 +32,7 @@ export function freshName() {
 export function configAt(server, config) {
   return {
     service: freshName(),
-    authUrl: server.authUrl,
+    authUrl: server.tokenUrl,
     clientId: 'tests',
     clientSecret,
     storage: { kind: 'memory' },

@@ -10,7 +10,7 @@ export interface MockTokenServerOptions extends Granting {
   /** How long every answer takes, in milliseconds. Default 0. */
   delayMs?: number
   /** How the first token requests are answered, one after the other; see {@link MockTokenServer.script}. */
-  script?: readonly ScriptedAnswer[]
+  script?: readonly Scripted[]
 }
 
 /**
@@ -25,7 +25,12 @@ export interface ScriptedAnswer {
   /** Instead of the server's own `delayMs`. */
   delayMs?: number
   failure?: 'hang' | 'reset'
+  /** Whether this answer waits for {@link MockTokenServer.release}. */
+  hold?: boolean
 }
+
+/** An answer, or a function that makes it of the request. */
+export type Scripted = ScriptedAnswer | ((request: RecordedRequest) => ScriptedAnswer)
 
 /** One request, as it came. */
 export interface RecordedRequest {
@@ -57,10 +62,13 @@ export interface MockTokenServer {
   readonly tokenRequests: readonly RecordedRequest[]
   /** The requests to the API so far. */
   readonly apiRequests: readonly RecordedRequest[]
-  /** What happened so far. `reuses`: how often a refresh token that had been spent was sent again. */
-  readonly counts: Readonly<Record<'logins' | 'refreshes' | 'reuses' | 'revocations', number>>
+  /**
+   * What happened so far. `reuses`: how often a refresh token that had been spent was sent again; `abandoned`: token
+   * requests whose client went away before the answer.
+   */
+  readonly counts: Readonly<Record<'logins' | 'refreshes' | 'reuses' | 'revocations' | 'abandoned', number>>
   /** Answers the next token requests in this way, one after the other. */
-  script(...answers: ScriptedAnswer[]): void
+  script(...answers: Scripted[]): void
   /** From now on token requests wait, until {@link MockTokenServer.release}. */
   hold(): void
   /** Lets those that wait go on. */
@@ -108,11 +116,12 @@ class MockServer implements MockTokenServer {
   readonly apiRequests: RecordedRequest[] = []
   readonly #grants: Grants
   readonly #delayMs: number
-  readonly #script: ScriptedAnswer[]
+  readonly #script: Scripted[]
   readonly #news = new EventEmitter().setMaxListeners(0)
   readonly #server = createServer((request, response) => void this.#handle(request, response))
-  #held: Promise<void> | undefined
-  #release = (): void => {}
+  #isHeld = false
+  #held: (() => void)[] = []
+  #abandoned = 0
 
   constructor({ delayMs = 0, script = [], ...granting }: MockTokenServerOptions) {
     this.#grants = new Grants(granting)
@@ -150,20 +159,20 @@ class MockServer implements MockTokenServer {
   }
 
   get counts(): MockTokenServer['counts'] {
-    return { ...this.#grants.counts }
+    return { ...this.#grants.counts, abandoned: this.#abandoned }
   }
 
-  script(...answers: ScriptedAnswer[]): void {
+  script(...answers: Scripted[]): void {
     this.#script.push(...answers)
   }
 
   hold(): void {
-    this.#held ??= new Promise((resolve) => (this.#release = resolve))
+    this.#isHeld = true
   }
 
   release(): void {
-    this.#held = undefined
-    this.#release()
+    this.#isHeld = false
+    for (const go of this.#held.splice(0)) go()
   }
 
   revokeAll(): void {
@@ -191,6 +200,9 @@ class MockServer implements MockTokenServer {
       const grant = this.#grants.at(path)
       if (!grant || seen.method !== 'POST') return send(response, grant ? 405 : 404, { error: 'not_found' })
       if (path === '/oauth/revoke') return send(response, ...this.#grants.answer(grant, seen))
+      response.once('close', () => {
+        if (!response.writableFinished) this.#abandoned += 1
+      })
       this.tokenRequests.push(seen)
       this.#news.emit('request')
       await this.#answerToken(seen, grant, response)
@@ -201,8 +213,10 @@ class MockServer implements MockTokenServer {
   }
 
   async #answerToken(seen: RecordedRequest, grant: string, response: ServerResponse): Promise<void> {
-    const { failure, delayMs = this.#delayMs, status, body, headers } = this.#script.shift() ?? {}
-    await this.#held
+    const scripted = this.#script.shift() ?? {}
+    const answer = typeof scripted === 'function' ? scripted(seen) : scripted
+    const { failure, delayMs = this.#delayMs, status, body, headers, hold = this.#isHeld } = answer
+    if (hold) await new Promise<void>((go) => this.#held.push(go))
     if (failure === 'hang') return
     if (delayMs > 0) await new Promise((resolve) => setTimeout(resolve, delayMs))
     if (failure === 'reset') return void response.destroy()
