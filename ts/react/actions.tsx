@@ -1,6 +1,6 @@
-import { useEffect, useRef, useState, type KeyboardEvent, type ReactElement, type RefObject } from 'react'
+import { useEffect, useId, useRef, useState, type KeyboardEvent, type ReactElement, type RefObject } from 'react'
 import type { TokenAction, TokenActionResult, TokenStatusView } from './use-token-status.js'
-import { localTime } from './words.js'
+import { errorAdvice, localTime, problemAdvice } from './words.js'
 
 /** A result, and when it came. */
 export interface Finished extends TokenActionResult {
@@ -17,10 +17,14 @@ export interface ActionsState {
 /** Runs the actions of a view one at a time, and keeps how the last one ended. */
 export function useActions({ busy, refresh, clear }: TokenStatusView): ActionsState {
   const [result, setResult] = useState<Finished | null>(null)
+  // Not `busy`: a second press may come before that is drawn.
+  const isRunning = useRef(false)
   const run = async (action: TokenAction) => {
-    if (busy !== null) return
+    if (isRunning.current) return
+    isRunning.current = true
     setResult(null)
     const finished = await (action === 'refresh' ? refresh() : clear())
+    isRunning.current = false
     setResult({ ...finished, at: Date.now() })
   }
   return { busy, result, run }
@@ -28,7 +32,11 @@ export function useActions({ busy, refresh, clear }: TokenStatusView): ActionsSt
 
 /** How an action ended, in a sentence. */
 function resultText({ action, problem, at }: Finished, now: number): string {
-  if (problem !== null) return `${action === 'refresh' ? 'Not refreshed' : 'Not cleared'}: ${problem.message}`
+  if (problem !== null) {
+    // Who is told how long to wait needs no more advice.
+    const advice = problem.kind === 'limited' ? undefined : errorAdvice[problem.code ?? ''] ?? problemAdvice[problem.kind]
+    return `${action === 'refresh' ? 'Not refreshed' : 'Not cleared'}: ${problem.message}${advice === undefined ? '' : ` ${advice}`}`
+  }
   return `${action === 'refresh' ? 'Refreshed' : 'Cleared'} at ${localTime(at, now)}.`
 }
 
@@ -38,6 +46,7 @@ export function Actions({ result, now, ...state }: ActionsState & { now: number 
     <footer className="evertoken-footer">
       <Buttons {...state} />
       <div role="status">
+        {state.busy !== null && <span className="evertoken-unseen">{progressWords[state.busy]}</span>}
         {result !== null && (
           <p className="evertoken-result" data-good={result.problem === null ? '' : undefined}>
             {resultText(result, now)}
@@ -48,12 +57,15 @@ export function Actions({ result, now, ...state }: ActionsState & { now: number 
   )
 }
 
+const progressWords: Record<TokenAction, string> = { refresh: 'Refreshing…', clear: 'Clearing…' }
+
 /** Refresh now, and Clear, which asks once more. */
 function Buttons({ busy, run }: Pick<ActionsState, 'busy' | 'run'>): ReactElement {
   const [isAsking, setAsking] = useState(false)
   const clearButton = useRef<HTMLButtonElement>(null)
   const keepButton = useRef<HTMLButtonElement>(null)
   const wasAsking = useRef(false)
+  const question = useId()
 
   // The focus follows the question and comes back from it; the safe answer has it first.
   useEffect(() => {
@@ -72,8 +84,8 @@ function Buttons({ busy, run }: Pick<ActionsState, 'busy' | 'run'>): ReactElemen
 
   if (isAsking) {
     return (
-      <div className="evertoken-actions" role="group" aria-label="Clear the token?" onKeyDown={onKeyDown}>
-        <p className="evertoken-question">
+      <div className="evertoken-actions" role="group" aria-labelledby={question} onKeyDown={onKeyDown}>
+        <p className="evertoken-question" id={question}>
           Clear the token, here and in the store? The next request waits for a new one.
         </p>
         <Button place={keepButton} label="Keep it" onPress={() => answer(false)} />
@@ -85,13 +97,13 @@ function Buttons({ busy, run }: Pick<ActionsState, 'busy' | 'run'>): ReactElemen
     <div className="evertoken-actions">
       <Button
         kind="primary"
-        label={busy === 'refresh' ? 'Refreshing…' : 'Refresh now'}
+        label={busy === 'refresh' ? progressWords.refresh : 'Refresh now'}
         isOff={busy !== null}
         onPress={() => void run('refresh')}
       />
       <Button
         place={clearButton}
-        label={busy === 'clear' ? 'Clearing…' : 'Clear'}
+        label={busy === 'clear' ? progressWords.clear : 'Clear'}
         isOff={busy !== null}
         onPress={() => setAsking(true)}
       />

@@ -9,11 +9,11 @@ import { lifeAt, type Life } from './life.js'
 import { LifeLine } from './life-line.js'
 import { styles } from './styles.js'
 import type { TokenStatusView } from './use-token-status.js'
-import { clockTime, localTime, spokenTime, stateMeanings, stateWords } from './words.js'
+import { clockTime, localTime, problemAdvice, spokenTime, stateMeanings, stateWords } from './words.js'
 
 /** What is on the card, and how it looks. */
 export interface CardProps {
-  view: Pick<TokenStatusView, 'status' | 'receivedAt' | 'problem' | 'busy'>
+  view: Pick<TokenStatusView, 'status' | 'receivedAt' | 'problem'>
   actions: ActionsState
   /** The browser's clock in milliseconds; `null` on the server. */
   now: number | null
@@ -26,7 +26,7 @@ export interface CardProps {
 /** The card of one service. Whatever it shows is handed in: it asks nobody and reads no clock. */
 export function Card({ view, actions, now, title, className, nonce, theme = 'auto' }: CardProps): ReactElement {
   const heading = useId()
-  const { status, receivedAt, problem, busy } = view
+  const { status, receivedAt, problem } = view
   const at = now ?? receivedAt ?? 0
   const life = status === null || receivedAt === null ? null : lifeAt(status, receivedAt, at)
 
@@ -34,7 +34,7 @@ export function Card({ view, actions, now, title, className, nonce, theme = 'aut
     <section
       className={className === undefined ? 'evertoken-monitor' : `evertoken-monitor ${className}`}
       aria-labelledby={heading}
-      aria-busy={busy !== null || (status === null && problem === null)}
+      aria-busy={status === null && problem === null}
       data-state={life?.state ?? 'unknown'}
       data-stale={problem === null ? undefined : ''}
       data-theme={theme === 'auto' ? undefined : theme}
@@ -94,16 +94,10 @@ function Notice({ problem, receivedAt, now }: NoticeProps): ReactElement {
   return (
     <div className="evertoken-notice">
       <p>{problem.message}</p>
-      {advice[problem.kind] !== undefined && <p>{advice[problem.kind]}</p>}
+      {problemAdvice[problem.kind] !== undefined && <p>{problemAdvice[problem.kind]}</p>}
       {receivedAt !== null && <p>{`What you see is how things stood at ${localTime(receivedAt, now)}.`}</p>}
     </div>
   )
-}
-
-const advice: Partial<Record<TokenProblem['kind'], string>> = {
-  unauthorized: 'Sign in, or give the component the headers that the endpoint asks for.',
-  forbidden: 'Your account, or this page, has no access to the endpoint.',
-  unreachable: 'It is asked again by itself.',
 }
 
 function waitingWord(problem: TokenProblem | null): string {

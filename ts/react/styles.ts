@@ -30,7 +30,6 @@ const dark = `
  */
 export const styles = `
 .evertoken-monitor {
-  --et-radius: var(--evertoken-radius, 14px);
   --et-state: var(--et-idle);
   box-sizing: border-box;
   container-type: inline-size;
@@ -46,7 +45,8 @@ export const styles = `
   font-variant-numeric: tabular-nums;
   text-align: start;
 }
-.evertoken-monitor, .evertoken-services {${light}
+.evertoken-monitor, .evertoken-services {
+  --et-radius: var(--evertoken-radius, 14px);${light}
 }
 @media (prefers-color-scheme: dark) {
   .evertoken-monitor, .evertoken-services {${dark}
@@ -106,13 +106,22 @@ export const styles = `
 .evertoken-result[data-good] { --et-tone: var(--et-good); }
 .evertoken-waiting { height: 34rem; border-radius: 8px; margin-top: 1.25rem; background: color-mix(in srgb, var(--et-border) 45%, transparent); }
 .evertoken-services { max-width: 44rem; font-family: var(--evertoken-font, system-ui, -apple-system, Segoe UI, Roboto, sans-serif); }
-.evertoken-tabs { display: flex; gap: 0.25rem; margin-bottom: 0.625rem; overflow-x: auto; }
+.evertoken-tabs {
+  display: flex;
+  gap: 0.25rem;
+  margin-bottom: 0.75rem;
+  padding: 0.25rem;
+  border: 1px solid var(--et-border);
+  border-radius: var(--et-radius);
+  background: var(--et-surface);
+  overflow-x: auto;
+}
 .evertoken-tab {
   flex: none;
   min-height: 2.5rem;
   padding: 0.375rem 0.875rem;
-  border: 1px solid transparent;
-  border-radius: 9px;
+  border: 0;
+  border-radius: calc(var(--et-radius) - 4px);
   background: transparent;
   color: var(--et-muted);
   font: inherit;
@@ -120,7 +129,8 @@ export const styles = `
   font-weight: 550;
   cursor: pointer;
 }
-.evertoken-tab[aria-selected=true] { border-color: var(--et-border); background: var(--et-surface); color: var(--et-text); }
+.evertoken-tab:hover { color: var(--et-text); }
+.evertoken-tab[aria-selected=true] { background: color-mix(in srgb, var(--et-muted) 16%, transparent); color: var(--et-text); }
 .evertoken-tab:focus-visible { outline: 3px solid var(--et-accent); outline-offset: -3px; }
 .evertoken-hero { display: flex; flex-wrap: wrap; align-items: baseline; gap: 0.125rem 1.25rem; margin-top: 1.25rem; }
 .evertoken-left { position: relative; font-size: 3rem; font-weight: 680; letter-spacing: -0.02em; line-height: 1.1; }

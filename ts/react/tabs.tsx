@@ -56,7 +56,7 @@ export function Tabs({ names, theme = 'auto', nonce, children }: TabsProps): Rea
           </button>
         ))}
       </div>
-      <div role="tabpanel" id={`${id}-panel`} aria-labelledby={`${id}-tab-${chosen}`} key={chosen}>
+      <div role="tabpanel" id={`${id}-panel`} aria-labelledby={`${id}-tab-${chosen}`} key={names[chosen]}>
         {children(chosen)}
       </div>
     </div>

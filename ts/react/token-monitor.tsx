@@ -50,8 +50,11 @@ export interface TokenMonitorService {
 export function TokenMonitor(props: TokenMonitorProps): ReactElement {
   const { services = [], ...rest } = props
   const [only] = services
-  if (only === undefined) return <Monitor {...rest} />
-  if (services.length === 1) return <Monitor {...rest} endpoint={only.endpoint} />
+  // By key: what was done to one service is not said of the next.
+  if (services.length < 2) {
+    const { endpoint } = only ?? rest
+    return <Monitor key={endpoint} {...rest} endpoint={endpoint} />
+  }
   return (
     <Tabs names={services.map(({ name }) => name)} theme={rest.theme} nonce={rest.nonce}>
       {(chosen) => <Monitor {...rest} endpoint={services[chosen]!.endpoint} />}
