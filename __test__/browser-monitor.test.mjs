@@ -33,12 +33,14 @@ for (const react of reacts) {
     const reads = (service = 'token') => pages.count({ service, method: 'GET', path: 'status' })
 
     /** Opens a page; its clock only moves by `page.clock` when `isStill`. */
-    async function open({ isStill = false, clock, ...options } = {}) {
+    async function open({ isStill = false, clock = Date.now(), ...options } = {}) {
       page = await openPage(browser)
-      if (isStill || clock !== undefined) await page.clock.install({ time: clock ?? Date.now() })
+      if (isStill) {
+        await page.clock.install({ time: clock })
+        await page.clock.pauseAt(clock + 1_000)
+      }
       await page.goto(pages.page({ react, ...options }))
       await page.locator('.evertoken-badge', { hasNotText: 'Loading' }).waitFor()
-      if (isStill) await page.clock.pauseAt((await page.evaluate(() => Date.now())) + 1)
     }
 
     /** Resolves when what the page has sent so far has come. */
@@ -211,6 +213,17 @@ for (const react of reacts) {
         assert.equal(sent(), 0)
       })
 
+      it('is not confirmed by a double click', async () => {
+        for (const width of [375, 1280]) {
+          await open()
+          await page.setViewportSize({ width, height: 900 })
+          await button('Clear').dblclick()
+          await arrived()
+          assert.equal(sent(), 0)
+          if (width < 1280) await page.context().close()
+        }
+      })
+
       it('is sent once, and said', async () => {
         pages.routes.token = { DELETE: { body: { cleared: true } } }
         await open()
@@ -231,7 +244,7 @@ for (const react of reacts) {
         pages.routes.token = { POST: () => new Promise((resolve) => (answer = resolve)) }
         await open()
         await pressTwice('Refresh now')
-        await button('Refreshing…').dblclick({ force: true })
+        await button('Refresh now').dblclick({ force: true })
         await results().getByText('Refreshing…').waitFor()
         assert.equal(await page.locator('[aria-busy=true]').count(), 0, 'what is busy keeps its news to itself')
         await assertAccessible(page)

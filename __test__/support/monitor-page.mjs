@@ -61,6 +61,7 @@ export function liveStatus({ now = Date.now(), ageSeconds = 60, leftSeconds = 2_
     expiresAt: at(leftSeconds),
     expiresInSeconds: leftSeconds,
     lastRefreshAt: at(-ageSeconds),
+    scheduler: { ...states[0].status.scheduler, nextRefreshAt: at(leftSeconds - 300) },
     ...changes,
   }
 }

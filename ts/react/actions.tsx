@@ -40,27 +40,15 @@ function resultText({ action, problem, at }: Finished, now: number): string {
   return `${action === 'refresh' ? 'Refreshed' : 'Cleared'} at ${localTime(at, now)}.`
 }
 
-/** The buttons, and how the last action ended. */
-export function Actions({ result, now, ...state }: ActionsState & { now: number }): ReactElement {
-  return (
-    <footer className="evertoken-footer">
-      <Buttons {...state} />
-      <div role="status">
-        {state.busy !== null && <span className="evertoken-unseen">{progressWords[state.busy]}</span>}
-        {result !== null && (
-          <p className="evertoken-result" data-good={result.problem === null ? '' : undefined}>
-            {resultText(result, now)}
-          </p>
-        )}
-      </div>
-    </footer>
-  )
-}
-
 const progressWords: Record<TokenAction, string> = { refresh: 'Refreshing…', clear: 'Clearing…' }
 
-/** Refresh now, and Clear, which asks once more. */
-function Buttons({ busy, run }: Pick<ActionsState, 'busy' | 'run'>): ReactElement {
+interface ActionsProps extends ActionsState {
+  updatedAt: number | null
+  now: number
+}
+
+/** Refresh now, and Clear, which asks once more; beside them what is under way, or how it ended. */
+export function Actions({ busy, result, run, updatedAt, now }: ActionsProps): ReactElement {
   const [isAsking, setAsking] = useState(false)
   const clearButton = useRef<HTMLButtonElement>(null)
   const keepButton = useRef<HTMLButtonElement>(null)
@@ -78,36 +66,38 @@ function Buttons({ busy, run }: Pick<ActionsState, 'busy' | 'run'>): ReactElemen
     setAsking(false)
     if (isSure) void run('clear')
   }
+  const isQuiet = !isAsking && busy === null && result === null
   const onKeyDown = (event: KeyboardEvent) => {
     if (event.key === 'Escape') answer(false)
   }
 
-  if (isAsking) {
-    return (
-      <div className="evertoken-actions" role="group" aria-labelledby={question} onKeyDown={onKeyDown}>
-        <p className="evertoken-question" id={question}>
-          Clear the token, here and in the store? The next request waits for a new one.
-        </p>
-        <Button place={keepButton} label="Keep it" onPress={() => answer(false)} />
-        <Button kind="danger" label="Clear it" onPress={() => answer(true)} />
-      </div>
-    )
-  }
   return (
-    <div className="evertoken-actions">
-      <Button
-        kind="primary"
-        label={busy === 'refresh' ? progressWords.refresh : 'Refresh now'}
-        isOff={busy !== null}
-        onPress={() => void run('refresh')}
-      />
-      <Button
-        place={clearButton}
-        label={busy === 'clear' ? progressWords.clear : 'Clear'}
-        isOff={busy !== null}
-        onPress={() => setAsking(true)}
-      />
-    </div>
+    <footer className="evertoken-footer">
+      <div className="evertoken-said">
+        {isAsking && <p id={question}>Clear the token, here and in the store? The next request waits for a new one.</p>}
+        {isQuiet && updatedAt !== null && <p className="evertoken-updated">Updated at {localTime(updatedAt, now)}.</p>}
+        <div role="status">
+          {busy !== null && <p>{progressWords[busy]}</p>}
+          {result !== null && !isAsking && (
+            <p className="evertoken-result" data-good={result.problem === null ? '' : undefined}>
+              {resultText(result, now)}
+            </p>
+          )}
+        </div>
+      </div>
+      {isAsking ? (
+        // The safe answer is where Clear was: the second press of a double click falls on it.
+        <div key="question" className="evertoken-actions" role="group" aria-labelledby={question} onKeyDown={onKeyDown}>
+          <Button kind="danger" label="Clear it" onPress={() => answer(true)} />
+          <Button place={keepButton} label="Keep it" onPress={() => answer(false)} />
+        </div>
+      ) : (
+        <div key="actions" className="evertoken-actions">
+          <Button kind="primary" label="Refresh now" isOff={busy !== null} onPress={() => void run('refresh')} />
+          <Button place={clearButton} label="Clear" isOff={busy !== null} onPress={() => setAsking(true)} />
+        </div>
+      )}
+    </footer>
   )
 }
 

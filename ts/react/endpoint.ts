@@ -102,7 +102,7 @@ function problemOf(method: Method, response: Response, body: unknown): TokenProb
 function oddAnswer({ ok, status, headers }: Response): string {
   if (!ok) return `with status ${status}`
   const isPage = headers.get('content-type')?.startsWith('text/html')
-  return isPage ? 'with a web page, perhaps one to sign in' : 'something else than a status'
+  return isPage ? 'with a web page, perhaps one to sign in: reload this page' : 'something else than a status'
 }
 
 function errorIn(body: unknown): { code: string | null; message: string | null } {
@@ -111,9 +111,9 @@ function errorIn(body: unknown): { code: string | null; message: string | null }
   return { code: text(error['code']), message: text(error['message']) }
 }
 
-/** An error's message as a sentence: `HTTP 400` stays, `the server said no` becomes `The server said no.` */
+/** An error's message as a sentence: `the server said no` becomes `The server said no.`, an address stays as it is. */
 export function sentence(message: string): string {
-  const text = message.charAt(0).toUpperCase() + message.slice(1)
+  const text = message.replace(/^[a-z]+(?=[\s,.]|$)/, (word) => word.charAt(0).toUpperCase() + word.slice(1))
   return /[.!?]$/.test(text) ? text : `${text}.`
 }
 
