@@ -106,6 +106,13 @@ describe('the life of a token between two answers', () => {
     assert.equal(after(0, { issuedAt: 'never' }).elapsed, null)
   })
 
+  it('takes the clock of the server from its answer when the token does not tell it', () => {
+    const clock = (change, sentAt) => lifeAt({ ...status, ...change }, receivedAt, receivedAt + 5_000, sentAt).serverNow
+    assert.equal(clock({ expiresInSeconds: 0 }, serverNow), serverNow + 5_000)
+    assert.equal(clock({ expiresAt: null, expiresInSeconds: null }, serverNow), serverNow + 5_000)
+    assert.equal(clock({ expiresInSeconds: 0 }, null), receivedAt + 5_000)
+  })
+
   it('does not go back when the clock of the browser does', () => {
     assert.equal(after(-30).leftSeconds, 75)
   })

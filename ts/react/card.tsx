@@ -13,7 +13,7 @@ import { clockTime, localTime, problemAdvice, spokenTime, stateMeanings, stateWo
 
 /** What is on the card, and how it looks. */
 export interface CardProps {
-  view: Pick<TokenStatusView, 'status' | 'receivedAt' | 'problem'>
+  view: Pick<TokenStatusView, 'status' | 'receivedAt' | 'sentAt' | 'problem'>
   actions: ActionsState
   /** The browser's clock in milliseconds; `null` on the server. */
   now: number | null
@@ -26,9 +26,9 @@ export interface CardProps {
 /** The card of one service. Whatever it shows is handed in: it asks nobody and reads no clock. */
 export function Card({ view, actions, now, title, className, nonce, theme = 'auto' }: CardProps): ReactElement {
   const heading = useId()
-  const { status, receivedAt, problem } = view
+  const { status, receivedAt, sentAt, problem } = view
   const at = now ?? receivedAt ?? 0
-  const life = status === null || receivedAt === null ? null : lifeAt(status, receivedAt, at)
+  const life = status === null || receivedAt === null ? null : lifeAt(status, receivedAt, at, sentAt)
 
   return (
     <section
@@ -50,7 +50,7 @@ export function Card({ view, actions, now, title, className, nonce, theme = 'aut
         </p>
       </header>
       <div className="evertoken-hero">
-        {life !== null && <TimeLeft seconds={life.leftSeconds} />}
+        {life !== null && <TimeLeft {...life} />}
         <div className="evertoken-news" role="status" aria-atomic="false">
           {life !== null && <span className="evertoken-unseen">{`Token: ${stateWords[life.state]}.`}</span>}
           {problem !== null && <Notice problem={problem} receivedAt={receivedAt} now={at} />}
@@ -64,12 +64,13 @@ export function Card({ view, actions, now, title, className, nonce, theme = 'aut
   )
 }
 
-function TimeLeft({ seconds }: { seconds: number | null }): ReactElement {
+function TimeLeft({ state, leftSeconds: seconds }: Life): ReactElement {
+  const unit = state === 'missing' ? 'no token' : 'no expiry'
   return (
     <p className="evertoken-left" role="timer" aria-live="off">
       <span aria-hidden="true">{seconds === null ? '–' : clockTime(seconds)}</span>{' '}
       <span className="evertoken-unseen">{seconds === null ? 'not known' : spokenTime(seconds)}</span>{' '}
-      <span className="evertoken-unit">{seconds === null ? 'no expiry' : 'left'}</span>
+      <span className="evertoken-unit">{seconds === null ? unit : 'left'}</span>
     </p>
   )
 }

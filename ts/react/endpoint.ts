@@ -1,4 +1,5 @@
 import type { TokenStatus } from 'evertoken'
+import { moment } from './life.js'
 import { stateWords } from './words.js'
 
 /** Why the endpoint gave no status. */
@@ -16,8 +17,8 @@ export interface TokenProblem {
   readonly retryAfterSeconds: number | null
 }
 
-/** What came of a request: a value, or why there is none. */
-export type Answer<T> = { readonly value: T } | { readonly problem: TokenProblem }
+/** What came of a request: a value, with the moment it was sent by the server's clock, or why there is none. */
+export type Answer<T> = { readonly value: T; readonly sentAt: number | null } | { readonly problem: TokenProblem }
 
 /** How long a request may take, in milliseconds; a forced refresh waits for the token server as well. */
 const patienceMs = { GET: 10_000, POST: 60_000, DELETE: 30_000 }
@@ -50,7 +51,7 @@ export async function ask<T>(
       signal: controller.signal,
     })
     const body = parsed(await response.text())
-    if (response.ok && isExpected(body)) return { value: body }
+    if (response.ok && isExpected(body)) return { value: body, sentAt: moment(response.headers.get('date')) }
     return { problem: problemOf(method, response, body) }
   } catch {
     const message = controller.signal.aborted ? 'The endpoint did not answer in time.' : trouble

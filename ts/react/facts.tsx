@@ -22,7 +22,7 @@ export function Facts({ status, life, now }: { status: TokenStatus; life: Life; 
         {`${counters.tokenRequests}, ${counters.failures} failed ${counters.failures === 1 ? 'attempt' : 'attempts'}`}
       </Fact>
       <Fact term="Tokens">
-        {`${counters.refreshes} new, ${counters.storeHits} from the store, ${counters.retriesOn401} after a 401`}
+        {`${counters.refreshes} new, ${counters.storeHits} from the store, ${counters.retriesOn401} after 401`}
       </Fact>
       {strategy !== null && (
         <Fact term="Obtained by">

@@ -31,6 +31,8 @@ export interface TokenStatusView {
   readonly status: TokenStatus | null
   /** When it came, in milliseconds by the browser's clock. */
   readonly receivedAt: number | null
+  /** When it was sent, in milliseconds by the server's clock; `null` where the answer does not tell. */
+  readonly sentAt: number | null
   /** Why there is no newer one; `null` while all is well. */
   readonly problem: TokenProblem | null
   /** What is under way. */
@@ -46,10 +48,11 @@ export interface TokenStatusView {
 interface Seen {
   readonly status: TokenStatus | null
   readonly receivedAt: number | null
+  readonly sentAt: number | null
   readonly problem: TokenProblem | null
 }
 
-const nothingYet: Seen = { status: null, receivedAt: null, problem: null }
+const nothingYet: Seen = { status: null, receivedAt: null, sentAt: null, problem: null }
 
 /**
  * The state of the token, fetched again and again while the page is visible, for a display of your own.
@@ -164,7 +167,7 @@ class Connection {
     this.#shown = turn
     this.show((seen) =>
       'value' in answer
-        ? { status: answer.value, receivedAt: Date.now(), problem: null }
+        ? { status: answer.value, receivedAt: Date.now(), sentAt: answer.sentAt, problem: null }
         : { ...seen, problem: answer.problem },
     )
   }
