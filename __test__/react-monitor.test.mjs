@@ -1,4 +1,4 @@
-// The component on the server, and the rules behind it. What it does in a browser is tested in one: e2e-next.
+// The component on the server, and the rules behind it. What it does in a browser is tested in one: browser-monitor.
 
 import assert from 'node:assert/strict'
 import { readdirSync, readFileSync } from 'node:fs'

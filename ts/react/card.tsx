@@ -29,6 +29,7 @@ export function Card({ view, actions, now, title, className, nonce, theme = 'aut
   const { status, receivedAt, sentAt, problem } = view
   const at = now ?? receivedAt ?? 0
   const life = status === null || receivedAt === null ? null : lifeAt(status, receivedAt, at, sentAt)
+  const word = life === null ? waitingWord(problem) : stateWords[life.state]
 
   return (
     <section
@@ -44,9 +45,9 @@ export function Card({ view, actions, now, title, className, nonce, theme = 'aut
         <h2 className="evertoken-title" id={heading}>
           {title} {status !== null && <span className="evertoken-service">{status.service}</span>}
         </h2>
-        <p className="evertoken-badge">
+        <p className="evertoken-badge" key={word}>
           <StateIcon state={life?.state ?? null} />
-          {life === null ? waitingWord(problem) : stateWords[life.state]}
+          {word}
         </p>
       </header>
       <div className="evertoken-hero">

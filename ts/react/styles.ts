@@ -27,6 +27,8 @@ const dark = `
 /**
  * The style sheet. React 18 escapes quotes, ampersands and angle brackets in a style element on the server and not
  * in the browser, which would be a mismatch: there are none of them in here.
+ *
+ * The least heights are those of a usual status, of a notice and of the question, so that nothing moves when they come.
  */
 export const styles = `
 .evertoken-monitor {
@@ -76,12 +78,14 @@ export const styles = `
   white-space: nowrap;
 }
 .evertoken-header { display: flex; flex-wrap: wrap; gap: 0.5rem 1rem; align-items: center; justify-content: space-between; }
-.evertoken-title { font-size: 1.125rem; font-weight: 650; line-height: 1.3; }
-.evertoken-service { margin-inline-start: 0.25rem; color: var(--et-muted); font-size: 0.875rem; font-weight: 450; }
+.evertoken-title { flex: 1 1 8rem; min-height: 2.75rem; overflow-wrap: anywhere; font-size: 1.125rem; font-weight: 650; line-height: 1.3; }
+.evertoken-service { display: block; color: var(--et-muted); font-size: 0.875rem; font-weight: 450; }
 .evertoken-badge {
   display: inline-flex;
   align-items: center;
+  justify-content: center;
   gap: 0.5rem;
+  min-width: 6.75rem;
   padding: 0.1875rem 0.75rem 0.1875rem 0.625rem;
   border: 1px solid color-mix(in srgb, var(--et-state) 35%, transparent);
   border-radius: 99px;
@@ -126,13 +130,13 @@ export const styles = `
 .evertoken-tab:hover { color: var(--et-text); }
 .evertoken-tab[aria-selected=true] { background: color-mix(in srgb, var(--et-muted) 16%, transparent); color: var(--et-text); }
 .evertoken-tab:focus-visible { outline: 3px solid var(--et-accent); outline-offset: -3px; }
-.evertoken-hero { display: grid; grid-template-rows: minmax(3.5rem, auto) minmax(4rem, auto); gap: 0.25rem; margin-top: 1rem; }
+.evertoken-hero { display: grid; grid-template-rows: minmax(3.5rem, auto) minmax(5.25rem, auto); gap: 0.25rem; margin-top: 1rem; }
 .evertoken-left { position: relative; font-size: min(3rem, 18cqi); font-weight: 640; letter-spacing: -0.03em; line-height: 3.5rem; }
 .evertoken-left + .evertoken-news { grid-row: 2; }
 .evertoken-news { grid-row: 1 / -1; }
 .evertoken-unit { color: var(--et-muted); font-size: 1rem; font-weight: 450; letter-spacing: 0; line-height: 1; }
 .evertoken-meaning { color: var(--et-muted); font-size: 0.9375rem; }
-.evertoken-details { display: flex; flex-direction: column; min-height: 54rem; margin-top: 0.75rem; }
+.evertoken-details { display: flex; flex-direction: column; min-height: 62rem; margin-top: 0.75rem; }
 .evertoken-waiting { border-radius: 8px; background: color-mix(in srgb, var(--et-border) 45%, transparent); }
 .evertoken-line { display: block; overflow: visible; }
 .evertoken-track { fill: var(--et-border); stroke: none; }
@@ -175,7 +179,7 @@ export const styles = `
 .evertoken-history li[data-outcome=failed] .evertoken-outcome { color: var(--et-bad); }
 .evertoken-took { color: var(--et-muted); text-align: end; }
 .evertoken-footer { display: grid; gap: 0.75rem 1.75rem; margin-top: 1rem; padding-top: 1rem; border-top: 1px solid var(--et-border); }
-.evertoken-said { align-content: center; min-height: 2.625rem; font-size: 0.875rem; overflow-wrap: anywhere; }
+.evertoken-said { align-content: center; min-height: 4rem; font-size: 0.875rem; overflow-wrap: anywhere; }
 .evertoken-updated { color: var(--et-muted); }
 .evertoken-result { color: var(--et-bad); }
 .evertoken-result[data-good] { color: var(--et-good); }
@@ -205,14 +209,22 @@ export const styles = `
   .evertoken-history ol { grid-template-columns: auto 1fr auto; }
   .evertoken-history li { display: grid; grid-column: 1 / -1; grid-template-columns: subgrid; }
 }
+@container (min-width: 18rem) {
+  .evertoken-hero { grid-template-rows: minmax(3.5rem, auto) minmax(4rem, auto); }
+  .evertoken-said { min-height: 2.625rem; }
+  .evertoken-details { min-height: 54rem; }
+}
 @container (min-width: 32rem) {
   .evertoken-hero { grid-template: minmax(4rem, auto) / 1fr 1fr; gap: 1.75rem; align-items: center; margin-top: 0.75rem; }
   .evertoken-left { white-space: nowrap; }
   .evertoken-left + .evertoken-news { grid-area: 1 / 2; }
-  .evertoken-news { grid-area: 1 / 1 / auto / -1; }
+  .evertoken-news { display: grid; grid-area: 1 / 1 / auto / -1; align-self: stretch; align-content: center; }
   .evertoken-details { min-height: 41rem; }
   .evertoken-facts { grid-template-columns: 1fr 1fr; }
   .evertoken-footer { grid-template-columns: 1fr auto; }
+}
+@container (min-width: 38rem) {
+  .evertoken-details { min-height: 38.5rem; }
 }
 @media (forced-colors: active) {
   .evertoken-tab[aria-selected=true] { background: Highlight; color: HighlightText; forced-color-adjust: none; }
