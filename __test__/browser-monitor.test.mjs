@@ -74,6 +74,23 @@ for (const react of reacts) {
       assert.deepEqual(page.troubles, [])
     })
 
+    for (const [why, answer, badge, said] of [
+      ['401', failure(401, 'ERR_ROUTE_UNAUTHORIZED', 'the secret is missing'), 'No access', /^You are not signed in here\. The secret is missing\. Sign in, or/],
+      ['403', failure(403, 'ERR_ROUTE_FORBIDDEN', 'there is no secret'), 'No access', /^You may not see this\. There is no secret\. Your account/],
+      ['a redirect to a sign-in page', { status: 307, headers: { location: '/page/0' } }, 'Unknown', /^The endpoint answers with a web page.* reload this page\.$/],
+      ['no such route', { status: 404, body: '<h1>404</h1>' }, 'Unknown', /^The endpoint answers with status 404\.$/],
+    ]) {
+      it(`begins with ${why}: says so, and stays small`, async () => {
+        pages.page({ react })
+        pages.routes.token = { GET: answer }
+        await open()
+        assert.equal(await page.locator('.evertoken-badge').textContent(), badge)
+        assert.match(await page.locator('.evertoken-notice').textContent(), said)
+        assert.equal(await page.locator('.evertoken-details').count(), 0)
+        await assertAccessible(page)
+      })
+    }
+
     describe('polling', () => {
       it('rests while the page is hidden, and goes on at once when it is seen', async () => {
         await open({ isStill: true })

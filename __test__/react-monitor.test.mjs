@@ -7,6 +7,7 @@ import { describe, it } from 'node:test'
 import { createElement } from 'react'
 import { renderToString } from 'react-dom/server'
 import { TokenMonitor, useTokenStatus } from 'evertoken/react'
+import { ask, isStatus, sentence } from '../lib/react/endpoint.js'
 import { lifeAt } from '../lib/react/life.js'
 import { styles } from '../lib/react/styles.js'
 import { clockTime, distance, duration, spokenTime } from '../lib/react/words.js'
@@ -66,6 +67,22 @@ describe('the files of evertoken/react', () => {
 
   it('never write HTML by hand', () => {
     for (const name of files) assert.doesNotMatch(readFileSync(folder + name, 'utf8'), /innerHTML|insertAdjacentHTML/i)
+  })
+})
+
+describe('a request to the endpoint', () => {
+  it('ends with a problem when its headers cannot be made', async () => {
+    const headers = () => {
+      throw new Error('no session')
+    }
+    const { problem } = await ask('GET', 'http://localhost/', headers, isStatus, new AbortController().signal)
+    assert.equal(problem.message, 'The headers for the endpoint cannot be made.')
+  })
+
+  it('quotes the message of an error as a sentence, and leaves addresses alone', () => {
+    assert.deepEqual(['the server said no', 'HTTP 400', 'https://a.example refused.', 'really?'].map(sentence), [
+      'The server said no.', 'HTTP 400.', 'https://a.example refused.', 'Really?',
+    ])
   })
 })
 

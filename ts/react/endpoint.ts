@@ -114,7 +114,7 @@ function errorIn(body: unknown): { code: string | null; message: string | null }
 
 /** An error's message as a sentence: `the server said no` becomes `The server said no.`, an address stays as it is. */
 export function sentence(message: string): string {
-  const text = message.replace(/^[a-z]+(?=[\s,.]|$)/, (word) => word.charAt(0).toUpperCase() + word.slice(1))
+  const text = message.replace(/^[a-z]+(?=[\s,.!?]|$)/, (word) => word.charAt(0).toUpperCase() + word.slice(1))
   return /[.!?]$/.test(text) ? text : `${text}.`
 }
 

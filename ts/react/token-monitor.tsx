@@ -11,7 +11,10 @@ export interface TokenMonitorProps extends UseTokenStatusOptions {
   title?: string | undefined
   /** A class for the outer element, besides its own. */
   className?: string | undefined
-  /** For the style element, where a Content-Security-Policy asks for one. */
+  /**
+   * The nonce of the request, where a Content-Security-Policy wants one for styles (`style-src 'nonce-…'`). Without it
+   * the card is plain there, and says all the same.
+   */
   nonce?: string | undefined
   /** Light or dark. Default `auto`: as the reader's system has it. */
   theme?: 'auto' | 'light' | 'dark' | undefined
