@@ -2,43 +2,23 @@
 // colours, with large text and under a Content-Security-Policy.
 
 import assert from 'node:assert/strict'
-import { after, afterEach, before, describe, it } from 'node:test'
+import { it } from 'node:test'
 import { assertAccessible } from './support/axe.mjs'
-import { noBrowser, openPage, startBrowser } from './support/browser.mjs'
-import { reacts, startMonitorPages } from './support/monitor-page.mjs'
+import { reacts } from './support/monitor-page.mjs'
+import { describeMonitor } from './support/monitor-suite.mjs'
 
 const services = ['orders', 'invoices'].map((name) => ({ name, endpoint: `/api/${name}` }))
 const policy = { 'content-security-policy': "default-src 'self'; style-src 'self' 'nonce-abc'" }
 
-describe('the looks of the monitor', { skip: noBrowser }, () => {
-  let browser
-  let pages
-  let page
-
-  before(async () => {
-    ;[browser, pages] = await Promise.all([startBrowser(), startMonitorPages()])
-  })
-  after(async () => {
-    await browser?.close()
-    await pages?.close()
-  })
-  afterEach(async () => {
-    await page?.context().close()
-    pages.reset()
-  })
-
-  async function open({ browsing, ...options } = {}) {
-    page = await openPage(browser, browsing)
-    await page.goto(pages.page(options))
-    await page.locator('.evertoken-badge', { hasNotText: 'Loading' }).waitFor()
-  }
+describeMonitor('the looks of the monitor', (monitor) => {
+  const { open } = monitor
 
   const style = (selector, property) =>
-    page.locator(selector).first().evaluate((element, name) => getComputedStyle(element)[name], property)
+    monitor.page.locator(selector).first().evaluate((element, name) => getComputedStyle(element)[name], property)
 
   /** Resolves to what stands out of the page, which nothing should. */
   const tooWide = () =>
-    page.evaluate(() => {
+    monitor.page.evaluate(() => {
       const width = document.documentElement.clientWidth
       return [...document.querySelectorAll('.evertoken-monitor *')]
         .filter((each) => each.getBoundingClientRect().width > 1 && each.getBoundingClientRect().right > width)
@@ -48,9 +28,9 @@ describe('the looks of the monitor', { skip: noBrowser }, () => {
   for (const width of [320, 360, 375, 768, 1280]) {
     it(`has nothing move by itself, ${width} px wide`, async () => {
       let arrive
-      pages.routes.token = { GET: () => new Promise((resolve) => (arrive = resolve)) }
-      page = await openPage(browser, { viewport: { width, height: 2_000 } })
-      await page.goto(pages.page({ isRendered: true, props: { refreshIntervalMs: 500 } }))
+      monitor.pages.routes.token = { GET: () => new Promise((resolve) => (arrive = resolve)) }
+      await open({ browsing: { viewport: { width, height: 2_000 } }, isAnswered: false, isRendered: true, props: { refreshIntervalMs: 500 } })
+      const { page } = monitor
       await page.evaluate(() => {
         globalThis.shifts = []
         const seen = (list) =>
@@ -71,7 +51,7 @@ describe('the looks of the monitor', { skip: noBrowser }, () => {
 
       await page.waitForFunction(() => document.querySelector('.evertoken-waiting') !== null)
       while (arrive === undefined) await drawn()
-      pages.routes.token = {}
+      monitor.pages.routes.token = {}
       arrive({})
       await page.locator('.evertoken-left').waitFor()
       await take('loaded')
@@ -100,8 +80,7 @@ describe('the looks of the monitor', { skip: noBrowser }, () => {
       await open({ browsing: { colorScheme }, props: { theme, services } })
       assert.equal(await style('.evertoken-monitor', 'backgroundColor'), surface, `${theme} on ${colorScheme}`)
       assert.equal(await style('.evertoken-tabs', 'backgroundColor'), surface, `${theme} on ${colorScheme}`)
-      await assertAccessible(page, '.evertoken-services')
-      if (theme !== 'light') await page.context().close()
+      await assertAccessible(monitor.page, '.evertoken-services')
     }
   })
 
@@ -121,33 +100,32 @@ describe('the looks of the monitor', { skip: noBrowser }, () => {
     await differ('[aria-selected=true]', '[aria-selected=false]', 'backgroundColor')
     await differ('.evertoken-elapsed', '.evertoken-track', 'fill')
     for (const outcome of ['adopted', 'failed']) await differ('rect[data-outcome=refreshed]', `rect[data-outcome=${outcome}]`, 'fill')
-    assert.equal(await page.locator('.evertoken-badge').textContent(), 'Valid')
-    pages.routes.orders = { POST: () => new Promise(() => {}) }
-    await page.getByRole('button', { name: 'Refresh now' }).click()
-    await page.locator('[aria-disabled=true]').first().waitFor()
+    assert.equal(await monitor.page.locator('.evertoken-badge').textContent(), 'Valid')
+    monitor.pages.routes.orders = { POST: () => new Promise(() => {}) }
+    await monitor.page.getByRole('button', { name: 'Refresh now' }).click()
+    await monitor.page.locator('[aria-disabled=true]').first().waitFor()
     await differ('[aria-disabled=true]', '.evertoken-badge', 'color')
   })
 
   it('has nothing that moves for those who want less motion, nor for others', async () => {
     for (const reducedMotion of ['reduce', 'no-preference']) {
       await open({ browsing: { reducedMotion }, props: { services } })
-      await page.getByRole('button', { name: 'Refresh now' }).hover()
-      await page.getByRole('tab', { name: 'invoices' }).click()
-      assert.equal(await page.evaluate(() => document.getAnimations().length), 0)
-      if (reducedMotion === 'reduce') await page.context().close()
+      await monitor.page.getByRole('button', { name: 'Refresh now' }).hover()
+      await monitor.page.getByRole('tab', { name: 'invoices' }).click()
+      assert.equal(await monitor.page.evaluate(() => document.getAnimations().length), 0)
     }
   })
 
   it('holds with text twice as large on a page of 320 px', async () => {
     await open({ browsing: { viewport: { width: 320, height: 800 } }, head: '<style>html { font-size: 200% }</style>', props: { services } })
     assert.deepEqual(await tooWide(), [])
-    pages.routes.orders = { POST: { status: 502, body: { error: { code: 'ERR_TOKEN_NETWORK', message: 'https://login.example.com/oauth/token cannot be reached' } } } }
-    await page.getByRole('button', { name: 'Refresh now' }).click()
-    await page.getByText(/^Not refreshed/).waitFor()
+    monitor.pages.routes.orders = { POST: { status: 502, body: { error: { code: 'ERR_TOKEN_NETWORK', message: 'https://login.example.com/oauth/token cannot be reached' } } } }
+    await monitor.page.getByRole('button', { name: 'Refresh now' }).click()
+    await monitor.page.getByText(/^Not refreshed/).waitFor()
     assert.deepEqual(await tooWide(), [])
-    await page.getByRole('button', { name: 'Clear' }).click()
+    await monitor.page.getByRole('button', { name: 'Clear' }).click()
     assert.deepEqual(await tooWide(), [])
-    await assertAccessible(page)
+    await assertAccessible(monitor.page)
   })
 
   for (const react of reacts) {
@@ -155,8 +133,7 @@ describe('the looks of the monitor', { skip: noBrowser }, () => {
       for (const isRendered of [true, false]) {
         await open({ react, isRendered, headers: policy, props: { services, nonce: 'abc' } })
         assert.equal(await style('.evertoken-monitor', 'paddingTop'), '24px')
-        assert.deepEqual(page.troubles, [])
-        if (isRendered) await page.context().close()
+        assert.deepEqual(monitor.page.troubles, [])
       }
     })
   }
@@ -164,7 +141,7 @@ describe('the looks of the monitor', { skip: noBrowser }, () => {
   it('is plain, and whole, where its styles are not let in', async () => {
     await open({ headers: policy })
     assert.equal(await style('.evertoken-monitor', 'paddingTop'), '0px')
-    const text = (await page.locator('.evertoken-monitor').innerText()).replaceAll(/\s+/g, ' ')
+    const text = (await monitor.page.locator('.evertoken-monitor').innerText()).replaceAll(/\s+/g, ' ')
     assert.match(text, /^Access token token Valid (40:00|39:\d\d) \d+ minutes.* left Token: Valid\. The token is good\. Issued/)
     assert.equal(await style('.evertoken-track', 'fill'), 'none', 'the life is not all black')
   })
