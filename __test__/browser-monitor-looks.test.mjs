@@ -97,7 +97,7 @@ describeMonitor('the looks of the monitor', (monitor) => {
     await open({ browsing: { forcedColors: 'active' }, props: { services } })
     const differ = async (one, other, property) =>
       assert.notEqual(await style(one, property), await style(other, property), `${one} and ${other}`)
-    await differ('[aria-selected=true]', '[aria-selected=false]', 'backgroundColor')
+    await differ('[aria-selected=true]', '[aria-selected=false]', 'color')
     await differ('.evertoken-elapsed', '.evertoken-track', 'fill')
     for (const outcome of ['adopted', 'failed']) await differ('rect[data-outcome=refreshed]', `rect[data-outcome=${outcome}]`, 'fill')
     assert.equal(await monitor.page.locator('.evertoken-badge').textContent(), 'Valid')
@@ -111,6 +111,7 @@ describeMonitor('the looks of the monitor', (monitor) => {
     for (const reducedMotion of ['reduce', 'no-preference']) {
       await open({ browsing: { reducedMotion }, props: { services } })
       await monitor.page.getByRole('button', { name: 'Refresh now' }).hover()
+      assert.equal(await monitor.page.evaluate(() => document.getAnimations().length), 0)
       await monitor.page.getByRole('tab', { name: 'invoices' }).click()
       assert.equal(await monitor.page.evaluate(() => document.getAnimations().length), 0)
     }

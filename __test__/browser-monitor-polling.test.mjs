@@ -3,7 +3,7 @@
 
 import assert from 'node:assert/strict'
 import { it } from 'node:test'
-import { never, reacts } from './support/monitor-page.mjs'
+import { liveStatus, never, reacts } from './support/monitor-page.mjs'
 import { describeMonitor } from './support/monitor-suite.mjs'
 
 const limited = { status: 429, headers: { 'retry-after': '60' }, body: { error: { code: 'ERR_LIMIT', message: 'slow down' } } }
@@ -31,6 +31,19 @@ for (const react of reacts) {
       assert.equal(reads(), 2)
       await show('visible')
       await reached(3)
+    })
+
+    it('rests after an answer that finds the page hidden', async () => {
+      let arrive
+      await open()
+      monitor.pages.routes.token = { GET: () => new Promise((resolve) => (arrive = resolve)) }
+      await polled(2)
+      await show('hidden')
+      arrive({ body: liveStatus({ leftSeconds: 9_000 }) })
+      await monitor.page.locator('.evertoken-left', { hasText: /^2:/ }).waitFor()
+      await monitor.page.clock.runFor(60_000)
+      await arrived()
+      assert.equal(reads(), 2)
     })
 
     it('never asks again before it has an answer, and asks again after one that hung', async () => {

@@ -79,6 +79,13 @@ describe('a request to the endpoint', () => {
     assert.equal(problem.message, 'The headers for the endpoint cannot be made.')
   })
 
+  it('takes for a status only what has all that is drawn', () => {
+    const status = { state: 'valid', scheduler: {}, storage: {}, counters: {}, history: [] }
+    assert.ok(isStatus(status))
+    for (const field of Object.keys(status)) assert.ok(!isStatus({ ...status, [field]: undefined }), field)
+    for (const other of [null, 'valid', [], { ...status, state: 'toString' }]) assert.ok(!isStatus(other))
+  })
+
   it('quotes the message of an error as a sentence, and leaves addresses alone', () => {
     assert.deepEqual(['the server said no', 'HTTP 400', 'https://a.example refused.', 'really?'].map(sentence), [
       'The server said no.', 'HTTP 400.', 'https://a.example refused.', 'Really?',
