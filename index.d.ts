@@ -10,7 +10,7 @@
  * const response = await fetch('https://api.example.com/orders', { headers: await getAuthHeaders() })
  * ```
  *
- * @packageDocumentation
+ * @module evertoken
  */
 
 // ---------------------------------------------------------------------------------------------- functions
@@ -795,6 +795,8 @@ export interface TokenErrorDetails {
 export class TokenError extends Error {
   constructor(code: TokenErrorCode, message: string, details?: TokenErrorDetails)
   readonly code: TokenErrorCode
+  /** The address of the page that explains the code, in this version's documentation. */
+  readonly help: string
   /** The name of the service; absent when the error belongs to no one of them. */
   readonly service?: string
   /** The dotted path of the configuration field, or the environment variable, at fault. */
@@ -804,5 +806,5 @@ export class TokenError extends Error {
   /** How long the server asked to wait, in seconds. */
   readonly retryAfterSeconds?: number
   /** The same in plain data, `message` included. */
-  toJSON(): { name: string; code: TokenErrorCode; message: string } & Omit<TokenErrorDetails, 'cause'>
+  toJSON(): { name: string; code: TokenErrorCode; message: string; help: string } & Omit<TokenErrorDetails, 'cause'>
 }

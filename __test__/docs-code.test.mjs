@@ -14,8 +14,9 @@ const root = dirname(require.resolve('evertoken/package.json'))
 const tsc = join(dirname(require.resolve('typescript/package.json')), 'bin', 'tsc')
 const manifest = require('evertoken/package.json')
 
-const docs = readdirSync(join(root, 'docs')).filter((name) => name.endsWith('.md')).map((name) => `docs/${name}`)
-const pages = ['README.md', ...docs].map((path) => ({ path, text: readFileSync(join(root, path), 'utf8') }))
+const markdownIn = (folder) =>
+  readdirSync(join(root, folder)).filter((name) => name.endsWith('.md')).map((name) => `${folder}/${name}`)
+const pages = ['README.md', ...markdownIn('docs'), ...markdownIn('docs/errors')].map((path) => ({ path, text: readFileSync(join(root, path), 'utf8') }))
 
 /** What the examples use that is not evertoken's: anything at all, as far as the compiler is concerned. */
 const foreign = {
@@ -75,12 +76,20 @@ test('every link within the documentation leads somewhere', () => {
   }
 })
 
-test('every error code is explained, and every command', () => {
+test('every error code has its page, which its errors and the list of codes lead to', () => {
   const types = readFileSync(join(root, 'index.d.ts'), 'utf8')
   const troubleshooting = readFileSync(join(root, 'docs', 'troubleshooting.md'), 'utf8')
-  for (const code of new Set(types.match(/ERR_TOKEN_[A-Z_]+/g))) {
-    assert.ok(troubleshooting.includes(`**\`${code}\`**`), code)
+  const codes = [...new Set(types.match(/ERR_TOKEN_[A-Z_]+/g))].sort()
+  assert.deepEqual(markdownIn('docs/errors').sort(), codes.map((code) => `docs/errors/${code}.md`))
+  for (const code of codes) {
+    assert.ok(readFileSync(join(root, 'docs', 'errors', `${code}.md`), 'utf8').startsWith(`# \`${code}\`\n`), code)
+    assert.ok(troubleshooting.includes(`[\`${code}\`](errors/${code}.md)`), code)
+    const { help } = new exported.TokenError(code, 'a message')
+    assert.equal(help, `https://unpkg.com/evertoken@${manifest.version}/docs/errors/${code}.md`)
   }
+})
+
+test('every command is explained', () => {
   const { stdout } = spawnSync(process.execPath, [join(root, manifest.bin.evertoken), '--help'], { encoding: 'utf8' })
   const cli = readFileSync(join(root, 'docs', 'cli.md'), 'utf8')
   for (const [, command] of stdout.matchAll(/^ {2}(\w+) {2,}\S/gm)) assert.ok(cli.includes(`| \`${command}\` |`), command)

@@ -176,11 +176,12 @@ test('a TokenError says in JSON what it knows, and nothing more', () => {
   })
   assert.deepEqual(JSON.parse(JSON.stringify(error)), {
     code: 'ERR_TOKEN_TIMEOUT',
+    help: error.help,
     service: 'billing',
     name: 'TokenError',
     message: 'no answer',
   })
-  assert.deepEqual(Object.keys(error), ['code', 'service'])
+  assert.deepEqual(Object.keys(error), ['code', 'help', 'service'])
   assert.equal(error.cause.message, 'inner')
   assert.match(error.stack, /^TokenError: no answer/)
 })

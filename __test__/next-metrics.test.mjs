@@ -1,18 +1,24 @@
 // The metrics, read as Prometheus reads them.
 
 import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
 import { describe, it } from 'node:test'
 import { createTokenRoutes } from 'evertoken/next'
+import { promtool } from '../scripts/support/promtool.mjs'
 import { serviceFor, useTokenServer } from './support/front.mjs'
 
 const server = useTokenServer({ expiresIn: 3600 })
 
 async function metricsOf(service) {
+  return parse(await textOf(service))
+}
+
+async function textOf(service) {
   const { GET } = createTokenRoutes({ service: service.name })
   const response = await GET(new Request('http://localhost/api/token/metrics'))
   assert.equal(response.status, 200)
   assert.equal(response.headers.get('content-type'), 'text/plain; version=0.0.4; charset=utf-8')
-  return parse(await response.text())
+  return response.text()
 }
 
 /** Reads the text format, and throws at whatever is not of it. */
@@ -82,6 +88,18 @@ describe('the metrics', () => {
     assert.equal(value(families, 'failures_total'), 1)
     assert.equal(value(families, 'consecutive_failures'), 1)
     assert.ok(Math.abs(value(families, 'last_error_timestamp_seconds', { code }) - Date.now() / 1000) < 60)
+  })
+
+  it('break none of the rules that promtool knows', async (context) => {
+    const { path, reason } = await promtool()
+    if (path === undefined) return context.skip(reason)
+    const service = serviceFor(context, server, { service: 'a "name"', retry: { attempts: 1 } })
+    await service.refresh()
+    server.script.push({ status: 500 })
+    await assert.rejects(service.refresh())
+    const { status, stdout, stderr } = spawnSync(path, ['check', 'metrics'], { input: await textOf(service), encoding: 'utf8' })
+    assert.equal(status, 0, `${stdout}${stderr}`)
+    assert.equal(`${stdout}${stderr}`, '')
   })
 
   it('escape a name as the format wants it', async () => {

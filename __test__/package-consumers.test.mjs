@@ -48,10 +48,13 @@ describe('with nothing but the tarballs', () => {
   after(() => project?.remove())
 
   test('the package holds exactly the expected files', async () => {
+    const documentation = ['docs', 'docs/errors'].flatMap((folder) =>
+      readdirSync(join(root, folder)).filter((name) => name.endsWith('.md')).map((name) => `${folder}/${name}`))
     const compiled = sourcesIn('ts').flatMap((path) => outputsOf(path))
     const expected = [
       'LICENSE',
       'README.md',
+      ...documentation,
       'edge.js',
       'index.d.ts',
       'index.js',

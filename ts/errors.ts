@@ -3,9 +3,14 @@ import type { TokenErrorCode, TokenErrorDetails } from '../index'
 // Bundles and hot reloads evaluate this file more than once; their errors are of one kind all the same.
 const brand = Symbol.for('evertoken.TokenError')
 
+// Pages of this very version, which are also in the package's folder.
+const { version } = require('../package.json') as { version: string }
+const pages = `https://unpkg.com/evertoken@${version}/docs/errors/`
+
 /** The one error of this package; documented in `index.d.ts`. */
 export class TokenError extends Error {
   readonly code: TokenErrorCode
+  readonly help: string
   declare readonly service?: string
   declare readonly field?: string
   declare readonly status?: number
@@ -14,6 +19,7 @@ export class TokenError extends Error {
   constructor(code: TokenErrorCode, message: string, details: TokenErrorDetails = {}) {
     super(message, details.cause === undefined ? undefined : { cause: details.cause })
     this.code = code
+    this.help = `${pages}${code}.md`
     // What is not known is not there, so that a printed error holds no row of undefined.
     for (const key of ['service', 'field', 'status', 'retryAfterSeconds'] as const) {
       if (details[key] !== undefined) {
@@ -27,8 +33,8 @@ export class TokenError extends Error {
     return typeof value === 'object' && value !== null && brand in value
   }
 
-  toJSON(): { name: string; code: TokenErrorCode; message: string } & Omit<TokenErrorDetails, 'cause'> {
-    // The enumerable properties are the code and the known details, and nothing else.
+  toJSON(): { name: string; code: TokenErrorCode; message: string; help: string } & Omit<TokenErrorDetails, 'cause'> {
+    // The enumerable properties are the code, its page and the known details, and nothing else.
     return { ...this, name: this.name, message: this.message }
   }
 }

@@ -1,6 +1,5 @@
 // Chromium for the tests in a browser: found, or installed from the Debian package where that is possible.
-import { access } from 'node:fs/promises'
-import { delimiter, join } from 'node:path'
+import { exists, onPath } from './on-path.mjs'
 import { run } from './run.mjs'
 
 const NAMES = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable']
@@ -29,13 +28,5 @@ async function findChromium() {
     const path = await onPath(name)
     if (path !== null) return path
   }
-  return access(MAC).then(() => MAC, () => null)
-}
-
-async function onPath(name) {
-  for (const folder of (process.env.PATH ?? '').split(delimiter).filter(Boolean)) {
-    const path = join(folder, name)
-    if (await access(path).then(() => true, () => false)) return path
-  }
-  return null
+  return (await exists(MAC)) ? MAC : null
 }

@@ -117,9 +117,7 @@ fn build(trust: &Trust, certificate: Option<&ClientCertificate>) -> Result<Made>
         .referer(false)
         .user_agent(concat!("evertoken/", env!("CARGO_PKG_VERSION")));
     let (roots, warning) = trust.roots()?;
-    for root in roots {
-        builder = builder.add_root_certificate(root);
-    }
+    builder = trust::trusting(builder, roots);
     if let Some(certificate) = certificate {
         let identity = Identity::from_pem(certificate.pem().expose().as_bytes())
             .map_err(|_| Error::config("clientCertificate.cert", "must hold certificates in PEM form"))?;

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use reqwest::Certificate;
+use reqwest::{Certificate, ClientBuilder};
 use rustls::{CertificateError, RootCertStore};
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
@@ -51,19 +51,46 @@ impl Trust {
     }
 }
 
+/// The builder of a client that trusts the system and `own`.
+#[cfg(all(unix, not(target_vendor = "apple")))]
+pub(super) fn trusting(builder: ClientBuilder, own: Vec<Certificate>) -> ClientBuilder {
+    let is_chosen = ["SSL_CERT_FILE", "SSL_CERT_DIR"].iter().any(|name| std::env::var_os(name).is_some());
+    let known = or_mozillas(&rustls_native_certs::load_native_certs().certs, is_chosen);
+    builder.tls_certs_only(known.into_iter().chain(own))
+}
+
+/// The builder of a client that trusts what the system itself verifies, and `own`.
+#[cfg(not(all(unix, not(target_vendor = "apple"))))]
+pub(super) fn trusting(builder: ClientBuilder, own: Vec<Certificate>) -> ClientBuilder {
+    builder.tls_certs_merge(own)
+}
+
+/// Small images, such as Debian's `slim`, bring no `ca-certificates`. Node has its own authorities and works there, so
+/// Mozilla's stand in. Whoever chose where the system's are means just those.
+#[cfg(all(unix, not(target_vendor = "apple")))]
+fn or_mozillas(found: &[CertificateDer<'_>], is_chosen: bool) -> Vec<Certificate> {
+    let roots = if found.is_empty() && !is_chosen { webpki_root_certs::TLS_SERVER_ROOT_CERTS } else { found };
+    roots.iter().filter_map(usable).collect()
+}
+
+/// The certificate, if a chain may end in it.
+fn usable(der: &CertificateDer<'_>) -> Option<Certificate> {
+    RootCertStore::empty().add(der.clone().into_owned()).ok()?;
+    Certificate::from_der(der).ok()
+}
+
 /// The usable certificates in a file, and whether that is all of them.
 fn read(path: &Path) -> std::io::Result<(Vec<Certificate>, bool)> {
     let text = fs::read(path)?;
     let mut is_whole = true;
-    let mut usable = Vec::new();
+    let mut certificates = Vec::new();
     for found in CertificateDer::pem_slice_iter(&text) {
-        let certificate = found.ok().filter(|der| RootCertStore::empty().add(der.clone()).is_ok());
-        match certificate.and_then(|der| Certificate::from_der(&der).ok()) {
-            Some(certificate) => usable.push(certificate),
+        match found.ok().as_ref().and_then(usable) {
+            Some(certificate) => certificates.push(certificate),
             None => is_whole = false,
         }
     }
-    Ok((usable, is_whole))
+    Ok((certificates, is_whole))
 }
 
 /// Why a certificate is refused, and what to do about it.
@@ -88,4 +115,18 @@ pub(super) fn reason(fault: &CertificateError) -> String {
         other => return other.to_string(),
     };
     known.to_owned()
+}
+
+#[cfg(all(test, unix, not(target_vendor = "apple")))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mozillas_authorities_stand_in_for_those_that_a_system_does_not_have() {
+        let all = or_mozillas(&[], false);
+        assert_eq!(all.len(), webpki_root_certs::TLS_SERVER_ROOT_CERTS.len());
+        let one = &webpki_root_certs::TLS_SERVER_ROOT_CERTS[..1];
+        assert_eq!(or_mozillas(one, false).len(), 1);
+        assert!(or_mozillas(&[], true).is_empty(), "none was chosen");
+    }
 }

@@ -1,7 +1,7 @@
 /**
  * `evertoken/next`: the token's routes for the App Router, and what `next.config` needs.
  *
- * @packageDocumentation
+ * @module evertoken/next
  */
 
 export { createTokenRoutes } from './routes'

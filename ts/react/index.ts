@@ -3,7 +3,7 @@
 /**
  * `evertoken/react`: the token's state, live, in the browser.
  *
- * @packageDocumentation
+ * @module evertoken/react
  */
 
 export { TokenMonitor } from './token-monitor.js'

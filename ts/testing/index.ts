@@ -1,7 +1,7 @@
 /**
  * `evertoken/testing`: what your own tests need. It works with any runner: Jest, Vitest, `node:test`.
  *
- * @packageDocumentation
+ * @module evertoken/testing
  */
 
 export { createFakeEvertoken } from './fake'
