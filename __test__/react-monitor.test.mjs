@@ -1,4 +1,4 @@
-// The component on the server, and the rules behind it. What it does in a browser is tested in one: e2e-next.
+// The component on the server, and the rules behind it. What it does in a browser is tested in one: browser-monitor.
 
 import assert from 'node:assert/strict'
 import { readdirSync, readFileSync } from 'node:fs'
@@ -7,6 +7,7 @@ import { describe, it } from 'node:test'
 import { createElement } from 'react'
 import { renderToString } from 'react-dom/server'
 import { TokenMonitor, useTokenStatus } from 'evertoken/react'
+import { ask, isStatus, sentence } from '../lib/react/endpoint.js'
 import { lifeAt } from '../lib/react/life.js'
 import { styles } from '../lib/react/styles.js'
 import { clockTime, distance, duration, spokenTime } from '../lib/react/words.js'
@@ -69,6 +70,29 @@ describe('the files of evertoken/react', () => {
   })
 })
 
+describe('a request to the endpoint', () => {
+  it('ends with a problem when its headers cannot be made', async () => {
+    const headers = () => {
+      throw new Error('no session')
+    }
+    const { problem } = await ask('GET', 'http://localhost/', headers, isStatus, new AbortController().signal)
+    assert.equal(problem.message, 'The headers for the endpoint cannot be made.')
+  })
+
+  it('takes for a status only what has all that is drawn', () => {
+    const status = { state: 'valid', scheduler: {}, storage: {}, counters: {}, history: [] }
+    assert.ok(isStatus(status))
+    for (const field of Object.keys(status)) assert.ok(!isStatus({ ...status, [field]: undefined }), field)
+    for (const other of [null, 'valid', [], { ...status, state: 'toString' }]) assert.ok(!isStatus(other))
+  })
+
+  it('quotes the message of an error as a sentence, and leaves addresses alone', () => {
+    assert.deepEqual(['the server said no', 'HTTP 400', 'https://a.example refused.', 'really?'].map(sentence), [
+      'The server said no.', 'HTTP 400.', 'https://a.example refused.', 'Really?',
+    ])
+  })
+})
+
 describe('the life of a token between two answers', () => {
   const receivedAt = 1_800_000_000_000
   /** The server's clock is an hour ahead of the browser's. */
@@ -104,6 +128,13 @@ describe('the life of a token between two answers', () => {
     assert.equal(after(0, { expiresAt: null, expiresInSeconds: null }).elapsed, null)
     assert.equal(after(0, { expiresAt: null, expiresInSeconds: null }).leftSeconds, null)
     assert.equal(after(0, { issuedAt: 'never' }).elapsed, null)
+  })
+
+  it('takes the clock of the server from its answer when the token does not tell it', () => {
+    const clock = (change, sentAt) => lifeAt({ ...status, ...change }, receivedAt, receivedAt + 5_000, sentAt).serverNow
+    assert.equal(clock({ expiresInSeconds: 0 }, serverNow), serverNow + 5_000)
+    assert.equal(clock({ expiresAt: null, expiresInSeconds: null }, serverNow), serverNow + 5_000)
+    assert.equal(clock({ expiresInSeconds: 0 }, null), receivedAt + 5_000)
   })
 
   it('does not go back when the clock of the browser does', () => {

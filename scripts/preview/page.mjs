@@ -12,7 +12,7 @@ function column(Card, theme) {
   const cards = states.map(({ title, ...view }) =>
     createElement('div', { className: 'cell', key: title },
       createElement('p', { className: 'caption' }, title),
-      createElement(Card, { view: { receivedAt: view.now, problem: null, busy: null, ...view }, actions, now: view.now, title: 'Access token', theme })))
+      createElement(Card, { view: { receivedAt: view.now, sentAt: view.now, problem: null, ...view }, actions, now: view.now, title: 'Access token', theme })))
   return createElement('div', { className: `column ${theme}`, key: theme }, cards)
 }
 

@@ -1,6 +1,6 @@
-import { useEffect, useRef, useState, type KeyboardEvent, type ReactElement, type RefObject } from 'react'
+import { useEffect, useId, useRef, useState, type KeyboardEvent, type ReactElement, type RefObject } from 'react'
 import type { TokenAction, TokenActionResult, TokenStatusView } from './use-token-status.js'
-import { localTime } from './words.js'
+import { errorAdvice, localTime, problemAdvice } from './words.js'
 
 /** A result, and when it came. */
 export interface Finished extends TokenActionResult {
@@ -17,10 +17,14 @@ export interface ActionsState {
 /** Runs the actions of a view one at a time, and keeps how the last one ended. */
 export function useActions({ busy, refresh, clear }: TokenStatusView): ActionsState {
   const [result, setResult] = useState<Finished | null>(null)
+  // Not `busy`: a second press may come before that is drawn.
+  const isRunning = useRef(false)
   const run = async (action: TokenAction) => {
-    if (busy !== null) return
+    if (isRunning.current) return
+    isRunning.current = true
     setResult(null)
     const finished = await (action === 'refresh' ? refresh() : clear())
+    isRunning.current = false
     setResult({ ...finished, at: Date.now() })
   }
   return { busy, result, run }
@@ -28,32 +32,28 @@ export function useActions({ busy, refresh, clear }: TokenStatusView): ActionsSt
 
 /** How an action ended, in a sentence. */
 function resultText({ action, problem, at }: Finished, now: number): string {
-  if (problem !== null) return `${action === 'refresh' ? 'Not refreshed' : 'Not cleared'}: ${problem.message}`
+  if (problem !== null) {
+    // Who is told how long to wait needs no more advice.
+    const advice = problem.kind === 'limited' ? undefined : errorAdvice[problem.code ?? ''] ?? problemAdvice[problem.kind]
+    return `${action === 'refresh' ? 'Not refreshed' : 'Not cleared'}: ${problem.message}${advice === undefined ? '' : ` ${advice}`}`
+  }
   return `${action === 'refresh' ? 'Refreshed' : 'Cleared'} at ${localTime(at, now)}.`
 }
 
-/** The buttons, and how the last action ended. */
-export function Actions({ result, now, ...state }: ActionsState & { now: number }): ReactElement {
-  return (
-    <footer className="evertoken-footer">
-      <Buttons {...state} />
-      <div role="status">
-        {result !== null && (
-          <p className="evertoken-result" data-good={result.problem === null ? '' : undefined}>
-            {resultText(result, now)}
-          </p>
-        )}
-      </div>
-    </footer>
-  )
+const progressWords: Record<TokenAction, string> = { refresh: 'Refreshing…', clear: 'Clearing…' }
+
+interface ActionsProps extends ActionsState {
+  updatedAt: number | null
+  now: number
 }
 
-/** Refresh now, and Clear, which asks once more. */
-function Buttons({ busy, run }: Pick<ActionsState, 'busy' | 'run'>): ReactElement {
+/** Refresh now, and Clear, which asks once more; beside them what is under way, or how it ended. */
+export function Actions({ busy, result, run, updatedAt, now }: ActionsProps): ReactElement {
   const [isAsking, setAsking] = useState(false)
   const clearButton = useRef<HTMLButtonElement>(null)
   const keepButton = useRef<HTMLButtonElement>(null)
   const wasAsking = useRef(false)
+  const question = useId()
 
   // The focus follows the question and comes back from it; the safe answer has it first.
   useEffect(() => {
@@ -66,36 +66,38 @@ function Buttons({ busy, run }: Pick<ActionsState, 'busy' | 'run'>): ReactElemen
     setAsking(false)
     if (isSure) void run('clear')
   }
+  const isQuiet = !isAsking && busy === null && result === null
   const onKeyDown = (event: KeyboardEvent) => {
     if (event.key === 'Escape') answer(false)
   }
 
-  if (isAsking) {
-    return (
-      <div className="evertoken-actions" role="group" aria-label="Clear the token?" onKeyDown={onKeyDown}>
-        <p className="evertoken-question">
-          Clear the token, here and in the store? The next request waits for a new one.
-        </p>
-        <Button place={keepButton} label="Keep it" onPress={() => answer(false)} />
-        <Button kind="danger" label="Clear it" onPress={() => answer(true)} />
-      </div>
-    )
-  }
   return (
-    <div className="evertoken-actions">
-      <Button
-        kind="primary"
-        label={busy === 'refresh' ? 'Refreshing…' : 'Refresh now'}
-        isOff={busy !== null}
-        onPress={() => void run('refresh')}
-      />
-      <Button
-        place={clearButton}
-        label={busy === 'clear' ? 'Clearing…' : 'Clear'}
-        isOff={busy !== null}
-        onPress={() => setAsking(true)}
-      />
-    </div>
+    <footer className="evertoken-footer">
+      <div className="evertoken-said">
+        {isAsking && <p id={question}>Clear the token, here and in the store? The next request waits for a new one.</p>}
+        {isQuiet && updatedAt !== null && <p className="evertoken-updated">Updated at {localTime(updatedAt, now)}.</p>}
+        <div role="status">
+          {busy !== null && <p>{progressWords[busy]}</p>}
+          {result !== null && !isAsking && (
+            <p className="evertoken-result" data-good={result.problem === null ? '' : undefined}>
+              {resultText(result, now)}
+            </p>
+          )}
+        </div>
+      </div>
+      {isAsking ? (
+        // The safe answer is where Clear was: the second press of a double click falls on it.
+        <div key="question" className="evertoken-actions" role="group" aria-labelledby={question} onKeyDown={onKeyDown}>
+          <Button kind="danger" label="Clear it" onPress={() => answer(true)} />
+          <Button place={keepButton} label="Keep it" onPress={() => answer(false)} />
+        </div>
+      ) : (
+        <div key="actions" className="evertoken-actions">
+          <Button kind="primary" label="Refresh now" isOff={busy !== null} onPress={() => void run('refresh')} />
+          <Button place={clearButton} label="Clear" isOff={busy !== null} onPress={() => setAsking(true)} />
+        </div>
+      )}
+    </footer>
   )
 }
 

@@ -7,13 +7,13 @@ import { History } from './history.js'
 import { StateIcon } from './icons.js'
 import { lifeAt, type Life } from './life.js'
 import { LifeLine } from './life-line.js'
-import { styles } from './styles.js'
+import { StyleSheet } from './style-sheet.js'
 import type { TokenStatusView } from './use-token-status.js'
-import { clockTime, localTime, spokenTime, stateMeanings, stateWords } from './words.js'
+import { clockTime, localTime, problemAdvice, spokenTime, stateMeanings, stateWords } from './words.js'
 
 /** What is on the card, and how it looks. */
 export interface CardProps {
-  view: Pick<TokenStatusView, 'status' | 'receivedAt' | 'problem' | 'busy'>
+  view: Pick<TokenStatusView, 'status' | 'receivedAt' | 'sentAt' | 'problem'>
   actions: ActionsState
   /** The browser's clock in milliseconds; `null` on the server. */
   now: number | null
@@ -26,61 +26,64 @@ export interface CardProps {
 /** The card of one service. Whatever it shows is handed in: it asks nobody and reads no clock. */
 export function Card({ view, actions, now, title, className, nonce, theme = 'auto' }: CardProps): ReactElement {
   const heading = useId()
-  const { status, receivedAt, problem, busy } = view
+  const { status, receivedAt, sentAt, problem } = view
   const at = now ?? receivedAt ?? 0
-  const life = status === null || receivedAt === null ? null : lifeAt(status, receivedAt, at)
+  const life = status === null || receivedAt === null ? null : lifeAt(status, receivedAt, at, sentAt)
+  const word = life === null ? waitingWord(problem) : stateWords[life.state]
 
   return (
     <section
       className={className === undefined ? 'evertoken-monitor' : `evertoken-monitor ${className}`}
       aria-labelledby={heading}
-      aria-busy={busy !== null || (status === null && problem === null)}
+      aria-busy={status === null && problem === null}
       data-state={life?.state ?? 'unknown'}
       data-stale={problem === null ? undefined : ''}
       data-theme={theme === 'auto' ? undefined : theme}
     >
-      <style nonce={nonce}>{styles}</style>
+      <StyleSheet nonce={nonce} />
       <header className="evertoken-header">
         <h2 className="evertoken-title" id={heading}>
-          {title}
-          {status !== null && <span className="evertoken-service">{status.service}</span>}
+          {title} {status !== null && <span className="evertoken-service">{status.service}</span>}
         </h2>
-        <p className="evertoken-badge">
+        <p className="evertoken-badge" key={word}>
           <StateIcon state={life?.state ?? null} />
-          {life === null ? waitingWord(problem) : stateWords[life.state]}
+          {word}
         </p>
       </header>
-      <div className="evertoken-news" role="status" aria-atomic="false">
-        {life !== null && <span className="evertoken-unseen">{`Token: ${stateWords[life.state]}.`}</span>}
-        {problem !== null && <Notice problem={problem} receivedAt={receivedAt} now={at} />}
+      <div className="evertoken-hero">
+        {life !== null && <TimeLeft {...life} />}
+        <div className="evertoken-news" role="status" aria-atomic="false">
+          {life !== null && <span className="evertoken-unseen">{`Token: ${stateWords[life.state]}.`}</span>}
+          {problem !== null && <Notice problem={problem} receivedAt={receivedAt} now={at} />}
+          {problem === null && life !== null && <p className="evertoken-meaning">{stateMeanings[life.state]}</p>}
+        </div>
       </div>
-      {status !== null && life !== null ? (
-        <Picture status={status} life={life} now={at} />
-      ) : (
-        problem === null && <div className="evertoken-waiting" aria-hidden="true" />
-      )}
-      <Actions {...actions} now={at} />
+      {status !== null && life !== null && <Details status={status} life={life} now={at} />}
+      {status === null && problem === null && <div className="evertoken-details evertoken-waiting" aria-hidden="true" />}
+      <Actions {...actions} updatedAt={receivedAt} now={at} />
     </section>
   )
 }
 
-function Picture({ status, life, now }: { status: TokenStatus; life: Life; now: number }): ReactElement {
-  const { leftSeconds } = life
-  // Moments of the server are shown by the reader's clock; how far they are from now, by the server's.
+function TimeLeft({ state, leftSeconds: seconds }: Life): ReactElement {
+  const unit = state === 'missing' ? 'no token' : 'no expiry'
   return (
-    <>
-      <div className="evertoken-hero">
-        <p className="evertoken-left" role="timer" aria-live="off">
-          <span aria-hidden="true">{leftSeconds === null ? '–' : clockTime(leftSeconds)}</span>
-          <span className="evertoken-unseen">{leftSeconds === null ? 'not known' : spokenTime(leftSeconds)}</span>
-          <span className="evertoken-unit">{leftSeconds === null ? 'no expiry' : 'left'}</span>
-        </p>
-        <p className="evertoken-meaning">{stateMeanings[life.state]}</p>
-      </div>
-      <LifeLine status={status} life={life} now={now} />
-      <Facts status={status} life={life} now={now} />
-      <History entries={status.history} now={now} />
-    </>
+    <p className="evertoken-left" role="timer" aria-live="off">
+      <span aria-hidden="true">{seconds === null ? '–' : clockTime(seconds)}</span>{' '}
+      <span className="evertoken-unseen">{seconds === null ? 'not known' : spokenTime(seconds)}</span>{' '}
+      <span className="evertoken-unit">{seconds === null ? unit : 'left'}</span>
+    </p>
+  )
+}
+
+// Moments of the server are shown by the reader's clock; how far they are from now, by the server's.
+function Details(picture: { status: TokenStatus; life: Life; now: number }): ReactElement {
+  return (
+    <div className="evertoken-details">
+      <LifeLine {...picture} />
+      <Facts {...picture} />
+      <History entries={picture.status.history} now={picture.now} />
+    </div>
   )
 }
 
@@ -91,19 +94,14 @@ interface NoticeProps {
 }
 
 function Notice({ problem, receivedAt, now }: NoticeProps): ReactElement {
+  const advice = problemAdvice[problem.kind]
   return (
-    <div className="evertoken-notice">
-      <p>{problem.message}</p>
-      {advice[problem.kind] !== undefined && <p>{advice[problem.kind]}</p>}
-      {receivedAt !== null && <p>{`What you see is how things stood at ${localTime(receivedAt, now)}.`}</p>}
-    </div>
+    <p className="evertoken-notice">
+      {problem.message}
+      {advice !== undefined && ` ${advice}`}
+      {receivedAt !== null && ` What you see is from ${localTime(receivedAt, now)}.`}
+    </p>
   )
-}
-
-const advice: Partial<Record<TokenProblem['kind'], string>> = {
-  unauthorized: 'Sign in, or give the component the headers that the endpoint asks for.',
-  forbidden: 'Your account, or this page, has no access to the endpoint.',
-  unreachable: 'It is asked again by itself.',
 }
 
 function waitingWord(problem: TokenProblem | null): string {

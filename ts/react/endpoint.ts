@@ -1,4 +1,6 @@
 import type { TokenStatus } from 'evertoken'
+import { moment } from './life.js'
+import { stateWords } from './words.js'
 
 /** Why the endpoint gave no status. */
 export interface TokenProblem {
@@ -15,17 +17,19 @@ export interface TokenProblem {
   readonly retryAfterSeconds: number | null
 }
 
-/** What came of a request: a value, or why there is none. */
-export type Answer<T> = { readonly value: T } | { readonly problem: TokenProblem }
+/** What came of a request: a value, with the moment it was sent by the server's clock, or why there is none. */
+export type Answer<T> = { readonly value: T; readonly sentAt: number | null } | { readonly problem: TokenProblem }
 
 /** How long a request may take, in milliseconds; a forced refresh waits for the token server as well. */
 const patienceMs = { GET: 10_000, POST: 60_000, DELETE: 30_000 }
 
+type Method = keyof typeof patienceMs
+
 /** Asks one of the routes of `createTokenRoutes`; it never throws. */
 export async function ask<T>(
-  method: keyof typeof patienceMs,
+  method: Method,
   url: string,
-  headers: HeadersInit | undefined,
+  headers: () => HeadersInit | undefined,
   isExpected: (body: unknown) => body is T,
   cancelled: AbortSignal,
 ): Promise<Answer<T>> {
@@ -33,10 +37,12 @@ export async function ask<T>(
   const abort = () => controller.abort()
   const timer = setTimeout(abort, patienceMs[method])
   cancelled.addEventListener('abort', abort)
+  let trouble = 'The headers for the endpoint cannot be made.'
   try {
     if (cancelled.aborted) abort()
-    const given = new Headers(headers)
+    const given = new Headers(headers())
     if (!given.has('accept')) given.set('accept', 'application/json')
+    trouble = 'The endpoint cannot be reached.'
     const response = await fetch(url, {
       method,
       headers: given,
@@ -44,11 +50,11 @@ export async function ask<T>(
       credentials: 'same-origin',
       signal: controller.signal,
     })
-    const body: unknown = await response.json().catch(() => undefined)
-    if (response.ok && isExpected(body)) return { value: body }
-    return { problem: problemOf(response, body) }
+    const body = parsed(await response.text())
+    if (response.ok && isExpected(body)) return { value: body, sentAt: moment(response.headers.get('date')) }
+    return { problem: problemOf(method, response, body) }
   } catch {
-    const message = controller.signal.aborted ? 'The endpoint did not answer in time.' : 'The endpoint cannot be reached.'
+    const message = controller.signal.aborted ? 'The endpoint did not answer in time.' : trouble
     return { problem: { kind: 'unreachable', message, code: null, retryAfterSeconds: null } }
   } finally {
     clearTimeout(timer)
@@ -56,9 +62,18 @@ export async function ask<T>(
   }
 }
 
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
+
 /** Whether this is a status, by what everything else hangs on. */
 export function isStatus(body: unknown): body is TokenStatus {
-  return isRecord(body) && typeof body['state'] === 'string' && isRecord(body['scheduler']) && isRecord(body['storage'])
+  if (!isRecord(body) || !Object.hasOwn(stateWords, String(body['state']))) return false
+  return isRecord(body['scheduler']) && isRecord(body['storage']) && isRecord(body['counters']) && Array.isArray(body['history'])
 }
 
 /** Whether this is the answer to a clear. */
@@ -66,7 +81,7 @@ export function isCleared(body: unknown): body is { cleared: true } {
   return isRecord(body) && body['cleared'] === true
 }
 
-function problemOf(response: Response, body: unknown): TokenProblem {
+function problemOf(method: Method, response: Response, body: unknown): TokenProblem {
   const { code, message } = errorIn(body)
   const seconds = Number(response.headers.get('retry-after') ?? Number.NaN)
   const retryAfterSeconds = Number.isFinite(seconds) ? seconds : null
@@ -75,15 +90,20 @@ function problemOf(response: Response, body: unknown): TokenProblem {
     case 401:
       return { kind: 'unauthorized', message: `You are not signed in here.${said}`, code, retryAfterSeconds }
     case 403:
-      return { kind: 'forbidden', message: `You may not see this.${said}`, code, retryAfterSeconds }
+      return { kind: 'forbidden', message: `You may not ${method === 'GET' ? 'see' : 'do'} this.${said}`, code, retryAfterSeconds }
     case 429: {
       const wait = retryAfterSeconds === null ? '' : ` Try again in ${retryAfterSeconds} s.`
       return { kind: 'limited', message: `Too many requests.${wait}`, code, retryAfterSeconds }
     }
   }
   if (message !== null) return { kind: 'refused', message: sentence(message), code, retryAfterSeconds }
-  const answer = response.ok ? 'something else than a status' : `with status ${response.status}`
-  return { kind: 'unreachable', message: `The endpoint answers ${answer}.`, code, retryAfterSeconds }
+  return { kind: 'unreachable', message: `The endpoint answers ${oddAnswer(response)}.`, code, retryAfterSeconds }
+}
+
+function oddAnswer({ ok, status, headers }: Response): string {
+  if (!ok) return `with status ${status}`
+  const isPage = headers.get('content-type')?.startsWith('text/html')
+  return isPage ? 'with a web page, perhaps one to sign in: reload this page' : 'something else than a status'
 }
 
 function errorIn(body: unknown): { code: string | null; message: string | null } {
@@ -92,9 +112,9 @@ function errorIn(body: unknown): { code: string | null; message: string | null }
   return { code: text(error['code']), message: text(error['message']) }
 }
 
-/** An error's message as a sentence: `HTTP 400` stays, `the server said no` becomes `The server said no.` */
+/** An error's message as a sentence: `the server said no` becomes `The server said no.`, an address stays as it is. */
 export function sentence(message: string): string {
-  const text = message.charAt(0).toUpperCase() + message.slice(1)
+  const text = message.replace(/^[a-z]+(?=[\s,.!?]|$)/, (word) => word.charAt(0).toUpperCase() + word.slice(1))
   return /[.!?]$/.test(text) ? text : `${text}.`
 }
 

@@ -12,7 +12,7 @@ export function Facts({ status, life, now }: { status: TokenStatus; life: Life; 
         {scheduler.running ? `Running${nextRun(scheduler, life)}` : 'Stopped'}
       </Fact>
       <Fact term="Storage" tone={storage.healthy ? 'good' : 'bad'}>
-        {`${storage.kind}, ${storage.encrypted ? 'sealed' : 'not sealed'}, ${storage.healthy ? 'works' : 'does not work'}`}
+        {`${storage.kind}, ${storage.encrypted ? 'sealed' : 'not sealed'}, ${storage.healthy ? 'works' : 'does not work'}`}{' '}
         {storage.location !== '' && storage.location !== storage.kind && <code>{storage.location}</code>}
       </Fact>
       <Fact term="Last refresh">
@@ -21,12 +21,12 @@ export function Facts({ status, life, now }: { status: TokenStatus; life: Life; 
       <Fact term="Token requests">
         {`${counters.tokenRequests}, ${counters.failures} failed ${counters.failures === 1 ? 'attempt' : 'attempts'}`}
       </Fact>
-      <Fact term="New tokens">
-        {`${counters.refreshes} requested, ${counters.storeHits} from the store, ${counters.retriesOn401} after a 401`}
+      <Fact term="Tokens">
+        {`${counters.refreshes} new, ${counters.storeHits} from the store, ${counters.retriesOn401} after 401`}
       </Fact>
       {strategy !== null && (
         <Fact term="Obtained by">
-          {`${strategy.grant} (${strategy.format})`}
+          {`${strategy.grant} (${strategy.format})`}{' '}
           <code>{strategy.endpoint}</code>
         </Fact>
       )}

@@ -22,9 +22,10 @@ export function History({ entries, now }: { entries: readonly Entry[]; now: numb
       <ol>
         {oldestFirst.slice(-listed).reverse().map(({ at, outcome, durationMs, code }, index) => (
           <li key={`${at} ${index}`} data-outcome={outcome}>
-            <time dateTime={at}>{localTime(moment(at) ?? now, now)}</time>
-            <span>{outcomeWords[outcome]}</span>
-            {code !== undefined && <code>{code}</code>}
+            <time dateTime={at}>{localTime(moment(at) ?? now, now)}</time>{' '}
+            <span className="evertoken-outcome">
+              {outcomeWords[outcome]} {code !== undefined && <code>{code}</code>}
+            </span>{' '}
             <span className="evertoken-took">{duration(durationMs)}</span>
           </li>
         ))}

@@ -11,7 +11,7 @@ export function LifeLine({ status, life, now }: { status: TokenStatus; life: Lif
   return (
     <div className="evertoken-life">
       <svg className="evertoken-line" width="100%" height="16" role="img" aria-label={described(elapsed, refreshPoint)}>
-        <rect className="evertoken-track" x="0" y="5" width="100%" height="6" rx="3" />
+        <rect className="evertoken-track" x="0" y="5" width="100%" height="6" rx="3" fill="none" stroke="currentColor" />
         <rect className="evertoken-elapsed" x="0" y="5" width={at} height="6" rx="3" />
         {refreshPoint !== null && (
           <line className="evertoken-mark" x1={percent(refreshPoint)} x2={percent(refreshPoint)} y1="1" y2="15" />

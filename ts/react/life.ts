@@ -16,15 +16,19 @@ export interface Life {
 
 /**
  * Works out the life of the token at `now` from a status that came at `receivedAt`, both in milliseconds by the
- * browser's clock. That clock may be wrong: it is used for what passed since, and never compared with the server's.
+ * browser's clock. That clock may be wrong: it is used for what passed since, and compared with the server's only when
+ * neither the time left nor `sentAt` tells what that was.
  */
-export function lifeAt(status: TokenStatus, receivedAt: number, now: number): Life {
+export function lifeAt(status: TokenStatus, receivedAt: number, now: number, sentAt: number | null = null): Life {
   const passed = Math.max(0, now - receivedAt)
   const issued = moment(status.issuedAt)
   const refresh = moment(status.refreshAt)
   const expires = moment(status.expiresAt)
   const left = status.expiresInSeconds === null ? null : status.expiresInSeconds - passed / 1_000
-  const clock = expires !== null && left !== null ? expires - left * 1_000 : now
+  // Of a token that is over, the time left is 0 however long it has been.
+  const isAlive = status.expiresInSeconds !== null && status.expiresInSeconds > 0
+  const sent = sentAt === null ? now : sentAt + passed
+  const clock = expires !== null && left !== null && isAlive ? expires - left * 1_000 : sent
   const lifetime = issued !== null && expires !== null && expires > issued ? expires - issued : null
   const share = (at: number | null) =>
     at === null || issued === null || lifetime === null ? null : Math.min(1, Math.max(0, (at - issued) / lifetime))

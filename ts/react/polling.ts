@@ -6,10 +6,9 @@ const longestMs = 2 ** 31 - 1
 
 /**
  * Calls `load` now, and `intervalMs` after each end of it, while the page is visible; a page that becomes visible
- * again calls at once. The result ends it.
+ * again calls at once. Where `load` resolves to a longer pause, that one is kept. The result ends it.
  */
-export function startPolling(load: () => Promise<void>, intervalMs: number): () => void {
-  const pause = Math.min(Math.max(intervalMs, shortestMs), longestMs)
+export function startPolling(load: () => Promise<number>, intervalMs: number): () => void {
   let timer: ReturnType<typeof setTimeout> | undefined
   let isLoading = false
   let isOver = false
@@ -20,10 +19,10 @@ export function startPolling(load: () => Promise<void>, intervalMs: number): () 
     clearTimeout(timer)
     if (isLoading || isOver) return
     isLoading = true
-    await load()
+    const pause = Math.max(await load(), intervalMs, shortestMs)
     isLoading = false
     // Not a fixed rate: a slow server is not asked again before it has answered.
-    if (intervalMs > 0 && !isOver && !isHidden()) timer = setTimeout(turn, pause)
+    if (intervalMs > 0 && !isOver && !isHidden()) timer = setTimeout(turn, Math.min(pause, longestMs))
   }
 
   const changed = () => {

@@ -27,15 +27,16 @@ const dark = `
 /**
  * The style sheet. React 18 escapes quotes, ampersands and angle brackets in a style element on the server and not
  * in the browser, which would be a mismatch: there are none of them in here.
+ *
+ * The least heights are those of a usual status, of a notice and of the question, so that nothing moves when they come.
  */
 export const styles = `
 .evertoken-monitor {
-  --et-radius: var(--evertoken-radius, 14px);
   --et-state: var(--et-idle);
   box-sizing: border-box;
   container-type: inline-size;
   max-width: 44rem;
-  padding: 1.5rem;
+  padding: min(1.5rem, 6vw);
   border: 1px solid var(--et-border);
   border-radius: var(--et-radius);
   background: var(--et-surface);
@@ -46,7 +47,8 @@ export const styles = `
   font-variant-numeric: tabular-nums;
   text-align: start;
 }
-.evertoken-monitor, .evertoken-services {${light}
+.evertoken-monitor, .evertoken-services {
+  --et-radius: var(--evertoken-radius, 14px);${light}
 }
 @media (prefers-color-scheme: dark) {
   .evertoken-monitor, .evertoken-services {${dark}
@@ -76,12 +78,14 @@ export const styles = `
   white-space: nowrap;
 }
 .evertoken-header { display: flex; flex-wrap: wrap; gap: 0.5rem 1rem; align-items: center; justify-content: space-between; }
-.evertoken-title { font-size: 1.125rem; font-weight: 650; line-height: 1.3; }
-.evertoken-service { margin-inline-start: 0.625rem; color: var(--et-muted); font-size: 0.875rem; font-weight: 450; }
+.evertoken-title { flex: 1 1 8rem; min-height: 2.75rem; overflow-wrap: anywhere; font-size: 1.125rem; font-weight: 650; line-height: 1.3; }
+.evertoken-service { display: block; color: var(--et-muted); font-size: 0.875rem; font-weight: 450; }
 .evertoken-badge {
   display: inline-flex;
   align-items: center;
+  justify-content: center;
   gap: 0.5rem;
+  min-width: 6.75rem;
   padding: 0.1875rem 0.75rem 0.1875rem 0.625rem;
   border: 1px solid color-mix(in srgb, var(--et-state) 35%, transparent);
   border-radius: 99px;
@@ -91,28 +95,31 @@ export const styles = `
   font-weight: 600;
 }
 .evertoken-icon { flex: none; margin-inline-start: -0.125rem; fill: none; stroke: currentColor; stroke-width: 1.8; stroke-linecap: round; stroke-linejoin: round; }
-.evertoken-notice, .evertoken-result {
-  margin-top: 1rem;
+.evertoken-notice {
   padding: 0.625rem 0.875rem;
-  border-inline-start: 3px solid var(--et-tone);
+  border-inline-start: 3px solid var(--et-warn);
   border-radius: 6px;
-  background: color-mix(in srgb, var(--et-tone) 9%, transparent);
+  background: color-mix(in srgb, var(--et-warn) 9%, transparent);
   font-size: 0.875rem;
   overflow-wrap: anywhere;
 }
-.evertoken-notice { --et-tone: var(--et-warn); }
-.evertoken-notice p + p { color: var(--et-muted); }
-.evertoken-result { --et-tone: var(--et-bad); }
-.evertoken-result[data-good] { --et-tone: var(--et-good); }
-.evertoken-waiting { height: 34rem; border-radius: 8px; margin-top: 1.25rem; background: color-mix(in srgb, var(--et-border) 45%, transparent); }
 .evertoken-services { max-width: 44rem; font-family: var(--evertoken-font, system-ui, -apple-system, Segoe UI, Roboto, sans-serif); }
-.evertoken-tabs { display: flex; gap: 0.25rem; margin-bottom: 0.625rem; overflow-x: auto; }
+.evertoken-tabs {
+  display: flex;
+  gap: 0.25rem;
+  margin-bottom: 0.75rem;
+  padding: 0.25rem;
+  border: 1px solid var(--et-border);
+  border-radius: var(--et-radius);
+  background: var(--et-surface);
+  overflow-x: auto;
+}
 .evertoken-tab {
   flex: none;
   min-height: 2.5rem;
   padding: 0.375rem 0.875rem;
-  border: 1px solid transparent;
-  border-radius: 9px;
+  border: 0;
+  border-radius: calc(var(--et-radius) - 4px);
   background: transparent;
   color: var(--et-muted);
   font: inherit;
@@ -120,24 +127,26 @@ export const styles = `
   font-weight: 550;
   cursor: pointer;
 }
-.evertoken-tab[aria-selected=true] { border-color: var(--et-border); background: var(--et-surface); color: var(--et-text); }
+.evertoken-tab:hover { color: var(--et-text); }
+.evertoken-tab[aria-selected=true] { background: color-mix(in srgb, var(--et-muted) 16%, transparent); color: var(--et-text); }
 .evertoken-tab:focus-visible { outline: 3px solid var(--et-accent); outline-offset: -3px; }
-.evertoken-hero { display: flex; flex-wrap: wrap; align-items: baseline; gap: 0.125rem 1.25rem; margin-top: 1.25rem; }
-.evertoken-left { position: relative; font-size: 3rem; font-weight: 680; letter-spacing: -0.02em; line-height: 1.1; }
-.evertoken-unit { margin-inline-start: 0.5rem; color: var(--et-muted); font-size: 1rem; font-weight: 450; letter-spacing: 0; }
+.evertoken-hero { display: grid; grid-template-rows: minmax(3.5rem, auto) minmax(5.25rem, auto); gap: 0.25rem; margin-top: 1rem; }
+.evertoken-left { position: relative; font-size: min(3rem, 18cqi); font-weight: 640; letter-spacing: -0.03em; line-height: 3.5rem; }
+.evertoken-left + .evertoken-news { grid-row: 2; }
+.evertoken-news { grid-row: 1 / -1; }
+.evertoken-unit { color: var(--et-muted); font-size: 1rem; font-weight: 450; letter-spacing: 0; line-height: 1; }
 .evertoken-meaning { color: var(--et-muted); font-size: 0.9375rem; }
-.evertoken-life { margin-top: 0.875rem; }
+.evertoken-details { display: flex; flex-direction: column; min-height: 62rem; margin-top: 0.75rem; }
+.evertoken-waiting { border-radius: 8px; background: color-mix(in srgb, var(--et-border) 45%, transparent); }
 .evertoken-line { display: block; overflow: visible; }
-.evertoken-track { fill: var(--et-border); }
+.evertoken-track { fill: var(--et-border); stroke: none; }
 .evertoken-elapsed { fill: var(--et-state); }
 .evertoken-mark { stroke: var(--et-muted); stroke-width: 2; stroke-linecap: round; }
 .evertoken-now { fill: var(--et-surface); stroke: var(--et-state); stroke-width: 3; }
 .evertoken-moments { display: flex; flex-wrap: wrap; justify-content: space-between; gap: 0.25rem 1rem; margin-top: 0.5rem; font-size: 0.8125rem; }
-.evertoken-moments div { display: flex; gap: 0.375rem; }
 .evertoken-monitor dt { color: var(--et-muted); }
 .evertoken-facts {
   display: grid;
-  grid-template-columns: repeat(auto-fit, minmax(min(15rem, 100%), 1fr));
   gap: 0.875rem 1.75rem;
   margin-top: 1.25rem;
   padding-top: 1.25rem;
@@ -154,24 +163,30 @@ export const styles = `
 .evertoken-fact[data-tone=warn] dd { color: var(--et-warn); }
 .evertoken-fact[data-tone=bad] dd { color: var(--et-bad); }
 .evertoken-history { margin-top: 1.25rem; padding-top: 1rem; border-top: 1px solid var(--et-border); font-size: 0.875rem; }
-.evertoken-subtitle { color: var(--et-muted); font-size: 0.8125rem; font-weight: 450; }
+.evertoken-subtitle { font-size: 0.875rem; font-weight: 600; }
 .evertoken-bars { display: block; margin: 0.5rem 0 0.375rem; }
 .evertoken-floor { stroke: var(--et-border); vector-effect: non-scaling-stroke; }
-.evertoken-bar { fill: var(--et-good); }
-.evertoken-bar[data-outcome=adopted] { fill: var(--et-accent); }
-.evertoken-bar[data-outcome=failed] { fill: var(--et-bad); }
-.evertoken-bar[data-outcome=cleared] { fill: var(--et-idle); }
+.evertoken-bar { fill: var(--et-tone); }
+.evertoken-history [data-outcome] { --et-tone: var(--et-good); }
+.evertoken-history [data-outcome=adopted] { --et-tone: var(--et-accent); }
+.evertoken-history [data-outcome=failed] { --et-tone: var(--et-bad); }
+.evertoken-history [data-outcome=cleared] { --et-tone: var(--et-idle); }
 .evertoken-none { color: var(--et-muted); }
-.evertoken-history ol { list-style: none; }
-.evertoken-history li { display: flex; flex-wrap: wrap; gap: 0 0.875rem; align-items: baseline; padding: 0.1875rem 0; }
+.evertoken-history ol { display: grid; gap: 0.25rem 0.875rem; list-style: none; }
+.evertoken-history li { display: flex; flex-wrap: wrap; gap: inherit; align-items: baseline; }
 .evertoken-history li time { color: var(--et-muted); }
-.evertoken-history li[data-outcome=failed] :where(span, code) { color: var(--et-bad); }
-.evertoken-took { margin-inline-start: auto; color: var(--et-muted); }
-.evertoken-footer { margin-top: 1.25rem; }
-.evertoken-actions { display: flex; flex-wrap: wrap; gap: 0.625rem; align-items: center; }
-.evertoken-question { flex: 1 1 100%; font-size: 0.9375rem; }
+.evertoken-outcome { padding-inline-start: 0.625rem; border-inline-start: 3px solid var(--et-tone); }
+.evertoken-history li[data-outcome=failed] .evertoken-outcome { color: var(--et-bad); }
+.evertoken-took { color: var(--et-muted); text-align: end; }
+.evertoken-footer { display: grid; gap: 0.75rem 1.75rem; margin-top: 1rem; padding-top: 1rem; border-top: 1px solid var(--et-border); }
+.evertoken-said { align-content: center; min-height: 4rem; font-size: 0.875rem; overflow-wrap: anywhere; }
+.evertoken-updated { color: var(--et-muted); }
+.evertoken-result { color: var(--et-bad); }
+.evertoken-result[data-good] { color: var(--et-good); }
+.evertoken-actions { display: flex; flex-wrap: wrap; gap: 0.625rem; align-items: start; }
 .evertoken-button {
-  min-height: 2.5rem;
+  flex: 1 1 auto;
+  min-height: 2.625rem;
   padding: 0.375rem 1.125rem;
   border: 1px solid var(--et-border);
   border-radius: 9px;
@@ -188,11 +203,38 @@ export const styles = `
 .evertoken-button:is([data-kind=primary], [data-kind=danger]):hover { filter: brightness(1.08); }
 .evertoken-button:focus-visible { outline: 3px solid var(--et-accent); outline-offset: 2px; }
 .evertoken-button[aria-disabled=true] { opacity: 0.6; cursor: default; }
+@container (min-width: 14rem) {
+  .evertoken-moments div:nth-child(2) { text-align: center; }
+  .evertoken-moments div:last-child { text-align: end; }
+  .evertoken-history ol { grid-template-columns: auto 1fr auto; }
+  .evertoken-history li { display: grid; grid-column: 1 / -1; grid-template-columns: subgrid; }
+}
+@container (min-width: 18rem) {
+  .evertoken-hero { grid-template-rows: minmax(3.5rem, auto) minmax(4rem, auto); }
+  .evertoken-said { min-height: 2.625rem; }
+  .evertoken-details { min-height: 54rem; }
+}
+@container (min-width: 32rem) {
+  .evertoken-hero { grid-template: minmax(4rem, auto) / 1fr 1fr; gap: 1.75rem; align-items: center; margin-top: 0.75rem; }
+  .evertoken-left { white-space: nowrap; }
+  .evertoken-left + .evertoken-news { grid-area: 1 / 2; }
+  .evertoken-news { display: grid; grid-area: 1 / 1 / auto / -1; align-self: stretch; align-content: center; }
+  .evertoken-details { min-height: 41rem; }
+  .evertoken-facts { grid-template-columns: 1fr 1fr; }
+  .evertoken-footer { grid-template-columns: 1fr auto; }
+}
+@container (min-width: 38rem) {
+  .evertoken-details { min-height: 38.5rem; }
+}
 @media (forced-colors: active) {
-  .evertoken-elapsed { fill: Highlight; }
-  .evertoken-track { fill: GrayText; }
-  .evertoken-now { fill: Canvas; stroke: Highlight; }
-  .evertoken-bar { fill: Highlight; }
-  .evertoken-bar[data-outcome=failed] { fill: Mark; }
+  .evertoken-tab[aria-selected=true] { background: Highlight; color: HighlightText; forced-color-adjust: none; }
+  .evertoken-button[aria-disabled=true] { border-color: GrayText; color: GrayText; opacity: 1; }
+  .evertoken-mark, .evertoken-floor { stroke: CanvasText; }
+  .evertoken-track { fill: Canvas; stroke: CanvasText; }
+  .evertoken-elapsed { fill: CanvasText; }
+  .evertoken-now { fill: Canvas; stroke: CanvasText; }
+  .evertoken-bar { fill: CanvasText; }
+  .evertoken-bar[data-outcome=adopted] { fill: Highlight; }
+  .evertoken-bar[data-outcome=failed] { fill: Canvas; stroke: CanvasText; vector-effect: non-scaling-stroke; }
 }
 `

@@ -1,5 +1,5 @@
 import { useId, useRef, useState, type KeyboardEvent, type ReactElement, type ReactNode } from 'react'
-import { styles } from './styles.js'
+import { StyleSheet } from './style-sheet.js'
 
 interface TabsProps {
   names: readonly string[]
@@ -38,7 +38,7 @@ export function Tabs({ names, theme = 'auto', nonce, children }: TabsProps): Rea
 
   return (
     <div className="evertoken-services" data-theme={theme === 'auto' ? undefined : theme}>
-      <style nonce={nonce}>{styles}</style>
+      <StyleSheet nonce={nonce} />
       <div className="evertoken-tabs" role="tablist" aria-label="Services" ref={list} onKeyDown={onKeyDown}>
         {names.map((name, index) => (
           <button
@@ -56,7 +56,7 @@ export function Tabs({ names, theme = 'auto', nonce, children }: TabsProps): Rea
           </button>
         ))}
       </div>
-      <div role="tabpanel" id={`${id}-panel`} aria-labelledby={`${id}-tab-${chosen}`} key={chosen}>
+      <div role="tabpanel" id={`${id}-panel`} aria-labelledby={`${id}-tab-${chosen}`} key={names[chosen]}>
         {children(chosen)}
       </div>
     </div>

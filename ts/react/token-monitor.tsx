@@ -11,7 +11,10 @@ export interface TokenMonitorProps extends UseTokenStatusOptions {
   title?: string | undefined
   /** A class for the outer element, besides its own. */
   className?: string | undefined
-  /** For the style element, where a Content-Security-Policy asks for one. */
+  /**
+   * The nonce of the request, where a Content-Security-Policy wants one for styles (`style-src 'nonce-…'`). Without it
+   * the card is plain there, and says all the same.
+   */
   nonce?: string | undefined
   /** Light or dark. Default `auto`: as the reader's system has it. */
   theme?: 'auto' | 'light' | 'dark' | undefined
@@ -50,8 +53,11 @@ export interface TokenMonitorService {
 export function TokenMonitor(props: TokenMonitorProps): ReactElement {
   const { services = [], ...rest } = props
   const [only] = services
-  if (only === undefined) return <Monitor {...rest} />
-  if (services.length === 1) return <Monitor {...rest} endpoint={only.endpoint} />
+  // By key: what was done to one service is not said of the next.
+  if (services.length < 2) {
+    const { endpoint } = only ?? rest
+    return <Monitor key={endpoint} {...rest} endpoint={endpoint} />
+  }
   return (
     <Tabs names={services.map(({ name }) => name)} theme={rest.theme} nonce={rest.nonce}>
       {(chosen) => <Monitor {...rest} endpoint={services[chosen]!.endpoint} />}

@@ -31,6 +31,8 @@ export interface TokenStatusView {
   readonly status: TokenStatus | null
   /** When it came, in milliseconds by the browser's clock. */
   readonly receivedAt: number | null
+  /** When it was sent, in milliseconds by the server's clock; `null` where the answer does not tell. */
+  readonly sentAt: number | null
   /** Why there is no newer one; `null` while all is well. */
   readonly problem: TokenProblem | null
   /** What is under way. */
@@ -46,10 +48,11 @@ export interface TokenStatusView {
 interface Seen {
   readonly status: TokenStatus | null
   readonly receivedAt: number | null
+  readonly sentAt: number | null
   readonly problem: TokenProblem | null
 }
 
-const nothingYet: Seen = { status: null, receivedAt: null, problem: null }
+const nothingYet: Seen = { status: null, receivedAt: null, sentAt: null, problem: null }
 
 /**
  * The state of the token, fetched again and again while the page is visible, for a display of your own.
@@ -83,7 +86,10 @@ export function useTokenStatus(options: UseTokenStatusOptions = {}): TokenStatus
     return () => opened.close()
   }, [base])
 
-  useEffect(() => startPolling(() => connection.current?.load() ?? Promise.resolve(), refreshIntervalMs), [base, refreshIntervalMs])
+  useEffect(() => {
+    const load = async () => ((await connection.current?.load())?.retryAfterSeconds ?? 0) * 1_000
+    return startPolling(load, refreshIntervalMs)
+  }, [base, refreshIntervalMs])
 
   const act = useCallback(async (action: TokenAction): Promise<TokenActionResult> => {
     const opened = connection.current
@@ -97,7 +103,7 @@ export function useTokenStatus(options: UseTokenStatusOptions = {}): TokenStatus
   return {
     ...seen,
     busy,
-    reload: useCallback(async () => connection.current?.load(), []),
+    reload: useCallback(async () => void (await connection.current?.load()), []),
     refresh: useCallback(() => act('refresh'), [act]),
     clear: useCallback(() => act('clear'), [act]),
   }
@@ -126,16 +132,18 @@ class Connection {
     this.#cancel.abort()
   }
 
-  async load(): Promise<void> {
+  async load(): Promise<TokenProblem | null> {
     const turn = ++this.#asked
-    this.#showStatus(turn, await this.#ask('GET', '/status', isStatus))
+    const answer = await this.#ask('GET', '/status', isStatus)
+    this.#showStatus(turn, answer)
+    return 'problem' in answer ? answer.problem : null
   }
 
   async refresh(): Promise<TokenProblem | null> {
-    const turn = ++this.#asked
     const answer = await this.#ask('POST', '/refresh', isStatus)
     if ('value' in answer) {
-      this.#showStatus(turn, answer)
+      // Its status is as new as its answer: what was asked meanwhile may be of before the refresh.
+      this.#showStatus(++this.#asked, answer)
       return null
     }
     // The failure is in the status, too, and that it failed says nothing about whether the status can be had.
@@ -150,7 +158,7 @@ class Connection {
   }
 
   #ask<T>(method: 'GET' | 'POST' | 'DELETE', path: string, isExpected: (body: unknown) => body is T): Promise<Answer<T>> {
-    return ask(method, this.base + path, this.headers(), isExpected, this.#cancel.signal)
+    return ask(method, this.base + path, this.headers, isExpected, this.#cancel.signal)
   }
 
   /** An answer that was overtaken by that of a later request is old news. */
@@ -159,7 +167,7 @@ class Connection {
     this.#shown = turn
     this.show((seen) =>
       'value' in answer
-        ? { status: answer.value, receivedAt: Date.now(), problem: null }
+        ? { status: answer.value, receivedAt: Date.now(), sentAt: answer.sentAt, problem: null }
         : { ...seen, problem: answer.problem },
     )
   }

@@ -1,4 +1,5 @@
 import type { TokenStatus } from 'evertoken'
+import type { TokenProblem } from './endpoint.js'
 
 /** The states as a person says them. */
 export const stateWords: Record<TokenStatus['state'], string> = {
@@ -29,6 +30,12 @@ export const errorAdvice: Readonly<Record<string, string>> = {
   ERR_TOKEN_TLS: 'Give the certificate authority to the service (ca, or NODE_EXTRA_CA_CERTS).',
   ERR_TOKEN_STORAGE: 'The token is kept in memory meanwhile. Check the disk, the path and who may write there.',
   ERR_TOKEN_DECRYPT: 'Give every process the same TOKEN_ENCRYPTION_KEY. A login has replaced what could not be opened.',
+}
+
+/** What a person can do about a problem with the endpoint. */
+export const problemAdvice: Readonly<Partial<Record<TokenProblem['kind'], string>>> = {
+  unauthorized: 'Sign in, or give the component the headers that the endpoint asks for.',
+  forbidden: 'Your account, or this page, has no access to the endpoint.',
 }
 
 /** The outcomes in the history. */
