@@ -1,4 +1,4 @@
-// Compiles ts/ into lib/: CommonJS for Node and Next.js, ES modules for React.
+// Compiles ts/ into lib/: CommonJS for Node and Next.js; for React ES modules, and CommonJS for Jest.
 
 import { spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -10,8 +10,8 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)))
 const at = (...path) => join(root, ...path)
 const tsc = join(dirname(createRequire(import.meta.url).resolve('typescript/package.json')), 'bin', 'tsc')
 
-function compile(project) {
-  const { status } = spawnSync(process.execPath, [tsc, '--project', at(project)], {
+function compile(project, ...options) {
+  const { status } = spawnSync(process.execPath, [tsc, '--project', at(project), ...options], {
     cwd: root,
     stdio: 'inherit',
   })
@@ -42,7 +42,11 @@ if (existsSync(at('ts', 'react'))) {
   mkdirSync(at('lib', 'react'), { recursive: true })
   writeFileSync(at('lib', 'react', 'package.json'), '{ "type": "module" }\n')
   checkImports(at('lib', 'react'))
-  const entry = readFileSync(at('lib', 'react', 'index.js'), 'utf8')
-  if (!/^(['"])use client\1/.test(entry))
-    throw new Error("lib/react/index.js does not begin with 'use client'")
+  compile('tsconfig.react.json', '--module', 'node20', '--moduleResolution', 'node16', '--outDir', at('lib', 'react', 'cjs'))
+  writeFileSync(at('lib', 'react', 'cjs', 'package.json'), '{ "type": "commonjs" }\n')
+  for (const folder of ['react', 'react/cjs']) {
+    const entry = readFileSync(at('lib', folder, 'index.js'), 'utf8')
+    if (!/^(['"]use strict['"];\s*)?(['"])use client\2/.test(entry))
+      throw new Error(`lib/${folder}/index.js does not begin with 'use client'`)
+  }
 }

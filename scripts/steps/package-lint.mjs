@@ -20,9 +20,8 @@ export const packageLint = {
     const tarball = join('dist', tarballName(readManifest()))
     const publint = [bin('publint', 'src', 'cli.js'), 'run', tarball, '--strict']
     settle(await run(process.execPath, publint), 'publint')
-    // Only module resolution that knows `exports`, as every Node this package runs on does; and evertoken/react is
-    // an ES module by design.
-    const attw = [bin('@arethetypeswrong', 'cli', 'dist', 'index.js'), tarball, '--profile', 'node16', '--ignore-rules', 'cjs-resolves-to-esm']
+    // Only module resolution that knows `exports`, as every Node this package runs on does.
+    const attw = [bin('@arethetypeswrong', 'cli', 'dist', 'index.js'), tarball, '--profile', 'node16']
     settle(await run(process.execPath, attw), 'attw')
   }
 }
