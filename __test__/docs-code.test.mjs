@@ -45,7 +45,7 @@ test('every block of TypeScript in the documentation compiles', (t) => {
   for (const [name, types] of Object.entries(foreign)) writeFileSync(join(folder, `${name.slice(2)}.d.ts`), `${types}\n`)
   const ambient = modules.map((name) => `declare module '${name}'`)
   writeFileSync(join(folder, 'ambient.d.ts'), [...ambient, 'declare const jest: any', ''].join('\n'))
-  const entries = Object.entries(manifest.exports).filter(([, target]) => typeof target === 'object' && target.types)
+  const typesOf = Object.entries(manifest.exports).map(([name, target]) => [name, target.types ?? target.default?.types])
   const compilerOptions = {
     strict: true,
     noEmit: true,
@@ -58,7 +58,7 @@ test('every block of TypeScript in the documentation compiles', (t) => {
     types: ['node', 'react'],
     typeRoots: [join(root, 'node_modules', '@types')],
     paths: {
-      ...Object.fromEntries(entries.map(([name, { types }]) => [name.replace('.', 'evertoken'), [join(root, types)]])),
+      ...Object.fromEntries(typesOf.filter(([, types]) => types).map(([name, types]) => [name.replace('.', 'evertoken'), [join(root, types)]])),
       'react/*': [join(root, 'node_modules', '@types', 'react', '*')],
       react: [join(root, 'node_modules', '@types', 'react')],
     },

@@ -133,8 +133,8 @@ test('the code blocks of the README import only what exists', async () => {
 
 /** Everything an entry exports: the values of the module and the types of its declarations. */
 async function namesOf(entry) {
-  const types = manifest.exports[entry.replace(/^evertoken/, '.')].types
-  const declarations = read(types)
+  const target = manifest.exports[entry.replace(/^evertoken/, '.')]
+  const declarations = read(target.types ?? target.default.types)
   const typeNames = [...declarations.matchAll(/export (?:declare )?(?:type|interface) (\w+)/g)].map(([, name]) => name)
   const listed = [...declarations.matchAll(/export (?:type )?\{([^}]*)\}/g)]
     .flatMap(([, names]) => names.split(',').map((name) => name.trim().split(/\s+as\s+/).at(-1).replace(/^type\s+/, '')))
