@@ -3,12 +3,14 @@ import './support/clean-environment.mjs'
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
 import { once } from 'node:events'
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { createServer as createTlsServer } from 'node:https'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
+import { initializeTokenService, startTokenScheduler, stopTokenScheduler } from 'evertoken'
 import { startMockTokenServer } from 'evertoken/testing'
+import { serveRoutes } from './support/app-routes.mjs'
 import { evertoken, folderFor } from './support/cli.mjs'
 
 const users = { 'ann@example.com': 'the right password' }
@@ -61,6 +63,17 @@ describe('doctor', () => {
     )
     assert.equal(server.tokenRequests.length, 1)
     assert.deepEqual(JSON.parse(readFileSync(join(folder, 'data', 'token-cache.json'), 'utf8')).services, {})
+    const left = () => readdirSync(join(folder, 'data')).map((name) => [name, statSync(join(folder, 'data', name)).size])
+    const afterOne = left()
+    for (let run = 0; run < 3; run += 1) assert.ok((await examined(t, environment(server.loginUrl), folder)).ok)
+    assert.deepEqual(left(), afterOne, 'nothing grows')
+  })
+
+  test('does no harm to another that runs at the same time', async (t) => {
+    const folder = folderFor(t)
+    const server = await mock(t)
+    const runs = await Promise.all([1, 2, 3].map(() => examined(t, environment(server.loginUrl), folder)))
+    for (const { ok, cause } of runs) assert.ok(ok, JSON.stringify(cause))
   })
 
   const faults = [
@@ -79,6 +92,7 @@ describe('doctor', () => {
       assert.equal(cause?.check, check, JSON.stringify(cause))
       assert.match(cause.detail, detail)
       assert.ok(cause.remedy.length > 10)
+      if (!['name', 'connection', 'storage'].includes(check)) assert.match(cause.help, /docs\/errors\/ERR_TOKEN_\w+\.md$/)
     })
   }
 
@@ -127,5 +141,47 @@ describe('doctor', () => {
     const plain = await evertoken(['doctor'], { folder, env: { FORCE_COLOR: '1', NO_COLOR: '1' } })
     assert.ok(!plain.stdout.includes('\u001b'))
     assert.deepEqual(readdirSync(folder).sort(), ['.env', '.env.local', 'data'])
+  })
+})
+
+describe('doctor --endpoint', () => {
+  test('says how a running app stands, whatever is configured here', async (t) => {
+    const folder = folderFor(t)
+    const server = await mock(t)
+    const service = initializeTokenService({
+      authUrl: server.loginUrl, email: 'ann@example.com', password: 'the right password', storage: { kind: 'memory' },
+      retry: { attempts: 1 },
+    })
+    const app = await serveRoutes({ authorize: (request) => request.headers.get('authorization') === 'Bearer let me in' })
+    t.after(async () => {
+      stopTokenScheduler()
+      await app.close()
+      await service.shutdown()
+    })
+    const consulted = async (env = { EVERTOKEN_ADMIN_SECRET: 'let me in' }) => {
+      const { status, stdout, stderr } = await evertoken(['doctor', '--json', '--endpoint', app.endpoint], { folder, env })
+      assert.equal(stderr, '')
+      const { ok, checks } = JSON.parse(stdout)
+      assert.equal(status, ok ? 0 : 1)
+      return checks
+    }
+    const outcomes = (checks) => checks.map(({ check, outcome }) => `${check} ${outcome}`)
+
+    await service.refresh()
+    assert.deepEqual(outcomes(await consulted()), ['routes passed', 'refresh passed', 'token passed', 'scheduler warned', 'storage warned'])
+    startTokenScheduler()
+    server.script({ status: 503 })
+    await assert.rejects(service.refresh())
+    const checks = await consulted()
+    assert.deepEqual(outcomes(checks), ['routes passed', 'refresh failed', 'token passed', 'scheduler passed', 'storage warned'])
+    assert.match(checks[1].detail, /^ERR_TOKEN_RESPONSE: .+503/)
+    assert.match(checks[1].help, /ERR_TOKEN_RESPONSE\.md$/)
+
+    const [stranger] = await consulted({})
+    assert.deepEqual([stranger.check, stranger.outcome], ['routes', 'failed'])
+    assert.match(stranger.remedy, /EVERTOKEN_ADMIN_SECRET/)
+    await app.close()
+    const [gone] = await consulted()
+    assert.match(gone.detail, /ECONNREFUSED/)
   })
 })

@@ -1,13 +1,16 @@
 import './support/clean-environment.mjs'
 
 import assert from 'node:assert/strict'
-import { once } from 'node:events'
-import { createServer } from 'node:http'
+import { execFile } from 'node:child_process'
+import { createRequire } from 'node:module'
 import { describe, test } from 'node:test'
+import { promisify } from 'node:util'
 import { initializeTokenService } from 'evertoken'
-import { createTokenRoutes } from 'evertoken/next'
 import { startMockTokenServer } from 'evertoken/testing'
-import { evertoken, folderFor } from './support/cli.mjs'
+import { serveRoutes } from './support/app-routes.mjs'
+import { bin, evertoken, folderFor } from './support/cli.mjs'
+
+const execute = promisify(execFile)
 
 async function house(t, extra = {}) {
   const server = await startMockTokenServer({ refreshTokens: 'rotating' })
@@ -20,7 +23,7 @@ async function house(t, extra = {}) {
     ...extra,
   }
   const call = (...args) => evertoken(args, { folder, env })
-  return { server, call }
+  return { server, call, folder }
 }
 
 describe('status, refresh and clear', () => {
@@ -56,7 +59,7 @@ describe('status, refresh and clear', () => {
     server.script({ status: 401, body: { error: 'invalid_client' } }, { status: 401, body: { error: 'invalid_client' } })
     const { status, stdout, stderr } = await call('refresh')
     assert.deepEqual([status, stdout], [1, ''])
-    assert.match(stderr, /^evertoken: ERR_TOKEN_CREDENTIALS: .+\n$/)
+    assert.match(stderr, /^evertoken: ERR_TOKEN_CREDENTIALS: .+\nhttps:.+\/ERR_TOKEN_CREDENTIALS\.md\n$/)
     assert.ok(!stderr.includes('the client secret'))
   })
 
@@ -69,17 +72,9 @@ describe('status, refresh and clear', () => {
       storage: { kind: 'memory' },
     })
     t.after(() => service.shutdown())
-    const routes = createTokenRoutes({
-      authorize: (request) => request.headers.get('authorization') === 'Bearer let me in',
-    })
-    const app = createServer(async (request, response) => {
-      const asked = new Request(`http://app${request.url}`, { method: request.method, headers: request.headers })
-      const answer = await routes[request.method](asked)
-      response.writeHead(answer.status, Object.fromEntries(answer.headers)).end(await answer.text())
-    })
-    app.listen(0, '127.0.0.1')
-    await once(app, 'listening')
-    const endpoint = ['--endpoint', `http://127.0.0.1:${app.address().port}/api/token/`]
+    const app = await serveRoutes({ authorize: (request) => request.headers.get('authorization') === 'Bearer let me in' })
+    t.after(() => app.close())
+    const endpoint = ['--endpoint', `${app.endpoint}/`]
 
     assert.match((await call('refresh', ...endpoint)).stdout, /^external_api: valid/)
     const token = await service.getToken()
@@ -89,9 +84,7 @@ describe('status, refresh and clear', () => {
 
     const elsewhere = await call('status', '--endpoint', server.apiUrl)
     assert.match(elsewhere.stderr, /^evertoken: ERR_TOKEN_RESPONSE: .+ answered 401: /)
-    app.closeAllConnections()
-    app.close()
-    await once(app, 'close')
+    await app.close()
     const nowhere = await call('status', ...endpoint)
     assert.match(nowhere.stderr, /^evertoken: ERR_TOKEN_NETWORK: .+ECONNREFUSED/)
   })
@@ -103,5 +96,23 @@ describe('status, refresh and clear', () => {
       assert.equal(status, 2, args.join(' '))
       assert.match(stderr, /^evertoken: .+\n\nUsage: evertoken <command>\n/)
     }
+    for (const [word, meant] of [['docter', 'doctor'], ['stauts', 'status'], ['clea', 'clear'], ['reefresh', 'refresh']]) {
+      const { status, stderr } = await call(word)
+      assert.equal(status, 2)
+      assert.match(stderr, new RegExp(`^evertoken: there is no command "${word}"; did you mean ${meant}\\?\n`))
+    }
+    assert.match((await call('nonsense')).stderr, /^evertoken: there is no command "nonsense"\n/)
+  })
+
+  test('tell their version and their help, each of them, and stop where nobody reads on', async (t) => {
+    const { call, folder } = await house(t)
+    const { version } = createRequire(import.meta.url)('evertoken/package.json')
+    for (const command of ['init', 'doctor', 'status', 'refresh', 'clear', 'keygen']) {
+      assert.deepEqual(await call(command, '--version'), { status: 0, stdout: `${version}\n`, stderr: '' })
+      const { status, stdout } = await call(command, '--help')
+      assert.deepEqual([status, stdout.split('\n')[0].startsWith(`Usage: evertoken ${command}`)], [0, true])
+    }
+    const { stderr } = await execute('sh', ['-c', `"$0" "$1" --help | true`, process.execPath, bin], { cwd: folder })
+    assert.equal(stderr, '')
   })
 })

@@ -8,7 +8,7 @@ import { dirname, join } from 'node:path'
 
 const require = createRequire(import.meta.url)
 const manifest = require('evertoken/package.json')
-const bin = join(dirname(require.resolve('evertoken/package.json')), manifest.bin.evertoken)
+export const bin = join(dirname(require.resolve('evertoken/package.json')), manifest.bin.evertoken)
 
 /** A folder that is gone with the test. */
 export function folderFor(t) {

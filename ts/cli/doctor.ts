@@ -1,23 +1,28 @@
 import { optionsOf, type Command } from './command'
 import { examine, type Finding } from './examination'
 import { loadDotenv } from './dotenv'
+import { consult } from './consultation'
+import { routesAt } from './target'
 import { paint, print, spinning } from './terminal'
 
 export const doctor: Command = {
   summary: 'find out what is wrong, with one login',
-  usage: '[--json]',
+  usage: '[options]',
   help: `Checks the environment, the name, the connection, TLS, the clock, the endpoint, the credential (with one login),
 the storage and its key. The login is made under a name of its own: the stored token stays as it is. The exit code is 1
 when a check failed.
 
+Options:
+  --endpoint URL   asks a running app through its routes instead, such as http://localhost:3000/api/token: that
+                   sees what is configured in code. It sends EVERTOKEN_ADMIN_SECRET, if set
   --json           prints JSON
 
 The configuration comes from the environment and the .env files of this folder, as Next.js reads them.`,
   async run(args) {
-    const { json } = optionsOf('doctor', args, { json: { type: 'boolean', default: false } })
+    const { json, endpoint } = optionsOf('doctor', args, options)
     const files = loadDotenv(process.cwd())
     const findings: Finding[] = []
-    const examination = examine(files)
+    const examination = endpoint === undefined ? examine(files) : consult(routesAt(endpoint))
     for (;;) {
       const { value, done } = await spinning('examining', examination.next())
       if (done) break
@@ -31,6 +36,8 @@ The configuration comes from the environment and the .env files of this folder, 
   },
 }
 
+const options = { json: { type: 'boolean', default: false }, endpoint: { type: 'string' } } as const
+
 const signs = {
   passed: paint('green', '✔'),
   warned: paint('yellow', '!'),
@@ -38,7 +45,9 @@ const signs = {
   skipped: paint('dim', '–'),
 } as const
 
-function lineOf({ check, outcome, detail, remedy }: Finding): string {
-  const first = `${signs[outcome]} ${check.padEnd(12)}${detail}`
-  return remedy === undefined ? first : `${first}\n${' '.repeat(14)}${paint('bold', remedy)}`
+function lineOf({ check, outcome, detail, remedy, help }: Finding): string {
+  const lines = [`${signs[outcome]} ${check.padEnd(12)}${detail}`]
+  if (remedy !== undefined) lines.push(paint('bold', remedy))
+  if (help !== undefined) lines.push(paint('dim', help))
+  return lines.join(`\n${' '.repeat(14)}`)
 }

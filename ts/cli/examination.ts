@@ -15,6 +15,8 @@ export interface Finding {
   readonly detail: string
   /** What to do about it. */
   readonly remedy?: string
+  /** The page that explains it. */
+  readonly help?: string
 }
 
 /** How far two clocks may be apart: tokens and signed requests are refused from about here on. */
@@ -36,9 +38,10 @@ const variables: Readonly<Record<string, string>> = {
   storage: 'EVERTOKEN_STORAGE',
 }
 
-const passed = (check: string, detail: string): Finding => ({ check, outcome: 'passed', detail })
-const warned = (check: string, detail: string, remedy: string): Finding => ({ check, outcome: 'warned', detail, remedy })
-const failed = (check: string, detail: string, remedy: string): Finding => ({ check, outcome: 'failed', detail, remedy })
+export const passed = (check: string, detail: string): Finding => ({ check, outcome: 'passed', detail })
+export const warned = (check: string, detail: string, remedy: string): Finding => ({ check, outcome: 'warned', detail, remedy })
+export const failed = (check: string, detail: string, remedy: string, fault?: TokenError): Finding =>
+  ({ check, outcome: 'failed', detail, remedy, ...(fault && { help: fault.help }) })
 const skipped = (check: string, detail: string): Finding => ({ check, outcome: 'skipped', detail })
 
 /**
@@ -81,7 +84,7 @@ function begin(): Begun | TokenError {
   try {
     const config = configFromEnv()
     const service = initializeTokenService({
-      service: `evertoken-doctor-${process.pid}-${Date.now()}`,
+      service: 'evertoken_doctor',
       onFailure: 'throw',
       retry: { attempts: 1 },
       logger: { debug() {}, info() {}, warn: note, error: note },
@@ -93,13 +96,14 @@ function begin(): Begun | TokenError {
   }
 }
 
-function environmentFault({ code, message, field }: TokenError): Finding {
+function environmentFault(fault: TokenError): Finding {
+  const { code, message, field } = fault
   if (code !== 'ERR_TOKEN_CONFIG') {
-    return failed('addon', message, 'Run `npm install` again on this platform, with optional dependencies.')
+    return failed('addon', message, 'Run `npm install` again on this platform, with optional dependencies.', fault)
   }
   const variable = field === undefined ? undefined : variables[field.split('.')[0]!]
   const where = variable ?? field ?? 'the configuration'
-  return failed('environment', message, `Set ${where} in the environment or in a .env file of this folder.`)
+  return failed('environment', message, `Set ${where} in the environment or in a .env file of this folder.`, fault)
 }
 
 /** The way to the server, up to the first step that fails; whether there was none. */
@@ -169,18 +173,18 @@ async function* logIn(service: TokenService, url: URL): AsyncGenerator<Finding, 
   const fault = outcome instanceof TokenError ? outcome : undefined
   if (fault === undefined && outcome instanceof Error) throw outcome
   const isTls = url.protocol === 'https:'
-  if (fault?.code === 'ERR_TOKEN_TLS') return yield failed('tls', fault.message, tlsRemedy)
+  if (fault?.code === 'ERR_TOKEN_TLS') return yield failed('tls', fault.message, tlsRemedy, fault)
   yield isTls ? passed('tls', 'the certificate is accepted') : warned('tls', 'http: credentials cross in clear text', 'Use https beyond this machine.')
   yield await clock(url)
   if (fault?.code === 'ERR_TOKEN_NETWORK' || fault?.code === 'ERR_TOKEN_TIMEOUT') {
-    return yield failed('endpoint', fault.message, 'Check that a token or login endpoint answers there.')
+    return yield failed('endpoint', fault.message, 'Check that a token or login endpoint answers there.', fault)
   }
   if (fault && fault.code !== 'ERR_TOKEN_CREDENTIALS') {
-    return yield failed('endpoint', fault.message, endpointRemedies[fault.code] ?? 'Check EXTERNAL_AUTH_URL.')
+    return yield failed('endpoint', fault.message, endpointRemedies[fault.code] ?? 'Check EXTERNAL_AUTH_URL.', fault)
   }
   if (fault) {
     yield passed('endpoint', `${url.href} answers as one`)
-    return yield failed('credential', fault.message, 'Check the password or the client secret; it was sent once only.')
+    return yield failed('credential', fault.message, 'Check the password or the client secret; it was sent once only.', fault)
   }
   const { strategy, expiresInSeconds } = outcome as TokenStatus
   yield passed('endpoint', strategy?.endpoint ?? url.href)
@@ -216,7 +220,7 @@ async function clock(url: URL): Promise<Finding> {
   return failed('clock', `this machine’s clock is ${how}`, 'Set one of the two right (NTP): signed requests and tokens depend on it.')
 }
 
-function storage({ storage: { kind, location, encrypted, healthy } }: TokenStatus, faults: readonly string[]): Finding {
+export function storage({ storage: { kind, location, encrypted, healthy } }: TokenStatus, faults: readonly string[]): Finding {
   if (!healthy || faults.length > 0) {
     const detail = faults.at(-1) ?? `${location} cannot be used`
     return failed('storage', detail, 'Give the user of this process the right to write there, or set EVERTOKEN_STORAGE.')

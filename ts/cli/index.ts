@@ -24,8 +24,20 @@ function isHelp(word: string | undefined): boolean {
   return word === '--help' || word === '-h'
 }
 
+/** The word that was probably meant: one letter too many, too few or another, or two changed about. */
+function nearest(word: string): string | undefined {
+  const isNear = (other: string): boolean => {
+    let start = 0
+    while (start < word.length && word[start] === other[start]) start += 1
+    const [rest, wanted] = [word.slice(start), other.slice(start)]
+    const swapped = wanted.slice(1, 2) + wanted.slice(0, 1) + wanted.slice(2)
+    return rest.slice(1) === wanted || rest === wanted.slice(1) || rest.slice(1) === wanted.slice(1) || rest === swapped
+  }
+  return [...commands.keys()].find((name) => name.startsWith(word) || isNear(name))
+}
+
 async function main([name, ...args]: readonly string[]): Promise<number> {
-  if (name === '--version' || name === '-v') {
+  if ([name, ...args].some((word) => word === '--version' || word === '-v')) {
     const { version } = require('../../package.json') as { version: string }
     print(version)
     return 0
@@ -36,7 +48,10 @@ async function main([name, ...args]: readonly string[]): Promise<number> {
   }
   if (name === undefined) throw new UsageError('no command was given')
   const command = commands.get(name)
-  if (!command) throw new UsageError(`there is no command ${JSON.stringify(name)}`)
+  if (!command) {
+    const meant = nearest(name)
+    throw new UsageError(`there is no command ${JSON.stringify(name)}${meant ? `; did you mean ${meant}?` : ''}`)
+  }
   if (args.some(isHelp)) {
     print(`Usage: evertoken ${[name, command.usage].filter(Boolean).join(' ')}\n\n${command.help}`)
     return 0
@@ -44,12 +59,18 @@ async function main([name, ...args]: readonly string[]): Promise<number> {
   return command.run(args)
 }
 
+// Whoever reads may have seen enough: `evertoken --help | head -1`.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error
+  process.exit()
+})
+
 main(process.argv.slice(2)).then(
   (code) => (process.exitCode = code),
   (error: unknown) => {
     process.exitCode = error instanceof UsageError ? 2 : 1
     if (error instanceof UsageError) complain(`${error.message}\n\n${help()}`)
-    else if (error instanceof TokenError) complain(`${error.code}: ${error.message}`)
+    else if (error instanceof TokenError) complain(`${error.code}: ${error.message}\n${error.help}`)
     else throw error
   },
 )

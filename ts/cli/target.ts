@@ -43,10 +43,15 @@ export function targetOf({ service, endpoint }: { service?: string; endpoint?: s
   loadDotenv(process.cwd())
   if (endpoint !== undefined) {
     if (service !== undefined) throw new UsageError('--service is the route’s own choice where --endpoint is given')
-    if (!URL.canParse(endpoint)) throw new UsageError('--endpoint must be a URL, such as http://localhost:3000/api/token')
-    return new Routes(endpoint.replace(/\/+$/, ''))
+    return routesAt(endpoint)
   }
   return new Local(initializeTokenService({ ...settings, ...(service === undefined ? {} : { service }) }))
+}
+
+/** The routes of a running app. */
+export function routesAt(endpoint: string): Target {
+  if (!URL.canParse(endpoint)) throw new UsageError('--endpoint must be a URL, such as http://localhost:3000/api/token')
+  return new Routes(endpoint.replace(/\/+$/, ''))
 }
 
 class Local implements Target {

@@ -1,0 +1,52 @@
+import type { TokenStatus } from '../../index'
+import { TokenError } from '../errors'
+import { failed, passed, storage, warned, type Finding } from './examination'
+import type { Target } from './target'
+import { inWords } from './terminal'
+
+/** What a running app says of itself through its routes; the first failure is the cause. */
+export async function* consult(target: Target): AsyncGenerator<Finding, void> {
+  let status: TokenStatus
+  try {
+    status = await target.status()
+  } catch (error) {
+    if (!(error instanceof TokenError)) throw error
+    return yield failed('routes', error.message, remedyFor(error.status))
+  }
+  yield passed('routes', `${status.service} answers`)
+  const { lastError, consecutiveFailures, scheduler } = status
+  if (lastError) {
+    const fault = new TokenError(lastError.code as TokenError['code'], lastError.message)
+    const times = consecutiveFailures > 1 ? `, ${consecutiveFailures} times in a row` : ''
+    yield failed('refresh', `${fault.code}: ${fault.message} (${lastError.at}${times})`, 'The page below says what to do.', fault)
+  } else {
+    yield passed('refresh', status.lastRefreshAt === null ? 'none was needed yet' : `the last was at ${status.lastRefreshAt}`)
+  }
+  yield token(status)
+  yield scheduler.running
+    ? passed('scheduler', `runs, next at ${scheduler.nextRefreshAt ?? 'the first token'}`)
+    : warned('scheduler', 'does not run: tokens are refreshed when they are used', 'Call startTokenScheduler().')
+  yield storage(status, [])
+}
+
+function token({ state, expiresInSeconds }: TokenStatus): Finding {
+  const left = inWords(expiresInSeconds ?? 0)
+  switch (state) {
+    case 'valid':
+      return passed('token', `valid for ${left}`)
+    case 'expiring':
+      return passed('token', `valid for ${left}, and due for its refresh`)
+    case 'manual':
+      return warned('token', 'the configured one stands in', 'It is not refreshed: give a credential that works.')
+    case 'expired':
+      return failed('token', 'expired', 'Refresh it (`npx evertoken refresh --endpoint …`) and see what the server says.')
+    case 'missing':
+      return warned('token', 'none yet', 'One is fetched when the first caller asks, or by the scheduler.')
+  }
+}
+
+function remedyFor(status: number | undefined): string {
+  if (status === undefined) return 'Check the address, and that the app runs.'
+  if (status === 401 || status === 403) return 'Set EVERTOKEN_ADMIN_SECRET to what the app has.'
+  return 'Give the address of the token routes, without /status: http://localhost:3000/api/token'
+}
