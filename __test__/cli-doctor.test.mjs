@@ -69,6 +69,23 @@ describe('doctor', () => {
     assert.deepEqual(left(), afterOne, 'nothing grows')
   })
 
+  test('says that the stored token does not open with this key, and leaves it to whoever has the right one', async (t) => {
+    const folder = folderFor(t)
+    const server = await mock(t)
+    const env = environment(server.loginUrl)
+    assert.equal((await evertoken(['refresh'], { folder, env })).status, 0)
+    for (const storedWith of [{ ...env, TOKEN_ENCRYPTION_KEY: key.replaceAll('0', 'f') }, { ...env, TOKEN_ENCRYPTION_KEY: '' }]) {
+      const { checks, cause } = await examined(t, storedWith, folder)
+      assert.deepEqual([cause.check, checks.at(-1)], ['key', cause])
+      assert.match(cause.detail, /opens/)
+      assert.match(cause.help, /ERR_TOKEN_DECRYPT\.md$/)
+      assert.match((await evertoken(['status'], { folder, env: storedWith })).stdout, /missing/)
+    }
+    const { ok, cause } = await examined(t, env, folder)
+    assert.ok(ok, JSON.stringify(cause))
+    assert.match((await evertoken(['status'], { folder, env })).stdout, /^external_api: valid/)
+  })
+
   test('does no harm to another that runs at the same time', async (t) => {
     const folder = folderFor(t)
     const server = await mock(t)

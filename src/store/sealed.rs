@@ -1,6 +1,7 @@
 //! The decorator that seals what goes into a store and opens what comes out.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde_json::{Map, Value};
 
@@ -24,7 +25,7 @@ const PROOF_KEY_MEMBER: &str = "proof_key";
 pub struct Loaded {
     /// The record and its revision.
     pub record: Option<(Record, Revision)>,
-    /// What the caller should log: a record that does not open, or a damaged store, was set aside.
+    /// What the caller should log: a record does not open, or a damaged store was set aside.
     pub warnings: Vec<Error>,
 }
 
@@ -33,17 +34,20 @@ pub struct Loaded {
 pub struct SealedStore {
     store: Arc<dyn Store>,
     ring: Option<Arc<KeyRing>>,
+    /// The records that were found not to open. To look is not to evict: another process may have their key, so
+    /// they stay until a save replaces them.
+    shut: Arc<Mutex<HashMap<ServiceName, Revision>>>,
 }
 
 impl SealedStore {
     /// Seals with `ring`.
     pub fn new(store: Arc<dyn Store>, ring: Arc<KeyRing>) -> Self {
-        Self { store, ring: Some(ring) }
+        Self { store, ring: Some(ring), shut: Arc::default() }
     }
 
     /// Seals nothing: for memory, which no other process reads. A sealed text met here does not open.
     pub fn unsealed(store: Arc<dyn Store>) -> Self {
-        Self { store, ring: None }
+        Self { store, ring: None, shut: Arc::default() }
     }
 
     /// The store's kind.
@@ -61,7 +65,7 @@ impl SealedStore {
         self.ring.is_some()
     }
 
-    /// The usable record of a service. One that does not open is set aside, and is a warning.
+    /// The usable record of a service. One that does not open stays, and is a warning once.
     ///
     /// # Errors
     /// `Storage` when the store cannot be read; `Internal` when the machine cannot derive the key now, which
@@ -69,21 +73,22 @@ impl SealedStore {
     pub async fn load(&self, service: &ServiceName) -> Result<Loaded> {
         let found = self.store.load(service).await?;
         let mut warnings = self.store.take_warnings();
+        // One that is known not to open is not tried again: a key may be slow to derive.
+        let found = found.filter(|(_, revision)| self.shut().get(service) != Some(revision));
         let Some((row, revision)) = found else { return Ok(Loaded { record: None, warnings }) };
         match self.open(service, row).await {
             Ok(record) => Ok(Loaded { record: Some((record, revision)), warnings }),
             Err(error) if matches!(error.kind(), ErrorKind::Decrypt | ErrorKind::Response) => {
-                // Not being able to move it away does not make it usable: the save will conflict, and say so.
-                let moved = self.store.set_aside(service, revision).await;
-                let outcome = if moved.is_ok() { "it was set aside" } else { "it could not be set aside" };
-                warnings.push(Error::new(error.kind(), format!("{}; {outcome}", error.message())));
+                self.shut().insert(service.clone(), revision);
+                let message = format!("{}; it stays until the next token replaces it", error.message());
+                warnings.push(Error::new(error.kind(), message));
                 Ok(Loaded { record: None, warnings })
             }
             Err(error) => Err(error),
         }
     }
 
-    /// Seals and stores a record: [`Store::save`].
+    /// Seals and stores a record: [`Store::save`]. One in its place that does not open is set aside.
     pub async fn save(
         &self,
         service: &ServiceName,
@@ -92,7 +97,11 @@ impl SealedStore {
         fence: Option<Fence>,
     ) -> Result<Saved> {
         let row = self.seal(service, record.clone()).await?;
-        self.store.save(service, &row, expected, fence).await
+        let saved = self.store.save(service, &row, expected, fence).await?;
+        let shut = self.shut().get(service).copied();
+        let (Saved::Conflict, Some(shut)) = (saved, shut) else { return Ok(saved) };
+        self.store.set_aside(service, shut).await?;
+        self.store.save(service, &row, None, fence).await
     }
 
     /// Takes the lease: [`Store::lease`]. A note that does not open was left by a process with another
@@ -142,6 +151,10 @@ impl SealedStore {
             Some(ring) => runtime::blocking(move || ring.warm_up()).await,
             None => Ok(()),
         }
+    }
+
+    fn shut(&self) -> MutexGuard<'_, HashMap<ServiceName, Revision>> {
+        self.shut.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn seal(&self, service: &ServiceName, record: Record) -> Result<Row> {

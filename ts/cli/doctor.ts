@@ -9,7 +9,7 @@ export const doctor: Command = {
   summary: 'find out what is wrong, with one login',
   usage: '[options]',
   help: `Checks the environment, the name, the connection, TLS, the clock, the endpoint, the credential (with one login),
-the storage and its key. The login is made under a name of its own: the stored token stays as it is. The exit code is 1
+the storage, and whether its key opens what is stored. The login is made under a name of its own: the stored token stays as it is. The exit code is 1
 when a check failed.
 
 Options:

@@ -62,7 +62,7 @@ export async function* examine(files: readonly string[]): AsyncGenerator<Finding
       yield* logIn(service, new URL(place))
     }
     yield storage(await settled(service), storeFaults)
-    yield key(config)
+    yield await key(config)
   } finally {
     await service.clear().catch(() => {})
     await service.shutdown()
@@ -231,11 +231,28 @@ export function storage({ storage: { kind, location, encrypted, healthy } }: Tok
   return passed('storage', `${kind}, ${location}, ${encrypted ? 'sealed' : 'not sealed'}`)
 }
 
-function key({ encryptionKey, storage }: TokenServiceConfig): Finding {
+async function key({ encryptionKey, storage }: TokenServiceConfig): Promise<Finding> {
   if (storage?.kind === 'memory') return skipped('key', 'nothing is stored')
+  const fault = await faultOfTheStored()
+  if (fault) {
+    const remedy = 'Give the key that it was sealed with, too (TOKEN_ENCRYPTION_KEY=new,old), or let the next login replace it.'
+    return failed('key', fault, remedy, new TokenError('ERR_TOKEN_DECRYPT', fault))
+  }
   if (encryptionKey === undefined) {
     return warned('key', 'derived from the credential', 'Set TOKEN_ENCRYPTION_KEY (`npx evertoken keygen`): a changed password then costs no login.')
   }
   const count = Array.isArray(encryptionKey) ? encryptionKey.length : 1
   return passed('key', count === 1 ? 'TOKEN_ENCRYPTION_KEY' : `TOKEN_ENCRYPTION_KEY, ${count} keys: the first seals`)
+}
+
+/** Why the token that is stored under the configured service's name does not open; looked at, and left as it is. */
+async function faultOfTheStored(): Promise<string | undefined> {
+  let fault: string | undefined
+  const note = (message: string, { code }: { code?: string } = {}): void => {
+    if (code === 'ERR_TOKEN_DECRYPT') fault = message.replace(/^evertoken\[[^\]]*\] /, '')
+  }
+  const stored = initializeTokenService({ logger: { debug() {}, info() {}, warn: note, error() {} } })
+  await settled(stored)
+  await stored.shutdown()
+  return fault
 }

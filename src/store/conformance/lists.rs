@@ -21,7 +21,7 @@ macro_rules! record_cases {
             a_record_written_meanwhile_is_not_set_aside
             services_have_records_of_their_own_whatever_their_names
             of_writers_that_saw_the_same_revision_one_wins
-            a_damaged_sealed_record_is_set_aside_with_one_warning
+            a_sealed_record_that_does_not_open_stays_until_a_save_replaces_it
             a_plain_token_put_there_by_hand_is_used
         }
     };
