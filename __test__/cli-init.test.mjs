@@ -1,8 +1,30 @@
 import assert from 'node:assert/strict'
+import { execFile, spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { describe, test } from 'node:test'
-import { evertoken, folderFor } from './support/cli.mjs'
+import { promisify } from 'node:util'
+import { bin, evertoken, folderFor } from './support/cli.mjs'
+
+const execute = promisify(execFile)
+
+// Runs the command on a terminal of its own, and types the first argument when it is asked.
+const answering = `
+import os, pty, sys
+typed = sys.argv[1].encode()
+seen = b''
+def read(terminal):
+    global seen, typed
+    data = os.read(terminal, 1024)
+    seen += data
+    if b'[y/N]' in seen and typed:
+        os.write(terminal, typed)
+        typed = b''
+    return data
+status = pty.spawn(sys.argv[2:], read)
+print('exit', os.waitstatus_to_exitcode(status))
+`
+const noTerminal = spawnSync('python3', ['-c', 'import pty']).status !== 0 && 'there is no Python that makes terminals'
 
 const typescript = {
   'package.json': '{ "dependencies": { "next": "16", "evertoken": "0" } }',
@@ -25,6 +47,7 @@ function project(t, files) {
     writeFileSync(at(path), content)
   }
   return {
+    folder,
     init: (...args) => evertoken(['init', ...args], { folder }),
     read: (path) => readFileSync(at(path), 'utf8'),
     has: (path) => existsSync(at(path)),
@@ -51,6 +74,23 @@ describe('init', () => {
       assert.match(config, /^(import|const) \{ withEvertoken \}.+evertoken\/next/m)
       const again = await init('--yes')
       assert.match(again.stdout, /^All files are there\./)
+    })
+  }
+
+  test('names a file that cannot be written', async (t) => {
+    const { init, read } = project(t, { ...typescript, 'app/api': 'a file, where a folder should be' })
+    const { status, stderr } = await init('--yes')
+    assert.equal(status, 1)
+    assert.match(stderr, /^evertoken: ERR_TOKEN_CONFIG: app\/api\/token\/.+route\.ts cannot be written \((ENOTDIR|EEXIST)\)/)
+    assert.equal(read('app/api'), 'a file, where a folder should be')
+  })
+
+  for (const [key, typed] of [['Ctrl-C', '\x03'], ['Ctrl-D', '\x04'], ['no', 'n\r']]) {
+    test(`writes nothing when the answer on a terminal is ${key}`, { skip: noTerminal }, async (t) => {
+      const { folder, has } = project(t, typescript)
+      const { stdout } = await execute('python3', ['-c', answering, typed, process.execPath, bin, 'init'], { cwd: folder, timeout: 60_000 })
+      assert.match(stdout, /Write this\? \[y\/N\][^]*Nothing was written\.[^]*\nexit 1\n$/)
+      assert.ok(!has('instrumentation.ts'))
     })
   }
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
@@ -10,7 +10,8 @@ import { tokenStoreCases } from 'evertoken/testing'
 import { clientEnvironment, runScript } from './support/child.mjs'
 import { configAt, freshName, useTokenServer } from './support/front.mjs'
 import { postgresServer } from './support/prisma-postgres.mjs'
-import { migrations, prismaClient, prismaProject } from './support/prisma.mjs'
+import { evertoken, folderFor } from './support/cli.mjs'
+import { generatedClient, migrations, prismaClient, prismaProject } from './support/prisma.mjs'
 
 const require = createRequire(import.meta.url)
 const root = dirname(require.resolve('evertoken/package.json'))
@@ -40,6 +41,27 @@ const someRecord = (token) => ({
   createdAt: '2029-01-01T00:00:00.000Z',
   lastUsed: '2029-01-01T00:00:00.000Z',
   state: JSON.stringify({ revision: 1, strategy: null, token }),
+})
+
+test('the model that init writes is the one that Prisma makes a client of', { skip: project.reason ?? false }, async (t) => {
+  const app = folderFor(t)
+  mkdirSync(join(app, 'prisma'))
+  writeFileSync(join(app, 'package.json'), '{ "dependencies": { "next": "16" } }')
+  const schema = 'generator client {\n  provider = "prisma-client-js"\n  output   = "./by-init"\n}\ndatasource db {\n  provider = "sqlite"\n}\n'
+  writeFileSync(join(app, 'prisma', 'schema.prisma'), schema)
+  assert.equal((await evertoken(['init', '--prisma', '--yes'], { folder: app })).status, 0)
+
+  const { PrismaClient } = await generatedClient('by-init', readFileSync(join(app, 'prisma', 'schema.prisma'), 'utf8'))
+  const url = `file:${join(folder, 'by-init.db')}`
+  const prisma = new PrismaClient({ adapter: new (project.require('@prisma/adapter-libsql').PrismaLibSql)({ url }) })
+  t.after(() => prisma.$disconnect())
+  for (const statement of migrations.sqlite) await prisma.$executeRawUnsafe(statement)
+  const config = configAt(server)
+  const service = initializeTokenService(config, true, prisma)
+  const token = await service.getToken()
+  await service.shutdown()
+  const row = await prisma.tokenCache.findUnique({ where: { service: config.service } })
+  assert.ok(!JSON.stringify(row).includes(token) && row.expiresAt > new Date())
 })
 
 for (const [provider, { url, reason }] of Object.entries(databases)) {

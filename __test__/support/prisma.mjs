@@ -52,6 +52,14 @@ export async function prismaProject() {
   return { folder, require: createRequire(join(folder, 'package.json')) }
 }
 
+/** The module of the client that Prisma generates from this schema, which stands for `./name` as its output. */
+export async function generatedClient(name, schema) {
+  const { require } = await prismaProject()
+  await writeFile(join(folder, `${name}.prisma`), schema)
+  await npm('exec', '--', 'prisma', 'generate', '--schema', `${name}.prisma`)
+  return require(`./${name}`)
+}
+
 /** A client over the database at this address. */
 export async function prismaClient(provider, url, options = {}) {
   const { require } = await prismaProject()

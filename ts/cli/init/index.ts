@@ -1,6 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { createInterface } from 'node:readline/promises'
+import { TokenError } from '../../errors'
 import { optionsOf, type Command } from '../command'
 import { paint, print } from '../terminal'
 import { findApp, type App } from './app'
@@ -33,13 +34,22 @@ and asks first. A file that is there is never replaced: a few lines are put in w
       return 1
     }
     for (const { path, before, after } of changes) {
-      mkdirSync(dirname(join(app.folder, path)), { recursive: true })
-      // What came to be there since it was looked at stays.
-      writeFileSync(join(app.folder, path), after, before === null ? { flag: 'wx' } : {})
+      write(app, path, after, before === null)
     }
     print(nextSteps(app, changes.length, pieces.length - changes.length, prisma))
     return 0
   },
+}
+
+function write({ folder }: App, path: string, text: string, isNew: boolean): void {
+  try {
+    mkdirSync(dirname(join(folder, path)), { recursive: true })
+    // What came to be there since it was looked at stays.
+    writeFileSync(join(folder, path), text, isNew ? { flag: 'wx' } : {})
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException
+    throw new TokenError('ERR_TOKEN_CONFIG', `${path} cannot be written (${code}): what comes after it was not written either`, { cause })
+  }
 }
 
 function describe(piece: Piece): string {
@@ -59,7 +69,10 @@ async function agrees(): Promise<boolean> {
     return false
   }
   const terminal = createInterface({ input: process.stdin, output: process.stdout })
-  const answer = await terminal.question('Write this? [y/N] ')
+  // Ctrl-C and Ctrl-D are answers, too.
+  const unanswered = new AbortController()
+  terminal.once('SIGINT', () => terminal.close()).once('close', () => unanswered.abort())
+  const answer = await terminal.question('Write this? [y/N] ', { signal: unanswered.signal }).catch(() => '\n')
   terminal.close()
   return /^y(es)?$/i.test(answer.trim())
 }
