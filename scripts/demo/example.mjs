@@ -22,12 +22,17 @@ export async function buildExample(folder, { quiet = false, bundler = 'turbopack
   await buildAgain(folder, { quiet, bundler })
 }
 
-/** Copies the example to `folder`/app and installs it there, with evertoken from this repository's tarballs. */
-export async function installExample(folder, { quiet = false } = {}) {
+/**
+ * Copies the example to `folder`/app and installs it there, with evertoken from this repository's tarballs, and with
+ * other versions of what it depends on where `versions` says so.
+ */
+export async function installExample(folder, { quiet = false, versions = {} } = {}) {
   await mustRun(...npm('run', 'pack:local'), { quiet })
   const app = join(folder, 'app')
   await cp(source, app, { recursive: true, filter: (path) => !leftOut.has(path.slice(source.length + 1)) })
   const manifest = JSON.parse(await readFile(join(app, 'package.json'), 'utf8'))
+  Object.assign(manifest.dependencies, versions)
+  manifest.devDependencies = Object.fromEntries(Object.entries(manifest.devDependencies).filter(([name]) => !(name in versions)))
   const { version } = readManifest()
   for (const name of ['evertoken', thisPlatform().packageName]) {
     manifest.dependencies[name] = `file:${join(root, 'dist', tarballName({ name, version }))}`
