@@ -115,12 +115,12 @@ const answers = [
 ]
 
 /** Asks for a header at this address, once, and holds what comes of it to what is expected. */
-async function check(t, authUrl, expected, config) {
+async function check(t, tokenUrl, expected, config) {
   const said = []
   const say = (...line) => said.push(line)
   const logger = { debug: say, info: say, warn: say, error: say }
   const service = initializeTokenService(
-    configAt({ authUrl }, { onFailure: 'throw', retry: { attempts: 1 }, logger, ...config }),
+    configAt({ tokenUrl }, { onFailure: 'throw', retry: { attempts: 1 }, logger, ...config }),
   )
   t.after(() => service.shutdown())
   const [{ value: headers, reason: error }] = await Promise.allSettled([service.getAuthHeaders()])

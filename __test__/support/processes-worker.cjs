@@ -1,6 +1,6 @@
 // A process of its own with one service, driven by messages: `callers` asks for headers that often at once,
-// `loop` asks over and over for that many milliseconds, `refreshes` refreshes for ever, `services` opens and shuts
-// that many.
+// `loop` asks over and over for that many milliseconds, `refreshes` refreshes that often, or for ever if it is true,
+// `services` opens and shuts that many.
 
 const { readdirSync } = require('node:fs')
 
@@ -36,7 +36,9 @@ async function openAndShut(number) {
 
 process.on('message', async ({ callers, loop, refreshes, services }) => {
   if (services) return process.send(await openAndShut(services))
-  while (refreshes) await service.refresh().catch(() => {})
+  for (let left = refreshes === true ? Infinity : (refreshes ?? 0); left > 0; left -= 1) {
+    await service.refresh().catch(() => {})
+  }
   let asked = 0
   let without = 0
   const ask = async () => {

@@ -86,8 +86,12 @@ export async function startServer(args, options) {
     return { reason: signal ?? `exit ${code}` }
   })
   const stop = async () => {
-    if (!hasEnded) endGroup(child)
+    if (hasEnded) return
+    endGroup(child, 'SIGTERM')
+    // Next.js waits for its connections, and a page that asks again and again keeps one open for ever.
+    const timer = setTimeout(() => endGroup(child, 'SIGKILL'), 5000)
     await ended
+    clearTimeout(timer)
   }
   const patience = AbortSignal.timeout(60_000)
   while (!(await answers(origin + page))) {
@@ -101,10 +105,10 @@ export async function startServer(args, options) {
 }
 
 /** A server may have children of its own; `next dev` has. */
-function endGroup(child) {
+function endGroup(child, signal) {
   try {
-    if (process.platform === 'win32') child.kill()
-    else process.kill(-child.pid, 'SIGTERM')
+    if (process.platform === 'win32') child.kill(signal)
+    else process.kill(-child.pid, signal)
   } catch {
     // It had ended by itself.
   }
