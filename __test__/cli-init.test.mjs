@@ -119,6 +119,17 @@ describe('init', () => {
     assert.match(read('prisma/schema.prisma'), /^datasource db \{[^]+\n\}\n\nmodel TokenCache \{\n[^]+@@map\("token_cache"\)\n\}\n$/)
   })
 
+  test('writes in the line ends that a file has', async (t) => {
+    const files = { ...typescript, 'instrumentation.ts': 'export async function register() {\n  begin()\n}\n', '.env.example': 'DATABASE_URL=\n' }
+    const crlf = (text) => text.replaceAll('\n', '\r\n')
+    const [unix, windows] = [files, Object.fromEntries(Object.entries(files).map(([path, text]) => [path, crlf(text)]))].map((each) => project(t, each))
+    for (const { init } of [unix, windows]) assert.equal((await init('--yes')).status, 0)
+    for (const path of ['instrumentation.ts', 'next.config.ts', '.env.example']) {
+      assert.match(unix.read(path), /evertoken|EXTERNAL_AUTH_URL/, path)
+      assert.equal(windows.read(path), crlf(unix.read(path)), path)
+    }
+  })
+
   test('puts its import behind one of several lines', async (t) => {
     const config = "import {\n  withSentryConfig,\n} from '@sentry/nextjs'\n\nconst nextConfig = {}\n\nexport default nextConfig\n"
     const { init, read } = project(t, { ...typescript, 'next.config.ts': config })

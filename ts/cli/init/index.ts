@@ -1,4 +1,4 @@
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { createInterface } from 'node:readline/promises'
 import { TokenError } from '../../errors'
@@ -45,7 +45,9 @@ function write({ folder }: App, path: string, text: string, isNew: boolean): voi
   try {
     mkdirSync(dirname(join(folder, path)), { recursive: true })
     // What came to be there since it was looked at stays.
-    writeFileSync(join(folder, path), text, isNew ? { flag: 'wx' } : {})
+    if (isNew) return writeFileSync(join(folder, path), text, { flag: 'wx' })
+    const lineEnd = readFileSync(join(folder, path), 'utf8').includes('\r\n') ? '\r\n' : '\n'
+    writeFileSync(join(folder, path), text.replaceAll('\n', lineEnd))
   } catch (cause) {
     const { code } = cause as NodeJS.ErrnoException
     throw new TokenError('ERR_TOKEN_CONFIG', `${path} cannot be written (${code}): what comes after it was not written either`, { cause })

@@ -30,9 +30,10 @@ export function piecesFor(app: App, { prisma, migrate }: Wishes): Piece[] {
   ].filter((piece) => piece !== null)
 }
 
+/** The text of a file, with the line ends of evertoken's own; they are written as the file has them. */
 function read(app: App, path: string): string | null {
   const file = join(app.folder, path)
-  return existsSync(file) ? readFileSync(file, 'utf8') : null
+  return existsSync(file) ? readFileSync(file, 'utf8').replaceAll('\r\n', '\n') : null
 }
 
 /** A file that is made where there is none; one of evertoken's is left as it is. */
