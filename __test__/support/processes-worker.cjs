@@ -1,6 +1,6 @@
 // A process of its own with one service, driven by messages: `callers` asks for headers that often at once,
-// `loop` asks over and over for that many milliseconds, `refreshes` refreshes for ever, `services` opens and shuts
-// that many.
+// `loop` asks over and over for that many milliseconds, `refreshes` refreshes for ever, `clears` clears, `looks` says
+// how things stand, `services` opens and shuts that many.
 
 const { readdirSync } = require('node:fs')
 
@@ -34,8 +34,10 @@ async function openAndShut(number) {
   return { before, after }
 }
 
-process.on('message', async ({ callers, loop, refreshes, services }) => {
+process.on('message', async ({ callers, loop, refreshes, clears, looks, services }) => {
   if (services) return process.send(await openAndShut(services))
+  if (clears) await service.clear()
+  if (clears || looks) return process.send(service.status())
   while (refreshes) await service.refresh().catch(() => {})
   let asked = 0
   let without = 0

@@ -67,6 +67,8 @@ impl Service {
         if self.is_satisfied(why, false) {
             return Ok(());
         }
+        // Nothing was asked for yet: what that look found to be cleared is no reason not to ask now.
+        let epoch = self.life().epoch;
         let turn = match self.take_turn(why, epoch, started).await {
             Ok(Some(turn)) => turn,
             Ok(None) => return Ok(()),
@@ -297,10 +299,15 @@ impl Service {
                 held.revision = Some(revision);
                 turn.saved();
             }
-            // This process stalled, and another took over: what that one stores is the later token.
+            // This process stalled, and another took over: what that one stores is the later token. Or the record
+            // was removed: then what was asked for before is not kept.
             Ok(None) => {
+                let has_adopted = self.adopt_from_store(epoch, started).await;
+                if self.life().epoch != epoch {
+                    return;
+                }
                 self.log(|log| log.say(Level::Warn, "another process took the refresh over meanwhile"));
-                if self.adopt_from_store(epoch, started).await {
+                if has_adopted {
                     return;
                 }
             }

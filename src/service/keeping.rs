@@ -12,7 +12,7 @@ use crate::domain::{Timestamp, TokenSet};
 use crate::error::{ErrorKind, Result};
 use crate::log::Level;
 use crate::oauth::ProofKey;
-use crate::store::{Fence, Leasing, Record, Revision};
+use crate::store::{Fence, Leasing, Loaded, Record, Revision};
 use crate::strategy::Strategy;
 
 /// Where a stored state says for whom the token is.
@@ -24,10 +24,17 @@ const WATCH: Duration = Duration::from_secs(2);
 impl Service {
     /// Adopts what is stored, where that is later than what is held; whether that gave a usable token.
     pub(super) async fn adopt_from_store(&self, epoch: u64, started: Timestamp) -> bool {
+        let last = self.life().stored;
         match self.load().await {
-            Ok(Some((record, revision))) => self.adopt(record, revision, epoch, started),
-            Ok(None) => {
+            Ok(Loaded { record: Some((record, revision)), .. }) => {
+                self.adopt(record, revision, epoch, started)
+            }
+            Ok(Loaded { is_shut: true, .. }) => {
                 self.life().see(None);
+                false
+            }
+            Ok(Loaded { removal, .. }) => {
+                self.notice_absence(removal, last);
                 false
             }
             Err(_) => false,
@@ -98,13 +105,13 @@ impl Service {
         is_usable
     }
 
-    async fn load(&self) -> Result<Option<(Record, Revision)>> {
+    async fn load(&self) -> Result<Loaded> {
         let loaded = self.vault.load().await;
         self.report_store_health();
-        let loaded = loaded.inspect_err(|error| {
+        let mut loaded = loaded.inspect_err(|error| {
             self.log(|log| log.error(Level::Debug, "the store cannot be read", error));
         })?;
-        for warning in loaded.warnings {
+        for warning in loaded.warnings.drain(..) {
             // Another process has stored a token under a key that is not known here: what was held was spent for
             // it, most likely.
             if warning.kind() == ErrorKind::Decrypt
@@ -121,7 +128,7 @@ impl Service {
                 self.life().warned_of = Some(warning);
             }
         }
-        Ok(loaded.record)
+        Ok(loaded)
     }
 
     /// Stores the token; a store that fails costs no caller anything. `None` when the fence is another's by now.

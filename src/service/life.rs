@@ -262,6 +262,31 @@ impl Life {
         self.cleared = false;
     }
 
+    /// Notes that what the store had was removed; whether that is later than whatever was seen before.
+    pub(super) fn see_removal(&mut self, removal: Revision) -> bool {
+        self.stored = None;
+        let is_later = self.seen.is_none_or(|seen| removal.number > seen.number);
+        if is_later {
+            self.seen = Some(removal);
+        }
+        is_later
+    }
+
+    /// Notes that the store has nothing, as if nothing had ever been stored.
+    pub(super) fn see_loss(&mut self) {
+        self.stored = None;
+        if let Some(held) = &mut self.held {
+            held.revision = None;
+        }
+    }
+
+    /// Lets go of the token that was cleared; what was asked for before is not kept either.
+    pub(super) fn forget(&mut self) -> Option<Held> {
+        self.epoch += 1;
+        self.cleared |= self.held.is_some();
+        self.held.take()
+    }
+
     /// A token that can be sent was had: what went wrong before is over.
     pub(super) fn succeed(&mut self) {
         self.limits.succeeded();

@@ -122,7 +122,7 @@ impl Vault {
 
     /// Stores the record over whatever is there: under a fence nobody else asks meanwhile, and without one the
     /// last of two writers wins, as a conflict only tells that there was another. `None` when the fence is
-    /// another's by now.
+    /// another's by now, or the record that was to be replaced was removed.
     pub(super) async fn save(
         &self,
         record: &Record,
@@ -137,7 +137,13 @@ impl Vault {
                     Saved::Stored(revision) => return Ok(Some(revision)),
                     Saved::Fenced => return Ok(None),
                     Saved::Conflict => {
-                        expected = store.load(&service).await?.record.map(|(_, revision)| revision);
+                        let found = store.load(&service).await?;
+                        let is_removed =
+                            |removal: Revision| expected.is_some_and(|e| removal.number > e.number);
+                        if found.removal.is_some_and(is_removed) {
+                            return Ok(None);
+                        }
+                        expected = found.record.map(|(_, revision)| revision);
                     }
                 }
             }

@@ -107,6 +107,16 @@ impl Store for FileStore {
         .await
     }
 
+    async fn removal(&self, service: &ServiceName) -> Result<Option<Revision>> {
+        let service = service.clone();
+        self.run(move |place| {
+            let content = place.read()?;
+            let document = content.map(|content| place.parse(&content)).transpose()?.flatten();
+            Ok(document.and_then(|document| document.removal(&service)))
+        })
+        .await
+    }
+
     async fn set_aside(&self, service: &ServiceName, seen: Revision) -> Result<()> {
         let service = service.clone();
         self.run(move |place| {
