@@ -117,7 +117,11 @@ fn from_object(
     };
     let lifetime = lifetime.or_else(|| expiry::lifetime(&fields, dates, moments));
     if lifetime.is_some_and(|life| life.is_zero()) {
-        return Err(no_token(response, reading, "holds a token that is already over"));
+        let error = no_token(response, reading, "holds a token that is already over").into_error();
+        return Err(match refresh_token {
+            Some(refresh_token) => Refusal::Over(error, refresh_token),
+            None => Refusal::NoToken(error),
+        });
     }
     Ok(Granted { access_token, scheme, refresh_token, refresh_name, lifetime })
 }

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::retry_after;
-use crate::domain::Timestamp;
+use crate::domain::{Secret, Timestamp};
 use crate::error::{Error, ErrorKind, Retry};
 use crate::transport::Response;
 
@@ -20,6 +20,8 @@ pub enum Refusal {
     Rejected(Error),
     /// An answer that is no token response, such as a page of HTML.
     NoToken(Error),
+    /// A token that is over already, and the refresh token that came with it.
+    Over(Error, Secret),
     /// The server or the network failed; the error says whether it may pass.
     Failed(Error),
 }
@@ -33,6 +35,7 @@ impl Refusal {
             | Self::InvalidClient(error)
             | Self::Rejected(error)
             | Self::NoToken(error)
+            | Self::Over(error, _)
             | Self::Failed(error) => error,
         }
     }

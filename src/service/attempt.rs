@@ -46,6 +46,8 @@ enum Spent {
     None,
     /// It gave a token.
     Gained(Gain),
+    /// It gave a token that is over, and the next refresh token.
+    Rotated(Error, Secret),
     /// The server refuses it.
     Refused,
 }
@@ -137,6 +139,10 @@ impl Service {
             if turn.may_spend { self.spend_refresh_token(&asking, &config).await? } else { Spent::None };
         match spent {
             Spent::Gained(gain) => return Ok(Some(gain)),
+            Spent::Rotated(error, refresh_token) => {
+                self.rotate(refresh_token, turn, epoch).await;
+                return Err(error);
+            }
             // Another process may have rotated it meanwhile: its token is as good as one of our own.
             Spent::Refused if self.adopt_from_store(epoch, started).await => return Ok(None),
             Spent::Refused => self.log(|log| log.say(Level::Warn, "the credentials are used again")),
@@ -208,6 +214,7 @@ impl Service {
                     let most = REFRESH_TRIES.min(self.config.retry.attempts);
                     self.wait_to_retry(asking, error, &mut tries, most).await?;
                 }
+                Refusal::Over(error, refresh_token) => return Ok(Spent::Rotated(error, refresh_token)),
                 refused => {
                     self.note_refused_refresh(refused, &strategy, &way);
                     return Ok(Spent::Refused);

@@ -8,7 +8,8 @@ use serde_json::Value;
 use super::Service;
 use super::attempt::entry;
 use super::life::{Held, Source};
-use crate::domain::{Timestamp, TokenSet};
+use super::turn::Turn;
+use crate::domain::{Secret, Timestamp, TokenSet};
 use crate::error::{ErrorKind, Result};
 use crate::log::Level;
 use crate::oauth::ProofKey;
@@ -159,6 +160,23 @@ impl Service {
         })
     }
 
+    /// Keeps the refresh token that came with a token of no use: the one that it was had for is spent.
+    pub(super) async fn rotate(&self, refresh_token: Secret, turn: &Turn, epoch: u64) {
+        let _guard = self.vault.turn().await;
+        let held = {
+            let mut life = self.life();
+            let is_current = life.epoch == epoch;
+            let Some(held) = life.held.as_mut().filter(|_| is_current) else { return };
+            held.tokens.refresh_token = Some(refresh_token);
+            held.revision = None;
+            held.clone()
+        };
+        // Where this fails it is stored at a later look.
+        if let Ok(Some(revision)) = self.save(&held, turn.expected, turn.fence(), self.clock.now()).await {
+            self.life().stored_as(held.generation, revision);
+        }
+    }
+
     /// What is stored beside a token: how it was had, and for whom.
     fn state_of(&self, strategy: &Strategy) -> Option<Value> {
         let mut state = serde_json::to_value(strategy).ok()?;
@@ -217,18 +235,10 @@ impl Service {
             let is_due = |held: &Held| can_tell && held.revision.is_none() && life.epoch == epoch;
             (life.held.clone().filter(is_due), life.stored)
         };
-        let saved = match &held {
-            Some(held) => self.save(held, expected, fence, self.clock.now()).await,
-            None => Ok(None),
-        };
-        if let Ok(Some(revision)) = saved {
-            let mut life = self.life();
-            let current = life.held.as_mut();
-            if let Some(current) =
-                current.filter(|current| Some(current.generation) == held.map(|h| h.generation))
-            {
-                current.revision = Some(revision);
-            }
+        if let Some(held) = held
+            && let Ok(Some(revision)) = self.save(&held, expected, fence, self.clock.now()).await
+        {
+            self.life().stored_as(held.generation, revision);
         } else if let Some(fence) = fence {
             // It ends by itself where this fails.
             let _ = self.vault.release(fence, None).await;

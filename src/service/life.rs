@@ -280,6 +280,13 @@ impl Life {
         }
     }
 
+    /// The token of this generation rests in the store.
+    pub(super) fn stored_as(&mut self, generation: Generation, revision: Revision) {
+        if let Some(held) = self.held.as_mut().filter(|held| held.generation == generation) {
+            held.revision = Some(revision);
+        }
+    }
+
     /// Lets go of the token that was cleared; what was asked for before is not kept either.
     pub(super) fn forget(&mut self) -> Option<Held> {
         self.epoch += 1;
