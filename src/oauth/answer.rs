@@ -33,6 +33,8 @@ pub struct Granted {
     pub refresh_name: Option<&'static str>,
     /// How long it lives from now, where that is known.
     pub lifetime: Option<Duration>,
+    /// What of the configured scope the answer leaves out, where it names one (RFC 6749 §5.1).
+    pub withheld: Vec<String>,
 }
 
 /// What a reader must know besides the answer.
@@ -43,6 +45,8 @@ pub struct Reading<'a> {
     pub scheme: Option<&'a Scheme>,
     /// Whether a token may be bound to a key (`DPoP`, RFC 9449 §5).
     pub dpop: bool,
+    /// The scope that was asked for.
+    pub scope: Option<&'a str>,
     /// What was sent: a server that echoes it gave no token.
     pub secrets: Vec<&'a Secret>,
     /// The address, for messages.
@@ -123,7 +127,8 @@ fn from_object(
             None => Refusal::NoToken(error),
         });
     }
-    Ok(Granted { access_token, scheme, refresh_token, refresh_name, lifetime })
+    let withheld = withheld(&fields, reading.scope.unwrap_or_default());
+    Ok(Granted { access_token, scheme, refresh_token, refresh_name, lifetime, withheld })
 }
 
 /// The `Authorization` header of an answer, as some frameworks hand the token out.
@@ -140,7 +145,8 @@ fn from_header(response: &Response, reading: &Reading<'_>) -> Option<Granted> {
     let scheme = reading.scheme.cloned().or(named).unwrap_or_else(Scheme::bearer);
     let moments = Moments { now: reading.now, server: response.header("date").and_then(Timestamp::parse) };
     let lifetime = expiry::lifetime(&Fields::of(Map::new()), jwt::dates(&access_token), moments);
-    Some(Granted { access_token, scheme, refresh_token: None, refresh_name: None, lifetime })
+    let (refresh_token, refresh_name, withheld) = (None, None, Vec::new());
+    Some(Granted { access_token, scheme, refresh_token, refresh_name, lifetime, withheld })
 }
 
 fn token(value: &Value, reading: &Reading<'_>) -> Option<AccessToken> {
@@ -156,6 +162,24 @@ fn refresh_token(value: &Value) -> Option<Secret> {
         && text.len() <= MAX_REFRESH_BYTES
         && text.bytes().all(|b| b.is_ascii_graphic() || b == b' ');
     fits.then(|| Secret::new(text))
+}
+
+/// The words of `asked` that the answer's `scope`, a text or a list, does not have. Some words ask for another
+/// token or stand for others, and no server repeats them.
+fn withheld(fields: &Fields, asked: &str) -> Vec<String> {
+    let granted: Vec<&str> = match fields.get(&["scope"]).next() {
+        Some(Value::String(text)) => text.split([' ', ',']).collect(),
+        Some(Value::Array(list)) => list.iter().filter_map(Value::as_str).collect(),
+        _ => return Vec::new(),
+    };
+    let is_repeated =
+        |word: &&str| !matches!(*word, "openid" | "offline_access") && !word.ends_with("/.default");
+    asked
+        .split_ascii_whitespace()
+        .filter(is_repeated)
+        .filter(|word| !granted.contains(word))
+        .map(str::to_owned)
+        .collect()
 }
 
 /// The scheme that `token_type` names: `Bearer` where it says nothing, none where it is not understood, in

@@ -102,6 +102,10 @@ pub(super) fn from_status(response: &Response, place: &str, now: Timestamp) -> R
         (400, None) if names_a_wrong_request(&response.body) => {
             Refusal::WrongFormat(error(ErrorKind::Endpoint, "does not take this form of request"))
         }
+        (400 | 401, Some("invalid_scope")) => Refusal::Rejected(error(
+            ErrorKind::Credentials,
+            "rejected the request for its `scope`, set or left out",
+        )),
         _ => Refusal::Rejected(error(ErrorKind::Credentials, "rejected the credentials")),
     }
 }
@@ -226,6 +230,12 @@ mod tests {
         for status in [415, 422] {
             assert!(matches!(sort(status, ""), Refusal::WrongFormat(_)), "{status}");
         }
+    }
+
+    #[test]
+    fn a_refused_scope_is_named_as_such() {
+        let Refusal::Rejected(error) = sort(400, r#"{"error":"invalid_scope"}"#) else { panic!("sorted") };
+        assert!(error.message().contains("`scope`"), "{error}");
     }
 
     #[test]

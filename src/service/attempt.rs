@@ -279,6 +279,7 @@ impl Service {
         let now = self.clock.now();
         let Gain { granted, strategy, spent, proof_key } = gain;
         self.warn_of_unbound(&granted.scheme);
+        self.warn_of_withheld(&granted.withheld);
         let is_rotated = granted.refresh_token.is_some();
         let life_span = granted.lifetime.unwrap_or(self.config.policy.default_lifetime);
         let tokens = TokenSet {

@@ -146,6 +146,8 @@ pub(super) struct Life {
     pub(super) alerting: bool,
     /// Whether it was said that the server binds no token to its key.
     pub(super) warned_of_unbound: bool,
+    /// Whether it was said that the server does not grant the whole scope.
+    pub(super) warned_of_scope: bool,
     /// Whether the webhook was told of the incident.
     pub(super) told: Told,
     /// Whether the refresh point of the token in hand was announced.
@@ -176,6 +178,7 @@ impl Life {
             closed: false,
             alerting: false,
             warned_of_unbound: false,
+            warned_of_scope: false,
             told: Told::default(),
             expiry_announced: false,
             refresh_is_settled: false,

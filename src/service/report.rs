@@ -172,6 +172,17 @@ impl Service {
         }
     }
 
+    /// Says once what of the scope the server does not grant.
+    pub(super) fn warn_of_withheld(&self, words: &[String]) {
+        if words.is_empty() || std::mem::replace(&mut self.life().warned_of_scope, true) {
+            return;
+        }
+        let words = words.join(" ");
+        self.log(|log| {
+            log.say(Level::Warn, format!("the token server does not grant all of `scope`: without {words}"));
+        });
+    }
+
     pub(super) fn announce(&self, kind: EventKind, error: Option<&Error>) {
         self.announce_at(kind, error, self.clock.now());
     }

@@ -1,4 +1,4 @@
-//! What a person is told of a refresh token that is refused.
+//! What a person is told of a refresh token that is refused, and of a scope that is narrowed.
 
 use super::shelf::{Shelf, beside_configured, clock};
 use super::*;
@@ -101,4 +101,20 @@ async fn a_client_that_is_refused_says_nothing_of_the_form() {
     house.token().await;
     assert_eq!(house.service.refresh().await.unwrap_err().kind(), ErrorKind::Credentials);
     assert_eq!((notebook.advice().len(), notebook.refusals()), (0, 1));
+}
+
+#[tokio::test]
+async fn a_scope_that_is_narrowed_is_said_once() {
+    let narrowed = |name: &str| {
+        let body = json!({ "access_token": name, "refresh_token": "r", "expires_in": 3600, "scope": "read" });
+        Answer::Http(200, body, None)
+    };
+    let settings = json!({ "scope": "read write" });
+    let house = House::with(&settings, [narrowed("a1"), narrowed("a2"), narrowed("a3")]);
+    let notebook = Notebook::of(&house);
+    house.token().await;
+    house.service.refresh().await.unwrap();
+    house.service.refresh().await.unwrap();
+    let lines = notebook.0.lock().unwrap();
+    assert_eq!(*lines, ["the token server does not grant all of `scope`: without write"]);
 }
