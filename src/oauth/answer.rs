@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use url::form_urlencoded;
 
 use super::expiry::{self, Moments};
-use super::fields::{Fields, at_path};
+use super::fields::{self, Fields, at_path};
 use super::jwt;
 use super::refusal::{self, Refusal};
 use crate::config::LoginShape;
@@ -81,7 +81,7 @@ fn body_value(response: &Response) -> Option<Value> {
         let pairs = form_urlencoded::parse(body).map(|(name, value)| (name.into_owned(), Value::from(value)));
         return Some(Value::Object(pairs.collect()));
     }
-    serde_json::from_slice(body).ok()
+    fields::parse(body)
 }
 
 fn from_object(

@@ -247,3 +247,16 @@ fn what_of_the_scope_is_withheld_is_known_where_the_answer_names_one() {
         assert_eq!(granted.withheld, withheld, "{scope}");
     }
 }
+
+#[test]
+fn a_number_beyond_all_numbers_says_nothing_and_costs_no_token() {
+    let digits = "9".repeat(400);
+    for number in ["1e999", "-1E+999", &digits, &format!("\"{digits}\"")] {
+        let granted =
+            answer(format!(r#"{{"note":"\"1e999\\","access_token":"1e999","expires_in":{number}}}"#))
+                .read()
+                .unwrap();
+        assert_eq!((granted.access_token.secret().expose(), granted.lifetime), ("1e999", None), "{number}");
+    }
+    assert!(answer("{1e999").refused());
+}
