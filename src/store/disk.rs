@@ -93,7 +93,7 @@ pub(in crate::store) fn written(path: &Path) -> Result<Timestamp> {
     Ok(modified(&metadata))
 }
 
-fn modified(metadata: &fs::Metadata) -> Timestamp {
+pub(in crate::store) fn modified(metadata: &fs::Metadata) -> Timestamp {
     let since_epoch = metadata.modified().ok().and_then(|moment| moment.duration_since(UNIX_EPOCH).ok());
     Timestamp::MIN.plus(since_epoch.unwrap_or_default())
 }
@@ -306,6 +306,13 @@ pub(in crate::store) fn storage(what: &str, path: &Path, error: &io::Error) -> E
 }
 
 /// For the owner alone from the first moment.
+/// A content of a later version than ours.
+pub(in crate::store) fn newer(what: &str, version: u64) -> Error {
+    let message =
+        format!("{what} was written by a newer evertoken (its version is {version}): it is left as it is");
+    Error::new(ErrorKind::Storage, message)
+}
+
 fn private(options: &mut OpenOptions) -> &mut OpenOptions {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(options, 0o600);
