@@ -10,7 +10,7 @@ use super::attempt::entry;
 use super::life::{Held, Source};
 use super::turn::Turn;
 use crate::domain::{Secret, Timestamp, TokenSet};
-use crate::error::{ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::log::Level;
 use crate::oauth::ProofKey;
 use crate::store::{Fence, Leasing, Loaded, Record, Revision};
@@ -109,27 +109,29 @@ impl Service {
     async fn load(&self) -> Result<Loaded> {
         let loaded = self.vault.load().await;
         self.report_store_health();
-        let mut loaded = loaded.inspect_err(|error| {
-            self.log(|log| log.error(Level::Debug, "the store cannot be read", error));
-        })?;
-        for warning in loaded.warnings.drain(..) {
+        loaded.inspect_err(|error| self.log(|log| log.error(Level::Debug, "the store cannot be read", error)))
+    }
+
+    /// Says once what a look into the store has shown.
+    pub(super) fn warn_of(&self, warning: &Error) {
+        {
+            let mut life = self.life();
             // Another process has stored a token under a key that is not known here: what was held was spent for
             // it, most likely.
             if warning.kind() == ErrorKind::Decrypt
-                && let Some(held) = self.life().held.as_mut().filter(|held| held.revision.is_some())
+                && let Some(held) = life.held.as_mut().filter(|held| held.revision.is_some())
             {
                 held.tokens.refresh_token = None;
             }
-            if self.life().warned_of.as_ref() != Some(&warning) {
-                let about_what = match warning.kind() {
-                    ErrorKind::Storage => "about the store",
-                    _ => "the stored token is not used",
-                };
-                self.log(|log| log.error(Level::Warn, about_what, &warning));
-                self.life().warned_of = Some(warning);
+            if life.warned_of.replace(warning.clone()).as_ref() == Some(warning) {
+                return;
             }
         }
-        Ok(loaded)
+        let about_what = match warning.kind() {
+            ErrorKind::Storage => "about the store",
+            _ => "the stored token is not used",
+        };
+        self.log(|log| log.error(Level::Warn, about_what, warning));
     }
 
     /// Stores the token; a store that fails costs no caller anything. `None` when the fence is another's by now.

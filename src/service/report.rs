@@ -196,7 +196,7 @@ impl Service {
     /// Says once an incident that the store is sick, and that it is well again.
     pub(super) fn report_store_health(&self) {
         for warning in self.vault.take_warnings() {
-            self.log(|log| log.error(Level::Warn, "about the store", &warning));
+            self.warn_of(&warning);
         }
         match self.vault.turned() {
             Some(true) => self.log(|log| log.say(Level::Info, "the store works again")),

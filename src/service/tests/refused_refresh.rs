@@ -5,7 +5,7 @@ use super::*;
 
 /// Keeps the warnings.
 #[derive(Default)]
-struct Notebook(StdMutex<Vec<String>>);
+pub(super) struct Notebook(StdMutex<Vec<String>>);
 
 impl Sink for Notebook {
     fn take(&self, line: Line) {
@@ -14,20 +14,24 @@ impl Sink for Notebook {
 }
 
 impl Notebook {
-    fn of(house: &House) -> Arc<Self> {
+    pub(super) fn of(house: &House) -> Arc<Self> {
         let notebook = Arc::<Self>::default();
         house.service.set_log(Log::new(ServiceName::default(), Level::Warn, Arc::clone(&notebook) as _));
         notebook
     }
 
+    pub(super) fn lines_with(&self, words: &str) -> Vec<String> {
+        let lines = self.0.lock().unwrap();
+        lines.iter().filter(|line| line.contains(words)).cloned().collect()
+    }
+
     /// The warnings that say what to set.
     fn advice(&self) -> Vec<String> {
-        let lines = self.0.lock().unwrap();
-        lines.iter().filter(|line| line.contains("refreshUrl")).cloned().collect()
+        self.lines_with("refreshUrl")
     }
 
     fn refusals(&self) -> usize {
-        self.0.lock().unwrap().iter().filter(|line| line.contains("refresh token was refused")).count()
+        self.lines_with("refresh token was refused").len()
     }
 }
 
