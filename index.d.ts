@@ -210,7 +210,8 @@ export class TokenService {
   refresh(): Promise<TokenStatus>
 
   /**
-   * Forgets the token, in memory and in the store. The next caller waits for a new one.
+   * Forgets the token, in memory and in the store; other processes that share the store forget it within
+   * seconds. The next caller waits for a new one.
    *
    * @param options `revoke: true` also tells the server, RFC 7009 §2, when a revocation endpoint is known.
    * @throws {TokenError} (by rejecting) `ERR_TOKEN_STORAGE` when the stored record could not be removed, or
@@ -708,7 +709,7 @@ export interface SchedulerStatus {
 /**
  * What is announced: `refreshed`: a new token is there; `refreshFailed`: none could be had; `expiring`: the
  * refresh point is past; `alert`: failures in a row, or a sick store, once an incident; `recovered`: the
- * incident is over; `cleared`: the token was cleared.
+ * incident is over; `cleared`: the token was cleared, here or by another process.
  */
 export type TokenEventName = 'refreshed' | 'refreshFailed' | 'expiring' | 'alert' | 'recovered' | 'cleared'
 

@@ -102,6 +102,21 @@ for (const [kind, name] of [
       assert.equal(header, newer.header)
     })
 
+    test('what one of them clears the others give up, and who asks next logs in', async (t) => {
+      const { server, begin } = await house(t)
+      const [one, two] = [await begin(), await begin()]
+      const { header } = await answer(one, { callers: 1 })
+      assert.equal((await answer(two, { callers: 1 })).header, header)
+      await answer(one, { clears: true })
+      while ((await answer(two, { looks: true })).state !== 'missing') {
+        await new Promise((resolve) => setTimeout(resolve, 100))
+      }
+      assert.equal(server.tokenRequests.length, 1)
+      const next = await answer(two, { callers: 1 })
+      assert.notEqual(next.header, header)
+      assert.deepEqual([next.without, server.counts.logins], [0, 2])
+    })
+
     test('two hundred that are killed at random moments leave a whole store and nothing else', async (t) => {
       const { server, folder, begin } = await house(
         t,

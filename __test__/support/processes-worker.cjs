@@ -1,6 +1,6 @@
 // A process of its own with one service, driven by messages: `callers` asks for headers that often at once,
 // `loop` asks over and over for that many milliseconds, `refreshes` refreshes that often, or for ever if it is true,
-// `services` opens and shuts that many.
+// `clears` clears, `looks` says how things stand, `services` opens and shuts that many.
 
 const { readdirSync } = require('node:fs')
 
@@ -34,8 +34,10 @@ async function openAndShut(number) {
   return { before, after }
 }
 
-process.on('message', async ({ callers, loop, refreshes, services }) => {
+process.on('message', async ({ callers, loop, refreshes, clears, looks, services }) => {
   if (services) return process.send(await openAndShut(services))
+  if (clears) await service.clear()
+  if (clears || looks) return process.send(service.status())
   for (let left = refreshes === true ? Infinity : (refreshes ?? 0); left > 0; left -= 1) {
     await service.refresh().catch(() => {})
   }

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use url::form_urlencoded;
 
 use super::expiry::{self, Moments};
-use super::fields::{Fields, at_path};
+use super::fields::{self, Fields, at_path};
 use super::jwt;
 use super::refusal::{self, Refusal};
 use crate::config::LoginShape;
@@ -33,6 +33,8 @@ pub struct Granted {
     pub refresh_name: Option<&'static str>,
     /// How long it lives from now, where that is known.
     pub lifetime: Option<Duration>,
+    /// What of the configured scope the answer leaves out, where it names one (RFC 6749 §5.1).
+    pub withheld: Vec<String>,
 }
 
 /// What a reader must know besides the answer.
@@ -43,6 +45,8 @@ pub struct Reading<'a> {
     pub scheme: Option<&'a Scheme>,
     /// Whether a token may be bound to a key (`DPoP`, RFC 9449 §5).
     pub dpop: bool,
+    /// The scope that was asked for.
+    pub scope: Option<&'a str>,
     /// What was sent: a server that echoes it gave no token.
     pub secrets: Vec<&'a Secret>,
     /// The address, for messages.
@@ -77,7 +81,7 @@ fn body_value(response: &Response) -> Option<Value> {
         let pairs = form_urlencoded::parse(body).map(|(name, value)| (name.into_owned(), Value::from(value)));
         return Some(Value::Object(pairs.collect()));
     }
-    serde_json::from_slice(body).ok()
+    fields::parse(body)
 }
 
 fn from_object(
@@ -117,9 +121,14 @@ fn from_object(
     };
     let lifetime = lifetime.or_else(|| expiry::lifetime(&fields, dates, moments));
     if lifetime.is_some_and(|life| life.is_zero()) {
-        return Err(no_token(response, reading, "holds a token that is already over"));
+        let error = no_token(response, reading, "holds a token that is already over").into_error();
+        return Err(match refresh_token {
+            Some(refresh_token) => Refusal::Over(error, refresh_token),
+            None => Refusal::NoToken(error),
+        });
     }
-    Ok(Granted { access_token, scheme, refresh_token, refresh_name, lifetime })
+    let withheld = withheld(&fields, reading.scope.unwrap_or_default());
+    Ok(Granted { access_token, scheme, refresh_token, refresh_name, lifetime, withheld })
 }
 
 /// The `Authorization` header of an answer, as some frameworks hand the token out.
@@ -136,7 +145,8 @@ fn from_header(response: &Response, reading: &Reading<'_>) -> Option<Granted> {
     let scheme = reading.scheme.cloned().or(named).unwrap_or_else(Scheme::bearer);
     let moments = Moments { now: reading.now, server: response.header("date").and_then(Timestamp::parse) };
     let lifetime = expiry::lifetime(&Fields::of(Map::new()), jwt::dates(&access_token), moments);
-    Some(Granted { access_token, scheme, refresh_token: None, refresh_name: None, lifetime })
+    let (refresh_token, refresh_name, withheld) = (None, None, Vec::new());
+    Some(Granted { access_token, scheme, refresh_token, refresh_name, lifetime, withheld })
 }
 
 fn token(value: &Value, reading: &Reading<'_>) -> Option<AccessToken> {
@@ -152,6 +162,24 @@ fn refresh_token(value: &Value) -> Option<Secret> {
         && text.len() <= MAX_REFRESH_BYTES
         && text.bytes().all(|b| b.is_ascii_graphic() || b == b' ');
     fits.then(|| Secret::new(text))
+}
+
+/// The words of `asked` that the answer's `scope`, a text or a list, does not have. Some words ask for another
+/// token or stand for others, and no server repeats them.
+fn withheld(fields: &Fields, asked: &str) -> Vec<String> {
+    let granted: Vec<&str> = match fields.get(&["scope"]).next() {
+        Some(Value::String(text)) => text.split([' ', ',']).collect(),
+        Some(Value::Array(list)) => list.iter().filter_map(Value::as_str).collect(),
+        _ => return Vec::new(),
+    };
+    let is_repeated =
+        |word: &&str| !matches!(*word, "openid" | "offline_access") && !word.ends_with("/.default");
+    asked
+        .split_ascii_whitespace()
+        .filter(is_repeated)
+        .filter(|word| !granted.contains(word))
+        .map(str::to_owned)
+        .collect()
 }
 
 /// The scheme that `token_type` names: `Bearer` where it says nothing, none where it is not understood, in

@@ -73,6 +73,7 @@ pub fn token_response(data: &[u8]) {
     let reading = Reading {
         login: &login,
         scheme: None,
+        scope: Some("read write"),
         secrets: secrets.iter().collect(),
         place: "the server".into(),
         now: now(),

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::retry_after;
-use crate::domain::Timestamp;
+use crate::domain::{Secret, Timestamp};
 use crate::error::{Error, ErrorKind, Retry};
 use crate::transport::Response;
 
@@ -20,6 +20,8 @@ pub enum Refusal {
     Rejected(Error),
     /// An answer that is no token response, such as a page of HTML.
     NoToken(Error),
+    /// A token that is over already, and the refresh token that came with it.
+    Over(Error, Secret),
     /// The server or the network failed; the error says whether it may pass.
     Failed(Error),
 }
@@ -33,6 +35,7 @@ impl Refusal {
             | Self::InvalidClient(error)
             | Self::Rejected(error)
             | Self::NoToken(error)
+            | Self::Over(error, _)
             | Self::Failed(error) => error,
         }
     }
@@ -99,6 +102,10 @@ pub(super) fn from_status(response: &Response, place: &str, now: Timestamp) -> R
         (400, None) if names_a_wrong_request(&response.body) => {
             Refusal::WrongFormat(error(ErrorKind::Endpoint, "does not take this form of request"))
         }
+        (400 | 401, Some("invalid_scope")) => Refusal::Rejected(error(
+            ErrorKind::Credentials,
+            "rejected the request for its `scope`, set or left out",
+        )),
         _ => Refusal::Rejected(error(ErrorKind::Credentials, "rejected the credentials")),
     }
 }
@@ -223,6 +230,12 @@ mod tests {
         for status in [415, 422] {
             assert!(matches!(sort(status, ""), Refusal::WrongFormat(_)), "{status}");
         }
+    }
+
+    #[test]
+    fn a_refused_scope_is_named_as_such() {
+        let Refusal::Rejected(error) = sort(400, r#"{"error":"invalid_scope"}"#) else { panic!("sorted") };
+        assert!(error.message().contains("`scope`"), "{error}");
     }
 
     #[test]

@@ -50,6 +50,7 @@ impl Exchange for Asking<'_> {
         let reading = Reading {
             login: &service.config.login,
             scheme: service.config.scheme.as_ref(),
+            scope: service.config.scope.as_deref(),
             dpop: service.config.dpop,
             secrets: service.config.credentials.secrets().collect(),
             place: place(&draft.request.url),

@@ -46,6 +46,8 @@ enum Spent {
     None,
     /// It gave a token.
     Gained(Gain),
+    /// It gave a token that is over, and the next refresh token.
+    Rotated(Error, Secret),
     /// The server refuses it.
     Refused,
 }
@@ -67,6 +69,8 @@ impl Service {
         if self.is_satisfied(why, false) {
             return Ok(());
         }
+        // Nothing was asked for yet: what that look found to be cleared is no reason not to ask now.
+        let epoch = self.life().epoch;
         let turn = match self.take_turn(why, epoch, started).await {
             Ok(Some(turn)) => turn,
             Ok(None) => return Ok(()),
@@ -135,6 +139,10 @@ impl Service {
             if turn.may_spend { self.spend_refresh_token(&asking, &config).await? } else { Spent::None };
         match spent {
             Spent::Gained(gain) => return Ok(Some(gain)),
+            Spent::Rotated(error, refresh_token) => {
+                self.rotate(refresh_token, turn, epoch).await;
+                return Err(error);
+            }
             // Another process may have rotated it meanwhile: its token is as good as one of our own.
             Spent::Refused if self.adopt_from_store(epoch, started).await => return Ok(None),
             Spent::Refused => self.log(|log| log.say(Level::Warn, "the credentials are used again")),
@@ -206,6 +214,7 @@ impl Service {
                     let most = REFRESH_TRIES.min(self.config.retry.attempts);
                     self.wait_to_retry(asking, error, &mut tries, most).await?;
                 }
+                Refusal::Over(error, refresh_token) => return Ok(Spent::Rotated(error, refresh_token)),
                 refused => {
                     self.note_refused_refresh(refused, &strategy, &way);
                     return Ok(Spent::Refused);
@@ -270,6 +279,7 @@ impl Service {
         let now = self.clock.now();
         let Gain { granted, strategy, spent, proof_key } = gain;
         self.warn_of_unbound(&granted.scheme);
+        self.warn_of_withheld(&granted.withheld);
         let is_rotated = granted.refresh_token.is_some();
         let life_span = granted.lifetime.unwrap_or(self.config.policy.default_lifetime);
         let tokens = TokenSet {
@@ -297,10 +307,15 @@ impl Service {
                 held.revision = Some(revision);
                 turn.saved();
             }
-            // This process stalled, and another took over: what that one stores is the later token.
+            // This process stalled, and another took over: what that one stores is the later token. Or the record
+            // was removed: then what was asked for before is not kept.
             Ok(None) => {
+                let has_adopted = self.adopt_from_store(epoch, started).await;
+                if self.life().epoch != epoch {
+                    return;
+                }
                 self.log(|log| log.say(Level::Warn, "another process took the refresh over meanwhile"));
-                if self.adopt_from_store(epoch, started).await {
+                if has_adopted {
                     return;
                 }
             }

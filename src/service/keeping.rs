@@ -8,11 +8,12 @@ use serde_json::Value;
 use super::Service;
 use super::attempt::entry;
 use super::life::{Held, Source};
-use crate::domain::{Timestamp, TokenSet};
-use crate::error::{ErrorKind, Result};
+use super::turn::Turn;
+use crate::domain::{Secret, Timestamp, TokenSet};
+use crate::error::{Error, ErrorKind, Result};
 use crate::log::Level;
 use crate::oauth::ProofKey;
-use crate::store::{Fence, Leasing, Record, Revision};
+use crate::store::{Fence, Leasing, Loaded, Record, Revision};
 use crate::strategy::Strategy;
 
 /// Where a stored state says for whom the token is.
@@ -24,10 +25,17 @@ const WATCH: Duration = Duration::from_secs(2);
 impl Service {
     /// Adopts what is stored, where that is later than what is held; whether that gave a usable token.
     pub(super) async fn adopt_from_store(&self, epoch: u64, started: Timestamp) -> bool {
+        let last = self.life().stored;
         match self.load().await {
-            Ok(Some((record, revision))) => self.adopt(record, revision, epoch, started),
-            Ok(None) => {
+            Ok(Loaded { record: Some((record, revision)), .. }) => {
+                self.adopt(record, revision, epoch, started)
+            }
+            Ok(Loaded { is_shut: true, .. }) => {
                 self.life().see(None);
+                false
+            }
+            Ok(Loaded { removal, .. }) => {
+                self.notice_absence(removal, last);
                 false
             }
             Err(_) => false,
@@ -98,30 +106,32 @@ impl Service {
         is_usable
     }
 
-    async fn load(&self) -> Result<Option<(Record, Revision)>> {
+    async fn load(&self) -> Result<Loaded> {
         let loaded = self.vault.load().await;
         self.report_store_health();
-        let loaded = loaded.inspect_err(|error| {
-            self.log(|log| log.error(Level::Debug, "the store cannot be read", error));
-        })?;
-        for warning in loaded.warnings {
+        loaded.inspect_err(|error| self.log(|log| log.error(Level::Debug, "the store cannot be read", error)))
+    }
+
+    /// Says once what a look into the store has shown.
+    pub(super) fn warn_of(&self, warning: &Error) {
+        {
+            let mut life = self.life();
             // Another process has stored a token under a key that is not known here: what was held was spent for
             // it, most likely.
             if warning.kind() == ErrorKind::Decrypt
-                && let Some(held) = self.life().held.as_mut().filter(|held| held.revision.is_some())
+                && let Some(held) = life.held.as_mut().filter(|held| held.revision.is_some())
             {
                 held.tokens.refresh_token = None;
             }
-            if self.life().warned_of.as_ref() != Some(&warning) {
-                let about_what = match warning.kind() {
-                    ErrorKind::Storage => "about the store",
-                    _ => "the stored token is not used",
-                };
-                self.log(|log| log.error(Level::Warn, about_what, &warning));
-                self.life().warned_of = Some(warning);
+            if life.warned_of.replace(warning.clone()).as_ref() == Some(warning) {
+                return;
             }
         }
-        Ok(loaded.record)
+        let about_what = match warning.kind() {
+            ErrorKind::Storage => "about the store",
+            _ => "the stored token is not used",
+        };
+        self.log(|log| log.error(Level::Warn, about_what, warning));
     }
 
     /// Stores the token; a store that fails costs no caller anything. `None` when the fence is another's by now.
@@ -150,6 +160,23 @@ impl Service {
         saved.inspect_err(|error| {
             self.log(|log| log.error(Level::Debug, "the token could not be stored", error));
         })
+    }
+
+    /// Keeps the refresh token that came with a token of no use: the one that it was had for is spent.
+    pub(super) async fn rotate(&self, refresh_token: Secret, turn: &Turn, epoch: u64) {
+        let _guard = self.vault.turn().await;
+        let held = {
+            let mut life = self.life();
+            let is_current = life.epoch == epoch;
+            let Some(held) = life.held.as_mut().filter(|_| is_current) else { return };
+            held.tokens.refresh_token = Some(refresh_token);
+            held.revision = None;
+            held.clone()
+        };
+        // Where this fails it is stored at a later look.
+        if let Ok(Some(revision)) = self.save(&held, turn.expected, turn.fence(), self.clock.now()).await {
+            self.life().stored_as(held.generation, revision);
+        }
     }
 
     /// What is stored beside a token: how it was had, and for whom.
@@ -210,18 +237,10 @@ impl Service {
             let is_due = |held: &Held| can_tell && held.revision.is_none() && life.epoch == epoch;
             (life.held.clone().filter(is_due), life.stored)
         };
-        let saved = match &held {
-            Some(held) => self.save(held, expected, fence, self.clock.now()).await,
-            None => Ok(None),
-        };
-        if let Ok(Some(revision)) = saved {
-            let mut life = self.life();
-            let current = life.held.as_mut();
-            if let Some(current) =
-                current.filter(|current| Some(current.generation) == held.map(|h| h.generation))
-            {
-                current.revision = Some(revision);
-            }
+        if let Some(held) = held
+            && let Ok(Some(revision)) = self.save(&held, expected, fence, self.clock.now()).await
+        {
+            self.life().stored_as(held.generation, revision);
         } else if let Some(fence) = fence {
             // It ends by itself where this fails.
             let _ = self.vault.release(fence, None).await;

@@ -146,6 +146,8 @@ pub(super) struct Life {
     pub(super) alerting: bool,
     /// Whether it was said that the server binds no token to its key.
     pub(super) warned_of_unbound: bool,
+    /// Whether it was said that the server does not grant the whole scope.
+    pub(super) warned_of_scope: bool,
     /// Whether the webhook was told of the incident.
     pub(super) told: Told,
     /// Whether the refresh point of the token in hand was announced.
@@ -176,6 +178,7 @@ impl Life {
             closed: false,
             alerting: false,
             warned_of_unbound: false,
+            warned_of_scope: false,
             told: Told::default(),
             expiry_announced: false,
             refresh_is_settled: false,
@@ -260,6 +263,38 @@ impl Life {
         self.held = Some(held);
         self.expiry_announced = false;
         self.cleared = false;
+    }
+
+    /// Notes that what the store had was removed; whether that is later than whatever was seen before.
+    pub(super) fn see_removal(&mut self, removal: Revision) -> bool {
+        self.stored = None;
+        let is_later = self.seen.is_none_or(|seen| removal.number > seen.number);
+        if is_later {
+            self.seen = Some(removal);
+        }
+        is_later
+    }
+
+    /// Notes that the store has nothing, as if nothing had ever been stored.
+    pub(super) fn see_loss(&mut self) {
+        self.stored = None;
+        if let Some(held) = &mut self.held {
+            held.revision = None;
+        }
+    }
+
+    /// The token of this generation rests in the store.
+    pub(super) fn stored_as(&mut self, generation: Generation, revision: Revision) {
+        if let Some(held) = self.held.as_mut().filter(|held| held.generation == generation) {
+            held.revision = Some(revision);
+        }
+    }
+
+    /// Lets go of the token that was cleared; what was asked for before is not kept either.
+    pub(super) fn forget(&mut self) -> Option<Held> {
+        self.epoch += 1;
+        self.cleared |= self.held.is_some();
+        self.held.take()
     }
 
     /// A token that can be sent was had: what went wrong before is over.

@@ -3,6 +3,7 @@
 mod asking;
 mod attempt;
 mod cells;
+mod clearing;
 mod client_key;
 mod discovery;
 mod events;
@@ -28,15 +29,13 @@ use tokio::sync::watch;
 
 use crate::clock::Clock;
 use crate::config::{Config, OnFailure};
-use crate::domain::{AccessToken, Generation, Scheme, TokenSet};
+use crate::domain::{AccessToken, Generation, Scheme};
 use crate::error::{Error, ErrorKind, Result};
 use crate::log::{Level, Log};
 use crate::runtime;
 use crate::store::Store;
-use crate::strategy::{self, Strategy};
 use crate::transport::Transport;
 
-use asking::Asking;
 use cells::Cells;
 use client_key::ClientKey;
 use life::{Boarding, Flight, Life, Why};
@@ -254,56 +253,6 @@ impl Service {
                 return Ok(false);
             }
         }
-    }
-
-    /// Forgets the token, in memory and in the store; with `revoke` the server is told, where a revocation
-    /// endpoint is known.
-    ///
-    /// # Errors
-    /// `Storage` when the stored record could not be removed, and whatever kept the token from being
-    /// revoked; memory is cleared all the same.
-    pub async fn clear(self: &Arc<Self>, revoke: bool) -> Result<()> {
-        let now = self.clock.now();
-        let (held, strategy) = {
-            let mut life = self.life();
-            if life.closed {
-                return Err(Error::shutdown());
-            }
-            life.epoch += 1;
-            life.cleared = true;
-            life.note(status::Entry { at: now, outcome: "cleared", duration_ms: 0, code: None });
-            (life.held.take(), life.strategy.clone())
-        };
-        self.changed();
-        let removed = {
-            let _turn = self.vault.turn().await;
-            self.vault.remove().await
-        };
-        self.report_store_health();
-        self.announce(EventKind::Cleared, None);
-        self.log(|log| log.say(Level::Info, "the token was cleared"));
-        removed?;
-        match held {
-            Some(held) if revoke => self.revoke(&held.tokens, strategy.as_ref()).await,
-            _ => Ok(()),
-        }
-    }
-
-    async fn revoke(&self, tokens: &TokenSet, strategy: Option<&Strategy>) -> Result<()> {
-        let asking = Asking::begin(self);
-        let config = self.informed(&asking).await?;
-        let Some(draft) = strategy::revocation(tokens, strategy, &config) else {
-            const UNKNOWN: &str = "the token was not revoked: no revocation endpoint is known";
-            self.log(|log| log.say(Level::Warn, UNKNOWN));
-            return Ok(());
-        };
-        let place = draft.request.url.path().to_owned();
-        let answer = self.transport.send(self.signed(&draft).await?, asking.time_left()).await?;
-        if (200..300).contains(&answer.status) {
-            return Ok(());
-        }
-        Err(Error::new(ErrorKind::Endpoint, format!("{place} did not revoke the token"))
-            .with_status(answer.status))
     }
 
     /// Ends the service: whoever waits or calls gets `Shutdown`. A request under way runs to its end and

@@ -172,6 +172,17 @@ impl Service {
         }
     }
 
+    /// Says once what of the scope the server does not grant.
+    pub(super) fn warn_of_withheld(&self, words: &[String]) {
+        if words.is_empty() || std::mem::replace(&mut self.life().warned_of_scope, true) {
+            return;
+        }
+        let words = words.join(" ");
+        self.log(|log| {
+            log.say(Level::Warn, format!("the token server does not grant all of `scope`: without {words}"));
+        });
+    }
+
     pub(super) fn announce(&self, kind: EventKind, error: Option<&Error>) {
         self.announce_at(kind, error, self.clock.now());
     }
@@ -185,7 +196,7 @@ impl Service {
     /// Says once an incident that the store is sick, and that it is well again.
     pub(super) fn report_store_health(&self) {
         for warning in self.vault.take_warnings() {
-            self.log(|log| log.error(Level::Warn, "about the store", &warning));
+            self.warn_of(&warning);
         }
         match self.vault.turned() {
             Some(true) => self.log(|log| log.say(Level::Info, "the store works again")),

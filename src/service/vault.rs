@@ -37,6 +37,8 @@ pub(super) struct Vault {
     keeper: Owner,
     lease_length: Duration,
     health: Arc<Mutex<Health>>,
+    /// What looks into the store have shown, and was not said yet.
+    warnings: Arc<Mutex<Vec<Error>>>,
     /// What did not end in time and still goes on.
     late: Mutex<Vec<JoinHandle<()>>>,
     /// Held while a record is saved or removed, so that `clear` and a landing flight do not cross.
@@ -70,6 +72,7 @@ impl Vault {
             keeper: Owner::random(),
             lease_length: config.timeout + MARGIN,
             health: Arc::new(Mutex::new(Health { is_told: true, ..Health::default() })),
+            warnings: Arc::default(),
             late: Mutex::default(),
             turn: tokio::sync::Mutex::new(()),
         })
@@ -86,8 +89,8 @@ impl Vault {
 
     /// What is stored.
     pub(super) async fn load(&self) -> Result<Loaded> {
-        let (store, service) = self.both();
-        self.watched(Deed::Read, async move { store.load(&service).await }).await
+        let ((store, service), warnings) = (self.both(), Arc::clone(&self.warnings));
+        self.watched(Deed::Read, async move { look(&store, &service, &warnings).await }).await
     }
 
     /// Takes the lease, where it can be had.
@@ -122,7 +125,7 @@ impl Vault {
 
     /// Stores the record over whatever is there: under a fence nobody else asks meanwhile, and without one the
     /// last of two writers wins, as a conflict only tells that there was another. `None` when the fence is
-    /// another's by now.
+    /// another's by now, or the record that was to be replaced was removed.
     pub(super) async fn save(
         &self,
         record: &Record,
@@ -130,6 +133,7 @@ impl Vault {
         fence: Option<Fence>,
     ) -> Result<Option<Revision>> {
         let ((store, service), record) = (self.both(), record.clone());
+        let warnings = Arc::clone(&self.warnings);
         self.watched(Deed::Write, async move {
             let mut expected = expected;
             for _ in 0..SAVES {
@@ -137,7 +141,13 @@ impl Vault {
                     Saved::Stored(revision) => return Ok(Some(revision)),
                     Saved::Fenced => return Ok(None),
                     Saved::Conflict => {
-                        expected = store.load(&service).await?.record.map(|(_, revision)| revision);
+                        let found = look(&store, &service, &warnings).await?;
+                        let is_removed =
+                            |removal: Revision| expected.is_some_and(|e| removal.number > e.number);
+                        if found.removal.is_some_and(is_removed) {
+                            return Ok(None);
+                        }
+                        expected = found.record.map(|(_, revision)| revision);
                     }
                 }
             }
@@ -153,7 +163,8 @@ impl Vault {
 
     /// What a person should know of, though nothing failed by it.
     pub(super) fn take_warnings(&self) -> Vec<Error> {
-        self.store.take_warnings()
+        let shown = std::mem::take(&mut *locked(&self.warnings));
+        shown.into_iter().chain(self.store.take_warnings()).collect()
     }
 
     /// Derives the key ahead of need.
@@ -291,6 +302,13 @@ fn key_ring(config: &Config, client_key: Option<Arc<ClientKey>>) -> Result<KeyRi
     })
 }
 
-fn locked(health: &Mutex<Health>) -> MutexGuard<'_, Health> {
-    health.lock().unwrap_or_else(PoisonError::into_inner)
+/// What is stored; what a person should know of it is kept until it is said.
+async fn look(store: &SealedStore, service: &ServiceName, warnings: &Mutex<Vec<Error>>) -> Result<Loaded> {
+    let mut loaded = store.load(service).await?;
+    locked(warnings).append(&mut loaded.warnings);
+    Ok(loaded)
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -2,6 +2,7 @@
 
 #[macro_use]
 mod lists;
+mod removals;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -18,6 +19,8 @@ use super::{
 use crate::config::Provided;
 use crate::crypto::KeyRing;
 use crate::domain::{AccessToken, Scheme, Secret, ServiceName, Timestamp};
+
+use removals::*;
 
 /// A store under test, and what must outlive it.
 pub(super) struct Fixture {
@@ -309,33 +312,6 @@ async fn of_claimants_at_once_one_gets_the_lease(f: Fixture) {
     assert_eq!(granted, 1);
 }
 
-async fn a_removed_record_is_gone_and_its_revision_never_comes_again(f: Fixture) {
-    let first = f.saved(&service("a"), "one", None).await.unwrap();
-    f.store.remove(&service("a")).await.unwrap();
-    assert_eq!(f.token(&service("a")).await, None);
-    assert_eq!(f.saved(&service("a"), "late", Some(first)).await, None);
-    let second = f.saved(&service("a"), "one", None).await.unwrap();
-    assert_ne!(first, second);
-    assert_eq!(f.saved(&service("a"), "late", Some(first)).await, None);
-}
-
-async fn a_record_set_aside_is_not_loaded_and_makes_room_for_the_next(f: Fixture) {
-    for _ in 0..6 {
-        let revision = f.saved(&service("a"), "bad", None).await.unwrap();
-        f.place.set_aside(&service("a"), revision).await.unwrap();
-        assert_eq!(f.token(&service("a")).await, None);
-    }
-    f.saved(&service("a"), "good", None).await.unwrap();
-    assert_eq!(f.token(&service("a")).await.as_deref(), Some("good"));
-}
-
-async fn a_record_written_meanwhile_is_not_set_aside(f: Fixture) {
-    let seen = f.saved(&service("a"), "bad", None).await.unwrap();
-    f.saved(&service("a"), "good", Some(seen)).await.unwrap();
-    f.place.set_aside(&service("a"), seen).await.unwrap();
-    assert_eq!(f.token(&service("a")).await.as_deref(), Some("good"));
-}
-
 async fn services_have_records_of_their_own_whatever_their_names(f: Fixture) {
     let names = ["a", "A", "a.b", "../a", "__proto__", "billing (eu)", "\"quoted\\", "ключ", "services"];
     for (n, name) in names.iter().enumerate() {
@@ -366,23 +342,6 @@ async fn of_writers_that_saw_the_same_revision_one_wins(f: Fixture) {
     }
     assert_eq!(winners.len(), 1);
     assert_eq!(f.token(&service("a")).await, winners.pop());
-}
-
-async fn a_sealed_record_that_does_not_open_stays_until_a_save_replaces_it(f: Fixture) {
-    f.saved(&service("a"), "one", None).await.unwrap();
-    let (mut row, revision) = f.place.load(&service("a")).await.unwrap().unwrap();
-    row.token = Secret::new("et1.k.AAAAAAAA.AAAA");
-    f.place.save(&service("a"), &row, Some(revision), None).await.unwrap();
-    let loaded = f.store.load(&service("a")).await.unwrap();
-    assert!(loaded.record.is_none());
-    assert_eq!(loaded.warnings[0].kind(), crate::error::ErrorKind::Decrypt);
-    let again = f.store.load(&service("a")).await.unwrap();
-    assert!(again.record.is_none() && again.warnings.is_empty(), "{:?}", again.warnings);
-    // To look is not to evict: whoever has the key still finds it.
-    let (found, _) = f.place.load(&service("a")).await.unwrap().unwrap();
-    assert_eq!(found.token.expose(), "et1.k.AAAAAAAA.AAAA");
-    f.saved(&service("a"), "two", None).await.unwrap();
-    assert_eq!(f.token(&service("a")).await.as_deref(), Some("two"));
 }
 
 async fn a_plain_token_put_there_by_hand_is_used(f: Fixture) {

@@ -93,7 +93,7 @@ pub(in crate::store) fn written(path: &Path) -> Result<Timestamp> {
     Ok(modified(&metadata))
 }
 
-fn modified(metadata: &fs::Metadata) -> Timestamp {
+pub(in crate::store) fn modified(metadata: &fs::Metadata) -> Timestamp {
     let since_epoch = metadata.modified().ok().and_then(|moment| moment.duration_since(UNIX_EPOCH).ok());
     Timestamp::MIN.plus(since_epoch.unwrap_or_default())
 }
@@ -303,6 +303,13 @@ fn require_regular(path: &Path, metadata: &fs::Metadata) -> Result<()> {
 
 pub(in crate::store) fn storage(what: &str, path: &Path, error: &io::Error) -> Error {
     Error::new(ErrorKind::Storage, format!("cannot {what} {}: {error}", path.display()))
+}
+
+/// A content of a later version than ours.
+pub(in crate::store) fn newer(what: &str, version: u64) -> Error {
+    let message =
+        format!("{what} was written by a newer evertoken (its version is {version}): it is left as it is");
+    Error::new(ErrorKind::Storage, message)
 }
 
 /// For the owner alone from the first moment.

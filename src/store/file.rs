@@ -102,7 +102,17 @@ impl Store for FileStore {
             }
             let lock = place.open()?;
             place.change(&lock, |document| document.remove(&service))?;
-            Leases::read(&lock).end(&service, None, &place.signs)
+            Leases::read(&lock)?.end(&service, None, &place.signs)
+        })
+        .await
+    }
+
+    async fn removal(&self, service: &ServiceName) -> Result<Option<Revision>> {
+        let service = service.clone();
+        self.run(move |place| {
+            let content = place.read()?;
+            let document = content.map(|content| place.parse(&content)).transpose()?.flatten();
+            Ok(document.and_then(|document| document.removal(&service)))
         })
         .await
     }
@@ -122,7 +132,14 @@ impl Store for FileStore {
         let (service, claim) = (service.clone(), *claim);
         self.run(move |place| {
             let lock = place.open()?;
-            let taken = Leases::read(&lock).take(&service, &claim, &place.signs)?;
+            let mut leases = Leases::read(&lock)?;
+            let taken = leases.take(&service, &claim, &place.signs)?;
+            if leases.is_damaged() && taken.is_ok() {
+                place.warn(format!(
+                    "the lock file of {} was damaged: it was written anew",
+                    place.path.display()
+                ));
+            }
             Ok(taken.map_or_else(Leasing::Held, Leasing::Granted))
         })
         .await
@@ -130,14 +147,14 @@ impl Store for FileStore {
 
     async fn renew(&self, service: &ServiceName, claim: &Claim, fence: Fence) -> Result<bool> {
         let (service, claim) = (service.clone(), *claim);
-        self.run(move |place| Leases::read(&place.open()?).renew(&service, &claim, fence)).await
+        self.run(move |place| Leases::read(&place.open()?)?.renew(&service, &claim, fence)).await
     }
 
     async fn release(&self, service: &ServiceName, fence: Fence, note: Option<Secret>) -> Result<()> {
         let service = service.clone();
         self.run(move |place| {
             let lock = place.open()?;
-            Leases::read(&lock).end(&service, Some((fence, note)), &place.signs)
+            Leases::read(&lock)?.end(&service, Some((fence, note)), &place.signs)
         })
         .await
     }
@@ -179,7 +196,7 @@ impl Place {
         fence: Option<Fence>,
     ) -> Result<Saved> {
         let lock = self.open()?;
-        let mut leases = Leases::read(&lock);
+        let mut leases = Leases::read(&lock)?;
         if fence.is_some_and(|fence| !leases.is_under(service, fence)) {
             return Ok(Saved::Fenced);
         }
@@ -209,7 +226,7 @@ impl Place {
         let lock = self.lock()?;
         if lock.is_exclusive() && !self.is_swept.swap(true, Ordering::Relaxed) {
             disk::remove_leftovers(&self.path);
-            self.signs.sweep(&Leases::read(&lock));
+            self.signs.sweep(&Leases::read(&lock)?);
         }
         Ok(lock)
     }
@@ -244,13 +261,7 @@ impl Place {
         match content.bytes.as_ref().map_or(Err(Fault::Damaged), |bytes| Document::parse(bytes)) {
             Ok(document) => Ok(Some(document)),
             Err(Fault::Damaged) => Ok(None),
-            Err(Fault::Newer(version)) => Err(Error::new(
-                ErrorKind::Storage,
-                format!(
-                    "{} was written by a newer evertoken (its version is {version}): it is left as it is",
-                    self.path.display()
-                ),
-            )),
+            Err(Fault::Newer(version)) => Err(disk::newer(&self.path.display().to_string(), version)),
         }
     }
 

@@ -131,6 +131,11 @@ impl Lease {
         }
     }
 
+    /// One that may have been granted at `since`, as far as anybody can tell.
+    pub(in crate::store) fn unknown(since: Timestamp, length: Duration) -> Self {
+        Self { fence: Fence(0), owner: Some(Owner::random()), since, until: since.plus(length), note: None }
+    }
+
     /// Goes on from `claim`'s moment.
     pub(in crate::store) fn renew(&mut self, claim: &Claim) {
         self.since = claim.now;

@@ -7,6 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::disk;
+use crate::domain::Timestamp;
 use crate::error::{Error, ErrorKind, Result};
 
 /// A write takes milliseconds; whoever holds the lock longer than this hangs on a dead disk.
@@ -65,6 +66,19 @@ impl Lock {
         let mut file = &self.file;
         let read = file.rewind().and_then(|()| file.take(MAX_CONTENT).read_to_string(&mut text));
         read.map(|_| text).map_err(|error| disk::storage("read the lock of", &self.path, &error))
+    }
+
+    /// The error of a content that is not ours to read or replace.
+    pub(in crate::store) fn newer(&self, version: u64) -> Error {
+        disk::newer(&format!("the lock file of {}", self.path.display()), version)
+    }
+
+    /// When that was written last.
+    pub(in crate::store) fn written(&self) -> Result<Timestamp> {
+        let metadata = self.file.metadata();
+        metadata
+            .map(|metadata| disk::modified(&metadata))
+            .map_err(|error| disk::storage("read the lock of", &self.path, &error))
     }
 
     /// Replaces it, in place: a crash may leave a part of it.

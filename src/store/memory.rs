@@ -20,6 +20,7 @@ pub struct MemoryStore {
 struct State {
     last_number: Option<u64>,
     records: HashMap<ServiceName, (Row, Revision)>,
+    removals: HashMap<ServiceName, Revision>,
     leases: HashMap<ServiceName, Lease>,
     aside: HashMap<ServiceName, Row>,
 }
@@ -67,6 +68,7 @@ impl Store for MemoryStore {
         state.last_number = Some(number);
         let revision = Revision::new(number, row);
         state.records.insert(service.clone(), (row.clone(), revision));
+        state.removals.remove(service);
         if fence.is_some()
             && let Some(lease) = state.leases.get_mut(service)
         {
@@ -77,12 +79,20 @@ impl Store for MemoryStore {
 
     async fn remove(&self, service: &ServiceName) -> Result<()> {
         let mut state = self.state();
-        state.records.remove(service);
+        if let Some((_, last)) = state.records.remove(service) {
+            let removal = Revision::of_removal(last.number);
+            state.last_number = state.last_number.max(Some(removal.number));
+            state.removals.insert(service.clone(), removal);
+        }
         if let Some(lease) = state.leases.get_mut(service) {
             let note = lease.note.take();
             lease.end(note);
         }
         Ok(())
+    }
+
+    async fn removal(&self, service: &ServiceName) -> Result<Option<Revision>> {
+        Ok(self.state().removals.get(service).copied())
     }
 
     async fn set_aside(&self, service: &ServiceName, seen: Revision) -> Result<()> {

@@ -73,6 +73,10 @@ pub trait Store: Send + Sync + 'static {
     /// brings is not stored; to remove none is no error.
     async fn remove(&self, service: &ServiceName) -> Result<()>;
 
+    /// The removal that left no record, later than the record was; `None` where there is one, or where it was lost
+    /// with its place, by a person's hand or a disk's fault.
+    async fn removal(&self, service: &ServiceName) -> Result<Option<Revision>>;
+
     /// Moves a record that cannot be used out of the way of the next save, and keeps it for a person to look
     /// at. It is never loaded again. A record of another revision than `seen` was written meanwhile: it stays.
     async fn set_aside(&self, service: &ServiceName, seen: Revision) -> Result<()>;

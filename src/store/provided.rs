@@ -45,6 +45,7 @@ pub struct ProvidedStore {
 struct Known {
     last_number: Option<u64>,
     set_aside: Option<Revision>,
+    removal: Option<Revision>,
 }
 
 impl ProvidedStore {
@@ -54,12 +55,19 @@ impl ProvidedStore {
     }
 
     async fn find(&self, service: &ServiceName) -> Result<Found> {
+        let last_number = self.known().get(service).and_then(|known| known.last_number);
         let answer = self.call(&Request::Get(service)).await?;
         let mut all = self.known();
         let known = all.entry(service.clone()).or_default();
         let found = wire::read(answer, known.last_number);
-        if let Found::Record { revision, .. } = &found {
-            known.last_number = known.last_number.max(Some(revision.number));
+        match &found {
+            Found::Record { revision, .. } => {
+                known.last_number = known.last_number.max(Some(revision.number));
+                known.removal = None;
+            }
+            // Later than what was known as it was asked for, and not than what was saved meanwhile.
+            Found::Nothing => known.removal = last_number.map(Revision::of_removal),
+            Found::Malformed(_) => known.removal = None,
         }
         Ok(found)
     }
@@ -145,6 +153,11 @@ impl Store for ProvidedStore {
     async fn remove(&self, service: &ServiceName) -> Result<()> {
         let _turn = self.turn.lock().await;
         self.call(&Request::Delete(service)).await.map(drop)
+    }
+
+    /// Such a place leaves no mark of a removal, and is not lost as a file is: a record that is gone was removed.
+    async fn removal(&self, service: &ServiceName) -> Result<Option<Revision>> {
+        Ok(self.known().get(service).and_then(|known| known.removal))
     }
 
     async fn set_aside(&self, service: &ServiceName, seen: Revision) -> Result<()> {

@@ -29,17 +29,24 @@ impl Revision {
         next_number(last, now)
     }
 
+    /// The revision of a removal of what was written last.
+    pub fn of_removal(last: u64) -> Self {
+        Self { number: last.saturating_add(1).min(LAST_NUMBER), digest: 0 }
+    }
+
     /// Whether this was written after `other`: by evertoken, or by a person over it.
     pub fn is_later_than(self, other: Self) -> bool {
         self.number > other.number || (self.number == other.number && self.digest != other.digest)
     }
 }
 
-/// Numbers that grow by one, by the milliseconds of the clock where that is further, and stay within what
-/// every reader of JSON keeps exactly.
+/// What every reader of JSON keeps exactly.
+const LAST_NUMBER: u64 = (1 << 53) - 1;
+
+/// Numbers that grow by one, or by the milliseconds of the clock where that is further.
 pub(super) fn next_number(last: Option<u64>, now: Timestamp) -> u64 {
     let time = u64::try_from(now.as_millisecond()).unwrap_or_default();
-    last.map_or(time, |last| time.max(last.saturating_add(1))).min((1 << 53) - 1)
+    last.map_or(time, |last| time.max(last.saturating_add(1))).min(LAST_NUMBER)
 }
 
 /// A token and what is remembered with it.

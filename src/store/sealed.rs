@@ -25,6 +25,10 @@ const PROOF_KEY_MEMBER: &str = "proof_key";
 pub struct Loaded {
     /// The record and its revision.
     pub record: Option<(Record, Revision)>,
+    /// Whether there is a record that does not open.
+    pub is_shut: bool,
+    /// The removal that left no record.
+    pub removal: Option<Revision>,
     /// What the caller should log: a record does not open, or a damaged store was set aside.
     pub warnings: Vec<Error>,
 }
@@ -73,16 +77,21 @@ impl SealedStore {
     pub async fn load(&self, service: &ServiceName) -> Result<Loaded> {
         let found = self.store.load(service).await?;
         let mut warnings = self.store.take_warnings();
-        // One that is known not to open is not tried again: a key may be slow to derive.
-        let found = found.filter(|(_, revision)| self.shut().get(service) != Some(revision));
-        let Some((row, revision)) = found else { return Ok(Loaded { record: None, warnings }) };
+        let Some((row, revision)) = found else {
+            let removal = self.store.removal(service).await?;
+            return Ok(Loaded { removal, warnings, ..Loaded::default() });
+        };
+        // It is not tried again: a key may be slow to derive.
+        if self.shut().get(service) == Some(&revision) {
+            return Ok(Loaded { is_shut: true, warnings, ..Loaded::default() });
+        }
         match self.open(service, row).await {
-            Ok(record) => Ok(Loaded { record: Some((record, revision)), warnings }),
+            Ok(record) => Ok(Loaded { record: Some((record, revision)), warnings, ..Loaded::default() }),
             Err(error) if matches!(error.kind(), ErrorKind::Decrypt | ErrorKind::Response) => {
                 self.shut().insert(service.clone(), revision);
                 let message = format!("{}; it stays until the next token replaces it", error.message());
                 warnings.push(Error::new(error.kind(), message));
-                Ok(Loaded { record: None, warnings })
+                Ok(Loaded { is_shut: true, warnings, ..Loaded::default() })
             }
             Err(error) => Err(error),
         }

@@ -92,6 +92,14 @@ impl Store for SqliteStore {
         .await
     }
 
+    async fn removal(&self, service: &ServiceName) -> Result<Option<Revision>> {
+        let service = service.clone();
+        self.run(move |place| {
+            Ok(place.database.read(|connection| rows::removal(connection, &service))?.flatten())
+        })
+        .await
+    }
+
     async fn set_aside(&self, service: &ServiceName, seen: Revision) -> Result<()> {
         let service = service.clone();
         self.run(move |place| {

@@ -84,7 +84,7 @@ impl<'c> Search<'c> {
     /// Moves on after a refusal, or ends the walk with its error.
     fn step(&mut self, way: &Strategy, refusal: Refusal) -> Result<()> {
         match refusal {
-            Refusal::Rejected(error) | Refusal::Failed(error) => return Err(error),
+            Refusal::Rejected(error) | Refusal::Failed(error) | Refusal::Over(error, _) => return Err(error),
             Refusal::InvalidClient(error) => self.try_other_method(way, error)?,
             Refusal::WrongFormat(error) => {
                 let more_here = self.ways.get(self.at + 1).is_some_and(|next| next.endpoint == way.endpoint);

@@ -53,6 +53,7 @@ fn token() -> Result<Granted, Refusal> {
         refresh_token: None,
         refresh_name: None,
         lifetime: None,
+        withheld: Vec::new(),
     })
 }
 

@@ -30,6 +30,7 @@ impl Answer {
         let reading = Reading {
             login: &self.login,
             scheme: self.scheme.as_ref(),
+            scope: Some("openid read write api://app/.default"),
             dpop: self.dpop,
             secrets: vec![&password],
             place: "the server".into(),
@@ -228,4 +229,34 @@ fn a_form_is_read_where_the_header_says_so() {
         .header("content-type", "application/x-www-form-urlencoded");
     assert_eq!(form.token(), "abc");
     assert_eq!(form.read().unwrap().lifetime, Some(Duration::from_secs(3600)));
+}
+
+#[test]
+fn what_of_the_scope_is_withheld_is_known_where_the_answer_names_one() {
+    for (scope, withheld) in [
+        ("", vec![]),
+        (r#","scope":"read write""#, vec![]),
+        (r#","scope":"write,read,more""#, vec![]),
+        (r#","scope":["write","read"]"#, vec![]),
+        (r#","scope":null"#, vec![]),
+        (r#","scope":"read""#, vec!["write"]),
+        (r#","scope":"reads""#, vec!["read", "write"]),
+        (r#","scope":"""#, vec!["read", "write"]),
+    ] {
+        let granted = answer(format!(r#"{{"access_token":"abc"{scope}}}"#)).read().unwrap();
+        assert_eq!(granted.withheld, withheld, "{scope}");
+    }
+}
+
+#[test]
+fn a_number_beyond_all_numbers_says_nothing_and_costs_no_token() {
+    let digits = "9".repeat(400);
+    for number in ["1e999", "-1E+999", &digits, &format!("\"{digits}\"")] {
+        let granted =
+            answer(format!(r#"{{"note":"\"1e999\\","access_token":"1e999","expires_in":{number}}}"#))
+                .read()
+                .unwrap();
+        assert_eq!((granted.access_token.secret().expose(), granted.lifetime), ("1e999", None), "{number}");
+    }
+    assert!(answer("{1e999").refused());
 }

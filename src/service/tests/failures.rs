@@ -1,5 +1,6 @@
 //! What goes wrong, and what callers feel of it.
 
+use super::shelf::{Call, Shelf, beside, clock};
 use super::*;
 
 #[tokio::test]
@@ -216,4 +217,29 @@ async fn a_refresh_that_is_asked_for_is_not_satisfied_by_a_look_under_way() {
     announce.send_replace(Some(Ok(())));
     refresh.await.unwrap().unwrap();
     assert_eq!(house.at_once().as_deref(), Some("a2"));
+}
+
+#[tokio::test]
+async fn a_refresh_token_that_comes_with_a_token_that_is_over_is_the_next_one_to_be_spent() {
+    let over = json!({ "access_token": "a2", "expires_in": 0, "refresh_token": "r2" });
+    for shelf in [Shelf::new(), Shelf::without_leases()] {
+        let clock = clock();
+        let answers = [rotating("a1", "r1"), Answer::Http(200, over.clone(), None)];
+        let one = beside(&shelf, &clock, answers);
+        one.token().await;
+        assert_eq!(one.service.refresh().await.unwrap_err().kind(), ErrorKind::Response);
+        assert_eq!(one.at_once().as_deref(), Some("a1"), "the token in hand is still good");
+        let two = beside(&shelf, &clock, [rotating("b1", "s1")]);
+        two.service.refresh().await.unwrap();
+        assert_eq!(two.server.asked(0), "grant_type=refresh_token&refresh_token=r2");
+    }
+    let (shelf, clock) = (Shelf::new(), clock());
+    let answers = [rotating("a1", "r1"), Answer::Http(200, over, None), rotating("a3", "r3")];
+    let house = beside(&shelf, &clock, answers);
+    house.token().await;
+    shelf.breaks(&[Call::Save]);
+    house.service.refresh().await.unwrap_err();
+    shelf.heals();
+    house.service.refresh().await.unwrap();
+    assert_eq!(house.server.asked(2), "grant_type=refresh_token&refresh_token=r2");
 }

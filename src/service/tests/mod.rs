@@ -12,6 +12,7 @@ use tokio::sync::{Notify, Semaphore};
 use zeroize::Zeroizing;
 
 mod assertions;
+mod clearing;
 mod discovery;
 mod dpop;
 mod failures;

@@ -1,11 +1,11 @@
-//! What a person is told of a refresh token that is refused.
+//! What a person is told of a refresh token that is refused, and of a scope that is narrowed.
 
 use super::shelf::{Shelf, beside_configured, clock};
 use super::*;
 
 /// Keeps the warnings.
 #[derive(Default)]
-struct Notebook(StdMutex<Vec<String>>);
+pub(super) struct Notebook(StdMutex<Vec<String>>);
 
 impl Sink for Notebook {
     fn take(&self, line: Line) {
@@ -14,20 +14,24 @@ impl Sink for Notebook {
 }
 
 impl Notebook {
-    fn of(house: &House) -> Arc<Self> {
+    pub(super) fn of(house: &House) -> Arc<Self> {
         let notebook = Arc::<Self>::default();
         house.service.set_log(Log::new(ServiceName::default(), Level::Warn, Arc::clone(&notebook) as _));
         notebook
     }
 
+    pub(super) fn lines_with(&self, words: &str) -> Vec<String> {
+        let lines = self.0.lock().unwrap();
+        lines.iter().filter(|line| line.contains(words)).cloned().collect()
+    }
+
     /// The warnings that say what to set.
     fn advice(&self) -> Vec<String> {
-        let lines = self.0.lock().unwrap();
-        lines.iter().filter(|line| line.contains("refreshUrl")).cloned().collect()
+        self.lines_with("refreshUrl")
     }
 
     fn refusals(&self) -> usize {
-        self.0.lock().unwrap().iter().filter(|line| line.contains("refresh token was refused")).count()
+        self.lines_with("refresh token was refused").len()
     }
 }
 
@@ -101,4 +105,20 @@ async fn a_client_that_is_refused_says_nothing_of_the_form() {
     house.token().await;
     assert_eq!(house.service.refresh().await.unwrap_err().kind(), ErrorKind::Credentials);
     assert_eq!((notebook.advice().len(), notebook.refusals()), (0, 1));
+}
+
+#[tokio::test]
+async fn a_scope_that_is_narrowed_is_said_once() {
+    let narrowed = |name: &str| {
+        let body = json!({ "access_token": name, "refresh_token": "r", "expires_in": 3600, "scope": "read" });
+        Answer::Http(200, body, None)
+    };
+    let settings = json!({ "scope": "read write" });
+    let house = House::with(&settings, [narrowed("a1"), narrowed("a2"), narrowed("a3")]);
+    let notebook = Notebook::of(&house);
+    house.token().await;
+    house.service.refresh().await.unwrap();
+    house.service.refresh().await.unwrap();
+    let lines = notebook.0.lock().unwrap();
+    assert_eq!(*lines, ["the token server does not grant all of `scope`: without write"]);
 }

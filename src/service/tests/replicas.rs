@@ -249,21 +249,6 @@ async fn the_store_does_not_say_where_the_credentials_go() {
 }
 
 #[tokio::test]
-async fn what_another_process_brings_after_a_clear_is_not_stored() {
-    let (shelf, clock) = (Shelf::new(), clock());
-    let (one, two) =
-        (beside(&shelf, &clock, [token("a1", 3600), token("a2", 3600)]), beside(&shelf, &clock, []));
-    one.token().await;
-    hold(&one).await;
-    let refresh = tokio::spawn(refreshing(&one));
-    until(|| one.server.requests() == 2).await;
-    two.service.clear(false).await.unwrap();
-    one.server.gate.add_permits(1);
-    refresh.await.unwrap().unwrap();
-    assert!(shelf.row().await.is_none());
-}
-
-#[tokio::test]
 async fn clock_steps_of_a_day_serve_no_dead_token_and_start_no_storm() {
     let day = Duration::from_secs(86_400);
     let (shelf, clock) = (Shelf::new(), clock());

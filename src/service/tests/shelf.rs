@@ -27,6 +27,9 @@ pub(super) struct Shelf {
     has_leases: bool,
     broken: StdMutex<Vec<Call>>,
     hangs: AtomicBool,
+    /// Whether the next look waits with what it found, and whether one does.
+    parks: AtomicBool,
+    has_parked: AtomicBool,
     /// How long a call takes that fails.
     fails_after: StdMutex<Duration>,
 }
@@ -48,6 +51,8 @@ impl Shelf {
             has_leases,
             broken,
             hangs: AtomicBool::new(false),
+            parks: AtomicBool::new(false),
+            has_parked: AtomicBool::new(false),
             fails_after: StdMutex::default(),
         })
     }
@@ -66,6 +71,16 @@ impl Shelf {
     pub(super) fn heals(&self) {
         self.breaks(&[]);
         self.hangs.store(false, Ordering::SeqCst);
+        self.has_parked.store(false, Ordering::SeqCst);
+    }
+
+    /// The next look brings what it found once the shelf heals.
+    pub(super) fn parks_a_look(&self) {
+        self.parks.store(true, Ordering::SeqCst);
+    }
+
+    pub(super) fn has_parked(&self) -> bool {
+        self.has_parked.load(Ordering::SeqCst)
     }
 
     /// From now on nothing comes back.
@@ -97,6 +112,12 @@ impl Shelf {
         assert!(matches!(saved, Saved::Stored(_)));
     }
 
+    /// The record is gone, and nobody removed it.
+    pub(super) async fn loses_the_record(&self) {
+        let (_, seen) = self.row().await.unwrap();
+        self.place.set_aside(&ServiceName::default(), seen).await.unwrap();
+    }
+
     /// Another process takes the lease, if it is free at `now`.
     pub(super) async fn taken_by_another(&self, now: Timestamp) -> Option<Fence> {
         let claim = Claim { owner: Owner::random(), now, length: Duration::from_secs(11) };
@@ -119,7 +140,14 @@ impl Store for Shelf {
 
     async fn load(&self, service: &ServiceName) -> Result<Option<(Row, Revision)>> {
         self.call(Call::Load).await?;
-        self.place.load(service).await
+        let found = self.place.load(service).await;
+        if self.parks.swap(false, Ordering::SeqCst) {
+            self.has_parked.store(true, Ordering::SeqCst);
+            while self.has_parked() {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        }
+        found
     }
 
     async fn save(
@@ -136,6 +164,10 @@ impl Store for Shelf {
     async fn remove(&self, service: &ServiceName) -> Result<()> {
         self.call(Call::Remove).await?;
         self.place.remove(service).await
+    }
+
+    async fn removal(&self, service: &ServiceName) -> Result<Option<Revision>> {
+        self.place.removal(service).await
     }
 
     async fn set_aside(&self, service: &ServiceName, seen: Revision) -> Result<()> {

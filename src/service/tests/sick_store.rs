@@ -1,5 +1,6 @@
 //! A store that fails, hangs, is busy, or is read and not written.
 
+use super::refused_refresh::Notebook;
 use super::shelf::*;
 use super::*;
 
@@ -138,4 +139,22 @@ async fn a_caller_waits_once_for_a_store_that_is_busy_and_not_at_every_step() {
     pass(&clock, 6).await;
     until(|| house.service.status().storage.healthy).await;
     assert_eq!(beside(&shelf, &clock, []).token().await.as_deref(), Some("a1"), "it is stored");
+}
+
+#[tokio::test]
+async fn a_record_that_a_save_finds_not_to_open_is_said_once_and_replaced() {
+    let (shelf, clock) = (Shelf::without_leases(), clock());
+    let house = beside(&shelf, &clock, [token("a1", 3600), token("a2", 3600)]);
+    house.token().await;
+    let notebook = Notebook::of(&house);
+    hold(&house).await;
+    let refresh = tokio::spawn(refreshing(&house));
+    until(|| house.server.requests() == 2).await;
+    let other = json!({ "encryptionKey": "ff".repeat(32) });
+    beside_configured(&other, &shelf, &clock, [token("b1", 3600)]).token().await;
+    house.server.gate.add_permits(1);
+    refresh.await.unwrap().unwrap();
+    pass(&clock, 3).await;
+    assert_eq!(notebook.lines_with("the stored token is not used").len(), 1);
+    assert_eq!(beside(&shelf, &clock, []).token().await.as_deref(), Some("a2"));
 }

@@ -17,6 +17,7 @@ macro_rules! record_cases {
             every_save_is_later_than_those_before_it_removals_or_not
             an_edit_by_hand_is_a_later_revision
             a_removed_record_is_gone_and_its_revision_never_comes_again
+            a_removal_is_later_than_the_record_and_earlier_than_the_next
             a_record_set_aside_is_not_loaded_and_makes_room_for_the_next
             a_record_written_meanwhile_is_not_set_aside
             services_have_records_of_their_own_whatever_their_names

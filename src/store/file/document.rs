@@ -19,6 +19,8 @@ const KEPT_ASIDE: usize = 4;
 pub(super) struct Document {
     services: Map<String, Value>,
     aside: Map<String, Value>,
+    /// The numbers of the removals that no record came after.
+    removed: Map<String, Value>,
     /// Numbers the writes; a record's own number is that of the write that made it.
     last_write: Option<u64>,
     rest: Map<String, Value>,
@@ -41,7 +43,13 @@ pub(super) enum Found {
 impl Document {
     /// Nothing yet.
     pub(super) fn empty() -> Self {
-        Self { services: Map::new(), aside: Map::new(), last_write: None, rest: Map::new() }
+        Self {
+            services: Map::new(),
+            aside: Map::new(),
+            removed: Map::new(),
+            last_write: None,
+            rest: Map::new(),
+        }
     }
 
     pub(super) fn parse(bytes: &[u8]) -> Result<Self, Fault> {
@@ -59,8 +67,12 @@ impl Document {
             None => Map::new(),
             Some(_) => return Err(Fault::Damaged),
         };
+        let removed = match rest.remove("removed") {
+            Some(Value::Object(removed)) => removed,
+            _ => Map::new(),
+        };
         let last_write = rest.remove("revision").and_then(|n| n.as_u64());
-        Ok(Self { services, aside, last_write, rest })
+        Ok(Self { services, aside, removed, last_write, rest })
     }
 
     pub(super) fn to_text(&self) -> String {
@@ -69,6 +81,7 @@ impl Document {
         root.insert("revision".into(), self.last_write.into());
         root.insert("services".into(), Value::Object(self.services.clone()));
         root.insert("aside".into(), Value::Object(self.aside.clone()));
+        root.insert("removed".into(), Value::Object(self.removed.clone()));
         format!("{:#}\n", Value::Object(root))
     }
 
@@ -100,13 +113,26 @@ impl Document {
         self.last_write = Some(number);
         let value = write_row(row, number);
         let revision = self.revision_of(&value);
+        self.removed.remove(service.as_str());
         self.services.insert(service.as_str().to_owned(), value);
         revision
     }
 
     /// Whether there was one.
     pub(super) fn remove(&mut self, service: &ServiceName) -> bool {
-        self.services.remove(service.as_str()).is_some()
+        let Some(removed) = self.revision(service) else { return false };
+        let last = self.last_write.unwrap_or_default().max(removed.number);
+        let number = Revision::of_removal(last).number;
+        self.last_write = Some(number);
+        self.removed.insert(service.as_str().to_owned(), number.into());
+        self.services.remove(service.as_str());
+        true
+    }
+
+    /// The removal that left no record.
+    pub(super) fn removal(&self, service: &ServiceName) -> Option<Revision> {
+        let number = self.removed.get(service.as_str())?.as_u64()?;
+        self.revision(service).is_none().then_some(Revision { number, digest: 0 })
     }
 
     /// Whether there was one of that revision.

@@ -6,23 +6,49 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use serde_json::{Map, Value, json};
+
 use super::super::disk;
 use super::super::lease::{Claim, Fence, Grant, Lease, Owner};
 use super::super::lock::Lock;
-use crate::domain::{Secret, ServiceName};
+use crate::domain::{Secret, ServiceName, Timestamp};
 use crate::error::Result;
+
+const VERSION: u64 = 1;
 
 /// The leases, as they are while the lock is held.
 pub(super) struct Leases<'l> {
     lock: &'l Lock,
     by_service: BTreeMap<String, Lease>,
+    /// When something was written that cannot be read: whose the leases are is unknown.
+    damaged: Option<Timestamp>,
 }
 
 impl<'l> Leases<'l> {
-    /// What stands in the lock file; a text that is no list of leases was cut off by a crash, and is none.
-    pub(super) fn read(lock: &'l Lock) -> Self {
-        let text = lock.read_content().unwrap_or_default();
-        Self { lock, by_service: serde_json::from_str(&text).unwrap_or_default() }
+    /// What stands in the lock file; nothing does when it is new, or a crash came between cutting it off and writing.
+    ///
+    /// # Errors
+    /// `Storage` when it is of a newer version: it is left as it is.
+    pub(super) fn read(lock: &'l Lock) -> Result<Self> {
+        let content = lock.read_content();
+        if content.as_ref().is_ok_and(String::is_empty) {
+            return Ok(Self { lock, by_service: BTreeMap::new(), damaged: None });
+        }
+        let mut root: Map<String, Value> =
+            content.ok().and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
+        let version = root.get("version").and_then(Value::as_u64).unwrap_or_default();
+        if version > VERSION {
+            return Err(lock.newer(version));
+        }
+        let leases = root.remove("leases").filter(|_| version == VERSION);
+        let by_service = leases.and_then(|leases| serde_json::from_value(leases).ok());
+        let damaged = if by_service.is_none() { Some(lock.written()?) } else { None };
+        Ok(Self { lock, by_service: by_service.unwrap_or_default(), damaged })
+    }
+
+    /// Whether what stood there could not be read.
+    pub(super) fn is_damaged(&self) -> bool {
+        self.damaged.is_some()
     }
 
     pub(super) fn is_under(&self, service: &ServiceName, fence: Fence) -> bool {
@@ -36,6 +62,12 @@ impl<'l> Leases<'l> {
         claim: &Claim,
         signs: &SignsOfLife,
     ) -> Result<Result<Grant, Fence>> {
+        // Whoever held one then has asked for its token by the end of a whole lease.
+        if let Some(unknown) = self.damaged.map(|written| Lease::unknown(written, claim.length))
+            && unknown.is_held_against(claim)
+        {
+            return Ok(Err(unknown.fence));
+        }
         let last = self.by_service.get(service.as_str());
         if let Some(lease) = last.filter(|lease| lease.is_held_against(claim))
             && lease.owner.is_some_and(|owner| signs.shows(owner))
@@ -94,8 +126,8 @@ impl<'l> Leases<'l> {
     }
 
     fn write(&self) -> Result<()> {
-        let text = serde_json::to_string(&self.by_service).unwrap_or_default();
-        self.lock.write_content(&text)
+        let content = json!({ "version": VERSION, "leases": self.by_service });
+        self.lock.write_content(&content.to_string())
     }
 }
 

@@ -7,6 +7,7 @@ mod processes;
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, UNIX_EPOCH};
 
 use tempfile::TempDir;
 
@@ -28,6 +29,17 @@ impl Disk {
 
     fn place(&self) -> FileStore {
         FileStore::new(&self.path)
+    }
+
+    fn lock(&self) -> PathBuf {
+        self.path.with_file_name("token-cache.json.lock")
+    }
+
+    /// Somebody writes this into the lock file, so many seconds after the moment at which tests begin.
+    fn writes_lock(&self, content: &[u8], second: u64) {
+        fs::write(self.lock(), content).unwrap();
+        let moment = UNIX_EPOCH + Duration::from_secs(1_800_000_000 + second);
+        fs::File::options().write(true).open(self.lock()).unwrap().set_modified(moment).unwrap();
     }
 
     fn names(&self) -> Vec<String> {

@@ -96,13 +96,7 @@ ON CONFLICT (service) DO UPDATE SET revision = excluded.revision, strategy = exc
 
 /// Writes the row under the next number, and keeps its `id`.
 pub(super) fn put(connection: &Connection, service: &ServiceName, row: &Row) -> rusqlite::Result<Revision> {
-    let last = connection
-        .prepare_cached("SELECT revision FROM evertoken_state WHERE service = ?1")?
-        .query_row([service.as_str()], |columns| {
-            Ok(columns.get_ref(0)?.as_i64().ok().and_then(|number| u64::try_from(number).ok()))
-        })
-        .optional()?
-        .flatten();
+    let last = last_number(connection, service)?;
     let number = Revision::number_after(last, row.last_used);
     let [created, expires, used] = [row.created_at, row.expires_at, row.last_used].map(write_moment);
     let values = named_params! {
@@ -127,12 +121,44 @@ pub(super) fn put(connection: &Connection, service: &ServiceName, row: &Row) -> 
     Ok(Revision::new(number, row))
 }
 
-/// Removes the row; its number lives on.
+/// Removes the row, under the next number.
 pub(super) fn remove(connection: &Connection, service: &ServiceName) -> rusqlite::Result<()> {
-    connection.prepare_cached("DELETE FROM token_cache WHERE service = ?1")?.execute([service.as_str()])?;
-    let forget = "UPDATE evertoken_state SET strategy = NULL WHERE service = ?1";
-    connection.prepare_cached(forget)?.execute([service.as_str()])?;
+    if !delete(connection, service)? {
+        return Ok(());
+    }
+    let removal = Revision::of_removal(last_number(connection, service)?.unwrap_or_default());
+    connection.prepare_cached(REMEMBER)?.execute(params![
+        service.as_str(),
+        removal.number.cast_signed(),
+        None::<String>
+    ])?;
     Ok(())
+}
+
+/// The last write, where its row is gone. That is later than the row was, unless it was deleted by hand.
+pub(super) fn removal(connection: &Connection, service: &ServiceName) -> rusqlite::Result<Option<Revision>> {
+    let mut statement = connection.prepare_cached("SELECT 1 FROM token_cache WHERE service = ?1")?;
+    if statement.exists([service.as_str()])? {
+        return Ok(None);
+    }
+    Ok(last_number(connection, service)?.map(|number| Revision { number, digest: 0 }))
+}
+
+/// The number of the last write.
+fn last_number(connection: &Connection, service: &ServiceName) -> rusqlite::Result<Option<u64>> {
+    let last = connection
+        .prepare_cached("SELECT revision FROM evertoken_state WHERE service = ?1")?
+        .query_row([service.as_str()], |columns| {
+            Ok(columns.get_ref(0)?.as_i64().ok().and_then(|number| u64::try_from(number).ok()))
+        })
+        .optional()?;
+    Ok(last.flatten())
+}
+
+/// Deletes the row; whether there was one.
+fn delete(connection: &Connection, service: &ServiceName) -> rusqlite::Result<bool> {
+    let mut statement = connection.prepare_cached("DELETE FROM token_cache WHERE service = ?1")?;
+    Ok(statement.execute([service.as_str()])? > 0)
 }
 
 const COPY_ASIDE: &str = "
@@ -150,5 +176,5 @@ DELETE FROM evertoken_aside WHERE service = ?1 AND number NOT IN
 pub(super) fn set_aside(connection: &Connection, service: &ServiceName) -> rusqlite::Result<()> {
     connection.prepare_cached(COPY_ASIDE)?.execute([service.as_str()])?;
     connection.prepare_cached(DROP_SURPLUS)?.execute(params![service.as_str(), KEPT_ASIDE])?;
-    remove(connection, service)
+    delete(connection, service).map(drop)
 }

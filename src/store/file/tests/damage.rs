@@ -2,9 +2,13 @@
 
 use std::fs;
 
+use std::time::Duration;
+
 use super::{Disk, open, save, token};
+use crate::domain::Timestamp;
 use crate::error::ErrorKind;
 use crate::store::conformance::service;
+use crate::store::{Claim, Leasing, Owner, SealedStore};
 
 #[tokio::test]
 async fn a_damaged_file_is_renamed_with_one_warning_and_the_store_goes_on_empty() {
@@ -98,4 +102,51 @@ async fn no_flipped_bit_brings_another_token() {
             assert_eq!(found.access_token.secret().expose(), "one", "bit {bit}");
         }
     }
+}
+
+async fn lease(store: &SealedStore, second: u64) -> Result<bool, ErrorKind> {
+    let now = Timestamp::from_millisecond(1_800_000_000_000).plus(Duration::from_secs(second));
+    let claim = Claim { owner: Owner::random(), now, length: Duration::from_secs(10) };
+    let leasing = store.lease(&service("a"), &claim).await.map_err(|error| error.kind())?;
+    Ok(matches!(leasing, Leasing::Granted(_)))
+}
+
+#[tokio::test]
+async fn damaged_leases_are_somebodys_until_they_would_be_over_and_are_then_written_anew_with_one_warning() {
+    let contents: [&[u8]; 6] = [
+        b"hunter2",
+        b"\xff\xfe",
+        b"{\"version\":1,\"leases\":{\"a\":{\"fence\":18000",
+        b"{\"version\":1,\"leases\":{\"a\":7}}",
+        b"{\"a\":{\"fence\":1}}",
+        b"[]",
+    ];
+    for content in contents {
+        let disk = Disk::new();
+        let store = open(&disk.path);
+        assert_eq!(lease(&store, 0).await, Ok(true));
+        disk.writes_lock(content, 100);
+        assert_eq!(lease(&store, 109).await, Ok(false));
+        assert!(store.take_warnings().is_empty());
+        assert_eq!(lease(&store, 110).await, Ok(true));
+        let [warning] = &store.take_warnings()[..] else { panic!("one warning") };
+        assert!(warning.message().contains("lock file") && !warning.message().contains("hunter2"));
+        assert_eq!(lease(&store, 119).await, Ok(false), "the new lease is a lease");
+        assert_eq!(lease(&store, 120).await, Ok(true));
+        assert!(store.take_warnings().is_empty());
+        // Written before the clock was set back by a day: that tells nothing.
+        disk.writes_lock(content, 86_400);
+        assert_eq!(lease(&store, 130).await, Ok(true));
+    }
+}
+
+#[tokio::test]
+async fn leases_of_a_newer_version_are_left_alone() {
+    let disk = Disk::new();
+    save(&disk.path, "a", "one", None).await.unwrap();
+    let newer = br#"{ "version": 2, "leases": [] }"#;
+    disk.writes_lock(newer, 0);
+    assert_eq!(lease(&open(&disk.path), 86_400).await, Err(ErrorKind::Storage));
+    assert_eq!(fs::read(disk.lock()).unwrap(), newer);
+    assert_eq!(token(&disk.path, "a").await.as_deref(), Some("one"), "a look needs no lease");
 }
