@@ -346,7 +346,7 @@ async fn of_writers_that_saw_the_same_revision_one_wins(f: Fixture) {
 
 async fn a_plain_token_put_there_by_hand_is_used(f: Fixture) {
     f.saved(&service("a"), "one", None).await.unwrap();
-    let (mut row, revision) = f.place.load(&service("a")).await.unwrap().unwrap();
+    let (mut row, revision) = f.place.load(&service("a")).await.unwrap().record().unwrap();
     row.token = Secret::new("Bearer by-hand");
     row.refresh_token = None;
     f.place.save(&service("a"), &row, Some(revision), None).await.unwrap();

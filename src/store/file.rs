@@ -15,7 +15,7 @@ use async_trait::async_trait;
 
 use super::disk::{self, Content};
 use super::lock::Lock;
-use super::{Claim, Fence, Leasing, Revision, Row, Saved, Store};
+use super::{Claim, Fence, Leasing, Revision, Row, Saved, Slot, Store};
 use crate::domain::{Secret, ServiceName};
 use crate::error::{Error, ErrorKind, Result};
 use crate::runtime;
@@ -78,7 +78,7 @@ impl Store for FileStore {
         self.place.configured.display().to_string()
     }
 
-    async fn load(&self, service: &ServiceName) -> Result<Option<(Row, Revision)>> {
+    async fn load(&self, service: &ServiceName) -> Result<Slot> {
         let service = service.clone();
         self.run(move |place| place.load(&service)).await
     }
@@ -103,16 +103,6 @@ impl Store for FileStore {
             let lock = place.open()?;
             place.change(&lock, |document| document.remove(&service))?;
             Leases::read(&lock)?.end(&service, None, &place.signs)
-        })
-        .await
-    }
-
-    async fn removal(&self, service: &ServiceName) -> Result<Option<Revision>> {
-        let service = service.clone();
-        self.run(move |place| {
-            let content = place.read()?;
-            let document = content.map(|content| place.parse(&content)).transpose()?.flatten();
-            Ok(document.and_then(|document| document.removal(&service)))
         })
         .await
     }
@@ -165,8 +155,8 @@ impl Store for FileStore {
 }
 
 impl Place {
-    fn load(&self, service: &ServiceName) -> Result<Option<(Row, Revision)>> {
-        let Some(content) = self.read()? else { return Ok(None) };
+    fn load(&self, service: &ServiceName) -> Result<Slot> {
+        let Some(content) = self.read()? else { return Ok(Slot::Empty) };
         let document = if let Some(document) = self.parse(&content)? {
             document
         } else {
@@ -175,16 +165,16 @@ impl Place {
             self.read_or_set_aside(&lock)?
         };
         match document.find(service, content.written) {
-            Some(Found::Row(row, revision)) => Ok(Some((row, revision))),
+            Some(Found::Row(row, revision)) => Ok(Slot::Record(row, revision)),
             Some(Found::Malformed(revision)) => {
                 let moved = self.change(&self.open()?, |document| document.set_aside(service, revision))?;
                 if moved {
                     let path = self.path.display();
                     self.warn(format!("the record of {service} in {path} is malformed: it was set aside"));
                 }
-                Ok(None)
+                Ok(Slot::Empty)
             }
-            None => Ok(None),
+            None => Ok(document.removal(service).map_or(Slot::Empty, Slot::Removed)),
         }
     }
 

@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 
 use super::lease::Lease;
-use super::{Claim, Fence, Leasing, Revision, Row, Saved, Store};
+use super::{Claim, Fence, Leasing, Revision, Row, Saved, Slot, Store};
 use crate::domain::{Secret, ServiceName};
 use crate::error::Result;
 
@@ -46,8 +46,11 @@ impl Store for MemoryStore {
         "memory".to_owned()
     }
 
-    async fn load(&self, service: &ServiceName) -> Result<Option<(Row, Revision)>> {
-        Ok(self.state().records.get(service).cloned())
+    async fn load(&self, service: &ServiceName) -> Result<Slot> {
+        let state = self.state();
+        let removal = || state.removals.get(service).copied().map(Slot::Removed);
+        let record = state.records.get(service).cloned().map(|(row, revision)| Slot::Record(row, revision));
+        Ok(record.or_else(removal).unwrap_or_default())
     }
 
     async fn save(
@@ -89,10 +92,6 @@ impl Store for MemoryStore {
             lease.end(note);
         }
         Ok(())
-    }
-
-    async fn removal(&self, service: &ServiceName) -> Result<Option<Revision>> {
-        Ok(self.state().removals.get(service).copied())
     }
 
     async fn set_aside(&self, service: &ServiceName, seen: Revision) -> Result<()> {

@@ -22,7 +22,7 @@ pub use file::fuzzing::record_file;
 pub use lease::{Claim, Fence, Grant, Leasing, Owner};
 pub use memory::MemoryStore;
 pub use provided::{ProvidedStore, Provider};
-pub use record::{Record, Revision, Row};
+pub use record::{Record, Revision, Row, Slot};
 pub use sealed::{Loaded, SealedStore};
 pub use sqlite::SqliteStore;
 
@@ -52,8 +52,8 @@ pub trait Store: Send + Sync + 'static {
     /// The place, without credentials.
     fn location(&self) -> String;
 
-    /// The record of a service and its revision; `None` when there is none.
-    async fn load(&self, service: &ServiceName) -> Result<Option<(Row, Revision)>>;
+    /// What is stored for a service, as one look finds it.
+    async fn load(&self, service: &ServiceName) -> Result<Slot>;
 
     /// Stores a record if the stored one still has the revision `expected`; with `None`, if there is none. The
     /// new revision is later than every one before it: [`Revision::number_after`] the one stored last, as far as that
@@ -72,10 +72,6 @@ pub trait Store: Send + Sync + 'static {
     /// Removes a service's record, whatever its revision, and ends a lease under way, so that what its holder
     /// brings is not stored; to remove none is no error.
     async fn remove(&self, service: &ServiceName) -> Result<()>;
-
-    /// The removal that left no record, later than the record was; `None` where there is one, or where it was lost
-    /// with its place, by a person's hand or a disk's fault.
-    async fn removal(&self, service: &ServiceName) -> Result<Option<Revision>>;
 
     /// Moves a record that cannot be used out of the way of the next save, and keeps it for a person to look
     /// at. It is never loaded again. A record of another revision than `seen` was written meanwhile: it stays.

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 
-use super::{Fence, Revision, Row, Saved, Store};
+use super::{Fence, Revision, Row, Saved, Slot, Store};
 use crate::config::Provided;
 use crate::domain::ServiceName;
 use crate::error::{Error, ErrorKind, Result};
@@ -45,7 +45,6 @@ pub struct ProvidedStore {
 struct Known {
     last_number: Option<u64>,
     set_aside: Option<Revision>,
-    removal: Option<Revision>,
 }
 
 impl ProvidedStore {
@@ -55,21 +54,18 @@ impl ProvidedStore {
     }
 
     async fn find(&self, service: &ServiceName) -> Result<Found> {
-        let last_number = self.known().get(service).and_then(|known| known.last_number);
         let answer = self.call(&Request::Get(service)).await?;
         let mut all = self.known();
         let known = all.entry(service.clone()).or_default();
         let found = wire::read(answer, known.last_number);
-        match &found {
-            Found::Record { revision, .. } => {
-                known.last_number = known.last_number.max(Some(revision.number));
-                known.removal = None;
-            }
-            // Later than what was known as it was asked for, and not than what was saved meanwhile.
-            Found::Nothing => known.removal = last_number.map(Revision::of_removal),
-            Found::Malformed(_) => known.removal = None,
+        if let Found::Record { revision, .. } = &found {
+            known.last_number = known.last_number.max(Some(revision.number));
         }
         Ok(found)
+    }
+
+    fn last_number(&self, service: &ServiceName) -> Option<u64> {
+        self.known().get(service).and_then(|known| known.last_number)
     }
 
     fn is_set_aside(&self, service: &ServiceName, revision: Revision) -> bool {
@@ -103,12 +99,16 @@ impl Store for ProvidedStore {
         }
     }
 
-    async fn load(&self, service: &ServiceName) -> Result<Option<(Row, Revision)>> {
+    async fn load(&self, service: &ServiceName) -> Result<Slot> {
+        let last_number = self.last_number(service);
         match self.find(service).await? {
             Found::Record { row, revision, .. } if !self.is_set_aside(service, revision) => {
-                Ok(Some((row, revision)))
+                Ok(Slot::Record(row, revision))
             }
-            Found::Record { .. } | Found::Nothing => Ok(None),
+            Found::Record { .. } => Ok(Slot::Empty),
+            // Such a place leaves no mark of a removal, and is not lost as a file is: a record that is gone was
+            // removed, after what was known as it was asked for; what was saved meanwhile is later.
+            Found::Nothing => Ok(last_number.map(Revision::of_removal).map_or(Slot::Empty, Slot::Removed)),
             Found::Malformed(fault) => Err(self.error(fault)),
         }
     }
@@ -137,7 +137,7 @@ impl Store for ProvidedStore {
         if current != expected {
             return Ok(Saved::Conflict);
         }
-        let last_number = self.known().get(service).and_then(|known| known.last_number);
+        let last_number = self.last_number(service);
         let revision = Revision::new(Revision::number_after(last_number, row.last_used), row);
         let request = Request::Set { service, row, number: revision.number, replaced };
         match self.call(&request).await? {
@@ -153,11 +153,6 @@ impl Store for ProvidedStore {
     async fn remove(&self, service: &ServiceName) -> Result<()> {
         let _turn = self.turn.lock().await;
         self.call(&Request::Delete(service)).await.map(drop)
-    }
-
-    /// Such a place leaves no mark of a removal, and is not lost as a file is: a record that is gone was removed.
-    async fn removal(&self, service: &ServiceName) -> Result<Option<Revision>> {
-        Ok(self.known().get(service).and_then(|known| known.removal))
     }
 
     async fn set_aside(&self, service: &ServiceName, seen: Revision) -> Result<()> {

@@ -89,3 +89,25 @@ pub struct Row {
     /// What worked to get it, with the proof key in an envelope of its own where there is one.
     pub strategy: Option<serde_json::Value>,
 }
+
+/// What one look finds where a service's record is stored.
+#[derive(Clone, Debug, Default)]
+pub enum Slot {
+    /// The record and its revision.
+    Record(Row, Revision),
+    /// The removal that left no record, later than the record was.
+    Removed(Revision),
+    /// There never was a record, or it was lost with its place, by a person's hand or a disk's fault.
+    #[default]
+    Empty,
+}
+
+impl Slot {
+    /// The record and its revision, where there is one.
+    pub fn record(self) -> Option<(Row, Revision)> {
+        match self {
+            Self::Record(row, revision) => Some((row, revision)),
+            Self::Removed(_) | Self::Empty => None,
+        }
+    }
+}

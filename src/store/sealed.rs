@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde_json::{Map, Value};
 
-use super::{Claim, Fence, Leasing, Record, Revision, Row, Saved, Store};
+use super::{Claim, Fence, Leasing, Record, Revision, Row, Saved, Slot, Store};
 use crate::crypto::{Context, KeyRing, is_envelope};
 use crate::domain::{AccessToken, Secret, ServiceName};
 use crate::error::{Error, ErrorKind, Result};
@@ -77,9 +77,12 @@ impl SealedStore {
     pub async fn load(&self, service: &ServiceName) -> Result<Loaded> {
         let found = self.store.load(service).await?;
         let mut warnings = self.store.take_warnings();
-        let Some((row, revision)) = found else {
-            let removal = self.store.removal(service).await?;
-            return Ok(Loaded { removal, warnings, ..Loaded::default() });
+        let (row, revision) = match found {
+            Slot::Record(row, revision) => (row, revision),
+            Slot::Removed(removal) => {
+                return Ok(Loaded { removal: Some(removal), warnings, ..Loaded::default() });
+            }
+            Slot::Empty => return Ok(Loaded { warnings, ..Loaded::default() }),
         };
         // It is not tried again: a key may be slow to derive.
         if self.shut().get(service) == Some(&revision) {

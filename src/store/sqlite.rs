@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::{Claim, Fence, Leasing, Revision, Row, Saved, Store};
+use super::{Claim, Fence, Leasing, Revision, Row, Saved, Slot, Store};
 use crate::domain::{Secret, ServiceName};
 use crate::error::{Error, ErrorKind, Result};
 use crate::runtime;
@@ -64,7 +64,7 @@ impl Store for SqliteStore {
         self.place.path().display().to_string()
     }
 
-    async fn load(&self, service: &ServiceName) -> Result<Option<(Row, Revision)>> {
+    async fn load(&self, service: &ServiceName) -> Result<Slot> {
         let service = service.clone();
         self.run(move |place| place.load(&service)).await
     }
@@ -92,20 +92,12 @@ impl Store for SqliteStore {
         .await
     }
 
-    async fn removal(&self, service: &ServiceName) -> Result<Option<Revision>> {
-        let service = service.clone();
-        self.run(move |place| {
-            Ok(place.database.read(|connection| rows::removal(connection, &service))?.flatten())
-        })
-        .await
-    }
-
     async fn set_aside(&self, service: &ServiceName, seen: Revision) -> Result<()> {
         let service = service.clone();
         self.run(move |place| {
             let moved = place.database.change(Missing::Leave, Survives::PowerCut, |connection| {
                 match rows::find(connection, &service)? {
-                    Some(Found::Row(_, revision)) if revision == seen => {
+                    Found::Slot(Slot::Record(_, revision)) if revision == seen => {
                         rows::set_aside(connection, &service)
                     }
                     _ => Ok(()),
@@ -158,18 +150,18 @@ impl Place {
         Error::new(ErrorKind::Storage, message)
     }
 
-    fn load(&self, service: &ServiceName) -> Result<Option<(Row, Revision)>> {
-        match self.database.read(|connection| rows::find(connection, service))?.flatten() {
-            Some(Found::Row(row, revision)) => Ok(Some((row, revision))),
-            Some(Found::Malformed) => self.set_malformed_aside(service).map(|()| None),
-            None => Ok(None),
+    fn load(&self, service: &ServiceName) -> Result<Slot> {
+        match self.database.read(|connection| rows::find(connection, service))? {
+            Some(Found::Slot(slot)) => Ok(slot),
+            Some(Found::Malformed) => self.set_malformed_aside(service).map(|()| Slot::Empty),
+            None => Ok(Slot::Empty),
         }
     }
 
     fn set_malformed_aside(&self, service: &ServiceName) -> Result<()> {
         let moved = self.database.change(Missing::Leave, Survives::PowerCut, |connection| {
             // It may have been put right meanwhile.
-            let is_malformed = matches!(rows::find(connection, service)?, Some(Found::Malformed));
+            let is_malformed = matches!(rows::find(connection, service)?, Found::Malformed);
             if is_malformed {
                 rows::set_aside(connection, service)?;
             }
@@ -196,9 +188,8 @@ impl Place {
                 return Ok(Saved::Fenced);
             }
             let is_expected = match rows::find(connection, service)? {
-                Some(Found::Row(_, revision)) => expected == Some(revision),
-                Some(Found::Malformed) => false,
-                None => expected.is_none(),
+                Found::Slot(slot) => slot.record().map(|(_, revision)| revision) == expected,
+                Found::Malformed => false,
             };
             if !is_expected {
                 return Ok(Saved::Conflict);

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::*;
 use crate::domain::Secret;
-use crate::store::{Claim, Fence, Leasing, MemoryStore, Owner, Revision, Row, Saved};
+use crate::store::{Claim, Fence, Leasing, MemoryStore, Owner, Revision, Row, Saved, Slot};
 
 /// What a store is asked to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,7 +102,7 @@ impl Shelf {
     }
 
     pub(super) async fn row(&self) -> Option<(Row, Revision)> {
-        self.place.load(&ServiceName::default()).await.unwrap()
+        self.place.load(&ServiceName::default()).await.unwrap().record()
     }
 
     /// Puts a row there as another program does.
@@ -138,7 +138,7 @@ impl Store for Shelf {
         "shelf".into()
     }
 
-    async fn load(&self, service: &ServiceName) -> Result<Option<(Row, Revision)>> {
+    async fn load(&self, service: &ServiceName) -> Result<Slot> {
         self.call(Call::Load).await?;
         let found = self.place.load(service).await;
         if self.parks.swap(false, Ordering::SeqCst) {
@@ -164,10 +164,6 @@ impl Store for Shelf {
     async fn remove(&self, service: &ServiceName) -> Result<()> {
         self.call(Call::Remove).await?;
         self.place.remove(service).await
-    }
-
-    async fn removal(&self, service: &ServiceName) -> Result<Option<Revision>> {
-        self.place.removal(service).await
     }
 
     async fn set_aside(&self, service: &ServiceName, seen: Revision) -> Result<()> {

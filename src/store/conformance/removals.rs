@@ -47,7 +47,7 @@ pub(super) async fn a_record_written_meanwhile_is_not_set_aside(f: Fixture) {
 
 pub(super) async fn a_sealed_record_that_does_not_open_stays_until_a_save_replaces_it(f: Fixture) {
     f.saved(&service("a"), "one", None).await.unwrap();
-    let (mut row, revision) = f.place.load(&service("a")).await.unwrap().unwrap();
+    let (mut row, revision) = f.place.load(&service("a")).await.unwrap().record().unwrap();
     row.token = Secret::new("et1.k.AAAAAAAA.AAAA");
     f.place.save(&service("a"), &row, Some(revision), None).await.unwrap();
     let loaded = f.store.load(&service("a")).await.unwrap();
@@ -56,7 +56,7 @@ pub(super) async fn a_sealed_record_that_does_not_open_stays_until_a_save_replac
     let again = f.store.load(&service("a")).await.unwrap();
     assert!(again.record.is_none() && again.warnings.is_empty(), "{:?}", again.warnings);
     // To look is not to evict: whoever has the key still finds it.
-    let (found, _) = f.place.load(&service("a")).await.unwrap().unwrap();
+    let (found, _) = f.place.load(&service("a")).await.unwrap().record().unwrap();
     assert_eq!(found.token.expose(), "et1.k.AAAAAAAA.AAAA");
     f.saved(&service("a"), "two", None).await.unwrap();
     assert_eq!(f.token(&service("a")).await.as_deref(), Some("two"));

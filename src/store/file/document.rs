@@ -132,7 +132,7 @@ impl Document {
     /// The removal that left no record.
     pub(super) fn removal(&self, service: &ServiceName) -> Option<Revision> {
         let number = self.removed.get(service.as_str())?.as_u64()?;
-        self.revision(service).is_none().then_some(Revision { number, digest: 0 })
+        Some(Revision { number, digest: 0 })
     }
 
     /// Whether there was one of that revision.

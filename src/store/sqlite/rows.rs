@@ -3,37 +3,47 @@
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension, named_params, params};
 
-use super::super::{Revision, Row};
+use super::super::{Revision, Row, Slot};
 use crate::domain::{Scheme, Secret, ServiceName, Timestamp};
 
 /// How many unusable rows of one service are kept: enough to look at, and a bound where two processes with
 /// different keys set aside each other's.
 const KEPT_ASIDE: u32 = 4;
 
-/// A row as it is found.
+/// What is found for a service.
 pub(super) enum Found {
-    Row(Row, Revision),
+    Slot(Slot),
     /// Not the shape of a record.
     Malformed,
 }
 
+/// One row, whatever there is.
 const FIND: &str = "
-SELECT t.token, t.expiresAt, t.refreshToken, t.tokenType, t.createdAt, t.lastUsed, s.strategy, s.revision
-FROM token_cache AS t LEFT JOIN evertoken_state AS s ON s.service = t.service
-WHERE t.service = ?1";
+SELECT t.token, t.expiresAt, t.refreshToken, t.tokenType, t.createdAt, t.lastUsed, s.strategy, s.revision,
+    t.service IS NOT NULL
+FROM (SELECT ?1 AS service) AS asked
+LEFT JOIN token_cache AS t ON t.service = asked.service
+LEFT JOIN evertoken_state AS s ON s.service = asked.service";
 
-/// The row of a service. One that was edited by hand has the number of our last write, and thus is a later
-/// revision; one that was put there before any write of ours has number 0.
-pub(super) fn find(connection: &Connection, service: &ServiceName) -> rusqlite::Result<Option<Found>> {
-    let mut statement = connection.prepare_cached(FIND)?;
-    let found = statement.query_row([service.as_str()], |columns| {
-        let number = columns.get_ref(7)?.as_i64().ok().and_then(|number| u64::try_from(number).ok());
+/// What there is for a service. A row that was edited by hand has the number of our last write, and thus is a later
+/// revision; one that was put there before any write of ours has number 0. Where the row is gone, the last write is
+/// later than it was, unless the row was deleted by hand.
+pub(super) fn find(connection: &Connection, service: &ServiceName) -> rusqlite::Result<Found> {
+    connection.prepare_cached(FIND)?.query_row([service.as_str()], |columns| {
+        let number = number(columns.get_ref(7)?);
+        if !columns.get::<_, bool>(8)? {
+            let removal = number.map(|number| Slot::Removed(Revision { number, digest: 0 }));
+            return Ok(Found::Slot(removal.unwrap_or_default()));
+        }
         Ok(read(columns)?.map_or(Found::Malformed, |row| {
             let revision = Revision::new(number.unwrap_or_default(), &row);
-            Found::Row(row, revision)
+            Found::Slot(Slot::Record(row, revision))
         }))
-    });
-    found.optional()
+    })
+}
+
+fn number(value: ValueRef<'_>) -> Option<u64> {
+    value.as_i64().ok().and_then(|number| u64::try_from(number).ok())
 }
 
 fn read(columns: &rusqlite::Row<'_>) -> rusqlite::Result<Option<Row>> {
@@ -135,22 +145,11 @@ pub(super) fn remove(connection: &Connection, service: &ServiceName) -> rusqlite
     Ok(())
 }
 
-/// The last write, where its row is gone. That is later than the row was, unless it was deleted by hand.
-pub(super) fn removal(connection: &Connection, service: &ServiceName) -> rusqlite::Result<Option<Revision>> {
-    let mut statement = connection.prepare_cached("SELECT 1 FROM token_cache WHERE service = ?1")?;
-    if statement.exists([service.as_str()])? {
-        return Ok(None);
-    }
-    Ok(last_number(connection, service)?.map(|number| Revision { number, digest: 0 }))
-}
-
 /// The number of the last write.
 fn last_number(connection: &Connection, service: &ServiceName) -> rusqlite::Result<Option<u64>> {
     let last = connection
         .prepare_cached("SELECT revision FROM evertoken_state WHERE service = ?1")?
-        .query_row([service.as_str()], |columns| {
-            Ok(columns.get_ref(0)?.as_i64().ok().and_then(|number| u64::try_from(number).ok()))
-        })
+        .query_row([service.as_str()], |columns| Ok(number(columns.get_ref(0)?)))
         .optional()?;
     Ok(last.flatten())
 }

@@ -141,7 +141,7 @@ async fn a_record_that_finds_no_room_leaves_the_old_one() {
     if has_room {
         save(&path, "a", "old", None).await.unwrap();
     }
-    let (_, revision) = place.load(&service("a")).await.unwrap().unwrap();
+    let (_, revision) = place.load(&service("a")).await.unwrap().record().unwrap();
     let saved =
         open(&path).save(&service("a"), &some_record(&"x".repeat(50_000)), Some(revision), None).await;
     assert_eq!(saved.is_ok(), has_room, "{saved:?}");
