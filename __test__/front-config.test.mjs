@@ -339,6 +339,17 @@ describe('code and environment together', () => {
   })
 })
 
+/** Works in a folder of its own until the test is over. */
+function moveToFreshFolder(t) {
+  const [home, folder] = [process.cwd(), mkdtempSync(join(tmpdir(), 'evertoken-'))]
+  process.chdir(folder)
+  t.after(() => {
+    process.chdir(home)
+    rmSync(folder, { recursive: true })
+  })
+  return folder
+}
+
 describe('the third argument', () => {
   const places = {
     nothing: [undefined, './data/token-cache.db'],
@@ -348,9 +359,7 @@ describe('the third argument', () => {
   }
   for (const [name, [database, location]] of Object.entries(places)) {
     test(`that is ${name} names a SQLite database`, async (t) => {
-      const before = process.cwd()
-      process.chdir(mkdtempSync(join(tmpdir(), 'evertoken-')))
-      t.after(() => process.chdir(before))
+      moveToFreshFolder(t)
       const service = initializeTokenService(configAt(server), true, database)
       t.after(() => service.shutdown())
       const { storage } = service.status()
@@ -417,12 +426,7 @@ describe('the third argument', () => {
 })
 
 test('without a word about storage the token is kept in ./data/token-cache.json', async (t) => {
-  const [home, folder] = [process.cwd(), mkdtempSync(join(tmpdir(), 'evertoken-'))]
-  process.chdir(folder)
-  t.after(() => {
-    process.chdir(home)
-    rmSync(folder, { recursive: true })
-  })
+  const folder = moveToFreshFolder(t)
   const service = initializeTokenService(configAt(server, { storage: undefined }))
   await service.getToken()
   await service.shutdown()
