@@ -1,14 +1,15 @@
 // `npx evertoken init` in fresh Next.js applications of each shape, which are then built and started.
 
 import assert from 'node:assert/strict'
-import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
+import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { startMockTokenServer } from 'evertoken/testing'
 import { installExample, startServer } from '../scripts/demo/example.mjs'
 import { freePort } from '../scripts/demo/listen.mjs'
 import { mustRun } from '../scripts/support/run.mjs'
+import { replaceSources } from './support/installed-example.mjs'
 
 const page = 'export default function Home() {\n  return <h1>Home</h1>\n}\n'
 const layout = (type) =>
@@ -46,14 +47,7 @@ describe('init in a fresh Next.js app', () => {
 
   for (const [shape, files] of Object.entries(shapes)) {
     it(`of the shape ${shape} makes what can be built and started`, async (t) => {
-      const installed = ['node_modules', 'package.json', 'package-lock.json']
-      for (const name of await readdir(app)) {
-        if (!installed.includes(name)) await rm(join(app, name), { recursive: true, force: true })
-      }
-      for (const [path, content] of Object.entries(files)) {
-        await mkdir(dirname(join(app, path)), { recursive: true })
-        await writeFile(join(app, path), content)
-      }
+      await replaceSources(app, files)
       const at = { cwd: app, quiet: true, limitMs: 5 * 60_000 }
       const next = join(app, 'node_modules', 'next', 'dist', 'bin', 'next')
       await mustRun(process.execPath, [join(app, 'node_modules', 'evertoken', 'lib', 'cli', 'index.js'), 'init', '--yes'], at)

@@ -11,9 +11,8 @@ import { buildAgain, installExample, startExample, startServer } from '../script
 import { freePort } from '../scripts/demo/listen.mjs'
 import { assertAccessible, keepPictures } from './support/axe.mjs'
 import { noBrowser, openPage, startBrowser } from './support/browser.mjs'
+import { adminSecret, environmentFor } from './support/installed-example.mjs'
 import { startMockTokenServer } from 'evertoken/testing'
-
-const adminSecret = 'the-admin-secret-of-the-tests'
 
 describe('the example in Next.js', { skip: noBrowser }, () => {
   let folder
@@ -156,19 +155,6 @@ describe('the example in Next.js', { skip: noBrowser }, () => {
     })
   })
 })
-
-/** What the example needs; in memory, so that a second service would have to ask for a second token. */
-function environmentFor(tokens) {
-  return {
-    EXTERNAL_AUTH_URL: tokens.tokenUrl,
-    OAUTH_CLIENT_ID: 'example',
-    OAUTH_CLIENT_SECRET: 'the-client-secret-of-the-tests',
-    ORDERS_API_URL: `${tokens.apiUrl}/orders`,
-    EVERTOKEN_STORAGE: 'memory',
-    EVERTOKEN_ADMIN_SECRET: adminSecret,
-    LOG_LEVEL: 'error',
-  }
-}
 
 /** Opens the dashboard by the link that signs in. */
 async function signedIn(browser, app) {

@@ -1,17 +1,16 @@
 // The versions before the newest: Next.js 15 with the App Router, and with the Pages Router on React 18.
 
 import assert from 'node:assert/strict'
-import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
+import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { startMockTokenServer } from 'evertoken/testing'
 import { installExample, startServer } from '../scripts/demo/example.mjs'
 import { freePort } from '../scripts/demo/listen.mjs'
 import { mustRun } from '../scripts/support/run.mjs'
 import { noBrowser, openPage, startBrowser } from './support/browser.mjs'
-
-const adminSecret = 'the-admin-secret-of-the-tests'
+import { adminSecret, environmentFor, replaceSources } from './support/installed-example.mjs'
 
 const pagesRouter = {
   'public/favicon.ico': '',
@@ -63,16 +62,7 @@ for (const [what, { versions, files }] of Object.entries(houses)) {
         origin: `http://localhost:${port}`,
         page: files ? '/dashboard' : '/sign-in',
         quiet: true,
-        environment: {
-          NODE_ENV: 'production',
-          EXTERNAL_AUTH_URL: tokens.tokenUrl,
-          OAUTH_CLIENT_ID: 'example',
-          OAUTH_CLIENT_SECRET: 'the-client-secret-of-the-tests',
-          ORDERS_API_URL: `${tokens.apiUrl}/orders`,
-          EVERTOKEN_STORAGE: 'memory',
-          EVERTOKEN_ADMIN_SECRET: adminSecret,
-          LOG_LEVEL: 'error',
-        },
+        environment: { ...environmentFor(tokens), NODE_ENV: 'production' },
       })
       browser = await startBrowser()
     })
@@ -101,16 +91,4 @@ for (const [what, { versions, files }] of Object.entries(houses)) {
       assert.deepEqual(page.troubles, [])
     })
   })
-}
-
-/** Leaves of the example nothing but what is installed, and puts these files in. */
-async function replaceSources(app, files) {
-  const installed = ['node_modules', 'package.json', 'package-lock.json']
-  for (const name of await readdir(app)) {
-    if (!installed.includes(name)) await rm(join(app, name), { recursive: true, force: true })
-  }
-  for (const [path, content] of Object.entries(files)) {
-    await mkdir(dirname(join(app, path)), { recursive: true })
-    await writeFile(join(app, path), content)
-  }
 }

@@ -9,8 +9,8 @@ export const doctor: Command = {
   summary: 'find out what is wrong, with one login',
   usage: '[options]',
   help: `Checks the environment, the name, the connection, TLS, the clock, the endpoint, the credential (with one login),
-the storage, and whether its key opens what is stored. The login is made under a name of its own: the stored token stays as it is. The exit code is 1
-when a check failed.
+the storage, and whether its key opens what is stored. The login is made under a name of its own: the stored token
+stays as it is. The exit code is 1 when a check failed.
 
 Options:
   --endpoint URL   asks a running app through its routes instead, such as http://localhost:3000/api/token: that

@@ -184,7 +184,7 @@ async function* logIn(service: TokenService, url: URL): AsyncGenerator<Finding, 
   }
   if (fault) {
     yield passed('endpoint', `${url.href} answers as one`)
-    return yield failed('credential', fault.message, 'Check the password or the client secret; it was sent once only.', fault)
+    return yield failed('credential', fault.message, 'Check the password or the client secret.', fault)
   }
   const { strategy, expiresInSeconds } = outcome as TokenStatus
   yield passed('endpoint', strategy?.endpoint ?? url.href)
