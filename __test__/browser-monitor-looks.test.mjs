@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict'
 import { it } from 'node:test'
 import { assertAccessible } from './support/axe.mjs'
-import { reacts } from './support/monitor-page.mjs'
+import { liveStatus, reacts } from './support/monitor-page.mjs'
 import { describeMonitor } from './support/monitor-suite.mjs'
 
 const services = ['orders', 'invoices'].map((name) => ({ name, endpoint: `/api/${name}` }))
@@ -25,8 +25,12 @@ describeMonitor('the looks of the monitor', (monitor) => {
         .map((each) => each.className)
     })
 
-  for (const width of [320, 360, 375, 768, 1280]) {
-    it(`has nothing move by itself, ${width} px wide`, async () => {
+  // Moments of another day are longer, and there are some whenever midnight is near.
+  const lives = { 'of hours': {}, 'of days': { ageSeconds: 100_000, leftSeconds: 100_000 } }
+  const looks = [320, 360, 375, 768, 1280].flatMap((width) => Object.keys(lives).map((life) => ({ width, life })))
+  for (const { width, life } of looks) {
+    it(`has nothing move by itself, ${width} px wide, with a token ${life}`, async () => {
+      const answer = () => ({ body: liveStatus({ service: 'token', ...lives[life] }) })
       let arrive
       monitor.pages.routes.token = { GET: () => new Promise((resolve) => (arrive = resolve)) }
       await open({ browsing: { viewport: { width, height: 2_000 } }, isAnswered: false, isRendered: true, props: { refreshIntervalMs: 500 } })
@@ -51,8 +55,8 @@ describeMonitor('the looks of the monitor', (monitor) => {
 
       await page.waitForFunction(() => document.querySelector('.evertoken-waiting') !== null)
       while (arrive === undefined) await drawn()
-      monitor.pages.routes.token = {}
-      arrive({})
+      monitor.pages.routes.token = { GET: answer, POST: answer }
+      arrive(answer())
       await page.locator('.evertoken-left').waitFor()
       await take('loaded')
       await page.getByRole('button', { name: 'Refresh now' }).click()

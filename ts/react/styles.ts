@@ -131,12 +131,12 @@ export const styles = `
 .evertoken-tab[aria-selected=true] { background: color-mix(in srgb, var(--et-muted) 16%, transparent); color: var(--et-text); }
 .evertoken-tab:focus-visible { outline: 3px solid var(--et-accent); outline-offset: -3px; }
 .evertoken-hero { display: grid; grid-template-rows: minmax(3.5rem, auto) minmax(5.25rem, auto); gap: 0.25rem; margin-top: 1rem; }
-.evertoken-left { position: relative; font-size: min(3rem, 18cqi); font-weight: 640; letter-spacing: -0.03em; line-height: 3.5rem; }
+.evertoken-left { position: relative; font-size: min(3rem, 15cqi); font-weight: 640; letter-spacing: -0.03em; line-height: 3.5rem; }
 .evertoken-left + .evertoken-news { grid-row: 2; }
 .evertoken-news { grid-row: 1 / -1; }
 .evertoken-unit { color: var(--et-muted); font-size: 1rem; font-weight: 450; letter-spacing: 0; line-height: 1; }
 .evertoken-meaning { color: var(--et-muted); font-size: 0.9375rem; }
-.evertoken-details { display: flex; flex-direction: column; min-height: 62rem; margin-top: 0.75rem; }
+.evertoken-details { display: flex; flex-direction: column; min-height: 62.5rem; margin-top: 0.75rem; }
 .evertoken-waiting { border-radius: 8px; background: color-mix(in srgb, var(--et-border) 45%, transparent); }
 .evertoken-line { display: block; overflow: visible; }
 .evertoken-track { fill: var(--et-border); stroke: none; }
