@@ -82,6 +82,8 @@ pub enum Retry {
     After(Duration),
     /// After a back-off that grows.
     BackOff,
+    /// After a cool-down that grows from a minute to a day: one more wrong credential could lock the account.
+    CoolDown,
 }
 
 /// The result of whatever can fail with [`Error`].
@@ -95,16 +97,18 @@ pub struct Error {
     field: Option<String>,
     status: Option<u16>,
     retry: Retry,
+    was_sent: bool,
 }
 
 impl Error {
     /// An error of this kind. Kinds that heal by themselves back off; the others are not retried.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
         let retry = match kind {
-            ErrorKind::Config | ErrorKind::Credentials | ErrorKind::Shutdown | ErrorKind::Tls => Retry::Never,
+            ErrorKind::Credentials => Retry::CoolDown,
+            ErrorKind::Config | ErrorKind::Shutdown | ErrorKind::Tls => Retry::Never,
             _ => Retry::BackOff,
         };
-        Self { kind, message: message.into(), field: None, status: None, retry }
+        Self { kind, message: message.into(), field: None, status: None, retry, was_sent: true }
     }
 
     /// A configuration error that names the field.
@@ -132,6 +136,18 @@ impl Error {
     pub fn with_retry(mut self, retry: Retry) -> Self {
         self.retry = retry;
         self
+    }
+
+    /// For a request that never left this machine: nothing in it was spent.
+    #[must_use]
+    pub fn unsent(mut self) -> Self {
+        self.was_sent = false;
+        self
+    }
+
+    /// Whether the server may have received the request that failed.
+    pub fn was_sent(&self) -> bool {
+        self.was_sent
     }
 
     /// What happened.

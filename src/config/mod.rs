@@ -85,6 +85,8 @@ pub struct Config {
     pub alert_after_failures: u32,
     /// Where alerts are posted: a URL, and a secret as those of chat rooms are.
     pub alert_webhook: Option<Secret>,
+    /// What is allowed, and most likely not meant: each is logged once as the service starts.
+    pub warnings: Vec<String>,
     /// Equal for equal configurations, as far as anything can tell; never printed.
     pub fingerprint: u64,
     /// Equal for configurations that ask the same server for the same token; it holds no secret.

@@ -133,6 +133,7 @@ fn read(f: &mut Fields<'_>) -> Config {
         alert_webhook,
         base_url: f.url("baseUrl"),
         allowed_origins: origins(f),
+        warnings: Vec::new(),
         fingerprint: 0,
         identity: String::new(),
     }

@@ -81,7 +81,9 @@ impl Limits {
     fn wait(&self, error: &Error, jitter: f64) -> Duration {
         let spread = |longest: Duration| longest / 2 + (longest / 2).mul_f64(jitter.clamp(0.0, 1.0));
         match (error.kind(), error.retry()) {
-            (ErrorKind::Credentials, _) => doubled(FIRST_COOL_DOWN, self.failures - 1, LONGEST_COOL_DOWN),
+            (ErrorKind::Credentials, _) | (_, Retry::CoolDown) => {
+                doubled(FIRST_COOL_DOWN, self.failures - 1, LONGEST_COOL_DOWN)
+            }
             (_, Retry::Never) => spread(doubled(FIRST_STANDSTILL, self.failures, LONGEST_STANDSTILL)),
             (_, Retry::After(wait)) => wait.max(spread(self.back_off())),
             (_, Retry::BackOff) => spread(self.back_off()),

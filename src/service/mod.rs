@@ -117,6 +117,9 @@ impl Service {
             changes: watch::Sender::new(0),
             pulse: parts.pulse,
         });
+        for warning in &service.config.warnings {
+            service.log(|log| log.say(Level::Warn, warning.clone()));
+        }
         service.warn_of_clear_text();
         if service.has_credentials() {
             service.take_off(Why::Start)?;
