@@ -20,11 +20,11 @@ use crate::strategy::{Exchange, Obtained, RefreshWay, Search, Strategy};
 /// Two token requests in a row are at least this far apart, however short the tokens live.
 const SPACING: Duration = Duration::from_secs(1);
 
-/// A refresh token whose answer was lost is sent once more: the server may have rotated it, and a second
-/// repetition looks like theft (RFC 9700 §4.14.2).
+/// How often one attempt sends a refresh token that is certainly not spent: the server said that it is busy.
 const REFRESH_TRIES: u32 = 2;
 
 const REFUSED: &str = "the refresh token was refused";
+const INSTEAD: &str = "the refresh failed; logging in with the credentials instead";
 
 /// A token, and how it was had.
 struct Gain {
@@ -50,6 +50,15 @@ enum Spent {
     Rotated(Error, Secret),
     /// The server refuses it.
     Refused,
+    /// It brought no token, and that is no verdict on it.
+    Failed(FailedRefresh),
+}
+
+/// A refresh that failed without a verdict on the refresh token.
+struct FailedRefresh {
+    error: Error,
+    /// The server said so itself, and of every request at that address: the credentials would fare no better.
+    is_outage: bool,
 }
 
 impl Service {
@@ -90,7 +99,7 @@ impl Service {
             self.leave_turn(turn).await;
             return Err(error);
         }
-        match self.obtain(&turn, epoch, started).await {
+        match self.obtain(why, &turn, epoch, started).await {
             Ok(Some(gain)) => self.keep(gain, turn, epoch, started).await,
             Ok(None) => self.leave_turn(turn).await,
             Err(error) => {
@@ -124,7 +133,7 @@ impl Service {
 
     /// Asks the server: with the refresh token first, then with the credentials. `None` when another process
     /// turned out to have done so, and its token was adopted.
-    async fn obtain(&self, turn: &Turn, epoch: u64, started: Timestamp) -> Result<Option<Gain>> {
+    async fn obtain(&self, why: Why, turn: &Turn, epoch: u64, started: Timestamp) -> Result<Option<Gain>> {
         let asking = Asking { proof_key: self.proof_key_in_hand()?, ..Asking::begin(self) };
         let mut tries = 1;
         let config = loop {
@@ -136,32 +145,75 @@ impl Service {
             }
         };
         let spent =
-            if turn.may_spend { self.spend_refresh_token(&asking, &config).await? } else { Spent::None };
+            if turn.may_spend { self.spend_refresh_token(&asking, &config).await } else { Spent::None };
         match spent {
             Spent::Gained(gain) => return Ok(Some(gain)),
             Spent::Rotated(error, refresh_token) => {
-                self.rotate(refresh_token, turn, epoch).await;
-                return Err(error);
+                if self.has_usable(why) {
+                    self.rotate(Some(refresh_token), turn, epoch).await;
+                    return Err(error);
+                }
+                self.log(|log| log.error(Level::Warn, INSTEAD, &error));
             }
             // Another process may have rotated it meanwhile: its token is as good as one of our own.
             Spent::Refused if self.adopt_from_store(epoch, started).await => return Ok(None),
-            Spent::Refused => self.log(|log| log.say(Level::Warn, "the credentials are used again")),
+            Spent::Refused => self.log(|log| log.say(Level::Warn, "logging in with the credentials instead")),
+            Spent::Failed(failed) => self.go_on_without_refresh(failed, why, turn, epoch).await?,
             Spent::None => {}
         }
+        // The refresh may have used up its time; the login has its own.
+        let asking = Asking { proof_key: asking.proof_key, ..Asking::begin(self) };
+        self.log_in(asking, &config).await.map(Some)
+    }
+
+    /// Asks with the credentials, in whichever way works.
+    async fn log_in(&self, asking: Asking<'_>, config: &Config) -> Result<Gain> {
         let remembered = self.life().strategy.clone();
-        let mut search = Search::new(&config, remembered.as_ref());
-        tries = 1;
+        let mut search = Search::new(config, remembered.as_ref());
+        let mut tries = 1;
         loop {
             match search.obtain(&asking).await {
                 Ok(obtained) => {
                     let Obtained { granted, strategy } = obtained;
-                    return Ok(Some(Gain { granted, strategy, spent: None, proof_key: asking.proof_key }));
+                    return Ok(Gain { granted, strategy, spent: None, proof_key: asking.proof_key });
                 }
                 Err(error) => {
                     self.wait_to_retry(&asking, error, &mut tries, self.config.retry.attempts).await?;
                 }
             }
         }
+    }
+
+    /// A refresh failed without a verdict: whether the credentials are used now. As long as the old token works
+    /// nobody is in a hurry, and the next attempt comes after a back-off.
+    ///
+    /// # Errors
+    /// The failure of the refresh, when it ends the attempt.
+    async fn go_on_without_refresh(
+        &self,
+        failed: FailedRefresh,
+        why: Why,
+        turn: &Turn,
+        epoch: u64,
+    ) -> Result<()> {
+        let FailedRefresh { error, is_outage } = failed;
+        let is_lost = self.life().held.as_ref().is_some_and(|held| held.tokens.refresh_token.is_none());
+        let goes_on = !is_outage && (!self.has_usable(why) || (is_lost && why == Why::Asked));
+        if goes_on {
+            self.log(|log| log.error(Level::Warn, INSTEAD, &error));
+            return Ok(());
+        }
+        if is_lost {
+            // No other process shall send it either.
+            self.rotate(None, turn, epoch).await;
+        }
+        Err(error)
+    }
+
+    /// Whether the token in hand may still be sent: not the one that an API has just refused.
+    fn has_usable(&self, why: Why) -> bool {
+        let is_refused = |generation| matches!(why, Why::Rejected(refused) if refused == generation);
+        self.life().usable(self.clock.now()).is_some_and(|held| !is_refused(held.generation))
     }
 
     /// Holds the attempt to the configured rate. A token that reached its own refresh point is replaced
@@ -189,15 +241,15 @@ impl Service {
     }
 
     /// Spends the refresh token in hand, where there is one and a way to spend it.
-    async fn spend_refresh_token(&self, asking: &Asking<'_>, config: &Config) -> Result<Spent> {
+    async fn spend_refresh_token(&self, asking: &Asking<'_>, config: &Config) -> Spent {
         let Some((refresh_token, mut strategy)) = self.refresh_token_in_hand() else {
-            return Ok(Spent::None);
+            return Spent::None;
         };
         // A refresh token goes where its issuer has the endpoint today.
         if let (Some(_), Some(endpoint)) = (&config.issuer, &config.endpoint) {
             strategy.endpoint.clone_from(endpoint);
         }
-        let Some(way) = RefreshWay::of(&strategy, config) else { return Ok(Spent::None) };
+        let Some(way) = RefreshWay::of(&strategy, config) else { return Spent::None };
         let mut tries = 1;
         loop {
             let refusal = match asking.exchange(way.request(&strategy, &refresh_token, config)).await {
@@ -205,27 +257,49 @@ impl Service {
                     self.life().refresh_is_settled = true;
                     let strategy = Strategy { refreshes: true, ..strategy };
                     let (spent, proof_key) = (Some(refresh_token), asking.proof_key.clone());
-                    return Ok(Spent::Gained(Gain { granted, strategy, spent, proof_key }));
+                    return Spent::Gained(Gain { granted, strategy, spent, proof_key });
                 }
                 Err(refusal) => refusal,
             };
             match refusal {
                 Refusal::Failed(error) | Refusal::NoToken(error) => {
-                    let most = REFRESH_TRIES.min(self.config.retry.attempts);
-                    self.wait_to_retry(asking, error, &mut tries, most).await?;
+                    let is_unspent = leaves_unspent(&error);
+                    let most = if is_unspent { REFRESH_TRIES.min(self.config.retry.attempts) } else { 1 };
+                    let Err(error) = self.wait_to_retry(asking, error, &mut tries, most).await else {
+                        continue;
+                    };
+                    self.note_failed_refresh(is_unspent);
+                    let is_outage = is_unspent && way.url == strategy.endpoint;
+                    return Spent::Failed(FailedRefresh { error, is_outage });
                 }
-                Refusal::Over(error, refresh_token) => return Ok(Spent::Rotated(error, refresh_token)),
+                Refusal::Over(error, refresh_token) => return Spent::Rotated(error, refresh_token),
                 refused => {
                     self.note_refused_refresh(refused, &strategy, &way);
-                    return Ok(Spent::Refused);
+                    return Spent::Refused;
                 }
             }
         }
     }
 
+    /// A refresh token that failed without a verdict: where it may be spent it is not sent again, as a repetition
+    /// looks like theft (RFC 9700 §4.14.2); else it is not the only hope once the old token has expired.
+    fn note_failed_refresh(&self, is_unspent: bool) {
+        if let Some(held) = &mut self.life().held {
+            if is_unspent {
+                held.refresh_has_failed = true;
+            } else {
+                held.tokens.refresh_token = None;
+            }
+        }
+    }
+
     fn refresh_token_in_hand(&self) -> Option<(Secret, Strategy)> {
+        let now = self.clock.now();
         let life = self.life();
         let held = life.held.as_ref()?;
+        if held.refresh_has_failed && !held.tokens.lifetime.is_usable(now) {
+            return None;
+        }
         Some((held.tokens.refresh_token.clone()?, held.strategy.clone().or_else(|| life.strategy.clone())?))
     }
 
@@ -295,6 +369,7 @@ impl Service {
             strategy: Some(strategy),
             proof_key,
             revision: None,
+            refresh_has_failed: false,
         };
         // `clear` takes the same lock: either it comes first and raised the epoch, or it removes what is
         // saved here.
@@ -379,6 +454,12 @@ impl Service {
     pub(super) fn lifetime(&self, issued_at: Timestamp, expires_at: Timestamp) -> Lifetime {
         Lifetime::new(issued_at, expires_at, &self.config.policy, fastrand::f64())
     }
+}
+
+/// Whether a request that failed has certainly not spent what it carried: it never left, or the server says that
+/// it did not serve it (RFC 9110 §15.5, §15.6.4). Behind any other answer, or none, it may have been served.
+fn leaves_unspent(error: &Error) -> bool {
+    !error.was_sent() || matches!(error.status(), Some(400..500 | 503))
 }
 
 fn too_many(what: &str, wait: Duration) -> Error {

@@ -91,6 +91,7 @@ impl Service {
                 strategy,
                 proof_key,
                 revision: Some(revision),
+                refresh_has_failed: false,
             });
             if is_usable {
                 life.succeed();
@@ -162,14 +163,15 @@ impl Service {
         })
     }
 
-    /// Keeps the refresh token that came with a token of no use: the one that it was had for is spent.
-    pub(super) async fn rotate(&self, refresh_token: Secret, turn: &Turn, epoch: u64) {
+    /// Keeps the refresh token that is to be spent next, beside the access token as it is: the one before is spent,
+    /// or may be.
+    pub(super) async fn rotate(&self, refresh_token: Option<Secret>, turn: &Turn, epoch: u64) {
         let _guard = self.vault.turn().await;
         let held = {
             let mut life = self.life();
             let is_current = life.epoch == epoch;
             let Some(held) = life.held.as_mut().filter(|_| is_current) else { return };
-            held.tokens.refresh_token = Some(refresh_token);
+            held.tokens.refresh_token = refresh_token;
             held.revision = None;
             held.clone()
         };

@@ -51,6 +51,8 @@ pub(super) struct Held {
     pub(super) proof_key: Option<ProofKey>,
     /// The revision of the stored record that holds this very token; none while it is not stored.
     pub(super) revision: Option<Revision>,
+    /// Whether a refresh failed without a verdict on the refresh token.
+    pub(super) refresh_has_failed: bool,
 }
 
 /// Why a flight takes off, which decides what may hold it back and what satisfies it.
@@ -310,6 +312,14 @@ impl Life {
     pub(super) fn hold_off(&mut self, error: &Error, wait: Duration, now: Timestamp) {
         self.limits.pause(now, wait);
         self.last_error = Some((error.clone(), LastError::new(error, now)));
+    }
+
+    /// Forgets what worked before: the endpoint and format, and the refresh token that keeps failing. Whether there
+    /// was anything to forget.
+    pub(super) fn begin_anew(&mut self) -> bool {
+        let failing = self.held.as_mut().filter(|held| held.refresh_has_failed);
+        let had_refresh_token = failing.and_then(|held| held.tokens.refresh_token.take()).is_some();
+        self.strategy.take().is_some() || had_refresh_token
     }
 
     /// Writes a line of history.

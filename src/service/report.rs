@@ -96,8 +96,8 @@ impl Service {
         }
         if self.life().limits.failures() >= recover_after {
             self.doubt_metadata();
-            let forgot = self.life().strategy.take();
-            if forgot.is_some() {
+            let forgot = self.life().begin_anew();
+            if forgot {
                 self.log(|log| log.say(Level::Info, "recovery: looking for the endpoint and format anew"));
             }
         }

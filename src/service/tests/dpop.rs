@@ -115,7 +115,7 @@ async fn a_nonce_challenge_takes_no_try_from_the_refresh_token() {
     let house = dpop([
         rotating_bound("one", "r1"),
         wants_nonce(NONCE),
-        Answer::Error(ErrorKind::Network),
+        Answer::Http(503, json!({}), None),
         wants_nonce("second"),
         rotating_bound("two", "r2"),
     ]);

@@ -118,21 +118,6 @@ async fn a_refused_refresh_token_falls_back_to_the_credentials_once() {
 }
 
 #[tokio::test]
-async fn an_outage_does_not_throw_the_refresh_token_away() {
-    let down = || Answer::Http(500, json!({}), None);
-    let house = House::with(
-        &json!({ "retry": { "attempts": 1 } }),
-        [rotating("a1", "r1"), down(), down(), rotating("a2", "r2")],
-    );
-    house.token().await;
-    assert_eq!(house.service.refresh().await.unwrap_err().kind(), ErrorKind::Response);
-    assert_eq!(house.service.refresh().await.unwrap_err().kind(), ErrorKind::Response);
-    assert_eq!(house.token().await.as_deref(), Some("a1"));
-    house.service.refresh().await.unwrap();
-    assert_eq!(house.server.asked(3), "grant_type=refresh_token&refresh_token=r1");
-}
-
-#[tokio::test]
 async fn after_a_401_a_later_generation_is_used_and_only_else_requested() {
     let house = house([token("same", 3600), token("same", 3600), token("same", 3600)]);
     let first = house.service.acquire().await.unwrap().unwrap().generation;

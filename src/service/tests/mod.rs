@@ -15,6 +15,7 @@ mod assertions;
 mod clearing;
 mod discovery;
 mod dpop;
+mod failed_refresh;
 mod failures;
 mod life;
 mod refused_refresh;
@@ -50,6 +51,8 @@ enum Answer {
     /// With headers.
     Headed(u16, Value, Vec<(&'static str, String)>),
     Error(ErrorKind),
+    /// The request never leaves.
+    Unsent,
     Panic,
 }
 
@@ -115,6 +118,7 @@ impl Transport for Server {
                 Ok(Response { status, headers, body: Zeroizing::new(body.to_string().into_bytes()) })
             }
             Answer::Error(kind) => Err(Error::new(kind, "scripted")),
+            Answer::Unsent => Err(Error::new(ErrorKind::Network, "scripted").unsent()),
             Answer::Panic => panic!("scripted"),
         }
     }

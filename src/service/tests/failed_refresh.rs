@@ -1,0 +1,251 @@
+//! A refresh endpoint that fails without a verdict: the service is never dead while its credential is good.
+
+use super::refused_refresh::Notebook;
+use super::shelf::{Shelf, beside_configured, clock};
+use super::*;
+
+/// A login with a refresh endpoint of its own.
+fn login() -> Value {
+    json!({
+        "authUrl": "https://h/login", "email": "a@b.c", "password": "hunter2", "clientId": null,
+        "clientSecret": null, "refreshUrl": "https://h/renew", "onFailure": "throw", "retry": { "attempts": 1 },
+    })
+}
+
+/// The same with one endpoint for both.
+fn one_endpoint() -> Value {
+    json!({ "onFailure": "throw", "retry": { "attempts": 1 } })
+}
+
+/// What a refresh endpoint answers that is no refusal.
+fn failures() -> Vec<Answer> {
+    vec![
+        Answer::Http(500, json!({ "message": "jwt expired" }), None),
+        Answer::Http(502, json!({}), None),
+        Answer::Http(503, json!({}), None),
+        Answer::Http(429, json!({}), Some("3600")),
+        Answer::Http(200, json!({ "success": false, "message": "refresh token expired" }), None),
+        Answer::Http(200, json!({ "error": "invalid_code" }), None),
+        Answer::Http(204, json!({}), None),
+        Answer::Error(ErrorKind::Timeout),
+        Answer::Error(ErrorKind::Network),
+        Answer::Error(ErrorKind::Endpoint),
+        Answer::Error(ErrorKind::Tls),
+        Answer::Unsent,
+    ]
+}
+
+fn sends_refresh_token(house: &House, index: usize) -> bool {
+    house.server.asked(index).contains("r1")
+}
+
+#[tokio::test]
+async fn once_the_token_has_expired_any_failed_refresh_leads_to_the_credentials() {
+    for failure in failures() {
+        let house = House::with(&login(), [rotating("a1", "r1"), failure, token("b1", 3600)]);
+        house.token().await;
+        house.pass(3600);
+        assert_eq!(house.token().await.as_deref(), Some("b1"));
+        assert!(sends_refresh_token(&house, 1) && house.server.asked(2).contains("hunter2"));
+    }
+}
+
+#[tokio::test]
+async fn while_the_token_works_a_failed_refresh_backs_off_and_keeps_the_token() {
+    for failure in failures() {
+        let house = House::with(&login(), [rotating("a1", "r1"), failure]);
+        house.token().await;
+        house.pass(3400);
+        assert_eq!(house.at_once().as_deref(), Some("a1"));
+        house.landed().await;
+        for _ in 0..20 {
+            assert_eq!(house.token().await.as_deref(), Some("a1"));
+        }
+        assert_eq!(house.server.requests(), 2);
+    }
+}
+
+#[tokio::test]
+async fn a_refresh_token_whose_answer_was_lost_is_not_sent_again_and_the_next_attempt_logs_in() {
+    let lost = [
+        Answer::Error(ErrorKind::Network),
+        Answer::Error(ErrorKind::Timeout),
+        Answer::Http(500, json!({}), None),
+        Answer::Http(502, json!({}), None),
+        Answer::Http(200, json!({ "error": "invalid_code" }), None),
+    ];
+    for failure in lost {
+        let house = House::with(&login(), [rotating("a1", "r1"), failure, token("b1", 3600)]);
+        house.token().await;
+        house.pass(3400);
+        house.at_once();
+        house.landed().await;
+        house.pass(120);
+        house.at_once();
+        house.landed().await;
+        assert_eq!(house.at_once().as_deref(), Some("b1"));
+        assert!(house.server.asked(2).contains("hunter2"), "{}", house.server.asked(2));
+    }
+}
+
+#[tokio::test]
+async fn a_refresh_token_that_is_certainly_unspent_is_sent_again_while_the_token_works() {
+    for failure in [Answer::Http(503, json!({}), None), Answer::Http(429, json!({}), None), Answer::Unsent] {
+        let house = House::with(&login(), [rotating("a1", "r1"), failure, rotating("a2", "r2")]);
+        house.token().await;
+        house.pass(3400);
+        house.at_once();
+        house.landed().await;
+        house.pass(120);
+        house.at_once();
+        house.landed().await;
+        assert_eq!(house.at_once().as_deref(), Some("a2"));
+        assert!(sends_refresh_token(&house, 2));
+    }
+}
+
+#[tokio::test]
+async fn a_lost_answer_is_remembered_in_the_store_so_that_no_process_sends_the_token_again() {
+    for shelf in [Shelf::new(), Shelf::without_leases()] {
+        let clock = clock();
+        let first = beside_configured(
+            &login(),
+            &shelf,
+            &clock,
+            [rotating("a1", "r1"), Answer::Error(ErrorKind::Timeout)],
+        );
+        first.token().await;
+        clock.advance(Duration::from_secs(3400));
+        first.at_once();
+        first.landed().await;
+        let second = beside_configured(&login(), &shelf, &clock, [token("b1", 3600)]);
+        second.landed().await;
+        assert_eq!(second.at_once().as_deref(), Some("a1"), "the access token still works");
+        second.service.refresh().await.unwrap();
+        assert!(second.server.asked(0).contains("hunter2"), "{}", second.server.asked(0));
+    }
+}
+
+#[tokio::test]
+async fn an_asked_for_refresh_whose_answer_is_lost_logs_in_at_once() {
+    let house =
+        House::with(&login(), [rotating("a1", "r1"), Answer::Error(ErrorKind::Network), token("b1", 3600)]);
+    house.token().await;
+    house.service.refresh().await.unwrap();
+    assert_eq!(house.at_once().as_deref(), Some("b1"));
+}
+
+#[tokio::test]
+async fn an_outage_of_the_one_endpoint_is_not_answered_with_the_credentials() {
+    for status in [429, 503] {
+        let house =
+            House::with(&one_endpoint(), [rotating("a1", "r1"), Answer::Http(status, json!({}), Some("60"))]);
+        house.token().await;
+        house.pass(3600);
+        let error = house.service.acquire().await.unwrap_err();
+        assert_eq!(error.status(), Some(status));
+        assert_eq!(house.server.requests(), 2);
+    }
+}
+
+#[tokio::test]
+async fn after_such_an_outage_the_credentials_are_used_for_a_token_that_has_expired() {
+    let house = House::with(
+        &one_endpoint(),
+        [rotating("a1", "r1"), Answer::Http(503, json!({}), None), token("b1", 3600)],
+    );
+    house.token().await;
+    house.pass(3600);
+    house.service.acquire().await.unwrap_err();
+    house.pass(120);
+    assert_eq!(house.token().await.as_deref(), Some("b1"));
+    assert_eq!(house.server.asked(2), "grant_type=client_credentials");
+}
+
+#[tokio::test]
+async fn an_api_that_refuses_the_token_makes_it_as_good_as_expired() {
+    let house =
+        House::with(&login(), [rotating("a1", "r1"), Answer::Http(500, json!({}), None), token("b1", 3600)]);
+    let refused = house.service.acquire().await.unwrap().unwrap().generation;
+    assert!(house.service.rejected(refused).await.unwrap());
+    assert_eq!(house.at_once().as_deref(), Some("b1"));
+}
+
+#[tokio::test]
+async fn a_restart_with_an_expired_token_heals() {
+    let (shelf, clock) = (Shelf::new(), clock());
+    let first = beside_configured(&login(), &shelf, &clock, [rotating("a1", "r1")]);
+    first.token().await;
+    first.service.shutdown().await;
+    clock.advance(Duration::from_secs(4000));
+    for failure in failures() {
+        let again = beside_configured(&login(), &shelf, &clock, [failure, rotating("b1", "r1")]);
+        assert_eq!(again.token().await.as_deref(), Some("b1"));
+        again.service.shutdown().await;
+        clock.advance(Duration::from_secs(4000));
+    }
+}
+
+#[tokio::test]
+async fn recovery_logs_in_although_the_token_works() {
+    let down = || Answer::Http(503, json!({}), None);
+    let house = House::with(&login(), [rotating("a1", "r1"), down(), down(), down(), token("b1", 3600)]);
+    house.token().await;
+    house.pass(3400);
+    for _ in 0..3 {
+        house.at_once();
+        house.landed().await;
+        house.pass(40);
+    }
+    house.service.check_health(3).await;
+    house.landed().await;
+    assert_eq!(house.at_once().as_deref(), Some("b1"));
+    assert!(house.server.asked(4).contains("hunter2"), "{}", house.server.asked(4));
+}
+
+#[tokio::test]
+async fn the_log_says_that_the_credentials_are_used_instead_and_why() {
+    let house =
+        House::with(&login(), [rotating("a1", "r1"), Answer::Http(500, json!({}), None), token("b1", 3600)]);
+    let notebook = Notebook::of(&house);
+    house.token().await;
+    house.pass(3600);
+    house.token().await;
+    assert_eq!(notebook.lines_with("logging in with the credentials instead").len(), 1);
+}
+
+#[tokio::test]
+async fn a_refresh_that_hangs_leaves_the_login_its_own_time() {
+    let house =
+        House::with(&login(), [rotating("a1", "r1"), Answer::Error(ErrorKind::Timeout), token("b1", 3600)]);
+    house.token().await;
+    house.pass(3600);
+    hold_and_pass(&house, 10).await;
+    assert_eq!(house.at_once().as_deref(), Some("b1"));
+}
+
+/// Lets the next request take so many seconds.
+async fn hold_and_pass(house: &House, seconds: u64) {
+    house.server.gate.acquire().await.unwrap().forget();
+    let caller = tokio::spawn({
+        let service = Arc::clone(&house.service);
+        async move { service.acquire().await }
+    });
+    while house.server.requests() < 2 {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    house.pass(seconds);
+    house.server.gate.add_permits(1);
+    caller.await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn a_refresh_that_brings_only_expired_tokens_leads_to_the_credentials() {
+    let expired =
+        Answer::Http(200, json!({ "access_token": "a2", "expires_in": 0, "refresh_token": "r2" }), None);
+    let house = House::with(&login(), [rotating("a1", "r1"), expired, token("b1", 3600)]);
+    house.token().await;
+    house.pass(3600);
+    assert_eq!(house.token().await.as_deref(), Some("b1"));
+    assert!(house.server.asked(2).contains("hunter2"));
+}
