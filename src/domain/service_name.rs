@@ -26,6 +26,11 @@ impl ServiceName {
         Ok(Self(text.to_owned()))
     }
 
+    /// The name under which a store keeps a note about this service. It begins with a space, so no service has it.
+    pub fn reserved_for_note(&self) -> Self {
+        Self(format!(" note {}", self.0))
+    }
+
     /// The name as text.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -47,6 +52,13 @@ impl fmt::Display for ServiceName {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_service_can_have_a_name_reserved_for_a_note() {
+        let reserved = ServiceName::default().reserved_for_note();
+        assert_eq!(reserved.as_str(), " note external_api");
+        assert!(ServiceName::parse(reserved.as_str()).is_err());
+    }
 
     #[test]
     fn a_name_is_visible_and_short() {

@@ -2,6 +2,7 @@
 
 #[macro_use]
 mod lists;
+mod notes;
 mod removals;
 
 use std::future::Future;
@@ -20,6 +21,7 @@ use crate::config::Provided;
 use crate::crypto::KeyRing;
 use crate::domain::{AccessToken, Scheme, Secret, ServiceName, Timestamp};
 
+use notes::*;
 use removals::*;
 
 /// A store under test, and what must outlive it.

@@ -16,7 +16,7 @@ use async_trait::async_trait;
 use super::disk::{self, Content};
 use super::lock::Lock;
 use super::{Claim, Fence, Leasing, Revision, Row, Saved, Slot, Store};
-use crate::domain::{Secret, ServiceName};
+use crate::domain::{Secret, ServiceName, Timestamp};
 use crate::error::{Error, ErrorKind, Result};
 use crate::runtime;
 
@@ -149,21 +149,36 @@ impl Store for FileStore {
         .await
     }
 
+    async fn load_note(&self, service: &ServiceName) -> Result<Option<Secret>> {
+        let service = service.clone();
+        self.run(move |place| place.load_note(&service)).await
+    }
+
+    async fn save_note(&self, service: &ServiceName, note: Option<&Secret>, _until: Timestamp) -> Result<()> {
+        let (service, note) = (service.clone(), note.cloned());
+        self.run(move |place| {
+            if note.is_none() && !place.is_begun()? {
+                return Ok(());
+            }
+            place.change(&place.open()?, |document| document.put_note(&service, note.as_ref())).map(drop)
+        })
+        .await
+    }
+
     fn take_warnings(&self) -> Vec<Error> {
         std::mem::take(&mut *self.place.warnings())
     }
 }
 
 impl Place {
+    fn load_note(&self, service: &ServiceName) -> Result<Option<Secret>> {
+        let Some(content) = self.read()? else { return Ok(None) };
+        Ok(self.parse_or_set_aside(&content)?.note(service))
+    }
+
     fn load(&self, service: &ServiceName) -> Result<Slot> {
         let Some(content) = self.read()? else { return Ok(Slot::Empty) };
-        let document = if let Some(document) = self.parse(&content)? {
-            document
-        } else {
-            let lock = self.lock()?;
-            // Whoever held the lock before may have put it right.
-            self.read_or_set_aside(&lock)?
-        };
+        let document = self.parse_or_set_aside(&content)?;
         match document.find(service, content.written) {
             Some(Found::Row(row, revision)) => Ok(Slot::Record(row, revision)),
             Some(Found::Malformed(revision)) => {
@@ -240,6 +255,14 @@ impl Place {
         let kept = disk::rename_damaged(&self.path, content.written, &[])?;
         self.warn(format!("{} is damaged: it was renamed to {}", self.path.display(), kept.display()));
         Ok(Document::empty())
+    }
+
+    fn parse_or_set_aside(&self, content: &Content) -> Result<Document> {
+        match self.parse(content)? {
+            Some(document) => Ok(document),
+            // Whoever held the lock before may have put it right.
+            None => self.read_or_set_aside(&self.lock()?),
+        }
     }
 
     fn read(&self) -> Result<Option<Content>> {

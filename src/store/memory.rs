@@ -7,7 +7,7 @@ use async_trait::async_trait;
 
 use super::lease::Lease;
 use super::{Claim, Fence, Leasing, Revision, Row, Saved, Slot, Store};
-use crate::domain::{Secret, ServiceName};
+use crate::domain::{Secret, ServiceName, Timestamp};
 use crate::error::Result;
 
 /// Records in this process's memory.
@@ -23,6 +23,7 @@ struct State {
     removals: HashMap<ServiceName, Revision>,
     leases: HashMap<ServiceName, Lease>,
     aside: HashMap<ServiceName, Row>,
+    notes: HashMap<ServiceName, Secret>,
 }
 
 impl MemoryStore {
@@ -126,6 +127,18 @@ impl Store for MemoryStore {
         if let Some(lease) = self.state().leases.get_mut(service).filter(|lease| lease.is_under(fence)) {
             lease.end(note);
         }
+        Ok(())
+    }
+
+    async fn load_note(&self, service: &ServiceName) -> Result<Option<Secret>> {
+        Ok(self.state().notes.get(service).cloned())
+    }
+
+    async fn save_note(&self, service: &ServiceName, note: Option<&Secret>, _until: Timestamp) -> Result<()> {
+        match note {
+            Some(note) => self.state().notes.insert(service.clone(), note.clone()),
+            None => self.state().notes.remove(service),
+        };
         Ok(())
     }
 }

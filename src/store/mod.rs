@@ -26,7 +26,7 @@ pub use record::{Record, Revision, Row, Slot};
 pub use sealed::{Loaded, SealedStore};
 pub use sqlite::SqliteStore;
 
-use crate::domain::{Secret, ServiceName};
+use crate::domain::{Secret, ServiceName, Timestamp};
 use crate::error::{Error, Result};
 
 /// How a compare-and-swap ended.
@@ -98,6 +98,13 @@ pub trait Store: Send + Sync + 'static {
         let _ = (service, fence, note);
         Ok(())
     }
+
+    /// The sealed text that is kept for a service apart from its record and its lease.
+    async fn load_note(&self, service: &ServiceName) -> Result<Option<Secret>>;
+
+    /// Keeps that text in place of the one before; `None` deletes it. Neither a save nor a removal of the record
+    /// touches it. After `until` it is of no use: a store may say so, and need not delete it.
+    async fn save_note(&self, service: &ServiceName, note: Option<&Secret>, until: Timestamp) -> Result<()>;
 
     /// What a person should know of that cost no operation its success (a damaged file set aside), each
     /// handed out once.

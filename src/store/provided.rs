@@ -11,7 +11,7 @@ use async_trait::async_trait;
 
 use super::{Fence, Revision, Row, Saved, Slot, Store};
 use crate::config::Provided;
-use crate::domain::ServiceName;
+use crate::domain::{Scheme, Secret, ServiceName, Timestamp};
 use crate::error::{Error, ErrorKind, Result};
 
 use wire::{Answer, Expected, Found, Request};
@@ -158,5 +158,30 @@ impl Store for ProvidedStore {
     async fn set_aside(&self, service: &ServiceName, seen: Revision) -> Result<()> {
         self.known().entry(service.clone()).or_default().set_aside = Some(seen);
         Ok(())
+    }
+
+    async fn load_note(&self, service: &ServiceName) -> Result<Option<Secret>> {
+        let answer = self.call(&Request::Get(&service.reserved_for_note())).await?;
+        Ok(match wire::read(answer, None) {
+            Found::Record { row, .. } => Some(row.token),
+            Found::Nothing | Found::Malformed(_) => None,
+        })
+    }
+
+    async fn save_note(&self, service: &ServiceName, note: Option<&Secret>, until: Timestamp) -> Result<()> {
+        let service = &service.reserved_for_note();
+        let Some(note) = note else { return self.call(&Request::Delete(service)).await.map(drop) };
+        let row = Row {
+            token: note.clone(),
+            refresh_token: None,
+            token_type: Scheme::bearer(),
+            // A store knows no other time.
+            created_at: until,
+            expires_at: until,
+            last_used: until,
+            strategy: None,
+        };
+        let request = Request::Set { service, row: &row, number: 0, replaced: Expected::Any };
+        self.call(&request).await.map(drop)
     }
 }

@@ -7,15 +7,18 @@ use serde_json::{Map, Value};
 
 use super::{Claim, Fence, Leasing, Record, Revision, Row, Saved, Slot, Store};
 use crate::crypto::{Context, KeyRing, is_envelope};
-use crate::domain::{AccessToken, Secret, ServiceName};
+use crate::domain::{AccessToken, Secret, ServiceName, Timestamp};
 use crate::error::{Error, ErrorKind, Result};
 use crate::runtime;
+
+mod notes;
 
 // The names that seal and open: sealed records carry them, so they never change.
 const TOKEN: &str = "token";
 const REFRESH_TOKEN: &str = "refreshToken";
 const PROOF_KEY: &str = "proofKey";
 const NOTE: &str = "note";
+const KEPT_NOTE: &str = "keptNote";
 
 /// The member of a row's `strategy` that holds the proof key.
 const PROOF_KEY_MEMBER: &str = "proof_key";
@@ -145,6 +148,34 @@ impl SealedStore {
             (note, _) => note,
         };
         self.store.release(service, fence, note).await
+    }
+
+    /// What [`save_note`](Self::save_note) kept for the service under the key of this store. It also survives
+    /// [`remove`](Self::remove). A note that does not open was left with another credential, and is none.
+    ///
+    /// # Errors
+    /// `Storage` when the store cannot be read; `Internal` when the machine cannot derive the key now.
+    pub async fn load_note(&self, service: &ServiceName) -> Result<Option<Secret>> {
+        let Some(kept) = self.store.load_note(service).await? else { return Ok(None) };
+        let Some(ring) = self.ring.clone() else { return Ok(Some(kept)) };
+        let context = Context::new(service, KEPT_NOTE);
+        runtime::blocking(move || notes::find(&ring, &context, &kept)).await
+    }
+
+    /// Keeps one text for the service, apart from its record; `None` deletes it. After `until` it is of no use:
+    /// that is for people to see, and [`load_note`](Self::load_note) does not look at it. Others who share the
+    /// store with another key keep theirs.
+    pub async fn save_note(
+        &self,
+        service: &ServiceName,
+        note: Option<&Secret>,
+        until: Timestamp,
+    ) -> Result<()> {
+        let Some(ring) = self.ring.clone() else { return self.store.save_note(service, note, until).await };
+        let before = self.store.load_note(service).await?;
+        let (context, note) = (Context::new(service, KEPT_NOTE), note.cloned());
+        let kept = runtime::blocking(move || notes::replace(&ring, &context, before, note.as_ref())).await?;
+        self.store.save_note(service, kept.as_ref(), until).await
     }
 
     /// Removes a service's record.

@@ -4,6 +4,7 @@ mod damage;
 mod database;
 mod fault;
 mod leases;
+mod notes;
 mod rows;
 mod schema;
 #[cfg(test)]
@@ -15,7 +16,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use super::{Claim, Fence, Leasing, Revision, Row, Saved, Slot, Store};
-use crate::domain::{Secret, ServiceName};
+use crate::domain::{Secret, ServiceName, Timestamp};
 use crate::error::{Error, ErrorKind, Result};
 use crate::runtime;
 
@@ -131,6 +132,26 @@ impl Store for SqliteStore {
                 leases::end(connection, &service, fence, note.clone())
             });
             released.map(drop)
+        })
+        .await
+    }
+
+    async fn load_note(&self, service: &ServiceName) -> Result<Option<Secret>> {
+        let service = service.clone();
+        self.run(move |place| {
+            place.database.read(|connection| notes::find(connection, &service)).map(Option::flatten)
+        })
+        .await
+    }
+
+    async fn save_note(&self, service: &ServiceName, note: Option<&Secret>, until: Timestamp) -> Result<()> {
+        let (service, note) = (service.clone(), note.cloned());
+        let missing = if note.is_some() { Missing::Make } else { Missing::Leave };
+        self.run(move |place| {
+            let kept = place.database.change(missing, Survives::PowerCut, |connection| {
+                notes::put(connection, &service, note.as_ref(), until)
+            });
+            kept.map(drop)
         })
         .await
     }

@@ -187,6 +187,14 @@ impl Store for Shelf {
         self.call(Call::Release).await?;
         self.place.release(service, fence, note).await
     }
+
+    async fn load_note(&self, service: &ServiceName) -> Result<Option<Secret>> {
+        self.place.load_note(service).await
+    }
+
+    async fn save_note(&self, service: &ServiceName, note: Option<&Secret>, until: Timestamp) -> Result<()> {
+        self.place.save_note(service, note, until).await
+    }
 }
 
 /// A process beside others.

@@ -24,6 +24,9 @@ macro_rules! record_cases {
             of_writers_that_saw_the_same_revision_one_wins
             a_sealed_record_that_does_not_open_stays_until_a_save_replaces_it
             a_plain_token_put_there_by_hand_is_used
+            a_note_is_kept_until_it_is_deleted
+            a_note_and_a_record_leave_each_other_alone
+            services_have_notes_of_their_own
         }
     };
 }

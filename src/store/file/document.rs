@@ -21,6 +21,8 @@ pub(super) struct Document {
     aside: Map<String, Value>,
     /// The numbers of the removals that no record came after.
     removed: Map<String, Value>,
+    /// A sealed text for a service, apart from its record.
+    notes: Map<String, Value>,
     /// Numbers the writes; a record's own number is that of the write that made it.
     last_write: Option<u64>,
     rest: Map<String, Value>,
@@ -47,6 +49,7 @@ impl Document {
             services: Map::new(),
             aside: Map::new(),
             removed: Map::new(),
+            notes: Map::new(),
             last_write: None,
             rest: Map::new(),
         }
@@ -67,12 +70,13 @@ impl Document {
             None => Map::new(),
             Some(_) => return Err(Fault::Damaged),
         };
-        let removed = match rest.remove("removed") {
-            Some(Value::Object(removed)) => removed,
+        let mut object = |name| match rest.remove(name) {
+            Some(Value::Object(members)) => members,
             _ => Map::new(),
         };
+        let (removed, notes) = (object("removed"), object("notes"));
         let last_write = rest.remove("revision").and_then(|n| n.as_u64());
-        Ok(Self { services, aside, removed, last_write, rest })
+        Ok(Self { services, aside, removed, notes, last_write, rest })
     }
 
     pub(super) fn to_text(&self) -> String {
@@ -82,6 +86,7 @@ impl Document {
         root.insert("services".into(), Value::Object(self.services.clone()));
         root.insert("aside".into(), Value::Object(self.aside.clone()));
         root.insert("removed".into(), Value::Object(self.removed.clone()));
+        root.insert("notes".into(), Value::Object(self.notes.clone()));
         format!("{:#}\n", Value::Object(root))
     }
 
@@ -133,6 +138,22 @@ impl Document {
     pub(super) fn removal(&self, service: &ServiceName) -> Option<Revision> {
         let number = self.removed.get(service.as_str())?.as_u64()?;
         Some(Revision { number, digest: 0 })
+    }
+
+    /// The text that is kept apart from the record.
+    pub(super) fn note(&self, service: &ServiceName) -> Option<Secret> {
+        self.notes.get(service.as_str())?.as_str().map(Secret::new)
+    }
+
+    /// Keeps it, or deletes it; whether that changes anything.
+    pub(super) fn put_note(&mut self, service: &ServiceName, note: Option<&Secret>) -> bool {
+        match note {
+            Some(note) => {
+                self.notes.insert(service.as_str().to_owned(), note.expose().into());
+                true
+            }
+            None => self.notes.remove(service.as_str()).is_some(),
+        }
     }
 
     /// Whether there was one of that revision.

@@ -40,6 +40,11 @@ CREATE TABLE IF NOT EXISTS "evertoken_aside" (
     "setAside" TEXT NOT NULL DEFAULT CURRENT_TIMESTAMP,
     "service", "token", "expiresAt", "refreshToken", "tokenType", "createdAt", "lastUsed", "strategy"
 );
+CREATE TABLE IF NOT EXISTS "evertoken_note" (
+    "service" TEXT NOT NULL PRIMARY KEY,
+    "note" TEXT NOT NULL,
+    "until" INTEGER NOT NULL
+);
 CREATE TABLE IF NOT EXISTS "evertoken_schema" ("version" INTEGER NOT NULL);
 DELETE FROM "evertoken_schema";
 "#;
@@ -47,12 +52,12 @@ DELETE FROM "evertoken_schema";
 const SURVEY: &str = "
 SELECT count(*) FILTER (WHERE name = 'token_cache'),
        count(*) FILTER (WHERE name = 'evertoken_schema'),
-       count(*) FILTER (WHERE name IN ('evertoken_state', 'evertoken_aside'))
+       count(*) FILTER (WHERE name IN ('evertoken_state', 'evertoken_aside', 'evertoken_note'))
 FROM sqlite_schema WHERE type IN ('table', 'view')";
 
 const HAS_FOREIGN_TABLES: &str = r"
 SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite\_%' ESCAPE '\'
-    AND name NOT IN ('token_cache', 'evertoken_schema', 'evertoken_state', 'evertoken_aside'))";
+    AND name NOT IN ('token_cache', 'evertoken_schema', 'evertoken_state', 'evertoken_aside', 'evertoken_note'))";
 
 /// Which tables are there.
 struct Standing {
@@ -109,5 +114,5 @@ fn survey(connection: &Connection) -> Result<Standing, Fault> {
     if user_version > VERSION && !has_foreign_tables(connection)? {
         return Err(Fault::Newer(user_version));
     }
-    Ok(Standing { has_tokens, is_current: has_tokens && version == VERSION && own == 2 })
+    Ok(Standing { has_tokens, is_current: has_tokens && version == VERSION && own == 3 })
 }
