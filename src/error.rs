@@ -138,6 +138,13 @@ impl Error {
         self
     }
 
+    /// With the status, and whatever else is known of the answer, of another error about it.
+    #[must_use]
+    pub fn with_details_of(mut self, other: &Self) -> Self {
+        self.status = other.status;
+        self
+    }
+
     /// For a request that never left this machine: nothing in it was spent.
     #[must_use]
     pub fn unsent(mut self) -> Self {

@@ -5,7 +5,6 @@ use std::sync::{Arc, LazyLock};
 
 use serde::Deserialize;
 use serde_json::Value;
-use tokio::sync::watch;
 
 use super::outcome::parse;
 use super::providers::{Providers, Reached};
@@ -16,7 +15,7 @@ use crate::domain::ServiceName;
 use crate::error::{Error, ErrorKind, Result};
 use crate::log::{Level, Log, Shape, Sink, Stderr};
 use crate::scheduler::Scheduler;
-use crate::service::{Initialized, Parts, Registry, Service, Status};
+use crate::service::{Initialized, Parts, Registry, Service, Shared, Status};
 use crate::transport::HttpTransport;
 
 /// The registry, the scheduler and who listens.
@@ -85,14 +84,14 @@ impl Host {
             (Storage::Provided(kind), Some(provider)) => Some((*kind, provider)),
             _ => None,
         };
-        self.registry.initialize(config, |id, pulse: watch::Sender<u64>| {
+        self.registry.initialize(config, |id, shared: Shared| {
             Ok(Parts {
                 clock: Arc::clone(&self.clock),
                 transport: Arc::new(transport),
                 listener: Arc::new(Announcer { id }),
                 log: beginning.log.log(name, id)?,
                 store: reached.take().map(|(kind, provider)| self.providers.store(id, kind, provider)),
-                pulse,
+                shared,
             })
         })
     }

@@ -1,6 +1,7 @@
 //! A whole, checked configuration: what is wrong with it is said at once, with the field's name.
 
 mod client;
+mod digests;
 mod fields;
 mod network;
 mod private_key;
@@ -16,6 +17,7 @@ use url::Url;
 
 use crate::domain::{AccessToken, Policy, Scheme, Secret, ServiceName};
 
+pub use digests::CredentialDigest;
 pub use network::is_private_host;
 pub use private_key::{KeyFault, KeySource, PrivateKey, SigningKey};
 pub use read::SchedulerFields;
@@ -91,6 +93,8 @@ pub struct Config {
     pub fingerprint: u64,
     /// Equal for configurations that ask the same server for the same token; it holds no secret.
     pub identity: String,
+    /// Equal for configurations that send the same credential in the same request.
+    pub credential: CredentialDigest,
 }
 
 impl Config {

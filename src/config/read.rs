@@ -4,16 +4,14 @@ use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use reqwest::header::{HeaderName, HeaderValue};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use url::Url;
 
 use super::fields::{Faults, Fields};
 use super::{
-    ClientAuthentication, Config, Credentials, Grant, Issuer, LoginShape, OnFailure, Provided, RateLimit,
-    RefreshFormat, RefreshShape, RetryPolicy, Storage, client, is_private_host,
+    ClientAuthentication, Config, CredentialDigest, Credentials, Grant, Issuer, LoginShape, OnFailure,
+    Provided, RateLimit, RefreshFormat, RefreshShape, RetryPolicy, Storage, client, digests, is_private_host,
 };
 use crate::domain::{AccessToken, Policy, Scheme, Secret, ServiceName};
 use crate::error::{Error, Result};
@@ -43,27 +41,17 @@ impl Config {
         };
         let mut hasher = DefaultHasher::new();
         Value::Object(map.clone()).to_string().hash(&mut hasher);
+        let credential = digests::credential(&map);
         let faults = Faults::default();
         let mut fields = Fields::new(map, &faults);
         let mut config = read(&mut fields);
         config.fingerprint = hasher.finish();
-        config.identity = identity(&config);
+        config.identity = digests::identity(&config);
+        config.credential = credential;
         check_whole(&config, &faults);
         fields.finish();
         faults.into_result(config)
     }
-}
-
-/// A digest of whom the token is for, and for what.
-fn identity(config: &Config) -> String {
-    let place = config.endpoint.as_ref().map(Url::as_str);
-    let place = place.or(config.issuer.as_ref().map(|issuer| issuer.text.as_str()));
-    let Credentials { client_id, email, username, .. } = &config.credentials;
-    let grant = config.grant.map(|grant| format!("{grant:?}"));
-    let parts =
-        json!([place, grant, client_id, email, username, config.scope, config.audience, config.resource]);
-    let digest = ring::digest::digest(&ring::digest::SHA256, parts.to_string().as_bytes());
-    URL_SAFE_NO_PAD.encode(&digest.as_ref()[..15])
 }
 
 fn read(f: &mut Fields<'_>) -> Config {
@@ -136,6 +124,7 @@ fn read(f: &mut Fields<'_>) -> Config {
         warnings: Vec::new(),
         fingerprint: 0,
         identity: String::new(),
+        credential: CredentialDigest::default(),
     }
 }
 

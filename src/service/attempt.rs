@@ -1,64 +1,35 @@
 //! What a flight does: adopt what the store has, else ask the server, save, and only then answer.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use super::Service;
 use super::asking::Asking;
 use super::events::EventKind;
 use super::life::{Held, Source, Why};
+use super::limits::is_rejection;
+use super::refresh_token::Refreshed;
 use super::status::{Entry, LastError};
 use super::turn::Turn;
 use crate::config::Config;
 use crate::domain::{Generation, Lifetime, Secret, Timestamp, TokenSet};
 use crate::error::{Error, ErrorKind, Result, Retry};
 use crate::log::Level;
-use crate::oauth::{Granted, ProofKey, Refusal};
+use crate::oauth::{Granted, ProofKey};
 use crate::runtime;
-use crate::strategy::{Exchange, Obtained, RefreshWay, Search, Strategy};
+use crate::strategy::{Obtained, Search, Strategy};
 
 /// Two token requests in a row are at least this far apart, however short the tokens live.
 const SPACING: Duration = Duration::from_secs(1);
 
-/// How often one attempt sends a refresh token that is certainly not spent: the server said that it is busy.
-const REFRESH_TRIES: u32 = 2;
-
-const REFUSED: &str = "the refresh token was refused";
-const INSTEAD: &str = "the refresh failed; logging in with the credentials instead";
-
 /// A token, and how it was had.
-struct Gain {
-    granted: Granted,
-    strategy: Strategy,
+pub(super) struct Gain {
+    pub(super) granted: Granted,
+    pub(super) strategy: Strategy,
     /// The refresh token that was spent for it; it stays good where the answer brings no other.
-    spent: Option<Secret>,
+    pub(super) spent: Option<Secret>,
     /// The key that it was asked for with.
-    proof_key: Option<ProofKey>,
-}
-
-/// What became of the refresh token in hand.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "there is one at a time, and only for as long as it is looked at"
-)]
-enum Spent {
-    /// There was none, or no way to spend it.
-    None,
-    /// It gave a token.
-    Gained(Gain),
-    /// It gave a token that is over, and the next refresh token.
-    Rotated(Error, Secret),
-    /// The server refuses it.
-    Refused,
-    /// It brought no token, and that is no verdict on it.
-    Failed(FailedRefresh),
-}
-
-/// A refresh that failed without a verdict on the refresh token.
-struct FailedRefresh {
-    error: Error,
-    /// The server said so itself, and of every request at that address: the credentials would fare no better.
-    is_outage: bool,
+    pub(super) proof_key: Option<ProofKey>,
 }
 
 impl Service {
@@ -78,6 +49,12 @@ impl Service {
         if self.is_satisfied(why, false) {
             return Ok(());
         }
+        if self.waited_for_predecessor().await {
+            self.adopt_from_store(epoch, started).await;
+            if self.is_satisfied(why, true) {
+                return Ok(());
+            }
+        }
         // Nothing was asked for yet: what that look found to be cleared is no reason not to ask now.
         let epoch = self.life().epoch;
         let turn = match self.take_turn(why, epoch, started).await {
@@ -88,10 +65,6 @@ impl Service {
                     return Err(error);
                 }
                 self.note_failure(&error, started);
-                // The rest of a cool-down that began in another process.
-                if let (ErrorKind::Credentials, Retry::After(wait)) = (error.kind(), error.retry()) {
-                    self.life().limits.pause(self.clock.now(), wait);
-                }
                 return Err(error);
             }
         };
@@ -103,12 +76,49 @@ impl Service {
             Ok(Some(gain)) => self.keep(gain, turn, epoch, started).await,
             Ok(None) => self.leave_turn(turn).await,
             Err(error) => {
+                let error = self.verdict(error);
                 self.note_failure(&error, started);
+                if is_rejection(&error) {
+                    self.remember_rejection(&error).await;
+                }
                 self.end_turn(turn, &error).await;
                 return Err(error);
             }
         }
         Ok(())
+    }
+
+    /// An answer of success without a token is a refusal of the credentials when it comes twice in a row: many
+    /// login endpoints have no other way to say it.
+    fn verdict(&self, error: Error) -> Error {
+        let is_repeated = is_rejection(&error) && self.life().limits.rejections() > 0;
+        if !is_repeated || error.kind() == ErrorKind::Credentials {
+            return error;
+        }
+        let message = format!("{}, for the second time: the credentials count as rejected", error.message());
+        Error::new(ErrorKind::Credentials, message).with_details_of(&error)
+    }
+
+    /// No process sends the credential again before its cool-down ends.
+    async fn remember_rejection(&self, error: &Error) {
+        let now = self.clock.now();
+        let (times, until) = {
+            let life = self.life();
+            (life.limits.rejections(), life.limits.paused_until(now))
+        };
+        self.credential_memory.remember(error, times, now, until.unwrap_or(now)).await;
+    }
+
+    /// Asks for a service that the predecessor may be asking for, too: whether that one ended its request.
+    async fn waited_for_predecessor(&self) -> bool {
+        let predecessor = self.predecessor.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(predecessor) = predecessor else { return false };
+        // A refresh and a login, each as long as it may be.
+        let longest = predecessor.config.timeout * 2;
+        tokio::select! {
+            () = predecessor.settled() => true,
+            () = self.clock.sleep(longest) => false,
+        }
     }
 
     /// Whether what is held makes a request needless; `joined` when another process's was waited for.
@@ -144,26 +154,28 @@ impl Service {
                 }
             }
         };
-        let spent =
-            if turn.may_spend { self.spend_refresh_token(&asking, &config).await } else { Spent::None };
-        match spent {
-            Spent::Gained(gain) => return Ok(Some(gain)),
-            Spent::Rotated(error, refresh_token) => {
-                if self.has_usable(why) {
-                    self.rotate(Some(refresh_token), turn, epoch).await;
-                    return Err(error);
-                }
-                self.log(|log| log.error(Level::Warn, INSTEAD, &error));
+        if turn.may_spend {
+            match self.refresh_first(&asking, &config, why, turn, (epoch, started)).await? {
+                Refreshed::Gained(gain) => return Ok(Some(gain)),
+                Refreshed::Adopted => return Ok(None),
+                Refreshed::NotAtAll => {}
             }
-            // Another process may have rotated it meanwhile: its token is as good as one of our own.
-            Spent::Refused if self.adopt_from_store(epoch, started).await => return Ok(None),
-            Spent::Refused => self.log(|log| log.say(Level::Warn, "logging in with the credentials instead")),
-            Spent::Failed(failed) => self.go_on_without_refresh(failed, why, turn, epoch).await?,
-            Spent::None => {}
         }
+        self.respect_rejection(why).await?;
         // The refresh may have used up its time; the login has its own.
         let asking = Asking { proof_key: asking.proof_key, ..Asking::begin(self) };
         self.log_in(asking, &config).await.map(Some)
+    }
+
+    /// Holds back a credential that was rejected, unless somebody asks for it by name.
+    async fn respect_rejection(&self, why: Why) -> Result<()> {
+        let now = self.clock.now();
+        let Some(rejection) = self.credential_memory.last_rejection(now).await else { return Ok(()) };
+        self.life().limits.rejected_before(rejection.times);
+        match rejection.cool_down(now) {
+            Some(wait) if why != Why::Asked => Err(rejection.error(wait)),
+            _ => Ok(()),
+        }
     }
 
     /// Asks with the credentials, in whichever way works.
@@ -182,38 +194,6 @@ impl Service {
                 }
             }
         }
-    }
-
-    /// A refresh failed without a verdict: whether the credentials are used now. As long as the old token works
-    /// nobody is in a hurry, and the next attempt comes after a back-off.
-    ///
-    /// # Errors
-    /// The failure of the refresh, when it ends the attempt.
-    async fn go_on_without_refresh(
-        &self,
-        failed: FailedRefresh,
-        why: Why,
-        turn: &Turn,
-        epoch: u64,
-    ) -> Result<()> {
-        let FailedRefresh { error, is_outage } = failed;
-        let is_lost = self.life().held.as_ref().is_some_and(|held| held.tokens.refresh_token.is_none());
-        let goes_on = !is_outage && (!self.has_usable(why) || (is_lost && why == Why::Asked));
-        if goes_on {
-            self.log(|log| log.error(Level::Warn, INSTEAD, &error));
-            return Ok(());
-        }
-        if is_lost {
-            // No other process shall send it either.
-            self.rotate(None, turn, epoch).await;
-        }
-        Err(error)
-    }
-
-    /// Whether the token in hand may still be sent: not the one that an API has just refused.
-    fn has_usable(&self, why: Why) -> bool {
-        let is_refused = |generation| matches!(why, Why::Rejected(refused) if refused == generation);
-        self.life().usable(self.clock.now()).is_some_and(|held| !is_refused(held.generation))
     }
 
     /// Holds the attempt to the configured rate. A token that reached its own refresh point is replaced
@@ -240,89 +220,9 @@ impl Service {
         Ok(())
     }
 
-    /// Spends the refresh token in hand, where there is one and a way to spend it.
-    async fn spend_refresh_token(&self, asking: &Asking<'_>, config: &Config) -> Spent {
-        let Some((refresh_token, mut strategy)) = self.refresh_token_in_hand() else {
-            return Spent::None;
-        };
-        // A refresh token goes where its issuer has the endpoint today.
-        if let (Some(_), Some(endpoint)) = (&config.issuer, &config.endpoint) {
-            strategy.endpoint.clone_from(endpoint);
-        }
-        let Some(way) = RefreshWay::of(&strategy, config) else { return Spent::None };
-        let mut tries = 1;
-        loop {
-            let refusal = match asking.exchange(way.request(&strategy, &refresh_token, config)).await {
-                Ok(granted) => {
-                    self.life().refresh_is_settled = true;
-                    let strategy = Strategy { refreshes: true, ..strategy };
-                    let (spent, proof_key) = (Some(refresh_token), asking.proof_key.clone());
-                    return Spent::Gained(Gain { granted, strategy, spent, proof_key });
-                }
-                Err(refusal) => refusal,
-            };
-            match refusal {
-                Refusal::Failed(error) | Refusal::NoToken(error) => {
-                    let is_unspent = leaves_unspent(&error);
-                    let most = if is_unspent { REFRESH_TRIES.min(self.config.retry.attempts) } else { 1 };
-                    let Err(error) = self.wait_to_retry(asking, error, &mut tries, most).await else {
-                        continue;
-                    };
-                    self.note_failed_refresh(is_unspent);
-                    let is_outage = is_unspent && way.url == strategy.endpoint;
-                    return Spent::Failed(FailedRefresh { error, is_outage });
-                }
-                Refusal::Over(error, refresh_token) => return Spent::Rotated(error, refresh_token),
-                refused => {
-                    self.note_refused_refresh(refused, &strategy, &way);
-                    return Spent::Refused;
-                }
-            }
-        }
-    }
-
-    /// A refresh token that failed without a verdict: where it may be spent it is not sent again, as a repetition
-    /// looks like theft (RFC 9700 §4.14.2); else it is not the only hope once the old token has expired.
-    fn note_failed_refresh(&self, is_unspent: bool) {
-        if let Some(held) = &mut self.life().held {
-            if is_unspent {
-                held.refresh_has_failed = true;
-            } else {
-                held.tokens.refresh_token = None;
-            }
-        }
-    }
-
-    fn refresh_token_in_hand(&self) -> Option<(Secret, Strategy)> {
-        let now = self.clock.now();
-        let life = self.life();
-        let held = life.held.as_ref()?;
-        if held.refresh_has_failed && !held.tokens.lifetime.is_usable(now) {
-            return None;
-        }
-        Some((held.tokens.refresh_token.clone()?, held.strategy.clone().or_else(|| life.strategy.clone())?))
-    }
-
-    /// The refresh token is spent or void: it is not sent again. Where none was ever taken, this one was most
-    /// likely not understood, which heals only when a person hears of it.
-    fn note_refused_refresh(&self, refusal: Refusal, strategy: &Strategy, way: &RefreshWay) {
-        let is_about_the_client = matches!(refusal, Refusal::InvalidClient(_));
-        let is_first_use = {
-            let mut life = self.life();
-            if let Some(held) = &mut life.held {
-                held.tokens.refresh_token = None;
-            }
-            let is_first_use = !strategy.refreshes && !life.refresh_is_settled && !is_about_the_client;
-            life.refresh_is_settled |= is_first_use;
-            is_first_use
-        };
-        let fault = if is_first_use { way.refused_at_first_use() } else { REFUSED.to_owned() };
-        self.log(|log| log.error(Level::Warn, &fault, &refusal.into_error()));
-    }
-
     /// Waits before the next try of this attempt, or ends it with `error`: when it would not help, when the
     /// tries are used up, or when the time is.
-    async fn wait_to_retry(
+    pub(super) async fn wait_to_retry(
         &self,
         asking: &Asking<'_>,
         error: Error,
@@ -354,7 +254,7 @@ impl Service {
         let Gain { granted, strategy, spent, proof_key } = gain;
         self.warn_of_unbound(&granted.scheme);
         self.warn_of_withheld(&granted.withheld);
-        let is_rotated = granted.refresh_token.is_some();
+        let (is_login, is_rotated) = (spent.is_none(), granted.refresh_token.is_some());
         let life_span = granted.lifetime.unwrap_or(self.config.policy.default_lifetime);
         let tokens = TokenSet {
             access_token: granted.access_token,
@@ -414,6 +314,9 @@ impl Service {
             life.note(entry(started, now, "refreshed", None));
         }
         drop(guard);
+        if is_login {
+            self.credential_memory.forget(now).await;
+        }
         self.changed();
         self.log(|log| log.say(Level::Info, "got a new token"));
         self.announce_gain();
@@ -454,12 +357,6 @@ impl Service {
     pub(super) fn lifetime(&self, issued_at: Timestamp, expires_at: Timestamp) -> Lifetime {
         Lifetime::new(issued_at, expires_at, &self.config.policy, fastrand::f64())
     }
-}
-
-/// Whether a request that failed has certainly not spent what it carried: it never left, or the server says that
-/// it did not serve it (RFC 9110 §15.5, §15.6.4). Behind any other answer, or none, it may have been served.
-fn leaves_unspent(error: &Error) -> bool {
-    !error.was_sent() || matches!(error.status(), Some(400..500 | 503))
 }
 
 fn too_many(what: &str, wait: Duration) -> Error {

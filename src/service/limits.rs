@@ -35,13 +35,15 @@ pub(super) struct Limits {
     retry: RetryPolicy,
     rate: RateLimit,
     failures: u32,
+    /// How many of the latest failures were rejections, or looked like one.
+    rejections: u32,
     pause: Option<Pause>,
     attempts: VecDeque<Timestamp>,
 }
 
 impl Limits {
     pub(super) fn new(retry: RetryPolicy, rate: RateLimit) -> Self {
-        Self { retry, rate, failures: 0, pause: None, attempts: VecDeque::new() }
+        Self { retry, rate, failures: 0, rejections: 0, pause: None, attempts: VecDeque::new() }
     }
 
     /// How often in a row no token was had.
@@ -58,17 +60,26 @@ impl Limits {
     /// A token was had.
     pub(super) fn succeeded(&mut self) {
         self.failures = 0;
+        self.rejections = 0;
         self.pause = None;
     }
 
-    /// Another process has already failed this often in a row.
-    pub(super) fn failed_before(&mut self, failures: u32) {
-        self.failures = self.failures.max(failures);
+    /// How often in a row the credential was rejected, or an answer looked like it.
+    pub(super) fn rejections(&self) -> u32 {
+        self.rejections
+    }
+
+    /// The credential was rejected this often in a row, here or elsewhere.
+    pub(super) fn rejected_before(&mut self, times: u32) {
+        self.rejections = times;
     }
 
     /// No token was had. `jitter` (0 to 1) spreads the back-off.
     pub(super) fn failed(&mut self, error: &Error, now: Timestamp, jitter: f64) {
         self.failures = self.failures.saturating_add(1);
+        if is_rejection(error) {
+            self.rejections = self.rejections.saturating_add(1);
+        }
         let wait = self.wait(error, jitter);
         self.pause = Some(Pause { from: now, until: now.plus(wait) });
     }
@@ -80,13 +91,13 @@ impl Limits {
 
     fn wait(&self, error: &Error, jitter: f64) -> Duration {
         let spread = |longest: Duration| longest / 2 + (longest / 2).mul_f64(jitter.clamp(0.0, 1.0));
-        match (error.kind(), error.retry()) {
-            (ErrorKind::Credentials, _) | (_, Retry::CoolDown) => {
-                doubled(FIRST_COOL_DOWN, self.failures - 1, LONGEST_COOL_DOWN)
-            }
-            (_, Retry::Never) => spread(doubled(FIRST_STANDSTILL, self.failures, LONGEST_STANDSTILL)),
-            (_, Retry::After(wait)) => wait.max(spread(self.back_off())),
-            (_, Retry::BackOff) => spread(self.back_off()),
+        match error.retry() {
+            Retry::CoolDown => doubled(FIRST_COOL_DOWN, self.rejections - 1, LONGEST_COOL_DOWN),
+            Retry::Never => spread(doubled(FIRST_STANDSTILL, self.failures, LONGEST_STANDSTILL)),
+            // The rest of a cool-down is waited for to the moment.
+            Retry::After(wait) if error.kind() == ErrorKind::Credentials => wait,
+            Retry::After(wait) => wait.max(spread(self.back_off())),
+            Retry::BackOff => spread(self.back_off()),
         }
     }
 
@@ -140,6 +151,11 @@ impl Rejections {
         self.last = Some((now, if is_streak { streak + 1 } else { 0 }));
         Ok(())
     }
+}
+
+/// Whether the same credential is not to be sent again before a cool-down.
+pub(super) fn is_rejection(error: &Error) -> bool {
+    error.retry() == Retry::CoolDown
 }
 
 fn doubled(first: Duration, times: u32, longest: Duration) -> Duration {

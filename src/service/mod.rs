@@ -13,7 +13,9 @@ mod keeping;
 mod life;
 mod limits;
 mod proofs;
+mod refresh_token;
 mod registry;
+mod rejected;
 mod report;
 mod status;
 #[cfg(test)]
@@ -40,12 +42,14 @@ use cells::Cells;
 use client_key::ClientKey;
 use life::{Boarding, Flight, Life, Why};
 use proofs::Signing;
+use rejected::CredentialMemory;
 use vault::Vault;
 
 pub use events::{Event, EventKind, Listener};
 pub use life::Source;
 pub use proofs::Proof;
 pub use registry::{Initialized, Registry};
+pub use rejected::Rejections;
 pub use status::{SchedulerStatus, Status};
 
 /// How many flights a caller waits for: the first may only have looked into the store, others may have been
@@ -64,8 +68,20 @@ pub struct Parts {
     pub log: Log,
     /// The store of a configuration that says `Provided`.
     pub store: Option<Arc<dyn Store>>,
+    /// What it has in common with the process's other services.
+    pub shared: Shared,
+}
+
+/// What the services of a process share, and what a new one takes over.
+#[derive(Clone, Default)]
+pub struct Shared {
     /// Changes with every change of any service: what the scheduler waits on.
     pub pulse: watch::Sender<u64>,
+    /// The credentials that were rejected in this process.
+    pub rejections: Arc<Mutex<Rejections>>,
+    /// The service of the same name that the new one replaces. Its request under way is waited for before the new
+    /// one makes its own: both would spend one refresh token.
+    pub predecessor: Option<Arc<Service>>,
 }
 
 /// The token to send, as a caller gets it.
@@ -96,6 +112,8 @@ pub struct Service {
     /// Changes with every change of this service.
     changes: watch::Sender<u64>,
     pulse: watch::Sender<u64>,
+    credential_memory: CredentialMemory,
+    predecessor: Mutex<Option<Arc<Service>>>,
 }
 
 impl Service {
@@ -103,6 +121,8 @@ impl Service {
     pub fn start(config: Config, parts: Parts) -> Result<Arc<Self>> {
         let client_key = config.credentials.private_key.clone().map(ClientKey::new).map(Arc::new);
         let vault = Arc::new(Vault::new(&config, client_key.clone(), parts.store)?);
+        let Shared { pulse, rejections, predecessor } = parts.shared;
+        let credential = config.credential.clone();
         let service = Arc::new(Self {
             life: Mutex::new(Life::new(&config)),
             config: Arc::new(config),
@@ -110,12 +130,14 @@ impl Service {
             transport: parts.transport,
             listener: parts.listener,
             log: Mutex::new(parts.log),
+            credential_memory: CredentialMemory::new(credential, rejections, Arc::clone(&vault)),
+            predecessor: Mutex::new(predecessor),
             vault,
             client_key,
             signing: Signing::default(),
             cells: Cells::default(),
             changes: watch::Sender::new(0),
-            pulse: parts.pulse,
+            pulse,
         });
         for warning in &service.config.warnings {
             service.log(|log| log.say(Level::Warn, warning.clone()));
@@ -261,9 +283,14 @@ impl Service {
     /// Ends the service: whoever waits or calls gets `Shutdown`. A request under way runs to its end and
     /// what it brings is stored, as a rotated refresh token must not be lost.
     pub async fn shutdown(self: &Arc<Self>) {
+        self.close();
+        self.settled().await;
+    }
+
+    /// Ends the service without waiting for a request under way.
+    pub fn close(&self) {
         self.life().closed = true;
         self.changed();
-        self.settled().await;
     }
 
     /// Waits until the flight under way, if any, has landed: after the start, until what is stored was looked at.

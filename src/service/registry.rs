@@ -5,12 +5,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::watch;
 
-use super::{Parts, Service};
+use super::{Parts, Service, Shared};
 use crate::config::Config;
 use crate::domain::ServiceName;
 use crate::error::{Error, ErrorKind, Result};
 use crate::log::{Level, Log};
-use crate::runtime;
 
 /// What came of an initialisation.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,12 +26,12 @@ pub struct Initialized {
 pub struct Registry {
     next: AtomicU32,
     services: Mutex<Vec<(u32, Arc<Service>)>>,
-    pulse: watch::Sender<u64>,
+    shared: Shared,
 }
 
 impl Default for Registry {
     fn default() -> Self {
-        Self { next: AtomicU32::new(0), services: Mutex::default(), pulse: watch::Sender::new(0) }
+        Self { next: AtomicU32::new(0), services: Mutex::default(), shared: Shared::default() }
     }
 }
 
@@ -42,7 +41,7 @@ impl Registry {
     pub fn initialize(
         &self,
         config: Config,
-        parts: impl FnOnce(u32, watch::Sender<u64>) -> Result<Parts>,
+        parts: impl FnOnce(u32, Shared) -> Result<Parts>,
     ) -> Result<Initialized> {
         let mut services = self.services();
         let name = config.service.clone();
@@ -51,7 +50,8 @@ impl Registry {
             Some(at) if services[at].1.config().fingerprint == config.fingerprint => services[at].0,
             _ => self.next.fetch_add(1, Ordering::Relaxed) + 1,
         };
-        let parts = parts(id, self.pulse.clone())?;
+        let predecessor = old.map(|at| Arc::clone(&services[at].1));
+        let parts = parts(id, Shared { predecessor, ..self.shared.clone() })?;
         if let Some(at) = old.filter(|at| services[*at].0 == id) {
             services[at].1.set_log(parts.log);
             return Ok(Initialized { id, name: name.to_string(), created: false });
@@ -61,11 +61,11 @@ impl Registry {
         match old {
             Some(at) => {
                 let (_, replaced) = std::mem::replace(&mut services[at], (id, service));
+                replaced.close();
                 log.say(
                     Level::Warn,
-                    "initialised again with another configuration; the earlier service is shut down",
+                    "initialized again with another configuration; the earlier service is shut down",
                 );
-                runtime::spawn(async move { replaced.shutdown().await })?;
             }
             None => services.push((id, service)),
         }
@@ -112,13 +112,13 @@ impl Registry {
         let at = services.iter().position(|(known, _)| *known == id)?;
         let (_, service) = services.remove(at);
         drop(services);
-        self.pulse.send_modify(|count| *count += 1);
+        self.shared.pulse.send_modify(|count| *count += 1);
         Some(service)
     }
 
     /// Changes whenever a service comes, goes or changes.
     pub fn pulse(&self) -> watch::Receiver<u64> {
-        self.pulse.subscribe()
+        self.shared.pulse.subscribe()
     }
 
     fn services(&self) -> MutexGuard<'_, Vec<(u32, Arc<Service>)>> {

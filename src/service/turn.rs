@@ -10,6 +10,7 @@ use super::Service;
 use super::life::{Held, Told, Why};
 use super::vault::Vault;
 use crate::clock::Clock;
+use crate::config::CredentialDigest;
 use crate::domain::{Secret, Timestamp};
 use crate::error::{Error, ErrorKind, Result, Retry};
 use crate::log::Level;
@@ -75,15 +76,11 @@ struct Note {
     message: String,
     status: Option<u16>,
     retry_after_ms: Option<u64>,
-    /// How many attempts in a row have failed.
-    failures: u32,
     /// Whether the webhook was told of that.
     #[serde(default)]
     is_told: bool,
-    /// The configuration that failed: with another one, all is open again.
-    configuration: u64,
-    from_ms: i64,
-    until_ms: i64,
+    /// What was sent: with another credential, all is open again.
+    credential: CredentialDigest,
 }
 
 impl Note {
@@ -98,21 +95,13 @@ impl Note {
             None => error,
         }
     }
-
-    /// How long a rejected credential still cools down. A note from the future was written before the clock
-    /// was set back, and is over.
-    fn cool_down(&self, now: Timestamp) -> Option<Duration> {
-        let (from, until) = [self.from_ms, self.until_ms].map(Timestamp::from_millisecond).into();
-        (from <= now && now < until).then(|| now.until(until))
-    }
 }
 
 impl Service {
     /// Waits for the turn to ask; none when another process asked meanwhile, and its token was adopted.
     ///
     /// # Errors
-    /// How another process's attempt failed while this one waited for it; the rejection of a credential that
-    /// still cools down; `Storage`, where the refresh token in hand may be spent by others and the store that
+    /// How another process's attempt failed while this one waited for it; `Storage`, where the refresh token in hand may be spent by others and the store that
     /// would tell is away.
     pub(super) async fn take_turn(&self, why: Why, epoch: u64, started: Timestamp) -> Result<Option<Turn>> {
         let mut waited_for = None;
@@ -161,7 +150,7 @@ impl Service {
             self.give_back(lease).await;
             return Ok(None);
         }
-        if let Some(error) = self.told(&lease, waited_for, why) {
+        if let Some(error) = self.told(&lease, waited_for) {
             self.give_back(lease).await;
             return Err(error);
         }
@@ -172,27 +161,17 @@ impl Service {
         }
     }
 
-    /// What the note of the last holder forbids.
-    fn told(&self, lease: &Lease, waited_for: Option<Fence>, why: Why) -> Option<Error> {
+    /// How the attempt that was waited for has failed, where it has.
+    fn told(&self, lease: &Lease, waited_for: Option<Fence>) -> Option<Error> {
         let note: Note = serde_json::from_str(lease.note.as_ref()?.expose()).ok()?;
-        if note.configuration != self.config.fingerprint {
+        if note.credential != self.config.credential {
             return None;
         }
         if note.is_told {
             let mut life = self.life();
             life.told = if life.told == Told::Here { Told::Here } else { Told::Elsewhere };
         }
-        if waited_for.is_some_and(|fence| note.fence >= fence) {
-            return Some(note.error());
-        }
-        if note.code != ErrorKind::Credentials.code() {
-            return None;
-        }
-        let wait = note.cool_down(self.clock.now()).filter(|_| why != Why::Asked);
-        // The next rejection, or this one once more, is one of a row.
-        self.life().limits.failed_before(note.failures - u32::from(wait.is_some() && note.failures > 0));
-        let wait = wait?;
-        Some(note.error().with_retry(Retry::After(wait)))
+        waited_for.is_some_and(|fence| note.fence >= fence).then(|| note.error())
     }
 
     /// The store is away. A grant that can be repeated is made all the same. A refresh token that is stored may
@@ -223,11 +202,7 @@ impl Service {
     /// Ends a turn that came to nothing and says why, for those who wait for it and those who come later.
     pub(super) async fn end_turn(&self, turn: Turn, error: &Error) {
         let Some(mut lease) = turn.lease else { return };
-        let now = self.clock.now();
-        let (failures, until, is_told) = {
-            let life = self.life();
-            (life.limits.failures(), life.limits.paused_until(now).unwrap_or(now), life.told != Told::Nobody)
-        };
+        let is_told = self.life().told != Told::Nobody;
         let note = Note {
             fence: lease.fence,
             code: error.code().to_owned(),
@@ -238,11 +213,8 @@ impl Service {
                 .retry_after()
                 .filter(|_| error.kind() != ErrorKind::Credentials)
                 .and_then(|wait| u64::try_from(wait.as_millis()).ok()),
-            failures,
             is_told,
-            configuration: self.config.fingerprint,
-            from_ms: now.as_millisecond(),
-            until_ms: until.as_millisecond(),
+            credential: self.config.credential.clone(),
         };
         lease.note = serde_json::to_string(&note).ok().map(Secret::new);
         self.give_back(lease).await;

@@ -161,6 +161,18 @@ impl Vault {
         self.watched(Deed::Write, async move { store.remove(&service).await }).await
     }
 
+    /// The note that is kept beside the record.
+    pub(super) async fn load_note(&self) -> Result<Option<Secret>> {
+        let (store, service) = self.both();
+        self.watched(Deed::Read, async move { store.load_note(&service).await }).await
+    }
+
+    /// Keeps a note beside the record, of no use after `until`; none takes it away.
+    pub(super) async fn save_note(&self, note: Option<Secret>, until: Timestamp) -> Result<()> {
+        let (store, service) = self.both();
+        self.watched(Deed::Lease, async move { store.save_note(&service, note.as_ref(), until).await }).await
+    }
+
     /// What a person should know of, though nothing failed by it.
     pub(super) fn take_warnings(&self) -> Vec<Error> {
         let shown = std::mem::take(&mut *locked(&self.warnings));

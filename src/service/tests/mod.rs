@@ -19,6 +19,7 @@ mod failed_refresh;
 mod failures;
 mod life;
 mod refused_refresh;
+mod rejections;
 mod replicas;
 mod shelf;
 mod sick_store;
@@ -165,6 +166,17 @@ impl House {
         clock: Arc<ManualClock>,
         store: Option<Arc<dyn Store>>,
     ) -> Self {
+        Self::sharing(Shared::default(), extra, answers, clock, store)
+    }
+
+    /// With what the services of one process share.
+    fn sharing(
+        shared: Shared,
+        extra: &Value,
+        answers: impl IntoIterator<Item = Answer>,
+        clock: Arc<ManualClock>,
+        store: Option<Arc<dyn Store>>,
+    ) -> Self {
         let mut config = json!({
             "authUrl": "https://h/token", "clientId": "app", "clientSecret": "s3cret", "storage": { "kind": "memory" },
         });
@@ -187,7 +199,7 @@ impl House {
             transport: Arc::clone(&server) as Arc<dyn Transport>,
             listener: Arc::clone(&ears) as Arc<dyn Listener>,
             log: Log::new(ServiceName::default(), Level::Error, Arc::new(Quiet)),
-            pulse: watch::Sender::new(0),
+            shared,
             store,
         };
         let service = Service::start(Config::from_json(config).unwrap(), parts).unwrap();

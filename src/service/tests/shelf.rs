@@ -212,11 +212,23 @@ pub(super) fn beside_configured(
     clock: &Arc<ManualClock>,
     answers: impl IntoIterator<Item = Answer>,
 ) -> House {
+    in_process(&Shared::default(), extra, shelf, clock, answers)
+}
+
+/// A service of the process that has this in common.
+pub(super) fn in_process(
+    shared: &Shared,
+    extra: &Value,
+    shelf: &Arc<Shelf>,
+    clock: &Arc<ManualClock>,
+    answers: impl IntoIterator<Item = Answer>,
+) -> House {
     // A key of its own spares each test the slow derivation.
     let mut config =
         json!({ "encryptionKey": "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff" });
     config.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
-    House::at(&config, answers, Arc::clone(clock), Some(Arc::clone(shelf) as Arc<dyn Store>))
+    let store = Some(Arc::clone(shelf) as Arc<dyn Store>);
+    House::sharing(shared.clone(), &config, answers, Arc::clone(clock), store)
 }
 
 pub(super) fn clock() -> Arc<ManualClock> {

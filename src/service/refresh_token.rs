@@ -1,0 +1,205 @@
+//! The refresh token in hand: when it is spent, and what a service does when that brings no token.
+
+use super::Service;
+use super::asking::Asking;
+use super::attempt::Gain;
+use super::life::Why;
+use super::turn::Turn;
+use crate::config::Config;
+use crate::domain::{Secret, Timestamp};
+use crate::error::{Error, Result};
+use crate::log::Level;
+use crate::oauth::Refusal;
+use crate::strategy::{Exchange, RefreshWay, Strategy};
+
+/// How often one attempt sends a refresh token that is certainly not spent: the server said that it is busy.
+const REFRESH_TRIES: u32 = 2;
+
+const REFUSED: &str = "the refresh token was refused";
+const INSTEAD: &str = "the refresh failed; logging in with the credentials instead";
+
+/// What became of the refresh token in hand.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "there is one at a time, and only for as long as it is looked at"
+)]
+enum Spent {
+    /// There was none, or no way to spend it.
+    None,
+    /// It gave a token.
+    Gained(Gain),
+    /// It gave a token that is over, and the next refresh token.
+    Rotated(Error, Secret),
+    /// The server refuses it.
+    Refused,
+    /// It brought no token, and that is no verdict on it.
+    Failed(FailedRefresh),
+}
+
+/// A refresh that failed without a verdict on the refresh token.
+struct FailedRefresh {
+    error: Error,
+    /// The server said so itself, and of every request at that address: the credentials would fare no better.
+    is_outage: bool,
+}
+
+/// What came of the refresh token, for an attempt that also has the credentials.
+#[expect(clippy::large_enum_variant, reason = "there is one at a time")]
+pub(super) enum Refreshed {
+    /// It gave a token.
+    Gained(Gain),
+    /// Another process has refreshed, and its token was adopted.
+    Adopted,
+    /// Nothing: the credentials are used.
+    NotAtAll,
+}
+
+impl Service {
+    /// Spends the refresh token in hand, where there is one. Whatever its endpoint does, the service is not dead
+    /// while its credentials are good.
+    ///
+    /// # Errors
+    /// Why the attempt ends here: the old token still works, or the endpoint is the one that the credentials go to
+    /// and serves nothing at present.
+    pub(super) async fn refresh_first(
+        &self,
+        asking: &Asking<'_>,
+        config: &Config,
+        why: Why,
+        turn: &Turn,
+        (epoch, started): (u64, Timestamp),
+    ) -> Result<Refreshed> {
+        match self.spend_refresh_token(asking, config).await {
+            Spent::Gained(gain) => return Ok(Refreshed::Gained(gain)),
+            Spent::Rotated(error, refresh_token) if self.has_usable(why) => {
+                self.rotate(Some(refresh_token), turn, epoch).await;
+                return Err(error);
+            }
+            Spent::Rotated(error, _) => self.log(|log| log.error(Level::Warn, INSTEAD, &error)),
+            // Another process may have rotated it meanwhile: its token is as good as one of our own.
+            Spent::Refused if self.adopt_from_store(epoch, started).await => return Ok(Refreshed::Adopted),
+            Spent::Refused => self.log(|log| log.say(Level::Warn, "logging in with the credentials instead")),
+            Spent::Failed(failed) => self.go_on_without_refresh(failed, why, turn, epoch).await?,
+            Spent::None => {}
+        }
+        Ok(Refreshed::NotAtAll)
+    }
+
+    /// Spends the refresh token in hand, where there is one and a way to spend it.
+    async fn spend_refresh_token(&self, asking: &Asking<'_>, config: &Config) -> Spent {
+        let Some((refresh_token, mut strategy)) = self.refresh_token_in_hand() else {
+            return Spent::None;
+        };
+        // A refresh token goes where its issuer has the endpoint today.
+        if let (Some(_), Some(endpoint)) = (&config.issuer, &config.endpoint) {
+            strategy.endpoint.clone_from(endpoint);
+        }
+        let Some(way) = RefreshWay::of(&strategy, config) else { return Spent::None };
+        let mut tries = 1;
+        loop {
+            let refusal = match asking.exchange(way.request(&strategy, &refresh_token, config)).await {
+                Ok(granted) => {
+                    self.life().refresh_is_settled = true;
+                    let strategy = Strategy { refreshes: true, ..strategy };
+                    let (spent, proof_key) = (Some(refresh_token), asking.proof_key.clone());
+                    return Spent::Gained(Gain { granted, strategy, spent, proof_key });
+                }
+                Err(refusal) => refusal,
+            };
+            match refusal {
+                Refusal::Failed(error) | Refusal::NoToken(error) => {
+                    let is_unspent = leaves_unspent(&error);
+                    let most = if is_unspent { REFRESH_TRIES.min(self.config.retry.attempts) } else { 1 };
+                    let Err(error) = self.wait_to_retry(asking, error, &mut tries, most).await else {
+                        continue;
+                    };
+                    self.note_failed_refresh(is_unspent);
+                    let is_outage = is_unspent && way.url == strategy.endpoint;
+                    return Spent::Failed(FailedRefresh { error, is_outage });
+                }
+                Refusal::Over(error, refresh_token) => return Spent::Rotated(error, refresh_token),
+                refused => {
+                    self.note_refused_refresh(refused, &strategy, &way);
+                    return Spent::Refused;
+                }
+            }
+        }
+    }
+
+    /// A refresh token that failed without a verdict: where it may be spent it is not sent again, as a repetition
+    /// looks like theft (RFC 9700 §4.14.2); else it is not the only hope once the old token has expired.
+    fn note_failed_refresh(&self, is_unspent: bool) {
+        if let Some(held) = &mut self.life().held {
+            if is_unspent {
+                held.refresh_has_failed = true;
+            } else {
+                held.tokens.refresh_token = None;
+            }
+        }
+    }
+
+    fn refresh_token_in_hand(&self) -> Option<(Secret, Strategy)> {
+        let now = self.clock.now();
+        let life = self.life();
+        let held = life.held.as_ref()?;
+        if held.refresh_has_failed && !held.tokens.lifetime.is_usable(now) {
+            return None;
+        }
+        Some((held.tokens.refresh_token.clone()?, held.strategy.clone().or_else(|| life.strategy.clone())?))
+    }
+
+    /// The refresh token is spent or void: it is not sent again. Where none was ever taken, this one was most
+    /// likely not understood, which heals only when a person hears of it.
+    fn note_refused_refresh(&self, refusal: Refusal, strategy: &Strategy, way: &RefreshWay) {
+        let is_about_the_client = matches!(refusal, Refusal::InvalidClient(_));
+        let is_first_use = {
+            let mut life = self.life();
+            if let Some(held) = &mut life.held {
+                held.tokens.refresh_token = None;
+            }
+            let is_first_use = !strategy.refreshes && !life.refresh_is_settled && !is_about_the_client;
+            life.refresh_is_settled |= is_first_use;
+            is_first_use
+        };
+        let fault = if is_first_use { way.refused_at_first_use() } else { REFUSED.to_owned() };
+        self.log(|log| log.error(Level::Warn, &fault, &refusal.into_error()));
+    }
+
+    /// A refresh failed without a verdict: whether the credentials are used now. As long as the old token works
+    /// nobody is in a hurry, and the next attempt comes after a back-off.
+    ///
+    /// # Errors
+    /// The failure of the refresh, when it ends the attempt.
+    async fn go_on_without_refresh(
+        &self,
+        failed: FailedRefresh,
+        why: Why,
+        turn: &Turn,
+        epoch: u64,
+    ) -> Result<()> {
+        let FailedRefresh { error, is_outage } = failed;
+        let is_lost = self.life().held.as_ref().is_some_and(|held| held.tokens.refresh_token.is_none());
+        let goes_on = !is_outage && (!self.has_usable(why) || (is_lost && why == Why::Asked));
+        if goes_on {
+            self.log(|log| log.error(Level::Warn, INSTEAD, &error));
+            return Ok(());
+        }
+        if is_lost {
+            // No other process shall send it either.
+            self.rotate(None, turn, epoch).await;
+        }
+        Err(error)
+    }
+
+    /// Whether the token in hand may still be sent: not the one that an API has just refused.
+    fn has_usable(&self, why: Why) -> bool {
+        let is_refused = |generation| matches!(why, Why::Rejected(refused) if refused == generation);
+        self.life().usable(self.clock.now()).is_some_and(|held| !is_refused(held.generation))
+    }
+}
+
+/// Whether a request that failed has certainly not spent what it carried: it never left, or the server says that
+/// it did not serve it (RFC 9110 §15.5, §15.6.4). Behind any other answer, or none, it may have been served.
+fn leaves_unspent(error: &Error) -> bool {
+    !error.was_sent() || matches!(error.status(), Some(400..500 | 503))
+}

@@ -1,0 +1,231 @@
+//! The credentials that a token server has rejected: none is sent again before its cool-down ends, whichever
+//! configuration, restart or process would send it.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::vault::Vault;
+use crate::config::CredentialDigest;
+use crate::domain::{Secret, Timestamp};
+use crate::error::{Error, ErrorKind, Retry};
+
+/// Configurations of one service that take turns; more are a program that makes them up.
+const MOST_CREDENTIALS: usize = 16;
+
+/// For how long after its cool-down a rejection still makes the next one longer.
+const MEMORY: Duration = Duration::from_secs(86_400);
+
+/// One credential at one endpoint, as it was rejected last.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Rejection {
+    credential: CredentialDigest,
+    /// How often in a row.
+    pub(super) times: u32,
+    code: String,
+    message: String,
+    status: Option<u16>,
+    from_ms: i64,
+    until_ms: i64,
+}
+
+impl Rejection {
+    /// A rejection of `credential` for the `times`-th time, by this error, that cools down until `until`.
+    fn new(
+        credential: &CredentialDigest,
+        times: u32,
+        error: &Error,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Self {
+        Self {
+            credential: credential.clone(),
+            times,
+            code: error.code().to_owned(),
+            message: error.message().to_owned(),
+            status: error.status(),
+            from_ms: now.as_millisecond(),
+            until_ms: until.as_millisecond(),
+        }
+    }
+
+    /// How long the credential is not sent. A rejection from the future was noted before the clock was set back,
+    /// and counts no more.
+    pub(super) fn cool_down(&self, now: Timestamp) -> Option<Duration> {
+        let until = Timestamp::from_millisecond(self.until_ms);
+        (self.is_past(now) && now < until).then(|| now.until(until))
+    }
+
+    /// The error of an attempt that is not made, `wait` before the next one.
+    pub(super) fn error(&self, wait: Duration) -> Error {
+        let kind = ErrorKind::of_code(&self.code).unwrap_or(ErrorKind::Credentials);
+        let seconds = wait.as_secs_f64().ceil();
+        let message = format!(
+            "{}; these credentials are sent again in {seconds} s at the earliest, changed ones at once",
+            self.message
+        );
+        let error = Error::new(kind, message).with_retry(Retry::After(wait));
+        match self.status {
+            Some(status) => error.with_status(status),
+            None => error,
+        }
+    }
+
+    fn is_past(&self, now: Timestamp) -> bool {
+        Timestamp::from_millisecond(self.from_ms) <= now
+    }
+
+    fn counts(&self, now: Timestamp) -> bool {
+        self.is_past(now) && now < Timestamp::from_millisecond(self.until_ms).plus(MEMORY)
+    }
+}
+
+/// The rejected credentials of a process, or of a stored record.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub struct Rejections(Vec<Rejection>);
+
+impl Rejections {
+    fn find(&self, credential: &CredentialDigest, now: Timestamp) -> Option<&Rejection> {
+        self.0.iter().find(|known| known.credential == *credential && known.counts(now))
+    }
+
+    fn add(&mut self, rejection: Rejection, now: Timestamp) {
+        self.forget(&rejection.credential);
+        self.0.retain(|known| known.counts(now));
+        self.0.push(rejection);
+        let surplus = self.0.len().saturating_sub(MOST_CREDENTIALS);
+        self.0.drain(..surplus);
+    }
+
+    fn forget(&mut self, credential: &CredentialDigest) {
+        self.0.retain(|known| known.credential != *credential);
+    }
+}
+
+/// What is known of one service's credential: in this process for all services, and in the store for all processes.
+pub(super) struct CredentialMemory {
+    credential: CredentialDigest,
+    process: Arc<Mutex<Rejections>>,
+    vault: Arc<Vault>,
+    /// Whether the store was seen to hold a rejection of this credential.
+    is_stored: AtomicBool,
+}
+
+impl CredentialMemory {
+    pub(super) fn new(
+        credential: CredentialDigest,
+        process: Arc<Mutex<Rejections>>,
+        vault: Arc<Vault>,
+    ) -> Self {
+        Self { credential, process, vault, is_stored: AtomicBool::new(false) }
+    }
+
+    /// The last rejection of this credential, where one is known. A store that cannot be read knows of none.
+    pub(super) async fn last_rejection(&self, now: Timestamp) -> Option<Rejection> {
+        let stored = self.stored().await.find(&self.credential, now).cloned();
+        self.is_stored.store(stored.is_some(), Ordering::Relaxed);
+        let here = self.process().find(&self.credential, now).cloned();
+        here.into_iter().chain(stored).max_by_key(|rejection| rejection.until_ms)
+    }
+
+    /// Notes a rejection for the `times`-th time in a row, which cools down until `until`.
+    pub(super) async fn remember(&self, error: &Error, times: u32, now: Timestamp, until: Timestamp) {
+        let rejection = Rejection::new(&self.credential, times, error, now, until);
+        self.process().add(rejection.clone(), now);
+        let mut stored = self.stored().await;
+        stored.add(rejection, now);
+        self.is_stored.store(true, Ordering::Relaxed);
+        self.store(&stored, until.plus(MEMORY)).await;
+    }
+
+    /// The credential was accepted.
+    pub(super) async fn forget(&self, now: Timestamp) {
+        self.process().forget(&self.credential);
+        if !self.is_stored.swap(false, Ordering::Relaxed) {
+            return;
+        }
+        let mut stored = self.stored().await;
+        stored.forget(&self.credential);
+        self.store(&stored, now.plus(MEMORY)).await;
+    }
+
+    async fn stored(&self) -> Rejections {
+        let note = self.vault.load_note().await.ok().flatten();
+        note.and_then(|note| serde_json::from_str(note.expose()).ok()).unwrap_or_default()
+    }
+
+    /// A store that cannot take it costs one more rejection by another process.
+    async fn store(&self, rejections: &Rejections, until: Timestamp) {
+        let note = serde_json::to_string(rejections).ok().filter(|_| !rejections.0.is_empty());
+        let _ = self.vault.save_note(note.map(Secret::new), until).await;
+    }
+
+    fn process(&self) -> MutexGuard<'_, Rejections> {
+        self.process.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(second: u64) -> Timestamp {
+        Timestamp::MIN.plus(Duration::from_secs(1_000_000 + second))
+    }
+
+    fn digest(of: &str) -> CredentialDigest {
+        CredentialDigest::new(of)
+    }
+
+    fn rejection(credential: &str, from: u64, until: u64) -> Rejection {
+        let error =
+            Error::new(ErrorKind::Credentials, "https://h/token rejected the credentials").with_status(401);
+        Rejection::new(&digest(credential), 1, &error, at(from), at(until))
+    }
+
+    #[test]
+    fn a_credential_cools_down_until_its_moment_and_not_before_its_beginning() {
+        let rejection = rejection("a", 100, 160);
+        assert_eq!(rejection.cool_down(at(99)), None, "the clock was set back");
+        assert_eq!(rejection.cool_down(at(100)), Some(Duration::from_secs(60)));
+        assert_eq!(rejection.cool_down(at(159)), Some(Duration::from_secs(1)));
+        assert_eq!(rejection.cool_down(at(160)), None);
+    }
+
+    #[test]
+    fn a_rejection_counts_for_a_day_after_its_cool_down() {
+        let mut known = Rejections::default();
+        known.add(rejection("a", 0, 60), at(0));
+        assert!(known.find(&digest("a"), at(60 + 86_399)).is_some());
+        assert!(known.find(&digest("a"), at(60 + 86_400)).is_none());
+        assert!(known.find(&digest("b"), at(0)).is_none());
+    }
+
+    #[test]
+    fn the_latest_rejection_of_a_credential_replaces_the_earlier_and_the_number_is_bounded() {
+        let mut known = Rejections::default();
+        for n in 0..20 {
+            known.add(rejection(&n.to_string(), 0, 60), at(0));
+        }
+        known.add(rejection("19", 0, 120), at(0));
+        assert_eq!(known.0.len(), MOST_CREDENTIALS);
+        assert!(known.find(&digest("3"), at(0)).is_none() && known.find(&digest("4"), at(0)).is_some());
+        assert_eq!(
+            known.find(&digest("19"), at(0)).and_then(|known| known.cool_down(at(0))).unwrap().as_secs(),
+            120
+        );
+        known.forget(&digest("19"));
+        assert!(known.find(&digest("19"), at(0)).is_none());
+    }
+
+    #[test]
+    fn the_error_says_when_the_credential_is_sent_again() {
+        let error = rejection("a", 0, 60).error(Duration::from_millis(59_100));
+        assert_eq!((error.kind(), error.status()), (ErrorKind::Credentials, Some(401)));
+        assert!(error.message().contains("in 60 s"), "{error}");
+        assert_eq!(error.retry_after(), Some(Duration::from_millis(59_100)));
+    }
+}

@@ -1,0 +1,148 @@
+//! A wrong credential is sent once, whoever would send it again.
+
+use super::shelf::{Call, Shelf, beside_configured, clock, hold, in_process, refreshing, until};
+use super::*;
+
+fn login(password: &str) -> Value {
+    json!({
+        "authUrl": "https://h/login", "email": "a@b.c", "password": password, "clientId": null,
+        "clientSecret": null, "onFailure": "throw", "retry": { "attempts": 1 },
+    })
+}
+
+fn rejected() -> Answer {
+    refusal(401, "invalid_grant")
+}
+
+async fn kind_of_failure(house: &House) -> ErrorKind {
+    house.service.acquire().await.unwrap_err().kind()
+}
+
+#[tokio::test]
+async fn restarts_do_not_send_it_again_over_any_store() {
+    for shelf in [Shelf::new(), Shelf::without_leases()] {
+        let clock = clock();
+        let first = beside_configured(&login("wrong"), &shelf, &clock, [rejected()]);
+        assert_eq!(kind_of_failure(&first).await, ErrorKind::Credentials);
+        for _ in 0..5 {
+            let again = beside_configured(&login("wrong"), &shelf, &clock, []);
+            let error = again.service.acquire().await.unwrap_err();
+            assert_eq!((error.kind(), error.status()), (ErrorKind::Credentials, Some(401)));
+            assert_eq!(error.retry_after(), Some(Duration::from_secs(60)));
+            assert_eq!(again.service.status().consecutive_failures, 1);
+        }
+        clock.advance(Duration::from_secs(60));
+        let second = beside_configured(&login("wrong"), &shelf, &clock, [rejected()]);
+        kind_of_failure(&second).await;
+        clock.advance(Duration::from_secs(61));
+        let third = beside_configured(&login("wrong"), &shelf, &clock, []);
+        kind_of_failure(&third).await;
+        clock.advance(Duration::from_secs(60));
+        let healed = beside_configured(&login("wrong"), &shelf, &clock, [token("abc", 3600)]);
+        assert_eq!(healed.token().await.as_deref(), Some("abc"));
+    }
+}
+
+#[tokio::test]
+async fn a_changed_credential_is_sent_at_once_and_the_old_one_stays_known() {
+    let (shelf, clock) = (Shelf::without_leases(), clock());
+    kind_of_failure(&beside_configured(&login("wrong"), &shelf, &clock, [rejected()])).await;
+    kind_of_failure(&beside_configured(&login("worse"), &shelf, &clock, [rejected()])).await;
+    for password in ["wrong", "worse", "wrong"] {
+        let again = beside_configured(&login(password), &shelf, &clock, []);
+        assert_eq!(kind_of_failure(&again).await, ErrorKind::Credentials, "they take turns");
+    }
+    let right = beside_configured(&login("right"), &shelf, &clock, [token("abc", 3600)]);
+    assert_eq!(right.token().await.as_deref(), Some("abc"));
+}
+
+#[tokio::test]
+async fn services_of_one_process_know_it_without_a_store() {
+    let (shared, clock) = (Shared::default(), clock());
+    let begin = |extra: &Value, answers: Vec<Answer>| {
+        let mut config = login("wrong");
+        config.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
+        House::sharing(shared.clone(), &config, answers, Arc::clone(&clock), None)
+    };
+    kind_of_failure(&begin(&json!({}), vec![rejected()])).await;
+    for other in
+        [json!({ "refreshBufferSeconds": 100 }), json!({ "service": "other" }), json!({ "timeoutMs": 500 })]
+    {
+        assert_eq!(kind_of_failure(&begin(&other, vec![])).await, ErrorKind::Credentials, "{other}");
+    }
+    let elsewhere = json!({ "authUrl": "https://other/login" });
+    assert!(begin(&elsewhere, vec![token("abc", 3600)]).token().await.is_some(), "another endpoint is asked");
+}
+
+#[tokio::test]
+async fn a_request_by_name_is_made_and_ends_it() {
+    let (shelf, clock) = (Shelf::without_leases(), clock());
+    kind_of_failure(&beside_configured(&login("wrong"), &shelf, &clock, [rejected()])).await;
+    let asked = beside_configured(&login("wrong"), &shelf, &clock, [token("abc", 3600)]);
+    asked.service.refresh().await.unwrap();
+    asked.service.clear(false).await.unwrap();
+    let again = beside_configured(&login("wrong"), &shelf, &clock, [token("def", 3600)]);
+    assert_eq!(again.token().await.as_deref(), Some("def"), "nothing is left of it");
+}
+
+#[tokio::test]
+async fn a_store_that_fails_costs_no_answer() {
+    let (shelf, clock) = (Shelf::without_leases(), clock());
+    shelf.breaks(&Call::ALL);
+    let house = beside_configured(&login("wrong"), &shelf, &clock, [rejected()]);
+    assert_eq!(kind_of_failure(&house).await, ErrorKind::Credentials);
+    assert_eq!(kind_of_failure(&house).await, ErrorKind::Credentials);
+    assert_eq!(house.server.requests(), 1);
+}
+
+#[tokio::test]
+async fn nothing_of_the_credential_is_in_the_store() {
+    let (shelf, clock) = (Shelf::without_leases(), clock());
+    kind_of_failure(&beside_configured(&login("wr0ng-pass"), &shelf, &clock, [rejected()])).await;
+    let note = shelf.load_note(&ServiceName::default()).await.unwrap().unwrap();
+    for text in ["wr0ng-pass", "a@b.c", "https://h/login", "credential"] {
+        assert!(!note.expose().contains(text), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn a_service_that_replaces_another_waits_for_its_refresh_and_spends_no_token_twice() {
+    for shelf in [Shelf::new(), Shelf::without_leases()] {
+        let (shared, clock) = (Shared::default(), clock());
+        let settings = json!({});
+        let answers = [rotating("a1", "r1"), rotating("a2", "r2")];
+        let first = in_process(&shared, &settings, &shelf, &clock, answers);
+        first.token().await;
+        hold(&first).await;
+        let refresh = tokio::spawn(refreshing(&first));
+        until(|| first.server.requests() == 2).await;
+        let shared = Shared { predecessor: Some(Arc::clone(&first.service)), ..shared };
+        let second = in_process(&shared, &settings, &shelf, &clock, []);
+        first.service.close();
+        let asked = tokio::spawn(refreshing(&second));
+        assert_eq!(second.token().await.as_deref(), Some("a1"), "who only wants a token does not wait");
+        first.server.gate.add_permits(1);
+        asked.await.unwrap().unwrap();
+        assert_eq!(second.at_once().as_deref(), Some("a2"));
+        refresh.await.unwrap().unwrap_err();
+    }
+}
+
+#[tokio::test]
+async fn a_predecessor_that_hangs_is_waited_for_only_as_long_as_its_requests_may_take() {
+    let (shared, shelf, clock) = (Shared::default(), Shelf::without_leases(), clock());
+    let first = in_process(
+        &shared,
+        &json!({ "timeoutMs": 1000 }),
+        &shelf,
+        &clock,
+        [rotating("a1", "r1"), token("a2", 60)],
+    );
+    first.token().await;
+    hold(&first).await;
+    let _hangs = tokio::spawn(refreshing(&first));
+    until(|| first.server.requests() == 2).await;
+    let shared = Shared { predecessor: Some(Arc::clone(&first.service)), ..shared };
+    let second = in_process(&shared, &json!({ "scope": "more" }), &shelf, &clock, [token("b1", 3600)]);
+    assert_eq!(super::shelf::passing(&clock, super::shelf::acquiring(&second)).await.as_deref(), Some("b1"));
+}
