@@ -1,6 +1,6 @@
 //! What a flight does: adopt what the store has, else ask the server, save, and only then answer.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::Service;
@@ -111,8 +111,7 @@ impl Service {
 
     /// Asks for a service that the predecessor may be asking for, too: whether that one ended its request.
     async fn waited_for_predecessor(&self) -> bool {
-        let predecessor = self.predecessor.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let Some(predecessor) = predecessor else { return false };
+        let Some(predecessor) = self.predecessor().take() else { return false };
         // A refresh and a login, each as long as it may be.
         let longest = predecessor.config.timeout * 2;
         tokio::select! {

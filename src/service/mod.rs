@@ -72,16 +72,13 @@ pub struct Parts {
     pub shared: Shared,
 }
 
-/// What the services of a process share, and what a new one takes over.
+/// What the services of a process share.
 #[derive(Clone, Default)]
 pub struct Shared {
     /// Changes with every change of any service: what the scheduler waits on.
     pub pulse: watch::Sender<u64>,
     /// The credentials that were rejected in this process.
     pub rejections: Arc<Mutex<Rejections>>,
-    /// The service of the same name that the new one replaces. Its request under way is waited for before the new
-    /// one makes its own: both would spend one refresh token.
-    pub predecessor: Option<Arc<Service>>,
 }
 
 /// The token to send, as a caller gets it.
@@ -113,6 +110,7 @@ pub struct Service {
     changes: watch::Sender<u64>,
     pulse: watch::Sender<u64>,
     credential_memory: CredentialMemory,
+    /// The service that this one replaced, until its request has ended.
     predecessor: Mutex<Option<Arc<Service>>>,
 }
 
@@ -121,7 +119,7 @@ impl Service {
     pub fn start(config: Config, parts: Parts) -> Result<Arc<Self>> {
         let client_key = config.credentials.private_key.clone().map(ClientKey::new).map(Arc::new);
         let vault = Arc::new(Vault::new(&config, client_key.clone(), parts.store)?);
-        let Shared { pulse, rejections, predecessor } = parts.shared;
+        let Shared { pulse, rejections } = parts.shared;
         let credential = config.credential.clone();
         let service = Arc::new(Self {
             life: Mutex::new(Life::new(&config)),
@@ -131,7 +129,7 @@ impl Service {
             listener: parts.listener,
             log: Mutex::new(parts.log),
             credential_memory: CredentialMemory::new(credential, rejections, Arc::clone(&vault)),
-            predecessor: Mutex::new(predecessor),
+            predecessor: Mutex::default(),
             vault,
             client_key,
             signing: Signing::default(),
@@ -299,6 +297,19 @@ impl Service {
         if let Some(mut flight) = flight {
             let _ = flight.end.wait_for(Option::is_some).await;
         }
+    }
+
+    /// Ends the service that this one replaces. Its request under way is waited for before this one makes its own:
+    /// both would spend one refresh token.
+    pub fn replace(&self, replaced: &Arc<Self>) {
+        replaced.close();
+        let earlier = replaced.predecessor().take();
+        let is_busy = replaced.life().flight.is_some();
+        *self.predecessor() = if is_busy { Some(Arc::clone(replaced)) } else { earlier };
+    }
+
+    fn predecessor(&self) -> MutexGuard<'_, Option<Arc<Self>>> {
+        self.predecessor.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether it was shut down.

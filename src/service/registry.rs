@@ -1,7 +1,7 @@
 //! The services of this process, by name: one of a name, whichever copy of the JavaScript asks.
 
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use tokio::sync::watch;
 
@@ -25,13 +25,15 @@ pub struct Initialized {
 /// Services by name and number. Numbers are never used twice.
 pub struct Registry {
     next: AtomicU32,
+    /// Services that were taken out, as long as a request of theirs is under way.
+    ending: Mutex<Vec<Weak<Service>>>,
     services: Mutex<Vec<(u32, Arc<Service>)>>,
     shared: Shared,
 }
 
 impl Default for Registry {
     fn default() -> Self {
-        Self { next: AtomicU32::new(0), services: Mutex::default(), shared: Shared::default() }
+        Self { next: AtomicU32::new(0), ending: Mutex::default(), services: Mutex::default(), shared: Shared::default() }
     }
 }
 
@@ -50,8 +52,7 @@ impl Registry {
             Some(at) if services[at].1.config().fingerprint == config.fingerprint => services[at].0,
             _ => self.next.fetch_add(1, Ordering::Relaxed) + 1,
         };
-        let predecessor = old.map(|at| Arc::clone(&services[at].1));
-        let parts = parts(id, Shared { predecessor, ..self.shared.clone() })?;
+        let parts = parts(id, self.shared.clone())?;
         if let Some(at) = old.filter(|at| services[*at].0 == id) {
             services[at].1.set_log(parts.log);
             return Ok(Initialized { id, name: name.to_string(), created: false });
@@ -60,14 +61,19 @@ impl Registry {
         let service = Service::start(config, parts)?;
         match old {
             Some(at) => {
-                let (_, replaced) = std::mem::replace(&mut services[at], (id, service));
-                replaced.close();
+                service.replace(&services[at].1);
+                services[at] = (id, service);
                 log.say(
                     Level::Warn,
                     "initialized again with another configuration; the earlier service is shut down",
                 );
             }
-            None => services.push((id, service)),
+            None => {
+                if let Some(ended) = self.ending(&name) {
+                    service.replace(&ended);
+                }
+                services.push((id, service));
+            }
         }
         // Another may be the default one now.
         for (_, service) in services.iter() {
@@ -112,6 +118,7 @@ impl Registry {
         let at = services.iter().position(|(known, _)| *known == id)?;
         let (_, service) = services.remove(at);
         drop(services);
+        self.ending.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::downgrade(&service));
         self.shared.pulse.send_modify(|count| *count += 1);
         Some(service)
     }
@@ -119,6 +126,13 @@ impl Registry {
     /// Changes whenever a service comes, goes or changes.
     pub fn pulse(&self) -> watch::Receiver<u64> {
         self.shared.pulse.subscribe()
+    }
+
+    /// The service of this name that was taken out last, if it is still there.
+    fn ending(&self, name: &ServiceName) -> Option<Arc<Service>> {
+        let mut ending = self.ending.lock().unwrap_or_else(PoisonError::into_inner);
+        ending.retain(|service| service.strong_count() > 0);
+        ending.iter().rev().filter_map(Weak::upgrade).find(|service| service.config().service == *name)
     }
 
     fn services(&self) -> MutexGuard<'_, Vec<(u32, Arc<Service>)>> {

@@ -116,9 +116,8 @@ async fn a_service_that_replaces_another_waits_for_its_refresh_and_spends_no_tok
         hold(&first).await;
         let refresh = tokio::spawn(refreshing(&first));
         until(|| first.server.requests() == 2).await;
-        let shared = Shared { predecessor: Some(Arc::clone(&first.service)), ..shared };
         let second = in_process(&shared, &settings, &shelf, &clock, []);
-        first.service.close();
+        second.service.replace(&first.service);
         let asked = tokio::spawn(refreshing(&second));
         assert_eq!(second.token().await.as_deref(), Some("a1"), "who only wants a token does not wait");
         first.server.gate.add_permits(1);
@@ -142,7 +141,19 @@ async fn a_predecessor_that_hangs_is_waited_for_only_as_long_as_its_requests_may
     hold(&first).await;
     let _hangs = tokio::spawn(refreshing(&first));
     until(|| first.server.requests() == 2).await;
-    let shared = Shared { predecessor: Some(Arc::clone(&first.service)), ..shared };
     let second = in_process(&shared, &json!({ "scope": "more" }), &shelf, &clock, [token("b1", 3600)]);
+    second.service.replace(&first.service);
     assert_eq!(super::shelf::passing(&clock, super::shelf::acquiring(&second)).await.as_deref(), Some("b1"));
+}
+
+#[tokio::test]
+async fn an_idle_service_that_was_replaced_is_let_go_of() {
+    let (shared, shelf, clock) = (Shared::default(), Shelf::without_leases(), clock());
+    let first = in_process(&shared, &json!({}), &shelf, &clock, [token("a1", 3600)]);
+    first.token().await;
+    first.landed().await;
+    let second = in_process(&shared, &json!({ "scope": "more" }), &shelf, &clock, []);
+    second.service.replace(&first.service);
+    assert!(first.service.is_closed());
+    assert!(second.service.predecessor().is_none());
 }
