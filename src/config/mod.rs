@@ -1,7 +1,9 @@
 //! A whole, checked configuration: what is wrong with it is said at once, with the field's name.
 
+mod answer_path;
 mod client;
 mod fields;
+mod login;
 mod network;
 mod private_key;
 mod read;
@@ -16,6 +18,7 @@ use url::Url;
 
 use crate::domain::{AccessToken, Policy, Scheme, Secret, ServiceName};
 
+pub use answer_path::AnswerPath;
 pub use network::is_private_host;
 pub use private_key::{KeyFault, KeySource, PrivateKey, SigningKey};
 pub use read::SchedulerFields;
@@ -59,6 +62,8 @@ pub struct Config {
     pub probe: Option<bool>,
     /// The two windows.
     pub policy: Policy,
+    /// Whether a token without an expiry, or with one of zero, does not end.
+    pub never_expires: bool,
     /// The longest a whole token request may take.
     pub timeout: Duration,
     /// Tries within one request, and the back-off.
@@ -250,12 +255,12 @@ pub struct LoginShape {
     pub body: Option<Map<String, Value>>,
     /// How the body is written; JSON when not said.
     pub form: bool,
-    /// Dotted path of the token in the answer.
-    pub token_path: Option<String>,
-    /// Dotted path of the refresh token.
-    pub refresh_token_path: Option<String>,
-    /// Dotted path of the expiry.
-    pub expires_path: Option<String>,
+    /// Where the token stands in the answer.
+    pub token_path: Option<AnswerPath>,
+    /// Where the refresh token stands.
+    pub refresh_token_path: Option<AnswerPath>,
+    /// Where the expiry stands.
+    pub expires_path: Option<AnswerPath>,
 }
 
 /// `refreshUrl` and `refreshFormat`.

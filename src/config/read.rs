@@ -7,13 +7,13 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use reqwest::header::{HeaderName, HeaderValue};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use url::Url;
 
 use super::fields::{Faults, Fields};
 use super::{
-    ClientAuthentication, Config, Credentials, Grant, Issuer, LoginShape, OnFailure, Provided, RateLimit,
-    RefreshFormat, RefreshShape, RetryPolicy, Storage, client, is_private_host,
+    ClientAuthentication, Config, Credentials, Grant, Issuer, OnFailure, Provided, RateLimit, RefreshFormat,
+    RefreshShape, RetryPolicy, Storage, client, is_private_host, login,
 };
 use crate::domain::{AccessToken, Policy, Scheme, Secret, ServiceName};
 use crate::error::{Error, Result};
@@ -98,7 +98,7 @@ fn read(f: &mut Fields<'_>) -> Config {
             .one_of("clientAuthentication", &ClientAuthentication::ALL.map(|method| (method.name(), method))),
         dpop: f.flag("dpop").unwrap_or(false),
         manual_token: manual_token(f),
-        login: login(f),
+        login: login::read(f),
         refresh: RefreshShape {
             url: endpoint(f, "refreshUrl", allow_insecure_http),
             format: f.one_of(
@@ -115,6 +115,7 @@ fn read(f: &mut Fields<'_>) -> Config {
         headers: headers(f),
         probe: f.flag("probe"),
         policy: policy(f),
+        never_expires: f.flag("neverExpires").unwrap_or(false),
         timeout: f.millis("timeoutMs", 10.0..=600_000.0).unwrap_or(Duration::from_secs(10)),
         retry: retry(f),
         rate_limit: rate_limit(f),
@@ -230,23 +231,6 @@ fn manual_token(f: &mut Fields<'_>) -> Option<AccessToken> {
     AccessToken::parse(&text)
         .map_err(|fault| f.fault("token", format!("is no token: {}", fault.as_str())))
         .ok()
-}
-
-fn login(f: &mut Fields<'_>) -> LoginShape {
-    let Some(mut login) = f.object("login") else { return LoginShape::default() };
-    let shape = LoginShape {
-        body: login.map("body"),
-        form: login.one_of("format", &[("json", false), ("form", true)]).unwrap_or(false),
-        token_path: login.text("tokenPath"),
-        refresh_token_path: login.text("refreshTokenPath"),
-        expires_path: login.text("expiresPath"),
-    };
-    let nested = |body: &Map<String, Value>| body.values().any(|v| v.is_array() || v.is_object());
-    if shape.form && shape.body.as_ref().is_some_and(nested) {
-        login.fault("body", "must be flat when login.format is \"form\"");
-    }
-    login.finish();
-    shape
 }
 
 fn scheme(f: &mut Fields<'_>) -> Option<Scheme> {

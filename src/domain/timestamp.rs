@@ -68,7 +68,8 @@ impl Timestamp {
 
 /// ISO 8601, and what Ruby and Go make of it: `2026-01-31 08:00:00 UTC`, `2026-01-31 08:00:00 +0000 UTC`.
 fn iso_8601(text: &str) -> Option<jiff::Timestamp> {
-    let (text, is_utc) = match text.strip_suffix("UTC").or_else(|| text.strip_suffix("GMT")) {
+    let zones = ["UTC", "GMT", "Z", "z"];
+    let (text, is_utc) = match zones.iter().find_map(|zone| text.strip_suffix(zone)) {
         Some(rest) => (rest.trim_end(), true),
         None => (text, false),
     };
@@ -85,7 +86,9 @@ fn iso_8601(text: &str) -> Option<jiff::Timestamp> {
 fn civil_in_utc(text: &str) -> Option<jiff::Timestamp> {
     let is_extended = text.as_bytes().get(4) == Some(&b'-');
     let moment = is_extended.then(|| text.parse::<jiff::civil::DateTime>().ok()).flatten()?;
-    Some(moment.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp())
+    // .NET's last moment, 9999-12-31T23:59:59, is beyond what a timestamp holds.
+    let zoned = moment.to_zoned(jiff::tz::TimeZone::UTC);
+    Some(zoned.map_or(jiff::Timestamp::MAX, |zoned| zoned.timestamp()))
 }
 
 fn http_date(text: &str) -> Option<Timestamp> {
@@ -120,7 +123,9 @@ mod tests {
         for text in ["1994-11-06T08:49:37Z", "1994-11-06T10:49:37+02:00", "Sun, 06 Nov 1994 08:49:37 GMT"] {
             assert_eq!(Timestamp::parse(text), Some(expected), "{text}");
         }
-        for text in ["", "tomorrow", "1994", "3600", "19941106", "1994-13-06", "1994-11-06T25:00:00", "08:49:37"] {
+        for text in
+            ["", "tomorrow", "1994", "3600", "19941106", "1994-13-06", "1994-11-06T25:00:00", "08:49:37"]
+        {
             assert_eq!(Timestamp::parse(text), None, "{text}");
         }
     }
@@ -141,6 +146,10 @@ mod tests {
         ] {
             assert_eq!(Timestamp::parse(text), Some(Timestamp::from_second(784_111_777.0)), "{text}");
         }
+        for text in ["9999-12-31T23:59:59.9999999Z", "9999-12-31T23:59:59", "9999-12-31"] {
+            assert_eq!(Timestamp::parse(text), Some(Timestamp::MAX), "{text}");
+        }
+        assert_eq!(Timestamp::parse("0001-01-01T00:00:00Z"), Some(Timestamp::MIN));
         assert_eq!(Timestamp::parse("1994-11-06"), Some(Timestamp::from_second(784_080_000.0)));
     }
 

@@ -177,9 +177,12 @@ mod tests {
 
     #[test]
     fn a_scheme_before_the_token_is_told_from_it() {
-        for (text, scheme) in
-            [("abc", None), ("JWT abc", Some("JWT")), ("token\tabc", Some("Token")), ("bearer abc", Some("Bearer"))]
-        {
+        for (text, scheme) in [
+            ("abc", None),
+            ("JWT abc", Some("JWT")),
+            ("token\tabc", Some("Token")),
+            ("bearer abc", Some("Bearer")),
+        ] {
             let (token, named) = AccessToken::parse_with_scheme(text).unwrap();
             assert_eq!(token.secret().expose(), "abc", "{text:?}");
             assert_eq!(named.as_ref().map(Scheme::as_str), scheme, "{text:?}");

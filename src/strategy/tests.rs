@@ -8,7 +8,7 @@ use url::Url;
 use super::*;
 use crate::domain::{AccessToken, Lifetime, Policy, Scheme, Secret, Timestamp, TokenSet};
 use crate::error::{Error, ErrorKind};
-use crate::oauth::{Granted, Refusal};
+use crate::oauth::{Expiry, Granted, Refusal};
 use crate::transport::Body;
 
 /// A server that follows a script and remembers what it was asked.
@@ -52,7 +52,8 @@ fn token() -> Result<Granted, Refusal> {
         scheme: Scheme::bearer(),
         refresh_token: None,
         refresh_name: None,
-        lifetime: None,
+        expiry: Expiry::Unknown,
+        expiry_warning: None,
         withheld: Vec::new(),
     })
 }
