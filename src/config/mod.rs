@@ -62,8 +62,6 @@ pub struct Config {
     pub probe: Option<bool>,
     /// The two windows.
     pub policy: Policy,
-    /// Whether a token without an expiry, or with one of zero, does not end.
-    pub never_expires: bool,
     /// The longest a whole token request may take.
     pub timeout: Duration,
     /// Tries within one request, and the back-off.

@@ -115,7 +115,6 @@ fn read(f: &mut Fields<'_>) -> Config {
         headers: headers(f),
         probe: f.flag("probe"),
         policy: policy(f),
-        never_expires: f.flag("neverExpires").unwrap_or(false),
         timeout: f.millis("timeoutMs", 10.0..=600_000.0).unwrap_or(Duration::from_secs(10)),
         retry: retry(f),
         rate_limit: rate_limit(f),
@@ -270,6 +269,7 @@ fn policy(f: &mut Fields<'_>) -> Policy {
         default_lifetime: f
             .seconds("defaultLifetimeSeconds", 1.0..=365.0 * DAY_SECONDS)
             .unwrap_or(default.default_lifetime),
+        never_expires: f.flag("neverExpires").unwrap_or(default.never_expires),
     }
 }
 

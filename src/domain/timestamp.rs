@@ -68,8 +68,8 @@ impl Timestamp {
 
 /// ISO 8601, and what Ruby and Go make of it: `2026-01-31 08:00:00 UTC`, `2026-01-31 08:00:00 +0000 UTC`.
 fn iso_8601(text: &str) -> Option<jiff::Timestamp> {
-    let zones = ["UTC", "GMT", "Z", "z"];
-    let (text, is_utc) = match zones.iter().find_map(|zone| text.strip_suffix(zone)) {
+    const UTC: [&str; 4] = ["UTC", "GMT", "Z", "z"];
+    let (text, is_utc) = match UTC.iter().find_map(|name| text.strip_suffix(name)) {
         Some(rest) => (rest.trim_end(), true),
         None => (text, false),
     };

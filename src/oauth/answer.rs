@@ -133,14 +133,9 @@ impl<'a> Answer<'a> {
         let reading = self.reading;
         let Found { access_token, scheme, located } = found;
         let fields = Fields::around(located.chain, self.whole);
-        let named = match reading.scheme {
-            Some(scheme) => scheme.clone(),
-            None => {
-                let told = scheme_of(&fields, reading.dpop);
-                let told =
-                    told.map_err(|word| self.refused(&not_understood(word, &access_token, reading)))?;
-                scheme.unwrap_or(told)
-            }
+        let scheme = match reading.scheme {
+            Some(configured) => configured.clone(),
+            None => self.scheme(scheme, &fields, &access_token)?,
         };
         let (refresh_name, refresh_token) = self.refresh_token(&fields);
         let found = self.expiry(fields.clone(), &access_token, located.cookie_expires);
@@ -154,15 +149,19 @@ impl<'a> Answer<'a> {
         let expiry_warning = found.warning.map(|warning| format!("{}: {warning}", reading.place));
         let withheld = withheld(&fields, reading.scope.unwrap_or_default());
         let expiry = found.expiry;
-        Ok(Granted {
-            access_token,
-            scheme: named,
-            refresh_token,
-            refresh_name,
-            expiry,
-            expiry_warning,
-            withheld,
-        })
+        Ok(Granted { access_token, scheme, refresh_token, refresh_name, expiry, expiry_warning, withheld })
+    }
+
+    /// The scheme: the one `before` the token, else the one that `token_type` names, which is understood in any case.
+    fn scheme(
+        &self,
+        before: Option<Scheme>,
+        fields: &Fields<'a>,
+        token: &AccessToken,
+    ) -> Result<Scheme, Refusal> {
+        let told = scheme_of(fields, self.reading.dpop);
+        let told = told.map_err(|word| self.refused(&not_understood(word, token, self.reading)))?;
+        Ok(before.unwrap_or(told))
     }
 
     /// The refresh token, and the name it came by: at the configured path, else at the usual places, unless the
@@ -180,10 +179,9 @@ impl<'a> Answer<'a> {
             }
             value => value.as_str(),
         };
-        let usual = fields.named(REFRESH_NAMES);
-        usual
-            .filter_map(|(name, value)| Some((name, refresh_token(text(value)?)?)))
-            .next()
+        fields
+            .named(REFRESH_NAMES)
+            .find_map(|(name, value)| Some((name, refresh_token(text(value)?)?)))
             .map_or((None, None), |(name, token)| (Some(name), Some(token)))
     }
 
