@@ -146,7 +146,7 @@ impl<'a> Answer<'a> {
                 None => Refusal::NoToken(error),
             });
         }
-        let expiry_warning = found.warning.map(|warning| format!("{}: {warning}", reading.place));
+        let expiry_warning = found.warning_text(&reading.place);
         let withheld = withheld(&fields, reading.scope.unwrap_or_default());
         let expiry = found.expiry;
         Ok(Granted { access_token, scheme, refresh_token, refresh_name, expiry, expiry_warning, withheld })

@@ -123,16 +123,35 @@ pub(super) struct Path<'a> {
     pub is_binding: bool,
 }
 
+/// What a person should know of an expiry: a source that is not believed, what is assumed, and what to do. It holds
+/// the names of fields, and none of their values.
+#[derive(Debug, PartialEq)]
+pub(super) struct Warning {
+    what: String,
+    hint: &'static str,
+}
+
+const SET_THE_PATH: &str = "Set login.expiresPath to the field that tells the expiry";
+
 /// What comes of all sources.
 #[derive(Debug, PartialEq)]
 pub(super) struct Found {
     /// When the token ends; in no time, where it has ended already.
     pub expiry: Expiry,
-    /// What a person should know: a source that is not believed, and what is assumed instead. It holds the names of
-    /// fields, and none of their values.
-    pub warning: Option<String>,
+    /// Why that is in doubt.
+    pub warning: Option<Warning>,
     /// By which source the token has ended already, and whether it may mean something else by it.
     pub ended: Option<Ended>,
+}
+
+impl Found {
+    /// The warning as a text, about the answer of `place`.
+    pub(super) fn warning_text(&self, place: &str) -> Option<String> {
+        let Warning { what, hint } = self.warning.as_ref()?;
+        let is_unknown = self.expiry == Expiry::Unknown;
+        let assumed = if is_unknown { ": defaultLifetimeSeconds is used instead" } else { "" };
+        Some(format!("{place}: {what}{assumed}. {hint}"))
+    }
 }
 
 /// The source by which a token has ended.
@@ -166,23 +185,20 @@ pub(super) fn find(sources: &Sources<'_>, moments: Moments) -> Found {
             .and_then(|path| lost(path, found.expiry))
             .or_else(|| if is_unknown { unknown_name(sources) } else { None });
     }
-    if found.expiry == Expiry::Unknown {
-        found.warning =
-            found.warning.map(|warning| format!("{warning}. Until then, defaultLifetimeSeconds is used"));
-    }
     found
 }
 
 /// The warning of a configured path that is of no use. The answer of a refresh may be laid out in another way than
 /// the login's, which the path describes.
-fn lost(path: &Path<'_>, expiry: Expiry) -> Option<String> {
-    let matters = match expiry {
-        Expiry::In(_) => path.is_binding,
-        Expiry::Unknown => true,
-        Expiry::Never => false,
-    };
+fn lost(path: &Path<'_>, expiry: Expiry) -> Option<Warning> {
     let what = if path.value.is_some() { "finds no time" } else { "finds nothing" };
-    matters.then(|| format!("login.expiresPath {what} in the answer: correct the path, or leave it out"))
+    let instead = match expiry {
+        Expiry::In(_) if path.is_binding => ": the usual fields are used instead",
+        Expiry::Unknown => "",
+        Expiry::In(_) | Expiry::Never => return None,
+    };
+    let what = format!("login.expiresPath {what} in the answer{instead}");
+    Some(Warning { what, hint: "Correct the path, or leave it out" })
 }
 
 /// What the nearest object says that says anything: the plain names first, and the vague ones without them.
@@ -201,7 +217,7 @@ fn told(level: &Map<String, Value>, is_plain: bool, judge: &Judge) -> Vec<Tellin
     let known = level.iter().filter_map(|(name, value)| Some((name, value, name::known(name)?)));
     known
         .filter(|(_, _, known)| known.is_plain == is_plain)
-        .filter_map(|(name, value, known)| judge.field(&plain(name), value, known.unit))
+        .filter_map(|(name, value, known)| judge.field(&plain(name), value, known))
         .collect()
 }
 
@@ -211,14 +227,12 @@ fn plain(name: &str) -> String {
 }
 
 /// A warning of a name that is not known and looks like that of an expiry.
-fn unknown_name(sources: &Sources<'_>) -> Option<String> {
+fn unknown_name(sources: &Sources<'_>) -> Option<Warning> {
     let says_something = |value: &Value| !matches!(value_said(value), Said::Nothing) && !value.is_boolean();
     let mut fields = sources.fields.levels.iter().flat_map(|level| level.iter());
     let (name, _) = fields.find(|(name, value)| {
         name::looks_like_an_expiry(name) && says_something(value) && (sources.is_tellable)(name)
     })?;
-    Some(format!(
-        "`{name}` of the answer looks like an expiry, and is not known as one: set login.expiresPath to the field \
-         that tells the expiry"
-    ))
+    let what = format!("`{name}` of the answer looks like an expiry and is not known as one");
+    Some(Warning { what, hint: SET_THE_PATH })
 }

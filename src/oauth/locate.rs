@@ -71,15 +71,7 @@ pub(super) fn at<'a>(
             let (value, chain) = at_path(whole?, names)?;
             Some(Located::value(value, chain))
         }
-        AnswerPath::Whole => match whole {
-            Some(value @ Value::String(_)) => Some(Located::value(value, Vec::new())),
-            // A number under the label of JSON is one, and a plain text of digits is a text.
-            Some(Value::Number(_)) if body::media_type(response).contains("json") => None,
-            // A page, or JSON that is cut off, is no plain text.
-            None if text.trim().starts_with(['<', '{', '[', '"']) => None,
-            None | Some(Value::Number(_)) => Some(Located::plain(text.trim())),
-            Some(_) => None,
-        },
+        AnswerPath::Whole => whole_text(whole, text, response),
         AnswerPath::Header(name) => {
             let mut values = response.headers.get_all(name).iter();
             let first = values.next()?;
@@ -90,6 +82,33 @@ pub(super) fn at<'a>(
             Some(Located { cookie_expires: cookie.expires, ..Located::plain(cookie.value) })
         }
     }
+}
+
+/// The whole answer, where it is a text. A page, JSON that is cut off and a word that is a verdict are no tokens.
+fn whole_text<'a>(whole: Option<&'a Value>, text: &'a str, response: &'a Response) -> Option<Located<'a>> {
+    const VERDICTS: [&str; 11] = [
+        "ok",
+        "true",
+        "false",
+        "success",
+        "error",
+        "fail",
+        "failed",
+        "invalid",
+        "unauthorized",
+        "forbidden",
+        "denied",
+    ];
+    let plain = text.trim();
+    let located = match whole {
+        Some(value @ Value::String(_)) => Located::value(value, Vec::new()),
+        // A number under the label of JSON is one, and a plain text of digits is a text.
+        Some(Value::Number(_)) if !body::media_type(response).contains("json") => Located::plain(plain),
+        None if !plain.starts_with(['<', '{', '[', '"']) => Located::plain(plain),
+        _ => return None,
+    };
+    let is_verdict = |text: &str| VERDICTS.iter().any(|verdict| text.trim().eq_ignore_ascii_case(verdict));
+    located.text().is_some_and(|text| !is_verdict(text)).then_some(located)
 }
 
 /// The `Authorization` header of an answer, as some frameworks hand the token out.

@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::name::{self, Unit};
+use super::name::{self, Known, Unit};
 use super::value::{Said, read};
 use super::{
-    Ended, Expiry, FIRST_DATE_SECONDS, Found, Moments, Path, TOLERANCE_SECONDS, epoch_seconds, seconds,
+    Ended, Expiry, FIRST_DATE_SECONDS, Found, Moments, Path, SET_THE_PATH, TOLERANCE_SECONDS, Warning,
+    epoch_seconds, seconds,
 };
 use crate::domain::MAX_LIFETIME;
 use crate::oauth::fields::number;
@@ -64,25 +65,26 @@ enum Doubt {
     TooLongInSeconds,
     WithoutUnit,
     Unreadable,
+    Past,
 }
 
 impl Doubt {
-    /// The doubt in words, with what is assumed and what to do.
-    fn about(self, source: &str) -> String {
+    fn about(self, source: &str) -> Warning {
         const NEVER: &str = "If the token does not expire, set neverExpires: true";
-        const TOO_LONG: &str = "gives the token a life of more than 366 days, which is not plausible";
-        match self {
-            Self::TooLong => format!("{source} {TOO_LONG}: it is not used. {NEVER}"),
-            Self::TooLongInSeconds => format!("{source} {TOO_LONG}: it is taken for milliseconds. {NEVER}"),
-            Self::WithoutUnit => format!(
-                "{source} does not say what it counts: it is taken for milliseconds, which is the shorter life. Set \
-                 login.expiresPath to a field that tells seconds or a date, if there is one"
+        const UNIT: &str = "Set login.expiresPath to a field that tells seconds or a date, if there is one";
+        let (what, hint) = match self {
+            Self::TooLong => ("gives the token a life of more than 366 days, which is not plausible", NEVER),
+            Self::TooLongInSeconds => (
+                "would be more than 366 days in seconds, which is not plausible: it is taken for milliseconds",
+                NEVER,
             ),
-            Self::Unreadable => format!(
-                "{source} cannot be read as a time: it is not used. Set login.expiresPath to the field that tells \
-                 the expiry"
-            ),
-        }
+            Self::WithoutUnit => {
+                ("does not say what it counts: it is taken for milliseconds, the shorter life", UNIT)
+            }
+            Self::Unreadable => ("cannot be read as a time", SET_THE_PATH),
+            Self::Past => ("lies in the past, and may not be the end of the token", SET_THE_PATH),
+        };
+        Warning { what: format!("{source} {what}"), hint }
     }
 }
 
@@ -93,9 +95,14 @@ pub(super) struct Judge {
 }
 
 impl Judge {
-    /// What a field of the answer says; `None` where it says nothing.
-    pub(super) fn field(&self, name: &str, value: &Value, unit: Unit) -> Option<Telling> {
-        Some(Telling { source: format!("`{name}` of the answer"), outcome: self.value(value, unit)? })
+    /// What a field of the answer says; `None` where it says nothing. A vague name (`expiry`, `exp`) may be that of
+    /// something else, and does not end a token.
+    pub(super) fn field(&self, name: &str, value: &Value, known: Known) -> Option<Telling> {
+        let outcome = match self.value(value, known.unit)? {
+            Outcome::Ended { .. } if !known.is_plain => Outcome::Ignored(Doubt::Past),
+            outcome => outcome,
+        };
+        Some(Telling { source: format!("`{name}` of the answer"), outcome })
     }
 
     /// What stands at the configured path says.
@@ -213,14 +220,14 @@ impl Telling {
         if let Outcome::Sound(left) = self.outcome { Some(left) } else { None }
     }
 
-    fn guess(&self) -> Option<(f64, String)> {
+    fn guess(&self) -> Option<(f64, Warning)> {
         match self.outcome {
             Outcome::Guessed(left, doubt) => Some((left, doubt.about(&self.source))),
             _ => None,
         }
     }
 
-    fn doubt(&self) -> Option<String> {
+    fn doubt(&self) -> Option<Warning> {
         if let Outcome::Ignored(doubt) = self.outcome { Some(doubt.about(&self.source)) } else { None }
     }
 

@@ -57,7 +57,7 @@ fn seconds_in(found: &Found) -> Option<u64> {
 /// What is assumed where there is a doubt, and the warning.
 fn doubted(answer: &Value) -> (Option<u64>, String) {
     let found = found(answer);
-    (seconds_in(&found), found.warning.expect("a warning"))
+    (seconds_in(&found), found.warning_text("the server").expect("a warning"))
 }
 
 fn jwt(issued: impl Into<Option<f64>>, expires: f64) -> Claims {
@@ -215,6 +215,40 @@ fn a_date_that_is_past_or_zero_is_outweighed_by_a_life() {
 }
 
 #[test]
+fn a_vague_name_does_not_end_a_token() {
+    for (name, value) in [("expiry", json!("2020-01-01")), ("exp", json!(0)), ("ttl", json!(-5))] {
+        for answer in [json!({ name: value }), json!({ "data": { name: value } })] {
+            let (left, warning) = doubted(&answer);
+            assert_eq!(left, None, "{answer}");
+            assert!(warning.contains(&format!("`{name}` of the answer lies in the past")), "{warning}");
+        }
+    }
+}
+
+#[test]
+fn a_warning_says_what_is_assumed_and_what_to_do() {
+    for (answer, expected) in [
+        (
+            json!({ "expires_in": 1e300 }),
+            "the server: `expires_in` of the answer gives the token a life of more than 366 days, which is not plausible: \
+             defaultLifetimeSeconds is used instead. If the token does not expire, set neverExpires: true",
+        ),
+        (
+            json!({ "expires_in": 1e8 }),
+            "the server: `expires_in` of the answer would be more than 366 days in seconds, which is not plausible: it is \
+             taken for milliseconds. If the token does not expire, set neverExpires: true",
+        ),
+        (
+            json!({ "validUntil": "soon" }),
+            "the server: `validUntil` of the answer cannot be read as a time: defaultLifetimeSeconds is used instead. Set \
+             login.expiresPath to the field that tells the expiry",
+        ),
+    ] {
+        assert_eq!(doubted(&answer).1, expected);
+    }
+}
+
+#[test]
 fn a_zero_has_ended_and_is_told_apart() {
     for (value, is_zero) in [(json!(0), true), (json!("0"), true), (json!(-1), true), (json!(-5), false)] {
         let ended = found(&json!({ "expires_in": value })).ended.unwrap();
@@ -275,7 +309,7 @@ fn a_jwt_that_is_over_or_never_ends_is_not_believed() {
     {
         let found = Case { claims, ..PLAIN }.read(&json!({}));
         assert_eq!(found.expiry, Expiry::Unknown);
-        assert!(found.warning.unwrap().contains("`exp` of the token"));
+        assert!(found.warning_text("").unwrap().contains("`exp` of the token"));
         assert_eq!(life(&json!({ "expires_in": 60 }), claims, Some(NOW + DAY)), Some(60));
     }
 }
@@ -332,7 +366,7 @@ fn a_configured_path_that_finds_nothing_is_a_warning() {
         for (answer, left) in [(json!({}), None), (json!({ "expires_in": 60 }), Some(60))] {
             let found = Case { path: Some(("x", value.clone(), true)), ..PLAIN }.read(&answer);
             assert_eq!(seconds_in(&found), left);
-            assert!(found.warning.unwrap().contains("login.expiresPath"));
+            assert!(found.warning_text("").unwrap().contains("login.expiresPath"));
         }
     }
     let refresh = |answer| Case { path: Some(("x", None, false)), ..PLAIN }.read(&answer);

@@ -21,6 +21,8 @@ fn what_a_path_leads_to_is_not_coerced_either() {
         "<html>",
         "{\"token\":\"abc\"",
         "two words",
+        "Unauthorized",
+        "\"error\"",
         "",
         "null",
         "true",
