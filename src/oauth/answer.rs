@@ -168,7 +168,7 @@ impl<'a> Answer<'a> {
     /// path describes this very answer.
     fn refresh_token(&self, fields: &Fields<'a>) -> (Option<&'static str>, Option<Secret>) {
         let path = self.reading.login.refresh_token_path.as_ref();
-        let at_path = path.and_then(|path| refresh_token(self.at(path)?.text()?));
+        let at_path = path.and_then(|path| self.at(path)).and_then(|located| refresh_token(located.text()?));
         if at_path.is_some() || (path.is_some() && !self.reading.is_refresh) {
             let last = path.and_then(AnswerPath::last_name).filter(|_| at_path.is_some());
             return (REFRESH_NAMES.iter().find(|name| Some(**name) == last).copied(), at_path);

@@ -1,14 +1,17 @@
 //! A cookie that an answer sets ([RFC 6265 §4.1](https://www.rfc-editor.org/rfc/rfc6265#section-4.1)): read once, as a
 //! token, and never kept or sent back.
 
+use std::borrow::Cow;
+
+use percent_encoding::percent_decode_str;
 use serde_json::Value;
 
 use crate::transport::Response;
 
 /// A cookie, as far as a token needs it.
 pub(super) struct Cookie<'r> {
-    /// Its value, without the quotes around it.
-    pub value: &'r str,
+    /// Its value, without the quotes around it and decoded: Express writes `%2B` for a plus sign.
+    pub value: Cow<'r, str>,
     /// `Max-Age`, else `Expires`, as they are written.
     pub expires: Option<(&'static str, Value)>,
 }
@@ -38,7 +41,8 @@ fn parse<'r>(line: &'r str, name: &str) -> Option<Cookie<'r>> {
         .map(|(name, text)| {
             (name, Value::from(if text.contains(',') { text.replace('-', " ") } else { text.into() }))
         });
-    Some(Cookie { value, expires })
+    let decoded = percent_decode_str(value).decode_utf8().unwrap_or(Cow::Borrowed(value));
+    Some(Cookie { value: decoded, expires })
 }
 
 #[cfg(test)]
@@ -54,7 +58,7 @@ mod tests {
             headers.append("set-cookie", HeaderValue::from_str(line).unwrap());
         }
         let response = Response { status: 200, headers, body: Zeroizing::default() };
-        named(&response, name).map(|cookie| (cookie.value.to_owned(), cookie.expires))
+        named(&response, name).map(|cookie| (cookie.value.into_owned(), cookie.expires))
     }
 
     #[test]
@@ -66,6 +70,8 @@ mod tests {
         assert_eq!(cookie(&lines, "token"), Some(("abc".into(), Some(("Max-Age", "900".into())))));
         let netscape = cookie(&["t=a=b; expires=Wed, 21-Oct-2015 07:28:00 GMT"], "t");
         assert_eq!(netscape, Some(("a=b".into(), Some(("Expires", "Wed, 21 Oct 2015 07:28:00 GMT".into())))));
+        assert_eq!(cookie(&["t=a%2Bb%3D"], "t"), Some(("a+b=".into(), None)));
+        assert_eq!(cookie(&["t=100%&%zz%ff"], "t"), Some(("100%&%zz%ff".into(), None)));
         assert_eq!(cookie(&["t=abc; Secure"], "t"), Some(("abc".into(), None)));
     }
 

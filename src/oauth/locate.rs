@@ -1,5 +1,7 @@
 //! Where the token stands in an answer.
 
+use std::borrow::Cow;
+
 use serde_json::{Map, Value};
 
 use super::fields::{HOLDERS, at_path};
@@ -25,7 +27,7 @@ pub(super) struct Located<'a> {
     /// The value, where it is part of the body.
     pub value: Option<&'a Value>,
     /// The text, where it is none of the body's values.
-    plain: Option<&'a str>,
+    plain: Option<Cow<'a, str>>,
     /// The objects around it, the nearest first.
     pub chain: Vec<&'a Map<String, Value>>,
     /// When the cookie ends that it came in.
@@ -33,8 +35,8 @@ pub(super) struct Located<'a> {
 }
 
 impl<'a> Located<'a> {
-    fn plain(text: &'a str) -> Self {
-        Self { value: None, plain: Some(text), chain: Vec::new(), cookie_expires: None }
+    fn plain(text: impl Into<Cow<'a, str>>) -> Self {
+        Self { value: None, plain: Some(text.into()), chain: Vec::new(), cookie_expires: None }
     }
 
     fn value(value: &'a Value, chain: Vec<&'a Map<String, Value>>) -> Self {
@@ -42,13 +44,13 @@ impl<'a> Located<'a> {
     }
 
     /// The text that stands there.
-    pub(super) fn text(&self) -> Option<&'a str> {
-        self.value.map_or(self.plain, Value::as_str)
+    pub(super) fn text(&self) -> Option<&str> {
+        self.value.map_or(self.plain.as_deref(), Value::as_str)
     }
 
     /// What stands there.
     pub(super) fn into_value(self) -> Option<Value> {
-        self.value.cloned().or(self.plain.map(Value::from))
+        self.value.cloned().or(self.plain.map(|text| Value::from(text.into_owned())))
     }
 }
 

@@ -346,6 +346,28 @@ fn a_refresh_token_is_spent_where_it_was_had() {
 }
 
 #[test]
+fn a_request_says_whether_it_spends_a_refresh_token() {
+    let mut config = client("https://h/token");
+    let known = Strategy {
+        endpoint: Url::parse("https://h/token").unwrap(),
+        format: Format::ClientCredentials,
+        method: Some(ClientAuthentication::Basic),
+        refresh_name: None,
+        refreshes: false,
+    };
+    assert!(!known.request(&config).is_refresh);
+    for format in [
+        crate::config::RefreshFormat::Form,
+        crate::config::RefreshFormat::Json,
+        crate::config::RefreshFormat::Bearer,
+    ] {
+        config.refresh.format = Some(format);
+        let way = RefreshWay::of(&known, &config).unwrap();
+        assert!(way.request(&known, &Secret::new("rt"), &config).is_refresh, "{format:?}");
+    }
+}
+
+#[test]
 fn each_method_is_written_under_its_registered_name() {
     for method in ClientAuthentication::ALL {
         let strategy = Strategy {
