@@ -487,7 +487,7 @@ export interface LoginOptions {
   /**
    * Where the token is in the answer: names with dots between them, where a number is the index of a list
    * (`data.access_token`, `0.token`); `$` for the whole answer, a JSON string or plain text; `header:NAME`; or
-   * `cookie:NAME`. The expiry and the refresh token are also looked for beside it, under their usual names. The
+   * `cookie:NAME`. The expiry and the refresh token are also looked for next to it, under their usual names. The
    * answer of a refresh is read by the usual names where this path finds nothing in it.
    */
   tokenPath?: string

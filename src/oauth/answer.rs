@@ -30,8 +30,8 @@ pub struct Granted {
     pub refresh_name: Option<&'static str>,
     /// When the token ends.
     pub expiry: Expiry,
-    /// What a person should know of that: a source that is not believed, what is assumed instead, and what to set.
-    /// It holds names of fields and no value.
+    /// Why that may be wrong, what is assumed instead, and what to set: for the log, once per text. It contains names
+    /// of fields and no values.
     pub expiry_warning: Option<String>,
     /// What of the configured scope the answer leaves out, where it names one (RFC 6749 §5.1).
     pub withheld: Vec<String>,
@@ -77,7 +77,7 @@ pub fn read(response: &Response, reading: &Reading<'_>) -> Result<Granted, Refus
     answer.granted(found)
 }
 
-/// An answer that is no refusal.
+/// An answer that did not refuse the request.
 struct Answer<'a> {
     response: &'a Response,
     text: &'a str,
@@ -121,7 +121,7 @@ impl<'a> Answer<'a> {
         locate::at(path, self.whole, self.text, self.response)
     }
 
-    /// The token in a text. One that was sent is none.
+    /// The token in a text, unless it echoes a credential that was sent.
     fn parsed(&self, located: Located<'a>) -> Option<Found<'a>> {
         let (access_token, scheme) = AccessToken::parse_with_scheme(located.text()?).ok()?;
         let is_understood = self.reading.dpop || !scheme.as_ref().is_some_and(Scheme::is_dpop);
@@ -159,8 +159,12 @@ impl<'a> Answer<'a> {
         fields: &Fields<'a>,
         token: &AccessToken,
     ) -> Result<Scheme, Refusal> {
-        let told = scheme_of(fields, self.reading.dpop);
-        let told = told.map_err(|word| self.refused(&not_understood(word, token, self.reading)))?;
+        let told = scheme_of(fields, self.reading.dpop).map_err(|word| {
+            let (_, refresh_token) = self.refresh_token(fields);
+            let given = [token.secret()].into_iter().chain(&refresh_token);
+            let secrets: Vec<_> = self.reading.secrets.iter().copied().chain(given).collect();
+            self.refused(&not_understood(word, &secrets))
+        })?;
         Ok(before.unwrap_or(told))
     }
 
@@ -204,7 +208,7 @@ impl<'a> Answer<'a> {
         expiry::find(&sources, Moments { now, server })
     }
 
-    /// Why there is no token, for the person who has to set `login.tokenPath`.
+    /// Why there is no token, and the names to choose `login.tokenPath` from.
     fn absence(&self) -> String {
         let at_path = self.reading.login.token_path.as_ref().map_or("", |_| " at login.tokenPath");
         match self.whole {
@@ -213,8 +217,8 @@ impl<'a> Answer<'a> {
                 format!("holds no usable token{at_path}; it has the fields {names}")
             }
             _ if !at_path.is_empty() => format!("holds no usable token{at_path}"),
-            Some(_) => "holds no object".into(),
-            None => "is no JSON".into(),
+            Some(_) => "is not an object".into(),
+            None => "is not JSON".into(),
         }
     }
 
@@ -224,7 +228,7 @@ impl<'a> Answer<'a> {
     }
 }
 
-/// How a token that has ended is told of.
+/// What the message says of a token that has expired.
 fn expired(ended: &expiry::Ended) -> String {
     let source = &ended.source;
     if ended.is_zero {
@@ -236,14 +240,14 @@ fn expired(ended: &expiry::Ended) -> String {
     format!("holds a token that has already expired ({source})")
 }
 
-/// How a `token_type` is told of that is not understood. It is repeated only where it is short and plain, and holds
-/// neither the token nor what was sent.
-fn not_understood(word: Option<&str>, token: &AccessToken, reading: &Reading<'_>) -> String {
+/// What the message says of a `token_type` that is not understood. It repeats the word only where that is short and
+/// plain and contains no secret.
+fn not_understood(word: Option<&str>, secrets: &[&Secret]) -> String {
     const LONGEST: usize = 40;
     let is_plain = |word: &&str| {
         word.len() <= LONGEST
             && word.bytes().all(|b| b.is_ascii_alphanumeric() || b" _-.:/".contains(&b))
-            && !reading.secrets.iter().copied().chain([token.secret()]).any(|secret| holds(word, secret))
+            && !secrets.iter().any(|secret| holds(word, secret))
     };
     let word = word.filter(is_plain).map_or_else(String::new, |word| format!(" (\"{word}\")"));
     format!(
@@ -295,7 +299,7 @@ fn scheme_of<'v>(fields: &Fields<'v>, dpop: bool) -> Result<Scheme, Option<&'v s
     }
 }
 
-/// `BearerToken` and `Access Token` are no schemes, and servers mean `Bearer` by them.
+/// The scheme that a word means: some servers write `BearerToken` or `Access Token` for `Bearer`.
 fn scheme_named(word: &str, dpop: bool) -> Option<Scheme> {
     let letters: String = word.chars().filter(char::is_ascii_alphabetic).collect();
     let letters = letters.to_ascii_lowercase();

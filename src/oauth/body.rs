@@ -1,4 +1,4 @@
-//! From the bytes of a body to text, and from text to a value, whatever the label says.
+//! From the bytes of a body to text, and from text to a value, even under a wrong label.
 
 use encoding_rs::{Encoding, UTF_8, UTF_16BE, UTF_16LE};
 use serde_json::{Map, Value};

@@ -90,7 +90,7 @@ pub(super) fn seconds(moment: Timestamp) -> f64 {
     moment.as_millisecond() as f64 / 1000.0
 }
 
-/// A date as a number, in seconds whatever it counts: seconds, milliseconds, microseconds or nanoseconds.
+/// A date as a number, in seconds, from one that counts seconds, milliseconds, microseconds or nanoseconds.
 pub(super) fn epoch_seconds(number: f64) -> f64 {
     let is_too_great = |scaled: f64| scaled >= FIRST_DATE_SECONDS * 1000.0;
     let scales = [1.0, 1e3, 1e6, 1e9].map(|scale| number / scale);
@@ -123,8 +123,8 @@ pub(super) struct Path<'a> {
     pub is_binding: bool,
 }
 
-/// What a person should know of an expiry: a source that is not believed, what is assumed, and what to do. It holds
-/// the names of fields, and none of their values.
+/// Why an expiry is in doubt: the source that is not believed, what is assumed, and what to do. It contains the names
+/// of fields and none of their values.
 #[derive(Debug, PartialEq)]
 pub(super) struct Warning {
     what: String,
@@ -159,7 +159,7 @@ impl Found {
 pub(super) struct Ended {
     /// What it is called in a message.
     pub source: String,
-    /// Whether it is a zero, by which some servers mean that there is no end.
+    /// Whether it is a zero, by which some servers mean that the token does not expire.
     pub is_zero: bool,
 }
 

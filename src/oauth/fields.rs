@@ -129,7 +129,7 @@ pub(super) fn number(value: &Value) -> Option<f64> {
     number.filter(|number: &f64| number.is_finite())
 }
 
-/// Whether a value stands for nothing, as an `error` beside a good token does.
+/// Whether a value stands for nothing, as the `error: 0` of some good answers does.
 pub(super) fn is_nothing(value: &Value) -> bool {
     match value {
         Value::Null | Value::Bool(false) => true,

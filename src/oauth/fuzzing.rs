@@ -20,8 +20,8 @@ const NOW: f64 = 1_800_000_000.0;
 const LONGEST_TOKEN: usize = 64 * 1024;
 const SECRETS: [&str; 2] = ["correct-horse-battery", "s3cret/of+the client"];
 
-/// An answer as a person writes it down: status, headers, `login` paths, `dpop`, `refresh` and `neverExpires` a line
-/// each, an empty line, the body. What is no header or path is left out.
+/// An answer in writing: status, headers, `login` paths, `dpop`, `refresh` and `neverExpires` a line
+/// each, an empty line, the body. Lines that are neither are left out.
 struct Written {
     response: Response,
     login: LoginShape,

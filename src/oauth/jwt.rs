@@ -20,7 +20,7 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 /// What a token says of its end.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Claims {
-    /// Nothing: it is no JWT, or one without `exp`.
+    /// Nothing: it is not a JWT, or has no `exp`.
     Nothing,
     /// An `exp` that cannot be read.
     Unreadable,

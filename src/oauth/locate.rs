@@ -15,7 +15,7 @@ pub(super) const TOKEN_NAMES: &[&str] =
     &["access_token", "access", "token", "auth_token", "jwt", "accessToken", "key"];
 
 /// The same where the login's token is an ID token, as Google Identity Toolkit has it: `idToken` at the login, and
-/// `id_token` beside `access_token` at the refresh.
+/// `id_token` next to `access_token` at the refresh.
 const ID_TOKEN_NAMES: &[&str] =
     &["id_token", "idToken", "access_token", "access", "token", "auth_token", "jwt", "accessToken", "key"];
 
@@ -86,7 +86,7 @@ pub(super) fn at<'a>(
     }
 }
 
-/// The whole answer, where it is a text. A page, JSON that is cut off and a word that is a verdict are no tokens.
+/// The whole answer, where it is a text, unless that is a page, JSON that breaks off or the word of a verdict.
 fn whole_text<'a>(whole: Option<&'a Value>, text: &'a str, response: &'a Response) -> Option<Located<'a>> {
     const VERDICTS: [&str; 11] = [
         "ok",

@@ -270,7 +270,7 @@ fn a_number_beyond_all_numbers_says_nothing_and_costs_no_token() {
 }
 
 #[test]
-fn an_error_that_says_nothing_is_none_beside_a_good_token() {
+fn an_error_that_says_nothing_leaves_a_good_token() {
     for nothing in ["null", "0", "\"\"", "{}", "[]", "false", "\"0\"", "\"none\""] {
         let body = format!(r#"{{"error":{nothing},"access_token":"abc"}}"#);
         assert_eq!(answer(&body).token(), "abc", "{body}");

@@ -14,8 +14,8 @@ use crate::domain::MAX_LIFETIME;
 use crate::oauth::fields::number;
 use crate::oauth::jwt::{Claims, Dates};
 
-/// A number this great that is no date, under a name without a unit, counts milliseconds: Directus sends 900000
-/// for a quarter of an hour.
+/// From here on, and below the numbers of dates, a number under a name without a unit counts milliseconds: Directus
+/// sends 900000 for a quarter of an hour.
 const FIRST_MILLISECONDS: f64 = 100_000.0;
 
 /// The lives that are believed: a year at most, and where the unit is guessed, half a minute at least.
@@ -41,13 +41,13 @@ impl Telling {
 
 #[derive(Clone, Copy)]
 enum Outcome {
-    /// There is no end.
+    /// The token does not expire.
     Endless,
     /// So many seconds are left.
     Sound(f64),
     /// None are.
     Ended {
-        /// By a zero, which may mean that there is no end.
+        /// By a zero, which may mean that the token does not expire.
         is_zero: bool,
         /// By a date, which another source outweighs: clocks are wrong, and zero dates mean nothing.
         is_date: bool,

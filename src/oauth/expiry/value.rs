@@ -10,7 +10,7 @@ use crate::oauth::fields::number;
 pub(in crate::oauth) enum Said {
     /// `null` or an empty text.
     Nothing,
-    /// 0, -1, or the first moment of a calendar: some servers mean by it that there is no end.
+    /// 0, -1, or the first moment of a calendar: some servers mean by it that the token does not expire.
     Zero,
     /// The word `never`.
     Never,
@@ -57,7 +57,7 @@ fn is_zero(number: f64) -> bool {
 }
 
 /// `/Date(1700000000000)/` and `/Date(1700000000000+0100)/`, as .NET writes a moment: milliseconds since the
-/// epoch, in UTC whatever the offset.
+/// epoch, in UTC with any offset.
 fn dotnet_date(text: &str) -> Option<Timestamp> {
     let inner = text.strip_prefix("/Date(")?.strip_suffix(")/")?;
     let (sign, digits) = inner.strip_prefix('-').map_or((1, inner), |digits| (-1, digits));

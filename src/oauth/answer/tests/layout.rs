@@ -49,7 +49,7 @@ fn what_a_path_leads_to_is_not_coerced_either() {
 }
 
 #[test]
-fn expiry_and_refresh_token_are_found_beside_the_token_of_a_path() {
+fn expiry_and_refresh_token_are_found_next_to_the_token_of_a_path() {
     for (path, body) in [
         (
             "result.access_token",

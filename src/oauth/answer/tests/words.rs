@@ -4,15 +4,17 @@ use super::*;
 
 #[test]
 fn a_token_type_that_is_not_understood_names_what_to_set_and_nothing_secret() {
-    let message =
-        |word: &str| answer(json!({ "access_token": "abc", "token_type": word }).to_string()).message();
+    let message = |word: &str| {
+        answer(json!({ "access_token": "abc", "refresh_token": "rt-9", "token_type": word }).to_string())
+            .message()
+    };
     for word in ["mac", "N_A", "urn:ietf:params:oauth:token-type:jwt"] {
         assert!(message(word).contains(&format!("(\"{word}\")")), "{}", message(word));
     }
-    for word in ["mac", "abc", "x hunter2", "line\r\nforged", "\u{1b}[2J", &"m".repeat(41), "<b>"] {
+    for word in ["mac", "abc", "x hunter2", "rt-9", "line\r\nforged", "\u{1b}[2J", &"m".repeat(41), "<b>"] {
         let message = message(word);
         assert!(message.contains("set scheme to the word"), "{message}");
-        for hidden in ["hunter2", "abc", "forged", "\u{1b}", "mmmm", "<b>"] {
+        for hidden in ["hunter2", "abc", "rt-9", "forged", "\u{1b}", "mmmm", "<b>"] {
             assert!(!message.contains(hidden), "{message}");
         }
     }
