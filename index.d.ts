@@ -383,7 +383,10 @@ export interface TokenServiceConfig {
    * Bearer`. Default `form` at the token endpoint, `json` at `refreshUrl`.
    */
   refreshFormat?: 'form' | 'json' | 'bearer'
-  /** The word before the token in the header. Default: the answer's `token_type`, else `Bearer`. */
+  /**
+   * The word before the token in the header. Default: the word that stands before the token in the answer (`JWT abc`),
+   * else the answer's `token_type`, else `Bearer`.
+   */
   scheme?: string
   /** Where tokens are revoked, RFC 7009 §2. */
   revocationUrl?: string
@@ -400,8 +403,16 @@ export interface TokenServiceConfig {
    * token that lives less than four times as long.
    */
   refreshBufferSeconds?: number
-  /** How long a token lives when nothing tells, in seconds. Default 3600. */
+  /**
+   * How long a token lives when nothing tells, or nothing that can be believed, in seconds. Default 3600. A life of
+   * more than 366 days is not believed, and neither is a field that cannot be read as a time: a warning names it.
+   */
   defaultLifetimeSeconds?: number
+  /**
+   * Whether a token does not expire when its answer gives no expiry, or `expires_in: 0`, or more than 366 days. It is
+   * used for ten years, or until the API refuses it. Default `false`: `expires_in: 0` is an error.
+   */
+  neverExpires?: boolean
   /** The longest that a whole token request may take, in milliseconds. Default 10000. */
   timeoutMs?: number
   /** How failed requests are repeated. */
@@ -473,11 +484,20 @@ export interface LoginOptions {
   body?: Record<string, unknown>
   /** How the body is written. Default `json`. */
   format?: 'json' | 'form'
-  /** Where the token is in the answer, dotted: `data.access_token`. */
+  /**
+   * Where the token is in the answer: names with dots between them, where a number is the index of a list
+   * (`data.access_token`, `0.token`); `$` for the whole answer, a JSON string or plain text; `header:NAME`; or
+   * `cookie:NAME`. The expiry and the refresh token are also looked for next to it, under their usual names. The
+   * answer of a refresh is read by the usual names where this path finds nothing in it.
+   */
   tokenPath?: string
-  /** Where the refresh token is. */
+  /** Where the refresh token is, written as `tokenPath` is. */
   refreshTokenPath?: string
-  /** Where the lifetime, in seconds, or the moment of expiry is. */
+  /**
+   * Where the expiry is, written as `tokenPath` is: seconds to live, a date as text or as a number since the epoch, or
+   * a text such as `15m` or `PT1H`. Under a name other than `expires_in` and its kind, a number from 100000 to a
+   * billion counts milliseconds.
+   */
   expiresPath?: string
 }
 

@@ -22,6 +22,7 @@ const fails = (code, more = {}) => ({ code, ...more })
 
 const noToken = fails('ERR_TOKEN_RESPONSE', { status: 200 })
 const seconds = () => Math.floor(Date.now() / 1000)
+const isoIn = (seconds) => new Date(Date.now() + seconds * 1000).toISOString()
 const dateInDays = (days) => new Date(Date.now() + days * 86_400_000).toUTCString()
 
 /** A JWT as the token, and the header and lifetime that come of it. */
@@ -40,15 +41,23 @@ const whole = '{"access_token":"abc","expires_in":3600}'
 /** Name, what the server does, what comes of it. */
 const answers = [
   ['a lifetime in milliseconds by mistake', token({ expires_in: 3_600_000 }), bearer(3_600_000)],
-  ['a lifetime of ages', token({ expires_in: Number.MAX_SAFE_INTEGER }), bearer(tenYears)],
+  ['a lifetime of ages', token({ expires_in: Number.MAX_SAFE_INTEGER }), bearer()],
   ['a lifetime that no number holds', body('{"access_token":"abc","expires_in":1e999}'), bearer()],
   ['a lifetime of nothing', token({ expires_in: 0 }), noToken],
+  ['a lifetime of nothing, where tokens never expire', token({ expires_in: 0 }), bearer(tenYears), { neverExpires: true }],
   ['a lifetime below nothing', token({ expires_in: -3600 }), noToken],
   ['a lifetime of null', token({ expires_in: null }), bearer()],
   ['no lifetime', json({ access_token: 'abc' }), bearer()],
+  ['a lifetime in milliseconds next to one in seconds', token({ expires_in: 900_000, expires_in_sec: 900 }), bearer(900)],
+  ['a lifetime that is a date', token({ expires_in: seconds() + 900 }), bearer(900)],
+  ['a lifetime as text', token({ expires_in: '15m' }), bearer(900)],
+  ['a lifetime that cannot be read', token({ expires_in: 'soon' }), bearer()],
+  ['a date without a zone', token({ expires_in: undefined, expires: isoIn(900).slice(0, -1) }), bearer(900)],
+  ["a date in .NET's form", token({ expires_in: undefined, expiry: `/Date(${Date.now() + 900_000})/` }), bearer(900)],
 
-  ['a JWT that ends beyond the year 9999', ...jwt({ exp: 253_402_300_800 }, tenYears)],
+  ['a JWT that ends beyond the year 9999', ...jwt({ exp: 253_402_300_800 }, 3600)],
   ['a JWT that is over', jwt({ exp: seconds() - 60 })[0], noToken],
+  ['a JWT in milliseconds', ...jwt({ exp: Date.now() + 600_000, iat: seconds() }, 600)],
   ['a JWT without an end', ...jwt({ sub: '1' }, 3600)],
   ['a JWT that nobody signed', ...jwt({ exp: seconds() + 600 }, 600, { alg: 'none' })],
 
@@ -57,12 +66,34 @@ const answers = [
   ['a token beyond ASCII', token({ access_token: 'jetón' }), noToken],
   ['a token after its own Bearer', token({ access_token: 'Bearer abc' }), bearer()],
   ['a token of 100 kB', token({ access_token: 'a'.repeat(100_000) }), noToken],
+  ['a token that is the whole answer', body('abc', called('text/plain')), bearer(), { login: { tokenPath: '$' } }],
+  ['a page where the whole answer is the token', body('<p>abc</p>', called('text/html')), noToken, { login: { tokenPath: '$' } }],
+  ['a token in a list', json([{ token: 'abc', ttl: 900 }]), bearer(900), { login: { tokenPath: '0.token' } }],
+  [
+    'a token in a header',
+    json({ token: { expires_at: isoIn(900) } }, { headers: { 'x-subject-token': 'abc' } }),
+    bearer(900),
+    { login: { tokenPath: 'header:X-Subject-Token' } },
+  ],
+  [
+    'a token in a cookie',
+    json({}, { headers: { 'set-cookie': 'token=abc; HttpOnly; Max-Age=900' } }),
+    bearer(900),
+    { login: { tokenPath: 'cookie:token' } },
+  ],
+  [
+    'a token next to its expiry',
+    json({ result: { jwt: 'abc', expires_in: 900 } }),
+    bearer(900),
+    { login: { tokenPath: 'result.jwt' } },
+  ],
   ['a token that is empty', token({ access_token: '' }), noToken],
   ['a token that is a list', token({ access_token: ['abc'] }), noToken],
   ['a token that is an object', token({ access_token: { value: 'abc' } }), noToken],
   ['a token that is null', token({ access_token: null }), noToken],
   ['a token that is the secret', token({ access_token: clientSecret }), noToken],
   ['a token type in another case', token({ token_type: 'bEARER' }), bearer()],
+  ['a token type that is none', token({ token_type: 'OAuth Access Token' }), bearer()],
   ['a token type that nobody knows', token({ token_type: 'pigeon' }), noToken],
 
   [
@@ -70,6 +101,7 @@ const answers = [
     json({ error: 'invalid_grant', error_description: marker }),
     fails('ERR_TOKEN_CREDENTIALS', { status: 200 }),
   ],
+  ['an error of zero next to a token', token({ error: 0 }), bearer()],
   ['an error beside a token', token({ error: 'server_error' }), noToken],
   ['a page of HTML', body(`<html>${marker}</html>`, called('text/html')), noToken],
   ['JSON that breaks off', body(whole.slice(0, -5)), noToken],
@@ -77,6 +109,12 @@ const answers = [
   ['JSON with a name twice', body('{"access_token":"x","access_token":"abc","expires_in":3600}'), bearer()],
   ['JSON after a byte order mark', body(`\ufeff${whole}`), bearer()],
   ['JSON that is called a page', body(whole, called('text/html')), bearer()],
+  ['JSON that is called a form', body(whole, called('application/x-www-form-urlencoded')), bearer()],
+  ['a form that is called JSON', body('access_token=abc&expires_in=3600', called('application/json')), bearer()],
+  ['JSON in Latin-1', body(Buffer.from('{"access_token":"abc","user":"J\xf6rg"}', 'latin1'), called('application/json; charset=iso-8859-1')), bearer()],
+  ['JSON in UTF-16', body(Buffer.from(`\ufeff${whole}`, 'utf16le'), called('application/json; charset=utf-16')), bearer()],
+  ['half of a pair in an unused field', body('{"access_token":"abc","user":"\\ud800"}'), bearer()],
+  ['half of a pair in the token', body('{"access_token":"abc\\ud800"}'), noToken],
   ['JSON in invalid UTF-8', body(Buffer.from('{"access_token":"ab\xff\xfec"}', 'latin1')), noToken],
   ['nothing, under 204', body('', { status: 204 }), fails('ERR_TOKEN_RESPONSE', { status: 204 })],
 

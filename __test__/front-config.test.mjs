@@ -70,6 +70,8 @@ describe('a wrong value is refused at once, by the name of its field', () => {
     'clientCertificate.key': { clientCertificate: { cert: '-----BEGIN CERTIFICATE-----' } },
     clientAuthentication: { clientAuthentication: 'private_key_jwt' },
     encryptionKey: { encryptionKey: new Map() },
+    'login.tokenPath': { login: { tokenPath: 'a..b' } },
+    neverExpires: { neverExpires: 'yes' },
     timeoutMs: { timeoutMs: Infinity },
     refreshBufferSeconds: { refreshBufferSeconds: NaN },
     logger: { logger: { info() {} } },

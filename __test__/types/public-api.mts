@@ -91,6 +91,7 @@ const full: TokenServiceConfig = {
   refreshFormat: 'bearer',
   headers: { 'x-api-key': 'key' },
   refreshBufferSeconds: 300,
+  neverExpires: true,
   timeoutMs: 10_000,
   retry: { attempts: 3, baseMs: 500, maxMs: 60_000 },
   rateLimit: { attempts: 10, perSeconds: 60 },

@@ -1,8 +1,10 @@
 //! A whole, checked configuration: what is wrong with it is said at once, with the field's name.
 
+mod answer_path;
 mod client;
 mod digests;
 mod fields;
+mod login;
 mod network;
 mod private_key;
 mod read;
@@ -17,6 +19,7 @@ use url::Url;
 
 use crate::domain::{AccessToken, Policy, Scheme, Secret, ServiceName};
 
+pub use answer_path::AnswerPath;
 pub use digests::CredentialDigest;
 pub use network::is_private_host;
 pub use private_key::{KeyFault, KeySource, PrivateKey, SigningKey};
@@ -254,12 +257,12 @@ pub struct LoginShape {
     pub body: Option<Map<String, Value>>,
     /// How the body is written; JSON when not said.
     pub form: bool,
-    /// Dotted path of the token in the answer.
-    pub token_path: Option<String>,
-    /// Dotted path of the refresh token.
-    pub refresh_token_path: Option<String>,
-    /// Dotted path of the expiry.
-    pub expires_path: Option<String>,
+    /// Where the token stands in the answer.
+    pub token_path: Option<AnswerPath>,
+    /// Where the refresh token stands.
+    pub refresh_token_path: Option<AnswerPath>,
+    /// Where the expiry stands.
+    pub expires_path: Option<AnswerPath>,
 }
 
 /// `refreshUrl` and `refreshFormat`.

@@ -5,13 +5,13 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
 use reqwest::header::{HeaderName, HeaderValue};
-use serde_json::{Map, Value};
+use serde_json::Value;
 use url::Url;
 
 use super::fields::{Faults, Fields};
 use super::{
-    ClientAuthentication, Config, CredentialDigest, Credentials, Grant, Issuer, LoginShape, OnFailure,
-    Provided, RateLimit, RefreshFormat, RefreshShape, RetryPolicy, Storage, client, digests, is_private_host,
+    ClientAuthentication, Config, CredentialDigest, Credentials, Grant, Issuer, OnFailure, Provided,
+    RateLimit, RefreshFormat, RefreshShape, RetryPolicy, Storage, client, digests, is_private_host, login,
 };
 use crate::domain::{AccessToken, Policy, Scheme, Secret, ServiceName};
 use crate::error::{Error, Result};
@@ -86,7 +86,7 @@ fn read(f: &mut Fields<'_>) -> Config {
             .one_of("clientAuthentication", &ClientAuthentication::ALL.map(|method| (method.name(), method))),
         dpop: f.flag("dpop").unwrap_or(false),
         manual_token: manual_token(f),
-        login: login(f),
+        login: login::read(f),
         refresh: RefreshShape {
             url: endpoint(f, "refreshUrl", allow_insecure_http),
             format: f.one_of(
@@ -221,23 +221,6 @@ fn manual_token(f: &mut Fields<'_>) -> Option<AccessToken> {
         .ok()
 }
 
-fn login(f: &mut Fields<'_>) -> LoginShape {
-    let Some(mut login) = f.object("login") else { return LoginShape::default() };
-    let shape = LoginShape {
-        body: login.map("body"),
-        form: login.one_of("format", &[("json", false), ("form", true)]).unwrap_or(false),
-        token_path: login.text("tokenPath"),
-        refresh_token_path: login.text("refreshTokenPath"),
-        expires_path: login.text("expiresPath"),
-    };
-    let nested = |body: &Map<String, Value>| body.values().any(|v| v.is_array() || v.is_object());
-    if shape.form && shape.body.as_ref().is_some_and(nested) {
-        login.fault("body", "must be flat when login.format is \"form\"");
-    }
-    login.finish();
-    shape
-}
-
 fn scheme(f: &mut Fields<'_>) -> Option<Scheme> {
     let text = f.text("scheme")?;
     let scheme = Scheme::parse(&text);
@@ -275,6 +258,7 @@ fn policy(f: &mut Fields<'_>) -> Policy {
         default_lifetime: f
             .seconds("defaultLifetimeSeconds", 1.0..=365.0 * DAY_SECONDS)
             .unwrap_or(default.default_lifetime),
+        never_expires: f.flag("neverExpires").unwrap_or(default.never_expires),
     }
 }
 

@@ -15,11 +15,17 @@ pub struct Policy {
     pub refresh_buffer: Duration,
     /// How long a token lives when neither the answer nor the token tells.
     pub default_lifetime: Duration,
+    /// Whether a token without an expiry, or with one of zero, does not end.
+    pub never_expires: bool,
 }
 
 impl Default for Policy {
     fn default() -> Self {
-        Self { refresh_buffer: Duration::from_secs(300), default_lifetime: Duration::from_secs(3600) }
+        Self {
+            refresh_buffer: Duration::from_secs(300),
+            default_lifetime: Duration::from_secs(3600),
+            never_expires: false,
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! A moment on the wall clock.
 
 use std::fmt;
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 /// Milliseconds since 1970-01-01T00:00:00Z, between that moment and the last days of the year 9999.
 ///
@@ -55,15 +55,45 @@ impl Timestamp {
         Duration::from_millis(u64::try_from(later.0 - self.0).unwrap_or(0))
     }
 
-    /// Reads what servers send: ISO 8601 with an offset, or the date of an HTTP header (RFC 9110 §5.6.7).
+    /// Reads what servers send: ISO 8601, in UTC where it names no zone, or the date of an HTTP header in each
+    /// of its three forms (RFC 9110 §5.6.7), or that of a mail (RFC 5322 §3.3), which PHP writes.
     pub fn parse(text: &str) -> Option<Self> {
         let text = text.trim();
-        let moment = text
-            .parse::<jiff::Timestamp>()
-            .ok()
-            .or_else(|| jiff::fmt::rfc2822::parse(text).ok().map(|zoned| zoned.timestamp()))?;
-        Some(Self::from_millisecond(moment.as_millisecond()))
+        iso_8601(text)
+            .or_else(|| Some(jiff::fmt::rfc2822::parse(text).ok()?.timestamp()))
+            .map(|moment| Self::from_millisecond(moment.as_millisecond()))
+            .or_else(|| http_date(text))
     }
+}
+
+/// ISO 8601, and what Ruby and Go make of it: `2026-01-31 08:00:00 UTC`, `2026-01-31 08:00:00 +0000 UTC`.
+fn iso_8601(text: &str) -> Option<jiff::Timestamp> {
+    const UTC: [&str; 4] = ["UTC", "GMT", "Z", "z"];
+    let (text, is_utc) = match UTC.iter().find_map(|name| text.strip_suffix(name)) {
+        Some(rest) => (rest.trim_end(), true),
+        None => (text, false),
+    };
+    let joined = match text.rsplit_once(' ') {
+        Some((moment, offset)) if offset.starts_with(['+', '-']) => format!("{moment}{offset}"),
+        _ => text.to_owned(),
+    };
+    let zoned = joined.parse().ok();
+    // A zone that is only named (`[Europe/Berlin]`) or that cannot be read is not UTC.
+    let has_zone = !is_utc && text.get(10..).is_some_and(|time| time.contains(['+', '-', '[', 'Z', 'z']));
+    zoned.or_else(|| if has_zone { None } else { civil_in_utc(text) })
+}
+
+fn civil_in_utc(text: &str) -> Option<jiff::Timestamp> {
+    let is_extended = text.as_bytes().get(4) == Some(&b'-');
+    let moment = is_extended.then(|| text.parse::<jiff::civil::DateTime>().ok()).flatten()?;
+    // .NET's last moment, 9999-12-31T23:59:59, is beyond what a timestamp holds.
+    let zoned = moment.to_zoned(jiff::tz::TimeZone::UTC);
+    Some(zoned.map_or(jiff::Timestamp::MAX, |zoned| zoned.timestamp()))
+}
+
+fn http_date(text: &str) -> Option<Timestamp> {
+    let since_epoch = httpdate::parse_http_date(text).ok()?.duration_since(UNIX_EPOCH).ok()?;
+    Some(Timestamp::MIN.plus(since_epoch))
 }
 
 /// ISO 8601 in UTC, to the millisecond: `2026-01-31T08:00:00.000Z`.
@@ -93,8 +123,53 @@ mod tests {
         for text in ["1994-11-06T08:49:37Z", "1994-11-06T10:49:37+02:00", "Sun, 06 Nov 1994 08:49:37 GMT"] {
             assert_eq!(Timestamp::parse(text), Some(expected), "{text}");
         }
-        for text in ["", "tomorrow", "1994", "3600"] {
+        for text in
+            ["", "tomorrow", "1994", "3600", "19941106", "1994-13-06", "1994-11-06T25:00:00", "08:49:37"]
+        {
             assert_eq!(Timestamp::parse(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_date_without_a_zone_is_in_utc() {
+        for text in [
+            "1994-11-06T08:49:37",
+            "1994-11-06 08:49:37",
+            "1994-11-06 08:49:37.000",
+            "1994-11-06T08:49:37.0000000",
+            "1994-11-06 08:49:37Z",
+            "1994-11-06 08:49:37 UTC",
+            "1994-11-06 08:49:37 +0000",
+            "1994-11-06 08:49:37 +0000 UTC",
+            "1994-11-06 09:49:37 +01:00",
+            "Sun, 06 Nov 1994 08:49:37 +0000",
+        ] {
+            assert_eq!(Timestamp::parse(text), Some(Timestamp::from_second(784_111_777.0)), "{text}");
+        }
+        for text in ["9999-12-31T23:59:59.9999999Z", "9999-12-31T23:59:59", "9999-12-31"] {
+            assert_eq!(Timestamp::parse(text), Some(Timestamp::MAX), "{text}");
+        }
+        assert_eq!(Timestamp::parse("0001-01-01T00:00:00Z"), Some(Timestamp::MIN));
+        assert_eq!(Timestamp::parse("1994-11-06"), Some(Timestamp::from_second(784_080_000.0)));
+    }
+
+    #[test]
+    fn a_zone_that_cannot_be_read_is_not_taken_for_utc() {
+        for text in [
+            "1994-11-06T08:49:37[Europe/Berlin]",
+            "1994-11-06T08:49:37+99:00",
+            "1994-11-06 08:49:37 CET",
+            "1994-11-06T08:49:37 -25:61",
+        ] {
+            assert_eq!(Timestamp::parse(text), None, "{text}");
+        }
+    }
+
+    /// RFC 9110 §5.6.7: a recipient must accept all three.
+    #[test]
+    fn the_obsolete_forms_of_an_http_date_are_read() {
+        for text in ["Sunday, 06-Nov-94 08:49:37 GMT", "Sun Nov  6 08:49:37 1994"] {
+            assert_eq!(Timestamp::parse(text), Some(Timestamp::from_second(784_111_777.0)), "{text}");
         }
     }
 

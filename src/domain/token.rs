@@ -61,6 +61,15 @@ impl AccessToken {
         Ok(Self(Secret::new(bare)))
     }
 
+    /// Reads a token and the scheme before it, where that is one whose token is sent as it is (`JWT abc`).
+    pub fn parse_with_scheme(text: &str) -> Result<(Self, Option<Scheme>), TokenFault> {
+        let named = text.trim_ascii_start().split_once([' ', '\t']);
+        match named.and_then(|(word, rest)| Some((Scheme::understood(word)?, rest))) {
+            Some((scheme, rest)) => Ok((Self::parse(rest)?, Some(scheme))),
+            None => Ok((Self::parse(text)?, None)),
+        }
+    }
+
     /// The token as a secret.
     pub fn secret(&self) -> &Secret {
         &self.0
@@ -85,6 +94,15 @@ impl Scheme {
     /// Whether the token is bound to a key, and of no use without a proof.
     pub fn is_dpop(&self) -> bool {
         self.0.eq_ignore_ascii_case("DPoP")
+    }
+
+    /// A scheme that takes a token as it is: RFC 6750's and those of two frameworks, in any case, and in the
+    /// spelling that servers expect.
+    pub fn understood(word: &str) -> Option<Self> {
+        ["Bearer", "Token", "JWT", "DPoP"]
+            .into_iter()
+            .find(|known| known.eq_ignore_ascii_case(word))
+            .map(|known| Self(known.to_owned()))
     }
 
     /// Reads a scheme as a person configures it: one token of RFC 9110 §5.6.2.
@@ -155,6 +173,23 @@ mod tests {
         }
         assert_eq!(AccessToken::parse(&"a".repeat(65_537)).unwrap_err(), TokenFault::TooLong);
         assert!(AccessToken::parse(&"a".repeat(65_536)).is_ok());
+    }
+
+    #[test]
+    fn a_scheme_before_the_token_is_told_from_it() {
+        for (text, scheme) in [
+            ("abc", None),
+            ("JWT abc", Some("JWT")),
+            ("token\tabc", Some("Token")),
+            ("bearer abc", Some("Bearer")),
+        ] {
+            let (token, named) = AccessToken::parse_with_scheme(text).unwrap();
+            assert_eq!(token.secret().expose(), "abc", "{text:?}");
+            assert_eq!(named.as_ref().map(Scheme::as_str), scheme, "{text:?}");
+        }
+        for text in ["Basic abc", "JWT a b", "JWT Token abc", "JWT ", "one two", ""] {
+            assert!(AccessToken::parse_with_scheme(text).is_err(), "{text:?}");
+        }
     }
 
     #[test]

@@ -1,20 +1,17 @@
 //! From the bytes of an answer to a token or a refusal.
 
-use std::time::Duration;
-
 use serde_json::{Map, Value};
-use url::form_urlencoded;
 
-use super::expiry::{self, Moments};
-use super::fields::{self, Fields, at_path};
-use super::jwt;
+use super::expiry::{self, Expiry, Moments, Path, Sources};
+use super::fields::Fields;
+use super::locate::{self, Located};
 use super::refusal::{self, Refusal};
-use crate::config::LoginShape;
+use super::{body, jwt};
+use crate::config::{AnswerPath, LoginShape};
 use crate::domain::{AccessToken, Scheme, Secret, Timestamp};
 use crate::error::{Error, ErrorKind};
 use crate::transport::Response;
 
-const TOKEN_NAMES: &[&str] = &["access_token", "access", "token", "auth_token", "jwt", "accessToken", "key"];
 const REFRESH_NAMES: &[&str] = &["refresh_token", "refresh", "refreshToken"];
 
 /// Longer refresh tokens are no more likely than longer access tokens.
@@ -31,8 +28,11 @@ pub struct Granted {
     pub refresh_token: Option<Secret>,
     /// The name the refresh token came by.
     pub refresh_name: Option<&'static str>,
-    /// How long it lives from now, where that is known.
-    pub lifetime: Option<Duration>,
+    /// When the token ends.
+    pub expiry: Expiry,
+    /// Why that may be wrong, what is assumed instead, and what to set: for the log, once per text. It contains names
+    /// of fields and no values.
+    pub expiry_warning: Option<String>,
     /// What of the configured scope the answer leaves out, where it names one (RFC 6749 §5.1).
     pub withheld: Vec<String>,
 }
@@ -41,10 +41,14 @@ pub struct Granted {
 pub struct Reading<'a> {
     /// How the answer is laid out, when that is configured.
     pub login: &'a LoginShape,
+    /// Whether a refresh token was spent: the answer may be laid out in another way than that of a login.
+    pub is_refresh: bool,
     /// The word before the token, when that is configured.
     pub scheme: Option<&'a Scheme>,
     /// Whether a token may be bound to a key (`DPoP`, RFC 9449 §5).
     pub dpop: bool,
+    /// Whether a token without an expiry, or with one of zero, does not end.
+    pub never_expires: bool,
     /// The scope that was asked for.
     pub scope: Option<&'a str>,
     /// What was sent: a server that echoes it gave no token.
@@ -60,104 +64,204 @@ pub fn read(response: &Response, reading: &Reading<'_>) -> Result<Granted, Refus
     if !(200..300).contains(&response.status) {
         return Err(refusal::from_status(response, &reading.place, reading.now));
     }
-    match body_value(response) {
-        Some(Value::Object(object)) => {
-            if let Some(refusal) = refusal::from_object(&object, response.status, &reading.place) {
-                return Err(refusal);
-            }
-            from_object(object, response, reading)
-        }
-        other => from_header(response, reading).ok_or_else(|| {
-            no_token(response, reading, if other.is_some() { "holds no object" } else { "is no JSON" })
-        }),
+    let text = body::text(response);
+    let value = body::value(&text, response, locate::TOKEN_NAMES);
+    let whole = value.as_ref();
+    if let Some(Value::Object(object)) = whole
+        && let Some(refusal) = refusal::from_object(object, response.status, &reading.place)
+    {
+        return Err(refusal);
     }
+    let answer = Answer { response, text: &text, whole, reading };
+    let found = answer.token().ok_or_else(|| answer.refused(&answer.absence()))?;
+    answer.granted(found)
 }
 
-/// The body as a value: JSON with or without a byte order mark, or a form where the header says so.
-fn body_value(response: &Response) -> Option<Value> {
-    let body = response.body.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&response.body);
-    let content_type = response.header("content-type").unwrap_or_default();
-    if content_type.to_ascii_lowercase().starts_with("application/x-www-form-urlencoded") {
-        let pairs = form_urlencoded::parse(body).map(|(name, value)| (name.into_owned(), Value::from(value)));
-        return Some(Value::Object(pairs.collect()));
-    }
-    fields::parse(body)
+/// An answer that did not refuse the request.
+struct Answer<'a> {
+    response: &'a Response,
+    text: &'a str,
+    whole: Option<&'a Value>,
+    reading: &'a Reading<'a>,
 }
 
-fn from_object(
-    object: Map<String, Value>,
-    response: &Response,
-    reading: &Reading<'_>,
-) -> Result<Granted, Refusal> {
-    let names = visible_names(&object, &reading.secrets);
-    let whole = Value::Object(object.clone());
-    let fields = Fields::of(object);
-    let access_token = match &reading.login.token_path {
-        Some(path) => at_path(&whole, path).and_then(|value| token(value, reading)),
-        None => fields.get(TOKEN_NAMES).find_map(|value| token(value, reading)),
-    };
-    let Some(access_token) = access_token else {
-        let absent =
-            || no_token(response, reading, &format!("holds no usable token; it has the fields {names}"));
-        return from_header(response, reading).ok_or_else(absent);
-    };
-    let scheme = match reading.scheme {
-        Some(scheme) => scheme.clone(),
-        None => scheme_of(&fields, reading.dpop)
-            .ok_or_else(|| no_token(response, reading, "names a token_type that is not understood"))?,
-    };
-    let (refresh_name, refresh_token) = match &reading.login.refresh_token_path {
-        Some(path) => (None, at_path(&whole, path).and_then(refresh_token)),
-        None => fields
-            .named(REFRESH_NAMES)
-            .find_map(|(name, value)| Some((Some(name), Some(refresh_token(value)?))))
-            .unwrap_or_default(),
-    };
-    let dates = jwt::dates(&access_token);
-    let moments = Moments { now: reading.now, server: response.header("date").and_then(Timestamp::parse) };
-    let lifetime = match &reading.login.expires_path {
-        Some(path) => at_path(&whole, path).and_then(|value| expiry::at_path(value, dates, moments)),
-        None => None,
-    };
-    let lifetime = lifetime.or_else(|| expiry::lifetime(&fields, dates, moments));
-    if lifetime.is_some_and(|life| life.is_zero()) {
-        let error = no_token(response, reading, "holds a token that is already over").into_error();
-        return Err(match refresh_token {
-            Some(refresh_token) => Refusal::Over(error, refresh_token),
-            None => Refusal::NoToken(error),
+/// A token, and where it stands.
+struct Found<'a> {
+    access_token: AccessToken,
+    /// The scheme before it, where there is one.
+    scheme: Option<Scheme>,
+    located: Located<'a>,
+}
+
+impl<'a> Answer<'a> {
+    /// The token: where the configuration says, else at the usual places, which are also those of a refresh.
+    fn token(&self) -> Option<Found<'a>> {
+        let Reading { login, is_refresh, .. } = self.reading;
+        let names = locate::names(login, *is_refresh);
+        let at_path = login.token_path.as_ref().and_then(|path| {
+            let located = self.at(path)?;
+            self.parsed(located).or_else(|| {
+                let object = self.at(path)?.value?.as_object()?;
+                self.usual(object, names)
+            })
         });
+        let is_open = login.token_path.is_none() || *is_refresh;
+        let usual = || self.usual(self.whole?.as_object()?, names);
+        at_path
+            .or_else(|| if is_open { usual() } else { None })
+            .or_else(|| self.parsed(locate::authorization(self.response)?))
     }
-    let withheld = withheld(&fields, reading.scope.unwrap_or_default());
-    Ok(Granted { access_token, scheme, refresh_token, refresh_name, lifetime, withheld })
+
+    fn usual(&self, object: &'a Map<String, Value>, names: &'static [&'static str]) -> Option<Found<'a>> {
+        locate::usual(object, names, &mut |located| self.parsed(located))
+    }
+
+    /// What stands at a configured path.
+    fn at(&self, path: &AnswerPath) -> Option<Located<'a>> {
+        locate::at(path, self.whole, self.text, self.response)
+    }
+
+    /// The token in a text, unless it echoes a credential that was sent.
+    fn parsed(&self, located: Located<'a>) -> Option<Found<'a>> {
+        let (access_token, scheme) = AccessToken::parse_with_scheme(located.text()?).ok()?;
+        let is_understood = self.reading.dpop || !scheme.as_ref().is_some_and(Scheme::is_dpop);
+        let is_echoed = self.reading.secrets.iter().any(|secret| secret.matches(access_token.secret()));
+        (is_understood && !is_echoed).then_some(Found { access_token, scheme, located })
+    }
+
+    fn granted(&self, found: Found<'a>) -> Result<Granted, Refusal> {
+        let reading = self.reading;
+        let Found { access_token, scheme, located } = found;
+        let fields = Fields::around(located.chain, self.whole);
+        let scheme = match reading.scheme {
+            Some(configured) => configured.clone(),
+            None => self.scheme(scheme, &fields, &access_token)?,
+        };
+        let (refresh_name, refresh_token) = self.refresh_token(&fields);
+        let found = self.expiry(fields.clone(), &access_token, located.cookie_expires);
+        if let Some(ended) = found.ended {
+            let error = self.refused(&expired(&ended)).into_error();
+            return Err(match refresh_token {
+                Some(refresh_token) => Refusal::Over(error, refresh_token),
+                None => Refusal::NoToken(error),
+            });
+        }
+        let expiry_warning = found.warning_text(&reading.place);
+        let withheld = withheld(&fields, reading.scope.unwrap_or_default());
+        let expiry = found.expiry;
+        Ok(Granted { access_token, scheme, refresh_token, refresh_name, expiry, expiry_warning, withheld })
+    }
+
+    /// The scheme: the one `before` the token, else the one that `token_type` names, which is understood in any case.
+    fn scheme(
+        &self,
+        before: Option<Scheme>,
+        fields: &Fields<'a>,
+        token: &AccessToken,
+    ) -> Result<Scheme, Refusal> {
+        let told = scheme_of(fields, self.reading.dpop).map_err(|word| {
+            let (_, refresh_token) = self.refresh_token(fields);
+            let given = [token.secret()].into_iter().chain(&refresh_token);
+            let secrets: Vec<_> = self.reading.secrets.iter().copied().chain(given).collect();
+            self.refused(&not_understood(word, &secrets))
+        })?;
+        Ok(before.unwrap_or(told))
+    }
+
+    /// The refresh token, and the name it came by: at the configured path, else at the usual places, unless the
+    /// path describes this very answer.
+    fn refresh_token(&self, fields: &Fields<'a>) -> (Option<&'static str>, Option<Secret>) {
+        let path = self.reading.login.refresh_token_path.as_ref();
+        let at_path = path.and_then(|path| self.at(path)).and_then(|located| refresh_token(located.text()?));
+        if at_path.is_some() || (path.is_some() && !self.reading.is_refresh) {
+            let last = path.and_then(AnswerPath::last_name).filter(|_| at_path.is_some());
+            return (REFRESH_NAMES.iter().find(|name| Some(**name) == last).copied(), at_path);
+        }
+        let text = |value: &'a Value| match value {
+            Value::Object(map) => {
+                ["token"].iter().chain(REFRESH_NAMES).find_map(|name| map.get(*name)?.as_str())
+            }
+            value => value.as_str(),
+        };
+        fields
+            .named(REFRESH_NAMES)
+            .find_map(|(name, value)| Some((name, refresh_token(text(value)?)?)))
+            .map_or((None, None), |(name, token)| (Some(name), Some(token)))
+    }
+
+    fn expiry(
+        &self,
+        fields: Fields<'a>,
+        token: &AccessToken,
+        cookie: Option<(&'static str, Value)>,
+    ) -> expiry::Found {
+        let Reading { login, is_refresh, never_expires, now, .. } = *self.reading;
+        let path = login.expires_path.as_ref().map(|path| Path {
+            name: path.last_name(),
+            value: self.at(path).and_then(Located::into_value),
+            is_binding: !is_refresh,
+        });
+        let server = self.response.header("date").and_then(Timestamp::parse);
+        let is_tellable = |name: &str| is_plain_name(name, &self.reading.secrets);
+        let claims = jwt::claims(token);
+        let sources = Sources { path, fields, claims, cookie, never_expires, is_tellable: &is_tellable };
+        expiry::find(&sources, Moments { now, server })
+    }
+
+    /// Why there is no token, and the names to choose `login.tokenPath` from.
+    fn absence(&self) -> String {
+        let at_path = self.reading.login.token_path.as_ref().map_or("", |_| " at login.tokenPath");
+        match self.whole {
+            Some(Value::Object(object)) => {
+                let names = visible_names(object, &self.reading.secrets);
+                format!("holds no usable token{at_path}; it has the fields {names}")
+            }
+            _ if !at_path.is_empty() => format!("holds no usable token{at_path}"),
+            Some(_) => "is not an object".into(),
+            None => "is not JSON".into(),
+        }
+    }
+
+    fn refused(&self, what: &str) -> Refusal {
+        let message = format!("the answer of {} {what}", self.reading.place);
+        Refusal::NoToken(Error::new(ErrorKind::Response, message).with_status(self.response.status))
+    }
 }
 
-/// The `Authorization` header of an answer, as some frameworks hand the token out.
-fn from_header(response: &Response, reading: &Reading<'_>) -> Option<Granted> {
-    let mut values = response.headers.get_all("authorization").iter();
-    let (value, None) = (values.next()?.to_str().ok()?.trim(), values.next()) else {
-        return None;
-    };
-    let (named, text) = match value.split_once(' ') {
-        Some((word, rest)) => (Some(known_scheme(word)?), rest),
-        None => (None, value),
-    };
-    let access_token = token(&Value::from(text), reading)?;
-    let scheme = reading.scheme.cloned().or(named).unwrap_or_else(Scheme::bearer);
-    let moments = Moments { now: reading.now, server: response.header("date").and_then(Timestamp::parse) };
-    let lifetime = expiry::lifetime(&Fields::of(Map::new()), jwt::dates(&access_token), moments);
-    let (refresh_token, refresh_name, withheld) = (None, None, Vec::new());
-    Some(Granted { access_token, scheme, refresh_token, refresh_name, lifetime, withheld })
+/// What the message says of a token that has expired.
+fn expired(ended: &expiry::Ended) -> String {
+    let source = &ended.source;
+    if ended.is_zero {
+        return format!(
+            "says that the token expires in 0 seconds ({source}). If that means that the token does not expire, set \
+             neverExpires: true; defaultLifetimeSeconds is only used where an answer gives no expiry"
+        );
+    }
+    format!("holds a token that has already expired ({source})")
 }
 
-fn token(value: &Value, reading: &Reading<'_>) -> Option<AccessToken> {
-    let token = AccessToken::parse(value.as_str()?).ok()?;
-    let echoed = reading.secrets.iter().any(|secret| secret.matches(token.secret()));
-    (!echoed).then_some(token)
+/// What the message says of a `token_type` that is not understood. It repeats the word only where that is short and
+/// plain and contains no secret.
+fn not_understood(word: Option<&str>, secrets: &[&Secret]) -> String {
+    const LONGEST: usize = 40;
+    let is_plain = |word: &&str| {
+        word.len() <= LONGEST
+            && word.bytes().all(|b| b.is_ascii_alphanumeric() || b" _-.:/".contains(&b))
+            && !secrets.iter().any(|secret| holds(word, secret))
+    };
+    let word = word.filter(is_plain).map_or_else(String::new, |word| format!(" (\"{word}\")"));
+    format!(
+        "names a token_type{word} that is not understood. If the API takes the token, set scheme to the word that \
+         belongs before it, such as Bearer"
+    )
+}
+
+fn holds(text: &str, secret: &Secret) -> bool {
+    !secret.is_empty() && text.contains(secret.expose())
 }
 
 /// A refresh token is visible ASCII (RFC 6749 appendix A.17); an impossible one is as good as none.
-fn refresh_token(value: &Value) -> Option<Secret> {
-    let text = value.as_str()?;
+fn refresh_token(text: &str) -> Option<Secret> {
     let fits = !text.is_empty()
         && text.len() <= MAX_REFRESH_BYTES
         && text.bytes().all(|b| b.is_ascii_graphic() || b == b' ');
@@ -166,57 +270,55 @@ fn refresh_token(value: &Value) -> Option<Secret> {
 
 /// The words of `asked` that the answer's `scope`, a text or a list, does not have. Some words ask for another
 /// token or stand for others, and no server repeats them.
-fn withheld(fields: &Fields, asked: &str) -> Vec<String> {
-    let granted: Vec<&str> = match fields.get(&["scope"]).next() {
-        Some(Value::String(text)) => text.split([' ', ',']).collect(),
-        Some(Value::Array(list)) => list.iter().filter_map(Value::as_str).collect(),
+fn withheld(fields: &Fields<'_>, asked: &str) -> Vec<String> {
+    let granted: Vec<&str> = match fields.get(&["scope", "scopes"]).find(|value| !value.is_null()) {
+        Some(Value::String(text)) => scopes(text).collect(),
+        Some(Value::Array(list)) => list.iter().filter_map(Value::as_str).flat_map(scopes).collect(),
         _ => return Vec::new(),
     };
     let is_repeated =
         |word: &&str| !matches!(*word, "openid" | "offline_access") && !word.ends_with("/.default");
-    asked
-        .split_ascii_whitespace()
-        .filter(is_repeated)
-        .filter(|word| !granted.contains(word))
-        .map(str::to_owned)
-        .collect()
+    scopes(asked).filter(is_repeated).filter(|word| !granted.contains(word)).map(str::to_owned).collect()
 }
 
-/// The scheme that `token_type` names: `Bearer` where it says nothing, none where it is not understood, in
-/// which case the token must not be used (RFC 6749 §7.1).
-fn scheme_of(fields: &Fields, dpop: bool) -> Option<Scheme> {
+/// The words of a scope, with spaces between them (RFC 6749 §3.3) or with commas, as some servers have it.
+fn scopes(text: &str) -> impl Iterator<Item = &str> {
+    text.split(|c: char| c == ',' || c.is_ascii_whitespace()).filter(|word| !word.is_empty())
+}
+
+/// The scheme that `token_type` names: `Bearer` where it says nothing. Where it is not understood the token must
+/// not be used (RFC 6749 §7.1).
+///
+/// # Errors
+/// The word that is not understood, where it is one.
+fn scheme_of<'v>(fields: &Fields<'v>, dpop: bool) -> Result<Scheme, Option<&'v str>> {
     match fields.get(&["token_type", "tokenType"]).find(|value| !value.is_null()) {
-        None => Some(Scheme::bearer()),
-        Some(Value::String(text)) if text.trim().is_empty() => Some(Scheme::bearer()),
-        Some(Value::String(text)) if dpop && text.trim().eq_ignore_ascii_case("DPoP") => Some(Scheme::dpop()),
-        Some(Value::String(text)) => known_scheme(text.trim()),
-        Some(_) => None,
+        None => Ok(Scheme::bearer()),
+        Some(Value::String(text)) => scheme_named(text.trim(), dpop).ok_or(Some(text.trim())),
+        Some(_) => Err(None),
     }
 }
 
-/// Schemes that take the token as it is (RFC 6750, and two frameworks' own).
-fn known_scheme(word: &str) -> Option<Scheme> {
-    ["Bearer", "Token", "JWT"]
-        .into_iter()
-        .find(|known| known.eq_ignore_ascii_case(word))
-        .and_then(Scheme::parse)
+/// The scheme that a word means: some servers write `BearerToken` or `Access Token` for `Bearer`.
+fn scheme_named(word: &str, dpop: bool) -> Option<Scheme> {
+    let letters: String = word.chars().filter(char::is_ascii_alphabetic).collect();
+    let letters = letters.to_ascii_lowercase();
+    let means_bearer = word.is_empty() || letters.starts_with("bearer") || letters.ends_with("accesstoken");
+    let understood = Scheme::understood(word).filter(|scheme| dpop || !scheme.is_dpop());
+    understood.or_else(|| means_bearer.then(Scheme::bearer))
 }
 
-fn no_token(response: &Response, reading: &Reading<'_>, what: &str) -> Refusal {
-    let message = format!("the answer of {} {what}", reading.place);
-    Refusal::NoToken(Error::new(ErrorKind::Response, message).with_status(response.status))
-}
-
-/// The names of an answer's fields, for the person who has to set `login.tokenPath`: names only, and of
-/// those only plain ones.
+/// The names of an answer's fields: names only, and of those only plain ones.
 fn visible_names(object: &Map<String, Value>, secrets: &[&Secret]) -> String {
-    let plain = |name: &&String| {
-        name.len() <= 40
-            && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
-            && !secrets.iter().any(|secret| name.contains(secret.expose()))
-    };
-    let names: Vec<_> = object.keys().filter(plain).take(8).map(String::as_str).collect();
+    let names = object.keys().filter(|name| is_plain_name(name, secrets)).take(8);
+    let names: Vec<_> = names.map(String::as_str).collect();
     if names.is_empty() { "none".into() } else { names.join(", ") }
+}
+
+fn is_plain_name(name: &str, secrets: &[&Secret]) -> bool {
+    name.len() <= 40
+        && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
+        && !secrets.iter().any(|secret| holds(name, secret))
 }
 
 #[cfg(test)]

@@ -1,12 +1,23 @@
-//! When a token ends: what the answer says, what the token says, and whose clock is wrong.
+//! When a token ends: what the answer says, what the token says, whose clock is wrong, and what to assume where
+//! none of it can be believed.
+
+mod judge;
+mod name;
+#[cfg(test)]
+mod tests;
+mod value;
 
 use std::time::Duration;
 
-use super::fields::{Fields, number};
-use super::jwt::Dates;
+use serde_json::{Map, Value};
+
+use self::judge::{Judge, Telling};
+use super::fields::Fields;
+use super::jwt::Claims;
 use crate::domain::{MAX_LIFETIME, Timestamp};
 use crate::transport::Response;
-use serde_json::Value;
+
+pub(super) use self::value::{Said, read as value_said};
 
 /// Clocks that differ by less agree: networks are slow and dates are cut to the second.
 const TOLERANCE_SECONDS: f64 = 30.0;
@@ -15,8 +26,28 @@ const TOLERANCE_MILLISECONDS: u64 = 30_000;
 /// Numbers from here on are dates in seconds (2001), and from a thousand times that in milliseconds.
 const FIRST_DATE_SECONDS: f64 = 1e9;
 
-/// A number this great that is no date counts milliseconds: Directus sends 900000 for a quarter of an hour.
-const FIRST_MILLIS: f64 = 100_000.0;
+/// When a token ends, as far as an answer tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Expiry {
+    /// After this time.
+    In(Duration),
+    /// Nothing tells, or nothing that can be believed.
+    Unknown,
+    /// It does not: the configuration says what the silence of the answer means.
+    Never,
+}
+
+impl Expiry {
+    /// How long the token is used for, `default` being the configured guess. Where it does not end, as long as any
+    /// token is.
+    pub fn lifetime(self, default: Duration) -> Duration {
+        match self {
+            Self::In(life) => life,
+            Self::Unknown => default,
+            Self::Never => MAX_LIFETIME,
+        }
+    }
+}
 
 /// The moments an expiry is judged by.
 #[derive(Clone, Copy)]
@@ -55,183 +86,153 @@ pub fn server_clock(response: &Response, now: Timestamp) -> Option<i64> {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "milliseconds up to the year 9999 fit a double exactly")]
-fn seconds(moment: Timestamp) -> f64 {
+pub(super) fn seconds(moment: Timestamp) -> f64 {
     moment.as_millisecond() as f64 / 1000.0
 }
 
-/// How long the token lives from now on: the earlier of `expires_in` and the JWT's `exp`, else `expires_at`
-/// or `expires`, else nothing.
-pub(super) fn lifetime(fields: &Fields, dates: Option<Dates>, moments: Moments) -> Option<Duration> {
-    let stated = fields.get(&["expires_in", "expiresIn"]).find_map(number);
-    let claimed = dates.map(|dates| remaining(dates, moments));
-    let left = match (stated, claimed) {
-        (Some(stated), Some(claimed)) => Some(stated.min(claimed)),
-        (one, other) => one.or(other),
+/// A date as a number, in seconds, from one that counts seconds, milliseconds, microseconds or nanoseconds.
+pub(super) fn epoch_seconds(number: f64) -> f64 {
+    let is_too_great = |scaled: f64| scaled >= FIRST_DATE_SECONDS * 1000.0;
+    let scales = [1.0, 1e3, 1e6, 1e9].map(|scale| number / scale);
+    scales.into_iter().find(|scaled| !is_too_great(*scaled)).unwrap_or(number)
+}
+
+/// What an answer has that may tell an expiry.
+pub(super) struct Sources<'a> {
+    /// What `login.expiresPath` leads to, where it is set.
+    pub path: Option<Path<'a>>,
+    /// The fields around the token.
+    pub fields: Fields<'a>,
+    /// What the token says.
+    pub claims: Claims,
+    /// `Max-Age` or `Expires` of the cookie that the token came in.
+    pub cookie: Option<(&'static str, Value)>,
+    /// `neverExpires`.
+    pub never_expires: bool,
+    /// Whether a name may be told.
+    pub is_tellable: &'a dyn Fn(&str) -> bool,
+}
+
+/// `login.expiresPath`, in an answer.
+pub(super) struct Path<'a> {
+    /// Its last name.
+    pub name: Option<&'a str>,
+    /// What stands there.
+    pub value: Option<Value>,
+    /// Whether it describes this answer: that of a refresh may be laid out in another way.
+    pub is_binding: bool,
+}
+
+/// Why an expiry is in doubt: the source that is not believed, what is assumed, and what to do. It contains the names
+/// of fields and none of their values.
+#[derive(Debug, PartialEq)]
+pub(super) struct Warning {
+    what: String,
+    hint: &'static str,
+}
+
+const SET_THE_PATH: &str = "Set login.expiresPath to the field that tells the expiry";
+
+/// What comes of all sources.
+#[derive(Debug, PartialEq)]
+pub(super) struct Found {
+    /// When the token ends; in no time, where it has ended already.
+    pub expiry: Expiry,
+    /// Why that is in doubt.
+    pub warning: Option<Warning>,
+    /// By which source the token has ended already, and whether it may mean something else by it.
+    pub ended: Option<Ended>,
+}
+
+impl Found {
+    /// The warning as a text, about the answer of `place`.
+    pub(super) fn warning_text(&self, place: &str) -> Option<String> {
+        let Warning { what, hint } = self.warning.as_ref()?;
+        let is_unknown = self.expiry == Expiry::Unknown;
+        let assumed = if is_unknown { ": defaultLifetimeSeconds is used instead" } else { "" };
+        Some(format!("{place}: {what}{assumed}. {hint}"))
+    }
+}
+
+/// The source by which a token has ended.
+#[derive(Debug, PartialEq)]
+pub(super) struct Ended {
+    /// What it is called in a message.
+    pub source: String,
+    /// Whether it is a zero, by which some servers mean that the token does not expire.
+    pub is_zero: bool,
+}
+
+/// Finds when a token ends: by the configured path, by the names that are usual, nearest to the token first, and by
+/// what the token says; of several that can be believed the earliest counts.
+pub(super) fn find(sources: &Sources<'_>, moments: Moments) -> Found {
+    let judge = Judge { moments, never_expires: sources.never_expires };
+    let by_path = sources.path.as_ref().and_then(|path| judge.path(path));
+    let mut tellings = Vec::from_iter(by_path);
+    let needs_usual = !tellings.iter().any(Telling::is_usable);
+    if needs_usual {
+        tellings.extend(usual(&sources.fields, &judge));
+    }
+    tellings.extend(judge.claims(sources.claims));
+    if !tellings.iter().any(Telling::is_usable) {
+        tellings.extend(sources.cookie.iter().filter_map(|(name, value)| judge.cookie(name, value)));
+    }
+    let mut found = judge.settle(&tellings);
+    if found.warning.is_none() {
+        let path = sources.path.as_ref().filter(|_| needs_usual);
+        let is_unknown = found.expiry == Expiry::Unknown;
+        found.warning = path
+            .and_then(|path| lost(path, found.expiry))
+            .or_else(|| if is_unknown { unknown_name(sources) } else { None });
+    }
+    found
+}
+
+/// The warning of a configured path that is of no use. The answer of a refresh may be laid out in another way than
+/// the login's, which the path describes.
+fn lost(path: &Path<'_>, expiry: Expiry) -> Option<Warning> {
+    let what = if path.value.is_some() { "finds no time" } else { "finds nothing" };
+    let instead = match expiry {
+        Expiry::In(_) if path.is_binding => ": the usual fields are used instead",
+        Expiry::Unknown => "",
+        Expiry::In(_) | Expiry::Never => return None,
     };
-    left.or_else(|| {
-        fields.get(&["expires_at", "expires", "expiresAt"]).find_map(|value| absolute(value, moments))
-    })
-    .map(span)
+    let what = format!("login.expiresPath {what} in the answer{instead}");
+    Some(Warning { what, hint: "Correct the path, or leave it out" })
 }
 
-/// The lifetime at a path that the configuration names: seconds, milliseconds or a date, told apart by size.
-pub(super) fn at_path(value: &Value, dates: Option<Dates>, moments: Moments) -> Option<Duration> {
-    let stated = absolute(value, moments)?;
-    Some(span(dates.map_or(stated, |dates| stated.min(remaining(dates, moments)))))
-}
-
-/// Seconds to live, cut to what makes sense: never negative, never without end.
-fn span(seconds: f64) -> Duration {
-    Duration::try_from_secs_f64(seconds.clamp(0.0, MAX_LIFETIME.as_secs_f64())).unwrap_or(Duration::ZERO)
-}
-
-/// What is left of a JWT. Its dates are the issuer's: where `iat` shows that the issuer's clock is not ours,
-/// and the answer's `Date` does not vouch for it either, the token was issued just now.
-fn remaining(dates: Dates, moments: Moments) -> f64 {
-    let Dates { expires, issued } = dates;
-    let server_now = moments.server_now();
-    let alive = |at: f64, issued: f64| issued - TOLERANCE_SECONDS <= at && at < expires;
-    match issued {
-        Some(issued) if alive(server_now, issued) => (expires - server_now).min(expires - issued),
-        Some(issued) if alive(moments.now(), issued) => (expires - moments.now()).min(expires - issued),
-        Some(issued) => expires - issued,
-        None => expires - server_now,
-    }
-}
-
-fn absolute(value: &Value, moments: Moments) -> Option<f64> {
-    if let Some(number) = number(value) {
-        return Some(if number >= FIRST_DATE_SECONDS * 1000.0 {
-            number / 1000.0 - moments.server_now()
-        } else if number >= FIRST_DATE_SECONDS {
-            number - moments.server_now()
-        } else if number >= FIRST_MILLIS {
-            number / 1000.0
-        } else {
-            number
-        });
-    }
-    Timestamp::parse(value.as_str()?).map(|moment| seconds(moment) - moments.server_now())
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    const NOW: f64 = 1_800_000_000.0;
-    const DAY: f64 = 86_400.0;
-
-    fn at(second: f64) -> Timestamp {
-        Timestamp::from_second(second)
-    }
-
-    fn life(answer: &Value, dates: impl Into<Option<Dates>>, server: Option<f64>) -> Option<u64> {
-        let moments = Moments { now: at(NOW), server: server.map(at) };
-        lifetime(&Fields::of(answer.as_object().unwrap().clone()), dates.into(), moments)
-            .map(|life| life.as_secs())
-    }
-
-    fn jwt(issued: impl Into<Option<f64>>, expires: f64) -> Dates {
-        Dates { expires: NOW + expires, issued: issued.into().map(|issued| NOW + issued) }
-    }
-
-    #[test]
-    fn expires_in_is_a_number_or_a_numeric_text() {
-        for (value, expected) in [
-            (json!(3600), Some(3600)),
-            (json!("3600"), Some(3600)),
-            (json!(" 3600 "), Some(3600)),
-            (json!("3599.5"), Some(3599)),
-            (json!(3599.5), Some(3599)),
-            (json!(1e300), Some(MAX_LIFETIME.as_secs())),
-            // Milliseconds by mistake cannot be told from 41 days; a 401 ends such a token.
-            (json!(3_600_000), Some(3_600_000)),
-            (json!(0), Some(0)),
-            (json!(-1), Some(0)),
-            (json!(i64::MIN), Some(0)),
-            (json!(null), None),
-            (json!(true), None),
-            (json!([3600]), None),
-            (json!({}), None),
-            (json!(""), None),
-            (json!("0x10"), None),
-            (json!("٣٦٠٠"), None),
-            (json!("1e3"), None),
-            (json!(u64::MAX), Some(MAX_LIFETIME.as_secs())),
-        ] {
-            assert_eq!(life(&json!({ "expires_in": value }), None, None), expected, "{value}");
-        }
-        assert_eq!(life(&json!({ "expires": null }), None, None), None);
-    }
-
-    #[test]
-    fn a_jwt_that_is_over_or_never_ends_has_no_life_or_the_longest() {
-        assert_eq!(life(&json!({}), jwt(None, -60.0), None), Some(0));
-        let beyond_the_year_9999 = 253_402_300_800.0 - NOW;
-        for issued in [None, Some(0.0)] {
-            let longest = Some(MAX_LIFETIME.as_secs());
-            assert_eq!(life(&json!({}), jwt(issued, beyond_the_year_9999), None), longest);
-            assert_eq!(life(&json!({}), jwt(issued, 1e300), Some(NOW + DAY)), longest);
+/// What the nearest object says that says anything: the plain names first, and the vague ones without them.
+fn usual(fields: &Fields<'_>, judge: &Judge) -> Vec<Telling> {
+    let mut all = Vec::new();
+    for (level, is_plain) in fields.levels.iter().flat_map(|level| [(level, true), (level, false)]) {
+        all.extend(told(level, is_plain, judge));
+        if all.iter().any(Telling::is_usable) {
+            break;
         }
     }
+    all
+}
 
-    #[test]
-    fn of_two_sources_the_earlier_counts() {
-        assert_eq!(life(&json!({ "expires_in": 3_600_000 }), jwt(0.0, 3600.0), None), Some(3600));
-        assert_eq!(life(&json!({ "expires_in": 60 }), jwt(0.0, 3600.0), None), Some(60));
-    }
+fn told(level: &Map<String, Value>, is_plain: bool, judge: &Judge) -> Vec<Telling> {
+    let known = level.iter().filter_map(|(name, value)| Some((name, value, name::known(name)?)));
+    known
+        .filter(|(_, _, known)| known.is_plain == is_plain)
+        .filter_map(|(name, value, known)| judge.field(&plain(name), value, known))
+        .collect()
+}
 
-    #[test]
-    fn expires_at_is_seconds_milliseconds_or_a_date() {
-        for value in [
-            json!(NOW + 1800.0),
-            json!((NOW + 1800.0) * 1000.0),
-            json!(at(NOW + 1800.0).to_string()),
-            json!(1800),
-        ] {
-            assert_eq!(life(&json!({ "expires_at": value }), None, None), Some(1800), "{value}");
-        }
-        assert_eq!(
-            life(&json!({ "expires": 900_000 }), None, None),
-            Some(900),
-            "Directus counts milliseconds"
-        );
-        assert_eq!(life(&json!({ "expires_at": NOW - 10.0 }), None, None), Some(0));
-        assert_eq!(life(&json!({ "expires_at": "whenever" }), None, None), None);
-    }
+/// A name as a message may hold it. It is a known one, and no secret.
+fn plain(name: &str) -> String {
+    name.chars().filter(|c| c.is_ascii_alphanumeric() || "_-.".contains(*c)).take(40).collect()
+}
 
-    #[test]
-    fn a_servers_wrong_clock_neither_kills_a_token_nor_keeps_it() {
-        assert_eq!(
-            life(&json!({}), jwt(-DAY, 3600.0 - DAY), Some(NOW)),
-            Some(3600),
-            "the issuer a day behind"
-        );
-        assert_eq!(life(&json!({}), jwt(DAY, 3600.0 + DAY), Some(NOW)), Some(3600), "the issuer a day ahead");
-        assert_eq!(
-            life(&json!({}), jwt(DAY, 3600.0 + DAY), Some(NOW + DAY)),
-            Some(3600),
-            "issuer and Date ahead"
-        );
-        assert_eq!(life(&json!({}), jwt(0.0, 3600.0), Some(NOW + DAY)), Some(3600), "only Date is wrong");
-        assert_eq!(
-            life(&json!({}), jwt(None, 3600.0 - DAY), Some(NOW - DAY)),
-            Some(3600),
-            "no iat, Date behind"
-        );
-        assert_eq!(
-            life(&json!({ "expires_in": 3600 }), None, Some(NOW + DAY)),
-            Some(3600),
-            "a span needs no clock"
-        );
-    }
-
-    #[test]
-    fn a_token_issued_a_while_ago_has_only_the_rest_of_its_life() {
-        assert_eq!(life(&json!({}), jwt(-3000.0, 600.0), Some(NOW)), Some(600));
-        assert_eq!(life(&json!({}), jwt(-3000.0, 600.0), None), Some(600));
-        assert_eq!(life(&json!({}), jwt(1.0 - NOW, 600.0), Some(NOW)), Some(600), "an iat of 1970");
-    }
+/// A warning of a name that is not known and looks like that of an expiry.
+fn unknown_name(sources: &Sources<'_>) -> Option<Warning> {
+    let says_something = |value: &Value| !matches!(value_said(value), Said::Nothing) && !value.is_boolean();
+    let mut fields = sources.fields.levels.iter().flat_map(|level| level.iter());
+    let (name, _) = fields.find(|(name, value)| {
+        name::looks_like_an_expiry(name) && says_something(value) && (sources.is_tellable)(name)
+    })?;
+    let what = format!("`{name}` of the answer looks like an expiry and is not known as one");
+    Some(Warning { what, hint: SET_THE_PATH })
 }

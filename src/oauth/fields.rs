@@ -1,25 +1,38 @@
-//! The names under which servers answer.
+//! What an answer holds, and under which names.
 
 use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
-/// The fields of an answer: at its top, and under `data` as a second choice.
-pub(super) struct Fields {
-    levels: Vec<Map<String, Value>>,
+type Object = Map<String, Value>;
+
+/// Where answers keep what belongs to a token, when not at their top.
+pub(super) const HOLDERS: [&str; 4] = ["data", "token", "access", "tokens"];
+
+/// The objects of an answer that may say something of its token: those around it, the nearest first, then the top
+/// of the answer and its usual parts.
+#[derive(Clone, Default)]
+pub(super) struct Fields<'v> {
+    pub levels: Vec<&'v Object>,
 }
 
-impl Fields {
-    /// The fields of a JSON object.
-    pub(super) fn of(mut top: Map<String, Value>) -> Self {
-        let data = match top.remove("data") {
-            Some(Value::Object(data)) => Some(data),
-            _ => None,
-        };
-        Self { levels: std::iter::once(top).chain(data).collect() }
+impl<'v> Fields<'v> {
+    /// The fields around a token.
+    pub(super) fn around(chain: Vec<&'v Object>, whole: Option<&'v Value>) -> Self {
+        let top = whole.and_then(Value::as_object);
+        let usual = top.into_iter().flat_map(|top| {
+            std::iter::once(top).chain(HOLDERS.iter().filter_map(|name| top.get(*name)?.as_object()))
+        });
+        let mut levels = chain;
+        for level in usual {
+            if !levels.iter().any(|known| std::ptr::eq(*known, level)) {
+                levels.push(level);
+            }
+        }
+        Self { levels }
     }
 
-    /// What is found under these names, in their order, first at the top.
-    pub(super) fn get(&self, names: &'static [&'static str]) -> impl Iterator<Item = &Value> {
+    /// What is found under these names, in their order, first in the nearest object.
+    pub(super) fn get(&self, names: &'static [&'static str]) -> impl Iterator<Item = &'v Value> {
         self.named(names).map(|(_, value)| value)
     }
 
@@ -27,36 +40,79 @@ impl Fields {
     pub(super) fn named(
         &self,
         names: &'static [&'static str],
-    ) -> impl Iterator<Item = (&'static str, &Value)> {
+    ) -> impl Iterator<Item = (&'static str, &'v Value)> {
         self.levels
             .iter()
             .flat_map(move |level| names.iter().filter_map(|name| Some((*name, level.get(*name)?))))
     }
 }
 
-/// JSON in which a number that no double holds (`1e999`) is `null`: it says nothing, and the rest of the answer does.
-pub(super) fn parse(json: &[u8]) -> Option<Value> {
-    serde_json::from_slice(json).or_else(|_| serde_json::from_slice(&without_overflows(json))).ok()
+/// What stands at a path of names, where a number also indexes a list; and the objects on the way, the nearest
+/// first.
+pub(super) fn at_path<'v>(whole: &'v Value, names: &[String]) -> Option<(&'v Value, Vec<&'v Object>)> {
+    let mut chain = Vec::new();
+    let mut value = whole;
+    for name in names {
+        value = match value {
+            Value::Object(map) => {
+                chain.insert(0, map);
+                map.get(name)?
+            }
+            Value::Array(list) => list.get(name.parse::<usize>().ok()?)?,
+            _ => return None,
+        };
+    }
+    Some((value, chain))
 }
 
-fn without_overflows(json: &[u8]) -> Zeroizing<Vec<u8>> {
-    let mut kept = Zeroizing::new(Vec::with_capacity(json.len()));
+/// JSON, as far as it can be understood: a number that no double holds (`1e999`) is `null`, and half of a
+/// surrogate pair is U+FFFD, which no token holds. Either says nothing, and the rest of the answer does.
+pub(super) fn parse(json: &str) -> Option<Value> {
+    serde_json::from_str(json).or_else(|_| serde_json::from_str(&mended(json))).ok()
+}
+
+fn mended(json: &str) -> Zeroizing<String> {
+    let mut kept = Zeroizing::new(String::with_capacity(json.len()));
     let (mut rest, mut is_text) = (json, false);
-    while let Some(first) = rest.first() {
-        let in_number = |byte: &&u8| byte.is_ascii_digit() || b"+-.eE".contains(byte);
+    while let Some(first) = rest.chars().next() {
+        let in_number = |c: &char| c.is_ascii_digit() || "+-.eE".contains(*c);
         let length = match (is_text, first) {
-            (true, b'\\') => 2,
-            (true, _) => 1,
-            (false, _) => rest.iter().take_while(in_number).count().max(1),
+            (true, '\\') => escape_length(rest),
+            (true, _) => first.len_utf8(),
+            (false, _) => rest.chars().take_while(in_number).count().max(first.len_utf8()),
         };
-        let (piece, after) = rest.split_at(length.min(rest.len()));
-        is_text ^= *first == b'"';
-        let number = std::str::from_utf8(piece).ok().and_then(|text| text.parse::<f64>().ok());
-        let overflows = number.is_some_and(f64::is_infinite);
-        kept.extend_from_slice(if overflows { b"null" } else { piece });
+        let (piece, after) = rest.split_at(length);
+        is_text ^= first == '"';
+        kept.push_str(match piece {
+            _ if is_half_a_pair(piece) => "\\ufffd",
+            _ if piece.parse::<f64>().is_ok_and(f64::is_infinite) && !is_text => "null",
+            _ => piece,
+        });
         rest = after;
     }
     kept
+}
+
+/// The length of the escape that `text` begins with; of both halves, where it is a pair of surrogates.
+fn escape_length(text: &str) -> usize {
+    let is_high = matches!(unit(text), Some(0xD800..=0xDBFF));
+    let is_pair = is_high && matches!(text.get(6..).and_then(unit), Some(0xDC00..=0xDFFF));
+    match unit(text) {
+        Some(_) if is_pair => 12,
+        Some(_) => 6,
+        None => 1 + text[1..].chars().next().map_or(0, char::len_utf8),
+    }
+}
+
+fn is_half_a_pair(piece: &str) -> bool {
+    piece.len() == 6 && matches!(unit(piece), Some(0xD800..=0xDFFF))
+}
+
+/// The UTF-16 code unit of an escape such as `\ud800`.
+fn unit(escape: &str) -> Option<u16> {
+    let digits = escape.strip_prefix("\\u")?.get(..4)?;
+    let is_plain = digits.bytes().all(|byte| byte.is_ascii_hexdigit());
+    is_plain.then(|| u16::from_str_radix(digits, 16).ok()).flatten()
 }
 
 /// A finite number, or ASCII digits with sign and fraction as a text: nothing is coerced.
@@ -73,11 +129,67 @@ pub(super) fn number(value: &Value) -> Option<f64> {
     number.filter(|number: &f64| number.is_finite())
 }
 
-/// What stands at a dotted path (`data.access_token`); a part that is a number also indexes a list.
-pub(super) fn at_path<'v>(value: &'v Value, path: &str) -> Option<&'v Value> {
-    path.split('.').try_fold(value, |value, part| match value {
-        Value::Object(map) => map.get(part),
-        Value::Array(list) => list.get(part.parse::<usize>().ok()?),
-        _ => None,
-    })
+/// Whether a value stands for nothing, as the `error: 0` of some good answers does.
+pub(super) fn is_nothing(value: &Value) -> bool {
+    match value {
+        Value::Null | Value::Bool(false) => true,
+        Value::Bool(true) => false,
+        Value::Number(number) => number.as_f64() == Some(0.0),
+        Value::String(text) => {
+            let words = ["", "0", "none", "null", "false", "no", "no error", "no_error", "ok", "success"];
+            words.iter().any(|word| text.trim().eq_ignore_ascii_case(word))
+        }
+        Value::Array(list) => list.is_empty(),
+        Value::Object(map) => map.is_empty(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn half_a_surrogate_pair_spoils_only_the_text_that_holds_it() {
+        for (text, expected) in [
+            (r#"{"a":"x\ud800","b":1}"#, json!({ "a": "x\u{fffd}", "b": 1 })),
+            (r#"{"a":"\udc00\ud83d\ude00","b":1}"#, json!({ "a": "\u{fffd}\u{1f600}", "b": 1 })),
+            (r#"{"a":"\uD83D\uD83D\uDE00"}"#, json!({ "a": "\u{fffd}\u{1f600}" })),
+            (r#"{"a":"\\ud800","b":"\ud800"}"#, json!({ "a": "\\ud800", "b": "\u{fffd}" })),
+            (r#"{"\ud800":1,"ö":"\ud800ö"}"#, json!({ "\u{fffd}": 1, "ö": "\u{fffd}ö" })),
+        ] {
+            assert_eq!(parse(text), Some(expected), "{text}");
+        }
+        for text in [r#"{"a":"\ud800"#, r#"{"a":"\ud80"}"#, r#"{"a":"\ud800\"}"#, "\"\\", "\\ud800"] {
+            assert_eq!(parse(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_says_nothing_is_told_from_what_says_something() {
+        for value in [
+            json!(null),
+            json!(0),
+            json!(0.0),
+            json!(""),
+            json!("0"),
+            json!("None"),
+            json!({}),
+            json!([]),
+            json!(false),
+        ] {
+            assert!(is_nothing(&value), "{value}");
+        }
+        for value in [
+            json!(1),
+            json!(true),
+            json!("invalid_grant"),
+            json!({ "code": 0 }),
+            json!([""]),
+            json!("nothing"),
+        ] {
+            assert!(!is_nothing(&value), "{value}");
+        }
+    }
 }

@@ -5,14 +5,13 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
-use serde_json::Map;
 use zeroize::Zeroizing;
 
-use super::expiry::{self, Moments};
+use super::expiry::{self, Moments, Sources};
 use super::fields::Fields;
-use super::jwt::{self, Dates};
-use super::{Granted, Reading, Refusal, fresh_nonce, read, retry_after as waits};
-use crate::config::LoginShape;
+use super::jwt::{self, Claims};
+use super::{Expiry, Granted, Reading, Refusal, fresh_nonce, read, retry_after as waits};
+use crate::config::{AnswerPath, LoginShape};
 use crate::domain::{AccessToken, Lifetime, MAX_LIFETIME, Policy, Secret, Timestamp};
 use crate::error::{Error, ErrorKind};
 use crate::transport::Response;
@@ -21,18 +20,20 @@ const NOW: f64 = 1_800_000_000.0;
 const LONGEST_TOKEN: usize = 64 * 1024;
 const SECRETS: [&str; 2] = ["correct-horse-battery", "s3cret/of+the client"];
 
-/// An answer as a person writes it down: status, headers, `login` paths and `dpop` a line each, an empty line,
-/// the body. What is no header is left out.
+/// An answer in writing: status, headers, `login` paths, `dpop`, `refresh` and `neverExpires` a line
+/// each, an empty line, the body. Lines that are neither are left out.
 struct Written {
     response: Response,
     login: LoginShape,
     dpop: bool,
+    is_refresh: bool,
+    never_expires: bool,
 }
 
 fn written(data: &[u8]) -> Written {
     let end = data.windows(2).position(|pair| pair == b"\n\n");
     let (head, body) = end.map_or((&b""[..], data), |at| (&data[..at], &data[at + 2..]));
-    let (mut status, mut dpop) = (200, false);
+    let (mut status, mut dpop, mut is_refresh, mut never_expires) = (200, false, false, false);
     let (mut headers, mut login) = (HeaderMap::new(), LoginShape::default());
     for line in head.split(|byte| *byte == b'\n') {
         let Some(colon) = line.iter().position(|byte| *byte == b':') else {
@@ -40,12 +41,14 @@ fn written(data: &[u8]) -> Written {
             continue;
         };
         let (name, value) = (&line[..colon], line[colon + 1..].trim_ascii());
-        let path = || Some(String::from_utf8_lossy(value).into_owned());
+        let path = || AnswerPath::parse(&String::from_utf8_lossy(value)).ok();
         match name {
             b"tokenPath" => login.token_path = path(),
             b"refreshTokenPath" => login.refresh_token_path = path(),
             b"expiresPath" => login.expires_path = path(),
             b"dpop" => dpop = true,
+            b"refresh" => is_refresh = true,
+            b"neverExpires" => never_expires = true,
             _ => {
                 if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name), HeaderValue::from_bytes(value))
                 {
@@ -55,7 +58,7 @@ fn written(data: &[u8]) -> Written {
         }
     }
     let body = Zeroizing::new(body.to_vec());
-    Written { response: Response { status, headers, body }, login, dpop }
+    Written { response: Response { status, headers, body }, login, dpop, is_refresh, never_expires }
 }
 
 fn now() -> Timestamp {
@@ -67,7 +70,7 @@ fn now() -> Timestamp {
 /// # Panics
 /// When that does not hold.
 pub fn token_response(data: &[u8]) {
-    let Written { response, login, dpop } = written(data);
+    let Written { response, login, dpop, is_refresh, never_expires } = written(data);
     assert!(fresh_nonce(&response).is_none_or(|nonce| nonce.len() <= 4096 && !nonce.contains(['"', ' '])));
     let secrets = SECRETS.map(Secret::new);
     let reading = Reading {
@@ -78,6 +81,8 @@ pub fn token_response(data: &[u8]) {
         place: "the server".into(),
         now: now(),
         dpop,
+        is_refresh,
+        never_expires,
     };
     match read(&response, &reading) {
         Ok(granted) => {
@@ -104,9 +109,15 @@ fn check_granted(granted: &Granted, dpop: bool) {
     } else {
         assert!(granted.refresh_name.is_none());
     }
-    if let Some(life) = granted.lifetime {
+    if let Expiry::In(life) = granted.expiry {
         check_life(life);
-        assert!(!life.is_zero(), "a token that is over");
+        assert!(!life.is_zero(), "a token that has expired");
+        assert!(life.as_secs() <= 366 * 86_400, "a life that is not plausible");
+    }
+    if let Some(warning) = &granted.expiry_warning {
+        assert!(!SECRETS.iter().any(|secret| warning.contains(secret)), "a secret in a warning");
+        assert!(!warning.contains(char::is_control), "a warning that forges a line");
+        assert!(warning.len() < 600, "a warning as long as an answer");
     }
 }
 
@@ -145,23 +156,33 @@ pub fn jwt(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
     for token in [text.into_owned(), format!("e30.{}.c2ln", URL_SAFE_NO_PAD.encode(data))] {
         let Ok(token) = AccessToken::parse(&token) else { continue };
-        let dates = jwt::dates(&token);
+        let claims = jwt::claims(&token);
         for server in [None, Some(NOW - 86_400.0), Some(NOW), Some(NOW + 86_400.0), Some(0.0)] {
-            check_dates(dates, Moments { now: now(), server: server.map(Timestamp::from_second) });
+            check_claims(claims, Moments { now: now(), server: server.map(Timestamp::from_second) });
         }
     }
 }
 
-fn check_dates(dates: Option<Dates>, moments: Moments) {
-    let life = expiry::lifetime(&Fields::of(Map::new()), dates, moments);
-    assert_eq!(life.is_some(), dates.is_some());
-    let (Some(Dates { expires, issued }), Some(life)) = (dates, life) else { return };
+fn check_claims(claims: Claims, moments: Moments) {
+    let sources = Sources {
+        path: None,
+        fields: Fields::default(),
+        claims,
+        cookie: None,
+        never_expires: false,
+        is_tellable: &|_| true,
+    };
+    let found = expiry::find(&sources, moments);
+    let is_silent = found.expiry == Expiry::Unknown && found.warning.is_none();
+    assert_eq!(is_silent, claims == Claims::Nothing, "an expiry that is wrong in silence");
+    let (Claims::Dates(dates), Expiry::In(life)) = (claims, found.expiry) else { return };
     check_life(life);
-    assert!(expires.is_finite());
-    if let Some(issued) = issued {
-        assert!(issued < expires);
+    assert!(dates.expires.is_finite());
+    assert_eq!(life.is_zero(), found.ended.is_some());
+    if let Some(issued) = dates.issued {
+        assert!(issued < dates.expires);
         // Rounding to the nanosecond may add one.
-        assert!(life.as_secs_f64() <= expires - issued + 1e-6, "longer than from iat to exp");
+        assert!(life.as_secs_f64() <= dates.expires - issued + 1e-6, "longer than from iat to exp");
     }
 }
 

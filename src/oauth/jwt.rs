@@ -9,12 +9,24 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
+use super::expiry::{Said, epoch_seconds, seconds, value_said};
 use crate::domain::AccessToken;
 
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &URL_SAFE,
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
+
+/// What a token says of its end.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Claims {
+    /// Nothing: it is not a JWT, or has no `exp`.
+    Nothing,
+    /// An `exp` that cannot be read.
+    Unreadable,
+    /// Its dates.
+    Dates(Dates),
+}
 
 /// The dates of a JWT ([RFC 7519 §4.1](https://www.rfc-editor.org/rfc/rfc7519#section-4.1)), in seconds.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -25,17 +37,32 @@ pub(super) struct Dates {
     pub issued: Option<f64>,
 }
 
-/// The dates of a token with three parts whose second is a JSON object with a numeric `exp`.
-pub(super) fn dates(token: &AccessToken) -> Option<Dates> {
+/// The claims of a token with three parts whose second is a JSON object.
+pub(super) fn claims(token: &AccessToken) -> Claims {
+    let Some(claims) = payload(token) else { return Claims::Nothing };
+    let Some(expires) = claims.get("exp").filter(|exp| !exp.is_null()) else { return Claims::Nothing };
+    let Some(expires) = date(expires) else { return Claims::Unreadable };
+    let issued = claims.get("iat").and_then(date).filter(|issued| *issued < expires);
+    Claims::Dates(Dates { expires, issued })
+}
+
+fn payload(token: &AccessToken) -> Option<Map<String, Value>> {
     let mut parts = token.secret().expose().split('.');
     let (_, payload, _, None) = (parts.next()?, parts.next()?, parts.next()?, parts.next()) else {
         return None;
     };
     let payload = Zeroizing::new(BASE64.decode(payload).ok()?);
-    let claims: Map<String, Value> = serde_json::from_slice(&payload).ok()?;
-    let expires = claims.get("exp")?.as_f64()?;
-    let issued = claims.get("iat").and_then(Value::as_f64).filter(|issued| *issued < expires);
-    Some(Dates { expires, issued })
+    serde_json::from_slice(&payload).ok()
+}
+
+/// A `NumericDate`, also in milliseconds or as a text, as some servers write it.
+fn date(value: &Value) -> Option<f64> {
+    match value_said(value) {
+        Said::Zero => Some(0.0),
+        Said::Number(number) => Some(epoch_seconds(number)),
+        Said::Moment(moment) => Some(seconds(moment)),
+        _ => None,
+    }
 }
 
 #[cfg(test)]
@@ -44,27 +71,46 @@ mod tests {
 
     use super::*;
 
-    fn read(payload: &str) -> Option<Dates> {
+    fn read(payload: &str) -> Claims {
         let token = format!("eyJhbGciOiJub25lIn0.{}.c2ln", URL_SAFE_NO_PAD.encode(payload));
-        dates(&AccessToken::parse(&token).unwrap())
+        claims(&AccessToken::parse(&token).unwrap())
+    }
+
+    fn dates(expires: f64, issued: impl Into<Option<f64>>) -> Claims {
+        Claims::Dates(Dates { expires, issued: issued.into() })
     }
 
     #[test]
     fn numeric_dates_are_read() {
-        assert_eq!(read(r#"{"exp":100,"iat":40}"#), Some(Dates { expires: 100.0, issued: Some(40.0) }));
-        assert_eq!(read(r#"{"exp":100.5}"#), Some(Dates { expires: 100.5, issued: None }));
-        assert_eq!(read(r#"{"exp":100,"iat":200}"#), Some(Dates { expires: 100.0, issued: None }));
+        assert_eq!(read(r#"{"exp":100,"iat":40}"#), dates(100.0, 40.0));
+        assert_eq!(read(r#"{"exp":100.5}"#), dates(100.5, None));
+        assert_eq!(read(r#"{"exp":100,"iat":200}"#), dates(100.0, None));
+        assert_eq!(read(r#"{"exp":0,"iat":1}"#), dates(0.0, None));
     }
 
     #[test]
-    fn whatever_is_no_jwt_says_nothing() {
-        for payload in
-            ["42", "null", "{}", r#"{"exp":"100"}"#, r#"{"exp":null}"#, "{", r#"{"__proto__":{"exp":1}}"#]
-        {
-            assert_eq!(read(payload), None, "{payload}");
+    fn dates_in_milliseconds_or_as_text_are_read_in_any_mix() {
+        for payload in [
+            r#"{"exp":1800000900000,"iat":1800000000}"#,
+            r#"{"exp":1800000900,"iat":1800000000000}"#,
+            r#"{"exp":1800000900000,"iat":1800000000000}"#,
+            r#"{"exp":"1800000900","iat":"1800000000"}"#,
+            r#"{"exp":"2027-01-15T08:15:00Z","iat":"2027-01-15 08:00:00"}"#,
+        ] {
+            assert_eq!(read(payload), dates(1_800_000_900.0, 1_800_000_000.0), "{payload}");
+        }
+    }
+
+    #[test]
+    fn an_end_that_cannot_be_read_is_told_from_none() {
+        for payload in [r#"{"exp":"soon"}"#, r#"{"exp":{}}"#, r#"{"exp":true}"#, r#"{"exp":"15m"}"#] {
+            assert_eq!(read(payload), Claims::Unreadable, "{payload}");
+        }
+        for payload in ["42", "null", "{}", r#"{"exp":null}"#, "{", r#"{"__proto__":{"exp":1}}"#] {
+            assert_eq!(read(payload), Claims::Nothing, "{payload}");
         }
         for token in ["..", "a.b", "a.b.c.d.e", "a.~~~.c", "abc"] {
-            assert_eq!(dates(&AccessToken::parse(token).unwrap()), None, "{token}");
+            assert_eq!(claims(&AccessToken::parse(token).unwrap()), Claims::Nothing, "{token}");
         }
     }
 }

@@ -4,6 +4,7 @@
 use serde::Deserialize;
 use url::Url;
 
+use super::{body, fields};
 use crate::config::ClientAuthentication;
 
 /// The metadata of an issuer, as far as a client without a browser needs it.
@@ -58,7 +59,7 @@ impl Metadata {
     /// Reads a document. The issuer in it must be `issuer` to the letter (RFC 8414 §3.3), and each endpoint one
     /// that `is_allowed`.
     pub fn read(body: &[u8], issuer: &str, is_allowed: impl Fn(&Url) -> bool) -> Result<Self, Unusable> {
-        let value: serde_json::Value = serde_json::from_slice(body).map_err(|_| Unusable::NotMetadata)?;
+        let value = fields::parse(&body::decoded(body, "")).ok_or(Unusable::NotMetadata)?;
         if !value.is_object() {
             return Err(Unusable::NotMetadata);
         }
@@ -159,6 +160,11 @@ mod tests {
         ] {
             assert_eq!(read(&document), Err(Unusable::Fault(fault)), "{document}");
         }
+        let marked = format!("\u{feff}{}", json!({ "issuer": ISSUER, "token_endpoint": "https://h/t" }));
+        assert!(
+            Metadata::read(marked.as_bytes(), ISSUER, |_| true).is_ok(),
+            "a byte order mark is none of it"
+        );
         for text in ["", "<!doctype html>", "[]", "\"text\"", "null"] {
             let read = Metadata::read(text.as_bytes(), ISSUER, |_| true);
             assert_eq!(read, Err(Unusable::NotMetadata), "{text}");

@@ -2,11 +2,14 @@
 
 mod answer;
 mod assertion;
+mod body;
+mod cookie;
 mod expiry;
 mod fields;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 mod jwt;
+mod locate;
 mod metadata;
 mod proof;
 mod refusal;
@@ -15,7 +18,7 @@ mod retry_after;
 
 pub use answer::{Granted, Reading, read};
 pub use assertion::client_assertion;
-pub use expiry::{clocks_differ, server_clock};
+pub use expiry::{Expiry, clocks_differ, server_clock};
 pub use metadata::{Metadata, Unusable};
 pub use proof::{ProofKey, Proven, asks_for_nonce, fresh_nonce, is_nonce, may_refuse_the_date};
 pub use refusal::Refusal;

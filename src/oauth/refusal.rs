@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value};
 
+use super::fields::is_nothing;
 use super::retry_after;
 use crate::domain::{Secret, Timestamp};
 use crate::error::{Error, ErrorKind, Retry};
@@ -112,10 +113,8 @@ pub(super) fn from_status(response: &Response, place: &str, now: Timestamp) -> R
 
 /// Sorts the `error` of an answer whose status is 2xx all the same.
 pub(super) fn from_object(object: &Map<String, Value>, status: u16, place: &str) -> Option<Refusal> {
-    match object.get("error")? {
-        Value::Null | Value::Bool(false) => return None,
-        Value::String(text) if text.is_empty() => return None,
-        _ => {}
+    if is_nothing(object.get("error")?) {
+        return None;
     }
     let code = oauth_error(object);
     let named = code.map_or_else(String::new, |code| format!(" ({code})"));

@@ -38,11 +38,13 @@ pub struct Draft {
     pub request: Request,
     /// With the client's assertion, which is for the server with this token endpoint.
     pub asserted_to: Option<Url>,
+    /// Whether it spends a refresh token.
+    pub is_refresh: bool,
 }
 
 impl Draft {
     fn plain(request: Request) -> Self {
-        Self { request, asserted_to: None }
+        Self { request, asserted_to: None, is_refresh: false }
     }
 
     /// The request with the client's assertion, [RFC 7521 §4.2](https://www.rfc-editor.org/rfc/rfc7521#section-4.2).
@@ -121,7 +123,7 @@ impl Form {
     pub fn into_draft(mut self) -> Draft {
         let body = Body::Form(Secret::new(self.fields.finish()));
         let request = Request { url: self.url, headers: self.headers, body };
-        Draft { request, asserted_to: self.asserted_to }
+        Draft { request, asserted_to: self.asserted_to, is_refresh: false }
     }
 }
 

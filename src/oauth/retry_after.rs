@@ -56,6 +56,8 @@ mod tests {
         assert_eq!(after(None, &["120"]), Some(Duration::from_secs(120)));
         assert_eq!(after(None, &["1.5"]), Some(Duration::from_millis(1500)));
         assert_eq!(after(None, &["Wed, 21 Oct 2015 07:28:03 GMT"]), Some(Duration::from_secs(3)));
+        assert_eq!(after(None, &["Wednesday, 21-Oct-15 07:28:03 GMT"]), Some(Duration::from_secs(3)));
+        assert_eq!(after(None, &["Wed Oct 21 07:28:03 2015"]), Some(Duration::from_secs(3)));
         assert_eq!(after(None, &["1", "60"]), Some(Duration::from_secs(60)));
     }
 

@@ -49,6 +49,8 @@ impl Exchange for Asking<'_> {
         }
         let reading = Reading {
             login: &service.config.login,
+            is_refresh: draft.is_refresh,
+            never_expires: service.config.policy.never_expires,
             scheme: service.config.scheme.as_ref(),
             scope: service.config.scope.as_deref(),
             dpop: service.config.dpop,

@@ -254,7 +254,7 @@ impl Service {
         self.warn_of_unbound(&granted.scheme);
         self.warn_of_withheld(&granted.withheld);
         let (is_login, is_rotated) = (spent.is_none(), granted.refresh_token.is_some());
-        let life_span = granted.lifetime.unwrap_or(self.config.policy.default_lifetime);
+        let life_span = granted.expiry.lifetime(self.config.policy.default_lifetime);
         let tokens = TokenSet {
             access_token: granted.access_token,
             scheme: granted.scheme,

@@ -33,7 +33,12 @@ pub struct Registry {
 
 impl Default for Registry {
     fn default() -> Self {
-        Self { next: AtomicU32::new(0), ending: Mutex::default(), services: Mutex::default(), shared: Shared::default() }
+        Self {
+            next: AtomicU32::new(0),
+            ending: Mutex::default(),
+            services: Mutex::default(),
+            shared: Shared::default(),
+        }
     }
 }
 

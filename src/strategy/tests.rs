@@ -8,7 +8,7 @@ use url::Url;
 use super::*;
 use crate::domain::{AccessToken, Lifetime, Policy, Scheme, Secret, Timestamp, TokenSet};
 use crate::error::{Error, ErrorKind};
-use crate::oauth::{Granted, Refusal};
+use crate::oauth::{Expiry, Granted, Refusal};
 use crate::transport::Body;
 
 /// A server that follows a script and remembers what it was asked.
@@ -52,7 +52,8 @@ fn token() -> Result<Granted, Refusal> {
         scheme: Scheme::bearer(),
         refresh_token: None,
         refresh_name: None,
-        lifetime: None,
+        expiry: Expiry::Unknown,
+        expiry_warning: None,
         withheld: Vec::new(),
     })
 }
@@ -342,6 +343,28 @@ fn a_refresh_token_is_spent_where_it_was_had() {
     simplejwt.refresh.format = Some(crate::config::RefreshFormat::Bearer);
     let way = RefreshWay::of(&known, &simplejwt).unwrap();
     assert_eq!(text(&way.request(&known, &token, &simplejwt)), "[basic] ");
+}
+
+#[test]
+fn a_request_says_whether_it_spends_a_refresh_token() {
+    let mut config = client("https://h/token");
+    let known = Strategy {
+        endpoint: Url::parse("https://h/token").unwrap(),
+        format: Format::ClientCredentials,
+        method: Some(ClientAuthentication::Basic),
+        refresh_name: None,
+        refreshes: false,
+    };
+    assert!(!known.request(&config).is_refresh);
+    for format in [
+        crate::config::RefreshFormat::Form,
+        crate::config::RefreshFormat::Json,
+        crate::config::RefreshFormat::Bearer,
+    ] {
+        config.refresh.format = Some(format);
+        let way = RefreshWay::of(&known, &config).unwrap();
+        assert!(way.request(&known, &Secret::new("rt"), &config).is_refresh, "{format:?}");
+    }
 }
 
 #[test]

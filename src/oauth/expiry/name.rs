@@ -1,0 +1,112 @@
+//! The names under which servers tell an expiry.
+
+/// What a number under a name counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Unit {
+    /// Seconds from now.
+    Seconds,
+    /// Milliseconds from now.
+    Milliseconds,
+    /// Minutes from now.
+    Minutes,
+    /// The name does not say: the size of the number does.
+    BySize,
+}
+
+/// A name that is known: its unit, and whether it can hardly mean anything but the end of the token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Known {
+    pub unit: Unit,
+    pub is_plain: bool,
+}
+
+const fn plain(unit: Unit) -> Known {
+    Known { unit, is_plain: true }
+}
+
+const fn vague(unit: Unit) -> Known {
+    Known { unit, is_plain: false }
+}
+
+/// What is known of `name`, however it is written: `expires_in`, `expiresIn`, `accessTokenExpiresIn`, `.expires`.
+pub(super) fn known(name: &str) -> Option<Known> {
+    let letters = letters(name);
+    let own =
+        ["accesstoken", "access", "token", "jwt"].into_iter().find_map(|word| letters.strip_prefix(word));
+    match own.filter(|rest| !rest.is_empty()).unwrap_or(&letters) {
+        "expiresin" | "expirein" | "expiresinsec" | "expiresinsecs" | "expiresinseconds" => {
+            Some(plain(Unit::Seconds))
+        }
+        "expiresinms" | "expiresinmillis" | "expiresinmilliseconds" => Some(plain(Unit::Milliseconds)),
+        "expiresinmin" | "expiresinmins" | "expiresinminutes" => Some(plain(Unit::Minutes)),
+        "expiresat" | "expireat" | "expireson" | "expires" | "expiresutc" => Some(plain(Unit::BySize)),
+        "ttl" | "ttlseconds" | "validfor" | "lifetime" | "maxage" => Some(vague(Unit::Seconds)),
+        "exp" | "expire" | "expiry" | "expiration" | "expirytime" | "expirationtime" | "expiretime"
+        | "expirydate" | "expirationdate" | "expiredate" | "expiresdate" | "validuntil" | "validto" => {
+            Some(vague(Unit::BySize))
+        }
+        _ => None,
+    }
+}
+
+/// Whether an unknown name looks like that of an expiry, and not like that of something else, such as `ext_expires_in`
+/// (Entra ID's, for an outage).
+pub(super) fn looks_like_an_expiry(name: &str) -> bool {
+    let letters = letters(name);
+    letters.contains("expir")
+        && !["refresh", "password"].iter().any(|other| letters.contains(other))
+        && !letters.starts_with("ext")
+}
+
+fn letters(name: &str) -> String {
+    const LONGEST: usize = 40;
+    let letters = name.chars().filter(char::is_ascii_alphanumeric).take(LONGEST);
+    letters.map(|letter| letter.to_ascii_lowercase()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_known_however_it_is_written() {
+        for name in [
+            "expires_in",
+            "expiresIn",
+            "expires_in_sec",
+            "ExpiresIn",
+            "access_token_expires_in",
+            "accessTokenExpiresIn",
+        ] {
+            assert_eq!(known(name), Some(plain(Unit::Seconds)), "{name}");
+        }
+        for name in
+            ["expires_at", "expiresAt", "expires_on", "expiresOn", "expires", ".expires", "tokenExpires"]
+        {
+            assert_eq!(known(name), Some(plain(Unit::BySize)), "{name}");
+        }
+        for name in ["exp", "expiry", "expiration", "validUntil", "valid_until", "access_token_expiration"] {
+            assert_eq!(known(name), Some(vague(Unit::BySize)), "{name}");
+        }
+        assert_eq!(known("ttl"), Some(vague(Unit::Seconds)));
+    }
+
+    #[test]
+    fn what_is_told_of_other_things_is_not_known() {
+        for name in [
+            "refresh_expires_in",
+            "x_refresh_token_expires_in",
+            "ext_expires_in",
+            "access",
+            "token",
+            "expert",
+        ] {
+            assert_eq!(known(name), None, "{name}");
+            assert!(!looks_like_an_expiry(name), "{name}");
+        }
+        for name in ["session_expires_in_hours", "sessionExpiry", "expired"] {
+            assert_eq!(known(name), None, "{name}");
+            assert!(looks_like_an_expiry(name), "{name}");
+        }
+    }
+}

@@ -1,0 +1,174 @@
+//! What a value says of a moment or a life, before it is known what it means.
+
+use serde_json::Value;
+
+use crate::domain::Timestamp;
+use crate::oauth::fields::number;
+
+/// What a value says.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(in crate::oauth) enum Said {
+    /// `null` or an empty text.
+    Nothing,
+    /// 0, -1, or the first moment of a calendar: some servers mean by it that the token does not expire.
+    Zero,
+    /// The word `never`.
+    Never,
+    /// A number without a unit.
+    Number(f64),
+    /// A life in seconds, from a text that has its units.
+    Life(f64),
+    /// A moment.
+    Moment(Timestamp),
+    /// Something else.
+    Unreadable,
+}
+
+/// Reads a value. Nothing is coerced: `true` is not 1, and a list of one is not that one.
+pub(in crate::oauth) fn read(value: &Value) -> Said {
+    if let Some(number) = number(value) {
+        return if is_zero(number) { Said::Zero } else { Said::Number(number) };
+    }
+    match value {
+        Value::Null => Said::Nothing,
+        Value::String(text) => read_text(text.trim()),
+        _ => Said::Unreadable,
+    }
+}
+
+fn read_text(text: &str) -> Said {
+    if text.is_empty() {
+        return Said::Nothing;
+    }
+    if text.eq_ignore_ascii_case("never") {
+        return Said::Never;
+    }
+    let moment = dotnet_date(text).or_else(|| Timestamp::parse(text));
+    match moment.map(|moment| (moment == Timestamp::MIN, moment)) {
+        Some((true, _)) => Said::Zero,
+        Some((false, moment)) => Said::Moment(moment),
+        None => life(text)
+            .map_or(Said::Unreadable, |life| if is_zero(life) { Said::Zero } else { Said::Life(life) }),
+    }
+}
+
+fn is_zero(number: f64) -> bool {
+    number.abs() < f64::EPSILON || (number + 1.0).abs() < f64::EPSILON
+}
+
+/// `/Date(1700000000000)/` and `/Date(1700000000000+0100)/`, as .NET writes a moment: milliseconds since the
+/// epoch, in UTC with any offset.
+fn dotnet_date(text: &str) -> Option<Timestamp> {
+    let inner = text.strip_prefix("/Date(")?.strip_suffix(")/")?;
+    let (sign, digits) = inner.strip_prefix('-').map_or((1, inner), |digits| (-1, digits));
+    let millis = digits.split(['+', '-']).next()?;
+    Some(Timestamp::from_millisecond(sign * millis.parse::<i64>().ok()?))
+}
+
+/// A life with its units: `15m`, `1h30m`, `7 days`, `3600s`, `01:00:00`, or as ISO 8601 has it (`PT1H`).
+fn life(text: &str) -> Option<f64> {
+    const LONGEST_READ: usize = 64;
+    if text.len() > LONGEST_READ {
+        return None;
+    }
+    let span: jiff::Span = text.to_ascii_lowercase().parse().ok()?;
+    // A year is one of 365 days: what it is counted from is not known.
+    let year = jiff::civil::date(2001, 1, 1);
+    Some(span.to_duration(year).ok()?.as_secs_f64())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn lives_as_text_are_read_with_their_units() {
+        for (text, seconds) in [
+            ("15m", 900.0),
+            ("10h", 36_000.0),
+            ("7d", 604_800.0),
+            ("2w", 1_209_600.0),
+            ("1y", 31_536_000.0),
+            ("1h30m", 5400.0),
+            ("1h 30m", 5400.0),
+            ("PT1H", 3600.0),
+            ("pt15m", 900.0),
+            ("P1DT12H", 129_600.0),
+            ("3600s", 3600.0),
+            ("900 s", 900.0),
+            ("900000ms", 900.0),
+            ("1 hour", 3600.0),
+            ("2 Hours", 7200.0),
+            ("1.5h", 5400.0),
+            ("30 minutes", 1800.0),
+            ("90 sec", 90.0),
+            ("01:00:00", 3600.0),
+            ("-5m", -300.0),
+        ] {
+            assert_eq!(read(&json!(text)), Said::Life(seconds), "{text}");
+        }
+    }
+
+    #[test]
+    fn moments_are_told_from_lives() {
+        let moment = Said::Moment(Timestamp::from_second(1_700_000_000.0));
+        for text in [
+            "2023-11-14T22:13:20Z",
+            "2023-11-14T22:13:20",
+            "2023-11-14 22:13:20.000",
+            "Tue, 14 Nov 2023 22:13:20 GMT",
+            "/Date(1700000000000)/",
+            "/Date(1700000000000+0100)/",
+            "/Date(1700000000000-0800)/",
+        ] {
+            assert_eq!(read(&json!(text)), moment, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_can_mean_no_end_is_told_from_what_says_nothing() {
+        for value in [
+            json!(0),
+            json!(-1),
+            json!("0"),
+            json!("-1"),
+            json!(0.0),
+            json!("0s"),
+            json!("PT0S"),
+            json!("0001-01-01T00:00:00Z"),
+            json!("0001-01-01T00:00:00"),
+            json!("1970-01-01T00:00:00Z"),
+            json!("/Date(-62135596800000)/"),
+            json!("/Date(0)/"),
+        ] {
+            assert_eq!(read(&value), Said::Zero, "{value}");
+        }
+        assert_eq!(read(&json!("Never")), Said::Never);
+        for value in [json!(null), json!(""), json!(" ")] {
+            assert_eq!(read(&value), Said::Nothing, "{value}");
+        }
+    }
+
+    #[test]
+    fn nothing_is_coerced() {
+        for value in [
+            json!(true),
+            json!([3600]),
+            json!({ "seconds": 3600 }),
+            json!("0x10"),
+            json!("1e3"),
+            json!("٣٦٠٠"),
+            json!("soon"),
+            json!("1/31/2026 8:00:00 AM"),
+            json!("/Date(x)/"),
+            json!("/Date(99999999999999999999)/"),
+            json!("1h".repeat(100)),
+        ] {
+            assert_eq!(read(&value), Said::Unreadable, "{value}");
+        }
+        assert_eq!(read(&json!(" 3599.5 ")), Said::Number(3599.5));
+        assert_eq!(read(&json!("1800000000")), Said::Number(1_800_000_000.0));
+    }
+}
