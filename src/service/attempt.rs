@@ -253,6 +253,7 @@ impl Service {
         let Gain { granted, strategy, spent, proof_key } = gain;
         self.warn_of_unbound(&granted.scheme);
         self.warn_of_withheld(&granted.withheld);
+        self.warn_of_expiry(granted.expiry_warning.as_deref());
         let (is_login, is_rotated) = (spent.is_none(), granted.refresh_token.is_some());
         let life_span = granted.expiry.lifetime(self.config.policy.default_lifetime);
         let tokens = TokenSet {

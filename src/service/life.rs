@@ -150,6 +150,8 @@ pub(super) struct Life {
     pub(super) warned_of_unbound: bool,
     /// Whether it was said that the server does not grant the whole scope.
     pub(super) warned_of_scope: bool,
+    /// What was said last of an expiry.
+    pub(super) warned_of_expiry: Option<String>,
     /// Whether the webhook was told of the incident.
     pub(super) told: Told,
     /// Whether the refresh point of the token in hand was announced.
@@ -181,6 +183,7 @@ impl Life {
             alerting: false,
             warned_of_unbound: false,
             warned_of_scope: false,
+            warned_of_expiry: None,
             told: Told::default(),
             expiry_announced: false,
             refresh_is_settled: false,

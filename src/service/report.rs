@@ -183,6 +183,15 @@ impl Service {
         });
     }
 
+    /// Says once what is assumed of an expiry that cannot be right, or cannot be read.
+    pub(super) fn warn_of_expiry(&self, warning: Option<&str>) {
+        let Some(warning) = warning else { return };
+        let last = self.life().warned_of_expiry.replace(warning.to_owned());
+        if last.as_deref() != Some(warning) {
+            self.log(|log| log.say(Level::Warn, warning));
+        }
+    }
+
     pub(super) fn announce(&self, kind: EventKind, error: Option<&Error>) {
         self.announce_at(kind, error, self.clock.now());
     }

@@ -122,3 +122,16 @@ async fn a_scope_that_is_narrowed_is_said_once() {
     let lines = notebook.0.lock().unwrap();
     assert_eq!(*lines, ["the token server does not grant all of `scope`: without write"]);
 }
+
+#[tokio::test]
+async fn an_expiry_that_cannot_be_read_is_said_once() {
+    let vague =
+        |name: &str| Answer::Http(200, json!({ "access_token": name, "expires_in": "whenever" }), None);
+    let house = house([vague("a1"), vague("a2"), vague("a3")]);
+    let notebook = Notebook::of(&house);
+    house.token().await;
+    house.service.refresh().await.unwrap();
+    house.service.refresh().await.unwrap();
+    let [line] = &notebook.lines_with("expires_in")[..] else { panic!("{:?}", notebook.0) };
+    assert!(line.contains("https://h/token") && !line.contains("whenever"), "{line}");
+}
