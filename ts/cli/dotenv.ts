@@ -2,6 +2,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import * as util from 'node:util'
+import { complain } from './terminal'
 
 interface NextEnv {
   loadEnvConfig(
@@ -21,7 +22,7 @@ export function loadDotenv(folder: string): string[] {
   const isDevelopment = process.env['NODE_ENV'] !== 'production'
   const next = nextEnv(folder)
   if (next) {
-    const log = { info: () => {}, error: (...details: unknown[]) => console.error(...details) }
+    const log = { info: () => {}, error: (...details: unknown[]) => complain(util.format(...details)) }
     return next.loadEnvConfig(folder, isDevelopment, log).loadedEnvFiles.map(({ path }) => path)
   }
   const names = fileNames(isDevelopment).filter((name) => existsSync(join(folder, name)))
