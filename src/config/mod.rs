@@ -5,6 +5,7 @@ mod fields;
 mod network;
 mod private_key;
 mod read;
+mod spoilt;
 #[cfg(test)]
 mod tests;
 
@@ -18,7 +19,7 @@ use crate::domain::{AccessToken, Policy, Scheme, Secret, ServiceName};
 
 pub use network::is_private_host;
 pub use private_key::{KeyFault, KeySource, PrivateKey, SigningKey};
-pub use read::SchedulerFields;
+pub use read::{Origins, SchedulerFields};
 
 /// Everything a service needs to know, from `TokenServiceConfig`.
 #[derive(Clone, Debug)]

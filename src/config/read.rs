@@ -11,6 +11,7 @@ use serde_json::{Map, Value, json};
 use url::Url;
 
 use super::fields::{Faults, Fields};
+use super::spoilt::Alphabet;
 use super::{
     ClientAuthentication, Config, Credentials, Grant, Issuer, LoginShape, OnFailure, Provided, RateLimit,
     RefreshFormat, RefreshShape, RetryPolicy, Storage, client, is_private_host,
@@ -35,17 +36,26 @@ const OWN_HEADERS: [&str; 9] = [
     "transfer-encoding",
 ];
 
+/// The environment variables that fields come from, by field.
+pub type Origins = BTreeMap<String, String>;
+
 impl Config {
     /// Checks the whole configuration; the error names every faulty field.
     pub fn from_json(value: Value) -> Result<Self> {
+        Self::from_json_and_variables(value, Origins::new())
+    }
+
+    /// The same for one some of whose fields come from variables, which the warnings name.
+    pub fn from_json_and_variables(value: Value, origins: Origins) -> Result<Self> {
         let Value::Object(map) = value else {
             return Err(Error::config("config", "must be an object"));
         };
         let mut hasher = DefaultHasher::new();
         Value::Object(map.clone()).to_string().hash(&mut hasher);
-        let faults = Faults::default();
+        let faults = Faults::naming(origins);
         let mut fields = Fields::new(map, &faults);
         let mut config = read(&mut fields);
+        config.warnings.append(&mut faults.take_warnings());
         config.fingerprint = hasher.finish();
         config.identity = identity(&config);
         check_whole(&config, &faults);
@@ -69,11 +79,11 @@ fn identity(config: &Config) -> String {
 fn read(f: &mut Fields<'_>) -> Config {
     let allow_insecure_http = f.flag("allowInsecureHttp").unwrap_or(false);
     let credentials = Credentials {
-        client_id: f.text("clientId"),
-        client_secret: f.secret("clientSecret"),
-        email: f.text("email"),
-        username: f.text("username"),
-        password: f.secret("password"),
+        client_id: f.credential("clientId", Alphabet::Visible),
+        client_secret: f.credential("clientSecret", Alphabet::Visible).map(Secret::new),
+        email: f.credential("email", Alphabet::Any),
+        username: f.credential("username", Alphabet::Any),
+        password: f.credential("password", Alphabet::Any).map(Secret::new),
         private_key: client::read_private_key(f),
         client_certificate: client::read_certificate(f),
     };
@@ -125,7 +135,7 @@ fn read(f: &mut Fields<'_>) -> Config {
             )
             .unwrap_or(OnFailure::Unauthenticated),
         storage: storage(f),
-        encryption_keys: f.texts("encryptionKey").into_iter().map(Secret::new).collect(),
+        encryption_keys: f.credentials("encryptionKey", Alphabet::Any).into_iter().map(Secret::new).collect(),
         clear_on_start: f.flag("clearOnStart").unwrap_or(false),
         ca: certificates(f),
         allow_insecure_http,
@@ -226,7 +236,7 @@ fn scope(f: &mut Fields<'_>) -> Option<String> {
 }
 
 fn manual_token(f: &mut Fields<'_>) -> Option<AccessToken> {
-    let text = f.text("token")?;
+    let text = f.credential("token", Alphabet::Token)?;
     AccessToken::parse(&text)
         .map_err(|fault| f.fault("token", format!("is no token: {}", fault.as_str())))
         .ok()

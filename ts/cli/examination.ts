@@ -2,7 +2,7 @@ import { lookup } from 'node:dns/promises'
 import { once } from 'node:events'
 import { connect, isIP } from 'node:net'
 import type { TokenServiceConfig, TokenStatus } from '../../index'
-import { configFromEnv } from '../env'
+import { configFromEnv, variableOf } from '../env'
 import { TokenError } from '../errors'
 import { settled, type TokenService } from '../service'
 import { initializeTokenService } from '../services'
@@ -22,21 +22,6 @@ export interface Finding {
 /** How far two clocks may be apart: tokens and signed requests are refused from about here on. */
 const clockTolerance = 60
 const connectMs = 5000
-
-/** Where the variable of a configuration field is known, a person looks for that. */
-const variables: Readonly<Record<string, string>> = {
-  authUrl: 'EXTERNAL_AUTH_URL',
-  issuer: 'OAUTH_ISSUER',
-  email: 'EXTERNAL_API_EMAIL',
-  username: 'EXTERNAL_API_USERNAME',
-  password: 'EXTERNAL_API_PASSWORD',
-  clientId: 'OAUTH_CLIENT_ID',
-  clientSecret: 'OAUTH_CLIENT_SECRET',
-  scope: 'OAUTH_SCOPE',
-  token: 'EXTERNAL_API_TOKEN',
-  encryptionKey: 'TOKEN_ENCRYPTION_KEY',
-  storage: 'EVERTOKEN_STORAGE',
-}
 
 export const passed = (check: string, detail: string): Finding => ({ check, outcome: 'passed', detail })
 export const warned = (check: string, detail: string, remedy: string): Finding => ({ check, outcome: 'warned', detail, remedy })
@@ -101,7 +86,7 @@ function environmentFault(fault: TokenError): Finding {
   if (code !== 'ERR_TOKEN_CONFIG') {
     return failed('addon', message, 'Run `npm install` again on this platform, with optional dependencies.', fault)
   }
-  const variable = field === undefined ? undefined : variables[field.split('.')[0]!]
+  const variable = field === undefined ? undefined : variableOf(field.split('.')[0]!)
   const where = variable ?? field ?? 'the configuration'
   return failed('environment', message, `Set ${where} in the environment or in a .env file of this folder.`, fault)
 }
