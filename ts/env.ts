@@ -15,6 +15,9 @@ const variables = {
   token: 'EXTERNAL_API_TOKEN',
 } as const satisfies Partial<Record<keyof TokenServiceConfig, string>>
 
+/** All that may be in a `.env` file for evertoken and hold a secret or an address. */
+export const variableNames = (): string[] => [...Object.values(allVariables), 'EVERTOKEN_ADMIN_SECRET']
+
 /** The variable of a field of the configuration, where it has one. */
 export function variableOf(field: string): string | undefined {
   return Object.hasOwn(allVariables, field) ? allVariables[field] : undefined

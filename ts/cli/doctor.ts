@@ -20,9 +20,9 @@ Options:
 The configuration comes from the environment and the .env files of this folder, as Next.js reads them.`,
   async run(args) {
     const { json, endpoint } = optionsOf('doctor', args, options)
-    const files = loadDotenv(process.cwd())
+    const dotenv = loadDotenv(process.cwd())
     const findings: Finding[] = []
-    const examination = endpoint === undefined ? examine(files) : consult(routesAt(endpoint))
+    const examination = endpoint === undefined ? examine(dotenv) : consult(routesAt(endpoint))
     for (;;) {
       const { value, done } = await spinning('examining', examination.next())
       if (done) break
