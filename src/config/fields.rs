@@ -1,6 +1,7 @@
 //! Reads a JSON object field by field, and keeps every fault it meets.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -8,14 +9,16 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 use url::Url;
 
-use super::read::Origins;
 use super::spoilt::{Alphabet, Inspected, inspect};
 use crate::error::{Error, Result};
+
+/// The environment variables that fields come from, by field.
+pub type Origins = BTreeMap<String, String>;
 
 /// The faults of a whole configuration, and what may be one, in the order they were met.
 #[derive(Default)]
 pub(super) struct Faults {
-    faults: RefCell<Vec<(String, String)>>,
+    found: RefCell<Vec<(String, String)>>,
     warnings: RefCell<Vec<String>>,
     origins: Origins,
 }
@@ -27,7 +30,7 @@ impl Faults {
     }
 
     pub(super) fn add(&self, field: &str, message: impl fmt::Display) {
-        self.faults.borrow_mut().push((field.to_owned(), message.to_string()));
+        self.found.borrow_mut().push((field.to_owned(), message.to_string()));
     }
 
     /// Something that is allowed, and most likely not meant.
@@ -43,7 +46,7 @@ impl Faults {
 
     /// `value`, or one error that names every fault; its field is the first one's.
     pub(super) fn into_result<T>(self, value: T) -> Result<T> {
-        let faults = self.faults.into_inner();
+        let faults = self.found.into_inner();
         let Some((field, message)) = faults.first() else {
             return Ok(value);
         };

@@ -5,6 +5,7 @@ mod fields;
 mod network;
 mod private_key;
 mod read;
+mod scheduler;
 mod spoilt;
 #[cfg(test)]
 mod tests;
@@ -17,9 +18,10 @@ use url::Url;
 
 use crate::domain::{AccessToken, Policy, Scheme, Secret, ServiceName};
 
+pub use fields::Origins;
 pub use network::is_private_host;
 pub use private_key::{KeyFault, KeySource, PrivateKey, SigningKey};
-pub use read::{Origins, SchedulerFields};
+pub use scheduler::SchedulerFields;
 
 /// Everything a service needs to know, from `TokenServiceConfig`.
 #[derive(Clone, Debug)]

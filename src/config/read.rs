@@ -10,7 +10,7 @@ use reqwest::header::{HeaderName, HeaderValue};
 use serde_json::{Map, Value, json};
 use url::Url;
 
-use super::fields::{Faults, Fields};
+use super::fields::{Faults, Fields, Origins};
 use super::spoilt::Alphabet;
 use super::{
     ClientAuthentication, Config, Credentials, Grant, Issuer, LoginShape, OnFailure, Provided, RateLimit,
@@ -19,7 +19,7 @@ use super::{
 use crate::domain::{AccessToken, Policy, Scheme, Secret, ServiceName};
 use crate::error::{Error, Result};
 
-const DAY_SECONDS: f64 = 86_400.0;
+pub(super) const DAY_SECONDS: f64 = 86_400.0;
 const DEFAULT_FILE: &str = "./data/token-cache.json";
 const DEFAULT_DATABASE: &str = "./data/token-cache.db";
 
@@ -35,9 +35,6 @@ const OWN_HEADERS: [&str; 9] = [
     "connection",
     "transfer-encoding",
 ];
-
-/// The environment variables that fields come from, by field.
-pub type Origins = BTreeMap<String, String>;
 
 impl Config {
     /// Checks the whole configuration; the error names every faulty field.
@@ -386,36 +383,4 @@ fn origins(f: &mut Fields<'_>) -> Option<Vec<String>> {
         }
     }
     is_set.then_some(texts)
-}
-
-/// The fields of `SchedulerOptions`, as far as they are set.
-#[derive(Debug, Default)]
-pub struct SchedulerFields {
-    /// `refreshIntervalSeconds`.
-    pub refresh_interval: Option<Duration>,
-    /// `everyInterval`.
-    pub every_interval: Option<bool>,
-    /// `healthCheckIntervalSeconds`.
-    pub health_check_interval: Option<Duration>,
-    /// `recoverAfterFailures`.
-    pub recover_after_failures: Option<u32>,
-}
-
-impl SchedulerFields {
-    /// Checks the options; the error names every faulty field.
-    pub fn from_json(value: Value) -> Result<Self> {
-        let Value::Object(map) = value else {
-            return Err(Error::config("options", "must be an object"));
-        };
-        let faults = Faults::default();
-        let mut f = Fields::new(map, &faults);
-        let read = Self {
-            refresh_interval: f.seconds("refreshIntervalSeconds", 1.0..=7.0 * DAY_SECONDS),
-            every_interval: f.flag("everyInterval"),
-            health_check_interval: f.seconds("healthCheckIntervalSeconds", 1.0..=7.0 * DAY_SECONDS),
-            recover_after_failures: f.count("recoverAfterFailures", 1..=1000),
-        };
-        f.finish();
-        faults.into_result(read)
-    }
 }
