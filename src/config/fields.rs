@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 use url::Url;
 
-use super::spoilt::{Alphabet, Inspected, inspect};
+use super::spoilt::{Alphabet, Inspected, inspect, remark};
 use crate::error::{Error, Result};
 
 /// The environment variables that fields come from, by field.
@@ -200,7 +200,10 @@ impl<'f> Fields<'f> {
     pub(super) fn url(&mut self, key: &'static str) -> Option<Url> {
         let text = self.text(key)?;
         let fault = match Url::parse(text.trim()) {
-            Err(error) => format!("is no absolute URL: {error}"),
+            Err(error) => {
+                let hint = remark(text.trim(), Alphabet::Any).map(|remark| format!(" (it {remark})"));
+                format!("is no absolute URL: {error}{}", hint.unwrap_or_default())
+            }
             Ok(url) if !matches!(url.scheme(), "http" | "https") => {
                 "must begin with https:// or http://".into()
             }

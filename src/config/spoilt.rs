@@ -26,15 +26,17 @@ pub(super) fn inspect(text: &str, alphabet: Alphabet) -> Inspected {
         remarks.push("ended with a line end, which is cut off".to_owned());
     }
     let sent = if alphabet == Alphabet::Token { bare.trim_ascii() } else { bare };
-    let seen = [begins(sent), ends(sent), quoted(sent), inside(sent, alphabet)];
-    let seen: Vec<_> = seen.into_iter().flatten().collect();
-    if !seen.is_empty() {
-        remarks.push(format!(
-            "{}. It is sent as it is: check the value, character by character",
-            seen.join(" and ")
-        ));
+    if let Some(remark) = remark(sent, alphabet) {
+        remarks.push(format!("{remark}. It is sent as it is: check the value, character by character"));
     }
     Inspected { len: bare.len(), remarks }
+}
+
+/// What about a text was most likely not meant; it fits behind the text's name.
+pub(super) fn remark(text: &str, alphabet: Alphabet) -> Option<String> {
+    let seen = [begins(text), ends(text), quoted(text), inside(text, alphabet)];
+    let seen: Vec<_> = seen.into_iter().flatten().collect();
+    (!seen.is_empty()).then(|| seen.join(" and "))
 }
 
 fn begins(text: &str) -> Option<String> {

@@ -199,3 +199,14 @@ fn a_spoilt_credential_is_a_warning_that_names_the_variable_or_the_field() {
 fn an_ordinary_configuration_has_no_warning() {
     assert!(config(with(&json!({}))).unwrap().warnings.is_empty());
 }
+
+#[test]
+fn an_address_that_is_spoilt_says_by_what() {
+    for (text, told) in [
+        ("\"https://auth.example.com\"", "(it is in quotes)"),
+        ("\u{feff}https://auth.example.com", "(it begins with a byte order mark (U+FEFF))"),
+    ] {
+        let error = config(with(&json!({ "authUrl": text }))).unwrap_err();
+        assert!(error.to_string().contains(told), "{error}");
+    }
+}
