@@ -310,7 +310,10 @@ export interface TokenServiceConfig {
 
   /** `client_id`, RFC 6749 §2.2. `OAUTH_CLIENT_ID`. */
   clientId?: string
-  /** `client_secret`, RFC 6749 §2.3.1. `OAUTH_CLIENT_SECRET`. */
+  /**
+   * `client_secret`, RFC 6749 §2.3.1. `OAUTH_CLIENT_SECRET`. Line ends at the end of this and of the other credentials
+   * are cut off; quotes, invisible characters and spaces around them are a warning, and are sent.
+   */
   clientSecret?: string
   /** `scope`, RFC 6749 §3.3: words with one space between them. `OAUTH_SCOPE`. */
   scope?: string

@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { assertAccessible } from './support/axe.mjs'
+import { oddValues } from './support/hostile.mjs'
 import { liveStatus, never, reacts } from './support/monitor-page.mjs'
 import { describeMonitor } from './support/monitor-suite.mjs'
 
@@ -47,6 +48,20 @@ for (const react of reacts) {
         await assertAccessible(monitor.page)
       })
     }
+
+    it('draws whatever the endpoint answers, and throws at none of it', async () => {
+      const answers = oddValues.slice(0, 32).flatMap((odd) => [
+        odd, liveStatus({ service: odd, history: odd, lastError: { code: odd, message: odd, at: odd } }),
+        liveStatus({ expiresAt: odd, expiresInSeconds: odd, strategy: odd, lastError: { code: '__proto__', message: 'x', at: null } }),
+      ])
+      const given = answers.values()
+      monitor.pages.routes.token = { GET: () => ({ body: JSON.stringify(given.next().value ?? null), headers: { 'content-type': 'application/json' } }) }
+      await open({ isStill: true, props: { refreshIntervalMs: 500 } })
+      await reached(answers.length, 'token', () => monitor.page.clock.runFor(1_000))
+      await arrived()
+      assert.equal(await monitor.page.locator('section.evertoken-monitor').count(), 1)
+      assert.deepEqual(monitor.page.troubles, [])
+    })
 
     describe('tabs', () => {
       const tab = (name) => monitor.page.getByRole('tab', { name, exact: true })

@@ -24,7 +24,7 @@ const foreign = {
   './my-store': 'export class MyStore implements import("evertoken").TokenStore { get(s: string): null; set(): void; delete(): void }',
   './session': 'export function isAdmin(request: Request): Promise<boolean>',
 }
-const modules = ['express', 'fastify', 'axios', 'vitest', 'next/headers', '@opentelemetry/api', '@testing-library/react']
+const modules = ['express', 'fastify', 'axios', 'vitest', 'next/headers', '@opentelemetry/api', '@testing-library/react', 'aws-cdk-lib', 'aws-cdk-lib/aws-lambda', 'aws-cdk-lib/aws-lambda-nodejs']
 
 test('every block of TypeScript in the documentation compiles', (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'evertoken-docs-'))

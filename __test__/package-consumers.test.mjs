@@ -1,8 +1,8 @@
 // The packed tarballs in projects like a user's own: what is installed, and that every way of using it works.
 import assert from 'node:assert/strict'
 import { readdirSync, readFileSync } from 'node:fs'
-import { rm } from 'node:fs/promises'
-import { homedir } from 'node:os'
+import { cp, mkdtemp, rm } from 'node:fs/promises'
+import { homedir, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { thisPlatform } from '../scripts/support/platforms.mjs'
@@ -74,8 +74,11 @@ describe('with nothing but the tarballs', () => {
 
   test('the addon package holds the addon and no code that runs by itself', async () => {
     const folder = join(project.folder, 'node_modules', platform.packageName)
-    assert.deepEqual(await filesIn(folder), ['LICENSE', 'README.md', platform.addon, 'package.json'].sort())
+    assert.deepEqual(await filesIn(folder), ['LICENSE', 'README.md', 'THIRD-PARTY-NOTICES.txt', platform.addon, 'package.json'].sort())
     assert.equal(JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')).scripts, undefined)
+    const notices = readFileSync(join(folder, 'THIRD-PARTY-NOTICES.txt'), 'utf8')
+    for (const name of ['rustls', 'hyper', 'ring', 'subtle']) assert.match(notices, new RegExp(`^${name} \\d`, 'm'))
+    for (const place of [root, homedir()]) assert.ok(!notices.includes(place), place)
   })
 
   test('no packed text tells where it was built', async () => {
@@ -180,7 +183,7 @@ describe('beside the tools of a real project', () => {
   let project
   before(async () => {
     project = await createProject([
-      ...tarballs, 'typescript@7', '@types/node@20', 'react@19', 'react-dom@19', '@types/react@19'
+      ...tarballs, 'typescript@7', 'typescript-5@npm:typescript@5.9', 'esbuild@0.28', '@types/node@20', 'react@19', 'react-dom@19', '@types/react@19'
     ], ['--prefer-offline'])
   })
   after(() => project?.remove())
@@ -201,7 +204,9 @@ describe('beside the tools of a real project', () => {
     assert.match(stdout, /^function\n<\w+/)
   })
 
-  for (const [moduleResolution, module] of [['node16', 'node16'], ['bundler', 'preserve']]) {
+  // `node10` is what `module: commonjs` means up to TypeScript 5.9; later versions do not have it.
+  const resolutions = [['node16', 'node16', 'typescript'], ['bundler', 'preserve', 'typescript'], ['node10', 'commonjs', 'typescript-5']]
+  for (const [moduleResolution, module, typescript] of resolutions) {
     test(`TypeScript compiles against it with moduleResolution ${moduleResolution}`, async () => {
       const folder = `types-${moduleResolution}`
       await project.write({
@@ -220,10 +225,70 @@ describe('beside the tools of a real project', () => {
           }
         })
       })
-      const { code, stdout, stderr } = await project.node([bin('typescript', 'bin', 'tsc'), '--project', folder])
+      const { code, stdout, stderr } = await project.node([bin(typescript, 'bin', 'tsc'), '--project', folder])
       assert.equal(code, 0, stdout + stderr)
     })
   }
+
+  /** Bundles a program with esbuild, and resolves with the folder of what it made: `out.cjs` or `out.mjs`. */
+  async function bundled(name, format, options) {
+    const extension = format === 'esm' ? 'mjs' : 'cjs'
+    const use = `initializeTokenService(${CONFIG}).getAuthHeaders().then(({ Authorization }) => console.log(Authorization))`
+    await project.write({
+      [`${name}/in.mjs`]: `import { initializeTokenService } from 'evertoken'\n${use}`,
+      [`${name}/build.mjs`]: `
+        import { fileURLToPath } from 'node:url'
+        import { build } from 'esbuild'
+        const folder = new URL('.', import.meta.url)
+        await build({
+          entryPoints: [fileURLToPath(new URL('in.mjs', folder))],
+          outfile: fileURLToPath(new URL('out/out.${extension}', folder)),
+          bundle: true,
+          platform: 'node',
+          format: '${format}',
+          logLevel: 'error',
+          ...${JSON.stringify(options)}
+        })`
+    })
+    const { code, stderr } = await project.node([`${name}/build.mjs`])
+    return { code, stderr, out: `${name}/out`, main: `out.${extension}` }
+  }
+
+  async function assertGetsHeader(folder, main) {
+    await withOneTokenRequest(async (env) => {
+      const { code, stdout, stderr } = await project.node([join(folder, main)], env)
+      assert.match(stdout, /^Bearer access-\S+\n$/, stderr)
+      assert.equal(code, 0, stderr)
+    })
+  }
+
+  test('a program bundled by esbuild with evertoken external gets a header', async () => {
+    for (const format of ['cjs', 'esm']) {
+      const { code, stderr, out, main } = await bundled(`external-${format}`, format, { external: ['evertoken'] })
+      assert.equal(code, 0, stderr)
+      await assertGetsHeader(join(project.folder, out), main)
+    }
+  })
+
+  test('a program bundled by esbuild with its copy loader gets a header where there is no package', async () => {
+    const banner = `import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);`
+    for (const [format, more] of [['cjs', {}], ['esm', { banner: { js: banner } }]]) {
+      const { code, stderr, out, main } = await bundled(`copied-${format}`, format, { loader: { '.node': 'copy' }, ...more })
+      assert.equal(code, 0, stderr)
+      const away = await mkdtemp(join(tmpdir(), 'evertoken-bundle-'))
+      await cp(join(project.folder, out), away, { recursive: true })
+      await assertGetsHeader(away, main)
+      await rm(away, { recursive: true, force: true, maxRetries: 3 })
+    }
+  })
+
+  test('esbuild without either option says what it lacks, and the documentation has the word', async () => {
+    const { code, stderr } = await bundled('plain', 'cjs', {})
+    assert.notEqual(code, 0)
+    const [said] = /No loader is configured for "\.node" files/.exec(stderr)
+    const page = readFileSync(join(project.folder, 'node_modules', 'evertoken', 'docs', 'bundling.md'), 'utf8')
+    assert.ok(page.includes(said) && page.includes('--external:evertoken') && page.includes('--loader:.node=copy'))
+  })
 })
 
 const sourcesIn = (folder) =>

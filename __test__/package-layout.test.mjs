@@ -5,6 +5,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { linkedCrates, noticesFile, noticesFor } from '../scripts/support/notices.mjs'
 import { publishedManifest } from '../scripts/support/pack.mjs'
 import { allPlatforms } from '../scripts/support/platforms.mjs'
 import { readManifest, root } from '../scripts/support/root.mjs'
@@ -28,7 +29,7 @@ test('every target has its addon package, and there is no other', () => {
       version: manifest.version,
       license: 'MIT',
       main: addon,
-      files: [addon],
+      files: [addon, noticesFile],
       engines: manifest.engines,
       os: [os],
       cpu: [cpu],
@@ -37,6 +38,34 @@ test('every target has its addon package, and there is no other', () => {
     assert.match(read('npm', platform, 'README.md'), new RegExp(`^# \`${packageName}\`$`, 'm'))
   }
 })
+
+for (const { target } of platforms) {
+  test(`the notices for ${target} name all that is linked, each with the text of its license`, async () => {
+    const sections = (await noticesFor(target)).split(/^-{80}\n/m).slice(1)
+    const titles = sections.map((section) => section.slice(0, section.indexOf('\n\n')).split('\n'))
+    const textLengths = sections.map((section, at) => section.trimEnd().length - titles[at].join('\n').length)
+    assert.deepEqual(titles.filter((_, at) => textLengths[at] < 200), [])
+    const named = new Set(titles.flat())
+    const lacking = linkedBy(target).filter((title) => !named.has(title))
+    assert.deepEqual(lacking, [])
+    for (const other of ['SQLite', 'Rust standard library']) assert.ok(named.has(other), other)
+    assert.ok(sections.some((section) => /^ring /.test(section) && /BoringSSL|OpenSSL/.test(section)), 'what ring is made of')
+  })
+}
+
+test('the notices name no crate that is not in the addon', async () => {
+  const names = (await linkedCrates(platforms[0].target)).map(({ name }) => name)
+  assert.ok(names.includes('rustls') && !names.includes('evertoken'))
+  for (const only of ['napi-derive', 'napi-build', 'rcgen', 'serde_derive', 'cc']) assert.ok(!names.includes(only), only)
+})
+
+/** What cargo links for a target, by another of its commands than the notices rest on: `name version`. */
+function linkedBy(target) {
+  const args = ['tree', '--locked', '--target', target, '--edges', 'normal,no-proc-macro', '--prefix', 'none', '--format', '{p}']
+  const lines = execFileSync('cargo', args, { cwd: root, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).split('\n')
+  const titles = lines.map((line) => /^(\S+) v(\S+)/.exec(line)).filter((found) => found !== null && found[1] !== manifest.name)
+  return [...new Set(titles.map(([, name, version]) => `${name} ${version}`))]
+}
 
 test('the published package asks for the addon packages of its own version, and runs nothing when it is installed', () => {
   const published = publishedManifest(manifest, platforms)
@@ -52,7 +81,7 @@ test('the published package asks for the addon packages of its own version, and 
   assert.equal(published.scripts, undefined)
   assert.equal(published.dependencies, undefined)
   assert.equal(published.devDependencies, undefined)
-  for (const field of ['name', 'version', 'license', 'main', 'types', 'exports', 'bin', 'files', 'engines']) {
+  for (const field of ['name', 'version', 'license', 'main', 'types', 'exports', 'typesVersions', 'bin', 'files', 'engines']) {
     assert.deepEqual(published[field], manifest[field], field)
   }
 })
@@ -67,10 +96,21 @@ test('the crate and the package have one version', () => {
   assert.equal(JSON.parse(read('package-lock.json')).version, manifest.version)
 })
 
+const targets = (value) => (typeof value === 'string' ? [value] : Object.values(value).flatMap(targets))
+
 test('whatever package.json points to is there', () => {
-  const targets = (value) => (typeof value === 'string' ? [value] : Object.values(value).flatMap(targets))
-  const pointed = [manifest.main, manifest.types, ...targets(manifest.exports), ...targets(manifest.bin)]
+  const pointed = [manifest.main, manifest.types, ...targets(manifest.exports), ...targets(manifest.bin), ...Object.values(manifest.typesVersions['*']).flat()]
   assert.deepEqual(pointed.filter((path) => !existsSync(join(root, path))), [])
+})
+
+// TypeScript up to 5.9 resolves so by default with `module: commonjs`, and knows no `exports` then.
+test('every entry with types has them without `exports`, too', () => {
+  const typed = Object.entries(manifest.exports).filter(([name, target]) => name !== '.' && targets(target).some((path) => path.endsWith('.d.ts')))
+  assert.deepEqual(Object.keys(manifest.typesVersions['*']), typed.map(([name]) => name.slice(2)))
+  for (const [name, target] of typed) {
+    const [path] = manifest.typesVersions['*'][name.slice(2)]
+    assert.equal(`./${path.replace(/^\.\//, '')}`, target.types ?? target.require.types)
+  }
 })
 
 test('the workflow builds every target', () => {

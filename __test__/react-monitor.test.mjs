@@ -7,8 +7,9 @@ import { describe, it } from 'node:test'
 import { createElement } from 'react'
 import { renderToString } from 'react-dom/server'
 import { TokenMonitor, useTokenStatus } from 'evertoken/react'
-import { ask, isStatus, sentence } from '../lib/react/endpoint.js'
+import { ask, sentence } from '../lib/react/endpoint.js'
 import { lifeAt } from '../lib/react/life.js'
+import { statusFrom } from '../lib/react/status.js'
 import { styles } from '../lib/react/styles.js'
 import { clockTime, distance, duration, spokenTime } from '../lib/react/words.js'
 
@@ -75,15 +76,15 @@ describe('a request to the endpoint', () => {
     const headers = () => {
       throw new Error('no session')
     }
-    const { problem } = await ask('GET', 'http://localhost/', headers, isStatus, new AbortController().signal)
+    const { problem } = await ask('GET', 'http://localhost/', headers, statusFrom, new AbortController().signal)
     assert.equal(problem.message, 'The headers for the endpoint cannot be made.')
   })
 
   it('takes for a status only what has all that is drawn', () => {
     const status = { state: 'valid', scheduler: {}, storage: {}, counters: {}, history: [] }
-    assert.ok(isStatus(status))
-    for (const field of Object.keys(status)) assert.ok(!isStatus({ ...status, [field]: undefined }), field)
-    for (const other of [null, 'valid', [], { ...status, state: 'toString' }]) assert.ok(!isStatus(other))
+    assert.equal(statusFrom(status).state, 'valid')
+    for (const field of Object.keys(status)) assert.equal(statusFrom({ ...status, [field]: undefined }), null, field)
+    for (const other of [null, 'valid', [], { ...status, state: 'toString' }]) assert.equal(statusFrom(other), null)
   })
 
   it('quotes the message of an error as a sentence, and leaves addresses alone', () => {

@@ -14,18 +14,20 @@ const dist = join(root, 'dist')
 const addon = await ensureAddon()
 await ensureLib()
 
-const packing = ['scripts/support/pack.mjs', 'package.json', 'LICENSE'].map((path) => join(root, path))
+const inRoot = (...paths) => paths.map((path) => join(root, path))
+const packing = inRoot('scripts/support/pack.mjs', 'package.json', 'LICENSE')
+const notices = inRoot('scripts/support/notices.mjs', 'scripts/support/notices', 'Cargo.lock')
 const jobs = [
   {
     tarball: join(dist, tarballName(manifest)),
-    inputs: [...packing, ...(await filesToPublish()).map((path) => join(root, path))],
+    inputs: [...packing, ...inRoot(...(await filesToPublish()))],
     // Only the addon that lies beside it. The other platforms' packages need not exist anywhere yet, and a project
     // whose lock file lacks a package that is asked for cannot `npm ci`.
     pack: () => packMain(dist, [platform])
   },
   {
     tarball: join(dist, tarballName({ name: platform.packageName, version: manifest.version })),
-    inputs: [...packing, addon, join(root, 'npm', platform.platform)],
+    inputs: [...packing, ...notices, addon, join(root, 'npm', platform.platform)],
     pack: () => packPlatform(dist, platform, addon)
   }
 ]

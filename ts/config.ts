@@ -1,5 +1,5 @@
 import type { Logger } from '../index'
-import { configFromEnv, withEnvironment } from './env'
+import { configFromEnv, variablesOf, withEnvironment } from './env'
 import { configError } from './errors'
 import { assertObject, toPlain, toPlainObject, type Json, type JsonObject } from './plain'
 import { customProvider } from './stores/custom'
@@ -11,6 +11,8 @@ import { hasFunctions, isPrismaClient, isTokenStore, storageFromDatabase } from 
 export interface Split {
   /** Plain data, completed from the environment. The core checks whatever plain data can get wrong. */
   plain: JsonObject
+  /** The environment variables that fields of `plain` come from, by field: what is said of a value names them. */
+  variables: Record<string, string>
   logger: Logger | undefined
   /** The way to a storage that only this side can reach. */
   provider: Provider | undefined
@@ -31,8 +33,9 @@ export function splitConfig(config: unknown, useDatabase: unknown, database: unk
   const code = toPlainObject(rest)
   if (chosen !== undefined) code['storage'] = chosen
   // A storage that the code names makes the environment's irrelevant, even where it cannot be understood.
-  const env = chosen === undefined ? process.env : { ...process.env, EVERTOKEN_STORAGE: undefined }
-  return { plain: withEnvironment(code, configFromEnv(env)) as JsonObject, logger: checkedLogger(logger), provider }
+  const env = configFromEnv(chosen === undefined ? process.env : { ...process.env, EVERTOKEN_STORAGE: undefined })
+  const plain = withEnvironment(code, env) as JsonObject
+  return { plain, variables: variablesOf(plain, env), logger: checkedLogger(logger), provider }
 }
 
 /** The storage without what only this side can call, and that. */

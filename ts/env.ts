@@ -15,6 +15,33 @@ const variables = {
   token: 'EXTERNAL_API_TOKEN',
 } as const satisfies Partial<Record<keyof TokenServiceConfig, string>>
 
+/** All that may be in a `.env` file for evertoken and hold a secret or an address. */
+export const variableNames = (): string[] => [...Object.values(allVariables), 'EVERTOKEN_ADMIN_SECRET']
+
+/** The variable of a field of the configuration, where it has one. */
+export function variableOf(field: string): string | undefined {
+  return Object.hasOwn(allVariables, field) ? allVariables[field] : undefined
+}
+
+const allVariables: Readonly<Record<string, string>> = {
+  ...variables,
+  encryptionKey: 'TOKEN_ENCRYPTION_KEY',
+  storage: 'EVERTOKEN_STORAGE',
+}
+
+/**
+ * The variables that the fields of a configuration come from, by field: those that nothing in the code says, and
+ * those where the code hands on the text of the variable.
+ */
+export function variablesOf(config: Fields, env: TokenServiceConfig): Record<string, string> {
+  const names: Record<string, string> = {}
+  for (const [field, value] of Object.entries(env)) {
+    const variable = variableOf(field)
+    if (variable !== undefined && config[field] === value) names[field] = variable
+  }
+  return names
+}
+
 type Environment = Record<string, string | undefined>
 
 /** A configuration from the environment; documented in `index.d.ts`. */

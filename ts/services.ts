@@ -28,12 +28,12 @@ export function initializeTokenService(
   database?: DatabaseHandle,
 ): TokenService {
   const given = typeof config?.service === 'string' ? config.service : defaultName
-  const { plain, logger, provider, log } = asService(given, () => {
+  const { plain, variables, logger, provider, log } = asService(given, () => {
     const split = splitConfig(config, useDatabase, database)
     return { ...split, log: logSettings(split.logger) }
   })
   listen(tellHandle)
-  const request = JSON.stringify({ config: plain, log })
+  const request = JSON.stringify({ config: plain, variables, log })
   const { id, name } = unwrap(native().initialize(request, provider && answering(provider)), given)
   isConfiguredInCode = useDatabase === true || Object.values(config ?? {}).some((value) => value !== undefined)
   // The newest call decides which service is the default one, and where its lines go.

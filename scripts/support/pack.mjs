@@ -2,6 +2,7 @@
 import { copyFile, mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
+import { noticesFile, noticesFor } from './notices.mjs'
 import { readManifest, root } from './root.mjs'
 import { mustRun, npm } from './run.mjs'
 
@@ -48,21 +49,25 @@ export async function packPlatform(folder, platform, addonPath, repository) {
     ...JSON.parse(await readFile(join(home, 'package.json'), 'utf8')),
     ...repositoryField(repository)
   }
+  const notices = { [noticesFile]: await noticesFor(platform.target) }
   return packStaged(folder, manifest, [
     [addonPath, platform.addon],
     [join(home, 'README.md'), 'README.md'],
     [join(root, 'LICENSE'), 'LICENSE']
-  ])
+  ], notices)
 }
 
-async function packStaged(folder, manifest, files) {
+/** Packs copies of `files` and what is in `texts`, by name. */
+async function packStaged(folder, manifest, files, texts = {}) {
   const stage = await mkdtemp(join(tmpdir(), 'evertoken-pack-'))
   try {
     for (const [from, to] of files) {
       await mkdir(dirname(join(stage, to)), { recursive: true })
       await copyFile(from, join(stage, to))
     }
-    await writeFile(join(stage, 'package.json'), `${JSON.stringify(manifest, null, 2)}\n`)
+    for (const [name, text] of Object.entries({ ...texts, 'package.json': `${JSON.stringify(manifest, null, 2)}\n` })) {
+      await writeFile(join(stage, name), text)
+    }
     // Next to its destination, so that the tarball appears there whole, by a rename.
     const out = join(folder, `.packing-${process.pid}`)
     await mkdir(out, { recursive: true })

@@ -10,7 +10,7 @@ use super::outcome::parse;
 use super::providers::{Providers, Reached};
 use super::subscribers::{Announcer, Forward, Subscribers};
 use crate::clock::{Clock, SystemClock};
-use crate::config::{Config, Storage};
+use crate::config::{Config, Origins, Storage};
 use crate::domain::ServiceName;
 use crate::error::{Error, ErrorKind, Result};
 use crate::log::{Level, Log, Shape, Sink, Stderr};
@@ -48,6 +48,9 @@ pub(super) fn host() -> &'static Host {
 #[derive(Deserialize)]
 struct Beginning {
     config: Value,
+    /// The environment variables that fields of `config` come from, by field.
+    #[serde(default)]
+    variables: Origins,
     log: LogRequest,
 }
 
@@ -75,7 +78,7 @@ impl Host {
     pub(super) fn initialize(&self, request: &str, provider: Option<Reached>) -> Result<Initialized> {
         let beginning: Beginning = serde_json::from_value(parse(request)?)
             .map_err(|_| Error::new(ErrorKind::Internal, "a request could not be read"))?;
-        let config = Config::from_json(beginning.config)?;
+        let config = Config::from_json_and_variables(beginning.config, beginning.variables)?;
         let name = config.service.clone();
         let transport = HttpTransport::new(config.ca.clone())
             .trusting(env::var_os("NODE_EXTRA_CA_CERTS").filter(|path| !path.is_empty()).map(Into::into))

@@ -67,7 +67,7 @@ pub(super) fn read_certificate(f: &mut Fields<'_>) -> Option<ClientCertificate> 
             fields.fault(key, "is missing: PEM text");
         }
     }
-    let pair = (fields.text("cert"), fields.secret("key"));
+    let pair = (fields.text("cert"), fields.text("key").map(Secret::new));
     let certificate = match pair {
         (Some(cert), Some(key)) => {
             let certificate = ClientCertificate { cert, key };

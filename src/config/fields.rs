@@ -1,6 +1,7 @@
 //! Reads a JSON object field by field, and keeps every fault it meets.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -8,21 +9,44 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 use url::Url;
 
-use crate::domain::Secret;
+use super::spoilt::{Alphabet, Inspected, inspect, remark};
 use crate::error::{Error, Result};
 
-/// The faults of a whole configuration, in the order they were met.
+/// The environment variables that fields come from, by field.
+pub type Origins = BTreeMap<String, String>;
+
+/// The faults of a whole configuration, and what may be one, in the order they were met.
 #[derive(Default)]
-pub(super) struct Faults(RefCell<Vec<(String, String)>>);
+pub(super) struct Faults {
+    found: RefCell<Vec<(String, String)>>,
+    warnings: RefCell<Vec<String>>,
+    origins: Origins,
+}
 
 impl Faults {
+    /// For a configuration some of whose fields come from variables.
+    pub(super) fn naming(origins: Origins) -> Self {
+        Self { origins, ..Self::default() }
+    }
+
     pub(super) fn add(&self, field: &str, message: impl fmt::Display) {
-        self.0.borrow_mut().push((field.to_owned(), message.to_string()));
+        self.found.borrow_mut().push((field.to_owned(), message.to_string()));
+    }
+
+    /// Something that is allowed, and most likely not meant.
+    pub(super) fn warn(&self, field: &str, message: impl fmt::Display) {
+        let name = self.origins.get(field).map_or(field, String::as_str);
+        self.warnings.borrow_mut().push(format!("{name} {message}"));
+    }
+
+    /// The warnings so far.
+    pub(super) fn take_warnings(&self) -> Vec<String> {
+        self.warnings.take()
     }
 
     /// `value`, or one error that names every fault; its field is the first one's.
     pub(super) fn into_result<T>(self, value: T) -> Result<T> {
-        let faults = self.0.into_inner();
+        let faults = self.found.into_inner();
         let Some((field, message)) = faults.first() else {
             return Ok(value);
         };
@@ -94,8 +118,30 @@ impl<'f> Fields<'f> {
         })
     }
 
-    pub(super) fn secret(&mut self, key: &'static str) -> Option<Secret> {
-        self.text(key).map(Secret::new)
+    /// A text that somebody has copied from somewhere: without line ends at its end, and with a warning where it
+    /// looks spoilt.
+    pub(super) fn credential(&mut self, key: &'static str, alphabet: Alphabet) -> Option<String> {
+        let mut text = self.text(key)?;
+        self.inspect(key, &mut text, alphabet);
+        Some(text)
+    }
+
+    /// One such text or a list of them.
+    pub(super) fn credentials(&mut self, key: &'static str, alphabet: Alphabet) -> Vec<String> {
+        let mut texts = self.texts(key);
+        for text in &mut texts {
+            self.inspect(key, text, alphabet);
+        }
+        texts
+    }
+
+    /// In place, so that no copy of a secret is left behind.
+    fn inspect(&self, key: &str, text: &mut String, alphabet: Alphabet) {
+        let Inspected { len, remarks } = inspect(text, alphabet);
+        text.truncate(len);
+        for remark in remarks {
+            self.faults.warn(&self.path(key), remark);
+        }
     }
 
     /// One text or a list of texts, none of them empty.
@@ -154,7 +200,10 @@ impl<'f> Fields<'f> {
     pub(super) fn url(&mut self, key: &'static str) -> Option<Url> {
         let text = self.text(key)?;
         let fault = match Url::parse(text.trim()) {
-            Err(error) => format!("is no absolute URL: {error}"),
+            Err(error) => {
+                let hint = remark(text.trim(), Alphabet::Any).map(|remark| format!(" (it {remark})"));
+                format!("is no absolute URL: {error}{}", hint.unwrap_or_default())
+            }
             Ok(url) if !matches!(url.scheme(), "http" | "https") => {
                 "must begin with https:// or http://".into()
             }

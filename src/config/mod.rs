@@ -8,6 +8,8 @@ mod login;
 mod network;
 mod private_key;
 mod read;
+mod scheduler;
+mod spoilt;
 #[cfg(test)]
 mod tests;
 
@@ -21,9 +23,10 @@ use crate::domain::{AccessToken, Policy, Scheme, Secret, ServiceName};
 
 pub use answer_path::AnswerPath;
 pub use digests::CredentialDigest;
+pub use fields::Origins;
 pub use network::is_private_host;
 pub use private_key::{KeyFault, KeySource, PrivateKey, SigningKey};
-pub use read::SchedulerFields;
+pub use scheduler::SchedulerFields;
 
 /// Everything a service needs to know, from `TokenServiceConfig`.
 #[derive(Clone, Debug)]

@@ -8,7 +8,8 @@ use reqwest::header::{HeaderName, HeaderValue};
 use serde_json::Value;
 use url::Url;
 
-use super::fields::{Faults, Fields};
+use super::fields::{Faults, Fields, Origins};
+use super::spoilt::Alphabet;
 use super::{
     ClientAuthentication, Config, CredentialDigest, Credentials, Grant, Issuer, OnFailure, Provided,
     RateLimit, RefreshFormat, RefreshShape, RetryPolicy, Storage, client, digests, is_private_host, login,
@@ -16,7 +17,7 @@ use super::{
 use crate::domain::{AccessToken, Policy, Scheme, Secret, ServiceName};
 use crate::error::{Error, Result};
 
-const DAY_SECONDS: f64 = 86_400.0;
+pub(super) const DAY_SECONDS: f64 = 86_400.0;
 const DEFAULT_FILE: &str = "./data/token-cache.json";
 const DEFAULT_DATABASE: &str = "./data/token-cache.db";
 
@@ -36,15 +37,21 @@ const OWN_HEADERS: [&str; 9] = [
 impl Config {
     /// Checks the whole configuration; the error names every faulty field.
     pub fn from_json(value: Value) -> Result<Self> {
+        Self::from_json_and_variables(value, Origins::new())
+    }
+
+    /// The same for one some of whose fields come from variables, which the warnings name.
+    pub fn from_json_and_variables(value: Value, origins: Origins) -> Result<Self> {
         let Value::Object(map) = value else {
             return Err(Error::config("config", "must be an object"));
         };
         let mut hasher = DefaultHasher::new();
         Value::Object(map.clone()).to_string().hash(&mut hasher);
         let credential = digests::credential(&map);
-        let faults = Faults::default();
+        let faults = Faults::naming(origins);
         let mut fields = Fields::new(map, &faults);
         let mut config = read(&mut fields);
+        config.warnings.append(&mut faults.take_warnings());
         config.fingerprint = hasher.finish();
         config.identity = digests::identity(&config);
         config.credential = credential;
@@ -57,11 +64,11 @@ impl Config {
 fn read(f: &mut Fields<'_>) -> Config {
     let allow_insecure_http = f.flag("allowInsecureHttp").unwrap_or(false);
     let credentials = Credentials {
-        client_id: f.text("clientId"),
-        client_secret: f.secret("clientSecret"),
-        email: f.text("email"),
-        username: f.text("username"),
-        password: f.secret("password"),
+        client_id: f.credential("clientId", Alphabet::Visible),
+        client_secret: f.credential("clientSecret", Alphabet::Visible).map(Secret::new),
+        email: f.credential("email", Alphabet::Any),
+        username: f.credential("username", Alphabet::Any),
+        password: f.credential("password", Alphabet::Any).map(Secret::new),
         private_key: client::read_private_key(f),
         client_certificate: client::read_certificate(f),
     };
@@ -113,7 +120,7 @@ fn read(f: &mut Fields<'_>) -> Config {
             )
             .unwrap_or(OnFailure::Unauthenticated),
         storage: storage(f),
-        encryption_keys: f.texts("encryptionKey").into_iter().map(Secret::new).collect(),
+        encryption_keys: f.credentials("encryptionKey", Alphabet::Any).into_iter().map(Secret::new).collect(),
         clear_on_start: f.flag("clearOnStart").unwrap_or(false),
         ca: certificates(f),
         allow_insecure_http,
@@ -215,7 +222,7 @@ fn scope(f: &mut Fields<'_>) -> Option<String> {
 }
 
 fn manual_token(f: &mut Fields<'_>) -> Option<AccessToken> {
-    let text = f.text("token")?;
+    let text = f.credential("token", Alphabet::Token)?;
     AccessToken::parse(&text)
         .map_err(|fault| f.fault("token", format!("is no token: {}", fault.as_str())))
         .ok()
@@ -349,36 +356,4 @@ fn origins(f: &mut Fields<'_>) -> Option<Vec<String>> {
         }
     }
     is_set.then_some(texts)
-}
-
-/// The fields of `SchedulerOptions`, as far as they are set.
-#[derive(Debug, Default)]
-pub struct SchedulerFields {
-    /// `refreshIntervalSeconds`.
-    pub refresh_interval: Option<Duration>,
-    /// `everyInterval`.
-    pub every_interval: Option<bool>,
-    /// `healthCheckIntervalSeconds`.
-    pub health_check_interval: Option<Duration>,
-    /// `recoverAfterFailures`.
-    pub recover_after_failures: Option<u32>,
-}
-
-impl SchedulerFields {
-    /// Checks the options; the error names every faulty field.
-    pub fn from_json(value: Value) -> Result<Self> {
-        let Value::Object(map) = value else {
-            return Err(Error::config("options", "must be an object"));
-        };
-        let faults = Faults::default();
-        let mut f = Fields::new(map, &faults);
-        let read = Self {
-            refresh_interval: f.seconds("refreshIntervalSeconds", 1.0..=7.0 * DAY_SECONDS),
-            every_interval: f.flag("everyInterval"),
-            health_check_interval: f.seconds("healthCheckIntervalSeconds", 1.0..=7.0 * DAY_SECONDS),
-            recover_after_failures: f.count("recoverAfterFailures", 1..=1000),
-        };
-        f.finish();
-        faults.into_result(read)
-    }
 }

@@ -168,3 +168,50 @@ fn the_sqlite_store_has_a_path_of_its_own_unless_one_is_given() {
         assert!(matches!(config.storage, Storage::Sqlite(path) if path.to_str() == Some(expected)));
     }
 }
+
+#[test]
+fn a_spoilt_credential_is_a_warning_that_names_the_variable_or_the_field() {
+    let value = with(&json!({
+        "clientId": "\u{feff}app", "clientSecret": "s3cret\r\n", "email": "\"ann@example.com\"", "password": "pass ",
+        "token": "abc\u{200b}", "encryptionKey": ["first", "second\n"],
+    }));
+    let origins = [("clientSecret".into(), "OAUTH_CLIENT_SECRET".into())].into();
+    // A token with an invisible character in it is an error of its own.
+    let error = Config::from_json_and_variables(value.clone(), Origins::clone(&origins)).unwrap_err();
+    assert_eq!(error.field(), Some("token"));
+    let mut value = value;
+    value["token"] = json!("'abc'\n");
+    let config = Config::from_json_and_variables(value, origins).unwrap();
+    assert_eq!(config.credentials.client_secret.as_ref().unwrap().expose(), "s3cret");
+    assert_eq!(config.credentials.password.as_ref().unwrap().expose(), "pass ");
+    assert_eq!(config.encryption_keys[1].expose(), "second");
+    let sent = "It is sent as it is: check the value, character by character";
+    assert_eq!(
+        config.warnings,
+        [
+            format!("clientId begins with a byte order mark (U+FEFF). {sent}"),
+            "OAUTH_CLIENT_SECRET ended with a line end, which is cut off".into(),
+            format!("email is in quotes. {sent}"),
+            format!("password ends with a space. {sent}"),
+            "token ended with a line end, which is cut off".into(),
+            format!("token is in quotes. {sent}"),
+            "encryptionKey ended with a line end, which is cut off".into(),
+        ]
+    );
+}
+
+#[test]
+fn an_ordinary_configuration_has_no_warning() {
+    assert!(config(with(&json!({}))).unwrap().warnings.is_empty());
+}
+
+#[test]
+fn an_address_that_is_spoilt_says_by_what() {
+    for (text, told) in [
+        ("\"https://auth.example.com\"", "(it is in quotes)"),
+        ("\u{feff}https://auth.example.com", "(it begins with a byte order mark (U+FEFF))"),
+    ] {
+        let error = config(with(&json!({ "authUrl": text }))).unwrap_err();
+        assert!(error.to_string().contains(told), "{error}");
+    }
+}

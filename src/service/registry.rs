@@ -64,21 +64,18 @@ impl Registry {
         }
         let log: Log = parts.log.clone();
         let service = Service::start(config, parts)?;
-        match old {
-            Some(at) => {
-                service.replace(&services[at].1);
-                services[at] = (id, service);
-                log.say(
-                    Level::Warn,
-                    "initialized again with another configuration; the earlier service is shut down",
-                );
+        if let Some(at) = old {
+            service.replace(&services[at].1);
+            services[at] = (id, service);
+            log.say(
+                Level::Warn,
+                "initialized again with another configuration; the earlier service is shut down",
+            );
+        } else {
+            if let Some(ended) = self.ending(&name) {
+                service.replace(&ended);
             }
-            None => {
-                if let Some(ended) = self.ending(&name) {
-                    service.replace(&ended);
-                }
-                services.push((id, service));
-            }
+            services.push((id, service));
         }
         // Another may be the default one now.
         for (_, service) in services.iter() {

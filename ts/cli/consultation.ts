@@ -16,9 +16,13 @@ export async function* consult(target: Target): AsyncGenerator<Finding, void> {
   yield passed('routes', `${status.service} answers`)
   const { lastError, consecutiveFailures, scheduler } = status
   if (lastError) {
-    const fault = new TokenError(lastError.code as TokenError['code'], lastError.message)
+    const { code, message, at } = lastError
     const times = consecutiveFailures > 1 ? `, ${consecutiveFailures} times in a row` : ''
-    yield failed('refresh', `${fault.code}: ${fault.message} (${lastError.at}${times})`, 'The page below says what to do.', fault)
+    const detail = `${code}: ${message} (${at}${times})`
+    // Another code would make a link to anywhere.
+    yield /^ERR_TOKEN_[A-Z_]+$/.test(code)
+      ? failed('refresh', detail, 'The page below says what to do.', new TokenError(code as TokenError['code'], message))
+      : failed('refresh', detail, 'The code is not one of evertoken. Check the address.')
   } else {
     yield passed('refresh', status.lastRefreshAt === null ? 'none was needed yet' : `the last was at ${status.lastRefreshAt}`)
   }

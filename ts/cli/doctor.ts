@@ -3,7 +3,7 @@ import { examine, type Finding } from './examination'
 import { loadDotenv } from './dotenv'
 import { consult } from './consultation'
 import { routesAt } from './target'
-import { paint, print, spinning } from './terminal'
+import { paint, print, printable, printableJson, spinning } from './terminal'
 
 export const doctor: Command = {
   summary: 'find out what is wrong, with one login',
@@ -20,9 +20,9 @@ Options:
 The configuration comes from the environment and the .env files of this folder, as Next.js reads them.`,
   async run(args) {
     const { json, endpoint } = optionsOf('doctor', args, options)
-    const files = loadDotenv(process.cwd())
+    const dotenv = loadDotenv(process.cwd())
     const findings: Finding[] = []
-    const examination = endpoint === undefined ? examine(files) : consult(routesAt(endpoint))
+    const examination = endpoint === undefined ? examine(dotenv) : consult(routesAt(endpoint))
     for (;;) {
       const { value, done } = await spinning('examining', examination.next())
       if (done) break
@@ -30,7 +30,7 @@ The configuration comes from the environment and the .env files of this folder, 
       if (!json) print(lineOf(value))
     }
     const failed = findings.filter(({ outcome }) => outcome === 'failed').length
-    if (json) print(JSON.stringify({ ok: failed === 0, checks: findings }, null, 2))
+    if (json) print(printableJson({ ok: failed === 0, checks: findings }))
     else print(failed === 0 ? paint('green', '\nAll is well.') : paint('red', `\n${failed} of ${findings.length} checks failed.`))
     return failed === 0 ? 0 : 1
   },
@@ -46,8 +46,8 @@ const signs = {
 } as const
 
 function lineOf({ check, outcome, detail, remedy, help }: Finding): string {
-  const lines = [`${signs[outcome]} ${check.padEnd(12)}${detail}`]
-  if (remedy !== undefined) lines.push(paint('bold', remedy))
-  if (help !== undefined) lines.push(paint('dim', help))
+  const lines = [`${signs[outcome]} ${check.padEnd(12)}${printable(detail)}`]
+  if (remedy !== undefined) lines.push(paint('bold', printable(remedy)))
+  if (help !== undefined) lines.push(paint('dim', printable(help)))
   return lines.join(`\n${' '.repeat(14)}`)
 }

@@ -2,27 +2,44 @@ import { existsSync, readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import * as util from 'node:util'
+import { variableNames } from '../env'
+import { complain } from './terminal'
 
 interface NextEnv {
   loadEnvConfig(
     folder: string,
     isDevelopment: boolean,
     log: { info(): void; error(...details: unknown[]): void },
-  ): { loadedEnvFiles: { path: string }[] }
+  ): { loadedEnvFiles: LoadedFile[] }
+}
+
+interface LoadedFile {
+  path: string
+  contents: string
+}
+
+/** What was read from `.env` files. */
+export interface Dotenv {
+  /** The names of the files. */
+  readonly files: readonly string[]
+  /** Variables of evertoken whose text the loader changed, for it has a `$`. */
+  readonly expanded: readonly { variable: string; file: string }[]
 }
 
 /**
  * Completes `process.env` from the `.env` files of a folder, as Next.js does it: a variable that is set stays, and a
- * file of the mode comes before the general one. Resolves with the names of the files that were read.
+ * file of the mode comes before the general one.
  *
  * In a project with Next.js its own loader is used, which also fills in `$OTHER` variables.
  */
-export function loadDotenv(folder: string): string[] {
+export function loadDotenv(folder: string): Dotenv {
   const isDevelopment = process.env['NODE_ENV'] !== 'production'
   const next = nextEnv(folder)
   if (next) {
-    const log = { info: () => {}, error: (...details: unknown[]) => console.error(...details) }
-    return next.loadEnvConfig(folder, isDevelopment, log).loadedEnvFiles.map(({ path }) => path)
+    const before = { ...process.env }
+    const log = { info: () => {}, error: (...details: unknown[]) => complain(util.format(...details)) }
+    const loaded = next.loadEnvConfig(folder, isDevelopment, log).loadedEnvFiles
+    return { files: loaded.map(({ path }) => path), expanded: expandedIn(loaded, before) }
   }
   const names = fileNames(isDevelopment).filter((name) => existsSync(join(folder, name)))
   for (const name of names) {
@@ -30,7 +47,22 @@ export function loadDotenv(folder: string): string[] {
       process.env[variable] ??= value
     }
   }
-  return names
+  return { files: names, expanded: [] }
+}
+
+/** The variables that came from a file with a `$` in them, and are another text now. */
+function expandedIn(files: readonly LoadedFile[], before: NodeJS.ProcessEnv): { variable: string; file: string }[] {
+  // Before Node 20.12 there is nothing to read the text with as it stands.
+  if (typeof util.parseEnv !== 'function') return []
+  const read = files.map(({ path, contents }) => ({ file: path, values: util.parseEnv(contents) }))
+  return variableNames().flatMap((variable) => {
+    const source = read.find(({ values }) => values[variable] !== undefined)
+    const written = source?.values[variable]
+    if (source === undefined || written === undefined || before[variable] !== undefined) return []
+    // A `$` that is written `\$` stays.
+    const isMeant = !written.includes('$') || process.env[variable] === written.replaceAll('\\$', '$')
+    return isMeant ? [] : [{ variable, file: source.file }]
+  })
 }
 
 function fileNames(isDevelopment: boolean): string[] {

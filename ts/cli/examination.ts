@@ -2,10 +2,11 @@ import { lookup } from 'node:dns/promises'
 import { once } from 'node:events'
 import { connect, isIP } from 'node:net'
 import type { TokenServiceConfig, TokenStatus } from '../../index'
-import { configFromEnv } from '../env'
+import { configFromEnv, variableOf } from '../env'
 import { TokenError } from '../errors'
 import { settled, type TokenService } from '../service'
 import { initializeTokenService } from '../services'
+import type { Dotenv } from './dotenv'
 import { inWords } from './terminal'
 
 /** What came of one check. */
@@ -23,21 +24,6 @@ export interface Finding {
 const clockTolerance = 60
 const connectMs = 5000
 
-/** Where the variable of a configuration field is known, a person looks for that. */
-const variables: Readonly<Record<string, string>> = {
-  authUrl: 'EXTERNAL_AUTH_URL',
-  issuer: 'OAUTH_ISSUER',
-  email: 'EXTERNAL_API_EMAIL',
-  username: 'EXTERNAL_API_USERNAME',
-  password: 'EXTERNAL_API_PASSWORD',
-  clientId: 'OAUTH_CLIENT_ID',
-  clientSecret: 'OAUTH_CLIENT_SECRET',
-  scope: 'OAUTH_SCOPE',
-  token: 'EXTERNAL_API_TOKEN',
-  encryptionKey: 'TOKEN_ENCRYPTION_KEY',
-  storage: 'EVERTOKEN_STORAGE',
-}
-
 export const passed = (check: string, detail: string): Finding => ({ check, outcome: 'passed', detail })
 export const warned = (check: string, detail: string, remedy: string): Finding => ({ check, outcome: 'warned', detail, remedy })
 export const failed = (check: string, detail: string, remedy: string, fault?: TokenError): Finding =>
@@ -46,15 +32,17 @@ const skipped = (check: string, detail: string): Finding => ({ check, outcome: '
 
 /**
  * Goes from what everything else rests on to what rests on everything else, so that the first failure is the cause.
- *
- * @param files The `.env` files that were read.
  */
-export async function* examine(files: readonly string[]): AsyncGenerator<Finding, void> {
+export async function* examine({ files, expanded }: Dotenv): AsyncGenerator<Finding, void> {
+  for (const each of expanded) yield expansion(each)
   const begun = begin()
   if (begun instanceof TokenError) return yield environmentFault(begun)
-  const { config, service, storeFaults } = begun
+  const { config, service, storeFaults, remarks } = begun
   try {
     yield passed('environment', `complete; read ${['the environment', ...files].join(', ')}`)
+    // What is remarked of the values is logged by then.
+    await settled(service)
+    yield* told(remarks)
     const place = config.authUrl ?? config.issuer
     if (place === undefined) {
       yield warned('credential', 'a manual token and nothing to refresh it with', 'Set EXTERNAL_AUTH_URL and a credential.')
@@ -63,6 +51,7 @@ export async function* examine(files: readonly string[]): AsyncGenerator<Finding
     }
     yield storage(await settled(service), storeFaults)
     yield await key(config)
+    yield* told(remarks)
   } finally {
     await service.clear().catch(() => {})
     await service.shutdown()
@@ -74,12 +63,27 @@ interface Begun {
   service: TokenService
   /** What the log said of the store. */
   storeFaults: string[]
+  /** Warnings that belong to no check: of values that are allowed, and most likely not meant. */
+  remarks: string[]
+}
+
+function* told(remarks: string[]): Generator<Finding, void> {
+  for (const remark of remarks.splice(0)) yield warned('values', remark, 'Check the variable where it is set.')
+}
+
+function expansion({ variable, file }: { variable: string; file: string }): Finding {
+  const detail = `${variable} has a $ in ${file}, and Next.js replaced what follows it`
+  return warned('values', detail, 'Write \\$ for each $ (docs/configuration.md has the rules of each loader).')
 }
 
 function begin(): Begun | TokenError {
   const storeFaults: string[] = []
-  const note = (message: string, { code }: { code?: string } = {}): void => {
-    if (code === 'ERR_TOKEN_STORAGE') storeFaults.push(message.replace(/^evertoken\[[^\]]*\] /, ''))
+  const remarks: string[] = []
+  const note = (line: string, { code }: { code?: string } = {}): void => {
+    const message = line.replace(/^evertoken\[[^\]]*\] /, '')
+    if (code === 'ERR_TOKEN_STORAGE') storeFaults.push(message)
+    // Clear text has a check of its own.
+    else if (code === undefined && !message.includes('in clear text')) remarks.push(message)
   }
   try {
     const config = configFromEnv()
@@ -89,7 +93,7 @@ function begin(): Begun | TokenError {
       retry: { attempts: 1 },
       logger: { debug() {}, info() {}, warn: note, error: note },
     })
-    return { config, service, storeFaults }
+    return { config, service, storeFaults, remarks }
   } catch (error) {
     if (error instanceof TokenError) return error
     throw error
@@ -101,7 +105,7 @@ function environmentFault(fault: TokenError): Finding {
   if (code !== 'ERR_TOKEN_CONFIG') {
     return failed('addon', message, 'Run `npm install` again on this platform, with optional dependencies.', fault)
   }
-  const variable = field === undefined ? undefined : variables[field.split('.')[0]!]
+  const variable = field === undefined ? undefined : variableOf(field.split('.')[0]!)
   const where = variable ?? field ?? 'the configuration'
   return failed('environment', message, `Set ${where} in the environment or in a .env file of this folder.`, fault)
 }
@@ -115,7 +119,7 @@ async function* reach(url: URL): AsyncGenerator<Finding, boolean> {
     const address = isIP(host) ? host : (await lookup(host)).address
     yield passed('name', isIP(host) ? `${what} is an address` : `${what} is ${address}`)
   } catch (error) {
-    yield failed('name', `${what} cannot be found: ${codeOf(error)}`, `Check the host name in ${proxy ? 'HTTPS_PROXY' : url.href}.`)
+    yield failed('name', `${what} cannot be found: ${codeOf(error)}`, `Check the host name in ${proxy ? 'HTTPS_PROXY' : addressOf(url)}.`)
     return false
   }
   const fault = await connectionFault(host, port)
@@ -127,6 +131,9 @@ async function* reach(url: URL): AsyncGenerator<Finding, boolean> {
   yield failed('connection', `${what} does not answer on port ${port}: ${fault}`, remedy)
   return false
 }
+
+/** Without the query, which may hold a key. */
+const addressOf = ({ origin, pathname }: URL): string => `${origin}${pathname}`
 
 function placeOf(url: URL): [host: string, port: number] {
   const port = url.port === '' ? (url.protocol === 'https:' ? 443 : 80) : Number(url.port)
@@ -183,11 +190,11 @@ async function* logIn(service: TokenService, url: URL): AsyncGenerator<Finding, 
     return yield failed('endpoint', fault.message, endpointRemedies[fault.code] ?? 'Check EXTERNAL_AUTH_URL.', fault)
   }
   if (fault) {
-    yield passed('endpoint', `${url.href} answers as one`)
+    yield passed('endpoint', `${addressOf(url)} answers as one`)
     return yield failed('credential', fault.message, 'Check the password or the client secret.', fault)
   }
   const { strategy, expiresInSeconds } = outcome as TokenStatus
-  yield passed('endpoint', strategy?.endpoint ?? url.href)
+  yield passed('endpoint', strategy?.endpoint ?? addressOf(url))
   const life = `a token for ${inWords(expiresInSeconds ?? 0)}, by ${strategy?.grant} (${strategy?.format})`
   yield strategy?.grant === 'password'
     ? warned('credential', life, 'RFC 9700 §2.4 rules the password grant out for new servers: prefer client credentials.')

@@ -8,7 +8,7 @@ import { doctor } from './doctor'
 import { init } from './init'
 import { keygen } from './keygen'
 import { refresh, status } from './status'
-import { complain, print } from './terminal'
+import { complain, print, printable } from './terminal'
 
 const commands: ReadonlyMap<string, Command> = new Map(
   Object.entries({ init, doctor, status, refresh, clear, keygen }),
@@ -59,6 +59,11 @@ async function main([name, ...args]: readonly string[]): Promise<number> {
   return command.run(args)
 }
 
+function stackOf(error: unknown): string {
+  const text = error instanceof Error ? (error.stack ?? error.message) : String(error)
+  return text.split('\n').map(printable).join('\n')
+}
+
 // Whoever reads may have seen enough: `evertoken --help | head -1`.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code !== 'EPIPE') throw error
@@ -69,8 +74,8 @@ main(process.argv.slice(2)).then(
   (code) => (process.exitCode = code),
   (error: unknown) => {
     process.exitCode = error instanceof UsageError ? 2 : 1
-    if (error instanceof UsageError) complain(`${error.message}\n\n${help()}`)
-    else if (error instanceof TokenError) complain(`${error.code}: ${error.message}\n${error.help}`)
-    else throw error
+    if (error instanceof UsageError) complain(error.message, `\n${help()}`)
+    else if (error instanceof TokenError) complain(`${error.code}: ${error.message}`, printable(error.help))
+    else complain('this is a fault of evertoken; please report it', stackOf(error))
   },
 )

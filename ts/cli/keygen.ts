@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { UsageError, type Command } from './command'
+import { print } from './terminal'
 
 /** As `encryptionKey` takes it: 256 bits. */
 const keyBytes = 32
@@ -9,7 +10,7 @@ export const keygen: Command = {
   help: 'Prints 32 random bytes in base64url, for TOKEN_ENCRYPTION_KEY or encryptionKey.',
   run(args) {
     if (args.length > 0) throw new UsageError('keygen takes no arguments')
-    process.stdout.write(`${randomBytes(keyBytes).toString('base64url')}\n`)
+    print(randomBytes(keyBytes).toString('base64url'))
     return 0
   },
 }

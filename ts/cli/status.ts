@@ -1,7 +1,7 @@
 import type { TokenStatus } from '../../index'
 import { optionsOf, type Command } from './command'
 import { targetHelp, targetOf, targetOptions, type Target } from './target'
-import { inWords, paint, print, spinning } from './terminal'
+import { inWords, paint, print, printable, printableJson, spinning } from './terminal'
 
 /** Runs a command on a target, prints the status it ends with, and closes it. */
 async function shown(
@@ -14,7 +14,7 @@ async function shown(
   const target = targetOf(where)
   try {
     const status = await spinning(what, act(target))
-    print(json ? JSON.stringify(status, null, 2) : describe(status))
+    print(json ? printableJson(status) : describe(status))
     return status.healthy ? 0 : 1
   } finally {
     await target.close()
@@ -42,15 +42,20 @@ export function describe(status: TokenStatus): string {
   const left = status.expiresInSeconds === null ? '' : `, for ${inWords(status.expiresInSeconds)}`
   const { storage, strategy, lastError } = status
   const sealed = storage.encrypted ? 'sealed' : 'not sealed'
-  const rows: [string, string | null][] = [
+  const rows: [name: string, value: string | null, isBad?: boolean][] = [
     ['issued', status.issuedAt],
     ['refresh from', status.refreshAt],
     ['expires', status.expiresAt],
     ['came from', status.source],
     ['had by', strategy && `${strategy.grant} (${strategy.format}) at ${strategy.endpoint}`],
-    ['storage', `${storage.kind}, ${storage.location}, ${sealed}, ${storage.healthy ? 'healthy' : paint('red', 'not healthy')}`],
-    ['last error', lastError && `${paint('red', lastError.code)} ${lastError.message} (${lastError.at})`],
+    ['storage', `${storage.kind}, ${storage.location}, ${sealed}, ${storage.healthy ? '' : 'not '}healthy`, !storage.healthy],
+    ['last error', lastError && `${lastError.code} ${lastError.message} (${lastError.at})`, true],
   ]
-  const lines = rows.filter(([, value]) => value !== null).map(([name, value]) => `  ${name.padEnd(14)}${value}`)
-  return [`${paint('bold', status.service)}: ${paint(colours[status.state], status.state)}${left}`, ...lines].join('\n')
+  const lines = rows.flatMap(([name, value, isBad = false]) => {
+    if (value === null) return []
+    const shown = printable(value)
+    return [`  ${name.padEnd(14)}${isBad ? paint('red', shown) : shown}`]
+  })
+  const state = paint(colours[status.state], status.state)
+  return [`${paint('bold', printable(status.service))}: ${state}${left}`, ...lines].join('\n')
 }

@@ -4,6 +4,7 @@ import { settled, type TokenService } from '../service'
 import { TokenError } from '../errors'
 import { UsageError } from './command'
 import { loadDotenv } from './dotenv'
+import { isCleared, isRecord, isStatus } from './routes-answer'
 import { complain } from './terminal'
 
 /** Where a command acts: on the stored token, or on a running app through its routes. */
@@ -38,6 +39,12 @@ function complainOf(message: string, { code }: { code?: string } = {}): void {
   if (code === 'ERR_TOKEN_STORAGE' || code === 'ERR_TOKEN_DECRYPT') complain(message)
 }
 
+/** How long a route may take: a refresh waits for the token server. */
+const patienceMs = 30_000
+
+/** A status with fifty entries has some ten thousand characters. */
+const longestAnswer = 1024 * 1024
+
 /** Where to act, by the options. */
 export function targetOf({ service, endpoint }: { service?: string; endpoint?: string }): Target {
   loadDotenv(process.cwd())
@@ -50,8 +57,14 @@ export function targetOf({ service, endpoint }: { service?: string; endpoint?: s
 
 /** The routes of a running app. */
 export function routesAt(endpoint: string): Target {
-  if (!URL.canParse(endpoint)) throw new UsageError('--endpoint must be a URL, such as http://localhost:3000/api/token')
-  return new Routes(endpoint.replace(/\/+$/, ''))
+  const url = URL.canParse(endpoint) ? new URL(endpoint) : undefined
+  if (url === undefined || !/^https?:$/.test(url.protocol)) {
+    throw new UsageError('--endpoint must be a URL, such as http://localhost:3000/api/token')
+  }
+  if (url.username !== '' || url.password !== '' || url.search !== '' || url.hash !== '') {
+    throw new UsageError('--endpoint must have no user name, password, query or fragment: EVERTOKEN_ADMIN_SECRET is what opens it')
+  }
+  return new Routes(url.href.replace(/\/+$/, ''))
 }
 
 class Local implements Target {
@@ -88,38 +101,100 @@ class Routes implements Target {
   }
 
   status(): Promise<TokenStatus> {
-    return this.#ask('GET', '/status') as Promise<TokenStatus>
+    return this.#ask('GET', '/status', isStatus)
   }
 
   refresh(): Promise<TokenStatus> {
-    return this.#ask('POST', '/refresh') as Promise<TokenStatus>
+    return this.#ask('POST', '/refresh', isStatus)
   }
 
   async clear(revoke: boolean): Promise<void> {
     if (revoke) throw new UsageError('--revoke acts on the store, and not through --endpoint')
-    await this.#ask('DELETE', '')
+    await this.#ask('DELETE', '', isCleared)
   }
 
   async close(): Promise<void> {}
 
-  async #ask(method: string, path: string): Promise<unknown> {
-    const secret = process.env['EVERTOKEN_ADMIN_SECRET']?.trim()
+  async #ask<T>(method: string, path: string, isExpected: (body: unknown) => body is T): Promise<T> {
     const url = `${this.#endpoint}${path}`
-    let response: Response
-    try {
-      response = await fetch(url, {
-        method,
-        headers: secret ? { authorization: `Bearer ${secret}` } : {},
-        redirect: 'error',
-        signal: AbortSignal.timeout(30_000),
-      })
-    } catch (cause) {
-      const reason = cause instanceof Error && cause.cause instanceof Error ? cause.cause.message : String(cause)
-      throw new TokenError('ERR_TOKEN_NETWORK', `${url} cannot be reached: ${reason}`, { cause })
-    }
-    const body = (await response.json().catch(() => null)) as { error?: { code?: string; message?: string } } | null
-    if (response.ok && body !== null) return body
-    const said = body?.error?.message ?? 'it is no route of evertoken'
-    throw new TokenError('ERR_TOKEN_RESPONSE', `${url} answered ${response.status}: ${said}`, { status: response.status })
+    const { status, location, body } = await answerOf(method, url)
+    if (status >= 300 && status < 400) throw redirected(url, location)
+    const wrong = (what: string): TokenError =>
+      new TokenError('ERR_TOKEN_RESPONSE', `${url} answered ${status}: ${what}`, { status })
+    if (status >= 400) throw wrong(errorMessageIn(body) ?? 'it is no route of evertoken')
+    if (!isExpected(body)) throw wrong('the answer is not that of a route of evertoken')
+    return body
   }
+}
+
+/** The answer of a route: the body as JSON, `undefined` where it is something else. */
+interface RouteAnswer {
+  status: number
+  location: string | null
+  body: unknown
+}
+
+async function answerOf(method: string, url: string): Promise<RouteAnswer> {
+  try {
+    const response = await fetch(url, {
+      method,
+      headers: adminHeaders(),
+      // The admin secret goes where it was told to go, and nowhere else.
+      redirect: 'manual',
+      signal: AbortSignal.timeout(patienceMs),
+    })
+    return { status: response.status, location: response.headers.get('location'), body: parsed(await textOf(response)) }
+  } catch (cause) {
+    if (cause instanceof TokenError) throw cause
+    throw new TokenError('ERR_TOKEN_NETWORK', `${url} cannot be reached: ${reasonOf(cause)}`, { cause })
+  }
+}
+
+function adminHeaders(): Record<string, string> {
+  const secret = process.env['EVERTOKEN_ADMIN_SECRET']?.trim()
+  if (!secret) return {}
+  // Checked here, because what `fetch` throws quotes the value.
+  if (!/^[\x21-\x7e]+( +[\x21-\x7e]+)*$/.test(secret)) {
+    throw new TokenError('ERR_TOKEN_CONFIG', 'EVERTOKEN_ADMIN_SECRET holds a character that cannot be sent: use visible ASCII characters')
+  }
+  return { authorization: `Bearer ${secret}` }
+}
+
+/** The text of an answer, as far as it is one that the routes could have given. */
+async function textOf({ body }: Response): Promise<string> {
+  const decoder = new TextDecoder()
+  let text = ''
+  for await (const piece of body ?? []) {
+    text += decoder.decode(piece as Uint8Array, { stream: true })
+    if (text.length > longestAnswer) throw new Error(`its answer is longer than ${longestAnswer / 1024} KiB`)
+  }
+  return text + decoder.decode()
+}
+
+function parsed(text: string): unknown {
+  try {
+    const value: unknown = JSON.parse(text)
+    // What is nested too deeply to be written again is no answer, either.
+    JSON.stringify(value)
+    return value
+  } catch {
+    return undefined
+  }
+}
+
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error)
+  if (error.name === 'TimeoutError') return `no whole answer within ${patienceMs / 1000} s`
+  return error.cause instanceof Error ? error.cause.message : error.message
+}
+
+function redirected(url: string, location: string | null): TokenError {
+  const target = location !== null && URL.canParse(location, url) ? new URL(location, url).origin : 'nowhere'
+  const message = `${url} redirects to ${target}, and is not followed: give the final address as --endpoint`
+  return new TokenError('ERR_TOKEN_RESPONSE', message)
+}
+
+function errorMessageIn(body: unknown): string | undefined {
+  const error = isRecord(body) && isRecord(body['error']) ? body['error'] : {}
+  return typeof error['message'] === 'string' ? error['message'] : undefined
 }

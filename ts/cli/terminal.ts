@@ -24,12 +24,36 @@ export function paint(colour: Colour, text: string): string {
   return `\u001b[${on}m${text}\u001b[${off}m`
 }
 
+/** No value worth reading is longer. */
+const longestValue = 1000
+
+/** Controls (line ends and escape sequences among them), bidirectional overrides, invisible characters, line separators. */
+const unprintable = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu
+
+/**
+ * A value from outside (an endpoint, a store, the environment, a file) as one piece of one line: whatever would move
+ * the cursor, color or hide text, or begin a line of its own shows as `�`.
+ */
+export function printable(value: string): string {
+  const shown = value.length > longestValue ? `${value.slice(0, longestValue)}…` : value
+  return shown.replaceAll('\t', ' ').replace(unprintable, '\ufffd')
+}
+
+/** JSON that says the same to a program, and nothing to a terminal. */
+export function printableJson(value: unknown): string {
+  const escaped = (text: string): string =>
+    Array.from({ length: text.length }, (_, at) => `\\u${text.charCodeAt(at).toString(16).padStart(4, '0')}`).join('')
+  // The line ends that are left are those between the lines of the JSON.
+  return JSON.stringify(value, null, 2).replace(unprintable, (found) => (found === '\n' ? found : escaped(found)))
+}
+
 export function print(text: string): void {
   process.stdout.write(`${text}\n`)
 }
 
-export function complain(text: string): void {
-  process.stderr.write(`evertoken: ${text}\n`)
+/** Says what is wrong, in a line; `more` is text of evertoken's own, in lines below it. */
+export function complain(message: string, more = ''): void {
+  process.stderr.write(`evertoken: ${printable(message)}${more === '' ? '' : `\n${more}`}\n`)
 }
 
 const frames = ['⠋', '⠙', '⠹', '⠸', '⠼', '⠴', '⠦', '⠧', '⠇', '⠏']

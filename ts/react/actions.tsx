@@ -1,6 +1,6 @@
 import { useEffect, useId, useRef, useState, type KeyboardEvent, type ReactElement, type RefObject } from 'react'
 import type { TokenAction, TokenActionResult, TokenStatusView } from './use-token-status.js'
-import { errorAdvice, localTime, problemAdvice } from './words.js'
+import { adviceFor, localTime, problemAdvice } from './words.js'
 
 /** A result, and when it came. */
 export interface Finished extends TokenActionResult {
@@ -34,7 +34,7 @@ export function useActions({ busy, refresh, clear }: TokenStatusView): ActionsSt
 function resultText({ action, problem, at }: Finished, now: number): string {
   if (problem !== null) {
     // Who is told how long to wait needs no more advice.
-    const advice = problem.kind === 'limited' ? undefined : errorAdvice[problem.code ?? ''] ?? problemAdvice[problem.kind]
+    const advice = problem.kind === 'limited' ? undefined : adviceFor(problem.code) ?? problemAdvice[problem.kind]
     return `${action === 'refresh' ? 'Not refreshed' : 'Not cleared'}: ${problem.message}${advice === undefined ? '' : ` ${advice}`}`
   }
   return `${action === 'refresh' ? 'Refreshed' : 'Cleared'} at ${localTime(at, now)}.`

@@ -1,6 +1,5 @@
-import type { TokenStatus } from 'evertoken'
 import { moment } from './life.js'
-import { stateWords } from './words.js'
+import { cut, isRecord } from './status.js'
 
 /** Why the endpoint gave no status. */
 export interface TokenProblem {
@@ -25,12 +24,12 @@ const patienceMs = { GET: 10_000, POST: 60_000, DELETE: 30_000 }
 
 type Method = keyof typeof patienceMs
 
-/** Asks one of the routes of `createTokenRoutes`; it never throws. */
+/** Asks one of the routes of `createTokenRoutes`, and reads what it expects out of the body; it never throws. */
 export async function ask<T>(
   method: Method,
   url: string,
   headers: () => HeadersInit | undefined,
-  isExpected: (body: unknown) => body is T,
+  read: (body: unknown) => T | null,
   cancelled: AbortSignal,
 ): Promise<Answer<T>> {
   const controller = new AbortController()
@@ -51,7 +50,8 @@ export async function ask<T>(
       signal: controller.signal,
     })
     const body = parsed(await response.text())
-    if (response.ok && isExpected(body)) return { value: body, sentAt: moment(response.headers.get('date')) }
+    const value = response.ok ? read(body) : null
+    if (value !== null) return { value, sentAt: moment(response.headers.get('date')) }
     return { problem: problemOf(method, response, body) }
   } catch {
     const message = controller.signal.aborted ? 'The endpoint did not answer in time.' : trouble
@@ -70,21 +70,15 @@ function parsed(text: string): unknown {
   }
 }
 
-/** Whether this is a status, by what everything else hangs on. */
-export function isStatus(body: unknown): body is TokenStatus {
-  if (!isRecord(body) || !Object.hasOwn(stateWords, String(body['state']))) return false
-  return isRecord(body['scheduler']) && isRecord(body['storage']) && isRecord(body['counters']) && Array.isArray(body['history'])
-}
-
-/** Whether this is the answer to a clear. */
-export function isCleared(body: unknown): body is { cleared: true } {
-  return isRecord(body) && body['cleared'] === true
+/** The answer to a clear, where this is one. */
+export function clearedFrom(body: unknown): true | null {
+  return isRecord(body) && body['cleared'] === true ? true : null
 }
 
 function problemOf(method: Method, response: Response, body: unknown): TokenProblem {
   const { code, message } = errorIn(body)
   const seconds = Number(response.headers.get('retry-after') ?? Number.NaN)
-  const retryAfterSeconds = Number.isFinite(seconds) ? seconds : null
+  const retryAfterSeconds = Number.isFinite(seconds) && seconds >= 0 ? seconds : null
   const said = message === null ? '' : ` ${sentence(message)}`
   switch (response.status) {
     case 401:
@@ -108,7 +102,7 @@ function oddAnswer({ ok, status, headers }: Response): string {
 
 function errorIn(body: unknown): { code: string | null; message: string | null } {
   const error = isRecord(body) && isRecord(body['error']) ? body['error'] : {}
-  const text = (value: unknown) => (typeof value === 'string' && value !== '' ? value : null)
+  const text = (value: unknown) => (typeof value === 'string' && value !== '' ? cut(value) : null)
   return { code: text(error['code']), message: text(error['message']) }
 }
 
@@ -116,8 +110,4 @@ function errorIn(body: unknown): { code: string | null; message: string | null }
 export function sentence(message: string): string {
   const text = message.replace(/^[a-z]+(?=[\s,.!?]|$)/, (word) => word.charAt(0).toUpperCase() + word.slice(1))
   return /[.!?]$/.test(text) ? text : `${text}.`
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null
 }

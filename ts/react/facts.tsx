@@ -1,7 +1,7 @@
 import type { ReactElement, ReactNode } from 'react'
 import type { SchedulerStatus, TokenStatus } from 'evertoken'
 import { moment, type Life } from './life.js'
-import { distance, errorAdvice, localTime } from './words.js'
+import { adviceFor, distance, localTime } from './words.js'
 
 /** What else there is to know, as terms and values. */
 export function Facts({ status, life, now }: { status: TokenStatus; life: Life; now: number }): ReactElement {
@@ -46,10 +46,11 @@ interface FailureProps {
 
 /** What went wrong, and what to do about it. */
 function Failure({ error: { code, message, at }, inARow, life, now }: FailureProps): ReactElement {
+  const advice = adviceFor(code)
   return (
     <>
       {message}
-      {errorAdvice[code] !== undefined && <span className="evertoken-advice">{errorAdvice[code]}</span>}
+      {advice !== undefined && <span className="evertoken-advice">{advice}</span>}
       <span className="evertoken-aside">
         <code>{code}</code> <Moment at={at} life={life} now={now} />
         {inARow > 1 && `, ${inARow} failures in a row`}

@@ -1,7 +1,8 @@
 import { useCallback, useEffect, useRef, useState } from 'react'
 import type { TokenStatus } from 'evertoken'
-import { ask, isCleared, isStatus, type Answer, type TokenProblem } from './endpoint.js'
+import { ask, clearedFrom, type Answer, type TokenProblem } from './endpoint.js'
 import { startPolling } from './polling.js'
+import { statusFrom } from './status.js'
 
 /** Where the status comes from, and how often. */
 export interface UseTokenStatusOptions {
@@ -134,13 +135,13 @@ class Connection {
 
   async load(): Promise<TokenProblem | null> {
     const turn = ++this.#asked
-    const answer = await this.#ask('GET', '/status', isStatus)
+    const answer = await this.#ask('GET', '/status', statusFrom)
     this.#showStatus(turn, answer)
     return 'problem' in answer ? answer.problem : null
   }
 
   async refresh(): Promise<TokenProblem | null> {
-    const answer = await this.#ask('POST', '/refresh', isStatus)
+    const answer = await this.#ask('POST', '/refresh', statusFrom)
     if ('value' in answer) {
       // Its status is as new as its answer: what was asked meanwhile may be of before the refresh.
       this.#showStatus(++this.#asked, answer)
@@ -152,13 +153,13 @@ class Connection {
   }
 
   async clear(): Promise<TokenProblem | null> {
-    const answer = await this.#ask('DELETE', '', isCleared)
+    const answer = await this.#ask('DELETE', '', clearedFrom)
     await this.load()
     return 'problem' in answer ? answer.problem : null
   }
 
-  #ask<T>(method: 'GET' | 'POST' | 'DELETE', path: string, isExpected: (body: unknown) => body is T): Promise<Answer<T>> {
-    return ask(method, this.base + path, this.headers, isExpected, this.#cancel.signal)
+  #ask<T>(method: 'GET' | 'POST' | 'DELETE', path: string, read: (body: unknown) => T | null): Promise<Answer<T>> {
+    return ask(method, this.base + path, this.headers, read, this.#cancel.signal)
   }
 
   /** An answer that was overtaken by that of a later request is old news. */

@@ -19,8 +19,12 @@ export const stateMeanings: Record<TokenStatus['state'], string> = {
   manual: 'The configured token stands in.',
 }
 
-/** What a person can do about an error, by its code. */
-export const errorAdvice: Readonly<Record<string, string>> = {
+/** What a person can do about an error, by its code: whatever an endpoint says is one. */
+export function adviceFor(code: string | null): string | undefined {
+  return code !== null && Object.hasOwn(errorAdvice, code) ? errorAdvice[code] : undefined
+}
+
+const errorAdvice: Readonly<Record<string, string>> = {
   ERR_TOKEN_CREDENTIALS: 'Check the password or the client secret, then press Refresh now: it is not sent again by itself for a while.',
   ERR_TOKEN_ENDPOINT: 'Check the address: nothing answers there as a token or login endpoint.',
   ERR_TOKEN_RESPONSE: 'It is tried again by itself. If it stays, the address or the shape of the answer is another.',

@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path'
 import { createInterface } from 'node:readline/promises'
 import { TokenError } from '../../errors'
 import { optionsOf, type Command } from '../command'
-import { paint, print } from '../terminal'
+import { paint, print, printable } from '../terminal'
 import { findApp, type App } from './app'
 import { diff } from './diff'
 import { piecesFor, type Piece } from './pieces'
@@ -55,14 +55,15 @@ function write({ folder }: App, path: string, text: string, isNew: boolean): voi
 }
 
 function describe(piece: Piece): string {
-  if (!('after' in piece)) return `${paint('yellow', '!')} ${piece.path} ${piece.advice.replace(/\n(?=.)/g, '\n    ')}`
+  if (!('after' in piece)) return `${paint('yellow', '!')} ${printable(piece.path)} ${piece.advice.replace(/\n(?=.)/g, '\n    ')}`
   const { path, before, after } = piece
   const colours = { '+': 'green', '-': 'red' } as const
   const lines = diff(before ?? '', after).map((line) => {
     const colour = colours[line[0] as keyof typeof colours]
-    return `    ${colour ? paint(colour, line) : line}`
+    const shown = printable(line)
+    return `    ${colour ? paint(colour, shown) : shown}`
   })
-  return [`${paint('bold', path)} ${before === null ? '(new)' : '(changed)'}`, ...lines].join('\n')
+  return [`${paint('bold', printable(path))} ${before === null ? '(new)' : '(changed)'}`, ...lines].join('\n')
 }
 
 async function agrees(): Promise<boolean> {

@@ -1,0 +1,119 @@
+import type { SchedulerStatus, TokenStatus } from 'evertoken'
+import { moment } from './life.js'
+import { outcomeWords, stateWords } from './words.js'
+
+/** More than anybody reads of one value. */
+const longestText = 1_000
+
+/** A date in any form. */
+const longestMoment = 64
+
+/** More than the status has, so that a longer list costs nothing. */
+const longestHistory = 500
+
+/** A time or count that is greater is a mistake; it stays one that can be calculated with. */
+const greatest = 1e12
+
+/**
+ * The status in the body of an answer, or `null` where it has none. Whatever in it is missing or of another type is
+ * replaced: what is drawn from here on is what the types say, whoever answered.
+ */
+export function statusFrom(body: unknown): TokenStatus | null {
+  if (!isRecord(body)) return null
+  const { state, scheduler, storage, counters, history } = body
+  if (!isWordOf(stateWords, state) || !isRecord(scheduler) || !isRecord(storage) || !isRecord(counters)) return null
+  if (!Array.isArray(history)) return null
+  return {
+    service: text(body['service']),
+    state,
+    healthy: body['healthy'] === true,
+    source: isWordOf(sources, body['source']) ? body['source'] : null,
+    tokenType: textOrNull(body['tokenType']),
+    issuedAt: momentOrNull(body['issuedAt']),
+    expiresAt: momentOrNull(body['expiresAt']),
+    refreshAt: momentOrNull(body['refreshAt']),
+    expiresInSeconds: isNumber(body['expiresInSeconds']) ? number(body['expiresInSeconds']) : null,
+    lastRefreshAt: momentOrNull(body['lastRefreshAt']),
+    consecutiveFailures: number(body['consecutiveFailures']),
+    lastError: lastErrorFrom(body['lastError']),
+    strategy: strategyFrom(body['strategy']),
+    scheduler: schedulerFrom(scheduler),
+    storage: {
+      kind: text(storage['kind']),
+      location: text(storage['location']),
+      encrypted: storage['encrypted'] === true,
+      healthy: storage['healthy'] === true,
+    },
+    counters: {
+      tokenRequests: number(counters['tokenRequests']),
+      refreshes: number(counters['refreshes']),
+      failures: number(counters['failures']),
+      storeHits: number(counters['storeHits']),
+      retriesOn401: number(counters['retriesOn401']),
+    },
+    history: history.slice(-longestHistory).flatMap(entryFrom),
+  }
+}
+
+export function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+/** A text of an answer, as long as it may be. */
+export function cut(value: string): string {
+  return value.length > longestText ? `${value.slice(0, longestText)}…` : value
+}
+
+const sources: Record<NonNullable<TokenStatus['source']>, true> = { request: true, store: true, manual: true }
+
+function isWordOf<Word extends string>(words: Record<Word, unknown>, value: unknown): value is Word {
+  return typeof value === 'string' && Object.hasOwn(words, value)
+}
+
+function isNumber(value: unknown): value is number {
+  return typeof value === 'number' && Number.isFinite(value)
+}
+
+function text(value: unknown): string {
+  return typeof value === 'string' ? cut(value) : ''
+}
+
+function textOrNull(value: unknown): string | null {
+  return typeof value === 'string' ? cut(value) : null
+}
+
+function momentOrNull(value: unknown): string | null {
+  return typeof value === 'string' && value.length <= longestMoment && moment(value) !== null ? value : null
+}
+
+function number(value: unknown): number {
+  return isNumber(value) ? Math.min(greatest, Math.max(0, value)) : 0
+}
+
+function lastErrorFrom(value: unknown): TokenStatus['lastError'] {
+  if (!isRecord(value)) return null
+  return { code: text(value['code']), message: text(value['message']), at: momentOrNull(value['at']) ?? '' }
+}
+
+function strategyFrom(value: unknown): TokenStatus['strategy'] {
+  if (!isRecord(value)) return null
+  return { grant: text(value['grant']), endpoint: text(value['endpoint']), format: text(value['format']) }
+}
+
+function schedulerFrom(value: Record<string, unknown>): SchedulerStatus {
+  return {
+    running: value['running'] === true,
+    refreshIntervalSeconds: number(value['refreshIntervalSeconds']),
+    healthCheckIntervalSeconds: number(value['healthCheckIntervalSeconds']),
+    nextRefreshAt: momentOrNull(value['nextRefreshAt']),
+    lastHealthCheckAt: momentOrNull(value['lastHealthCheckAt']),
+  }
+}
+
+function entryFrom(value: unknown): TokenStatus['history'] {
+  if (!isRecord(value)) return []
+  const { outcome, code } = value
+  const at = momentOrNull(value['at'])
+  if (at === null || !isWordOf(outcomeWords, outcome)) return []
+  return [{ at, outcome, durationMs: number(value['durationMs']), ...(typeof code === 'string' ? { code: cut(code) } : {}) }]
+}
