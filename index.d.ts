@@ -390,8 +390,9 @@ export interface TokenServiceConfig {
   /** Sent with every token request, for example an API key or a tenant. */
   headers?: Record<string, string>
   /**
-   * Whether the common endpoints of the origin may be tried. Default: only when `authUrl` is a bare origin or
-   * answers 404 or 405.
+   * Whether the credentials may go to the common endpoints of the origin, too. Default: only when `authUrl` is a bare
+   * origin. With `true` they are tried after an `authUrl` with a path that answers 404 or 405; by default that is an
+   * error, and the credentials go nowhere else.
    */
   probe?: boolean
 
@@ -775,7 +776,25 @@ export interface TokenErrorDetails {
   field?: string
   status?: number
   retryAfterSeconds?: number
+  serverError?: ServerError
   cause?: unknown
+}
+
+/**
+ * What the token server said of its refusal, in its own words: the error response of RFC 6749 §5.2, or what the
+ * server sends in its place (`message`, `detail`, `errors`, …).
+ *
+ * Each text is cleaned: one printable line of at most 300 characters, in which `[removed]` stands for every secret
+ * that is configured or was sent, and for whatever looks like a token. Show it to people who operate the service, and
+ * do not compare it: servers change their words.
+ */
+export interface ServerError {
+  /** Its code, for example `invalid_client`. */
+  error?: string
+  /** Its sentence. */
+  description?: string
+  /** The address of a page about it. */
+  uri?: string
 }
 
 /**
@@ -806,6 +825,11 @@ export class TokenError extends Error {
   readonly status?: number
   /** How long the server asked to wait, in seconds. */
   readonly retryAfterSeconds?: number
+  /**
+   * What the token server said, cleaned; absent when it said nothing. `message` never holds it. It is also in the log
+   * line from `LOG_LEVEL=debug` on, and not in `status()`, `alert` events or the alert webhook.
+   */
+  readonly serverError?: ServerError
   /** The same in plain data, `message` included. */
   toJSON(): { name: string; code: TokenErrorCode; message: string; help: string } & Omit<TokenErrorDetails, 'cause'>
 }

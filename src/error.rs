@@ -3,6 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use serde::Serialize;
+
 /// What happened, from a closed list; the public code follows from it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -86,6 +88,21 @@ pub enum Retry {
     CoolDown,
 }
 
+/// What the server said of its refusal. It comes out of an answer, cleaned: printable, short, without a secret. A
+/// message is never made of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct ServerError {
+    /// Its code: `error` of RFC 6749 §5.2, or what stands for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+    /// Its sentence: `error_description`, or what stands for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// The address of a page about it: `error_uri`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub uri: Option<String>,
+}
+
 /// The result of whatever can fail with [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -98,6 +115,7 @@ pub struct Error {
     status: Option<u16>,
     retry: Retry,
     was_sent: bool,
+    server_error: Option<Box<ServerError>>,
 }
 
 impl Error {
@@ -108,7 +126,8 @@ impl Error {
             ErrorKind::Config | ErrorKind::Shutdown | ErrorKind::Tls => Retry::Never,
             _ => Retry::BackOff,
         };
-        Self { kind, message: message.into(), field: None, status: None, retry, was_sent: true }
+        let message = message.into();
+        Self { kind, message, field: None, status: None, retry, was_sent: true, server_error: None }
     }
 
     /// A configuration error that names the field.
@@ -135,6 +154,27 @@ impl Error {
     #[must_use]
     pub fn with_retry(mut self, retry: Retry) -> Self {
         self.retry = retry;
+        self
+    }
+
+    /// With a sentence that says what to do.
+    #[must_use]
+    pub fn with_advice(mut self, advice: &str) -> Self {
+        self.message = format!("{}. {advice}", self.message);
+        self
+    }
+
+    /// With what the server said.
+    #[must_use]
+    pub fn with_server_error(mut self, said: ServerError) -> Self {
+        self.server_error = Some(Box::new(said));
+        self
+    }
+
+    /// Without what the server said, for what goes further than to the caller and the log.
+    #[must_use]
+    pub fn without_server_error(mut self) -> Self {
+        self.server_error = None;
         self
     }
 
@@ -173,6 +213,11 @@ impl Error {
     /// The HTTP status of the answer that was refused.
     pub fn status(&self) -> Option<u16> {
         self.status
+    }
+
+    /// What the server said.
+    pub fn server_error(&self) -> Option<&ServerError> {
+        self.server_error.as_deref()
     }
 
     /// Whether to try again, and when.

@@ -8,6 +8,7 @@ use url::form_urlencoded;
 use super::expiry::{self, Moments};
 use super::fields::{self, Fields, at_path};
 use super::jwt;
+use super::redaction::Redaction;
 use super::refusal::{self, Refusal};
 use crate::config::LoginShape;
 use crate::domain::{AccessToken, Scheme, Secret, Timestamp};
@@ -47,34 +48,43 @@ pub struct Reading<'a> {
     pub dpop: bool,
     /// The scope that was asked for.
     pub scope: Option<&'a str>,
-    /// What was sent: a server that echoes it gave no token.
+    /// The configured secrets: a server that echoes one gave no token.
     pub secrets: Vec<&'a Secret>,
+    /// What else was sent that nothing may repeat.
+    pub sent: Vec<&'a Secret>,
     /// The address, for messages.
     pub place: String,
     /// When the answer came.
     pub now: Timestamp,
 }
 
+impl Reading<'_> {
+    /// What is taken out of whatever is shown of the answer.
+    pub(super) fn redacted(&self) -> Redaction {
+        Redaction::of(self.secrets.iter().chain(&self.sent).copied())
+    }
+}
+
 /// Reads an answer.
 pub fn read(response: &Response, reading: &Reading<'_>) -> Result<Granted, Refusal> {
     if !(200..300).contains(&response.status) {
-        return Err(refusal::from_status(response, &reading.place, reading.now));
+        return Err(refusal::from_status(response, reading));
     }
     match body_value(response) {
         Some(Value::Object(object)) => {
-            if let Some(refusal) = refusal::from_object(&object, response.status, &reading.place) {
+            if let Some(refusal) = refusal::from_object(&object, response, reading) {
                 return Err(refusal);
             }
             from_object(object, response, reading)
         }
-        other => from_header(response, reading).ok_or_else(|| {
-            no_token(response, reading, if other.is_some() { "holds no object" } else { "is no JSON" })
-        }),
+        Some(other) => from_header(response, reading)
+            .ok_or_else(|| refusal::without_token(&other, response, reading, "holds no object")),
+        None => from_header(response, reading).ok_or_else(|| no_token(response, reading, "is not JSON")),
     }
 }
 
 /// The body as a value: JSON with or without a byte order mark, or a form where the header says so.
-fn body_value(response: &Response) -> Option<Value> {
+pub(super) fn body_value(response: &Response) -> Option<Value> {
     let body = response.body.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&response.body);
     let content_type = response.header("content-type").unwrap_or_default();
     if content_type.to_ascii_lowercase().starts_with("application/x-www-form-urlencoded") {
@@ -97,8 +107,8 @@ fn from_object(
         None => fields.get(TOKEN_NAMES).find_map(|value| token(value, reading)),
     };
     let Some(access_token) = access_token else {
-        let absent =
-            || no_token(response, reading, &format!("holds no usable token; it has the fields {names}"));
+        let what = format!("holds no usable token; it has the fields {names}");
+        let absent = || refusal::without_token(&whole, response, reading, &what);
         return from_header(response, reading).ok_or_else(absent);
     };
     let scheme = match reading.scheme {

@@ -9,9 +9,11 @@ pub mod fuzzing;
 mod jwt;
 mod metadata;
 mod proof;
+mod redaction;
 mod refusal;
 mod request;
 mod retry_after;
+mod server_error;
 
 pub use answer::{Granted, Reading, read};
 pub use assertion::client_assertion;

@@ -38,11 +38,18 @@ pub struct Draft {
     pub request: Request,
     /// With the client's assertion, which is for the server with this token endpoint.
     pub asserted_to: Option<Url>,
+    /// The refresh token that it spends.
+    pub refresh_token: Option<Secret>,
 }
 
 impl Draft {
     fn plain(request: Request) -> Self {
-        Self { request, asserted_to: None }
+        Self { request, asserted_to: None, refresh_token: None }
+    }
+
+    /// What it holds that nothing may repeat, besides the configured secrets.
+    pub fn secrets(&self) -> impl Iterator<Item = &Secret> {
+        self.request.headers.iter().map(|(_, value)| value).chain(&self.refresh_token)
     }
 
     /// The request with the client's assertion, [RFC 7521 §4.2](https://www.rfc-editor.org/rfc/rfc7521#section-4.2).
@@ -121,7 +128,7 @@ impl Form {
     pub fn into_draft(mut self) -> Draft {
         let body = Body::Form(Secret::new(self.fields.finish()));
         let request = Request { url: self.url, headers: self.headers, body };
-        Draft { request, asserted_to: self.asserted_to }
+        Draft { request, asserted_to: self.asserted_to, refresh_token: None }
     }
 }
 

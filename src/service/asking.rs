@@ -53,6 +53,7 @@ impl Exchange for Asking<'_> {
             scope: service.config.scope.as_deref(),
             dpop: service.config.dpop,
             secrets: service.config.credentials.secrets().collect(),
+            sent: draft.secrets().collect(),
             place: place(&draft.request.url),
             now: service.clock.now(),
         };

@@ -7,7 +7,7 @@ use url::Url;
 
 use super::*;
 use crate::domain::{AccessToken, Lifetime, Policy, Scheme, Secret, Timestamp, TokenSet};
-use crate::error::{Error, ErrorKind};
+use crate::error::{Error, ErrorKind, Retry};
 use crate::oauth::{Granted, Refusal};
 use crate::transport::Body;
 
@@ -122,18 +122,51 @@ async fn a_bare_origin_is_probed_and_the_credential_goes_nowhere_else() {
     assert_eq!(paths, COMMON_PATHS);
 }
 
+async fn failure(config: &Config, script: &Script) -> Error {
+    Search::new(config, None).obtain(script).await.unwrap_err()
+}
+
 #[tokio::test]
-async fn an_absent_endpoint_leads_to_the_common_ones_unless_probing_is_off() {
+async fn an_absent_endpoint_leads_to_the_common_ones_only_where_that_is_asked_for() {
+    let probing = config(
+        json!({ "authUrl": "https://h/v1/token", "clientId": "app", "clientSecret": "s", "probe": true }),
+    );
     let found = script([not_here(), token()]);
-    let worked = run(&client("https://h/v1/token"), &found).await.unwrap();
+    let worked = run(&probing, &found).await.unwrap();
     assert_eq!(worked.endpoint.path(), "/oauth/token");
 
-    let strict = config(
-        json!({ "authUrl": "https://h/v1/token", "clientId": "app", "clientSecret": "s", "probe": false }),
-    );
+    for probe in [None, Some(false)] {
+        let strict = Config { probe, ..client("https://h/v1/token") };
+        let once = script([not_here()]);
+        let error = failure(&strict, &once).await;
+        assert_eq!((error.kind(), error.retry()), (ErrorKind::Endpoint, Retry::BackOff));
+        assert!(error.message().contains("authUrl") && error.message().contains("probe: true"), "{error}");
+        assert_eq!(once.asked().len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_login_that_is_not_there_may_be_a_wrong_password_and_cools_down() {
     let once = script([not_here()]);
-    assert_eq!(run(&strict, &once).await, Err(ErrorKind::Endpoint));
+    let error = failure(&login("https://h/login"), &once).await;
+    assert_eq!((error.kind(), error.retry()), (ErrorKind::Endpoint, Retry::CoolDown));
+    assert!(error.message().contains("wrong login") && error.message().contains("probe: true"), "{error}");
     assert_eq!(once.asked().len(), 1);
+
+    let everywhere = script(COMMON_PATHS.map(|_| not_here()));
+    let error = failure(&login("https://h"), &everywhere).await;
+    assert_eq!((error.kind(), error.retry()), (ErrorKind::Endpoint, Retry::CoolDown));
+    let everywhere = script(COMMON_PATHS.map(|_| not_here()));
+    assert_eq!(failure(&client("https://h"), &everywhere).await.retry(), Retry::BackOff);
+}
+
+#[tokio::test]
+async fn what_an_issuer_publishes_is_the_only_address() {
+    let mut config = config(json!({ "issuer": "https://h", "clientId": "app", "clientSecret": "s" }));
+    config.endpoint = Some(Url::parse("https://h/token").unwrap());
+    config.probe = Some(false);
+    let error = failure(&config, &script([not_here()])).await;
+    assert!(error.message().contains("issuer") && !error.message().contains("probe"), "{error}");
 }
 
 #[tokio::test]
@@ -157,6 +190,89 @@ async fn a_refused_client_tries_the_other_method_once() {
 
     let refused = script([invalid_client(), invalid_client()]);
     assert_eq!(run(&client("https://h/token"), &refused).await, Err(ErrorKind::Credentials));
+}
+
+fn missing_client() -> Result<Granted, Refusal> {
+    refused(Refusal::MissingClient, ErrorKind::Endpoint)
+}
+
+fn unexplained() -> Result<Granted, Refusal> {
+    refused(Refusal::Unexplained, ErrorKind::Credentials)
+}
+
+#[tokio::test]
+async fn any_refusal_of_the_client_tries_the_other_method_once() {
+    for refusal in [invalid_client, missing_client, unexplained] {
+        let found = script([refusal(), token()]);
+        let worked = run(&client("https://h/token"), &found).await.unwrap();
+        assert_eq!(worked.format_name(), "client_secret_post");
+        let twice = script([refusal(), refusal()]);
+        assert!(run(&client("https://h/token"), &twice).await.is_err());
+        assert_eq!(twice.asked().len(), 2);
+    }
+}
+
+#[tokio::test]
+async fn of_two_refusals_of_a_client_the_one_that_explains_it_is_told() {
+    let said = |refusal: fn(Error) -> Refusal, kind, words: &str| {
+        let said = crate::error::ServerError { description: Some(words.into()), ..Default::default() };
+        Err(refusal(Error::new(kind, words).with_server_error(said)))
+    };
+    let client_is = || said(Refusal::InvalidClient, ErrorKind::Credentials, "the secret has expired");
+    for other in [
+        || refused(Refusal::MissingClient, ErrorKind::Endpoint),
+        || refused(Refusal::WrongFormat, ErrorKind::Endpoint),
+        || refused(Refusal::Unexplained, ErrorKind::Credentials),
+    ] {
+        for answers in [[client_is(), other()], [other(), client_is()]] {
+            // A form that is refused before the client is looked at says nothing of its method.
+            if matches!(answers[0], Err(Refusal::WrongFormat(_))) {
+                continue;
+            }
+            let error = failure(&client("https://h/token"), &script(answers)).await;
+            assert!(error.message().starts_with("the secret has expired."), "{error}");
+            assert!(error.message().contains("client_secret_post"), "{error}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_password_is_not_sent_again_for_a_401_that_says_nothing() {
+    let both = config(json!({
+        "authUrl": "https://h/token", "grant": "password", "clientId": "app", "clientSecret": "s",
+        "username": "u", "password": "p",
+    }));
+    let once = script([unexplained()]);
+    assert_eq!(run(&both, &once).await, Err(ErrorKind::Credentials));
+    assert_eq!(once.asked().len(), 1);
+    let named = script([invalid_client(), token()]);
+    run(&both, &named).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_login_that_lacks_a_client_is_tried_in_the_next_format() {
+    let script = script([missing_client(), missing_client(), token()]);
+    assert_eq!(run(&login("https://h/token"), &script).await.unwrap().format, Format::Password);
+}
+
+#[test]
+fn the_other_method_is_known_where_the_configuration_leaves_it_open() {
+    let strategy = |method| Strategy {
+        endpoint: Url::parse("https://h/token").unwrap(),
+        format: Format::ClientCredentials,
+        method: Some(method),
+        refresh_name: None,
+        refreshes: false,
+    };
+    let (basic, post) = (ClientAuthentication::Basic, ClientAuthentication::Post);
+    let open = client("https://h/token");
+    assert_eq!(strategy(basic).other_method(&open), Some(post));
+    assert_eq!(strategy(post).other_method(&open), Some(basic));
+    assert_eq!(strategy(ClientAuthentication::PrivateKeyJwt).other_method(&open), None);
+    let named = config(json!({
+        "authUrl": "https://h/token", "clientId": "app", "clientSecret": "s", "clientAuthentication": "client_secret_basic",
+    }));
+    assert_eq!(strategy(basic).other_method(&named), None);
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ import { configFromEnv } from '../env'
 import { TokenError } from '../errors'
 import { settled, type TokenService } from '../service'
 import { initializeTokenService } from '../services'
-import { inWords } from './terminal'
+import { inOneLine, inWords } from './terminal'
 
 /** What came of one check. */
 export interface Finding {
@@ -15,6 +15,8 @@ export interface Finding {
   readonly detail: string
   /** What to do about it. */
   readonly remedy?: string
+  /** The token server's own words. */
+  readonly said?: string
   /** The page that explains it. */
   readonly help?: string
 }
@@ -41,7 +43,9 @@ const variables: Readonly<Record<string, string>> = {
 export const passed = (check: string, detail: string): Finding => ({ check, outcome: 'passed', detail })
 export const warned = (check: string, detail: string, remedy: string): Finding => ({ check, outcome: 'warned', detail, remedy })
 export const failed = (check: string, detail: string, remedy: string, fault?: TokenError): Finding =>
-  ({ check, outcome: 'failed', detail, remedy, ...(fault && { help: fault.help }) })
+  ({ check, outcome: 'failed', detail, remedy, ...(fault && { ...wordsOf(fault), help: fault.help }) })
+const wordsOf = ({ serverError }: TokenError): { said?: string } =>
+  serverError === undefined ? {} : { said: inOneLine(serverError) }
 const skipped = (check: string, detail: string): Finding => ({ check, outcome: 'skipped', detail })
 
 /**

@@ -8,7 +8,7 @@ import { doctor } from './doctor'
 import { init } from './init'
 import { keygen } from './keygen'
 import { refresh, status } from './status'
-import { complain, print } from './terminal'
+import { complain, inOneLine, print } from './terminal'
 
 const commands: ReadonlyMap<string, Command> = new Map(
   Object.entries({ init, doctor, status, refresh, clear, keygen }),
@@ -34,6 +34,11 @@ function nearest(word: string): string | undefined {
     return rest.slice(1) === wanted || rest === wanted.slice(1) || rest.slice(1) === wanted.slice(1) || rest === swapped
   }
   return [...commands.keys()].find((name) => name.startsWith(word) || isNear(name))
+}
+
+function inLines({ code, message, serverError, help }: TokenError): string {
+  const said = serverError && `The server said: ${inOneLine(serverError)}`
+  return [`${code}: ${message}`, said, help].filter(Boolean).join('\n')
 }
 
 async function main([name, ...args]: readonly string[]): Promise<number> {
@@ -70,7 +75,7 @@ main(process.argv.slice(2)).then(
   (error: unknown) => {
     process.exitCode = error instanceof UsageError ? 2 : 1
     if (error instanceof UsageError) complain(`${error.message}\n\n${help()}`)
-    else if (error instanceof TokenError) complain(`${error.code}: ${error.message}\n${error.help}`)
+    else if (error instanceof TokenError) complain(inLines(error))
     else throw error
   },
 )

@@ -1,5 +1,7 @@
 /** What goes to the terminal: colours only where they are seen, and a sign of life on long steps. */
 
+import type { ServerError } from '../../index'
+
 type Colour = 'bold' | 'dim' | 'red' | 'green' | 'yellow'
 
 const codes: Readonly<Record<Colour, [on: number, off: number]>> = {
@@ -30,6 +32,12 @@ export function print(text: string): void {
 
 export function complain(text: string): void {
   process.stderr.write(`evertoken: ${text}\n`)
+}
+
+/** What the token server said, in one line. The core has cleaned it. */
+export function inOneLine({ error, description, uri }: ServerError): string {
+  const sentence = [error, description].filter((part) => part !== undefined).join(': ')
+  return [sentence, uri && `(${uri})`].filter(Boolean).join(' ')
 }
 
 const frames = ['⠋', '⠙', '⠹', '⠸', '⠼', '⠴', '⠦', '⠧', '⠇', '⠏']

@@ -33,6 +33,7 @@ impl Answer {
             scope: Some("openid read write api://app/.default"),
             dpop: self.dpop,
             secrets: vec![&password],
+            sent: Vec::new(),
             place: "the server".into(),
             now: Timestamp::from_second(1_800_000_000.0),
         };
@@ -164,7 +165,8 @@ fn nothing_is_coerced_into_a_token() {
 #[test]
 fn an_error_under_a_status_of_success_is_an_error() {
     assert!(matches!(answer(r#"{"error":"invalid_grant"}"#).read(), Err(Refusal::Rejected(_))));
-    assert!(answer(r#"{"error":"server_error","access_token":"abc"}"#).refused());
+    let failing = answer(r#"{"error":"server_error","access_token":"abc"}"#);
+    assert!(matches!(failing.read(), Err(Refusal::Failed(_))));
     assert_eq!(answer(r#"{"error":null,"access_token":"abc"}"#).token(), "abc");
 }
 
