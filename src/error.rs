@@ -106,7 +106,8 @@ pub struct ServerError {
 /// The result of whatever can fail with [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// What went wrong, in words that hold no secret: messages are written here, never taken from an answer.
+/// What went wrong, in words that hold no secret: messages are written here, never taken from an answer. What the
+/// server said stands beside them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Error {
     kind: ErrorKind,

@@ -47,7 +47,7 @@ const signs = {
 
 function lineOf({ check, outcome, detail, said, remedy, help }: Finding): string {
   const lines = [`${signs[outcome]} ${check.padEnd(12)}${detail}`]
-  if (said !== undefined) lines.push(`The server said: ${said}`)
+  if (said !== undefined) lines.push(said)
   if (remedy !== undefined) lines.push(paint('bold', remedy))
   if (help !== undefined) lines.push(paint('dim', help))
   return lines.join(`\n${' '.repeat(14)}`)

@@ -6,7 +6,7 @@ import { configFromEnv } from '../env'
 import { TokenError } from '../errors'
 import { settled, type TokenService } from '../service'
 import { initializeTokenService } from '../services'
-import { inOneLine, inWords } from './terminal'
+import { inWords, serverWords } from './terminal'
 
 /** What came of one check. */
 export interface Finding {
@@ -44,8 +44,10 @@ export const passed = (check: string, detail: string): Finding => ({ check, outc
 export const warned = (check: string, detail: string, remedy: string): Finding => ({ check, outcome: 'warned', detail, remedy })
 export const failed = (check: string, detail: string, remedy: string, fault?: TokenError): Finding =>
   ({ check, outcome: 'failed', detail, remedy, ...(fault && { ...wordsOf(fault), help: fault.help }) })
-const wordsOf = ({ serverError }: TokenError): { said?: string } =>
-  serverError === undefined ? {} : { said: inOneLine(serverError) }
+const wordsOf = (fault: TokenError): { said?: string } => {
+  const said = serverWords(fault)
+  return said === undefined ? {} : { said }
+}
 const skipped = (check: string, detail: string): Finding => ({ check, outcome: 'skipped', detail })
 
 /**
@@ -204,7 +206,7 @@ const tlsRemedy =
 const endpointRemedies: Readonly<Record<string, string>> = {
   ERR_TOKEN_ENDPOINT: 'Set EXTERNAL_AUTH_URL to the address of the token or login endpoint, as the server’s manual has it.',
   ERR_TOKEN_RESPONSE: 'Something answers there, and not with a token: check the path, or say where the token is (`login.tokenPath`).',
-  ERR_TOKEN_RATE_LIMITED: 'The server asks for patience: wait, and try again.',
+  ERR_TOKEN_RATE_LIMITED: 'The server limits requests: wait, and try again.',
 }
 
 /** Compares the clocks by the `Date` of any answer of the server (RFC 9110 §6.6.1). */

@@ -8,7 +8,7 @@ import { doctor } from './doctor'
 import { init } from './init'
 import { keygen } from './keygen'
 import { refresh, status } from './status'
-import { complain, inOneLine, print } from './terminal'
+import { complain, serverWords, print } from './terminal'
 
 const commands: ReadonlyMap<string, Command> = new Map(
   Object.entries({ init, doctor, status, refresh, clear, keygen }),
@@ -36,9 +36,8 @@ function nearest(word: string): string | undefined {
   return [...commands.keys()].find((name) => name.startsWith(word) || isNear(name))
 }
 
-function inLines({ code, message, serverError, help }: TokenError): string {
-  const said = serverError && `The server said: ${inOneLine(serverError)}`
-  return [`${code}: ${message}`, said, help].filter(Boolean).join('\n')
+function inLines(error: TokenError): string {
+  return [`${error.code}: ${error.message}`, serverWords(error), error.help].filter(Boolean).join('\n')
 }
 
 async function main([name, ...args]: readonly string[]): Promise<number> {

@@ -1,6 +1,6 @@
 /** What goes to the terminal: colours only where they are seen, and a sign of life on long steps. */
 
-import type { ServerError } from '../../index'
+import type { TokenError } from '../../index'
 
 type Colour = 'bold' | 'dim' | 'red' | 'green' | 'yellow'
 
@@ -34,10 +34,13 @@ export function complain(text: string): void {
   process.stderr.write(`evertoken: ${text}\n`)
 }
 
-/** What the token server said, in one line. The core has cleaned it. */
-export function inOneLine({ error, description, uri }: ServerError): string {
-  const sentence = [error, description].filter((part) => part !== undefined).join(': ')
-  return [sentence, uri && `(${uri})`].filter(Boolean).join(' ')
+/** What the token server said beyond what the message says, in one line. The core has cleaned it. */
+export function serverWords({ message, serverError = {} }: TokenError): string | undefined {
+  const { error, description, uri } = serverError
+  const code = error !== undefined && description === undefined && message.includes(`(${error})`) ? undefined : error
+  const sentence = [code, description].filter((part) => part !== undefined).join(': ')
+  const words = [sentence, uri && `(${uri})`].filter(Boolean).join(' ')
+  return words === '' ? undefined : `The server said: ${words}`
 }
 
 const frames = ['⠋', '⠙', '⠹', '⠸', '⠼', '⠴', '⠦', '⠧', '⠇', '⠏']
