@@ -745,9 +745,9 @@ export interface TokenEvent {
  * |---|---|---|
  * | `ERR_TOKEN_CONFIG` | a configuration value is wrong; `field` names it | not before it is changed |
  * | `ERR_TOKEN_CREDENTIALS` | the server rejected the credential | after a cool-down, by itself |
- * | `ERR_TOKEN_ENDPOINT` | no endpoint answered as a token endpoint | by itself |
- * | `ERR_TOKEN_RESPONSE` | an answer held no usable token | by itself |
- * | `ERR_TOKEN_RATE_LIMITED` | the server, or `rateLimit`, asks for patience | after `retryAfterSeconds`, by itself |
+ * | `ERR_TOKEN_ENDPOINT` | no endpoint answered as a token endpoint | by itself; after a cool-down where a password was sent |
+ * | `ERR_TOKEN_RESPONSE` | an answer held no usable token | by itself; after a cool-down where the answer may reject the credential |
+ * | `ERR_TOKEN_RATE_LIMITED` | the server, or `rateLimit`, limits requests | after `retryAfterSeconds`, by itself |
  * | `ERR_TOKEN_TIMEOUT` | no whole answer came within `timeoutMs` | by itself |
  * | `ERR_TOKEN_NETWORK` | the connection could not be made, or broke | by itself |
  * | `ERR_TOKEN_TLS` | the server's certificate was not accepted | not before `ca` or the server is changed |

@@ -17,7 +17,7 @@ pub enum ErrorKind {
     Endpoint,
     /// An answer held no usable token; becomes `ERR_TOKEN_RESPONSE`.
     Response,
-    /// The server, or the configured limit, asks for patience; becomes `ERR_TOKEN_RATE_LIMITED`.
+    /// The server or the configured limit holds requests back; becomes `ERR_TOKEN_RATE_LIMITED`.
     RateLimited,
     /// No whole answer came in time; becomes `ERR_TOKEN_TIMEOUT`.
     Timeout,
@@ -116,7 +116,7 @@ pub struct Error {
     status: Option<u16>,
     retry: Retry,
     was_sent: bool,
-    server_error: Option<Box<ServerError>>,
+    said: Option<Box<ServerError>>,
 }
 
 impl Error {
@@ -128,7 +128,7 @@ impl Error {
             _ => Retry::BackOff,
         };
         let message = message.into();
-        Self { kind, message, field: None, status: None, retry, was_sent: true, server_error: None }
+        Self { kind, message, field: None, status: None, retry, was_sent: true, said: None }
     }
 
     /// A configuration error that names the field.
@@ -168,14 +168,14 @@ impl Error {
     /// With what the server said.
     #[must_use]
     pub fn with_server_error(mut self, said: ServerError) -> Self {
-        self.server_error = Some(Box::new(said));
+        self.said = Some(Box::new(said));
         self
     }
 
     /// Without what the server said, for what goes further than to the caller and the log.
     #[must_use]
     pub fn without_server_error(mut self) -> Self {
-        self.server_error = None;
+        self.said = None;
         self
     }
 
@@ -218,7 +218,7 @@ impl Error {
 
     /// What the server said.
     pub fn server_error(&self) -> Option<&ServerError> {
-        self.server_error.as_deref()
+        self.said.as_deref()
     }
 
     /// Whether to try again, and when.

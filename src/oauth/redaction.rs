@@ -42,7 +42,7 @@ impl Redaction {
     pub(super) fn clean(&self, text: &str) -> Option<String> {
         let text = Zeroizing::new(printable(text));
         let text = self.without_secrets(&text);
-        let text = without_tokens(&text);
+        let text = without_tokens(&without_named_values(&text));
         let is_long = text.chars().count() > LONGEST;
         let short: String = text.chars().take(if is_long { LONGEST - 1 } else { LONGEST }).collect();
         let shown = if is_long { format!("{}…", short.trim_end()) } else { short };
@@ -117,6 +117,38 @@ fn is_invisible(c: char) -> bool {
         '\u{34f}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}' | '\u{2800}'
             | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{ffa0}' | '\u{e0100}'..='\u{e01ef}'
     )
+}
+
+/// The text without what is called a password, a secret or a token in it, and is no word: a server may repeat what it
+/// was sent in part, or what another was.
+fn without_named_values(text: &str) -> String {
+    let mut is_named = false;
+    let mut cleaned = Vec::new();
+    for word in text.split(' ') {
+        let (name, value) = word.split_once(['=', ':']).unwrap_or(("", word));
+        let is_value = !value.is_empty() && (names_a_secret(name) || (is_named && name.is_empty()));
+        cleaned.push(match (is_value && is_no_word(value), name) {
+            (false, _) => word.to_owned(),
+            (true, "") => REMOVED.to_owned(),
+            (true, name) => format!("{name}{}{REMOVED}", &word[name.len()..=name.len()]),
+        });
+        is_named = names_a_secret(word);
+    }
+    cleaned.join(" ")
+}
+
+fn names_a_secret(word: &str) -> bool {
+    const NAMES: [&str; 8] =
+        ["password", "passwd", "pwd", "passphrase", "secret", "token", "apikey", "api_key"];
+    let word = word.trim_matches(|c: char| !c.is_ascii_alphanumeric()).to_ascii_lowercase();
+    NAMES.iter().any(|name| word.ends_with(name))
+}
+
+/// Whether there is more in it than letters and what stands around words in a sentence.
+fn is_no_word(value: &str) -> bool {
+    let inner = value.trim_matches(|c: char| c.is_ascii_punctuation());
+    value != REMOVED
+        && inner.chars().any(|c| !c.is_alphabetic() && !matches!(c, '-' | '_' | '\'' | '’' | '/' | '.'))
 }
 
 /// The text without JWTs and long runs of Base64: a server may repeat a token that this process does not know.
@@ -221,6 +253,27 @@ mod tests {
             "client_secret%3D0a1b2c3d4e5f6a7b8c9d",
         ] {
             assert_eq!(clean(&format!("the token {token} ended")), "the token [removed] ended");
+        }
+    }
+
+    #[test]
+    fn what_is_called_a_secret_and_is_no_word_is_removed() {
+        for (text, shown) in [
+            ("password Test@123 is wrong", "password [removed] is wrong"),
+            ("the secret 'x1y2' has ended", "the secret [removed] has ended"),
+            ("client_secret=x1y2 is wrong", "client_secret=[removed] is wrong"),
+            ("Password:x1y2", "Password:[removed]"),
+            ("password: x1y2", "password: [removed]"),
+        ] {
+            assert_eq!(clean(text), shown);
+        }
+        for text in [
+            "The password is wrong.",
+            "password must have 8 characters",
+            "the client secret, expired. Error: E1",
+            "invalid token; AADSTS7000222: it ended",
+        ] {
+            assert_eq!(clean(text), text);
         }
     }
 

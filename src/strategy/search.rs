@@ -87,17 +87,22 @@ impl<'c> Search<'c> {
     fn step(&mut self, way: &Strategy, refusal: Refusal) -> Result<()> {
         match refusal {
             Refusal::Rejected(error) | Refusal::Failed(error) | Refusal::Over(error, _) => return Err(error),
-            Refusal::InvalidClient(error) => self.try_other_method(way, error)?,
             // A form without a client's authentication is another form of request.
             Refusal::MissingClient(error) if way.method.is_none() => self.try_other_format(way, error)?,
-            Refusal::MissingClient(error) => self.try_other_method(way, error)?,
             // With a password in the request it may be the password that is meant, and that is sent once.
             Refusal::Unexplained(error) if way.format.has_password() => return Err(error),
-            Refusal::Unexplained(error) => self.try_other_method(way, error)?,
+            Refusal::InvalidClient(error) | Refusal::MissingClient(error) | Refusal::Unexplained(error) => {
+                self.try_other_method(way, error)?;
+            }
             Refusal::WrongFormat(error) => self.try_other_format(way, error)?,
             // A single-page application answers every path with a page; only while the address itself is
-            // being looked for is that no answer.
-            Refusal::NoToken(error) if self.is_configured(&way.endpoint) => return Err(error),
+            // being looked for is that no answer. JSON may be what is said of a wrong password.
+            Refusal::NoToken(error)
+                if self.is_configured(&way.endpoint)
+                    || (way.format.has_password() && error.retry() == Retry::CoolDown) =>
+            {
+                return Err(error);
+            }
             Refusal::NotHere(error) if !self.is_probing() => return Err(self.not_here(way, &error)),
             Refusal::NotHere(error) | Refusal::NoToken(error) => self.leave(&way.endpoint, error),
         }

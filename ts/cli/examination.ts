@@ -205,7 +205,7 @@ const tlsRemedy =
 
 const endpointRemedies: Readonly<Record<string, string>> = {
   ERR_TOKEN_ENDPOINT: 'Set EXTERNAL_AUTH_URL to the address of the token or login endpoint, as the server’s manual has it.',
-  ERR_TOKEN_RESPONSE: 'Something answers there, and not with a token: check the path, or say where the token is (`login.tokenPath`).',
+  ERR_TOKEN_RESPONSE: 'Something answers there without a token: check the path and the credential, or set where the token is (`login.tokenPath`).',
   ERR_TOKEN_RATE_LIMITED: 'The server limits requests: wait, and try again.',
 }
 

@@ -219,7 +219,7 @@ fn worded(name: &str, value: &Value) -> String {
     }
 }
 
-/// As FastAPI (`loc`) and express-validator (`location`) do.
+/// As `FastAPI` (`loc`) and express-validator (`location`) do.
 fn points_at_a_field(object: &Map<String, Value>) -> bool {
     let is_location = |value: &Value| {
         value.as_str().is_some_and(|place| ["body", "query", "headers", "params"].contains(&place))
