@@ -47,13 +47,14 @@ impl Exchange for Asking<'_> {
         {
             response = self.send(&draft).await?;
         }
+        let sent = draft.secrets();
         let reading = Reading {
             login: &service.config.login,
             scheme: service.config.scheme.as_ref(),
             scope: service.config.scope.as_deref(),
             dpop: service.config.dpop,
             secrets: service.config.credentials.secrets().collect(),
-            sent: draft.secrets().collect(),
+            sent: sent.iter().collect(),
             place: place(&draft.request.url),
             now: service.clock.now(),
         };

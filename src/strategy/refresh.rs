@@ -45,7 +45,7 @@ impl RefreshWay {
             RefreshFormat::Bearer => oauth::bearer_refresh(&self.url, refresh_token),
         };
         draft.request.headers.extend(config.headers.iter().cloned());
-        draft.refresh_token = Some(refresh_token.clone());
+        draft.hidden.push(refresh_token.clone());
         draft
     }
 

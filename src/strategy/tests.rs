@@ -257,6 +257,27 @@ fn a_custom_body_is_filled_in_once() {
 }
 
 #[test]
+fn nothing_repeats_the_fixed_values_of_a_login_and_the_refresh_token() {
+    let config = config(json!({
+        "authUrl": "https://h/login", "email": "a@b.c", "password": "p", "refreshUrl": "https://h/renew",
+        "login": { "body": { "user": "{email}", "nested": [{ "apiKey": "k-12345678" }], "kind": "web" } },
+    }));
+    let strategy = Strategy {
+        endpoint: config.endpoint.clone().unwrap(),
+        format: Format::Custom,
+        method: None,
+        refresh_name: None,
+        refreshes: false,
+    };
+    let secrets = |draft: Draft| -> Vec<String> {
+        draft.secrets().iter().map(|secret| secret.expose().to_owned()).collect()
+    };
+    assert_eq!(secrets(strategy.request(&config)), ["k-12345678"]);
+    let way = RefreshWay::of(&strategy, &config).unwrap();
+    assert_eq!(secrets(way.request(&strategy, &Secret::new("rt"), &config)), ["rt"]);
+}
+
+#[test]
 fn a_refresh_token_is_spent_where_it_was_had() {
     let strategy = |format, name: Option<&str>| Strategy {
         endpoint: Url::parse("https://h/token").unwrap(),
