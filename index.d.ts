@@ -396,8 +396,9 @@ export interface TokenServiceConfig {
   /** Sent with every token request, for example an API key or a tenant. */
   headers?: Record<string, string>
   /**
-   * Whether the common endpoints of the origin may be tried. Default: only when `authUrl` is a bare origin or
-   * answers 404 or 405.
+   * Whether the credentials may go to the common endpoints of the origin, too. Default: only when `authUrl` is a bare
+   * origin. With `true` they are tried after an `authUrl` with a path that answers 404 or 405; by default that is an
+   * error, and the credentials go nowhere else.
    */
   probe?: boolean
 
@@ -767,9 +768,9 @@ export interface TokenEvent {
  * |---|---|---|
  * | `ERR_TOKEN_CONFIG` | a configuration value is wrong; `field` names it | not before it is changed |
  * | `ERR_TOKEN_CREDENTIALS` | the server rejected the credential | after a cool-down, by itself |
- * | `ERR_TOKEN_ENDPOINT` | no endpoint answered as a token endpoint | by itself |
- * | `ERR_TOKEN_RESPONSE` | an answer held no usable token | by itself |
- * | `ERR_TOKEN_RATE_LIMITED` | the server, or `rateLimit`, asks for patience | after `retryAfterSeconds`, by itself |
+ * | `ERR_TOKEN_ENDPOINT` | no endpoint answered as a token endpoint | by itself; after a cool-down where a password was sent |
+ * | `ERR_TOKEN_RESPONSE` | an answer held no usable token | by itself; after a cool-down where the answer may reject the credential |
+ * | `ERR_TOKEN_RATE_LIMITED` | the server, or `rateLimit`, limits requests | after `retryAfterSeconds`, by itself |
  * | `ERR_TOKEN_TIMEOUT` | no whole answer came within `timeoutMs` | by itself |
  * | `ERR_TOKEN_NETWORK` | the connection could not be made, or broke | by itself |
  * | `ERR_TOKEN_TLS` | the server's certificate was not accepted | not before `ca` or the server is changed |
@@ -798,7 +799,25 @@ export interface TokenErrorDetails {
   field?: string
   status?: number
   retryAfterSeconds?: number
+  serverError?: ServerError
   cause?: unknown
+}
+
+/**
+ * What the token server said of its refusal, in its own words: the error response of RFC 6749 §5.2, or what the
+ * server sends in its place (`message`, `detail`, `errors`, …).
+ *
+ * Each text is cleaned: one printable line of at most 300 characters, in which `[removed]` stands for every secret
+ * that is configured or was sent, and for whatever looks like a token. Show it to people who operate the service, and
+ * do not compare it: servers change their words.
+ */
+export interface ServerError {
+  /** Its code, for example `invalid_client`. */
+  error?: string
+  /** Its sentence. */
+  description?: string
+  /** The address of a page about it. */
+  uri?: string
 }
 
 /**
@@ -829,6 +848,11 @@ export class TokenError extends Error {
   readonly status?: number
   /** How long the server asked to wait, in seconds. */
   readonly retryAfterSeconds?: number
+  /**
+   * What the token server said, cleaned; absent when it said nothing. `message` never holds it. It is also in the log
+   * line from `LOG_LEVEL=debug` on, and not in `status()`, `alert` events or the alert webhook.
+   */
+  readonly serverError?: ServerError
   /** The same in plain data, `message` included. */
   toJSON(): { name: string; code: TokenErrorCode; message: string; help: string } & Omit<TokenErrorDetails, 'cause'>
 }

@@ -98,8 +98,11 @@ const answers = [
 
   [
     'an error under 200',
-    json({ error: 'invalid_grant', error_description: marker }),
-    fails('ERR_TOKEN_CREDENTIALS', { status: 200 }),
+    json({ error: 'invalid_grant', error_description: `${clientSecret} has\r\nended` }),
+    fails('ERR_TOKEN_CREDENTIALS', {
+      status: 200,
+      serverError: { error: 'invalid_grant', description: '[removed] has ended' },
+    }),
   ],
   ['an error of zero next to a token', token({ error: 0 }), bearer()],
   ['an error beside a token', token({ error: 'server_error' }), noToken],

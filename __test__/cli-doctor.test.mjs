@@ -113,6 +113,21 @@ describe('doctor', () => {
     })
   }
 
+  test('says what the server said, without what is secret', async (t) => {
+    const body = {
+      error: 'invalid_client',
+      error_description: 'AADSTS7000222: The secret the right password has expired.\r\n\u001b[31mforged',
+      error_uri: 'https://login.example.com/error?code=7000222',
+    }
+    const server = await mock(t, { script: Array.from({ length: 2 }, () => ({ status: 401, body })) })
+    const words = /^The server said: invalid_client: AADSTS7000222: The secret \[removed\] has expired\. \[31mforged \(https:\/\/login\.example\.com\/error\?code=7000222\)$/
+    const { cause } = await examined(t, environment(server.loginUrl))
+    assert.equal(cause.check, 'credential')
+    assert.match(cause.said, words)
+    const { stdout } = await evertoken(['doctor'], { folder: folderFor(t), env: environment(server.loginUrl) })
+    assert.match(stdout.split('\n').find((line) => line.includes('The server said')).trim(), words)
+  })
+
   test('names a clock that is an hour off', async (t) => {
     const answer = (request, response) => {
       response.setHeader('date', new Date(Date.now() + 3_600_000).toUTCString())

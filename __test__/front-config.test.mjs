@@ -279,13 +279,13 @@ describe('code and environment together', () => {
   })
 
   test('a user in code is not mixed with the one of the environment', async (t) => {
-    const env = { EXTERNAL_AUTH_URL: `${server.origin}/login`, ...login }
+    const env = { EXTERNAL_AUTH_URL: server.loginUrl, ...login }
     const { body } = await requestOf(t, env, { username: 'code-user' })
     assert.deepEqual(JSON.parse(body), { username: 'code-user', password: 'env-password' })
   })
 
   test("a whole client credential in code keeps the environment's password at home", async (t) => {
-    const config = { authUrl: `${server.origin}/login`, clientId: 'code-client', clientSecret: 'code-secret' }
+    const config = { authUrl: server.loginUrl, clientId: 'code-client', clientSecret: 'code-secret' }
     const { basic, body } = await requestOf(t, login, config)
     assert.equal(basic, 'code-client:code-secret')
     assert.equal(body, 'grant_type=client_credentials')

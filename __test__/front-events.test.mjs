@@ -59,6 +59,32 @@ describe('events', () => {
     assert.equal(status.lastError.code, error.code)
   })
 
+  test('of a failure hold what the server said; alerts and the status do not', async (t) => {
+    const failing = await startMockTokenServer()
+    t.after(() => failing.close())
+    const body = { error: 'invalid_client', error_description: `The secret ${clientSecret} has expired.` }
+    failing.script({ status: 401, body }, { status: 401, body })
+    delete process.env.LOG_LEVEL
+    t.after(() => (process.env.LOG_LEVEL = 'error'))
+    const logger = keepingLogger()
+    const service = serviceFor(t, failing, { alerts: { afterFailures: 1 }, onFailure: 'throw', logger })
+    const heard = Promise.all([next(service, 'refreshFailed'), next(service, 'alert')])
+    const serverError = { error: 'invalid_client', description: 'The secret [removed] has expired.' }
+    const isTold = (error) => assert.deepEqual(error.serverError, serverError) ?? true
+    await assert.rejects(service.getToken(), isTold)
+    const [failed, alert] = await heard
+    isTold(failed.error)
+    assert.deepEqual(JSON.parse(JSON.stringify(failed.error)).serverError, serverError)
+    assert.equal(alert.error.code, 'ERR_TOKEN_CREDENTIALS')
+    assert.ok(!('serverError' in alert.error))
+    assert.ok(!JSON.stringify([alert, service.status()]).includes('expired'))
+    const isFailure = ({ level, details: [, { code }] }) => level === 'warn' && code !== undefined
+    await logger.until(isFailure)
+    const [message, fields] = logger.lines.find(isFailure).details
+    assert.ok(!message.includes('expired'))
+    assert.deepEqual(fields.serverError, serverError)
+  })
+
   test('tell of a cleared token', async (t) => {
     const service = serviceFor(t, server)
     await service.getToken()

@@ -160,7 +160,7 @@ describe('nothing secret is in', () => {
     `
     const failing = await startMockTokenServer()
     failing.script({ status: 401, body: { detail: password } })
-    const env = { EXTERNAL_AUTH_URL: `${failing.origin}/login`, LOG_LEVEL: 'trace' }
+    const env = { EXTERNAL_AUTH_URL: failing.loginUrl, LOG_LEVEL: 'trace' }
     const { code, stdout, stderr } = await runScript(source, { env })
     await failing.close()
     assert.equal(code, 1)

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use serde::Serialize;
+
 /// What happened, from a closed list; the public code follows from it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -15,7 +17,7 @@ pub enum ErrorKind {
     Endpoint,
     /// An answer held no usable token; becomes `ERR_TOKEN_RESPONSE`.
     Response,
-    /// The server, or the configured limit, asks for patience; becomes `ERR_TOKEN_RATE_LIMITED`.
+    /// The server or the configured limit holds requests back; becomes `ERR_TOKEN_RATE_LIMITED`.
     RateLimited,
     /// No whole answer came in time; becomes `ERR_TOKEN_TIMEOUT`.
     Timeout,
@@ -86,10 +88,26 @@ pub enum Retry {
     CoolDown,
 }
 
+/// What the server said of its refusal. It comes out of an answer, cleaned: printable, short, without a secret. A
+/// message is never made of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct ServerError {
+    /// Its code: `error` of RFC 6749 §5.2, or what stands for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+    /// Its sentence: `error_description`, or what stands for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// The address of a page about it: `error_uri`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub uri: Option<String>,
+}
+
 /// The result of whatever can fail with [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// What went wrong, in words that hold no secret: messages are written here, never taken from an answer.
+/// What went wrong, in words that hold no secret: messages are written here, never taken from an answer. What the
+/// server said stands beside them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Error {
     kind: ErrorKind,
@@ -98,6 +116,7 @@ pub struct Error {
     status: Option<u16>,
     retry: Retry,
     was_sent: bool,
+    said: Option<Box<ServerError>>,
 }
 
 impl Error {
@@ -108,7 +127,8 @@ impl Error {
             ErrorKind::Config | ErrorKind::Shutdown | ErrorKind::Tls => Retry::Never,
             _ => Retry::BackOff,
         };
-        Self { kind, message: message.into(), field: None, status: None, retry, was_sent: true }
+        let message = message.into();
+        Self { kind, message, field: None, status: None, retry, was_sent: true, said: None }
     }
 
     /// A configuration error that names the field.
@@ -138,10 +158,32 @@ impl Error {
         self
     }
 
-    /// With the status, and whatever else is known of the answer, of another error about it.
+    /// With what is known of the answer that another error is about.
     #[must_use]
     pub fn with_details_of(mut self, other: &Self) -> Self {
         self.status = other.status;
+        self.said.clone_from(&other.said);
+        self
+    }
+
+    /// With a sentence that says what to do.
+    #[must_use]
+    pub fn with_advice(mut self, advice: &str) -> Self {
+        self.message = format!("{}. {advice}", self.message);
+        self
+    }
+
+    /// With what the server said.
+    #[must_use]
+    pub fn with_server_error(mut self, said: ServerError) -> Self {
+        self.said = Some(Box::new(said));
+        self
+    }
+
+    /// Without what the server said, for what goes further than to the caller and the log.
+    #[must_use]
+    pub fn without_server_error(mut self) -> Self {
+        self.said = None;
         self
     }
 
@@ -180,6 +222,11 @@ impl Error {
     /// The HTTP status of the answer that was refused.
     pub fn status(&self) -> Option<u16> {
         self.status
+    }
+
+    /// What the server said.
+    pub fn server_error(&self) -> Option<&ServerError> {
+        self.said.as_deref()
     }
 
     /// Whether to try again, and when.

@@ -102,9 +102,13 @@ impl Log {
         }
     }
 
-    /// Says what went wrong.
+    /// Says what went wrong; a log that also takes `debug` gets the server's own words.
     pub fn error(&self, level: Level, message: &str, error: &Error) {
-        self.with(level, format!("{message}: {}", error.message()), &json!({ "code": error.code() }));
+        let mut fields = json!({ "code": error.code() });
+        if let Some(said) = error.server_error().filter(|_| self.level >= Level::Debug) {
+            fields["serverError"] = json!(said);
+        }
+        self.with(level, format!("{message}: {}", error.message()), &fields);
     }
 }
 
@@ -171,6 +175,7 @@ impl Sink for Stderr {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::{ErrorKind, ServerError};
 
     fn line() -> Line {
         let fields = json!({ "code": "ERR_TOKEN_TIMEOUT" }).as_object().cloned().unwrap();
@@ -187,15 +192,33 @@ mod tests {
         assert_eq!(value["code"], "ERR_TOKEN_TIMEOUT");
     }
 
+    #[derive(Default)]
+    struct Kept(Mutex<Vec<Line>>);
+
+    impl Sink for Kept {
+        fn take(&self, line: Line) {
+            self.0.lock().unwrap().push(line);
+        }
+    }
+
+    #[test]
+    fn the_servers_words_are_told_from_debug_on_as_a_field_and_never_in_the_message() {
+        let said = ServerError { description: Some("The secret has expired.".into()), ..Default::default() };
+        let error = Error::new(ErrorKind::Credentials, "rejected").with_server_error(said);
+        for (level, is_told) in [(Level::Info, false), (Level::Debug, true), (Level::Trace, true)] {
+            let kept = Arc::<Kept>::default();
+            let log = Log::new(ServiceName::default(), level, Arc::clone(&kept) as Arc<dyn Sink>);
+            log.error(Level::Warn, "no token", &error);
+            let line = kept.0.lock().unwrap().pop().unwrap();
+            assert_eq!(line.message, "no token: rejected");
+            let told = is_told.then(|| json!({ "description": "The secret has expired." }));
+            assert_eq!(line.fields.get("serverError"), told.as_ref());
+        }
+    }
+
     #[test]
     fn lines_below_the_level_are_not_passed_on() {
-        struct Kept(Mutex<Vec<Line>>);
-        impl Sink for Kept {
-            fn take(&self, line: Line) {
-                self.0.lock().unwrap().push(line);
-            }
-        }
-        let kept = Arc::new(Kept(Mutex::default()));
+        let kept = Arc::<Kept>::default();
         let log = Log::new(ServiceName::default(), Level::Warn, Arc::clone(&kept) as Arc<dyn Sink>);
         log.say(Level::Info, "dropped");
         log.say(Level::Warn, "kept");

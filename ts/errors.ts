@@ -1,4 +1,4 @@
-import type { TokenErrorCode, TokenErrorDetails } from '../index'
+import type { ServerError, TokenErrorCode, TokenErrorDetails } from '../index'
 
 // Bundles and hot reloads evaluate this file more than once; their errors are of one kind all the same.
 const brand = Symbol.for('evertoken.TokenError')
@@ -15,13 +15,14 @@ export class TokenError extends Error {
   declare readonly field?: string
   declare readonly status?: number
   declare readonly retryAfterSeconds?: number
+  declare readonly serverError?: ServerError
 
   constructor(code: TokenErrorCode, message: string, details: TokenErrorDetails = {}) {
     super(message, details.cause === undefined ? undefined : { cause: details.cause })
     this.code = code
     this.help = `${pages}${code}.md`
     // What is not known is not there, so that a printed error holds no row of undefined.
-    for (const key of ['service', 'field', 'status', 'retryAfterSeconds'] as const) {
+    for (const key of ['service', 'field', 'status', 'retryAfterSeconds', 'serverError'] as const) {
       if (details[key] !== undefined) {
         Object.defineProperty(this, key, { value: details[key], enumerable: true, configurable: true })
       }

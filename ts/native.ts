@@ -1,4 +1,4 @@
-import type { SchedulerStatus, TokenErrorCode, TokenStatus } from '../index'
+import type { SchedulerStatus, ServerError, TokenErrorCode, TokenStatus } from '../index'
 import { TokenError } from './errors'
 
 /** JSON text of `{"ok": T}` or `{"error": …}`; see {@link unwrap}. The parameter only says what is inside. */
@@ -163,6 +163,7 @@ export interface ErrorDescription {
   service?: string
   status?: number
   retryAfterSeconds?: number
+  serverError?: ServerError
 }
 
 /** The error of this description; `service` is the name of the service that was called. */

@@ -146,7 +146,8 @@ same<TokenEvent['error'], TokenError | undefined>(true)
 declare const error: TokenError
 same<typeof error.code, TokenErrorCode>(true)
 const asError: Error = error
-void [asError, error.service, error.status, error.retryAfterSeconds, error.cause]
+const words: string | undefined = error.serverError?.description ?? error.serverError?.error ?? error.serverError?.uri
+void [asError, error.service, error.status, error.retryAfterSeconds, error.cause, words]
 // The codes of the documentation, all of them assignable.
 const codes: TokenErrorCode[] = [
   'ERR_TOKEN_CONFIG', 'ERR_TOKEN_CREDENTIALS', 'ERR_TOKEN_ENDPOINT', 'ERR_TOKEN_RESPONSE', 'ERR_TOKEN_RATE_LIMITED',

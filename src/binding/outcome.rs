@@ -44,6 +44,9 @@ pub(super) fn described(error: &Error) -> Value {
     if let Some(wait) = error.retry_after() {
         value["retryAfterSeconds"] = wait.as_secs_f64().ceil().into();
     }
+    if let Some(said) = error.server_error() {
+        value["serverError"] = json!(said);
+    }
     value
 }
 

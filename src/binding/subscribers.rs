@@ -10,7 +10,7 @@ use serde_json::json;
 use super::host::host;
 use super::outcome::described;
 use crate::log::{Line, Sink};
-use crate::service::{Event, Listener};
+use crate::service::{Event, EventKind, Listener};
 
 /// A callback of one environment: weak, so that the event loop may end.
 type Callback = ThreadsafeFunction<String, (), String, Status, false, true>;
@@ -55,7 +55,10 @@ impl Listener for Announcer {
             "type": event.kind, "service": status.service.clone(), "at": event.at.to_string(), "status": status,
         });
         if let Some(error) = &event.error {
-            body["error"] = described(error);
+            // Alerts are passed on to chat rooms; what another server wrote stays with callers and the log.
+            let is_alert = event.kind == EventKind::Alert;
+            body["error"] =
+                if is_alert { described(&error.clone().without_server_error()) } else { described(error) };
         }
         host.subscribers.tell(&json!({ "kind": "event", "id": self.id, "event": body }).to_string());
     }

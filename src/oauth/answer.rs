@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 use super::expiry::{self, Expiry, Moments, Path, Sources};
 use super::fields::Fields;
 use super::locate::{self, Located};
+use super::redaction::Redaction;
 use super::refusal::{self, Refusal};
 use super::{body, jwt};
 use crate::config::{AnswerPath, LoginShape};
@@ -51,29 +52,38 @@ pub struct Reading<'a> {
     pub never_expires: bool,
     /// The scope that was asked for.
     pub scope: Option<&'a str>,
-    /// What was sent: a server that echoes it gave no token.
+    /// The configured secrets: a server that echoes one gave no token.
     pub secrets: Vec<&'a Secret>,
+    /// What else was sent that nothing may repeat.
+    pub sent: Vec<&'a Secret>,
     /// The address, for messages.
     pub place: String,
     /// When the answer came.
     pub now: Timestamp,
 }
 
+impl Reading<'_> {
+    /// What is taken out of whatever is shown of the answer.
+    pub(super) fn redacted(&self) -> Redaction {
+        Redaction::of(self.secrets.iter().chain(&self.sent).copied())
+    }
+}
+
 /// Reads an answer.
 pub fn read(response: &Response, reading: &Reading<'_>) -> Result<Granted, Refusal> {
     if !(200..300).contains(&response.status) {
-        return Err(refusal::from_status(response, &reading.place, reading.now));
+        return Err(refusal::from_status(response, reading));
     }
     let text = body::text(response);
     let value = body::value(&text, response, locate::TOKEN_NAMES);
     let whole = value.as_ref();
     if let Some(Value::Object(object)) = whole
-        && let Some(refusal) = refusal::from_object(object, response.status, &reading.place)
+        && let Some(refusal) = refusal::from_object(object, response, reading)
     {
         return Err(refusal);
     }
     let answer = Answer { response, text: &text, whole, reading };
-    let found = answer.token().ok_or_else(|| answer.refused(&answer.absence()))?;
+    let found = answer.token().ok_or_else(|| answer.without_token())?;
     answer.granted(found)
 }
 
@@ -206,6 +216,15 @@ impl<'a> Answer<'a> {
         let claims = jwt::claims(token);
         let sources = Sources { path, fields, claims, cookie, never_expires, is_tellable: &is_tellable };
         expiry::find(&sources, Moments { now, server })
+    }
+
+    /// The refusal of an answer without a token: JSON may be what is said of a wrong password, a page is not.
+    fn without_token(&self) -> Refusal {
+        let what = self.absence();
+        match self.whole {
+            Some(value) => refusal::without_token(value, self.response, self.reading, &what),
+            None => self.refused(&what),
+        }
     }
 
     /// Why there is no token, and the names to choose `login.tokenPath` from.

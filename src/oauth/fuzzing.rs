@@ -13,7 +13,7 @@ use super::jwt::{self, Claims};
 use super::{Expiry, Granted, Reading, Refusal, fresh_nonce, read, retry_after as waits};
 use crate::config::{AnswerPath, LoginShape};
 use crate::domain::{AccessToken, Lifetime, MAX_LIFETIME, Policy, Secret, Timestamp};
-use crate::error::{Error, ErrorKind};
+use crate::error::{Error, ErrorKind, ServerError};
 use crate::transport::Response;
 
 const NOW: f64 = 1_800_000_000.0;
@@ -78,6 +78,7 @@ pub fn token_response(data: &[u8]) {
         scheme: None,
         scope: Some("read write"),
         secrets: secrets.iter().collect(),
+        sent: Vec::new(),
         place: "the server".into(),
         now: now(),
         dpop,
@@ -142,7 +143,13 @@ fn check_refusal(refusal: Refusal, response: &Response) {
     assert!(!error.message().contains(char::is_control), "an error that forges a line");
     assert!(error.message().len() < 600, "an error as long as an answer");
     assert_eq!(error.status(), Some(response.status));
-    assert_eq!(error.kind() == ErrorKind::RateLimited, response.status == 429);
+    assert!(error.kind() == ErrorKind::RateLimited || response.status != 429);
+    if let Some(ServerError { error, description, uri }) = error.server_error() {
+        for text in [error, description, uri].into_iter().flatten() {
+            assert!(!text.is_empty() && text.chars().count() <= 300, "words that are none, or too many");
+            assert!(!text.contains(char::is_control), "words that forge a line");
+        }
+    }
     assert!(is_failure || error.retry_after().is_none(), "a refusal that is to be repeated");
     assert!(error.retry_after().is_none_or(|wait| wait <= Duration::from_secs(3600)));
 }

@@ -12,9 +12,11 @@ mod jwt;
 mod locate;
 mod metadata;
 mod proof;
+mod redaction;
 mod refusal;
 mod request;
 mod retry_after;
+mod server_error;
 
 pub use answer::{Granted, Reading, read};
 pub use assertion::client_assertion;

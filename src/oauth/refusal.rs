@@ -1,11 +1,15 @@
 //! Why an answer gave no token, and what that says about the request.
 
+mod complaint;
+mod words;
+
 use serde_json::{Map, Value};
 
-use super::fields::is_nothing;
-use super::retry_after;
-use crate::domain::{Secret, Timestamp};
-use crate::error::{Error, ErrorKind, Retry};
+use self::complaint::Complaint;
+use super::answer::Reading;
+use super::{body, fields, retry_after, server_error};
+use crate::domain::Secret;
+use crate::error::{Error, ErrorKind, Retry, ServerError};
 use crate::transport::Response;
 
 /// An answer without a token, sorted by what may be tried next.
@@ -17,13 +21,18 @@ pub enum Refusal {
     WrongFormat(Error),
     /// `invalid_client`: another client authentication may be right.
     InvalidClient(Error),
+    /// The server does not find the client in the request: another client authentication may be right.
+    MissingClient(Error),
+    /// A 401 that says no more: some servers refuse a client authentication in this way, and some a password.
+    Unexplained(Error),
     /// The credential is wrong: whatever is sent next is one more step to a locked account.
     Rejected(Error),
-    /// An answer that is no token response, such as a page of HTML.
+    /// An answer that is no token response, such as a page of HTML. Where it reports an error, or is JSON, it may
+    /// reject the credential: its error then cools down.
     NoToken(Error),
     /// A token that is over already, and the refresh token that came with it.
     Over(Error, Secret),
-    /// The server or the network failed; the error says whether it may pass.
+    /// The server or the network failed, or the server asks to come back later; nothing was said of the credential.
     Failed(Error),
 }
 
@@ -34,6 +43,8 @@ impl Refusal {
             Self::NotHere(error)
             | Self::WrongFormat(error)
             | Self::InvalidClient(error)
+            | Self::MissingClient(error)
+            | Self::Unexplained(error)
             | Self::Rejected(error)
             | Self::NoToken(error)
             | Self::Over(error, _)
@@ -42,9 +53,9 @@ impl Refusal {
     }
 }
 
-/// The error codes of RFC 6749 §5.2 and its family: only these are ever repeated to a person, since an
-/// answer may hold anything.
-const KNOWN_ERRORS: [&str; 16] = [
+/// The error codes of RFC 6749 §5.2 and its family: only these are repeated in a message. What else a server says
+/// is in [`ServerError`].
+const KNOWN_ERRORS: [&str; 17] = [
     "access_denied",
     "consent_required",
     "interaction_required",
@@ -57,6 +68,7 @@ const KNOWN_ERRORS: [&str; 16] = [
     "login_required",
     "mfa_required",
     "server_error",
+    "slow_down",
     "temporarily_unavailable",
     "unauthorized_client",
     "unsupported_grant_type",
@@ -70,189 +82,238 @@ pub(super) fn oauth_error(object: &Map<String, Value>) -> Option<&'static str> {
 }
 
 /// Sorts an answer whose status is not 2xx.
-pub(super) fn from_status(response: &Response, place: &str, now: Timestamp) -> Refusal {
-    let status = response.status;
-    let object = serde_json::from_slice::<Map<String, Value>>(&response.body).unwrap_or_default();
-    let code = oauth_error(&object);
-    let named = code.map_or_else(String::new, |code| format!(" ({code})"));
-    let error =
-        |kind, what: &str| Error::new(kind, format!("{place} {what}: {status}{named}")).with_status(status);
-    match (status, code) {
-        (404 | 405, _) => Refusal::NotHere(error(ErrorKind::Endpoint, "is no token endpoint")),
-        (429, _) => {
-            let retry = retry_after::read(response, now).map_or(Retry::BackOff, Retry::After);
-            Refusal::Failed(error(ErrorKind::RateLimited, "asks for patience").with_retry(retry))
+pub(super) fn from_status(response: &Response, reading: &Reading<'_>) -> Refusal {
+    let value = body::value(&body::text(response), response, &[]);
+    Case::of_value(value.as_ref(), response, reading).sort()
+}
+
+/// Sorts the error of an answer whose status is 2xx all the same; nothing where it reports none.
+pub(super) fn from_object(
+    object: &Map<String, Value>,
+    response: &Response,
+    reading: &Reading<'_>,
+) -> Option<Refusal> {
+    let sort = || Case::of_object(object, response, reading).sort_reported(body_status(object));
+    reports_an_error(object).then(sort)
+}
+
+/// JSON under a status of 2xx in which there is neither a token nor an error: servers answer a wrong password like
+/// this, too. `what` says what is wrong with it.
+pub(super) fn without_token(
+    value: &Value,
+    response: &Response,
+    reading: &Reading<'_>,
+    what: &str,
+) -> Refusal {
+    Case::of_value(Some(value), response, reading).sort_silent(value.as_object().and_then(body_status), what)
+}
+
+/// One answer that gave no token.
+struct Case<'a> {
+    response: &'a Response,
+    reading: &'a Reading<'a>,
+    complaint: Complaint,
+    /// Its `error`, where that is one that is known.
+    code: Option<&'static str>,
+    said: Option<ServerError>,
+}
+
+impl<'a> Case<'a> {
+    fn of_object(object: &Map<String, Value>, response: &'a Response, reading: &'a Reading<'a>) -> Self {
+        let said = server_error::of_object(object, &reading.redacted());
+        Self { response, reading, complaint: Complaint::of_object(object), code: oauth_error(object), said }
+    }
+
+    /// `value` is the body, where that can be read as one.
+    fn of_value(value: Option<&Value>, response: &'a Response, reading: &'a Reading<'a>) -> Self {
+        if let Some(Value::Object(object)) = value {
+            return Self::of_object(object, response, reading);
         }
-        (408 | 425 | 500.., _) | (_, Some("server_error" | "temporarily_unavailable")) => {
-            let retry = retry_after::read(response, now).map_or(Retry::BackOff, Retry::After);
-            Refusal::Failed(error(ErrorKind::Response, "failed").with_retry(retry))
+        let complaint = value.map_or_else(|| Complaint::of_body(response), Complaint::of_value);
+        let said = server_error::of_body(response, value, &reading.redacted());
+        Self { response, reading, complaint, code: None, said }
+    }
+
+    fn sort(&self) -> Refusal {
+        let (status, complaint) = (self.response.status, &self.complaint);
+        match status {
+            300..400 => {
+                Refusal::Failed(self.error(ErrorKind::Endpoint, "redirects").with_retry(Retry::Never))
+            }
+            429 => self.limited(),
+            408 | 425 | 500.. => {
+                Refusal::Failed(self.error(ErrorKind::Response, "failed").with_retry(self.wait()))
+            }
+            _ if complaint.passes() || self.response.headers.contains_key("retry-after") => self.passing(),
+            404 | 405 if complaint.rejects_a_credential() => self.rejected(),
+            404 | 405 => Refusal::NotHere(self.error(ErrorKind::Endpoint, "does not offer a token endpoint")),
+            415 => self.wrong_format(),
+            _ => self.by_code().unwrap_or_else(|| self.by_text()),
         }
-        (300..400, _) => {
-            Refusal::Failed(error(ErrorKind::Endpoint, "sends elsewhere").with_retry(Retry::Never))
+    }
+
+    /// What the code of RFC 6749 §5.2 and its family says; `invalid_request` is said of everything, and so is a code of
+    /// the server's own.
+    fn by_code(&self) -> Option<Refusal> {
+        Some(match self.code? {
+            "invalid_client" => self.invalid_client(),
+            // Of the proof, and not of a credential: nonces and clocks pass.
+            "use_dpop_nonce" | "invalid_dpop_proof" => {
+                Refusal::Failed(self.error(ErrorKind::Response, "did not accept the proof of possession"))
+            }
+            "unsupported_grant_type" => self.wrong_format(),
+            "invalid_scope" => Refusal::Rejected(
+                self.error(ErrorKind::Credentials, "rejected the request for its `scope`, set or left out"),
+            ),
+            "invalid_request" => return None,
+            _ => self.rejected(),
+        })
+    }
+
+    fn by_text(&self) -> Refusal {
+        let (status, complaint) = (self.response.status, &self.complaint);
+        let is_of_the_request = matches!(status, 400 | 422) || self.code == Some("invalid_request");
+        match status {
+            // A firewall, or a proxy.
+            403 if complaint.is_page() && !complaint.is_for_browsers() => self.passing(),
+            // About the message, and not about who sent it.
+            406 | 407 | 409..=414 | 416..=418 | 421 | 424 | 426 | 428 | 431 | 451 => self.passing(),
+            _ if complaint.is_for_browsers() || status == 419 => self.for_browsers(),
+            _ if complaint.misses_the_client() => self.missing_client(),
+            _ if complaint.rejects_the_client() => self.invalid_client(),
+            _ if is_of_the_request && complaint.names_a_wrong_request() => self.wrong_format(),
+            _ if complaint.rejects_a_credential() => self.rejected(),
+            _ if self.code == Some("invalid_request") => self.wrong_format(),
+            422 if complaint.says_nothing() => self.wrong_format(),
+            401 if complaint.says_nothing() => {
+                Refusal::Unexplained(self.error(ErrorKind::Credentials, "rejected the credentials"))
+            }
+            _ => self.rejected(),
         }
-        (400 | 401, Some("invalid_client")) => {
-            Refusal::InvalidClient(error(ErrorKind::Credentials, "rejected the client"))
+    }
+
+    /// An error that is reported under a status of success; `status` is the one in the body.
+    fn sort_reported(&self, status: Option<u16>) -> Refusal {
+        let complaint = &self.complaint;
+        if complaint.passes() {
+            return self.passing();
         }
-        // Of the proof, and not of a credential: nonces and clocks pass.
-        (400 | 401, Some("use_dpop_nonce" | "invalid_dpop_proof")) => {
-            Refusal::Failed(error(ErrorKind::Response, "did not take the proof of possession"))
+        match self.by_code() {
+            Some(refusal) => refusal,
+            None if self.code == Some("invalid_request") || complaint.names_a_wrong_request() => {
+                if complaint.misses_the_client() { self.missing_client() } else { self.wrong_format() }
+            }
+            None if complaint.rejects_the_client() => self.invalid_client(),
+            None => self.sort_silent(status, "reports an error under a status of success"),
         }
-        (415 | 422, _) | (400, Some("unsupported_grant_type" | "invalid_request")) => {
-            Refusal::WrongFormat(error(ErrorKind::Endpoint, "does not take this form of request"))
+    }
+
+    fn sort_silent(&self, status: Option<u16>, what: &str) -> Refusal {
+        match status {
+            Some(429) => self.limited(),
+            Some(500..) => self.passing(),
+            _ if self.complaint.passes() => self.passing(),
+            Some(404 | 405) if !self.complaint.rejects_a_credential() => {
+                Refusal::NotHere(self.error(ErrorKind::Endpoint, "does not offer a token endpoint"))
+            }
+            _ => Refusal::NoToken(
+                self.with(Error::new(
+                    ErrorKind::Response,
+                    format!("the answer of {} {what}{}", self.reading.place, self.named()),
+                ))
+                .with_retry(Retry::CoolDown),
+            ),
         }
-        (400, None) if names_a_wrong_request(&response.body) => {
-            Refusal::WrongFormat(error(ErrorKind::Endpoint, "does not take this form of request"))
+    }
+
+    fn rejected(&self) -> Refusal {
+        Refusal::Rejected(self.error(ErrorKind::Credentials, "rejected the credentials"))
+    }
+
+    fn invalid_client(&self) -> Refusal {
+        Refusal::InvalidClient(self.error(ErrorKind::Credentials, "rejected the client"))
+    }
+
+    fn missing_client(&self) -> Refusal {
+        let what = "does not find the client in the request";
+        Refusal::MissingClient(self.error(ErrorKind::Endpoint, what).with_retry(Retry::Never))
+    }
+
+    fn wrong_format(&self) -> Refusal {
+        Refusal::WrongFormat(self.error(ErrorKind::Endpoint, "does not accept this form of request"))
+    }
+
+    fn for_browsers(&self) -> Refusal {
+        let what = "expects a browser's form (CSRF): set authUrl to the login or token endpoint of the API";
+        Refusal::Failed(self.error(ErrorKind::Endpoint, what).with_retry(Retry::Never))
+    }
+
+    fn limited(&self) -> Refusal {
+        let error = self.error(ErrorKind::RateLimited, "limits the rate of requests");
+        Refusal::Failed(error.with_retry(self.wait()))
+    }
+
+    /// A refusal that passes by itself. Where an account is locked, the pauses are those of a rejected credential: one
+    /// more try could prolong it.
+    fn passing(&self) -> Refusal {
+        if self.complaint.locks_for_a_time() && self.wait() == Retry::BackOff {
+            let error = self.error(ErrorKind::RateLimited, "has locked the account for a time");
+            return Refusal::Failed(error.with_retry(Retry::CoolDown));
         }
-        (400 | 401, Some("invalid_scope")) => Refusal::Rejected(error(
-            ErrorKind::Credentials,
-            "rejected the request for its `scope`, set or left out",
-        )),
-        _ => Refusal::Rejected(error(ErrorKind::Credentials, "rejected the credentials")),
+        if self.complaint.limits_the_rate() {
+            return self.limited();
+        }
+        let error = self.error(ErrorKind::Response, "refuses the request for now");
+        Refusal::Failed(error.with_retry(self.wait()))
+    }
+
+    fn wait(&self) -> Retry {
+        retry_after::read(self.response, self.reading.now).map_or(Retry::BackOff, Retry::After)
+    }
+
+    fn error(&self, kind: ErrorKind, what: &str) -> Error {
+        let (place, status) = (&self.reading.place, self.response.status);
+        self.with(Error::new(kind, format!("{place} {what}: {status}{}", self.named())))
+    }
+
+    fn with(&self, error: Error) -> Error {
+        let error = error.with_status(self.response.status);
+        match &self.said {
+            Some(said) => error.with_server_error(said.clone()),
+            None => error,
+        }
+    }
+
+    fn named(&self) -> String {
+        self.code.map_or_else(String::new, |code| format!(" ({code})"))
     }
 }
 
-/// Sorts the `error` of an answer whose status is 2xx all the same.
-pub(super) fn from_object(object: &Map<String, Value>, status: u16, place: &str) -> Option<Refusal> {
-    if is_nothing(object.get("error")?) {
-        return None;
-    }
-    let code = oauth_error(object);
-    let named = code.map_or_else(String::new, |code| format!(" ({code})"));
-    let error = |kind, what: &str| Error::new(kind, format!("{place} {what}{named}")).with_status(status);
-    Some(match code {
-        Some("invalid_client") => {
-            Refusal::InvalidClient(error(ErrorKind::Credentials, "rejected the client"))
-        }
-        Some(
-            "invalid_grant" | "access_denied" | "unauthorized_client" | "mfa_required" | "login_required",
-        ) => Refusal::Rejected(error(ErrorKind::Credentials, "rejected the credentials")),
-        Some("unsupported_grant_type" | "invalid_request") => {
-            Refusal::WrongFormat(error(ErrorKind::Endpoint, "does not take this form of request"))
-        }
-        _ => Refusal::NoToken(error(ErrorKind::Response, "answered with an error under a status of success")),
-    })
-}
-
-/// Whether a plain 400 says that the *request* is wrong: a missing or unknown field, a content type, a parse
-/// error. Frameworks refuse a wrong password with a plain 400 too, so the phrases are narrow: a rejected
-/// credential taken for a wrong form would be sent again and could lock the account.
-fn names_a_wrong_request(body: &[u8]) -> bool {
-    const PHRASES: [&str; 26] = [
-        "field is required",
-        "field required",
-        "fields are required",
-        "is a required",
-        "may not be blank",
-        "may not be null",
-        "should not be empty",
-        "must not be empty",
-        "can't be blank",
-        "should not exist",
-        "must be an email",
-        "must be a string",
-        "missing required",
-        "missing parameter",
-        "missing field",
-        "missing grant_type",
-        "unknown field",
-        "unexpected field",
-        "unrecognized field",
-        "unrecognized key",
-        "unsupported grant",
-        "unsupported media",
-        "content type",
-        "content-type",
-        "parse error",
-        "malformed",
-    ];
-    const PARSE: [&str; 5] =
-        ["invalid json", "unexpected token", "not valid json", "json parse", "cannot parse"];
-    const FIELDS: [&str; 8] =
-        ["email", "username", "login", "identifier", "identity", "password", "grant_type", "client_id"];
-    const LONGEST_READ: usize = 64 * 1024;
-
-    let text = String::from_utf8_lossy(&body[..body.len().min(LONGEST_READ)]).to_ascii_lowercase();
-    let has = |phrase: &str| text.contains(phrase);
-    let field_is_wanting = |field: &&str| {
-        ["is required", "is missing", "required"]
-            .iter()
-            .any(|wanting| has(&format!("{field} {wanting}")) || has(&format!("{field}\\\" {wanting}")))
-            || has(&format!("missing {field}"))
+/// Whether an object under a status of success says that something went wrong. What says nothing (`"error": 0`, `{}`,
+/// `""`) is not an error.
+fn reports_an_error(object: &Map<String, Value>) -> bool {
+    let is_false = |key: &str| match object.get(key) {
+        Some(Value::Bool(value)) => !value,
+        Some(Value::String(text)) => text.eq_ignore_ascii_case("false"),
+        _ => false,
     };
-    PHRASES.iter().chain(&PARSE).any(|phrase| has(phrase)) || FIELDS.iter().any(field_is_wanting)
+    let status = object.get("status").and_then(Value::as_str).unwrap_or_default().to_ascii_lowercase();
+    ["error", "errors"].iter().any(|key| object.get(*key).is_some_and(|value| !fields::is_nothing(value)))
+        || ["success", "ok"].iter().any(|key| is_false(key))
+        || ["error", "fail", "failed", "failure"].contains(&status.as_str())
+}
+
+/// The status that is written into an object, as programs do that answer everything with 200.
+fn body_status(object: &Map<String, Value>) -> Option<u16> {
+    ["status", "code", "statusCode", "status_code"]
+        .iter()
+        .filter_map(|key| match object.get(*key)? {
+            Value::Number(number) => u16::try_from(number.as_u64()?).ok(),
+            Value::String(text) => text.parse().ok(),
+            _ => None,
+        })
+        .find(|status| (400..600).contains(status))
 }
 
 #[cfg(test)]
-mod tests {
-    use reqwest::header::HeaderMap;
-    use zeroize::Zeroizing;
-
-    use super::*;
-
-    fn sort(status: u16, body: &str) -> Refusal {
-        let body = Zeroizing::new(body.as_bytes().to_vec());
-        from_status(&Response { status, headers: HeaderMap::new(), body }, "the server", Timestamp::MIN)
-    }
-
-    #[test]
-    fn a_plain_400_is_a_rejected_credential() {
-        for body in [
-            r#"{"non_field_errors":["Unable to log in with provided credentials."]}"#,
-            r#"{"detail":"LOGIN_BAD_CREDENTIALS"}"#,
-            r#"{"error":{"status":400,"name":"ValidationError","message":"Invalid identifier or password"}}"#,
-            r#"{"error":"invalid_grant"}"#,
-            r#"{"message":"E-mail verification required"}"#,
-            r#"{"error":"unauthorized_client"}"#,
-            "",
-            "<h1>Bad Request</h1>",
-        ] {
-            assert!(matches!(sort(400, body), Refusal::Rejected(_)), "{body}");
-        }
-        for status in [401, 402, 403, 409, 423] {
-            assert!(matches!(sort(status, "{}"), Refusal::Rejected(_)), "{status}");
-        }
-    }
-
-    #[test]
-    fn a_400_that_names_a_field_is_a_wrong_form() {
-        for body in [
-            r#"{"username":["This field is required."]}"#,
-            r#"{"message":["email must be an email","property username should not exist"]}"#,
-            r#"{"error":"unsupported_grant_type"}"#,
-            r#"{"error":"invalid_request","error_description":"missing grant_type"}"#,
-            r#"{"message":"\"email\" is required"}"#,
-            r#"{"detail":"JSON parse error - Expecting value"}"#,
-            r#"{"message":"Unexpected token g in JSON at position 0"}"#,
-        ] {
-            assert!(matches!(sort(400, body), Refusal::WrongFormat(_)), "{body}");
-        }
-        for status in [415, 422] {
-            assert!(matches!(sort(status, ""), Refusal::WrongFormat(_)), "{status}");
-        }
-    }
-
-    #[test]
-    fn a_refused_scope_is_named_as_such() {
-        let Refusal::Rejected(error) = sort(400, r#"{"error":"invalid_scope"}"#) else { panic!("sorted") };
-        assert!(error.message().contains("`scope`"), "{error}");
-    }
-
-    #[test]
-    fn an_absent_endpoint_a_refused_client_and_a_failing_server_are_told_apart() {
-        assert!(matches!(sort(404, ""), Refusal::NotHere(_)));
-        assert!(matches!(sort(405, ""), Refusal::NotHere(_)));
-        assert!(matches!(sort(401, r#"{"error":"invalid_client"}"#), Refusal::InvalidClient(_)));
-        assert!(matches!(sort(400, r#"{"error":"invalid_client"}"#), Refusal::InvalidClient(_)));
-        for status in [408, 429, 500, 502, 503, 599, 999] {
-            assert!(matches!(sort(status, ""), Refusal::Failed(_)), "{status}");
-        }
-    }
-
-    #[test]
-    fn nothing_of_the_answer_is_in_the_error() {
-        let body = r#"{"error":"hunter2","error_description":"password hunter2 is wrong\r\nforged line"}"#;
-        let error = sort(400, body).into_error();
-        assert!(!format!("{error} {error:?}").contains("hunter2"));
-        assert!(!error.message().contains("forged"));
-    }
-}
+mod tests;

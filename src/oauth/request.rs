@@ -40,11 +40,22 @@ pub struct Draft {
     pub asserted_to: Option<Url>,
     /// Whether it spends a refresh token.
     pub is_refresh: bool,
+    /// What its body holds that nothing may repeat, besides the configured credentials: the refresh token, and fixed
+    /// values of a login.
+    pub hidden: Vec<Secret>,
 }
 
 impl Draft {
     fn plain(request: Request) -> Self {
-        Self { request, asserted_to: None, is_refresh: false }
+        Self { request, asserted_to: None, is_refresh: false, hidden: Vec::new() }
+    }
+
+    /// What it holds that nothing may repeat, besides the configured credentials: headers and the query, in which
+    /// an API key may be, among it.
+    pub fn secrets(&self) -> Vec<Secret> {
+        let headers = self.request.headers.iter().map(|(_, value)| value.clone());
+        let query = self.request.url.query_pairs().map(|(_, value)| Secret::new(value));
+        headers.chain(query).chain(self.hidden.iter().cloned()).collect()
     }
 
     /// The request with the client's assertion, [RFC 7521 §4.2](https://www.rfc-editor.org/rfc/rfc7521#section-4.2).
@@ -123,7 +134,7 @@ impl Form {
     pub fn into_draft(mut self) -> Draft {
         let body = Body::Form(Secret::new(self.fields.finish()));
         let request = Request { url: self.url, headers: self.headers, body };
-        Draft { request, asserted_to: self.asserted_to, is_refresh: false }
+        Draft { request, asserted_to: self.asserted_to, is_refresh: false, hidden: Vec::new() }
     }
 }
 
@@ -200,6 +211,15 @@ mod tests {
         let header = basic("a:b", &Secret::new("p@ss word/ä"));
         let pair = STANDARD.decode(header.expose().strip_prefix("Basic ").unwrap()).unwrap();
         assert_eq!(String::from_utf8(pair).unwrap(), "a%3Ab:p%40ss+word%2F%C3%A4");
+    }
+
+    #[test]
+    fn headers_query_and_what_is_hidden_in_the_body_are_its_secrets() {
+        let url = Url::parse("https://h/token?key=k%20ey").unwrap();
+        let mut draft = bearer_refresh(&url, &Secret::new("refresh"));
+        draft.hidden.push(Secret::new("fixed"));
+        let secrets: Vec<_> = draft.secrets().iter().map(|secret| secret.expose().to_owned()).collect();
+        assert_eq!(secrets, ["Bearer refresh", "k ey", "fixed"]);
     }
 
     #[test]

@@ -47,6 +47,7 @@ impl Exchange for Asking<'_> {
         {
             response = self.send(&draft).await?;
         }
+        let sent = draft.secrets();
         let reading = Reading {
             login: &service.config.login,
             is_refresh: draft.is_refresh,
@@ -55,6 +56,7 @@ impl Exchange for Asking<'_> {
             scope: service.config.scope.as_deref(),
             dpop: service.config.dpop,
             secrets: service.config.credentials.secrets().collect(),
+            sent: sent.iter().collect(),
             place: place(&draft.request.url),
             now: service.clock.now(),
         };

@@ -92,7 +92,7 @@ impl Service {
     /// login endpoints have no other way to say it.
     fn verdict(&self, error: Error) -> Error {
         let is_repeated = is_rejection(&error) && self.life().limits.rejections() > 0;
-        if !is_repeated || error.kind() == ErrorKind::Credentials {
+        if !is_repeated || error.kind() != ErrorKind::Response {
             return error;
         }
         let message = format!("{}, for the second time: the credentials count as rejected", error.message());

@@ -95,7 +95,7 @@ impl Service {
             strategy.endpoint.clone_from(endpoint);
         }
         let Some(way) = RefreshWay::of(&strategy, config) else { return Spent::None };
-        let mut tries = 1;
+        let (mut tries, mut is_other_method) = (1, false);
         loop {
             let refusal = match asking.exchange(way.request(&strategy, &refresh_token, config)).await {
                 Ok(granted) => {
@@ -118,6 +118,19 @@ impl Service {
                     return Spent::Failed(FailedRefresh { error, is_outage });
                 }
                 Refusal::Over(error, refresh_token) => return Spent::Rotated(error, refresh_token),
+                // Who the client is comes first: the refresh token was not looked at.
+                Refusal::InvalidClient(error)
+                | Refusal::MissingClient(error)
+                | Refusal::Unexplained(error) => {
+                    let other =
+                        strategy.other_method(config).filter(|_| !strategy.refreshes && !is_other_method);
+                    if let Some(other) = other {
+                        (strategy.method, is_other_method) = (Some(other), true);
+                        continue;
+                    }
+                    self.note_failed_refresh(true);
+                    return Spent::Failed(FailedRefresh { error, is_outage: false });
+                }
                 refused => {
                     self.note_refused_refresh(refused, &strategy, &way);
                     return Spent::Refused;
@@ -151,13 +164,12 @@ impl Service {
     /// The refresh token is spent or void: it is not sent again. Where none was ever taken, this one was most
     /// likely not understood, which heals only when a person hears of it.
     fn note_refused_refresh(&self, refusal: Refusal, strategy: &Strategy, way: &RefreshWay) {
-        let is_about_the_client = matches!(refusal, Refusal::InvalidClient(_));
         let is_first_use = {
             let mut life = self.life();
             if let Some(held) = &mut life.held {
                 held.tokens.refresh_token = None;
             }
-            let is_first_use = !strategy.refreshes && !life.refresh_is_settled && !is_about_the_client;
+            let is_first_use = !strategy.refreshes && !life.refresh_is_settled;
             life.refresh_is_settled |= is_first_use;
             is_first_use
         };

@@ -8,6 +8,7 @@ use tokio::task::JoinHandle;
 
 use super::Service;
 use super::life::{Held, Told, Why};
+use super::limits::is_rejection;
 use super::vault::Vault;
 use crate::clock::Clock;
 use crate::config::CredentialDigest;
@@ -76,6 +77,8 @@ struct Note {
     message: String,
     status: Option<u16>,
     retry_after_ms: Option<u64>,
+    /// Whether the credential is not to be sent again before a cool-down.
+    cools_down: bool,
     /// Whether the webhook was told of that.
     #[serde(default)]
     is_told: bool,
@@ -91,6 +94,7 @@ impl Note {
             error = error.with_status(status);
         }
         match self.retry_after_ms {
+            _ if self.cools_down => error.with_retry(Retry::CoolDown),
             Some(wait) => error.with_retry(Retry::After(Duration::from_millis(wait))),
             None => error,
         }
@@ -208,11 +212,8 @@ impl Service {
             code: error.code().to_owned(),
             message: error.message().to_owned(),
             status: error.status(),
-            // A rejected credential cools down for its own time, whatever the server says.
-            retry_after_ms: error
-                .retry_after()
-                .filter(|_| error.kind() != ErrorKind::Credentials)
-                .and_then(|wait| u64::try_from(wait.as_millis()).ok()),
+            retry_after_ms: error.retry_after().and_then(|wait| u64::try_from(wait.as_millis()).ok()),
+            cools_down: is_rejection(error),
             is_told,
             credential: self.config.credential.clone(),
         };

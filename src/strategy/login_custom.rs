@@ -9,6 +9,26 @@ use crate::oauth::{self, Draft, Form};
 
 pub(super) fn request(url: &Url, config: &Config) -> Draft {
     let template = config.login.body.clone().unwrap_or_default();
+    let fixed = template.values().flat_map(fixed).collect();
+    let draft = written(url, config, template);
+    Draft { hidden: fixed, ..draft }
+}
+
+/// The fixed values in a template, such as an API key; a short one is a word like `web`.
+fn fixed(value: &Value) -> Vec<Secret> {
+    const SHORTEST: usize = 8;
+
+    match value {
+        Value::String(text) if text.len() >= SHORTEST && !text.contains('{') => {
+            vec![Secret::new(text.as_str())]
+        }
+        Value::Array(list) => list.iter().flat_map(fixed).collect(),
+        Value::Object(map) => map.values().flat_map(fixed).collect(),
+        _ => Vec::new(),
+    }
+}
+
+fn written(url: &Url, config: &Config, template: Map<String, Value>) -> Draft {
     let body: Map<_, _> =
         template.into_iter().map(|(key, value)| (key, filled(value, &config.credentials))).collect();
     if !config.login.form {

@@ -57,6 +57,11 @@ impl Format {
             Self::JsonEmail | Self::JsonUsername | Self::Custom => "login",
         }
     }
+
+    /// Whether a password is sent, which a repetition could have locked.
+    pub fn has_password(self) -> bool {
+        self != Self::ClientCredentials
+    }
 }
 
 /// One way to ask: where, in which form, with which client authentication.
@@ -94,6 +99,11 @@ impl Strategy {
             (Format::JsonUsername, _) => "json_username",
             (Format::Custom, _) => "custom",
         }
+    }
+
+    /// The other method by which the client may prove itself, unless the configuration names one.
+    pub fn other_method(&self, config: &Config) -> Option<ClientAuthentication> {
+        self.method.and_then(ClientAuthentication::other).filter(|_| config.client_authentication.is_none())
     }
 
     /// The request that asks this way.
@@ -158,7 +168,8 @@ fn login_formats(config: &Config) -> Vec<Format> {
     email.into_iter().chain([Format::JsonUsername, Format::Password]).collect()
 }
 
-/// The endpoints in the order in which they are tried; whether the first was asked for by name.
+/// The endpoints in the order in which they are tried. A credential goes to others than the configured one only where
+/// that is a bare origin, or with `probe: true`.
 fn endpoints(config: &Config) -> Vec<Url> {
     let Some(configured) = &config.endpoint else { return Vec::new() };
     let is_bare = configured.path() == "/" && configured.query().is_none();
@@ -167,7 +178,8 @@ fn endpoints(config: &Config) -> Vec<Url> {
     match config.probe {
         Some(false) => vec![configured.clone()],
         _ if is_bare => common.collect(),
-        _ => std::iter::once(configured.clone()).chain(common).collect(),
+        Some(true) => std::iter::once(configured.clone()).chain(common).collect(),
+        None => vec![configured.clone()],
     }
 }
 

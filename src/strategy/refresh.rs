@@ -46,6 +46,7 @@ impl RefreshWay {
         };
         draft.request.headers.extend(config.headers.iter().cloned());
         draft.is_refresh = true;
+        draft.hidden.push(refresh_token.clone());
         draft
     }
 

@@ -35,6 +35,8 @@ pub struct Search<'c> {
     at: usize,
     /// The last refusal that sent the walk on: the closest to an explanation when nothing is left.
     last: Option<Error>,
+    /// How the client was refused before it proved itself by the other method, in the way at hand.
+    refused_by_first_method: Option<Error>,
 }
 
 impl<'c> Search<'c> {
@@ -60,7 +62,7 @@ impl<'c> Search<'c> {
             ways.retain(|way| way.endpoint != known.endpoint || way.format != known.format);
             ways.insert(0, Strategy { method, ..known.clone() });
         }
-        Self { config, ways, at: 0, last: None }
+        Self { config, ways, at: 0, last: None, refused_by_first_method: None }
     }
 
     /// Walks on until a token is had.
@@ -85,24 +87,40 @@ impl<'c> Search<'c> {
     fn step(&mut self, way: &Strategy, refusal: Refusal) -> Result<()> {
         match refusal {
             Refusal::Rejected(error) | Refusal::Failed(error) | Refusal::Over(error, _) => return Err(error),
-            Refusal::InvalidClient(error) => self.try_other_method(way, error)?,
-            Refusal::WrongFormat(error) => {
-                let more_here = self.ways.get(self.at + 1).is_some_and(|next| next.endpoint == way.endpoint);
-                if !more_here && self.is_configured(&way.endpoint) {
-                    return Err(error.with_retry(Retry::Never));
-                }
-                self.move_on(error, 1);
+            // A form without a client's authentication is another form of request.
+            Refusal::MissingClient(error) if way.method.is_none() => self.try_other_format(way, error)?,
+            // With a password in the request it may be the password that is meant, and that is sent once.
+            Refusal::Unexplained(error) if way.format.has_password() => return Err(error),
+            Refusal::InvalidClient(error) | Refusal::MissingClient(error) | Refusal::Unexplained(error) => {
+                self.try_other_method(way, error)?;
             }
+            Refusal::WrongFormat(error) => self.try_other_format(way, error)?,
             // A single-page application answers every path with a page; only while the address itself is
-            // being looked for is that no answer.
-            Refusal::NoToken(error) if self.is_configured(&way.endpoint) => return Err(error),
+            // being looked for is that no answer. JSON may be what is said of a wrong password.
+            Refusal::NoToken(error)
+                if self.is_configured(&way.endpoint)
+                    || (way.format.has_password() && error.retry() == Retry::CoolDown) =>
+            {
+                return Err(error);
+            }
+            Refusal::NotHere(error) if !self.is_probing() => return Err(self.not_here(way, &error)),
             Refusal::NotHere(error) | Refusal::NoToken(error) => self.leave(&way.endpoint, error),
         }
         Ok(())
     }
 
+    fn try_other_format(&mut self, way: &Strategy, error: Error) -> Result<()> {
+        let more_here = self.ways.get(self.at + 1).is_some_and(|next| next.endpoint == way.endpoint);
+        if !more_here && self.is_configured(&way.endpoint) {
+            return Err(self.explained(error).with_retry(Retry::Never));
+        }
+        self.move_on(error, 1);
+        Ok(())
+    }
+
     fn move_on(&mut self, error: Error, by: usize) {
         self.last = Some(error);
+        self.refused_by_first_method = None;
         self.at += by;
     }
 
@@ -119,19 +137,51 @@ impl<'c> Search<'c> {
     }
 
     /// The other of the two methods, once, unless the configuration names one.
+    ///
+    /// # Errors
+    /// What explains best why neither worked, where there is no other.
     fn try_other_method(&mut self, way: &Strategy, error: Error) -> Result<()> {
-        let Some(other) = way.method.and_then(ClientAuthentication::other) else { return Err(error) };
-        let was_tried = self.last.as_ref().is_some_and(|last| last.kind() == ErrorKind::Credentials);
-        if self.config.client_authentication.is_some() || was_tried {
-            return Err(error);
-        }
-        self.last = Some(error);
+        let other = way.other_method(self.config).filter(|_| self.refused_by_first_method.is_none());
+        let Some(other) = other else { return Err(self.explained(error)) };
+        self.refused_by_first_method = Some(error);
         self.ways[self.at].method = Some(other);
         Ok(())
     }
 
+    /// Of two refusals of a client, the one that is about the client itself: a server that takes only one of the two
+    /// methods says of the other that the client is missing, or the form of request wrong, or nothing at all.
+    fn explained(&mut self, error: Error) -> Error {
+        let Some(first) = self.refused_by_first_method.take() else { return error };
+        let is_first_better = (first.kind() == ErrorKind::Credentials && error.kind() == ErrorKind::Endpoint)
+            || (first.server_error().is_some() && error.server_error().is_none());
+        let error = if is_first_better { first } else { error };
+        error.with_advice("Both client_secret_basic and client_secret_post were tried")
+    }
+
     fn is_configured(&self, endpoint: &Url) -> bool {
         self.config.endpoint.as_ref() == Some(endpoint)
+    }
+
+    /// Whether other addresses than the configured one may be tried.
+    fn is_probing(&self) -> bool {
+        endpoints(self.config).len() > 1
+    }
+
+    /// Nothing is at the configured address. A login that is answered like this may be a wrong password all the same
+    /// (`FusionAuth` does so), so it is not repeated at once.
+    fn not_here(&self, way: &Strategy, error: &Error) -> Error {
+        let advice = match (&self.config.issuer, way.format.has_password()) {
+            (Some(_), _) => "Check the token endpoint that the issuer publishes",
+            (None, true) => {
+                "Either the path in authUrl is wrong, or this server answers a wrong login with this status. With \
+                 probe: true the common paths of this origin are tried, too"
+            }
+            (None, false) => {
+                "Check the path in authUrl. With probe: true the common paths of this origin are tried, too"
+            }
+        };
+        let retry = if way.format.has_password() { Retry::CoolDown } else { error.retry() };
+        error.clone().with_advice(advice).with_retry(retry)
     }
 
     fn nothing_left(&self) -> Error {
@@ -139,7 +189,11 @@ impl<'c> Search<'c> {
         let why =
             self.last.as_ref().map_or_else(String::new, |last| format!(" (the last: {})", last.message()));
         let message = format!("no endpoint answered as a token endpoint; tried {}{why}", tried.join(", "));
-        let error = Error::new(ErrorKind::Endpoint, message);
+        let mut error = Error::new(ErrorKind::Endpoint, message);
+        // One of them may have been the login, and its answer that of a wrong password.
+        if self.ways.iter().any(|way| way.format.has_password()) {
+            error = error.with_retry(Retry::CoolDown);
+        }
         match self.last.as_ref().and_then(Error::status) {
             Some(status) => error.with_status(status),
             None => error,

@@ -5,9 +5,11 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 use url::Url;
 
+mod client;
+
 use super::*;
-use crate::domain::{AccessToken, Lifetime, Policy, Scheme, Secret, Timestamp, TokenSet};
-use crate::error::{Error, ErrorKind};
+use crate::domain::{AccessToken, Scheme, Secret};
+use crate::error::{Error, ErrorKind, Retry};
 use crate::oauth::{Expiry, Granted, Refusal};
 use crate::transport::Body;
 
@@ -70,10 +72,6 @@ fn wrong_format() -> Result<Granted, Refusal> {
     refused(Refusal::WrongFormat, ErrorKind::Endpoint)
 }
 
-fn invalid_client() -> Result<Granted, Refusal> {
-    refused(Refusal::InvalidClient, ErrorKind::Credentials)
-}
-
 fn config(value: Value) -> Config {
     Config::from_json(value).unwrap()
 }
@@ -123,123 +121,70 @@ async fn a_bare_origin_is_probed_and_the_credential_goes_nowhere_else() {
     assert_eq!(paths, COMMON_PATHS);
 }
 
+async fn failure(config: &Config, script: &Script) -> Error {
+    Search::new(config, None).obtain(script).await.unwrap_err()
+}
+
 #[tokio::test]
-async fn an_absent_endpoint_leads_to_the_common_ones_unless_probing_is_off() {
+async fn an_absent_endpoint_leads_to_the_common_ones_only_where_that_is_asked_for() {
+    let probing = config(
+        json!({ "authUrl": "https://h/v1/token", "clientId": "app", "clientSecret": "s", "probe": true }),
+    );
     let found = script([not_here(), token()]);
-    let worked = run(&client("https://h/v1/token"), &found).await.unwrap();
+    let worked = run(&probing, &found).await.unwrap();
     assert_eq!(worked.endpoint.path(), "/oauth/token");
 
-    let strict = config(
-        json!({ "authUrl": "https://h/v1/token", "clientId": "app", "clientSecret": "s", "probe": false }),
-    );
+    for probe in [None, Some(false)] {
+        let strict = Config { probe, ..client("https://h/v1/token") };
+        let once = script([not_here()]);
+        let error = failure(&strict, &once).await;
+        assert_eq!((error.kind(), error.retry()), (ErrorKind::Endpoint, Retry::BackOff));
+        assert!(error.message().contains("authUrl") && error.message().contains("probe: true"), "{error}");
+        assert_eq!(once.asked().len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_login_that_is_not_there_may_be_a_wrong_password_and_cools_down() {
     let once = script([not_here()]);
-    assert_eq!(run(&strict, &once).await, Err(ErrorKind::Endpoint));
+    let error = failure(&login("https://h/login"), &once).await;
+    assert_eq!((error.kind(), error.retry()), (ErrorKind::Endpoint, Retry::CoolDown));
+    assert!(error.message().contains("wrong login") && error.message().contains("probe: true"), "{error}");
     assert_eq!(once.asked().len(), 1);
+
+    let everywhere = script(COMMON_PATHS.map(|_| not_here()));
+    let error = failure(&login("https://h"), &everywhere).await;
+    assert_eq!((error.kind(), error.retry()), (ErrorKind::Endpoint, Retry::CoolDown));
+    let everywhere = script(COMMON_PATHS.map(|_| not_here()));
+    assert_eq!(failure(&client("https://h"), &everywhere).await.retry(), Retry::BackOff);
+}
+
+#[tokio::test]
+async fn what_an_issuer_publishes_is_the_only_address() {
+    let mut config = config(json!({ "issuer": "https://h", "clientId": "app", "clientSecret": "s" }));
+    config.endpoint = Some(Url::parse("https://h/token").unwrap());
+    config.probe = Some(false);
+    let error = failure(&config, &script([not_here()])).await;
+    assert!(error.message().contains("issuer") && !error.message().contains("probe"), "{error}");
+}
+
+#[tokio::test]
+async fn a_password_goes_no_further_than_to_the_first_that_answers_in_json() {
+    let answer = || {
+        let error = Error::new(ErrorKind::Response, "success: false").with_retry(Retry::CoolDown);
+        Err(Refusal::NoToken(error))
+    };
+    let probed = script([not_here(), answer()]);
+    assert_eq!(failure(&login("https://h"), &probed).await.retry(), Retry::CoolDown);
+    assert_eq!(probed.asked().len(), 2);
+    let without_password = script([answer(), token()]);
+    run(&client("https://h"), &without_password).await.unwrap();
 }
 
 #[tokio::test]
 async fn a_page_at_the_configured_address_is_no_reason_to_probe() {
     let script = script([refused(Refusal::NoToken, ErrorKind::Response)]);
     assert_eq!(run(&login("https://h/login"), &script).await, Err(ErrorKind::Response));
-}
-
-#[tokio::test]
-async fn a_refused_client_tries_the_other_method_once() {
-    let found = script([invalid_client(), token()]);
-    let worked = run(&client("https://h/token"), &found).await.unwrap();
-    assert_eq!(worked.format_name(), "client_secret_post");
-    assert_eq!(
-        found.asked(),
-        [
-            "/token [basic] grant_type=client_credentials",
-            "/token grant_type=client_credentials&client_id=app&client_secret=s3cret"
-        ]
-    );
-
-    let refused = script([invalid_client(), invalid_client()]);
-    assert_eq!(run(&client("https://h/token"), &refused).await, Err(ErrorKind::Credentials));
-}
-
-#[tokio::test]
-async fn a_configured_method_is_the_only_one() {
-    let config = config(json!({
-        "authUrl": "https://h/token", "clientId": "app", "clientSecret": "s", "clientAuthentication": "client_secret_post",
-    }));
-    let script = script([invalid_client()]);
-    assert_eq!(run(&config, &script).await, Err(ErrorKind::Credentials));
-    assert!(script.asked()[0].contains("client_secret=s"));
-}
-
-/// A client that has a key and no secret.
-fn key_client(url: &str) -> Config {
-    let pem = include_str!("../../tests/fixtures/keys/ed25519.pem");
-    config(json!({ "authUrl": url, "clientId": "app", "privateKey": pem }))
-}
-
-#[tokio::test]
-async fn a_refused_assertion_is_followed_by_no_other_method() {
-    let script = script([invalid_client()]);
-    assert_eq!(run(&key_client("https://h/token"), &script).await, Err(ErrorKind::Credentials));
-    assert_eq!(script.asked(), ["/token grant_type=client_credentials&client_id=app"]);
-}
-
-#[tokio::test]
-async fn a_method_that_is_remembered_of_another_credential_is_forgotten() {
-    let config = key_client("https://h/token");
-    let known = Strategy {
-        endpoint: Url::parse("https://h/token").unwrap(),
-        format: Format::ClientCredentials,
-        method: Some(ClientAuthentication::Post),
-        refresh_name: None,
-        refreshes: false,
-    };
-    let script = script([token()]);
-    let obtained = Search::new(&config, Some(&known)).obtain(&script).await.unwrap();
-    assert_eq!(obtained.strategy.format_name(), "private_key_jwt");
-}
-
-#[test]
-fn a_client_with_a_key_asserts_itself_to_the_token_endpoint_wherever_it_authenticates() {
-    let mut config = key_client("https://h/token");
-    config.revocation_url = Some(Url::parse("https://h/revoke").unwrap());
-    config.refresh.url = Some(Url::parse("https://h/refresh").unwrap());
-    config.refresh.format = Some(crate::config::RefreshFormat::Form);
-    let strategy = |format| Strategy {
-        endpoint: Url::parse("https://h/token").unwrap(),
-        format,
-        method: Some(ClientAuthentication::PrivateKeyJwt),
-        refresh_name: None,
-        refreshes: false,
-    };
-    let known = strategy(Format::ClientCredentials);
-    let tokens = TokenSet {
-        access_token: AccessToken::parse("abc").unwrap(),
-        scheme: Scheme::bearer(),
-        refresh_token: None,
-        lifetime: Lifetime::new(Timestamp::MIN, Timestamp::MAX, &Policy::default(), 0.0),
-    };
-    for draft in [
-        known.request(&config),
-        strategy(Format::Password).request(&config),
-        RefreshWay::of(&known, &config).unwrap().request(&known, &Secret::new("rt"), &config),
-        revocation(&tokens, Some(&known), &config).unwrap(),
-    ] {
-        assert_eq!(draft.asserted_to.as_ref().map(Url::as_str), Some("https://h/token"), "{}", text(&draft));
-        assert!(text(&draft).ends_with("client_id=app"), "{}", text(&draft));
-    }
-    let login = strategy(Format::JsonUsername).request(&config);
-    assert_eq!(login.asserted_to, None, "a login has no place for it");
-}
-
-#[tokio::test]
-async fn a_client_with_a_certificate_only_names_itself() {
-    let certified = rcgen::generate_simple_self_signed(["h".to_owned()]).unwrap();
-    let certificate = json!({ "cert": certified.cert.pem(), "key": certified.signing_key.serialize_pem() });
-    let config =
-        config(json!({ "authUrl": "https://h/token", "clientId": "app", "clientCertificate": certificate }));
-    let script = script([token()]);
-    assert_eq!(run(&config, &script).await.unwrap().format_name(), "tls_client_auth");
-    assert_eq!(script.asked(), ["/token grant_type=client_credentials&client_id=app"]);
 }
 
 #[tokio::test]
@@ -313,6 +258,27 @@ fn a_custom_body_is_filled_in_once() {
 }
 
 #[test]
+fn nothing_repeats_the_fixed_values_of_a_login_and_the_refresh_token() {
+    let config = config(json!({
+        "authUrl": "https://h/login", "email": "a@b.c", "password": "p", "refreshUrl": "https://h/renew",
+        "login": { "body": { "user": "{email}", "nested": [{ "apiKey": "k-12345678" }], "kind": "web" } },
+    }));
+    let strategy = Strategy {
+        endpoint: config.endpoint.clone().unwrap(),
+        format: Format::Custom,
+        method: None,
+        refresh_name: None,
+        refreshes: false,
+    };
+    let secrets = |draft: Draft| -> Vec<String> {
+        draft.secrets().iter().map(|secret| secret.expose().to_owned()).collect()
+    };
+    assert_eq!(secrets(strategy.request(&config)), ["k-12345678"]);
+    let way = RefreshWay::of(&strategy, &config).unwrap();
+    assert_eq!(secrets(way.request(&strategy, &Secret::new("rt"), &config)), ["rt"]);
+}
+
+#[test]
 fn a_refresh_token_is_spent_where_it_was_had() {
     let strategy = |format, name: Option<&str>| Strategy {
         endpoint: Url::parse("https://h/token").unwrap(),
@@ -364,22 +330,6 @@ fn a_request_says_whether_it_spends_a_refresh_token() {
         config.refresh.format = Some(format);
         let way = RefreshWay::of(&known, &config).unwrap();
         assert!(way.request(&known, &Secret::new("rt"), &config).is_refresh, "{format:?}");
-    }
-}
-
-#[test]
-fn each_method_is_written_under_its_registered_name() {
-    for method in ClientAuthentication::ALL {
-        let strategy = Strategy {
-            endpoint: Url::parse("https://h/token").unwrap(),
-            format: Format::ClientCredentials,
-            method: Some(method),
-            refresh_name: None,
-            refreshes: false,
-        };
-        let value = serde_json::to_value(&strategy).unwrap();
-        assert_eq!(value["method"], method.name());
-        assert_eq!(serde_json::from_value::<Strategy>(value).unwrap(), strategy);
     }
 }
 

@@ -43,7 +43,7 @@ function token({ state, expiresInSeconds }: TokenStatus): Finding {
     case 'manual':
       return warned('token', 'the configured one stands in', 'It is not refreshed: give a credential that works.')
     case 'expired':
-      return failed('token', 'expired', 'Refresh it (`npx evertoken refresh --endpoint …`) and see what the server says.')
+      return failed('token', 'expired', 'Refresh it (`npx evertoken refresh --endpoint …`); the app logs what the server says with LOG_LEVEL=debug.')
     case 'missing':
       return warned('token', 'none yet', 'One is fetched when the first caller asks, or by the scheduler.')
   }

@@ -45,8 +45,9 @@ const signs = {
   skipped: paint('dim', '–'),
 } as const
 
-function lineOf({ check, outcome, detail, remedy, help }: Finding): string {
+function lineOf({ check, outcome, detail, said, remedy, help }: Finding): string {
   const lines = [`${signs[outcome]} ${check.padEnd(12)}${printable(detail)}`]
+  if (said !== undefined) lines.push(printable(said))
   if (remedy !== undefined) lines.push(paint('bold', printable(remedy)))
   if (help !== undefined) lines.push(paint('dim', printable(help)))
   return lines.join(`\n${' '.repeat(14)}`)

@@ -7,7 +7,7 @@ import { TokenError } from '../errors'
 import { settled, type TokenService } from '../service'
 import { initializeTokenService } from '../services'
 import type { Dotenv } from './dotenv'
-import { inWords } from './terminal'
+import { inWords, serverWords } from './terminal'
 
 /** What came of one check. */
 export interface Finding {
@@ -16,6 +16,8 @@ export interface Finding {
   readonly detail: string
   /** What to do about it. */
   readonly remedy?: string
+  /** The token server's own words. */
+  readonly said?: string
   /** The page that explains it. */
   readonly help?: string
 }
@@ -27,7 +29,11 @@ const connectMs = 5000
 export const passed = (check: string, detail: string): Finding => ({ check, outcome: 'passed', detail })
 export const warned = (check: string, detail: string, remedy: string): Finding => ({ check, outcome: 'warned', detail, remedy })
 export const failed = (check: string, detail: string, remedy: string, fault?: TokenError): Finding =>
-  ({ check, outcome: 'failed', detail, remedy, ...(fault && { help: fault.help }) })
+  ({ check, outcome: 'failed', detail, remedy, ...(fault && { ...wordsOf(fault), help: fault.help }) })
+const wordsOf = (fault: TokenError): { said?: string } => {
+  const said = serverWords(fault)
+  return said === undefined ? {} : { said }
+}
 const skipped = (check: string, detail: string): Finding => ({ check, outcome: 'skipped', detail })
 
 /**
@@ -206,8 +212,8 @@ const tlsRemedy =
 
 const endpointRemedies: Readonly<Record<string, string>> = {
   ERR_TOKEN_ENDPOINT: 'Set EXTERNAL_AUTH_URL to the address of the token or login endpoint, as the server’s manual has it.',
-  ERR_TOKEN_RESPONSE: 'Something answers there, and not with a token: check the path, or say where the token is (`login.tokenPath`).',
-  ERR_TOKEN_RATE_LIMITED: 'The server asks for patience: wait, and try again.',
+  ERR_TOKEN_RESPONSE: 'Something answers there without a token: check the path and the credential, or set where the token is (`login.tokenPath`).',
+  ERR_TOKEN_RATE_LIMITED: 'The server limits requests: wait, and try again.',
 }
 
 /** Compares the clocks by the `Date` of any answer of the server (RFC 9110 §6.6.1). */

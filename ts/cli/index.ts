@@ -8,7 +8,7 @@ import { doctor } from './doctor'
 import { init } from './init'
 import { keygen } from './keygen'
 import { refresh, status } from './status'
-import { complain, print, printable } from './terminal'
+import { complain, print, printable, serverWords } from './terminal'
 
 const commands: ReadonlyMap<string, Command> = new Map(
   Object.entries({ init, doctor, status, refresh, clear, keygen }),
@@ -34,6 +34,12 @@ function nearest(word: string): string | undefined {
     return rest.slice(1) === wanted || rest === wanted.slice(1) || rest.slice(1) === wanted.slice(1) || rest === swapped
   }
   return [...commands.keys()].find((name) => name.startsWith(word) || isNear(name))
+}
+
+/** What the server said, and the page that explains the error. */
+function detailsOf(error: TokenError): string {
+  const lines = [serverWords(error), error.help].filter((line) => line !== undefined)
+  return lines.map(printable).join('\n')
 }
 
 async function main([name, ...args]: readonly string[]): Promise<number> {
@@ -75,7 +81,7 @@ main(process.argv.slice(2)).then(
   (error: unknown) => {
     process.exitCode = error instanceof UsageError ? 2 : 1
     if (error instanceof UsageError) complain(error.message, `\n${help()}`)
-    else if (error instanceof TokenError) complain(`${error.code}: ${error.message}`, printable(error.help))
+    else if (error instanceof TokenError) complain(`${error.code}: ${error.message}`, detailsOf(error))
     else complain('this is a fault of evertoken; please report it', stackOf(error))
   },
 )

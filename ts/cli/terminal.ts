@@ -1,5 +1,7 @@
 /** What goes to the terminal: colours only where they are seen, and a sign of life on long steps. */
 
+import type { TokenError } from '../../index'
+
 type Colour = 'bold' | 'dim' | 'red' | 'green' | 'yellow'
 
 const codes: Readonly<Record<Colour, [on: number, off: number]>> = {
@@ -54,6 +56,15 @@ export function print(text: string): void {
 /** Says what is wrong, in a line; `more` is text of evertoken's own, in lines below it. */
 export function complain(message: string, more = ''): void {
   process.stderr.write(`evertoken: ${printable(message)}${more === '' ? '' : `\n${more}`}\n`)
+}
+
+/** What the token server said beyond what the message says, in one line. The core has cleaned it. */
+export function serverWords({ message, serverError = {} }: TokenError): string | undefined {
+  const { error, description, uri } = serverError
+  const code = error !== undefined && description === undefined && message.includes(`(${error})`) ? undefined : error
+  const sentence = [code, description].filter((part) => part !== undefined).join(': ')
+  const words = [sentence, uri && `(${uri})`].filter(Boolean).join(' ')
+  return words === '' ? undefined : `The server said: ${words}`
 }
 
 const frames = ['⠋', '⠙', '⠹', '⠸', '⠼', '⠴', '⠦', '⠧', '⠇', '⠏']

@@ -60,6 +60,7 @@ impl Answer {
             scope: Some("openid read write api://app/.default"),
             dpop: self.dpop,
             secrets: vec![&password],
+            sent: Vec::new(),
             place: "the server".into(),
             now: Timestamp::from_second(1_800_000_000.0),
         };
@@ -216,7 +217,8 @@ fn nothing_is_coerced_into_a_token() {
 #[test]
 fn an_error_under_a_status_of_success_is_an_error() {
     assert!(matches!(answer(r#"{"error":"invalid_grant"}"#).read(), Err(Refusal::Rejected(_))));
-    assert!(answer(r#"{"error":"server_error","access_token":"abc"}"#).refused());
+    let failing = answer(r#"{"error":"server_error","access_token":"abc"}"#);
+    assert!(matches!(failing.read(), Err(Refusal::Failed(_))));
     assert_eq!(answer(r#"{"error":null,"access_token":"abc"}"#).token(), "abc");
 }
 
@@ -276,7 +278,7 @@ fn an_error_that_says_nothing_leaves_a_good_token() {
         assert_eq!(answer(&body).token(), "abc", "{body}");
         assert!(answer(format!(r#"{{"error":{nothing}}}"#)).refused(), "{nothing}");
     }
-    for something in ["1", "true", "\"server_error\"", "{\"code\":0}", "[0]"] {
+    for something in ["1", "true", "\"invalid_code\"", "{\"code\":0}", "[0]"] {
         let body = format!(r#"{{"error":{something},"access_token":"abc"}}"#);
         assert!(answer(&body).refused(), "{body}");
     }

@@ -104,7 +104,35 @@ async fn a_client_that_is_refused_says_nothing_of_the_form() {
     let notebook = Notebook::of(&house);
     house.token().await;
     assert_eq!(house.service.refresh().await.unwrap_err().kind(), ErrorKind::Credentials);
-    assert_eq!((notebook.advice().len(), notebook.refusals()), (0, 1));
+    assert_eq!((notebook.advice().len(), notebook.refusals()), (0, 0));
+}
+
+#[tokio::test]
+async fn a_client_that_is_refused_at_a_refresh_proves_itself_by_the_other_method_and_keeps_to_it() {
+    let answers =
+        [rotating("a1", "r1"), refusal(401, "invalid_client"), rotating("a2", "r2"), rotating("a3", "r3")];
+    let house = house(answers);
+    house.token().await;
+    house.service.refresh().await.unwrap();
+    house.service.refresh().await.unwrap();
+    assert_eq!(house.at_once().as_deref(), Some("a3"));
+    for (index, refresh_token) in [(2, "r1"), (3, "r2")] {
+        let sent = house.server.asked(index);
+        assert!(
+            sent.contains(&format!("refresh_token={refresh_token}")) && sent.contains("client_secret="),
+            "{sent}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_is_refused_by_both_methods_keeps_the_refresh_token() {
+    let client = || refusal(401, "invalid_client");
+    let house = house([rotating("a1", "r1"), client(), client(), rotating("a2", "r2")]);
+    house.token().await;
+    assert_eq!(house.service.refresh().await.unwrap_err().kind(), ErrorKind::Credentials);
+    house.service.refresh().await.unwrap();
+    assert!(house.server.asked(3).contains("refresh_token=r1"));
 }
 
 #[tokio::test]

@@ -14,6 +14,11 @@ fn rejected() -> Answer {
     refusal(401, "invalid_grant")
 }
 
+/// An answer of success that says otherwise.
+fn without_token() -> Answer {
+    Answer::Http(200, json!({ "success": false, "message": "Invalid username or password" }), None)
+}
+
 async fn kind_of_failure(house: &House) -> ErrorKind {
     house.service.acquire().await.unwrap_err().kind()
 }
@@ -93,6 +98,36 @@ async fn a_store_that_fails_costs_no_answer() {
     assert_eq!(kind_of_failure(&house).await, ErrorKind::Credentials);
     assert_eq!(kind_of_failure(&house).await, ErrorKind::Credentials);
     assert_eq!(house.server.requests(), 1);
+}
+
+#[tokio::test]
+async fn success_without_a_token_counts_as_a_rejection_the_second_time() {
+    let house = House::with(&login("wrong"), [without_token(), without_token(), token("abc", 3600)]);
+    assert_eq!(kind_of_failure(&house).await, ErrorKind::Response);
+    house.pass(59);
+    assert_eq!(kind_of_failure(&house).await, ErrorKind::Response);
+    assert_eq!(house.server.requests(), 1, "it cools down as a rejected one");
+    house.pass(1);
+    assert_eq!(kind_of_failure(&house).await, ErrorKind::Credentials);
+    house.pass(119);
+    assert_eq!(kind_of_failure(&house).await, ErrorKind::Credentials);
+    assert_eq!(house.server.requests(), 2);
+    house.pass(1);
+    assert_eq!(house.token().await.as_deref(), Some("abc"));
+}
+
+#[tokio::test]
+async fn success_without_a_token_is_known_after_a_restart() {
+    let (shelf, clock) = (Shelf::without_leases(), clock());
+    let first = beside_configured(&login("wrong"), &shelf, &clock, [without_token()]);
+    assert_eq!(kind_of_failure(&first).await, ErrorKind::Response);
+    assert_eq!(
+        kind_of_failure(&beside_configured(&login("wrong"), &shelf, &clock, [])).await,
+        ErrorKind::Response
+    );
+    clock.advance(Duration::from_secs(60));
+    let second = beside_configured(&login("wrong"), &shelf, &clock, [without_token()]);
+    assert_eq!(kind_of_failure(&second).await, ErrorKind::Credentials);
 }
 
 #[tokio::test]

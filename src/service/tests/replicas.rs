@@ -124,6 +124,23 @@ async fn who_waits_for_another_process_shares_its_failure() {
 }
 
 #[tokio::test]
+async fn who_waits_for_an_answer_without_a_token_does_not_send_the_password_either() {
+    let (shelf, clock) = (Shelf::new(), clock());
+    let without = [Answer::Http(200, json!({ "success": false }), None)];
+    let (one, two) = (beside(&shelf, &clock, without), beside(&shelf, &clock, []));
+    hold(&one).await;
+    let first = tokio::spawn(acquiring(&one));
+    until(|| one.server.requests() == 1).await;
+    let second = tokio::spawn(acquiring(&two));
+    pass(&clock, 1).await;
+    one.server.gate.add_permits(1);
+    assert_eq!(first.await.unwrap(), None);
+    assert_eq!(passing(&clock, second).await.unwrap(), None);
+    assert_eq!(two.token().await, None);
+    assert_eq!(two.server.requests(), 0);
+}
+
+#[tokio::test]
 async fn a_rejected_credential_cools_down_for_every_process_and_over_restarts() {
     let (shelf, clock) = (Shelf::new(), clock());
     let rejected = || refusal(401, "invalid_client");

@@ -1,0 +1,334 @@
+//! The phrases by which servers say what was wrong. They are compared with texts as [`plain`] writes them: in lower
+//! case, without quotes, with a space for `_` and `-`.
+
+/// What is read of one text: a stack trace holds every word there is.
+const LONGEST: usize = 4096;
+
+/// Codes that say how often is asked.
+pub(super) const RATE_CODES: [&str; 6] = [
+    "slow_down",
+    "rate_limit_exceeded",
+    "rate_limited",
+    "too_many_requests",
+    "request_limit_exceeded",
+    "throttled",
+];
+
+/// How often is asked.
+pub(super) const RATE: [&str; 17] = [
+    "too many request",
+    "too many login",
+    "too many attempt",
+    "too many failed",
+    "too many unsuccessful",
+    "too many sign",
+    "too many tries",
+    "too many retries",
+    "too many connection",
+    "too many concurrent",
+    "too many token",
+    "too many authentication",
+    "toomanyrequest",
+    "rate limit",
+    "rate exceeded",
+    "throttl",
+    "slow down",
+];
+
+/// Codes of a server that is in trouble itself.
+pub(super) const PASSING_CODES: [&str; 4] =
+    ["server_error", "temporarily_unavailable", "unknown_error", "service_unavailable"];
+
+/// It passes by itself. Not "temporary", which passwords are, and not "try again" alone, which follows on a wrong
+/// one.
+pub(super) const LATER: [&str; 11] = [
+    "try again later",
+    "try again after",
+    "try again in ",
+    "try later",
+    "retry later",
+    "retry your request",
+    "retry the request",
+    "retry after",
+    "temporarily",
+    "under maintenance",
+    "service unavailable",
+];
+
+/// An account that is locked.
+pub(super) const LOCK: [&str; 3] = ["locked", "lockout", "suspended"];
+
+/// Of the protection against forged requests.
+pub(super) const FORGERY: [&str; 4] = ["csrf", "xsrf", "antiforgery", "anti forgery"];
+
+/// The user, the password or the credential is wrong.
+pub(super) const REJECTION: [&str; 41] = [
+    "invalid credential",
+    "invalid login",
+    "invalid password",
+    "invalid user",
+    "invalid email",
+    "invalid e mail",
+    "invalid identifier",
+    "incorrect credential",
+    "incorrect password",
+    "incorrect user",
+    "incorrect email",
+    "wrong credential",
+    "wrong password",
+    "wrong user",
+    "wrong email",
+    "bad credential",
+    "bad password",
+    "bad username",
+    "password is incorrect",
+    "password is wrong",
+    "password is invalid",
+    "password is not correct",
+    "password mismatch",
+    "password does not match",
+    "credentials are incorrect",
+    "credentials are invalid",
+    "credentials do not match",
+    "credentials were incorrect",
+    "user not found",
+    "user does not exist",
+    "user doesnt exist",
+    "no such user",
+    "no user found",
+    "unknown user",
+    "account not found",
+    "account does not exist",
+    "no account",
+    "email not found",
+    "not registered",
+    "unable to log in with",
+    "failed to authenticate",
+];
+
+/// Codes of a client that is not known, or whose secret is wrong.
+pub(super) const CLIENT_CODES: [&str; 10] = [
+    "invalid_client",
+    "invalid_client_id",
+    "invalid_client_secret",
+    "invalid_client_credentials",
+    "incorrect_client_credentials",
+    "bad_client_id",
+    "bad_client_secret",
+    "bad_client_credentials",
+    "unknown_client",
+    "client_not_found",
+];
+
+/// The client, and not the grant or the user.
+pub(super) const CLIENT: [&str; 11] = [
+    "client id",
+    "clientid",
+    "client secret",
+    "clientsecret",
+    "client identifier",
+    "client credential",
+    "client authentication",
+    "client not found",
+    "invalid client",
+    "unknown client",
+    "missing client",
+];
+
+/// It is not there.
+pub(super) const MISSING: [&str; 14] = [
+    "missing",
+    "required",
+    "determine",
+    "not provided",
+    "not specified",
+    "not supplied",
+    "not present",
+    "must be provided",
+    "must be present",
+    "must be sent",
+    "blank",
+    "empty",
+    "undefined",
+    "no client",
+];
+
+/// A missing or unknown field, a content type, a parse error.
+pub(super) const WRONG_REQUEST: [&str; 62] = [
+    "field is required",
+    "field required",
+    "field is missing",
+    "fields are required",
+    "fields are missing",
+    "is a required",
+    "for required field",
+    "may not be blank",
+    "may not be null",
+    "may not be empty",
+    "should not be empty",
+    "should not be blank",
+    "should not be null",
+    "must not be empty",
+    "must not be blank",
+    "must not be null",
+    "cannot be blank",
+    "cannot be null",
+    "cant be blank",
+    "cant be empty",
+    "should not exist",
+    "must be an email",
+    "must be a valid email",
+    "not a valid email",
+    "must be a string",
+    "should be a string",
+    "missing required",
+    "missing credentials",
+    "missing parameter",
+    "missing form parameter",
+    "missing field",
+    "missing grant type",
+    "missing or the value is empty",
+    "must have required property",
+    "is not present",
+    "request body is missing",
+    "failed on the required tag",
+    "received undefined",
+    "unknown field",
+    "unknown attribute",
+    "unknown parameter",
+    "unknown property",
+    "unexpected field",
+    "unrecognized field",
+    "unrecognized key",
+    "unrecognized parameter",
+    "unrecognized property",
+    "was not expected",
+    "additional propert",
+    "attributes are not allowed",
+    "inputs are not permitted",
+    "unsupported grant",
+    "unsupported media",
+    "content type",
+    "parse error",
+    "malformed",
+    "invalid json",
+    "unexpected token",
+    "not valid json",
+    "json parse",
+    "json decode",
+    "cannot parse",
+];
+
+/// More of the same: what parsers say of a body in another format.
+const PARSE: [&str; 3] = ["valid dictionary", "could not understand", "failed to parse"];
+
+/// What requests of ours may lack.
+const USUAL_FIELDS: [&str; 11] = [
+    "email",
+    "username",
+    "user name",
+    "identifier",
+    "identity",
+    "password",
+    "grant type",
+    "granttype",
+    "client id",
+    "clientid",
+    "client secret",
+];
+
+/// What follows on the name of a field that is missing.
+const WANTING: [&str; 6] =
+    ["is required", "is missing", "are required", "are missing", "was not provided", "must be provided"];
+
+/// A field of this kind is missing once the password was right.
+const SECOND_FACTORS: [&str; 6] = ["otp", "mfa", "2fa", "factor", "captcha", "verif"];
+
+/// What a status says already.
+const REASON_PHRASES: [&str; 11] = [
+    "unauthorized",
+    "unauthorised",
+    "forbidden",
+    "bad request",
+    "not found",
+    "unprocessable entity",
+    "unprocessable content",
+    "error",
+    "fail",
+    "failed",
+    "failure",
+];
+
+/// Whether one of the phrases is in a text that [`plain`] wrote.
+pub(super) fn has(plain: &str, phrases: &[&str]) -> bool {
+    phrases.iter().any(|phrase| plain.contains(phrase))
+}
+
+/// A text as phrases are compared with it.
+pub(super) fn plain(text: &str) -> String {
+    let unquoted: String = beginning(text)
+        .chars()
+        .filter(|c| !matches!(c, '"' | '\'' | '`' | '’' | '“' | '”' | '\\'))
+        .map(|c| if matches!(c, '_' | '-') { ' ' } else { c.to_ascii_lowercase() })
+        .collect();
+    unquoted.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// The part of a text that is read.
+pub(super) fn beginning(text: &str) -> &str {
+    let end = (0..=LONGEST.min(text.len())).rev().find(|end| text.is_char_boundary(*end));
+    &text[..end.unwrap_or_default()]
+}
+
+/// Whether a text that [`plain`] wrote says no more than a status does.
+pub(super) fn is_reason_phrase(plain: &str) -> bool {
+    let plain = plain.trim_end_matches(['.', '!']);
+    REASON_PHRASES.contains(&plain) || !plain.bytes().any(|byte| byte.is_ascii_alphabetic())
+}
+
+/// Whether one of the fields that requests of ours have, or may lack, is said to be missing.
+pub(super) fn misses_a_usual_field(plain: &str) -> bool {
+    has(plain, &PARSE)
+        || USUAL_FIELDS.iter().any(|field| {
+            WANTING.iter().any(|wanting| plain.contains(&format!("{field} {wanting}")))
+                || plain.contains(&format!("missing {field}"))
+                || plain.ends_with(&format!("{field} required"))
+        })
+}
+
+/// Whether something is said to be missing that is written as fields are: in quotes, or as no word of a language is
+/// (`device_name`, `deviceName`).
+pub(super) fn misses_a_field(text: &str) -> bool {
+    let lower = text.to_ascii_lowercase();
+    WANTING.iter().any(|wanting| {
+        lower.match_indices(wanting).any(|(at, _)| text[..at].split_whitespace().last().is_some_and(is_field))
+    })
+}
+
+fn is_field(word: &str) -> bool {
+    let name = word.trim_matches(|c: char| !c.is_ascii_alphanumeric());
+    let is_quoted = word.len() > name.len() && word.starts_with(['"', '\'', '`', '\\', '“', '‘']);
+    let has_hump = name.bytes().skip(1).any(|byte| byte.is_ascii_uppercase())
+        && name.bytes().any(|byte| byte.is_ascii_lowercase());
+    let is_second_factor = has(&name.to_ascii_lowercase(), &SECOND_FACTORS);
+    !name.is_empty() && (is_quoted || has_hump || name.contains('_')) && !is_second_factor
+}
+
+/// Whether a text is HTML, whatever it is called.
+pub(super) fn looks_like_a_page(text: &str) -> bool {
+    let start = text.trim_start().get(..1).unwrap_or_default();
+    let head = beginning(text).to_ascii_lowercase();
+    start == "<"
+        && ["<html", "<!doctype html", "<head", "<body", "<title", "<h1"].iter().any(|tag| head.contains(tag))
+}
+
+/// What of a page is text.
+pub(super) fn without_tags(page: &str) -> String {
+    let mut is_tag = false;
+    let visible = |c: char| {
+        let was_tag = is_tag;
+        is_tag = c == '<' || (is_tag && c != '>');
+        if is_tag || was_tag { ' ' } else { c }
+    };
+    page.chars().map(visible).collect()
+}
