@@ -2,12 +2,12 @@
 #![expect(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test has a runtime of its own")]
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use evertoken::error::{Error, ErrorKind};
-use evertoken::transport::{HttpTransport, Request, Transport};
+use evertoken::transport::{Environment, HttpTransport, Request, Transport};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, date_time_ymd};
 use rustls::ServerConfig;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
@@ -119,11 +119,11 @@ async fn a_certificate_that_is_not_accepted_is_explained() {
     }
 }
 
-fn file(content: &str) -> (tempfile::TempDir, Option<PathBuf>) {
+fn file(content: &str) -> (tempfile::TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("extra.pem");
     fs::write(&path, content).unwrap();
-    (folder, Some(path))
+    (folder, path)
 }
 
 #[tokio::test]
@@ -131,9 +131,13 @@ async fn the_certificates_in_the_extra_file_are_trusted() {
     let authority = authority();
     let url = serve(&authority, |_| {}).await;
     let (_folder, path) = file(&format!("# ours\n{}\n{}", another(), authority.pem()));
-    let transport = HttpTransport::new(Vec::new()).trusting(path);
+    let transport = HttpTransport::new(Vec::new()).within(&extra(&path));
     assert_eq!(transport.prepare().await.map(|warning| warning.message().to_owned()), None);
     assert_eq!(get(&url, transport).await.unwrap(), 204);
+}
+
+fn extra(path: &Path) -> Environment {
+    [("NODE_EXTRA_CA_CERTS", path.to_str().unwrap())].into_iter().collect()
 }
 
 /// Another authority's.
@@ -150,12 +154,12 @@ async fn an_extra_file_that_cannot_be_used_is_a_warning_and_no_failure() {
     let (_two, nonsense) = file("no certificate\n");
     let (_three, part) = file(&format!("{broken}{}", authority.pem()));
     for (path, told) in [
-        (Some(PathBuf::from("/nowhere/extra.pem")), "cannot be read"),
+        (PathBuf::from("/nowhere/extra.pem"), "cannot be read"),
         (empty, "holds no certificate"),
         (nonsense, "holds no certificate"),
         (part, "holds certificates that cannot be used"),
     ] {
-        let transport = trusting(&authority).trusting(path);
+        let transport = trusting(&authority).within(&extra(&path));
         let warning = transport.prepare().await.unwrap();
         assert!(warning.message().contains(told), "{}", warning.message());
         assert!(warning.message().contains("NODE_EXTRA_CA_CERTS"));

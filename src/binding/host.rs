@@ -1,6 +1,5 @@
 //! What there is once in a process, whichever copy of the JavaScript asks.
 
-use std::env;
 use std::sync::{Arc, LazyLock};
 
 use serde::Deserialize;
@@ -17,7 +16,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::log::{Level, Log, Shape, Sink, Stderr};
 use crate::scheduler::Scheduler;
 use crate::service::{Initialized, Parts, Registry, Service, Status};
-use crate::transport::HttpTransport;
+use crate::transport::{Environment, HttpTransport, prepare_resolver};
 
 /// The registry, the scheduler and who listens.
 pub(super) struct Host {
@@ -50,6 +49,7 @@ pub(super) fn host() -> &'static Host {
 struct Beginning {
     config: Value,
     log: LogRequest,
+    environment: Environment,
 }
 
 #[derive(Deserialize)]
@@ -74,12 +74,14 @@ impl LogRequest {
 
 impl Host {
     pub(super) fn initialize(&self, request: &str, provider: Option<Reached>) -> Result<Initialized> {
+        // Here, and not at the first lookup: this is the thread that may change the environment.
+        prepare_resolver();
         let beginning: Beginning = serde_json::from_value(parse(request)?)
             .map_err(|_| Error::new(ErrorKind::Internal, "a request could not be read"))?;
         let config = Config::from_json(beginning.config)?;
         let name = config.service.clone();
         let transport = HttpTransport::new(config.ca.clone())
-            .trusting(env::var_os("NODE_EXTRA_CA_CERTS").filter(|path| !path.is_empty()).map(Into::into))
+            .within(&beginning.environment)
             .presenting(config.credentials.client_certificate.clone());
         let mut reached = match (&config.storage, provider) {
             (Storage::Provided(kind), Some(provider)) => Some((*kind, provider)),
