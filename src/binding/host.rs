@@ -3,8 +3,9 @@
 use std::sync::{Arc, LazyLock};
 
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::sync::watch;
+use url::Url;
 
 use super::outcome::parse;
 use super::providers::{Providers, Reached};
@@ -16,7 +17,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::log::{Level, Log, Shape, Sink, Stderr};
 use crate::scheduler::Scheduler;
 use crate::service::{Initialized, Parts, Registry, Service, Status};
-use crate::transport::{Environment, HttpTransport, prepare_resolver};
+use crate::transport::{Environment, HttpTransport, Proxies, prepare_resolver};
 
 /// The registry, the scheduler and who listens.
 pub(super) struct Host {
@@ -59,6 +60,27 @@ struct LogRequest {
     forward: bool,
 }
 
+/// What JavaScript asks about a proxy.
+#[derive(Deserialize)]
+struct ProxyRequest {
+    url: Url,
+    environment: Environment,
+}
+
+/// The variable that names the proxy of requests to a URL, and where it is.
+pub(super) fn proxy(request: &str) -> Result<Value> {
+    let ProxyRequest { url, environment } = read(request)?;
+    match Proxies::of(&environment).for_url(&url) {
+        Some(proxy) => Ok(json!({ "variable": proxy.variable(), "url": proxy.origin()? })),
+        None => Ok(Value::Null),
+    }
+}
+
+fn read<T: for<'de> Deserialize<'de>>(request: &str) -> Result<T> {
+    serde_json::from_value(parse(request)?)
+        .map_err(|_| Error::new(ErrorKind::Internal, "a request could not be read"))
+}
+
 impl LogRequest {
     fn log(&self, service: ServiceName, id: u32) -> Result<Log> {
         let shape = match self.format.as_str() {
@@ -76,8 +98,7 @@ impl Host {
     pub(super) fn initialize(&self, request: &str, provider: Option<Reached>) -> Result<Initialized> {
         // Here, and not at the first lookup: this is the thread that may change the environment.
         prepare_resolver();
-        let beginning: Beginning = serde_json::from_value(parse(request)?)
-            .map_err(|_| Error::new(ErrorKind::Internal, "a request could not be read"))?;
+        let beginning: Beginning = read(request)?;
         let config = Config::from_json(beginning.config)?;
         let name = config.service.clone();
         let transport = HttpTransport::new(config.ca.clone())

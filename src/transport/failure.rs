@@ -220,7 +220,7 @@ fn bare(name: &str) -> &str {
     name.split_once('"').and_then(|(_, rest)| rest.split_once('"')).map_or(name, |(name, _)| name)
 }
 
-/// The content of the AlgorithmIdentifier: an object identifier, and parameters that do not matter here.
+/// The content of the `AlgorithmIdentifier`: an object identifier, and parameters that do not matter here.
 fn unsupported_signature(identifier: &[u8]) -> String {
     const SHA1: [&[u8]; 2] = [
         // sha1WithRSAEncryption 1.2.840.113549.1.1.5, ecdsa-with-SHA1 1.2.840.10045.4.1
@@ -270,14 +270,41 @@ fn find<'e, T: StdError + 'static>(error: &'e (dyn StdError + 'static)) -> Optio
 /// own text is not asked for: glibc translates it, and reads the environment for that.
 fn reason(error: &reqwest::Error) -> String {
     let Some(last) = causes(error).last() else { return String::new() };
-    match last.downcast_ref::<io::Error>() {
-        Some(io) => match io.raw_os_error() {
-            Some(code) => format!("{} (os error {code})", io.kind()),
-            None => {
-                let text = io.to_string();
-                text.strip_prefix("failed to lookup address information: ").unwrap_or(&text).to_owned()
-            }
-        },
-        None => last.to_string(),
+    if let Some((io, code)) = last.downcast_ref::<io::Error>().and_then(|io| Some((io, io.raw_os_error()?))) {
+        return format!("{} (os error {code})", io.kind());
+    }
+    let text = last.to_string();
+    text.strip_prefix("failed to lookup address information: ").unwrap_or(&text).to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_signature_that_is_too_old_is_named() {
+        for (identifier, named) in [
+            (&b"\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x05\x05\x00"[..], "SHA-1"),
+            (b"\x06\x07\x2a\x86\x48\xce\x3d\x04\x01", "SHA-1"),
+            (b"\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x04\x05\x00", "MD5"),
+            (b"\x06\x08\x2a\x86\x48\xce\x3d\x04\x03\x04", "P-521"),
+            (b"\x06\x03\x2b\x65\x71", "does not know"),
+        ] {
+            let fault = CertificateError::UnsupportedSignatureAlgorithmContext {
+                signature_algorithm_id: identifier.to_vec(),
+                supported_algorithms: Vec::new(),
+            };
+            let reason = certificate_reason(&fault);
+            assert!(reason.contains(named) && reason.contains("is needed"), "{reason}");
+        }
+    }
+
+    #[test]
+    fn a_certificate_of_many_names_is_told_by_a_few() {
+        let presented: Vec<String> =
+            (0..300).map(|number| format!("DnsName(\"{number}.example.com\")")).collect();
+        let expected = ServerName::try_from("a.test").unwrap();
+        let reason = other_name(&expected, &presented);
+        assert!(reason.contains("a.test is needed") && reason.ends_with("4.example.com, …"), "{reason}");
     }
 }

@@ -166,13 +166,13 @@ impl HttpTransport {
             builder = builder.header(CONTENT_TYPE, content_type);
         }
         Ok(match request.body.text() {
-            Some(text) => {
+            _ if matches!(request.body, Body::Absent) => builder,
+            Some(text) if !request.body.is_blank() => {
                 let text = Bytes::copy_from_slice(text.expose().as_bytes());
                 builder.body(reqwest::Body::wrap(Outgoing { text, departure: departure.clone() }))
             }
             // Servers such as IIS refuse a POST that does not say its length (RFC 9110 §8.6).
-            None if matches!(request.body, Body::Empty) => builder.header(CONTENT_LENGTH, 0),
-            None => builder,
+            _ => builder.header(CONTENT_LENGTH, 0),
         })
     }
 }

@@ -55,7 +55,7 @@ mod glibc {
 
     /// The settings are read.
     const RES_INIT: c_ulong = 0x1;
-    /// No look at the variable HOSTALIASES, which comes with every name without a dot.
+    /// No look at the variable `HOSTALIASES`, which comes with every name without a dot.
     const RES_NOALIASES: c_ulong = 0x1000;
 
     /// How `struct __res_state` of `resolv.h` begins.
@@ -70,7 +70,7 @@ mod glibc {
         fn __res_state() -> *mut State;
     }
 
-    /// Reads `resolv.conf` and LOCALDOMAIN, RES_OPTIONS and RESOLV_* for the whole process.
+    /// Reads `resolv.conf` and `LOCALDOMAIN`, `RES_OPTIONS` and `RESOLV_*` for the whole process.
     pub(super) fn read_settings() {
         // SAFETY: it has no precondition, and changes only the state of this thread and the shared settings, which
         // it locks.

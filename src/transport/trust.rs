@@ -74,7 +74,7 @@ impl Trust {
 }
 
 /// Where systems keep their authorities in one file: Debian and Ubuntu, Red Hat 7 and later, older Red Hat, SUSE,
-/// OpenELEC, Alpine, and the BSDs.
+/// `OpenELEC`, Alpine, and the BSDs.
 #[cfg(all(unix, not(target_vendor = "apple")))]
 const FILES: [&str; 8] = [
     "/etc/ssl/certs/ca-certificates.crt",
