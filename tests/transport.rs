@@ -364,7 +364,7 @@ async fn a_broken_coding_and_an_unknown_one_are_no_network_errors() {
 
 #[tokio::test]
 async fn header_lines_that_node_takes_are_no_error() {
-    let many = (0..1500).map(|number| format!("x-{number}: a\r\n")).collect::<String>();
+    let many = "x-many: a\r\n".repeat(1500);
     let long = format!("set-cookie: {}\r\n", "a".repeat(15 * 1024));
     for head in [
         "HTTP/1.1 200 OK\r\n",

@@ -1,5 +1,7 @@
 //! What there is once in a process, whichever copy of the JavaScript asks.
 
+use std::io::Write;
+use std::panic::{self, PanicHookInfo};
 use std::sync::{Arc, LazyLock};
 
 use serde::Deserialize;
@@ -31,6 +33,7 @@ pub(super) struct Host {
 /// The host of this process.
 pub(super) fn host() -> &'static Host {
     static HOST: LazyLock<Host> = LazyLock::new(|| {
+        panic::set_hook(Box::new(report));
         let registry = Arc::new(Registry::default());
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let scheduler = Scheduler::new(Arc::clone(&registry), Arc::clone(&clock));
@@ -43,6 +46,15 @@ pub(super) fn host() -> &'static Host {
         }
     });
     &HOST
+}
+
+/// Says where a fault of evertoken itself is; the call that met it fails with `ERR_TOKEN_INTERNAL`. The hook that it
+/// replaces is this library's alone, reads the environment on the thread at fault, and tells what was being handled.
+fn report(panic: &PanicHookInfo<'_>) {
+    let place =
+        panic.location().map_or_else(String::new, |place| format!(" at {}:{}", place.file(), place.line()));
+    // Nobody is left to tell where this fails, too.
+    let _ = writeln!(std::io::stderr(), "evertoken: a fault of evertoken itself{place}");
 }
 
 /// What JavaScript hands over to begin a service.

@@ -1,7 +1,7 @@
 //! The variables of the environment that decide how requests go out.
 //!
 //! JavaScript reads them and hands them in. No thread of ours reads the environment: `process.env.X = …` on
-//! Node's main thread and `getenv` on another one at the same moment end the process (docs/decisions/0012).
+//! Node's main thread and `getenv` on another one at the same moment end the process (docs/decisions/0008).
 
 use std::collections::BTreeMap;
 

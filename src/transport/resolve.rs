@@ -1,7 +1,7 @@
 //! Names to addresses, by the system's own resolver.
 //!
 //! glibc's reads the environment on the thread that asks it. What can be is read ahead, on the thread that sets
-//! variables; see docs/decisions/0012.
+//! variables; see docs/decisions/0008.
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 use std::sync::Once;
