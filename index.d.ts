@@ -436,7 +436,10 @@ export interface TokenServiceConfig {
   /** Forgets a stored token at the start. Default `false`. */
   clearOnStart?: boolean
 
-  /** Certificates to trust, as PEM, on top of the system's and `NODE_EXTRA_CA_CERTS`. */
+  /**
+   * Certificates to trust, as PEM, on top of the system's and `NODE_EXTRA_CA_CERTS`: authorities', or a server's own
+   * self-signed one.
+   */
   ca?: string | string[]
   /** Allows `http` beyond this machine and private addresses. Default `false`. */
   allowInsecureHttp?: boolean

@@ -52,6 +52,24 @@ async function listen(t, server) {
 const nothing = () => createServer((request, response) => response.writeHead(404).end())
 
 describe('doctor', () => {
+  test('goes the way that a request goes: by the proxy, and straight on this machine', async (t) => {
+    const server = await mock(t)
+    const proxy = 'http://ann:hunter2@127.0.0.1:1'
+    const { ok, checks } = await examined(t, { ...environment(server.loginUrl), HTTP_PROXY: proxy, ALL_PROXY: proxy })
+    assert.ok(ok, JSON.stringify(checks))
+
+    const away = environment('https://token.example.com/token')
+    const behind = await examined(t, { ...away, HTTPS_PROXY: proxy })
+    assert.equal(behind.cause.check, 'connection')
+    assert.match(behind.cause.detail, /^the proxy 127\.0\.0\.1 \(HTTPS_PROXY\) does not answer on port 1:/)
+    assert.ok(!JSON.stringify(behind).includes('hunter2'))
+
+    const unusable = await examined(t, { ...away, all_proxy: 'socks://ann:hunter2@127.0.0.1:1' })
+    assert.match(unusable.cause.detail, /^all_proxy must be the URL of a proxy/)
+    assert.match(unusable.cause.remedy, /all_proxy/)
+    assert.ok(!JSON.stringify(unusable).includes('hunter2'))
+  })
+
   test('finds nothing where all is well, with one login, and leaves nothing behind', async (t) => {
     const folder = folderFor(t)
     const server = await mock(t)

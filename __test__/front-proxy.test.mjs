@@ -31,7 +31,7 @@ function serviceWith(env, authUrl) {
     const { initializeTokenService } = require('evertoken')
     const log = []
     const note = (line) => log.push(line)
-    const service = initializeTokenService({ authUrl: ${JSON.stringify(authUrl)}, clientId: 'a', clientSecret: 'b',
+    const service = initializeTokenService({ authUrl: ${JSON.stringify(authUrl)}, allowInsecureHttp: true, clientId: 'a', clientSecret: 'b',
       onFailure: 'throw', retry: { attempts: 1 }, timeoutMs: 5000, storage: { kind: 'memory' },
       logger: { debug: note, info: note, warn: note, error: note } })
     service.getToken().then((token) => ({ token }), ({ code, message }) => ({ code, message }))
@@ -99,16 +99,43 @@ describe('a service behind a proxy', () => {
   const throughProxy = (name, userinfo = 'ann:the%20proxy%20password@') => ({ [name]: `http://${userinfo}127.0.0.1:${proxyPort}` })
 
   test('sends http requests through http_proxy', async () => {
-    const { token } = await serviceWith(throughProxy('http_proxy'), `http://127.0.0.1:${targetPort}/token`)
-    assert.equal(token, 'token-by-proxy')
+    for (const name of ['http_proxy', 'HTTP_PROXY', 'ALL_PROXY']) {
+      const { token, message } = await serviceWith(throughProxy(name), 'http://token.example.com/token')
+      assert.equal(token, 'token-by-proxy', message)
+    }
+  })
+
+  test('goes straight to what is on this machine', async () => {
+    const before = asked.length
+    for (const name of ['http_proxy', 'HTTP_PROXY', 'ALL_PROXY']) {
+      for (const host of ['127.0.0.1', 'localhost']) {
+        const { token, message } = await serviceWith(throughProxy(name), `http://${host}:${targetPort}/token`)
+        assert.equal(token, 'token-by-nobody', message)
+      }
+    }
+    assert.equal(asked.length, before)
   })
 
   test('goes straight to what NO_PROXY names', async () => {
-    for (const name of ['NO_PROXY', 'no_proxy']) {
-      const env = { ...throughProxy('http_proxy'), [name]: '127.0.0.1' }
-      const { token } = await serviceWith(env, `http://127.0.0.1:${targetPort}/token`)
-      assert.equal(token, 'token-by-nobody')
+    const before = asked.length
+    for (const [name, list] of [['NO_PROXY', '*'], ['no_proxy', 'a.test, .example.com'], ['NO_PROXY', 'example.com:80']]) {
+      // Nowhere, but not at the proxy.
+      const { message } = await serviceWith({ ...throughProxy('http_proxy'), [name]: list }, `http://${'a'.repeat(64)}.example.com/`)
+      assert.match(message, /cannot be resolved/)
     }
+    assert.equal(asked.length, before)
+  })
+
+  test('names the proxy and its variable where it does not let a request pass', async () => {
+    const origin = `http://127.0.0.1:${proxyPort}`
+    for (const [name, url] of [['http_proxy', 'http://token.example.com/'], ['HTTPS_PROXY', 'https://token.example.com/']]) {
+      const { code, message } = await serviceWith(throughProxy(name, ''), url)
+      assert.equal(code, 'ERR_TOKEN_NETWORK')
+      assert.ok(message.includes(`the proxy ${origin} (${name}) asks for credentials (407)`), message)
+    }
+    const { code, message } = await serviceWith({ ALL_PROXY: 'socks://127.0.0.1:1080' }, 'https://token.example.com/')
+    assert.equal(code, 'ERR_TOKEN_CONFIG')
+    assert.match(message, /^ALL_PROXY must be the URL of a proxy/)
   })
 
   test('sends https requests through a tunnel of HTTPS_PROXY, to names that only the proxy knows', async (t) => {
@@ -123,7 +150,7 @@ describe('a service behind a proxy', () => {
 
   test('never says the password of the proxy', async (t) => {
     if (noTls) return t.skip(noTls)
-    for (const [name, url] of [['http_proxy', `http://127.0.0.1:${targetPort}/token`], ['HTTPS_PROXY', 'https://token.example.com/token']]) {
+    for (const [name, url] of [['http_proxy', 'http://token.example.com/token'], ['HTTPS_PROXY', 'https://token.example.com/token']]) {
       const { code, message, log } = await serviceWith(throughProxy(name, 'ann:another%20one@'), url)
       assert.match(code, /^ERR_TOKEN_(NETWORK|RESPONSE|ENDPOINT|CREDENTIALS)$/, message)
       assert.ok(!/another|the%20proxy/.test(message + log), message + log)

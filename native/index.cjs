@@ -845,6 +845,7 @@ module.exports.initialize = nativeBinding.initialize
 module.exports.nonce = nativeBinding.nonce
 module.exports.proof = nativeBinding.proof
 module.exports.provide = nativeBinding.provide
+module.exports.proxy = nativeBinding.proxy
 module.exports.refresh = nativeBinding.refresh
 module.exports.rejected = nativeBinding.rejected
 module.exports.settled = nativeBinding.settled

@@ -45,6 +45,9 @@ export declare function proof(id: number, method: string, url: string, generatio
 /** Answers the call of this number to a provider, with its outcome. */
 export declare function provide(number: number, outcome: string): void
 
+/** The proxy of requests to a URL: `Outcome<{ variable, url } | null>`. */
+export declare function proxy(request: string): string
+
 /** Gets a new token now: `Outcome<TokenStatus>`. */
 export declare function refresh(id: number): Promise<string>
 

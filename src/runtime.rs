@@ -9,6 +9,9 @@ use tokio::task::JoinHandle;
 
 use crate::error::{Error, ErrorKind, Result};
 
+/// As much as Rust gives a thread. Said, or the standard library would read `RUST_MIN_STACK` from the environment.
+const STACK_BYTES: usize = 2 * 1024 * 1024;
+
 static RUNTIME: OnceCell<Handle> = OnceCell::new();
 
 /// The runtime's handle; the thread is started at the first call and lives as long as the process. It is
@@ -21,6 +24,7 @@ fn handle() -> Result<&'static Handle> {
         let runtime = Builder::new_current_thread()
             .enable_all()
             .thread_name("evertoken-io")
+            .thread_stack_size(STACK_BYTES)
             // Names are looked up there, too: hung disks of many services must not keep those waiting.
             .max_blocking_threads(64)
             .build()
@@ -28,6 +32,7 @@ fn handle() -> Result<&'static Handle> {
         let handle = runtime.handle().clone();
         thread::Builder::new()
             .name("evertoken".into())
+            .stack_size(STACK_BYTES)
             .spawn(move || runtime.block_on(std::future::pending::<()>()))
             .map_err(|error| failed("evertoken thread", &error))?;
         Ok(handle)

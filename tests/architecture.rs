@@ -153,8 +153,41 @@ const KNOWN_EXPOSURES: &[(&str, usize)] = &[
     ("strategy/password.rs", 1),
     ("strategy/refresh.rs", 2),
     ("strategy/revoke.rs", 1),
-    ("transport/http.rs", 3),
+    ("transport/http.rs", 2),
+    // Whether it is empty.
+    ("transport/mod.rs", 1),
+    // Looked for in a redirect's target, which is told only without them.
+    ("transport/redirect.rs", 3),
+    // The key of the client's certificate.
+    ("transport/tls.rs", 1),
 ];
+
+/// `process.env.X = …` on Node's main thread and `getenv` on one of ours end the process: docs/decisions/0008.
+#[test]
+fn only_javascript_reads_the_environment() {
+    const READERS: [&str; 10] = [
+        "env::var",
+        "env::temp_dir",
+        "env::home_dir",
+        "getenv",
+        "load_native_certs",
+        "openssl_probe",
+        "TimeZone::system",
+        "Zoned::now",
+        "Matcher::from",
+        "Backtrace::capture",
+    ];
+    for path in sources(&src()) {
+        let is_code = !path.to_str().unwrap().contains("tests");
+        for reader in READERS.iter().filter(|_| is_code) {
+            let code = code(&path);
+            let mut lines = code.lines().filter(|line| !line.trim_start().starts_with("//"));
+            assert!(!lines.any(|line| line.contains(reader)), "{} has {reader}", path.display());
+        }
+    }
+    // Without it the HTTP client looks for proxies in the environment by itself.
+    assert!(code(&src().join("transport/http.rs")).contains(".no_proxy()"));
+}
 
 #[test]
 fn no_file_is_too_long_to_read() {

@@ -1,6 +1,7 @@
 //! The HTTP client against servers that misbehave, over real sockets on loopback.
 #![expect(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test has a runtime of its own")]
 
+use std::io::Write;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -8,6 +9,7 @@ use std::time::Duration;
 use evertoken::domain::Secret;
 use evertoken::error::{Error, ErrorKind};
 use evertoken::transport::{Body, HttpTransport, Request, Response, Transport};
+use flate2::Compression;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use url::Url;
@@ -222,8 +224,8 @@ async fn a_refused_connection_is_a_network_error() {
     assert_eq!(kind(&format!("http://{address}/token")).await, ErrorKind::Network);
 }
 
-#[tokio::test]
-async fn tls_where_there_is_none_is_a_tls_error() {
+/// The https address of a server that speaks none.
+async fn without_tls() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let origin = format!("https://{}", listener.local_addr().unwrap());
     tokio::spawn(async move {
@@ -233,7 +235,12 @@ async fn tls_where_there_is_none_is_a_tls_error() {
             let _ = socket.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await;
         }
     });
-    assert_eq!(kind(&origin).await, ErrorKind::Tls);
+    origin
+}
+
+#[tokio::test]
+async fn tls_where_there_is_none_is_a_tls_error() {
+    assert_eq!(kind(&without_tls().await).await, ErrorKind::Tls);
 }
 
 #[tokio::test]
@@ -246,4 +253,297 @@ async fn no_error_repeats_what_was_sent_or_answered() {
         !text.contains("hunter2") && !text.contains("client_credentials") && !text.contains("blue"),
         "{text}"
     );
+}
+
+/// An answer with this body under these codings.
+fn coded(codings: &str, body: &[u8]) -> Vec<u8> {
+    let mut answer =
+        format!("HTTP/1.1 200 OK\r\n{codings}content-length: {}\r\n\r\n", body.len()).into_bytes();
+    answer.extend_from_slice(body);
+    answer
+}
+
+fn gzip(body: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), Compression::best());
+    encoder.write_all(body).unwrap();
+    encoder.finish().unwrap()
+}
+
+fn zlib(body: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::ZlibEncoder::new(Vec::new(), Compression::best());
+    encoder.write_all(body).unwrap();
+    encoder.finish().unwrap()
+}
+
+fn deflate(body: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::DeflateEncoder::new(Vec::new(), Compression::best());
+    encoder.write_all(body).unwrap();
+    encoder.finish().unwrap()
+}
+
+fn zstd(body: &[u8]) -> Vec<u8> {
+    ruzstd::encoding::compress_to_vec(body, ruzstd::encoding::CompressionLevel::Fastest)
+}
+
+const TOKEN: &[u8] = br#"{"access_token":"abc"}"#;
+
+/// [`TOKEN`] in brotli.
+const TOKEN_IN_BROTLI: &[u8] = b"\x8b\x0a\x80{\"access_token\":\"abc\"}\x03";
+
+/// 2 MiB of zeros in brotli.
+const BOMB_IN_BROTLI: &[u8] = b"\x9b\xff\xff\x1f\xf8\x27\x00\xe2\xb1\x40\x20\xf7\xfe\x03";
+
+async fn body_of(answer: Vec<u8>) -> Result<Vec<u8>, ErrorKind> {
+    let server = serve(move |_| (answer.clone(), Then::Close)).await;
+    post(&server.origin).await.map(|answer| answer.body.to_vec()).map_err(|error| error.kind())
+}
+
+#[tokio::test]
+async fn an_answer_is_read_whatever_its_coding() {
+    let (first, second) = TOKEN.split_at(9);
+    let padded = [gzip(TOKEN), vec![0; 8]].concat();
+    for (codings, body) in [
+        ("content-encoding: gzip\r\n", gzip(TOKEN)),
+        ("Content-Encoding: GZIP\r\n", gzip(TOKEN)),
+        ("content-encoding: x-gzip\r\n", gzip(TOKEN)),
+        ("content-encoding: gzip\r\n", [gzip(first), gzip(second)].concat()),
+        ("content-encoding: gzip\r\n", padded),
+        ("content-encoding: deflate\r\n", zlib(TOKEN)),
+        ("content-encoding: deflate\r\n", deflate(TOKEN)),
+        ("content-encoding: br\r\n", TOKEN_IN_BROTLI.to_vec()),
+        ("content-encoding: zstd\r\n", zstd(TOKEN)),
+        ("content-encoding: deflate, gzip\r\n", gzip(&zlib(TOKEN))),
+        ("content-encoding: br\r\ncontent-encoding: Zstd\r\n", zstd(TOKEN_IN_BROTLI)),
+        ("content-encoding: identity, gzip\r\n", gzip(TOKEN)),
+        ("content-encoding: identity\r\n", TOKEN.to_vec()),
+        ("content-encoding: none\r\n", TOKEN.to_vec()),
+        ("content-encoding: utf-8\r\n", TOKEN.to_vec()),
+        ("content-encoding: \r\n", TOKEN.to_vec()),
+    ] {
+        assert_eq!(body_of(coded(codings, &body)).await.as_deref(), Ok(TOKEN), "{codings}");
+    }
+    for coding in ["gzip", "deflate", "br", "zstd", "compress"] {
+        let body = body_of(coded(&format!("content-encoding: {coding}\r\n"), b"")).await;
+        assert_eq!(body.as_deref(), Ok(&b""[..]), "{coding} of nothing");
+    }
+}
+
+#[tokio::test]
+async fn no_coding_makes_more_than_a_mebibyte() {
+    let zeros = vec![0; 2 * 1024 * 1024];
+    let half = gzip(&zeros[..700_000]);
+    for (coding, body) in [
+        ("deflate", zlib(&zeros)),
+        ("deflate", deflate(&zeros)),
+        ("br", BOMB_IN_BROTLI.to_vec()),
+        ("zstd", zstd(&zeros)),
+        ("gzip, gzip", gzip(&gzip(&zeros))),
+        ("gzip", [half.clone(), half].concat()),
+    ] {
+        let answer = coded(&format!("content-encoding: {coding}\r\n"), &body);
+        assert_eq!(body_of(answer).await, Err(ErrorKind::Response), "{coding}");
+    }
+}
+
+#[tokio::test]
+async fn a_broken_coding_and_an_unknown_one_are_no_network_errors() {
+    let cut = |bytes: Vec<u8>| bytes[..bytes.len() / 2].to_vec();
+    for (coding, body) in [
+        ("gzip", TOKEN.to_vec()),
+        ("gzip", cut(gzip(TOKEN))),
+        ("deflate", vec![0xff; 20]),
+        ("br", vec![0xff; 20]),
+        ("zstd", TOKEN.to_vec()),
+        ("zstd", cut(zstd(TOKEN))),
+        ("compress", vec![0x1f, 0x9d, 0x90, 0xff]),
+    ] {
+        let answer = coded(&format!("content-encoding: {coding}\r\n"), &body);
+        assert_eq!(body_of(answer).await, Err(ErrorKind::Response), "{coding}");
+    }
+}
+
+#[tokio::test]
+async fn header_lines_that_node_takes_are_no_error() {
+    let many = "x-many: a\r\n".repeat(1500);
+    let long = format!("set-cookie: {}\r\n", "a".repeat(15 * 1024));
+    for head in [
+        "HTTP/1.1 200 OK\r\n",
+        "HTTP/1.1 200\r\n",
+        "HTTP/1.1 200 \r\n",
+        "HTTP/1.0 200 OK\r\n",
+        "HTTP/1.1 200 \u{e4}\u{f6}\r\n",
+        "HTTP/1.1 200 OK\nx-lone: feed\n",
+        "HTTP/1.1 200 OK\r\nx-folded: one\r\n two\r\n\tthree\r\n",
+        "HTTP/1.1 200 OK\r\nx-spaced : one\r\n",
+        "HTTP/1.1 200 OK\r\nx odd name: one\r\n",
+        "HTTP/1.1 200 OK\r\n\u{fc}mlaut: one\r\n",
+        "HTTP/1.1 200 OK\r\nx-text: gr\u{fc}n\r\n",
+        "HTTP/1.1 200 OK\r\nx-bell: \u{7}\r\n",
+        "HTTP/1.1 200 OK\r\nx-empty:\r\n: nameless\r\n",
+        "HTTP/1.1 200 OK\r\nno colon at all\r\n",
+        "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\nHTTP/1.1 200 OK\r\n",
+        &format!("HTTP/1.1 200 OK\r\n{many}"),
+        &format!("HTTP/1.1 200 OK\r\n{long}"),
+    ] {
+        // One byte a character, as on the wire.
+        let mut answer: Vec<u8> = head.chars().map(|c| u8::try_from(u32::from(c)).unwrap()).collect();
+        answer.extend_from_slice(format!("content-length: {}\r\n\r\n", TOKEN.len()).as_bytes());
+        answer.extend_from_slice(TOKEN);
+        let head: String = head.chars().take(60).collect();
+        assert_eq!(body_of(answer).await.as_deref(), Ok(TOKEN), "{head:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_post_without_a_body_says_its_length() {
+    let server = serve(|_| (ok("{}"), Then::Close)).await;
+    for body in [Body::Empty, Body::Form(Secret::new(""))] {
+        let url = Url::parse(&server.origin).unwrap();
+        let request = Request { url, headers: Vec::new(), body };
+        HttpTransport::new(Vec::new()).send(request, Duration::from_secs(5)).await.unwrap();
+        let seen = server.requests.lock().unwrap().pop().unwrap().to_ascii_lowercase();
+        assert!(seen.starts_with("post / "), "{seen}");
+        assert_eq!(seen.matches("content-length: 0\r\n").count(), 1, "{seen}");
+        assert!(!seen.contains("transfer-encoding"), "{seen}");
+    }
+}
+
+async fn redirected(status: u16, location: &str) -> Error {
+    let answer = redirect(status, location);
+    let server = serve(move |_| (answer.clone(), Then::Close)).await;
+    post(&format!("{}/token", server.origin)).await.map(|answer| answer.status).unwrap_err()
+}
+
+#[tokio::test]
+async fn a_redirect_out_of_the_origin_names_the_place_to_configure() {
+    for (location, named) in [
+        (
+            "https://www.example.com/oauth/token?session=abc#part",
+            "configure https://www.example.com/oauth/token",
+        ),
+        ("//www.example.com/token", "configure http://www.example.com/token"),
+        ("https://user:hunter2@www.example.com/token", "configure https://www.example.com/token"),
+        ("https://www.example.com/t\u{f6}ken", "configure https://www.example.com/t%C3%B6ken"),
+        ("file:///etc/passwd", "begins with file:,"),
+    ] {
+        let error = redirected(302, location).await;
+        assert_eq!((error.kind(), error.status()), (ErrorKind::Endpoint, Some(302)));
+        assert!(error.message().contains(named), "{}", error.message());
+        for hidden in ["abc", "hunter2", "part", "passwd"] {
+            assert!(!error.message().contains(hidden), "{}", error.message());
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_redirect_that_repeats_what_was_sent_is_named_without_its_path() {
+    // A value of the form, one of a header, and one that is percent-encoded.
+    for path in ["/login/s3cret/value", "/dXNlcjpwYXNz", "/a%20b%20c%20d"] {
+        let answer = redirect(302, &format!("https://www.example.com{path}"));
+        let server = serve(move |_| (answer.clone(), Then::Close)).await;
+        let request = Request {
+            url: Url::parse(&server.origin).unwrap(),
+            headers: vec![("authorization".into(), Secret::new("Basic dXNlcjpwYXNz"))],
+            body: Body::Form(Secret::new("grant_type=password&password=s3cret%2Fvalue&code=a+b+c+d")),
+        };
+        let sent = HttpTransport::new(Vec::new()).send(request, Duration::from_secs(5)).await;
+        let error = sent.map(|answer| answer.status).unwrap_err();
+        assert!(error.message().ends_with("configure https://www.example.com/…"), "{}", error.message());
+    }
+}
+
+#[tokio::test]
+async fn a_loop_of_redirects_has_its_own_status() {
+    for status in [301, 302, 307, 308] {
+        assert_eq!(redirected(status, "/token").await.status(), Some(status));
+    }
+}
+
+async fn sent(url: &str, body: Body) -> Error {
+    let request = Request { url: Url::parse(url).unwrap(), headers: Vec::new(), body };
+    let answer = HttpTransport::new(Vec::new()).send(request, Duration::from_millis(900)).await;
+    answer.map(|answer| answer.status).unwrap_err()
+}
+
+/// A listener that never says a word, and one whose port is closed by now.
+async fn silent_and_closed() -> (TcpListener, String, String) {
+    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let closed = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().to_string();
+    let address = silent.local_addr().unwrap().to_string();
+    (silent, address, closed)
+}
+
+#[tokio::test]
+async fn a_request_that_never_left_is_known() {
+    let (_listener, silent, closed) = silent_and_closed().await;
+    let plain = without_tls().await;
+    let unknown = format!("http://{}.invalid/token", "a".repeat(64));
+    for (url, kind, told) in [
+        (format!("http://{closed}/token"), ErrorKind::Network, "no connection to http://"),
+        (format!("https://{closed}/token"), ErrorKind::Network, "connection refused"),
+        (unknown, ErrorKind::Network, "cannot be resolved"),
+        (plain, ErrorKind::Tls, "does not speak TLS"),
+    ] {
+        for body in [Body::Form(Secret::new("a=b")), Body::Empty] {
+            let error = sent(&url, body).await;
+            assert_eq!((error.kind(), error.was_sent()), (kind, false), "{}", error.message());
+            assert!(error.message().contains(told), "{}", error.message());
+        }
+    }
+    let error = sent(&format!("https://{silent}/token"), Body::Form(Secret::new("a=b"))).await;
+    assert_eq!((error.kind(), error.was_sent()), (ErrorKind::Timeout, false), "{}", error.message());
+    assert!(error.message().starts_with("no connection to https://"), "{}", error.message());
+}
+
+#[tokio::test]
+async fn a_request_that_may_have_left_is_never_said_not_to() {
+    let (_listener, silent, _) = silent_and_closed().await;
+    let closing = serve(|_| (Vec::new(), Then::Close)).await.origin;
+    let hanging = serve(|_| (b"HTTP/1.1 200 OK\r\n".to_vec(), Then::Hang)).await.origin;
+    let away = serve(|_| (redirect(302, "https://www.example.com/"), Then::Close)).await.origin;
+    let nonsense = serve(|_| (b"SSH-2.0\r\n".to_vec(), Then::Close)).await.origin;
+    for url in [format!("http://{silent}/"), closing, hanging, away, nonsense] {
+        for body in [Body::Form(Secret::new("a=b")), Body::Empty] {
+            let error = sent(&url, body).await;
+            assert!(error.was_sent(), "{}", error.message());
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_request_that_was_redirected_has_left_although_the_second_one_did_not() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let origin = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        let (mut socket, _) = listener.accept().await.unwrap();
+        drop(listener);
+        let _ = socket.read(&mut [0; 4096]).await;
+        let _ = socket.write_all(&redirect(307, "/token/")).await;
+    });
+    for body in [Body::Form(Secret::new("a=b"))] {
+        let error = sent(&origin, body).await;
+        assert_eq!((error.kind(), error.was_sent()), (ErrorKind::Network, true), "{}", error.message());
+    }
+}
+
+#[tokio::test]
+async fn localhost_is_this_machine_in_both_families() {
+    for address in ["127.0.0.1:0", "[::1]:0"] {
+        // Not every machine has the second.
+        let Ok(listener) = TcpListener::bind(address).await else { continue };
+        let port = listener.local_addr().unwrap().port();
+        tokio::spawn(async move {
+            while let Ok((mut socket, _)) = listener.accept().await {
+                let _ = socket.read(&mut [0; 4096]).await;
+                let _ = socket.write_all(&ok("{}")).await;
+            }
+        });
+        for host in ["localhost", "LOCALHOST", "app.localhost"] {
+            assert_eq!(
+                post(&format!("http://{host}:{port}/")).await.unwrap().status,
+                200,
+                "{host} {address}"
+            );
+        }
+    }
 }

@@ -62,6 +62,8 @@ export interface Native {
   settled(id: number): Promise<Outcome<TokenStatus>>
   status(id: number): Outcome<TokenStatus>
   shutdown(id: number): Promise<Outcome<null>>
+  /** The proxy that requests to this URL go through in this environment: `{ url, environment }`. */
+  proxy(request: string): Outcome<{ variable: string; url: string } | null>
   startScheduler(options: string): Outcome<SchedulerStatus>
   stopScheduler(): Outcome<SchedulerStatus>
   /** Hears messages from now on; never keeps the process alive. */
@@ -72,7 +74,7 @@ export interface Native {
 
 const functions = [
   'initialize', 'find', 'attach', 'headers', 'acquire', 'refresh', 'rejected', 'proof', 'nonce', 'clear',
-  'destinations', 'settled', 'status', 'shutdown', 'startScheduler', 'stopScheduler', 'subscribe', 'provide',
+  'destinations', 'settled', 'status', 'shutdown', 'proxy', 'startScheduler', 'stopScheduler', 'subscribe', 'provide',
 ] as const satisfies readonly (keyof Native)[]
 
 let loaded: Native | undefined

@@ -6,6 +6,7 @@ import { listen } from './events'
 import type { Hot } from './hot'
 import { logSettings } from './logging'
 import { native, unwrap } from './native'
+import { networkEnvironment } from './network'
 import { answering } from './stores/provider'
 import { CoreService, hotOf, tell, TokenService } from './service'
 
@@ -33,7 +34,7 @@ export function initializeTokenService(
     return { ...split, log: logSettings(split.logger) }
   })
   listen(tellHandle)
-  const request = JSON.stringify({ config: plain, variables, log })
+  const request = JSON.stringify({ config: plain, variables, log, environment: networkEnvironment() })
   const { id, name } = unwrap(native().initialize(request, provider && answering(provider)), given)
   isConfiguredInCode = useDatabase === true || Object.values(config ?? {}).some((value) => value !== undefined)
   // The newest call decides which service is the default one, and where its lines go.

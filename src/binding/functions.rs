@@ -144,6 +144,12 @@ pub fn shutdown(env: &Env, id: u32) -> Result<Object<'_>> {
     })
 }
 
+/// The proxy of requests to a URL: `Outcome<{ variable, url } | null>`.
+#[napi(catch_unwind)]
+pub fn proxy(request: String) -> String {
+    attempt(|| super::host::proxy(&request))
+}
+
 /// Starts the scheduler: `Outcome<SchedulerStatus>`.
 #[napi(catch_unwind)]
 pub fn start_scheduler(options: String) -> String {

@@ -1,10 +1,12 @@
 //! What there is once in a process, whichever copy of the JavaScript asks.
 
-use std::env;
+use std::io::Write;
+use std::panic::{self, PanicHookInfo};
 use std::sync::{Arc, LazyLock};
 
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Value, json};
+use url::Url;
 
 use super::outcome::parse;
 use super::providers::{Providers, Reached};
@@ -16,7 +18,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::log::{Level, Log, Shape, Sink, Stderr};
 use crate::scheduler::Scheduler;
 use crate::service::{Initialized, Parts, Registry, Service, Shared, Status};
-use crate::transport::HttpTransport;
+use crate::transport::{Environment, HttpTransport, Proxies, prepare_resolver};
 
 /// The registry, the scheduler and who listens.
 pub(super) struct Host {
@@ -30,6 +32,7 @@ pub(super) struct Host {
 /// The host of this process.
 pub(super) fn host() -> &'static Host {
     static HOST: LazyLock<Host> = LazyLock::new(|| {
+        panic::set_hook(Box::new(report));
         let registry = Arc::new(Registry::default());
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let scheduler = Scheduler::new(Arc::clone(&registry), Arc::clone(&clock));
@@ -44,6 +47,15 @@ pub(super) fn host() -> &'static Host {
     &HOST
 }
 
+/// Says where a fault of evertoken itself is; the call that met it fails with `ERR_TOKEN_INTERNAL`. The hook that it
+/// replaces is this library's alone, reads the environment on the thread at fault, and tells what was being handled.
+fn report(panic: &PanicHookInfo<'_>) {
+    let place =
+        panic.location().map_or_else(String::new, |place| format!(" at {}:{}", place.file(), place.line()));
+    // Nobody is left to tell where this fails, too.
+    let _ = writeln!(std::io::stderr(), "evertoken: a fault of evertoken itself{place}");
+}
+
 /// What JavaScript hands over to begin a service.
 #[derive(Deserialize)]
 struct Beginning {
@@ -52,6 +64,7 @@ struct Beginning {
     #[serde(default)]
     variables: Origins,
     log: LogRequest,
+    environment: Environment,
 }
 
 #[derive(Deserialize)]
@@ -59,6 +72,27 @@ struct LogRequest {
     level: String,
     format: String,
     forward: bool,
+}
+
+/// What JavaScript asks about a proxy.
+#[derive(Deserialize)]
+struct ProxyRequest {
+    url: Url,
+    environment: Environment,
+}
+
+/// The variable that names the proxy of requests to a URL, and where it is.
+pub(super) fn proxy(request: &str) -> Result<Value> {
+    let ProxyRequest { url, environment } = read(request)?;
+    match Proxies::of(&environment).for_url(&url) {
+        Some(proxy) => Ok(json!({ "variable": proxy.variable(), "url": proxy.origin()? })),
+        None => Ok(Value::Null),
+    }
+}
+
+fn read<T: for<'de> Deserialize<'de>>(request: &str) -> Result<T> {
+    serde_json::from_value(parse(request)?)
+        .map_err(|_| Error::new(ErrorKind::Internal, "a request could not be read"))
 }
 
 impl LogRequest {
@@ -76,12 +110,13 @@ impl LogRequest {
 
 impl Host {
     pub(super) fn initialize(&self, request: &str, provider: Option<Reached>) -> Result<Initialized> {
-        let beginning: Beginning = serde_json::from_value(parse(request)?)
-            .map_err(|_| Error::new(ErrorKind::Internal, "a request could not be read"))?;
+        // Here, and not at the first lookup: this is the thread that may change the environment.
+        prepare_resolver();
+        let beginning: Beginning = read(request)?;
         let config = Config::from_json_and_variables(beginning.config, beginning.variables)?;
         let name = config.service.clone();
         let transport = HttpTransport::new(config.ca.clone())
-            .trusting(env::var_os("NODE_EXTRA_CA_CERTS").filter(|path| !path.is_empty()).map(Into::into))
+            .within(&beginning.environment)
             .presenting(config.credentials.client_certificate.clone());
         let mut reached = match (&config.storage, provider) {
             (Storage::Provided(kind), Some(provider)) => Some((*kind, provider)),

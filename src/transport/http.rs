@@ -1,25 +1,37 @@
 //! The reqwest client: rustls, one deadline for the whole request, capped bodies, no redirect out of the
 //! origin.
 
-use std::path::PathBuf;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderValue, LOCATION};
+use hyper::body::{Bytes, Frame, SizeHint};
+use reqwest::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
 use reqwest::redirect::Policy;
-use reqwest::{Client, Identity, Method};
+use reqwest::{Client, Method};
 use tokio::sync::OnceCell;
 use url::Url;
 use zeroize::Zeroizing;
 
-use super::trust::{self, Trust};
-use super::{Body, Request, Response, Transport};
+use super::coding::{Fault, decoded};
+use super::environment::Environment;
+use super::failure::{Route, place};
+use super::proxy::Proxies;
+use super::resolve::Resolver;
+use super::trust::Trust;
+use super::{Body, Request, Response, Transport, redirect, tls};
 use crate::config::ClientCertificate;
-use crate::error::{Error, ErrorKind, Result, Retry};
+use crate::error::{Error, ErrorKind, Result};
 use crate::runtime;
 
 /// No token response comes near it; golang.org/x/oauth2 reads as much.
 const MAX_BODY_BYTES: usize = 1024 * 1024;
+
+/// As many as Node takes.
+const MAX_HEADERS: usize = 2000;
 
 /// A framework adds a slash, a proxy a prefix; more hops are a loop.
 const MAX_REDIRECTS: usize = 3;
@@ -32,6 +44,7 @@ const IDLE: Duration = Duration::from_secs(15);
 /// system's certificates.
 pub struct HttpTransport {
     trust: Trust,
+    proxies: Proxies,
     certificate: Option<ClientCertificate>,
     made: OnceCell<Made>,
 }
@@ -43,16 +56,22 @@ struct Made {
 }
 
 impl HttpTransport {
-    /// A client that trusts the system's roots and those in `ca` (PEM).
+    /// A client that trusts the system's roots and those in `ca` (PEM), and goes straight to every server.
     pub fn new(ca: Vec<String>) -> Self {
-        Self { trust: Trust { ca, file: None }, certificate: None, made: OnceCell::new() }
+        Self {
+            trust: Trust { ca, ..Trust::default() },
+            proxies: Proxies::of(&Environment::default()),
+            certificate: None,
+            made: OnceCell::new(),
+        }
     }
 
-    /// The same, which also trusts the certificates in a file, as `NODE_EXTRA_CA_CERTS` names one. A file that
-    /// cannot be used is a warning, as it is to Node.
+    /// The same, in this environment: through its proxies, and with the certificates that it names. A file of
+    /// `NODE_EXTRA_CA_CERTS` that cannot be used is a warning, as it is to Node.
     #[must_use]
-    pub fn trusting(mut self, file: Option<PathBuf>) -> Self {
-        self.trust.file = file;
+    pub fn within(mut self, environment: &Environment) -> Self {
+        self.trust.add_places(environment);
+        self.proxies = Proxies::of(environment);
         self
     }
 
@@ -64,25 +83,79 @@ impl HttpTransport {
     }
 
     async fn made(&self) -> Result<&Made> {
-        let (trust, certificate) = (self.trust.clone(), self.certificate.clone());
-        self.made.get_or_try_init(|| runtime::blocking(move || build(&trust, certificate.as_ref()))).await
+        let make = || {
+            let (trust, proxies, certificate) =
+                (self.trust.clone(), self.proxies.clone(), self.certificate.clone());
+            runtime::blocking(move || build(&trust, proxies, certificate.as_ref()))
+        };
+        self.made.get_or_try_init(make).await
     }
 
-    async fn follow(&self, mut request: Request) -> Result<Response> {
+    fn route<'r>(&'r self, url: &'r Url) -> Route<'r> {
+        Route { url, proxy: self.proxies.for_url(url) }
+    }
+
+    async fn follow(&self, mut request: Request, departure: &Departure) -> Result<Response> {
+        let mut status = 0;
         for _ in 0..=MAX_REDIRECTS {
-            let answer = self.exchange(&request).await?;
-            if !matches!(answer.status, 301 | 302 | 303 | 307 | 308) {
+            let answer = self.exchange(&request, departure).await?;
+            if !redirect::is_one(answer.status) {
                 return Ok(answer);
             }
-            request.url = redirect_target(&request.url, &answer)?;
+            request.url = redirect::target(&request, &answer)?;
+            status = answer.status;
         }
-        Err(refused_redirect(&request.url, "redirects in a loop", 308))
+        Err(redirect::refused(&request.url, "redirects in a loop", status))
     }
 
-    async fn exchange(&self, request: &Request) -> Result<Response> {
+    async fn exchange(&self, request: &Request, departure: &Departure) -> Result<Response> {
+        let route = self.route(&request.url);
+        if let Some(proxy) = route.proxy {
+            proxy.address()?;
+        }
+        let builder = self.request(request, departure).await?;
+        let is_earlier = departure.has_been();
+        if request.body.is_blank() {
+            departure.note();
+        }
+        let mut answer = builder.send().await.map_err(|error| {
+            if error.is_connect() && !is_earlier {
+                departure.withdraw();
+            }
+            route.failure(&error)
+        })?;
+        departure.note();
+        let status = answer.status().as_u16();
+        if let Some(proxy) = route.proxy.filter(|_| status == 407 && request.url.scheme() == "http") {
+            return Err(route.unauthorized(proxy));
+        }
+        let fault = |what: &str| {
+            let message = format!("{} answered {what}", place(&request.url));
+            Error::new(ErrorKind::Response, message).with_status(status)
+        };
+        let mut body = Zeroizing::new(Vec::new());
+        while let Some(chunk) = answer.chunk().await.map_err(|error| route.failure(&error))? {
+            if body.len() + chunk.len() > MAX_BODY_BYTES {
+                return Err(fault("with more than 1 MiB"));
+            }
+            body.extend_from_slice(&chunk);
+        }
+        let headers = answer.headers().clone();
+        let body = decoded(&headers, body, MAX_BODY_BYTES).map_err(|found| match found {
+            Fault::TooLong => fault("with more than 1 MiB"),
+            Fault::Broken => fault("in a broken coding"),
+            Fault::Unknown => fault("in a coding that is neither gzip, deflate, br nor zstd"),
+        })?;
+        Ok(Response { status, headers, body })
+    }
+
+    async fn request(&self, request: &Request, departure: &Departure) -> Result<reqwest::RequestBuilder> {
         let method = if matches!(request.body, Body::Absent) { Method::GET } else { Method::POST };
         let client = &self.made().await?.client;
-        let mut builder = client.request(method, request.url.clone()).header(ACCEPT, "application/json");
+        let mut builder = client
+            .request(method, request.url.clone())
+            .header(ACCEPT, "application/json")
+            .header(ACCEPT_ENCODING, "gzip");
         for (name, value) in &request.headers {
             let mut value = HeaderValue::from_str(value.expose())
                 .map_err(|_| Error::new(ErrorKind::Internal, format!("the header {name} cannot be sent")))?;
@@ -92,40 +165,38 @@ impl HttpTransport {
         if let Some(content_type) = request.body.content_type() {
             builder = builder.header(CONTENT_TYPE, content_type);
         }
-        if let Some(text) = request.body.clone().into_text() {
-            builder = builder.body(text.expose().to_owned());
-        }
-        let mut answer = builder.send().await.map_err(|error| failure(&request.url, &error))?;
-        let mut body = Zeroizing::new(Vec::new());
-        while let Some(chunk) = answer.chunk().await.map_err(|error| failure(&request.url, &error))? {
-            if body.len() + chunk.len() > MAX_BODY_BYTES {
-                let message = format!("{} answered with more than 1 MiB", request.url.path());
-                return Err(Error::new(ErrorKind::Response, message).with_status(answer.status().as_u16()));
+        Ok(match request.body.text() {
+            _ if matches!(request.body, Body::Absent) => builder,
+            Some(text) if !request.body.is_blank() => {
+                let text = Bytes::copy_from_slice(text.expose().as_bytes());
+                builder.body(reqwest::Body::wrap(Outgoing { text, departure: departure.clone() }))
             }
-            body.extend_from_slice(&chunk);
-        }
-        Ok(Response { status: answer.status().as_u16(), headers: answer.headers().clone(), body })
+            // Servers such as IIS refuse a POST that does not say its length (RFC 9110 §8.6).
+            _ => builder.header(CONTENT_LENGTH, 0),
+        })
     }
 }
 
-fn build(trust: &Trust, certificate: Option<&ClientCertificate>) -> Result<Made> {
-    // An error says that a provider is installed already: any will do.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let mut builder = Client::builder()
+fn build(trust: &Trust, proxies: Proxies, certificate: Option<&ClientCertificate>) -> Result<Made> {
+    let (tls, warning) = tls::client(trust, certificate)?;
+    // What is no address was refused before.
+    let proxy = move |url: &Url| proxies.for_url(url).and_then(|proxy| proxy.address().ok().cloned());
+    let client = Client::builder()
+        .tls_backend_preconfigured(tls)
+        .dns_resolver(Resolver)
+        // Not the client's own search, which reads the environment.
+        .no_proxy()
+        .proxy(reqwest::Proxy::custom(proxy))
         .redirect(Policy::none())
         .pool_idle_timeout(IDLE)
+        .http1_allow_obsolete_multiline_headers_in_responses(true)
+        .http1_allow_spaces_after_header_name_in_responses(true)
+        .http1_ignore_invalid_headers_in_responses(true)
+        .http1_max_headers(MAX_HEADERS)
         .referer(false)
-        .user_agent(concat!("evertoken/", env!("CARGO_PKG_VERSION")));
-    let (roots, warning) = trust.roots()?;
-    builder = trust::trusting(builder, roots);
-    if let Some(certificate) = certificate {
-        let identity = Identity::from_pem(certificate.pem().expose().as_bytes())
-            .map_err(|_| Error::config("clientCertificate.cert", "must hold certificates in PEM form"))?;
-        builder = builder.identity(identity);
-    }
-    let client = builder.build().map_err(|error| {
-        Error::new(ErrorKind::Tls, format!("the HTTP client cannot be built: {}", innermost(&error)))
-    })?;
+        .user_agent(concat!("evertoken/", env!("CARGO_PKG_VERSION")))
+        .build()
+        .map_err(|_| Error::new(ErrorKind::Internal, "the HTTP client cannot be built"))?;
     Ok(Made { client, warning })
 }
 
@@ -137,81 +208,57 @@ impl Transport for HttpTransport {
     }
 
     async fn send(&self, request: Request, timeout: Duration) -> Result<Response> {
-        let place = place(&request.url);
-        tokio::time::timeout(timeout, self.follow(request)).await.unwrap_or_else(|_| {
-            let message = format!("{place} gave no whole answer within {} ms", timeout.as_millis());
-            Err(Error::new(ErrorKind::Timeout, message))
-        })
+        let departure = Departure::default();
+        let url = request.url.clone();
+        let result = tokio::time::timeout(timeout, self.follow(request, &departure)).await;
+        result
+            .unwrap_or_else(|_| Err(self.route(&url).timeout(timeout.as_millis(), departure.has_been())))
+            .map_err(|error| if departure.has_been() { error } else { error.unsent() })
     }
 }
 
-/// Where a redirect leads: with the same POST, within the origin (RFC 9700 §4.12 is about the others).
-fn redirect_target(from: &Url, answer: &Response) -> Result<Url> {
-    let target = answer
-        .headers
-        .get(LOCATION)
-        .and_then(|value| value.to_str().ok())
-        .and_then(|location| from.join(location).ok());
-    match target {
-        _ if answer.status == 303 => Err(refused_redirect(from, "answers with a page to look at (303)", 303)),
-        None => Err(refused_redirect(from, "redirects to nowhere", answer.status)),
-        Some(target) if target.origin() != from.origin() || !target.origin().is_tuple() => Err(
-            refused_redirect(from, "redirects to another origin, where no credential is sent", answer.status),
-        ),
-        Some(target) => Ok(target),
+/// Whether a byte of a request may have left this machine.
+#[derive(Clone, Default)]
+struct Departure(Arc<AtomicBool>);
+
+impl Departure {
+    fn note(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    fn withdraw(&self) {
+        self.0.store(false, Ordering::Relaxed);
+    }
+
+    fn has_been(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
     }
 }
 
-fn refused_redirect(from: &Url, what: &str, status: u16) -> Error {
-    Error::new(ErrorKind::Endpoint, format!("{} {what}", place(from)))
-        .with_status(status)
-        .with_retry(Retry::Never)
+/// The text of a body. The client asks for it once there is a connection, just before it writes the head.
+struct Outgoing {
+    text: Bytes,
+    departure: Departure,
 }
 
-/// The address without what may be secret in it.
-fn place(url: &Url) -> String {
-    format!("{}{}", url.origin().ascii_serialization(), url.path())
-}
+impl hyper::body::Body for Outgoing {
+    type Data = Bytes;
+    type Error = std::convert::Infallible;
 
-fn failure(url: &Url, error: &reqwest::Error) -> Error {
-    let place = place(url);
-    let reason = innermost(error);
-    if let Some(tls) = find::<rustls::Error>(error) {
-        if let rustls::Error::InvalidCertificate(fault) = tls {
-            let reason = trust::reason(fault);
-            return Error::new(
-                ErrorKind::Tls,
-                format!("the certificate of {place} is not accepted: {reason}"),
-            );
-        }
-        return Error::new(ErrorKind::Tls, format!("no TLS with {place}: {tls}"));
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        self.departure.note();
+        let text = std::mem::take(&mut self.text);
+        Poll::Ready((!text.is_empty()).then(|| Ok(Frame::data(text))))
     }
-    if error.is_timeout() {
-        return Error::new(ErrorKind::Timeout, format!("{place} did not answer in time"));
-    }
-    // A body that breaks off and one that cannot be decompressed are both "decode" errors to reqwest.
-    if error.is_decode() && find::<hyper::Error>(error).is_none() {
-        return Error::new(ErrorKind::Response, format!("{place} answered in a broken coding"));
-    }
-    Error::new(ErrorKind::Network, format!("no whole answer from {place}: {reason}"))
-}
 
-/// The cause of this type, wherever it is: an `io::Error` holds its own beside the chain of sources.
-fn find<'e, T: std::error::Error + 'static>(error: &'e (dyn std::error::Error + 'static)) -> Option<&'e T> {
-    if let Some(found) = error.downcast_ref::<T>() {
-        return Some(found);
+    fn is_end_stream(&self) -> bool {
+        self.text.is_empty()
     }
-    let held = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
-    let next = held.map(|held| held as &(dyn std::error::Error + 'static)).or_else(|| error.source());
-    next.and_then(find)
-}
 
-/// The last cause, which is the one a person can act on (`Connection refused`); it comes from the operating
-/// system or the HTTP library, never from the answer.
-fn innermost(error: &reqwest::Error) -> String {
-    let mut last: &dyn std::error::Error = error;
-    while let Some(source) = last.source() {
-        last = source;
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.text.len() as u64)
     }
-    last.to_string()
 }

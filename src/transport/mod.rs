@@ -1,6 +1,13 @@
 //! Bytes over HTTP: what goes out, what comes back, and the one client that carries them.
 
+mod coding;
+mod environment;
+mod failure;
 mod http;
+mod proxy;
+mod redirect;
+mod resolve;
+mod tls;
 mod trust;
 
 use std::time::Duration;
@@ -13,7 +20,10 @@ use zeroize::Zeroizing;
 use crate::domain::Secret;
 use crate::error::{Error, Result};
 
+pub use environment::Environment;
 pub use http::HttpTransport;
+pub use proxy::{Proxies, Proxy};
+pub use resolve::prepare as prepare_resolver;
 
 /// A POST, or a GET where there is no body. Everything in it may be secret, so nothing in it prints.
 #[derive(Clone, Debug)]
@@ -56,11 +66,16 @@ impl Body {
         }
     }
 
-    fn into_text(self) -> Option<Secret> {
+    fn text(&self) -> Option<&Secret> {
         match self {
             Self::Absent | Self::Empty => None,
             Self::Form(text) | Self::Json(text) => Some(text),
         }
+    }
+
+    /// Whether nothing follows the head of the request.
+    fn is_blank(&self) -> bool {
+        self.text().is_none_or(|text| text.expose().is_empty())
     }
 }
 
@@ -86,7 +101,9 @@ impl Response {
 pub trait Transport: Send + Sync {
     /// # Errors
     /// `Timeout`, `Network` and `Response` (an answer too long or with a broken coding), which back off;
-    /// `Tls` and `Endpoint` (a redirect to another origin), which do not heal by themselves.
+    /// `Tls` and `Endpoint` (a redirect to another origin), which do not heal by themselves; `Config`, naming the
+    /// variable of a proxy that cannot be used. An error is [unsent](Error::was_sent) only where no byte of the
+    /// request can have left.
     async fn send(&self, request: Request, timeout: Duration) -> Result<Response>;
 
     /// Gets ready ahead of the first request; says what a person should know.

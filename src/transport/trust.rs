@@ -3,39 +3,61 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use reqwest::{Certificate, ClientBuilder};
-use rustls::{CertificateError, RootCertStore};
+use rustls::RootCertStore;
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 
+use super::environment::Environment;
 use crate::error::{Error, ErrorKind, Result};
 
-/// Certificates to trust, and a file with more.
-#[derive(Clone)]
+/// Certificates to trust, and where more are.
+#[derive(Clone, Default)]
 pub(super) struct Trust {
     /// `ca` of the configuration, in PEM.
     pub(super) ca: Vec<String>,
     /// What `NODE_EXTRA_CA_CERTS` names.
     pub(super) file: Option<PathBuf>,
+    /// What `SSL_CERT_FILE` and `SSL_CERT_DIR` name.
+    pub(super) system: System,
+}
+
+/// Where the system's certificates are, if somebody chose the place.
+#[derive(Clone, Default)]
+#[cfg_attr(
+    not(all(unix, not(target_vendor = "apple"))),
+    expect(dead_code, reason = "the system itself verifies")
+)]
+pub(super) struct System {
+    file: Option<PathBuf>,
+    folders: Vec<PathBuf>,
 }
 
 impl Trust {
-    /// The certificates; a file that cannot be used whole is a warning. It blocks.
+    /// With the places that the environment names.
+    pub(super) fn add_places(&mut self, environment: &Environment) {
+        self.file = environment.get("NODE_EXTRA_CA_CERTS").map(PathBuf::from);
+        let folders = environment.get("SSL_CERT_DIR").unwrap_or_default();
+        self.system = System {
+            file: environment.get("SSL_CERT_FILE").map(PathBuf::from),
+            folders: std::env::split_paths(folders).filter(|path| !path.as_os_str().is_empty()).collect(),
+        };
+    }
+
+    /// The certificates that were given; a file that cannot be used whole is a warning. It blocks.
     ///
     /// # Errors
     /// `Config`, naming `ca`.
-    pub(super) fn roots(&self) -> Result<(Vec<Certificate>, Option<Error>)> {
-        let mut roots = Vec::new();
+    pub(super) fn own(&self) -> Result<(Vec<CertificateDer<'static>>, Option<Error>)> {
+        let mut own = Vec::new();
         for pem in &self.ca {
-            let certificates = Certificate::from_pem_bundle(pem.as_bytes())
-                .map_err(|_| Error::config("ca", "must hold certificates in PEM form"))?;
-            roots.extend(certificates);
+            let certificates = CertificateDer::pem_slice_iter(pem.as_bytes()).collect::<Result<Vec<_>, _>>();
+            own.extend(certificates.map_err(|_| Error::config("ca", "must hold certificates in PEM form"))?);
         }
-        let Some(path) = &self.file else { return Ok((roots, None)) };
+        let Some(path) = &self.file else { return Ok((own, None)) };
         let warning = match read(path) {
             Ok((found, is_whole)) => {
                 let is_empty = found.is_empty();
-                roots.extend(found);
+                own.extend(found);
                 match (is_empty, is_whole) {
                     (true, _) => {
                         Some("holds no certificate in PEM form (-----BEGIN CERTIFICATE-----)".into())
@@ -47,74 +69,78 @@ impl Trust {
             Err(error) => Some(format!("cannot be read: {}", error.kind())),
         };
         let message = |fault: String| format!("the file of NODE_EXTRA_CA_CERTS, {}, {fault}", path.display());
-        Ok((roots, warning.map(|fault| Error::new(ErrorKind::Tls, message(fault)))))
+        Ok((own, warning.map(|fault| Error::new(ErrorKind::Tls, message(fault)))))
     }
 }
 
-/// The builder of a client that trusts the system and `own`.
+/// Where systems keep their authorities in one file: Debian and Ubuntu, Red Hat 7 and later, older Red Hat, SUSE,
+/// `OpenELEC`, Alpine, and the BSDs.
 #[cfg(all(unix, not(target_vendor = "apple")))]
-pub(super) fn trusting(builder: ClientBuilder, own: Vec<Certificate>) -> ClientBuilder {
-    let is_chosen = ["SSL_CERT_FILE", "SSL_CERT_DIR"].iter().any(|name| std::env::var_os(name).is_some());
-    let known = or_mozillas(&rustls_native_certs::load_native_certs().certs, is_chosen);
-    builder.tls_certs_only(known.into_iter().chain(own))
+const FILES: [&str; 8] = [
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/ca-bundle.pem",
+    "/etc/pki/tls/cacert.pem",
+    "/etc/ssl/cert.pem",
+    "/usr/local/etc/ssl/cert.pem",
+    "/usr/local/share/certs/ca-root-nss.crt",
+];
+
+#[cfg(all(unix, not(target_vendor = "apple")))]
+const FOLDERS: [&str; 2] = ["/etc/ssl/certs", "/etc/pki/tls/certs"];
+
+#[cfg(all(unix, not(target_vendor = "apple")))]
+impl System {
+    /// The authorities that the system knows. The variables are not read here: this is no thread of Node's.
+    pub(super) fn roots(&self) -> Vec<CertificateDer<'static>> {
+        let is_chosen = self.file.is_some() || !self.folders.is_empty();
+        let (file, folders) = if is_chosen {
+            (self.file.clone(), self.folders.clone())
+        } else {
+            (existing(&FILES).next(), existing(&FOLDERS).collect())
+        };
+        let mut found = rustls_native_certs::load_certs_from_paths(file.as_deref(), None).certs;
+        for folder in folders {
+            found.extend(rustls_native_certs::load_certs_from_paths(None, Some(&folder)).certs);
+        }
+        found.sort_unstable_by(|a, b| a.as_ref().cmp(b.as_ref()));
+        found.dedup();
+        or_mozillas(found, is_chosen)
+    }
 }
 
-/// The builder of a client that trusts what the system itself verifies, and `own`.
-#[cfg(not(all(unix, not(target_vendor = "apple"))))]
-pub(super) fn trusting(builder: ClientBuilder, own: Vec<Certificate>) -> ClientBuilder {
-    builder.tls_certs_merge(own)
+#[cfg(all(unix, not(target_vendor = "apple")))]
+fn existing(paths: &[&str]) -> impl Iterator<Item = PathBuf> {
+    paths.iter().map(PathBuf::from).filter(|path| path.exists())
 }
 
 /// Small images, such as Debian's `slim`, bring no `ca-certificates`. Node has its own authorities and works there, so
 /// Mozilla's stand in. Whoever chose where the system's are means just those.
 #[cfg(all(unix, not(target_vendor = "apple")))]
-fn or_mozillas(found: &[CertificateDer<'_>], is_chosen: bool) -> Vec<Certificate> {
-    let roots = if found.is_empty() && !is_chosen { webpki_root_certs::TLS_SERVER_ROOT_CERTS } else { found };
-    roots.iter().filter_map(usable).collect()
+fn or_mozillas(found: Vec<CertificateDer<'static>>, is_chosen: bool) -> Vec<CertificateDer<'static>> {
+    let is_missing = found.is_empty() && !is_chosen;
+    let roots = if is_missing { webpki_root_certs::TLS_SERVER_ROOT_CERTS.to_vec() } else { found };
+    roots.into_iter().filter(is_usable).collect()
 }
 
-/// The certificate, if a chain may end in it.
-fn usable(der: &CertificateDer<'_>) -> Option<Certificate> {
-    RootCertStore::empty().add(der.clone().into_owned()).ok()?;
-    Certificate::from_der(der).ok()
+/// Whether a chain may end in it.
+fn is_usable(certificate: &CertificateDer<'_>) -> bool {
+    RootCertStore::empty().add(certificate.clone().into_owned()).is_ok()
 }
 
 /// The usable certificates in a file, and whether that is all of them.
-fn read(path: &Path) -> std::io::Result<(Vec<Certificate>, bool)> {
+fn read(path: &Path) -> std::io::Result<(Vec<CertificateDer<'static>>, bool)> {
     let text = fs::read(path)?;
     let mut is_whole = true;
     let mut certificates = Vec::new();
     for found in CertificateDer::pem_slice_iter(&text) {
-        match found.ok().as_ref().and_then(usable) {
+        match found.ok().filter(is_usable) {
             Some(certificate) => certificates.push(certificate),
             None => is_whole = false,
         }
     }
     Ok((certificates, is_whole))
-}
-
-/// Why a certificate is refused, and what to do about it.
-pub(super) fn reason(fault: &CertificateError) -> String {
-    use CertificateError as Fault;
-    let known = match fault {
-        Fault::UnknownIssuer => {
-            "this machine does not know who vouches for it; give that certificate in ca, or in the file that \
-             NODE_EXTRA_CA_CERTS names"
-        }
-        Fault::Expired | Fault::ExpiredContext { .. } => "it has expired, or this machine's clock is wrong",
-        Fault::NotValidYet | Fault::NotValidYetContext { .. } => {
-            "it is not valid yet, or this machine's clock is wrong"
-        }
-        Fault::NotValidForName | Fault::NotValidForNameContext { .. } => "it is for another name",
-        Fault::Revoked => "it was revoked",
-        // The verifier's own error has no name here.
-        Fault::Other(other) if format!("{other:?}").contains("CaUsedAsEndEntity") => {
-            "it is an authority's own (basicConstraints CA:TRUE), which is for signing others; give the server one \
-             that is not"
-        }
-        other => return other.to_string(),
-    };
-    known.to_owned()
 }
 
 #[cfg(all(test, unix, not(target_vendor = "apple")))]
@@ -123,10 +149,10 @@ mod tests {
 
     #[test]
     fn mozillas_authorities_stand_in_for_those_that_a_system_does_not_have() {
-        let all = or_mozillas(&[], false);
+        let all = or_mozillas(Vec::new(), false);
         assert_eq!(all.len(), webpki_root_certs::TLS_SERVER_ROOT_CERTS.len());
-        let one = &webpki_root_certs::TLS_SERVER_ROOT_CERTS[..1];
+        let one = webpki_root_certs::TLS_SERVER_ROOT_CERTS[..1].to_vec();
         assert_eq!(or_mozillas(one, false).len(), 1);
-        assert!(or_mozillas(&[], true).is_empty(), "none was chosen");
+        assert!(or_mozillas(Vec::new(), true).is_empty(), "none was chosen");
     }
 }

@@ -4,6 +4,8 @@ import { connect, isIP } from 'node:net'
 import type { TokenServiceConfig, TokenStatus } from '../../index'
 import { configFromEnv, variableOf } from '../env'
 import { TokenError } from '../errors'
+import { native, unwrap } from '../native'
+import { networkEnvironment } from '../network'
 import { settled, type TokenService } from '../service'
 import { initializeTokenService } from '../services'
 import type { Dotenv } from './dotenv'
@@ -118,14 +120,18 @@ function environmentFault(fault: TokenError): Finding {
 
 /** The way to the server, up to the first step that fails; whether there was none. */
 async function* reach(url: URL): AsyncGenerator<Finding, boolean> {
-  const proxy = proxyOf(url)
-  const [host, port] = placeOf(proxy ?? url)
-  const what = proxy ? `the proxy ${host}` : host
+  const proxy = proxyFor(url)
+  if (proxy instanceof TokenError) {
+    yield failed('name', proxy.message, `Correct ${proxy.field}, or exempt the host with NO_PROXY.`, proxy)
+    return false
+  }
+  const [host, port] = placeOf(proxy ? new URL(proxy.url) : url)
+  const what = proxy ? `the proxy ${host} (${proxy.variable})` : host
   try {
     const address = isIP(host) ? host : (await lookup(host)).address
     yield passed('name', isIP(host) ? `${what} is an address` : `${what} is ${address}`)
   } catch (error) {
-    yield failed('name', `${what} cannot be found: ${codeOf(error)}`, `Check the host name in ${proxy ? 'HTTPS_PROXY' : addressOf(url)}.`)
+    yield failed('name', `${what} cannot be found: ${codeOf(error)}`, `Check the host name in ${proxy?.variable ?? addressOf(url)}.`)
     return false
   }
   const fault = await connectionFault(host, port)
@@ -141,19 +147,21 @@ async function* reach(url: URL): AsyncGenerator<Finding, boolean> {
 /** Without the query, which may hold a key. */
 const addressOf = ({ origin, pathname }: URL): string => `${origin}${pathname}`
 
-function placeOf(url: URL): [host: string, port: number] {
-  const port = url.port === '' ? (url.protocol === 'https:' ? 443 : 80) : Number(url.port)
-  return [url.hostname.replace(/^\[|\]$/g, ''), port]
+const ports: Readonly<Record<string, number>> = { 'https:': 443, 'http:': 80 }
+
+function placeOf({ protocol, port, hostname }: URL): [host: string, port: number] {
+  // What is neither is a SOCKS proxy.
+  return [hostname.replace(/^\[|\]$/g, ''), port === '' ? (ports[protocol] ?? 1080) : Number(port)]
 }
 
-/** The proxy that requests to this URL go through, by the variables that everybody reads. */
-function proxyOf({ protocol, hostname }: URL): URL | undefined {
-  const read = (name: string): string | undefined => process.env[name.toLowerCase()] ?? process.env[name]
-  const exempt = (read('NO_PROXY') ?? '').split(',').map((each) => each.trim().replace(/^\./, '')).filter(Boolean)
-  if (exempt.some((each) => each === '*' || hostname === each || hostname.endsWith(`.${each}`))) return undefined
-  const proxy = protocol === 'https:' ? read('HTTPS_PROXY') : process.env['http_proxy']
-  const text = proxy || read('ALL_PROXY')
-  return text && URL.canParse(text) ? new URL(text) : undefined
+/** The proxy that requests to this URL go through, as the core has it; its error for one that cannot be used. */
+function proxyFor({ href }: URL): { variable: string; url: string } | null | TokenError {
+  try {
+    return unwrap(native().proxy(JSON.stringify({ url: href, environment: networkEnvironment() })))
+  } catch (error) {
+    if (error instanceof TokenError) return error
+    throw error
+  }
 }
 
 async function connectionFault(host: string, port: number): Promise<string | undefined> {

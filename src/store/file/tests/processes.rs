@@ -26,10 +26,12 @@ fn child(name: &str, path: &Path, writer: &str) -> Child {
 }
 
 /// The place a parent process named, else one of its own.
+#[expect(clippy::disallowed_methods, reason = "a process of this test, started with its variables")]
 fn place(disk: &Disk) -> PathBuf {
     std::env::var_os(PLACE).map_or_else(|| disk.path.clone(), PathBuf::from)
 }
 
+#[expect(clippy::disallowed_methods, reason = "a process of this test, started with its variables")]
 fn writer() -> String {
     std::env::var_os(WRITER).map_or_else(|| "alone".into(), |name| name.into_string().unwrap())
 }
