@@ -147,16 +147,14 @@ export function configFromEnv(env?: Record<string, string | undefined>): TokenSe
 // ------------------------------------------------------------------------------------------------ service
 
 /**
- * The headers to send, frozen; `{}` when there is no token to send. `fetch`, `new Headers()` and HTTP clients
+ * The headers to send: `Authorization` (for example `Bearer eyJ…`, RFC 6750 §2.1), with `dpop` also `DPoP`, the proof of
+ * possession (RFC 9449 §4); none of them when there is no token to send. `fetch`, `new Headers()` and HTTP clients
  * take it as it is.
+ *
+ * Every call answers a plain object of its own: add to it what you like.
  */
-export type AuthHeaders = {
-  // A type, because an interface is no `Record<string, string>`, which is what clients ask for.
-  /** For example `Bearer eyJ…`, RFC 6750 §2.1. */
-  readonly Authorization?: string
-  /** The proof of possession, RFC 9449 §4. Only with `dpop`. */
-  readonly DPoP?: string
-}
+// Not an interface with known names: clients and `fetch` ask for a Record, and other headers are added.
+export type AuthHeaders = Record<string, string>
 
 /** One token and its life. Made by {@link initializeTokenService}, found by {@link getTokenService}. */
 export class TokenService {
@@ -169,8 +167,7 @@ export class TokenService {
    * The header to send.
    *
    * With a usable token it makes no I/O and never waits for a refresh under way. Without one it waits for one
-   * token request, shared by every caller that waits. As long as the token is the same, the same frozen
-   * object is handed out.
+   * token request, shared by every caller that waits.
    *
    * When no token can be had: the manual one (`config.token`) if there is one, else `{}`, with a warning in
    * the log and a `refreshFailed` event.
@@ -208,6 +205,40 @@ export class TokenService {
    * use while it lives.
    */
   refresh(): Promise<TokenStatus>
+
+  /**
+   * Tells that an API refused this very token (it answered 401), and answers the headers with a later one, for HTTP
+   * clients of your own; {@link TokenService.fetch} does it by itself. All who tell it of one token share one token
+   * request: where a later token is there already, it is answered at once.
+   *
+   * When no later token can be obtained, it answers `{}`, or with `onFailure: 'throw'` rejects with the reason.
+   *
+   * @param headersOrToken The headers that were sent (an object, `Headers`, or what the client keeps; names in any
+   * case), the value of the `Authorization` header, or the token. Headers without a token count as none: the answer
+   * is that of {@link TokenService.getAuthHeaders}.
+   * @param request The request that the answer is for; needed with `dpop`, as in {@link TokenService.getAuthHeaders}.
+   * @throws {TokenError} (by rejecting) `ERR_TOKEN_CONFIG` with `field: 'headersOrToken'` for anything else, and
+   * what {@link TokenService.getAuthHeaders} rejects with.
+   *
+   * @example
+   * ```ts
+   * import axios from 'axios'
+   *
+   * const service = initializeTokenService()
+   * const api = axios.create({ baseURL: 'https://api.example.com' })
+   * api.interceptors.request.use(async (config) => {
+   *   if (!config.headers.has('Authorization')) config.headers.set(await service.getAuthHeaders())
+   *   return config
+   * })
+   * api.interceptors.response.use(undefined, async (error) => {
+   *   const { config, response } = error
+   *   if (response?.status !== 401 || config.wasRepeated) throw error
+   *   config.headers.set(await service.rejected(config.headers))
+   *   return api({ ...config, wasRepeated: true })
+   * })
+   * ```
+   */
+  rejected(headersOrToken: AuthHeaders | string, request?: { method: string; url: string }): Promise<AuthHeaders>
 
   /**
    * Forgets the token, in memory and in the store; other processes that share the store forget it within

@@ -12,6 +12,8 @@ export interface Snapshot {
   scheme: string
   token: string
   source: 'request' | 'store' | 'manual'
+  /** Until when it may be sent, in milliseconds since 1970. */
+  usableUntil: number
 }
 
 /** Where the header may go, as it was configured. */
@@ -20,6 +22,8 @@ export interface Destinations {
   allowedOrigins: string[] | null
   /** Whether each request needs a proof of its own. */
   dpop: boolean
+  /** Whether a call without a token fails, instead of answering no header. */
+  throws: boolean
 }
 
 /**

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use super::host::host;
 use super::outcome::{attempt, parse};
 use super::promise::promise;
+use crate::config::OnFailure;
 use crate::domain::Generation;
 use crate::scheduler::Options;
 use crate::service::{Proof, Snapshot};
@@ -104,15 +105,19 @@ pub fn clear(env: &Env, id: u32, revoke: bool) -> Result<Object<'_>> {
     promise(env, async move { host().registry.get(id)?.clear(revoke).await })
 }
 
-/// Where the header of `fetch` may go, and whether it needs a proof: `Outcome<{ baseUrl, allowedOrigins, dpop }>`.
+/// Where the header of `fetch` may go, whether it needs a proof, and whether calls fail without a token:
+/// `Outcome<{ baseUrl, allowedOrigins, dpop, throws }>`.
 #[napi(catch_unwind)]
 pub fn destinations(id: u32) -> String {
     attempt(|| {
         let service = host().registry.get(id)?;
         let config = service.config();
-        Ok(
-            json!({ "baseUrl": config.base_url, "allowedOrigins": config.allowed_origins, "dpop": config.dpop }),
-        )
+        Ok(json!({
+            "baseUrl": config.base_url,
+            "allowedOrigins": config.allowed_origins,
+            "dpop": config.dpop,
+            "throws": config.on_failure == OnFailure::Throw,
+        }))
     })
 }
 
@@ -139,6 +144,7 @@ pub fn shutdown(env: &Env, id: u32) -> Result<Object<'_>> {
     promise(env, async move {
         if let Some(service) = taken {
             service.shutdown().await;
+            host().subscribers.tell_ended(id);
         }
         Ok(())
     })
@@ -174,5 +180,6 @@ fn written(snapshot: &Snapshot) -> Value {
         "scheme": snapshot.scheme.as_str(),
         "token": snapshot.token.secret().expose(),
         "source": snapshot.source.as_str(),
+        "usableUntil": snapshot.usable_until.as_millisecond(),
     })
 }

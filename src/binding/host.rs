@@ -85,7 +85,8 @@ impl Host {
             (Storage::Provided(kind), Some(provider)) => Some((*kind, provider)),
             _ => None,
         };
-        self.registry.initialize(config, |id, pulse: watch::Sender<u64>| {
+        let before = self.registry.find(Some(name.as_str()));
+        let initialized = self.registry.initialize(config, |id, pulse: watch::Sender<u64>| {
             Ok(Parts {
                 clock: Arc::clone(&self.clock),
                 transport: Arc::new(transport),
@@ -94,7 +95,11 @@ impl Host {
                 store: reached.take().map(|(kind, provider)| self.providers.store(id, kind, provider)),
                 pulse,
             })
-        })
+        })?;
+        if let Some(replaced) = before.filter(|before| *before != initialized.id) {
+            self.subscribers.tell_ended(replaced);
+        }
+        Ok(initialized)
     }
 
     /// The service's status, with the scheduler's.
