@@ -151,9 +151,9 @@ export function configFromEnv(env?: Record<string, string | undefined>): TokenSe
  * possession (RFC 9449 §4); none of them when there is no token to send. `fetch`, `new Headers()` and HTTP clients
  * take it as it is.
  *
- * Every call answers a plain object of its own: add to it what you like.
+ * Every call answers a plain object of its own: add to it what you like. (Its type has no names of its own, because
+ * `fetch` and clients ask for a `Record`, and because hosts and callers add names.)
  */
-// Not an interface with known names: clients and `fetch` ask for a Record, and other headers are added.
 export type AuthHeaders = Record<string, string>
 
 /** One token and its life. Made by {@link initializeTokenService}, found by {@link getTokenService}. */

@@ -1,4 +1,4 @@
-import { configError } from './errors'
+import { configError, TokenError } from './errors'
 
 const field = 'headersOrToken'
 
@@ -18,14 +18,14 @@ export function refusedToken(given: unknown, service: string): string | null {
 }
 
 function authorizationOf(given: unknown, service: string): string | undefined {
-  if (typeof given !== 'object' || given === null || given instanceof Error || given instanceof Response) {
-    throw configError(field, 'must be the headers that were sent, or the token', { service })
-  }
   let value: unknown
   try {
+    if (typeof given !== 'object' || given === null || given instanceof Error || given instanceof Response) {
+      throw configError(field, 'must be the headers that were sent, or the token', { service })
+    }
     value = headerOf(given)
-  } catch (cause) {
-    throw configError(field, 'cannot be read', { service, cause })
+  } catch (error) {
+    throw error instanceof TokenError ? error : configError(field, 'cannot be read', { service, cause: error })
   }
   if (value === undefined || value === null) return undefined
   if (typeof value === 'string') return value
