@@ -842,6 +842,7 @@ module.exports.destinations = nativeBinding.destinations
 module.exports.find = nativeBinding.find
 module.exports.headers = nativeBinding.headers
 module.exports.initialize = nativeBinding.initialize
+module.exports.isExposed = nativeBinding.isExposed
 module.exports.nonce = nativeBinding.nonce
 module.exports.proof = nativeBinding.proof
 module.exports.provide = nativeBinding.provide

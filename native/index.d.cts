@@ -36,6 +36,12 @@ export declare function headers(id: number): string
  */
 export declare function initialize(request: string, provider?: ((arg: string) => void) | undefined | null): string
 
+/**
+ * Whether a header that goes to this URL crosses a public network in clear text, and the configuration has not
+ * allowed that.
+ */
+export declare function isExposed(id: number, url: string): boolean
+
 /** A server gave this nonce in an answer. */
 export declare function nonce(id: number, url: string, nonce: string): void
 

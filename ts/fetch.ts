@@ -12,6 +12,8 @@ export interface CredentialSource {
   /** An upstream answered 401 to this generation: whether a later one is ready. */
   rejected(generation: number): Promise<boolean>
   destinations(): Destinations
+  /** The header goes to this URL over http. */
+  exposed(url: URL): void
 }
 
 type Input = string | URL | Request
@@ -35,6 +37,8 @@ export async function authorizedFetch(
   if (url === null || !mayHaveHeader(url, destinations) || headers.has('authorization')) {
     return fetch(resolved, options)
   }
+
+  if (url.protocol === 'http:') source.exposed(url)
 
   const signal = options.signal === undefined ? given?.signal : options.signal
   const first: Hop = {

@@ -37,6 +37,7 @@ export class TokenService {
   readonly #listeners = new Listeners(this)
   #destinations: Destinations | undefined
   #ending: Promise<void> | undefined
+  #isWarned = false
 
   constructor(core?: CoreService) {
     if (!(core instanceof CoreService)) {
@@ -94,6 +95,7 @@ export class TokenService {
       nonce: (url: string, nonce: string) => native().nonce(this.#id, url, nonce),
       rejected: async (generation: number) => this.#answer(await native().rejected(this.#id, generation)),
       destinations: () => this.#settings(),
+      exposed: (url: URL) => this.#warnOfClearText(url),
     }
     return authorizedFetch(source, input, init)
   }
@@ -134,6 +136,13 @@ export class TokenService {
     return (this.#destinations ??= this.#answer(native().destinations(this.#id)))
   }
 
+  /** Says once that the token crosses a public network in clear text, where only the caller's URL says so. */
+  #warnOfClearText(url: URL): void {
+    if (this.#isWarned || !native().isExposed(this.#id, url.href)) return
+    this.#isWarned = true
+    this.#say('warn', `an access token goes to ${url.hostname} over http, in clear text; use https`)
+  }
+
   /** The answer where the API refused the token and no later one can be obtained now. */
   #withoutLater(): AuthHeaders {
     if (!this.#settings().throws) return {}
@@ -155,9 +164,12 @@ export class TokenService {
   }
 
   #report({ type }: TokenEvent, error: unknown): void {
-    const message = `a listener of ${type} failed with ${describeThrown(error, this.#hot.token)}`
+    this.#say('error', `a listener of ${type} failed with ${describeThrown(error, this.#hot.token)}`)
+  }
+
+  #say(level: 'warn' | 'error', message: string): void {
     const logger = environment().loggers.get(this.#id)?.logger
-    if (logger) writeLine(logger, { service: this.name, level: 'error', message, fields: {} })
+    if (logger) writeLine(logger, { service: this.name, level, message, fields: {} })
     else warn(message)
   }
 }

@@ -18,7 +18,7 @@ export function describeThrown(error: unknown, secret?: string | null): string {
     if (!types.isNativeError(error) && !(error instanceof Error)) return typeOf(error)
     const told = `${textOf(error.name) ?? 'Error'}: ${textOf(error.message) ?? '(without a readable message)'}`
     const clean = secret ? told.replaceAll(secret, '[secret]') : told
-    const line = clean.replace(/[\p{C}\p{Z}]+/gu, ' ')
+    const line = clean.slice(0, 10 * maxLength).replace(/[\p{C}\p{Z}]+/gu, ' ')
     return line.length > maxLength ? `${line.slice(0, maxLength - 1)}…` : line
   })
 }

@@ -7,11 +7,12 @@ use napi::Env;
 use napi::bindgen_prelude::{Function, Object, Result, Uint32Array};
 use napi_derive::napi;
 use serde_json::{Value, json};
+use url::Url;
 
 use super::host::host;
 use super::outcome::{attempt, parse};
 use super::promise::promise;
-use crate::config::OnFailure;
+use crate::config::{OnFailure, is_private_host};
 use crate::domain::Generation;
 use crate::scheduler::Options;
 use crate::service::{Proof, Snapshot};
@@ -119,6 +120,15 @@ pub fn destinations(id: u32) -> String {
             "throws": config.on_failure == OnFailure::Throw,
         }))
     })
+}
+
+/// Whether a header that goes to this URL crosses a public network in clear text, and the configuration has not
+/// allowed that.
+#[napi(catch_unwind)]
+pub fn is_exposed(id: u32, url: String) -> bool {
+    let Ok(service) = host().registry.get(id) else { return false };
+    let is_public = Url::parse(&url).is_ok_and(|url| url.scheme() == "http" && !is_private_host(&url));
+    is_public && !service.config().allow_insecure_http
 }
 
 /// Waits for the flight under way, of which the first is the look into the store: `Outcome<TokenStatus>`.
