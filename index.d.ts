@@ -271,7 +271,12 @@ export class TokenService {
    * An `Authorization` header of your own is left alone, and such a request is never repeated. With `baseUrl`
    * set, relative inputs resolve against it (as links on a page do: keep its closing slash), and the header
    * goes only to that origin and to `allowedOrigins`. Without it the header goes to every `http` and `https`
-   * URL you pass in, or, if `allowedOrigins` is set, only to those.
+   * URL you pass in, or, if `allowedOrigins` is set, only to those; one warning says when that is `http` on a public
+   * network.
+   *
+   * A redirect to another origin takes no header of ours along, wherever it leads later; within the origin it does,
+   * with `dpop` with a proof for the new URL. (With `dpop` the redirects are followed here, by the rules of the fetch
+   * standard; a `Request`'s body cannot be sent again then.)
    *
    * @throws What `fetch` throws, and what {@link TokenService.getAuthHeaders} rejects with.
    *
@@ -284,8 +289,9 @@ export class TokenService {
   fetch(input: string | URL | Request, init?: RequestInit): Promise<Response>
 
   /**
-   * Hears events, as Node's `EventEmitter` does it, with one difference: a listener that throws or rejects
-   * harms nobody. It is reported to the configured logger, or else as a process warning.
+   * Hears events, as Node's `EventEmitter` does it, with one difference: a listener that throws or rejects, whatever
+   * it throws, harms nobody. It is reported once, to the configured logger, or else as a process warning. When the
+   * service has ended, its listeners are let go.
    *
    * @example
    * ```ts
@@ -456,9 +462,15 @@ export interface TokenServiceConfig {
   ca?: string | string[]
   /** Allows `http` beyond this machine and private addresses. Default `false`. */
   allowInsecureHttp?: boolean
-  /** What relative URLs of {@link TokenService.fetch} resolve against; the header goes to its origin only. */
+  /**
+   * What relative URLs of {@link TokenService.fetch} resolve against; the header goes to its origin only. As with
+   * `authUrl`, `http` is only for this machine and private addresses, with a warning, unless `allowInsecureHttp` is set.
+   */
   baseUrl?: string
-  /** Origins besides `baseUrl`'s that the header may go to, for example `https://files.example.com`. */
+  /**
+   * Origins besides `baseUrl`'s that the header may go to, for example `https://files.example.com`; `http` as with
+   * `baseUrl`.
+   */
   allowedOrigins?: string[]
   /**
    * When an `alert` is raised: after so many failures in a row (default 3), or when the store is sick. It is posted
@@ -470,7 +482,8 @@ export interface TokenServiceConfig {
   /**
    * Takes the log lines; pino, winston and `console` fit. Default: stderr, in the shape of `LOG_FORMAT`
    * (`text` or `json`). `LOG_LEVEL` (`error`, `warn`, `info`, `debug`, `trace`) says which lines; its default
-   * is `warn` for stderr and `debug` for a logger, which has a level of its own.
+   * is `warn` for stderr and `debug` for a logger, which has a level of its own. A logger that throws or rejects is
+   * reported once, as a process warning; nobody waits for it.
    */
   logger?: Logger
 }
@@ -745,7 +758,8 @@ export interface SchedulerStatus {
 export type TokenEventName = 'refreshed' | 'refreshFailed' | 'expiring' | 'alert' | 'recovered' | 'cleared'
 
 /**
- * One announcement. The same goes to Node's `diagnostics_channel`, as `evertoken:<type>`.
+ * One announcement. The same goes to Node's `diagnostics_channel`, as `evertoken:<type>`. What a subscriber there throws
+ * is an uncaught exception, as Node has it for every channel; a listener of {@link TokenService.on} may throw.
  *
  * @example
  * ```ts
