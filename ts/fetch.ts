@@ -13,7 +13,7 @@ export interface CredentialSource {
   rejected(generation: number): Promise<boolean>
   destinations(): Destinations
   /** The header goes to this URL over http. */
-  exposed(url: URL): void
+  inClear(url: URL): void
 }
 
 type Input = string | URL | Request
@@ -38,7 +38,7 @@ export async function authorizedFetch(
     return fetch(resolved, options)
   }
 
-  if (url.protocol === 'http:') source.exposed(url)
+  if (url.protocol === 'http:') source.inClear(url)
 
   const signal = options.signal === undefined ? given?.signal : options.signal
   const first: Hop = {

@@ -63,7 +63,7 @@ export interface Native {
   /** Where the header of `fetch` may go. */
   destinations(id: number): Outcome<Destinations>
   /** Whether a header that goes to this URL crosses a public network in clear text, and nobody has allowed that. */
-  isExposed(id: number, url: string): boolean
+  goesInClear(id: number, url: string): boolean
   /** The status once the flight under way has landed, of which the first is the look into the store. */
   settled(id: number): Promise<Outcome<TokenStatus>>
   status(id: number): Outcome<TokenStatus>
@@ -78,7 +78,7 @@ export interface Native {
 
 const functions = [
   'initialize', 'find', 'attach', 'headers', 'acquire', 'refresh', 'rejected', 'proof', 'nonce', 'clear',
-  'destinations', 'isExposed', 'settled', 'status', 'shutdown', 'startScheduler', 'stopScheduler', 'subscribe', 'provide',
+  'destinations', 'goesInClear', 'settled', 'status', 'shutdown', 'startScheduler', 'stopScheduler', 'subscribe', 'provide',
 ] as const satisfies readonly (keyof Native)[]
 
 let loaded: Native | undefined

@@ -95,7 +95,7 @@ export class TokenService {
       nonce: (url: string, nonce: string) => native().nonce(this.#id, url, nonce),
       rejected: async (generation: number) => this.#answer(await native().rejected(this.#id, generation)),
       destinations: () => this.#settings(),
-      exposed: (url: URL) => this.#warnOfClearText(url),
+      inClear: (url: URL) => this.#warnOfClearText(url),
     }
     return authorizedFetch(source, input, init)
   }
@@ -138,7 +138,7 @@ export class TokenService {
 
   /** Says once that the token crosses a public network in clear text, where only the caller's URL says so. */
   #warnOfClearText(url: URL): void {
-    if (this.#isWarned || !native().isExposed(this.#id, url.href)) return
+    if (this.#isWarned || !native().goesInClear(this.#id, url.href)) return
     this.#isWarned = true
     this.#say('warn', `an access token goes to ${url.hostname} over http, in clear text; use https`)
   }

@@ -125,7 +125,7 @@ pub fn destinations(id: u32) -> String {
 /// Whether a header that goes to this URL crosses a public network in clear text, and the configuration has not
 /// allowed that.
 #[napi(catch_unwind)]
-pub fn is_exposed(id: u32, url: String) -> bool {
+pub fn goes_in_clear(id: u32, url: String) -> bool {
     let Ok(service) = host().registry.get(id) else { return false };
     let is_public = Url::parse(&url).is_ok_and(|url| url.scheme() == "http" && !is_private_host(&url));
     is_public && !service.config().allow_insecure_http

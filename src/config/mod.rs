@@ -1,5 +1,6 @@
 //! A whole, checked configuration: what is wrong with it is said at once, with the field's name.
 
+mod clear_text;
 mod client;
 mod fields;
 mod network;

@@ -10,10 +10,11 @@ use reqwest::header::{HeaderName, HeaderValue};
 use serde_json::{Map, Value, json};
 use url::Url;
 
+use super::clear_text::endpoint;
 use super::fields::{Faults, Fields};
 use super::{
     ClientAuthentication, Config, Credentials, Grant, Issuer, LoginShape, OnFailure, Provided, RateLimit,
-    RefreshFormat, RefreshShape, RetryPolicy, Storage, client, is_private_host,
+    RefreshFormat, RefreshShape, RetryPolicy, Storage, clear_text, client,
 };
 use crate::domain::{AccessToken, Policy, Scheme, Secret, ServiceName};
 use crate::error::{Error, Result};
@@ -21,10 +22,6 @@ use crate::error::{Error, Result};
 const DAY_SECONDS: f64 = 86_400.0;
 const DEFAULT_FILE: &str = "./data/token-cache.json";
 const DEFAULT_DATABASE: &str = "./data/token-cache.db";
-
-/// What is wrong with a URL over which a credential must not go.
-const NOT_SECURE: &str = "must begin with https://: a credential would cross the network in clear. http is for this machine and private \
-     addresses, and elsewhere needs allowInsecureHttp";
 
 /// Headers that evertoken writes itself; another value would make another request of it.
 const OWN_HEADERS: [&str; 9] = [
@@ -83,8 +80,8 @@ fn read(f: &mut Fields<'_>) -> Config {
     };
     let (alert_after_failures, alert_webhook) = alerts(f, allow_insecure_http);
     let base_url = endpoint(f, "baseUrl", allow_insecure_http);
-    let allowed_origins = origins(f, allow_insecure_http);
-    let warnings = clear_text_warning(base_url.as_ref(), allowed_origins.as_deref()).into_iter().collect();
+    let allowed_origins = clear_text::origins(f, allow_insecure_http);
+    let warnings = clear_text::warning(base_url.as_ref(), allowed_origins.as_deref()).into_iter().collect();
     Config {
         service: service_name(f),
         endpoint: endpoint(f, "authUrl", allow_insecure_http),
@@ -196,25 +193,6 @@ fn service_name(f: &mut Fields<'_>) -> ServiceName {
         f.fault("service", fault);
         ServiceName::default()
     })
-}
-
-fn endpoint(f: &mut Fields<'_>, key: &'static str, allow_insecure_http: bool) -> Option<Url> {
-    let url = f.url(key)?;
-    if !is_secure_enough(&url, allow_insecure_http) {
-        f.fault(key, NOT_SECURE);
-    }
-    Some(url)
-}
-
-fn is_secure_enough(url: &Url, allow_insecure_http: bool) -> bool {
-    url.scheme() != "http" || allow_insecure_http || is_private_host(url)
-}
-
-/// One warning for all places of the API to which the token goes in clear text.
-fn clear_text_warning(base_url: Option<&Url>, allowed_origins: Option<&[String]>) -> Option<String> {
-    let origins = allowed_origins.unwrap_or_default().iter().filter_map(|text| Url::parse(text).ok());
-    let url = base_url.cloned().into_iter().chain(origins).find(|url| url.scheme() == "http")?;
-    Some(format!("access tokens go to {} over http, in clear text", url.host_str().unwrap_or_default()))
 }
 
 /// An address without a query (RFC 8414 §2).
@@ -373,29 +351,6 @@ fn alerts(f: &mut Fields<'_>, allow_insecure_http: bool) -> (u32, Option<Secret>
     let webhook = endpoint(&mut alerts, "webhookUrl", allow_insecure_http);
     alerts.finish();
     (after, webhook.map(|url| Secret::new(String::from(url))))
-}
-
-fn origins(f: &mut Fields<'_>, allow_insecure_http: bool) -> Option<Vec<String>> {
-    let is_set = f.has("allowedOrigins");
-    let texts = f.texts("allowedOrigins");
-    for text in &texts {
-        match Url::parse(text).ok().filter(is_origin) {
-            None => f.fault("allowedOrigins", "must be origins, such as https://api.example.com"),
-            Some(url) if !is_secure_enough(&url, allow_insecure_http) => {
-                f.fault("allowedOrigins", NOT_SECURE)
-            }
-            Some(_) => {}
-        }
-    }
-    is_set.then_some(texts)
-}
-
-fn is_origin(url: &Url) -> bool {
-    matches!(url.scheme(), "http" | "https")
-        && url.path() == "/"
-        && url.query().is_none()
-        && url.username().is_empty()
-        && url.password().is_none()
 }
 
 /// The fields of `SchedulerOptions`, as far as they are set.
