@@ -27,6 +27,12 @@ export declare function destinations(id: number): string
 /** The number of the live service of this name; of the default one for `null`. */
 export declare function find(service?: string | undefined | null): number | null
 
+/**
+ * Whether a header that goes to this URL crosses a public network in clear text, and the configuration has not
+ * allowed that.
+ */
+export declare function goesInClear(id: number, url: string): boolean
+
 /** What may be sent at once: `Outcome<Snapshot | null>`. */
 export declare function headers(id: number): string
 
@@ -35,12 +41,6 @@ export declare function headers(id: number): string
  * reach is asked through `provider`, which answers by `provide`; it never keeps the process alive.
  */
 export declare function initialize(request: string, provider?: ((arg: string) => void) | undefined | null): string
-
-/**
- * Whether a header that goes to this URL crosses a public network in clear text, and the configuration has not
- * allowed that.
- */
-export declare function isExposed(id: number, url: string): boolean
 
 /** A server gave this nonce in an answer. */
 export declare function nonce(id: number, url: string, nonce: string): void
