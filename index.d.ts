@@ -147,16 +147,14 @@ export function configFromEnv(env?: Record<string, string | undefined>): TokenSe
 // ------------------------------------------------------------------------------------------------ service
 
 /**
- * The headers to send, frozen; `{}` when there is no token to send. `fetch`, `new Headers()` and HTTP clients
+ * The headers to send: `Authorization` (for example `Bearer eyJ…`, RFC 6750 §2.1), with `dpop` also `DPoP`, the proof of
+ * possession (RFC 9449 §4); none of them when there is no token to send. `fetch`, `new Headers()` and HTTP clients
  * take it as it is.
+ *
+ * Every call answers a plain object of its own: add to it what you like. (Its type has no names of its own, because
+ * `fetch` and clients ask for a `Record`, and because hosts and callers add names.)
  */
-export type AuthHeaders = {
-  // A type, because an interface is no `Record<string, string>`, which is what clients ask for.
-  /** For example `Bearer eyJ…`, RFC 6750 §2.1. */
-  readonly Authorization?: string
-  /** The proof of possession, RFC 9449 §4. Only with `dpop`. */
-  readonly DPoP?: string
-}
+export type AuthHeaders = Record<string, string>
 
 /** One token and its life. Made by {@link initializeTokenService}, found by {@link getTokenService}. */
 export class TokenService {
@@ -169,8 +167,7 @@ export class TokenService {
    * The header to send.
    *
    * With a usable token it makes no I/O and never waits for a refresh under way. Without one it waits for one
-   * token request, shared by every caller that waits. As long as the token is the same, the same frozen
-   * object is handed out.
+   * token request, shared by every caller that waits.
    *
    * When no token can be had: the manual one (`config.token`) if there is one, else `{}`, with a warning in
    * the log and a `refreshFailed` event.
@@ -210,6 +207,40 @@ export class TokenService {
   refresh(): Promise<TokenStatus>
 
   /**
+   * Tells that an API refused this very token (it answered 401), and answers the headers with a later one, for HTTP
+   * clients of your own; {@link TokenService.fetch} does it by itself. All who tell it of one token share one token
+   * request: where a later token is there already, it is answered at once.
+   *
+   * When no later token can be obtained, it answers `{}`, or with `onFailure: 'throw'` rejects with the reason.
+   *
+   * @param headersOrToken The headers that were sent (an object, `Headers`, or what the client keeps; names in any
+   * case), the value of the `Authorization` header, or the token. Headers without a token count as none: the answer
+   * is that of {@link TokenService.getAuthHeaders}.
+   * @param request The request that the answer is for; needed with `dpop`, as in {@link TokenService.getAuthHeaders}.
+   * @throws {TokenError} (by rejecting) `ERR_TOKEN_CONFIG` with `field: 'headersOrToken'` for anything else, and
+   * what {@link TokenService.getAuthHeaders} rejects with.
+   *
+   * @example
+   * ```ts
+   * import axios from 'axios'
+   *
+   * const service = initializeTokenService()
+   * const api = axios.create({ baseURL: 'https://api.example.com' })
+   * api.interceptors.request.use(async (config) => {
+   *   if (!config.headers.has('Authorization')) config.headers.set(await service.getAuthHeaders())
+   *   return config
+   * })
+   * api.interceptors.response.use(undefined, async (error) => {
+   *   const { config, response } = error
+   *   if (response?.status !== 401 || config.wasRepeated) throw error
+   *   config.headers.set(await service.rejected(config.headers))
+   *   return api({ ...config, wasRepeated: true })
+   * })
+   * ```
+   */
+  rejected(headersOrToken: AuthHeaders | string, request?: { method: string; url: string }): Promise<AuthHeaders>
+
+  /**
    * Forgets the token, in memory and in the store; other processes that share the store forget it within
    * seconds. The next caller waits for a new one.
    *
@@ -240,7 +271,12 @@ export class TokenService {
    * An `Authorization` header of your own is left alone, and such a request is never repeated. With `baseUrl`
    * set, relative inputs resolve against it (as links on a page do: keep its closing slash), and the header
    * goes only to that origin and to `allowedOrigins`. Without it the header goes to every `http` and `https`
-   * URL you pass in, or, if `allowedOrigins` is set, only to those.
+   * URL you pass in, or, if `allowedOrigins` is set, only to those; one warning says when that is `http` on a public
+   * network.
+   *
+   * A redirect to another origin takes no header of ours along, wherever it leads later; within the origin it does,
+   * with `dpop` with a proof for the new URL. (With `dpop` the redirects are followed here, by the rules of the fetch
+   * standard; a `Request`'s body cannot be sent again then.)
    *
    * @throws What `fetch` throws, and what {@link TokenService.getAuthHeaders} rejects with.
    *
@@ -253,8 +289,9 @@ export class TokenService {
   fetch(input: string | URL | Request, init?: RequestInit): Promise<Response>
 
   /**
-   * Hears events, as Node's `EventEmitter` does it, with one difference: a listener that throws or rejects
-   * harms nobody. It is reported to the configured logger, or else as a process warning.
+   * Hears events, as Node's `EventEmitter` does it, with one difference: a listener that throws or rejects, whatever
+   * it throws, harms nobody. It is reported once, to the configured logger, or else as a process warning. When the
+   * service has ended, its listeners are let go.
    *
    * @example
    * ```ts
@@ -443,9 +480,15 @@ export interface TokenServiceConfig {
   ca?: string | string[]
   /** Allows `http` beyond this machine and private addresses. Default `false`. */
   allowInsecureHttp?: boolean
-  /** What relative URLs of {@link TokenService.fetch} resolve against; the header goes to its origin only. */
+  /**
+   * What relative URLs of {@link TokenService.fetch} resolve against; the header goes to its origin only. As with
+   * `authUrl`, `http` is only for this machine and private addresses, with a warning, unless `allowInsecureHttp` is set.
+   */
   baseUrl?: string
-  /** Origins besides `baseUrl`'s that the header may go to, for example `https://files.example.com`. */
+  /**
+   * Origins besides `baseUrl`'s that the header may go to, for example `https://files.example.com`; `http` as with
+   * `baseUrl`.
+   */
   allowedOrigins?: string[]
   /**
    * When an `alert` is raised: after so many failures in a row (default 3), or when the store is sick. It is posted
@@ -457,7 +500,8 @@ export interface TokenServiceConfig {
   /**
    * Takes the log lines; pino, winston and `console` fit. Default: stderr, in the shape of `LOG_FORMAT`
    * (`text` or `json`). `LOG_LEVEL` (`error`, `warn`, `info`, `debug`, `trace`) says which lines; its default
-   * is `warn` for stderr and `debug` for a logger, which has a level of its own.
+   * is `warn` for stderr and `debug` for a logger, which has a level of its own. A logger that throws or rejects is
+   * reported once, as a process warning; nobody waits for it.
    */
   logger?: Logger
 }
@@ -741,7 +785,8 @@ export interface SchedulerStatus {
 export type TokenEventName = 'refreshed' | 'refreshFailed' | 'expiring' | 'alert' | 'recovered' | 'cleared'
 
 /**
- * One announcement. The same goes to Node's `diagnostics_channel`, as `evertoken:<type>`.
+ * One announcement. The same goes to Node's `diagnostics_channel`, as `evertoken:<type>`. What a subscriber there throws
+ * is an uncaught exception, as Node has it for every channel; a listener of {@link TokenService.on} may throw.
  *
  * @example
  * ```ts

@@ -163,7 +163,7 @@ describe('events', () => {
       warnings.map(({ name }) => name),
       ['EvertokenWarning', 'EvertokenWarning'],
     )
-    assert.match(warnings[0].message, /refreshed threw Error: the first listener/)
+    assert.match(warnings[0].message, /refreshed failed with Error: the first listener/)
     assert.match(warnings[1].message, /the second listener/)
   })
 

@@ -57,6 +57,24 @@ describe('where the header goes', () => {
     assert.equal(service.status().counters.tokenRequests, 0)
   })
 
+  test('in clear text over a public network with one warning, and without where that is allowed', async (t) => {
+    t.mock.method(globalThis, 'fetch', async () => new Response())
+    const manual = { authUrl: undefined, clientId: undefined, clientSecret: undefined, token: 'by-hand' }
+    const told = async (urls, config) => {
+      const lines = []
+      const keep = (line) => lines.push(line)
+      const service = serviceFor(t, server, { ...manual, logger: { debug() {}, info() {}, warn: keep, error: keep }, ...config })
+      for (const url of urls) await service.fetch(url)
+      return lines
+    }
+    const urls = ['http://api.example.com/orders', 'http://api.example.com/orders']
+    const [warning, ...more] = await told(urls)
+    assert.match(warning, /an access token goes to api\.example\.com over http, in clear text/)
+    assert.deepEqual(more, [])
+    assert.deepEqual(await told(urls, { allowInsecureHttp: true }), [])
+    assert.deepEqual(await told(['http://localhost/', 'http://10.0.0.7/', 'https://api.example.com/']), [])
+  })
+
   test('not beyond http: a data: URL is fetched as it is', async (t) => {
     const service = serviceFor(t, server)
     assert.equal(await (await service.fetch('data:,hello')).text(), 'hello')

@@ -15,23 +15,42 @@ describe('the header', () => {
     assert.equal(response.status, 200)
   })
 
-  test('is the same frozen object, in the same promise, until the token changes', async (t) => {
+  test('is a plain object of its own at each call: what one caller adds, no other one sees', async (t) => {
     const service = serviceFor(t, server)
-    const headers = await service.getAuthHeaders()
-    assert.ok(Object.isFrozen(headers))
-    assert.equal(service.getAuthHeaders(), service.getAuthHeaders())
-    assert.equal(await service.getAuthHeaders(), headers)
-
-    const before = service.getAuthHeaders()
+    const calls = [() => service.getAuthHeaders(), () => getAuthHeaders(service.name)]
+    const { Authorization } = await service.getAuthHeaders()
+    for (const call of calls) {
+      const headers = await call()
+      assert.equal(Object.getPrototypeOf(headers), Object.prototype)
+      headers['x-host-id'] = '1'
+      headers.Authorization = 'Bearer other'
+      delete headers.Authorization
+      for (const again of calls) assert.deepEqual(await again(), { Authorization })
+    }
     await service.refresh()
-    assert.notEqual(service.getAuthHeaders(), before)
-    assert.notEqual((await service.getAuthHeaders()).Authorization, headers.Authorization)
+    assert.notEqual((await service.getAuthHeaders()).Authorization, Authorization)
   })
 
-  test('is the same from the method and from the function', async (t) => {
+  test('is an object of its own for each of those who wait for one request', async (t) => {
     const service = serviceFor(t, server)
-    await service.getAuthHeaders()
-    assert.equal(getAuthHeaders(service.name), service.getAuthHeaders())
+    const all = await Promise.all([service.getAuthHeaders(), service.getAuthHeaders(), getAuthHeaders(service.name)])
+    assert.equal(new Set(all).size, 3)
+    assert.equal(new Set(all.map(({ Authorization }) => Authorization)).size, 1)
+  })
+
+  test('lets a host write headers of its own into what fetch is given', async (t) => {
+    const service = serviceFor(t, server)
+    const platform = globalThis.fetch
+    t.mock.method(globalThis, 'fetch', (input, init) => {
+      if (init.headers instanceof Headers) init.headers.set('x-host-id', '1')
+      else init.headers['x-host-id'] = '1'
+      return platform(input, init)
+    })
+    const before = server.apiRequests.length
+    assert.equal((await fetch(server.apiUrl, { headers: await service.getAuthHeaders() })).status, 200)
+    assert.equal((await service.fetch(server.apiUrl)).status, 200)
+    const added = server.apiRequests.slice(before).map(({ headers }) => headers['x-host-id'])
+    assert.deepEqual(added, ['1', '1'])
   })
 
   test('costs no call into the core while it is the same', async (t) => {
@@ -58,7 +77,7 @@ describe('the header', () => {
     await getAuthHeaders()
     await getAuthHeaders()
     const calls = ['headers', 'acquire', 'find'].map((name) => t.mock.method(native, name))
-    for (let call = 0; call < 1000; call += 1) assert.equal(getAuthHeaders(), service.getAuthHeaders())
+    for (let call = 0; call < 1000; call += 1) await getAuthHeaders()
     assert.deepEqual(
       calls.map(({ mock }) => mock.callCount()),
       [0, 0, 0],
@@ -73,7 +92,8 @@ describe('the header', () => {
       index % 2 ? service.getAuthHeaders() : getAuthHeaders(service.name),
     )
     const answers = await Promise.all(callers)
-    assert.equal(new Set(answers).size, 1)
+    assert.equal(new Set(answers).size, 10_000)
+    assert.equal(new Set(answers.map(({ Authorization }) => Authorization)).size, 1)
     assert.equal(server.tokenRequests.length - before, 1)
     assert.equal(acquire.mock.callCount(), 1)
   })
@@ -88,7 +108,8 @@ describe('the header', () => {
     const service = serviceFor(t, failing)
     const headers = await service.getAuthHeaders()
     assert.deepEqual(headers, {})
-    assert.ok(Object.isFrozen(headers))
+    headers['x-mine'] = '1'
+    assert.deepEqual(await service.getAuthHeaders(), {})
     assert.equal(await service.getToken(), null)
     await service.refresh()
     assert.match((await service.getAuthHeaders()).Authorization, /^Bearer access-/)
@@ -116,7 +137,11 @@ describe('the header', () => {
       storage: { kind: 'memory' },
     })
     t.after(() => service.shutdown())
-    assert.deepEqual(await service.getAuthHeaders(), { Authorization: 'Bearer by-hand' })
+    for (let call = 0; call < 2; call += 1) {
+      const headers = await service.getAuthHeaders()
+      assert.deepEqual(headers, { Authorization: 'Bearer by-hand' })
+      headers.Authorization = 'Bearer other'
+    }
     assert.equal(service.status().state, 'manual')
   })
 })

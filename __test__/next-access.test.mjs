@@ -39,11 +39,36 @@ function production(secret) {
   set('EVERTOKEN_ADMIN_SECRET', secret)
 }
 
-describe('outside production', () => {
-  for (const mode of ['development', 'test', undefined]) {
+describe('without a secret', () => {
+  for (const mode of ['development', 'test']) {
     it(`everybody may ask when NODE_ENV is ${mode}`, async (context) => {
       set('NODE_ENV', mode)
-      assert.deepEqual(statuses(await askAll(context, {})), open)
+      for (const secret of [undefined, '', ' \n']) {
+        set('EVERTOKEN_ADMIN_SECRET', secret)
+        assert.deepEqual(statuses(await askAll(context, {})), open)
+      }
+    })
+  }
+
+  for (const mode of [undefined, '', 'production', 'staging', 'Production', 'Development', 'development ', 'testing', 'dev']) {
+    it(`nobody may ask when NODE_ENV is ${JSON.stringify(mode)}`, async (context) => {
+      set('NODE_ENV', mode)
+      set('EVERTOKEN_ADMIN_SECRET', undefined)
+      for (const { name, status, body } of await askAll(context, {})) {
+        assert.equal(status, 403, name)
+        assert.match(JSON.parse(body).error.message, /EVERTOKEN_ADMIN_SECRET.*authorize.*NODE_ENV/)
+      }
+    })
+  }
+})
+
+describe('a secret that is set', () => {
+  for (const mode of ['development', 'test', undefined, 'staging', 'Production']) {
+    it(`is always needed, so when NODE_ENV is ${mode}`, async (context) => {
+      set('NODE_ENV', mode)
+      set('EVERTOKEN_ADMIN_SECRET', 'the-admin-secret')
+      assert.deepEqual(statuses(await askAll(context, {})), [401, 401, 401, 401, 401])
+      assert.deepEqual(statuses(await askAll(context, { authorization: 'Bearer the-admin-secret' })), open)
     })
   }
 })
@@ -103,6 +128,7 @@ describe('a request that changes something', () => {
   ]
   for (const [headers, isAllowed] of cases) {
     it(`${isAllowed ? 'is answered' : 'is refused with 403'} with ${JSON.stringify(headers)}`, async (context) => {
+      set('NODE_ENV', 'development')
       const [status, metrics, none, refresh, clear] = await askAll(context, headers)
       // Reading is for the browser to allow or not: it hands no answer to a page of another site.
       assert.deepEqual(statuses([status, metrics, none]), [200, 200, 404])
@@ -138,7 +164,20 @@ describe('an authorize callback', () => {
     })
   }
 
-  const failing = { throws: () => { throw new Error('the session store at 10.1.2.3') }, rejects: () => Promise.reject('the session store at 10.1.2.3') }
+  const unprintable = () => Object.defineProperty(new Error('x'), 'message', { get() { throw new Error('10.1.2.3') } })
+  const revoked = () => {
+    const { proxy, revoke } = Proxy.revocable({}, {})
+    revoke()
+    return proxy
+  }
+  const failing = {
+    throws: () => { throw new Error('the session store at 10.1.2.3') },
+    rejects: () => Promise.reject('the session store at 10.1.2.3'),
+    'throws what cannot be printed': () => { throw unprintable() },
+    'rejects with a revoked proxy': () => Promise.reject(revoked()),
+    'answers a thenable that throws': () => ({ then() { throw unprintable() } }),
+    'answers a revoked proxy': revoked,
+  }
   for (const [how, authorize] of Object.entries(failing)) {
     it(`that ${how} is a 500 that tells the log and not the caller`, async (context) => {
       const log = context.mock.method(console, 'error', () => {})
@@ -150,4 +189,32 @@ describe('an authorize callback', () => {
       assert.equal(log.mock.callCount(), asked.length)
     })
   }
+
+  it('that fails is a 500 though the console throws, too', async (context) => {
+    context.mock.method(console, 'error', (_, error) => { if (error instanceof Error) throw new Error('no console') })
+    const warned = new Promise((resolve) => process.once('warning', resolve))
+    const answers = await askAll(context, {}, { authorize: failing.throws })
+    assert.deepEqual(statuses(answers), [500, 500, 500, 500, 500])
+    assert.match((await warned).message, /authorize callback .* failed with Error: the session store/)
+  })
+
+  it('that never answers is a 500 in the end', async (context) => {
+    context.mock.method(console, 'error', () => {})
+    context.mock.timers.enable({ apis: ['setTimeout'] })
+    const answers = askAll(context, {}, { authorize: () => new Promise(() => {}) })
+    await new Promise((resolve) => setImmediate(resolve))
+    context.mock.timers.tick(30_000)
+    assert.deepEqual(statuses(await answers), [500, 500, 500, 500, 500])
+  })
+
+  it('is no way in for parameters that throw', async (context) => {
+    set('NODE_ENV', 'development')
+    const { name } = serviceFor(context, server)
+    const { GET } = createTokenRoutes({ service: name })
+    for (const reason of [unprintable(), revoked(), new Error('10.1.2.3')]) {
+      const answer = await GET(new Request('http://localhost/api/token/status'), { params: Promise.reject(reason) })
+      assert.equal(answer.status, 500)
+      assert.ok(!(await answer.text()).includes('10.1.2.3'))
+    }
+  })
 })

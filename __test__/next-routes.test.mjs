@@ -175,8 +175,8 @@ describe('a service that is not initialised', () => {
     const response = await createTokenRoutes(${options}).${route.split(' ')[0]}(
       new Request('http://localhost/api/token/${route.split(' ')[1]}', { method: '${route.split(' ')[0]}' }))
     console.log(JSON.stringify({ status: response.status, body: await response.json() }))`
-  const outcome = async (...args) => {
-    const { code, stdout, stderr } = await runScript(...args)
+  const outcome = async (source, { env }) => {
+    const { code, stdout, stderr } = await runScript(source, { env: { NODE_ENV: 'test', ...env } })
     assert.equal(code, 0, stderr)
     return JSON.parse(stdout)
   }

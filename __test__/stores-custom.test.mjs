@@ -198,9 +198,9 @@ describe('what a store throws', () => {
     'it threw Error (ECONNREFUSED)': Object.assign(new Error(secret), { code: 'ECONNREFUSED' }),
     'it threw TypeError': Object.assign(new TypeError(secret), { code: secret, name: secret }),
     'it threw a string': secret,
-    'it threw a undefined': undefined,
+    'it threw undefined': undefined,
     'it threw an error': { message: secret, name: secret, code: secret },
-    'it threw what cannot be looked at': new Proxy({}, { get: () => { throw new Error(secret) } }),
+    'it threw a value that cannot be inspected': new Proxy({}, { get: () => { throw new Error(secret) } }),
   }
   for (const [words, error] of Object.entries(thrown)) {
     test(`becomes a storage error in these words: ${words}`, async (t) => {

@@ -43,6 +43,18 @@ test('it hands out a token, counts refreshes up, and forgets', async () => {
   await assert.rejects(service.getToken(), { code: 'ERR_TOKEN_SHUTDOWN' })
 })
 
+test('its headers are an object of their own at each call, with a token and without', async () => {
+  const fake = createFakeEvertoken()
+  for (const expected of [{ Authorization: 'Bearer fake-token-1' }, {}]) {
+    for (let call = 0; call < 2; call += 1) {
+      const headers = await fake.getAuthHeaders()
+      assert.deepEqual(headers, expected)
+      headers['x-host-id'] = '1'
+    }
+    fake.failWith('ERR_TOKEN_NETWORK')
+  }
+})
+
 test('it fails as it is told, and recovers', async () => {
   const fake = createFakeEvertoken()
   const service = fake.initializeTokenService({ service: 'billing' })

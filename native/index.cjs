@@ -840,6 +840,7 @@ module.exports.attach = nativeBinding.attach
 module.exports.clear = nativeBinding.clear
 module.exports.destinations = nativeBinding.destinations
 module.exports.find = nativeBinding.find
+module.exports.goesInClear = nativeBinding.goesInClear
 module.exports.headers = nativeBinding.headers
 module.exports.initialize = nativeBinding.initialize
 module.exports.nonce = nativeBinding.nonce

@@ -18,11 +18,20 @@ export declare function attach(id: number): Uint32Array
 /** Forgets the token: `Outcome<null>`. */
 export declare function clear(id: number, revoke: boolean): Promise<string>
 
-/** Where the header of `fetch` may go, and whether it needs a proof: `Outcome<{ baseUrl, allowedOrigins, dpop }>`. */
+/**
+ * Where the header of `fetch` may go, whether it needs a proof, and whether calls fail without a token:
+ * `Outcome<{ baseUrl, allowedOrigins, dpop, throws }>`.
+ */
 export declare function destinations(id: number): string
 
 /** The number of the live service of this name; of the default one for `null`. */
 export declare function find(service?: string | undefined | null): number | null
+
+/**
+ * Whether a header that goes to this URL crosses a public network in clear text, and the configuration has not
+ * allowed that.
+ */
+export declare function goesInClear(id: number, url: string): boolean
 
 /** What may be sent at once: `Outcome<Snapshot | null>`. */
 export declare function headers(id: number): string

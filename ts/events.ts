@@ -1,6 +1,6 @@
 import type { TokenEvent } from '../index'
 import { channel } from 'node:diagnostics_channel'
-import { environment } from './environment'
+import { environment, type Environment } from './environment'
 import { writeLine, type Line } from './logging'
 import { describedError, native, type ErrorDescription } from './native'
 
@@ -9,37 +9,50 @@ type EventMessage = {
   id: number
   event: Omit<TokenEvent, 'error'> & { error?: ErrorDescription }
 }
+type EndMessage = { kind: 'ended'; id: number }
 type LogMessage = { kind: 'log'; id: number } & Omit<Line, 'service'>
 
 let isListening = false
 
+/** What to do with the core's messages, besides publishing events and handing lines to loggers. */
+interface Hearer {
+  tell(id: number, event: TokenEvent): void
+  /** This service has ended, here or by another copy of the package: it says nothing any more. */
+  ended(id: number): void
+}
+
 /**
- * Hears the core's messages from now on: events go to `tell`, and in one copy of this package for all in this
- * environment to `diagnostics_channel`, as log lines go to loggers. Calling it again does nothing.
+ * Hears the core's messages from now on. One copy of this package publishes events on `diagnostics_channel` and hands
+ * lines to loggers, for all copies in this environment. Calling it again does nothing.
  */
-export function listen(tell: (id: number, event: TokenEvent) => void): void {
+export function listen(hearer: Hearer): void {
   if (isListening) return
   const shared = environment()
   const isPublisher = !shared.hasPublisher
   native().subscribe((text) => {
-    const message = JSON.parse(text) as EventMessage | LogMessage
-    if (message.kind === 'event') {
-      const event = eventFrom(message)
-      tell(message.id, event)
-      if (isPublisher) channel(`evertoken:${event.type}`).publish(event)
-    } else if (isPublisher && message.kind === 'log') {
-      const to = shared.loggers.get(message.id)
-      if (to)
-        writeLine(to.logger, {
-          service: to.service,
-          level: message.level,
-          message: message.message,
-          fields: message.fields,
-        })
+    const message = JSON.parse(text) as EventMessage | LogMessage | EndMessage
+    switch (message.kind) {
+      case 'event': {
+        const event = eventFrom(message)
+        hearer.tell(message.id, event)
+        if (isPublisher) channel(`evertoken:${event.type}`).publish(event)
+        return
+      }
+      case 'log':
+        if (isPublisher) log(message, shared)
+        return
+      case 'ended':
+        hearer.ended(message.id)
+        if (isPublisher) shared.loggers.delete(message.id)
     }
   })
   shared.hasPublisher = true
   isListening = true
+}
+
+function log({ id, level, message, fields }: LogMessage, { loggers }: Environment): void {
+  const to = loggers.get(id)
+  if (to) writeLine(to.logger, { service: to.service, level, message, fields })
 }
 
 function eventFrom({ event }: EventMessage): TokenEvent {

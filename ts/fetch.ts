@@ -1,6 +1,7 @@
 import { types } from 'node:util'
-import { normalized, type Credential, type Proven } from './hot'
+import { headersOf, normalized, type Credential, type Proven } from './hot'
 import type { Destinations } from './native'
+import { redirected, type Hop } from './redirect'
 
 /** What {@link authorizedFetch} needs of a service. */
 export interface CredentialSource {
@@ -11,9 +12,14 @@ export interface CredentialSource {
   /** An upstream answered 401 to this generation: whether a later one is ready. */
   rejected(generation: number): Promise<boolean>
   destinations(): Destinations
+  /** The header goes to this URL over http. */
+  inClear(url: URL): void
 }
 
 type Input = string | URL | Request
+
+/** Sent once the request has left the origin that the token is for. */
+const nothing: Credential = { authorization: null, proof: null, token: null, generation: null }
 
 /** The platform's `fetch` with the header; documented at `TokenService.fetch` in `index.d.ts`. */
 export async function authorizedFetch(
@@ -26,38 +32,75 @@ export async function authorizedFetch(
   const destinations = source.destinations()
   const url = urlOf(target, destinations.baseUrl)
   const resolved = url && !(target instanceof Request) ? url.href : target
-  const headers = new Headers(options.headers ?? (target instanceof Request ? target.headers : undefined))
+  const given = target instanceof Request ? target : undefined
+  const headers = new Headers(options.headers ?? given?.headers)
   if (url === null || !mayHaveHeader(url, destinations) || headers.has('authorization')) {
     return fetch(resolved, options)
   }
 
-  const signal = options.signal === undefined && target instanceof Request ? target.signal : options.signal
-  const method = options.method ?? (target instanceof Request ? target.method : 'GET')
-  const request = { method: normalized(method), url: url.href }
-  const isRepeatable = canBeSentAgain(target, options)
+  if (url.protocol === 'http:') source.inClear(url)
 
-  /** Sends it with the credential of the moment, and once more where the server only wants its nonce in the proof. */
-  const send = async (credential: Credential): Promise<[Credential, Response]> => {
-    const response = await fetch(resolved, withHeaders(options, headers, credential))
-    const nonce = credential.headers.DPoP === undefined ? null : response.headers.get('dpop-nonce')
-    if (nonce === null) return [credential, response]
-    source.nonce(response.url || url.href, nonce)
-    if (!isRepeatable || !asksForNonce(response)) return [credential, response]
-    await response.body?.cancel().catch(() => {})
-    const again = await unlessAborted(signal, source.credential(request))
-    const answer = await fetch(resolved, withHeaders(options, headers, again))
-    const next = answer.headers.get('dpop-nonce')
-    if (next !== null) source.nonce(answer.url || url.href, next)
+  const signal = options.signal === undefined ? given?.signal : options.signal
+  const first: Hop = {
+    url,
+    method: normalized(options.method ?? given?.method ?? 'GET'),
+    headers,
+    body: options.body ?? null,
+    isRepeatable: canBeSentAgain(target, options),
+    redirects: 0,
+  }
+  const follows = (options.redirect ?? given?.redirect ?? 'follow') === 'follow'
+  const credentialFor = ({ method, url }: Hop) => unlessAborted(signal, source.credential({ method, url: url.href }))
+
+  const send = (hop: Hop, credential: Credential, isByHand: boolean): Promise<Response> => {
+    const own = { ...options, headers: withCredential(hop.headers, credential) }
+    if (isByHand) own.redirect = 'manual'
+    if (hop === first) return fetch(resolved, own)
+    return fetch(hop.url, { ...own, method: hop.method, body: hop.body, signal: signal ?? null })
+  }
+
+  /** Sends it, and once more where the server only wants its nonce in the proof. */
+  const exchange = async (hop: Hop, credential: Credential, isByHand: boolean): Promise<[Credential, Response]> => {
+    const response = await send(hop, credential, isByHand)
+    if (!hearNonce(hop, credential, response)) return [credential, response]
+    if (!hop.isRepeatable || !asksForNonce(response)) return [credential, response]
+    await discard(response)
+    const again = await credentialFor(hop)
+    const answer = await send(hop, again, isByHand)
+    hearNonce(hop, again, answer)
     return [again, answer]
   }
 
-  const [first, response] = await send(await unlessAborted(signal, source.credential(request)))
-  if (response.status !== 401 || first.generation === null) return response
-  // It could not be sent again, or the server goes on asking: the token is not what is wrong.
-  if (first.headers.DPoP !== undefined && asksForNonce(response)) return response
+  const hearNonce = (hop: Hop, { proof }: Credential, response: Response): boolean => {
+    const nonce = proof === null ? null : response.headers.get('dpop-nonce')
+    if (nonce !== null) source.nonce(response.url || hop.url.href, nonce)
+    return nonce !== null
+  }
 
-  const later = source.rejected(first.generation)
-  if (!isRepeatable) {
+  /** Sends the request, and follows redirects where each step needs a proof of its own. */
+  const run = async (start: Credential): Promise<[Credential, Response]> => {
+    const isByHand = follows && start.proof !== null
+    let [hop, credential] = [first, start]
+    for (;;) {
+      const [used, response] = await exchange(hop, credential, isByHand)
+      const next = isByHand ? await nextOf(hop, response) : null
+      if (next === null) return [used, hop === first ? response : afterRedirects(response)]
+      // Back at its origin it is still on somebody else's word.
+      const isOurs = used !== nothing && next.url.origin === first.url.origin
+      credential = isOurs ? await credentialFor(next) : nothing
+      hop = next
+    }
+  }
+
+  const [used, response] = await run(await credentialFor(first))
+  if (response.status !== 401 || used.generation === null) return response
+  // The API's redirect led to another origin, which was not sent the token.
+  if (URL.canParse(response.url) && new URL(response.url).origin !== url.origin) return response
+  // It could not be sent again, or the server goes on asking: the token is not what is wrong.
+  if (used.proof !== null && asksForNonce(response)) return response
+
+  const later = source.rejected(used.generation)
+  if (!first.isRepeatable) {
     // This answer stands, but the next request will have a better token.
     later.catch(() => {})
     return response
@@ -66,10 +109,32 @@ export async function authorizedFetch(
     signal,
     later.catch(() => false),
   )
-  const second = isReady ? await unlessAborted(signal, source.credential(request)) : first
-  if (second.generation === null || second.generation === first.generation) return response
+  const second = isReady ? await credentialFor(first) : used
+  if (second.generation === null || second.generation === used.generation) return response
+  await discard(response)
+  return (await run(second))[1]
+}
+
+/** The request that a response redirects to; `null` where it is the answer. */
+async function nextOf(hop: Hop, response: Response): Promise<Hop | null> {
+  try {
+    const next = redirected(hop, response)
+    if (next !== null) await discard(response)
+    return next
+  } catch (error) {
+    await discard(response)
+    throw error
+  }
+}
+
+/** The answer as it is where the platform followed. */
+function afterRedirects(response: Response): Response {
+  return Object.defineProperty(response, 'redirected', { value: true, configurable: true })
+}
+
+/** Frees the connection of an answer that nobody reads. */
+async function discard(response: Response): Promise<void> {
   await response.body?.cancel().catch(() => {})
-  return (await send(second))[1]
 }
 
 /** Whether a 401 is about the proof's nonce alone, and not about the token (RFC 9449 §9). */
@@ -93,10 +158,11 @@ function mayHaveHeader(url: URL, { baseUrl, allowedOrigins }: Destinations): boo
   return origins.some((origin) => new URL(origin).origin === url.origin)
 }
 
-/** The options with the credential's headers; `headers`, a copy of the user's, takes them. */
-function withHeaders(options: RequestInit, headers: Headers, credential: Credential): RequestInit {
-  for (const [name, value] of Object.entries(credential.headers)) headers.set(name, value)
-  return { ...options, headers }
+/** The user's headers, and the credential's. */
+function withCredential(headers: Headers, credential: Credential): Headers {
+  const all = new Headers(headers)
+  for (const [name, value] of Object.entries(headersOf(credential))) all.set(name, value)
+  return all
 }
 
 /** Whether the body is there in full, however often it is read: a stream is gone once it was sent. */

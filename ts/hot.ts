@@ -1,10 +1,14 @@
 import type { AuthHeaders } from '../index'
 import { configError } from './errors'
 import { native, unwrap, type Outcome, type Snapshot } from './native'
+import { currentTurn } from './turn'
 
 /** What is sent, and which of the service's tokens it is; without a token there is no generation. */
 export interface Credential {
-  headers: AuthHeaders
+  /** The value of the `Authorization` header. */
+  authorization: string | null
+  /** The proof for one request, where the token is bound to a key. */
+  proof: string | null
   token: string | null
   generation: number | null
 }
@@ -15,20 +19,31 @@ export interface Proven {
   url: string
 }
 
-const nothing: Credential = { headers: Object.freeze({}), token: null, generation: null }
+const nothing: Credential = { authorization: null, proof: null, token: null, generation: null }
+
+/** The headers of a credential: an object of the caller's own, which callers and hosts add to. */
+export function headersOf({ authorization, proof }: Credential): AuthHeaders {
+  if (authorization === null) return {}
+  return proof === null ? { Authorization: authorization } : { Authorization: authorization, DPoP: proof }
+}
 
 /**
- * The headers of one service, kept as long as they are current.
+ * The header of one service, kept as long as it is current.
  *
- * The core changes the number in `cell` whenever that may have ended. As long as it is the one that was `seen`,
- * `promise` is the answer: nothing is allocated, no clock is read and nothing crosses to the core. With `dpop` no
- * answer serves two requests, so that nothing is ever `seen`.
+ * The core changes the number in `#cell` whenever that may have ended. As long as it is the one that was `#seen`,
+ * the kept value is the answer: nothing crosses to the core, and the clock is read once in a turn of the event loop.
+ * With `dpop` no answer serves two requests, so that nothing is ever `#seen`.
  */
 export class Hot {
-  readonly cell: Uint32Array
-  /** The number in `cell` when `promise` was made; no number is negative. */
-  seen = -1
-  promise: Promise<AuthHeaders> = Promise.resolve(nothing.headers)
+  readonly #cell: Uint32Array
+  /** The number in `#cell` when the core was asked; no number is negative. */
+  #seen = -1
+  /** The turn in which the kept token was last compared with the clock. */
+  #turn = -1
+  #authorization = ''
+  /** Between these two moments the kept token may be sent: after the last look at the core, and before its end. */
+  #from = 0
+  #until = 0
 
   readonly #id: number
   readonly #service: string
@@ -40,14 +55,24 @@ export class Hot {
   constructor(id: number, service: string) {
     this.#id = id
     this.#service = service
-    this.cell = native().attach(id)
+    this.#cell = native().attach(id)
+  }
+
+  /** The header, if it is kept and current; `null` when the core has to be asked. */
+  kept(): Promise<AuthHeaders> | null {
+    return this.#isCurrent() ? Promise.resolve({ Authorization: this.#authorization }) : null
+  }
+
+  /** The token that was handed out last, however old. */
+  get token(): string | null {
+    return this.#credential.token
   }
 
   headers(request?: Proven): Promise<AuthHeaders> {
-    if (this.cell[0] === this.seen) return this.promise
+    if (this.#isCurrent()) return Promise.resolve({ Authorization: this.#authorization })
     try {
-      if (this.isBound()) return this.proven(checked(request, this.#service)).then(({ headers }) => headers)
-      return this.#look() ? this.promise : this.#wait().then(({ headers }) => headers)
+      if (this.isBound()) return this.proven(this.checked(request)).then(headersOf)
+      return this.#look() ? Promise.resolve(headersOf(this.#credential)) : this.#wait().then(headersOf)
     } catch (error) {
       return Promise.reject(error)
     }
@@ -55,7 +80,7 @@ export class Hot {
 
   /** What {@link Hot.headers} answers, with all that belongs to it: at once where possible. */
   credential(): Credential | Promise<Credential> {
-    return this.cell[0] === this.seen || this.#look() ? this.#credential : this.#wait()
+    return this.#isCurrent() || this.#look() ? this.#credential : this.#wait()
   }
 
   /** Whether each request needs a proof of its own. A configuration never changes, so asking once is enough. */
@@ -70,10 +95,41 @@ export class Hot {
       if (credential.generation === null) return credential
       const answer = unwrap(native().proof(this.#id, method, url, credential.generation), this.#service)
       // Another token has come meanwhile.
-      if (answer === null) continue
-      if (answer.proof === null) return credential
-      return { ...credential, headers: Object.freeze({ ...credential.headers, DPoP: answer.proof }) }
+      if (answer !== null) return { ...credential, proof: answer.proof }
     }
+  }
+
+  /**
+   * The request that headers are for, as the core takes it.
+   *
+   * @throws TokenError `ERR_TOKEN_CONFIG` when it is missing or incomplete.
+   */
+  checked(request: unknown): Proven {
+    const { method, url } = (request ?? {}) as Partial<Record<keyof Proven, unknown>>
+    if (typeof method !== 'string' || typeof url !== 'string') {
+      throw configError(
+        'request',
+        "is needed with dpop, as a proof is for one request: service.getAuthHeaders({ method: 'GET', url: 'https://…' }), " +
+          'or service.fetch()',
+        { service: this.#service },
+      )
+    }
+    return { method: normalized(method), url }
+  }
+
+  #isCurrent(): boolean {
+    return this.#cell[0] === this.#seen && (this.#turn === currentTurn() || this.#isInTime())
+  }
+
+  /**
+   * Whether the clock says so, too. While a machine sleeps, no timer runs, so that the core may not have noticed yet
+   * that the token has expired. A clock that was set back is the core's to judge.
+   */
+  #isInTime(): boolean {
+    const now = Date.now()
+    if (now < this.#from || now >= this.#until) return false
+    this.#turn = currentTurn()
+    return true
   }
 
   /** Whether the core has something to send at once. */
@@ -81,7 +137,7 @@ export class Hot {
     // While a request is waited for there is nothing yet, and its end will say so.
     if (this.#waiting) return false
     // Read before the core is asked: a change in between is noticed at the next call.
-    const seen = this.cell[0]!
+    const seen = this.#cell[0]!
     return this.#keep(seen, native().headers(this.#id))
   }
 
@@ -91,39 +147,29 @@ export class Hot {
   }
 
   async #acquire(): Promise<Credential> {
-    const seen = this.cell[0]!
+    const seen = this.#cell[0]!
     return this.#keep(seen, await native().acquire(this.#id)) ? this.#credential : nothing
   }
 
-  /** Keeps what the core answered, if it is something to send. The same answer keeps the same objects. */
+  /** Keeps what the core answered, if it is something to send. */
   #keep(seen: number, outcome: Outcome<Snapshot | null>): boolean {
     if (outcome !== this.#outcome) {
       const snapshot = unwrap(outcome, this.#service)
       if (snapshot === null) return false
       this.#credential = credentialFrom(snapshot)
+      this.#authorization = `${snapshot.scheme} ${snapshot.token}`
+      this.#until = snapshot.usableUntil
       this.#outcome = outcome
-      this.promise = Promise.resolve(this.#credential.headers)
     }
-    if (!this.isBound()) this.seen = seen
+    this.#from = Date.now()
+    this.#turn = currentTurn()
+    if (!this.isBound()) this.#seen = seen
     return true
   }
 }
 
 function credentialFrom({ scheme, token, generation }: Snapshot): Credential {
-  return { headers: Object.freeze({ Authorization: `${scheme} ${token}` }), token, generation }
-}
-
-function checked(request: unknown, service: string): Proven {
-  const { method, url } = (request ?? {}) as Partial<Record<keyof Proven, unknown>>
-  if (typeof method !== 'string' || typeof url !== 'string') {
-    throw configError(
-      'request',
-      "is needed with dpop, as a proof is for one request: service.getAuthHeaders({ method: 'GET', url: 'https://…' }), " +
-        'or service.fetch()',
-      { service },
-    )
-  }
-  return { method: normalized(method), url }
+  return { authorization: `${scheme} ${token}`, proof: null, token, generation }
 }
 
 /** The method as `fetch` sends it. */

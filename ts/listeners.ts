@@ -1,14 +1,15 @@
 import type { TokenEvent, TokenEventName } from '../index'
 import { EventEmitter } from 'node:events'
-import { types } from 'node:util'
+import { onRejection } from './thrown'
 
 /** A listener as users write it. */
 export type Listener = (event: TokenEvent) => void
 
-/** Node's emitter, but a listener that throws or rejects harms nobody. */
+/** Node's emitter, but a listener that throws or rejects harms nobody, and is reported once. */
 export class Listeners {
   readonly #emitter = new EventEmitter()
   readonly #owner: object
+  readonly #faulty = new WeakSet<object>()
 
   /** @param owner What listeners get as `this`. */
   constructor(owner: object) {
@@ -32,16 +33,24 @@ export class Listeners {
     this.#emitter.off(type, listener)
   }
 
-  /** Tells every listener of the event's type; `report` is told what one of them threw. */
+  /** Tells every listener of the event's type; `report`, which must not throw, is told what one of them threw. */
   tell(event: TokenEvent, report: (error: unknown) => void): void {
     for (const listener of this.#emitter.rawListeners(event.type)) {
-      try {
-        const result: unknown = Reflect.apply(listener, this.#owner, [event])
-        // An async listener may come from another realm, with another Promise.
-        if (types.isPromise(result)) result.catch(report)
-      } catch (error) {
+      const reportOnce = (error: unknown): void => {
+        if (this.#faulty.has(listener)) return
+        this.#faulty.add(listener)
         report(error)
       }
+      try {
+        onRejection(Reflect.apply(listener, this.#owner, [event]), reportOnce)
+      } catch (error) {
+        reportOnce(error)
+      }
     }
+  }
+
+  /** Forgets all listeners: no event comes any more. */
+  clear(): void {
+    this.#emitter.removeAllListeners()
   }
 }

@@ -1,5 +1,6 @@
 import type { Logger } from '../index'
 import { configError } from './errors'
+import { describeThrown, onRejection } from './thrown'
 
 const levels = ['error', 'warn', 'info', 'debug', 'trace'] as const
 const formats = ['text', 'json'] as const
@@ -63,20 +64,21 @@ export interface Line {
 
 const faulty = new WeakSet<Logger>()
 
-/** Hands a line to a logger. A logger that throws harms nobody; it is reported once. */
+/** Hands a line to a logger. A logger that throws or rejects harms nobody; it is reported once. */
 export function writeLine(logger: Logger, line: Line): void {
   const message = `evertoken[${line.service}] ${line.message}`
   const fields = { service: line.service, ...line.fields }
   // The coarsest of what loggers have in common.
   const method = line.level === 'trace' ? 'debug' : line.level
+  const report = (error: unknown): void => {
+    if (faulty.has(logger)) return
+    faulty.add(logger)
+    warn(`the configured logger failed with ${describeThrown(error)}; log lines may be missing`)
+  }
   try {
-    if (takesFieldsFirst(logger)) logger[method](fields as never, message)
-    else logger[method](message, fields)
+    onRejection(takesFieldsFirst(logger) ? logger[method](fields as never, message) : logger[method](message, fields), report)
   } catch (error) {
-    if (!faulty.has(logger)) {
-      faulty.add(logger)
-      warn(`the configured logger threw ${nameOf(error)}; its lines may be missing`)
-    }
+    report(error)
   }
 }
 
@@ -85,12 +87,15 @@ function takesFieldsFirst(logger: Logger): boolean {
   return typeof (logger as { bindings?: unknown }).bindings === 'function'
 }
 
-/** Reports what cannot be thrown at anybody. */
+/** Reports what cannot be thrown at anybody, as a process warning. */
 export function warn(message: string): void {
-  process.emitWarning(`evertoken: ${message}`, 'EvertokenWarning')
-}
-
-/** An error in words, whatever was thrown. */
-export function nameOf(error: unknown): string {
-  return error instanceof Error ? `${error.name}: ${error.message}` : `a ${typeof error}`
+  const text = `evertoken: ${message}`
+  try {
+    // Without listeners (with --no-warnings, or where the runtime prints by itself) nothing of the user's runs.
+    if (process.listenerCount('warning') === 0) return process.emitWarning(text, 'EvertokenWarning')
+    // emitWarning() would emit on the next tick, where a listener that throws ends the process.
+    process.emit('warning', Object.assign(new Error(text), { name: 'EvertokenWarning' }))
+  } catch {
+    // It was told to the listeners before the one that threw, of which Node's own, the one that prints, is the first.
+  }
 }

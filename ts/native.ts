@@ -12,6 +12,8 @@ export interface Snapshot {
   scheme: string
   token: string
   source: 'request' | 'store' | 'manual'
+  /** Until when it may be sent, in milliseconds since 1970. */
+  usableUntil: number
 }
 
 /** Where the header may go, as it was configured. */
@@ -20,6 +22,8 @@ export interface Destinations {
   allowedOrigins: string[] | null
   /** Whether each request needs a proof of its own. */
   dpop: boolean
+  /** Whether a call without a token fails, instead of answering no header. */
+  throws: boolean
 }
 
 /**
@@ -58,6 +62,8 @@ export interface Native {
   clear(id: number, revoke: boolean): Promise<Outcome<null>>
   /** Where the header of `fetch` may go. */
   destinations(id: number): Outcome<Destinations>
+  /** Whether a header that goes to this URL crosses a public network in clear text, and nobody has allowed that. */
+  goesInClear(id: number, url: string): boolean
   /** The status once the flight under way has landed, of which the first is the look into the store. */
   settled(id: number): Promise<Outcome<TokenStatus>>
   status(id: number): Outcome<TokenStatus>
@@ -74,7 +80,8 @@ export interface Native {
 
 const functions = [
   'initialize', 'find', 'attach', 'headers', 'acquire', 'refresh', 'rejected', 'proof', 'nonce', 'clear',
-  'destinations', 'settled', 'status', 'shutdown', 'proxy', 'startScheduler', 'stopScheduler', 'subscribe', 'provide',
+  'destinations', 'goesInClear', 'settled', 'status', 'shutdown', 'proxy', 'startScheduler', 'stopScheduler',
+  'subscribe', 'provide',
 ] as const satisfies readonly (keyof Native)[]
 
 let loaded: Native | undefined

@@ -1,18 +1,19 @@
-import type { AuthHeaders, TokenEvent, TokenEventName, TokenStatus } from '../index'
+import type { AuthHeaders, TokenErrorCode, TokenEvent, TokenEventName, TokenStatus } from '../index'
 import { environment } from './environment'
+import { configError, TokenError } from './errors'
 import { authorizedFetch } from './fetch'
 import { Hot, type Proven } from './hot'
 import { Listeners, type Listener } from './listeners'
-import { nameOf, warn, writeLine } from './logging'
+import { warn, writeLine } from './logging'
 import { native, unwrap, type Destinations, type Outcome } from './native'
+import { refusedToken } from './refused'
+import { describeThrown } from './thrown'
 
 /** A service of the core, as a handle is made of it; users have no such thing, and so make no handle. */
 export class CoreService {
-  /** @param ended Called when the handle has shut the service down. */
   constructor(
     readonly id: number,
     readonly name: string,
-    readonly ended: () => void,
   ) {}
 }
 
@@ -25,15 +26,18 @@ export let settled: (service: TokenService) => Promise<TokenStatus>
 /** Hands an event to the listeners of a service. */
 export let tell: (service: TokenService, event: TokenEvent) => void
 
+/** Lets go of what a service that has ended needs no more: its user may keep the handle. */
+export let release: (service: TokenService) => void
+
 /** A handle of one service of the core; documented in `index.d.ts`. */
 export class TokenService {
   readonly name: string
   readonly #id: number
-  readonly #ended: () => void
   readonly #hot: Hot
   readonly #listeners = new Listeners(this)
   #destinations: Destinations | undefined
   #ending: Promise<void> | undefined
+  #isWarned = false
 
   constructor(core?: CoreService) {
     if (!(core instanceof CoreService)) {
@@ -41,7 +45,6 @@ export class TokenService {
     }
     this.name = core.name
     this.#id = core.id
-    this.#ended = core.ended
     this.#hot = new Hot(core.id, core.name)
     Object.defineProperty(this, 'name', { writable: false, configurable: false })
   }
@@ -50,6 +53,7 @@ export class TokenService {
     hotOf = (service) => service.#hot
     settled = async (service) => service.#answer(await native().settled(service.#id))
     tell = (service, event) => service.#listeners.tell(event, (error) => service.#report(event, error))
+    release = (service) => service.#listeners.clear()
   }
 
   getAuthHeaders(request?: { method: string; url: string }): Promise<AuthHeaders> {
@@ -62,6 +66,18 @@ export class TokenService {
 
   async refresh(): Promise<TokenStatus> {
     return this.#answer(await native().refresh(this.#id))
+  }
+
+  async rejected(headersOrToken: AuthHeaders | string, request?: Proven): Promise<AuthHeaders> {
+    const refused = refusedToken(headersOrToken, this.name)
+    // Before anything is requested for it.
+    if (this.#hot.isBound()) this.#hot.checked(request)
+    const { token, generation } = await this.#hot.credential()
+    if (token !== null && token === refused && generation !== null) {
+      const hasLater = this.#answer(await native().rejected(this.#id, generation))
+      if (!hasLater && (await this.#hot.credential()).generation === generation) return this.#withoutLater()
+    }
+    return this.#hot.headers(request)
   }
 
   async clear(options: { revoke?: boolean } = {}): Promise<void> {
@@ -78,8 +94,8 @@ export class TokenService {
         this.#hot.isBound() ? this.#hot.proven(request) : this.#hot.credential(),
       nonce: (url: string, nonce: string) => native().nonce(this.#id, url, nonce),
       rejected: async (generation: number) => this.#answer(await native().rejected(this.#id, generation)),
-      // A service's configuration never changes, so once is enough.
-      destinations: () => (this.#destinations ??= this.#answer(native().destinations(this.#id))),
+      destinations: () => this.#settings(),
+      inClear: (url: URL) => this.#warnOfClearText(url),
     }
     return authorizedFetch(source, input, init)
   }
@@ -113,17 +129,47 @@ export class TokenService {
 
   async #end(): Promise<void> {
     this.#answer(await native().shutdown(this.#id))
-    this.#ended()
+  }
+
+  /** A service's configuration never changes, so asking once is enough. */
+  #settings(): Destinations {
+    return (this.#destinations ??= this.#answer(native().destinations(this.#id)))
+  }
+
+  /** Says once that the token crosses a public network in clear text, where only the caller's URL says so. */
+  #warnOfClearText(url: URL): void {
+    if (this.#isWarned || !native().goesInClear(this.#id, url.href)) return
+    this.#isWarned = true
+    this.#say('warn', `an access token goes to ${url.hostname} over http, in clear text; use https`)
+  }
+
+  /** The answer where the API refused the token and no later one can be obtained now. */
+  #withoutLater(): AuthHeaders {
+    if (!this.#settings().throws) return {}
+    const { lastError, state } = this.status()
+    if (lastError !== null) {
+      const { code, message } = lastError
+      throw new TokenError(code as TokenErrorCode, message, { service: this.name })
+    }
+    if (state === 'manual') {
+      const fault = 'is not set: the API refused the configured token, and there is no login to replace it'
+      throw configError('authUrl', fault, { service: this.name })
+    }
+    const message = 'the API refused the token, and a later one cannot be requested now; try again later'
+    throw new TokenError('ERR_TOKEN_RATE_LIMITED', message, { service: this.name })
   }
 
   #answer<T>(outcome: Outcome<T>): T {
     return unwrap(outcome, this.name)
   }
 
-  #report(event: TokenEvent, error: unknown): void {
-    const message = `a listener of ${event.type} threw ${nameOf(error)}`
+  #report({ type }: TokenEvent, error: unknown): void {
+    this.#say('error', `a listener of ${type} failed with ${describeThrown(error, this.#hot.token)}`)
+  }
+
+  #say(level: 'warn' | 'error', message: string): void {
     const logger = environment().loggers.get(this.#id)?.logger
-    if (logger) writeLine(logger, { service: this.name, level: 'error', message, fields: {} })
+    if (logger) writeLine(logger, { service: this.name, level, message, fields: {} })
     else warn(message)
   }
 }

@@ -8,7 +8,7 @@ import { logSettings } from './logging'
 import { native, unwrap } from './native'
 import { networkEnvironment } from './network'
 import { answering } from './stores/provider'
-import { CoreService, hotOf, tell, TokenService } from './service'
+import { CoreService, hotOf, release, tell, TokenService } from './service'
 
 /** The name of a service that was given none. */
 const defaultName = 'external_api'
@@ -33,7 +33,7 @@ export function initializeTokenService(
     const split = splitConfig(config, useDatabase, database)
     return { ...split, log: logSettings(split.logger) }
   })
-  listen(tellHandle)
+  listen(hearer)
   const request = JSON.stringify({ config: plain, variables, log, environment: networkEnvironment() })
   const { id, name } = unwrap(native().initialize(request, provider && answering(provider)), given)
   isConfiguredInCode = useDatabase === true || Object.values(config ?? {}).some((value) => value !== undefined)
@@ -63,7 +63,8 @@ export function getTokenService(service?: string): TokenService | null {
 
 /** Documented in `index.d.ts`. */
 export function getAuthHeaders(service?: string): Promise<AuthHeaders> {
-  if (service === undefined && hot !== undefined && hot.cell[0] === hot.seen) return hot.promise
+  const kept = service === undefined ? hot?.kept() : null
+  if (kept) return kept
   try {
     const found = getTokenService(service) ?? serviceFromEnvironment(service)
     if (service === undefined) hot = hotOf(found)
@@ -87,21 +88,29 @@ export function serviceFromEnvironment(service: string | undefined): TokenServic
 }
 
 function handle(id: number, name: string): TokenService {
-  listen(tellHandle)
+  listen(hearer)
   const known = handles.get(id)
   if (known) return known
   // A service of the same name is one that this one replaced.
   for (const [other, service] of handles) if (service.name === name) forget(other)
-  const made = new TokenService(new CoreService(id, name, () => forget(id)))
+  const made = new TokenService(new CoreService(id, name))
   handles.set(id, made)
   return made
 }
 
+/** Lets go of a service that has ended. */
 function forget(id: number): void {
+  const service = handles.get(id)
+  if (service === undefined) return
   handles.delete(id)
+  if (hotOf(service) === hot) hot = undefined
+  release(service)
 }
 
-function tellHandle(id: number, event: TokenEvent): void {
-  const service = handles.get(id)
-  if (service) tell(service, event)
+const hearer = {
+  tell(id: number, event: TokenEvent): void {
+    const service = handles.get(id)
+    if (service) tell(service, event)
+  },
+  ended: forget,
 }

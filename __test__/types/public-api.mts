@@ -67,9 +67,15 @@ service.name = 'other'
 const headers: AuthHeaders = await getAuthHeaders()
 void fetch('https://api.example.com/', { headers: await getAuthHeaders() })
 void new Headers({ ...headers })
-same<AuthHeaders['Authorization'], string | undefined>(true)
-// @ts-expect-error: they are frozen
-headers.Authorization = 'Bearer other'
+const { Authorization } = headers
+same<typeof Authorization, string | undefined>(true)
+headers['Content-Type'] = 'application/json'
+void fetch('https://api.example.com/', { headers })
+same<ReturnType<TokenService['rejected']>, Promise<AuthHeaders>>(true)
+void service.rejected(headers)
+void service.rejected('Bearer a-token', { method: 'GET', url: 'https://api.example.com/orders' })
+// @ts-expect-error: a response is not what was sent
+void service.rejected(await fetch('https://api.example.com/'))
 
 // The configuration.
 const storages: StorageOptions[] = [

@@ -2,6 +2,6 @@
 exports.title = 'bare async function'
 
 exports.connect = async () => {
-  const headers = Object.freeze({ Authorization: 'Bearer token' })
-  return async () => headers
+  const value = 'Bearer token'
+  return async () => ({ Authorization: value })
 }

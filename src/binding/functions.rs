@@ -7,10 +7,12 @@ use napi::Env;
 use napi::bindgen_prelude::{Function, Object, Result, Uint32Array};
 use napi_derive::napi;
 use serde_json::{Value, json};
+use url::Url;
 
 use super::host::host;
 use super::outcome::{attempt, parse};
 use super::promise::promise;
+use crate::config::{OnFailure, is_private_host};
 use crate::domain::Generation;
 use crate::scheduler::Options;
 use crate::service::{Proof, Snapshot};
@@ -104,16 +106,29 @@ pub fn clear(env: &Env, id: u32, revoke: bool) -> Result<Object<'_>> {
     promise(env, async move { host().registry.get(id)?.clear(revoke).await })
 }
 
-/// Where the header of `fetch` may go, and whether it needs a proof: `Outcome<{ baseUrl, allowedOrigins, dpop }>`.
+/// Where the header of `fetch` may go, whether it needs a proof, and whether calls fail without a token:
+/// `Outcome<{ baseUrl, allowedOrigins, dpop, throws }>`.
 #[napi(catch_unwind)]
 pub fn destinations(id: u32) -> String {
     attempt(|| {
         let service = host().registry.get(id)?;
         let config = service.config();
-        Ok(
-            json!({ "baseUrl": config.base_url, "allowedOrigins": config.allowed_origins, "dpop": config.dpop }),
-        )
+        Ok(json!({
+            "baseUrl": config.base_url,
+            "allowedOrigins": config.allowed_origins,
+            "dpop": config.dpop,
+            "throws": config.on_failure == OnFailure::Throw,
+        }))
     })
+}
+
+/// Whether a header that goes to this URL crosses a public network in clear text, and the configuration has not
+/// allowed that.
+#[napi(catch_unwind)]
+pub fn goes_in_clear(id: u32, url: String) -> bool {
+    let Ok(service) = host().registry.get(id) else { return false };
+    let is_public = Url::parse(&url).is_ok_and(|url| url.scheme() == "http" && !is_private_host(&url));
+    is_public && !service.config().allow_insecure_http
 }
 
 /// Waits for the flight under way, of which the first is the look into the store: `Outcome<TokenStatus>`.
@@ -139,6 +154,7 @@ pub fn shutdown(env: &Env, id: u32) -> Result<Object<'_>> {
     promise(env, async move {
         if let Some(service) = taken {
             service.shutdown().await;
+            host().subscribers.tell_ended(id);
         }
         Ok(())
     })
@@ -180,5 +196,6 @@ fn written(snapshot: &Snapshot) -> Value {
         "scheme": snapshot.scheme.as_str(),
         "token": snapshot.token.secret().expose(),
         "source": snapshot.source.as_str(),
+        "usableUntil": snapshot.usable_until.as_millisecond(),
     })
 }

@@ -122,7 +122,7 @@ impl Host {
             (Storage::Provided(kind), Some(provider)) => Some((*kind, provider)),
             _ => None,
         };
-        self.registry.initialize(config, |id, shared: Shared| {
+        let initialized = self.registry.initialize(config, |id, shared: Shared| {
             Ok(Parts {
                 clock: Arc::clone(&self.clock),
                 transport: Arc::new(transport),
@@ -131,7 +131,11 @@ impl Host {
                 store: reached.take().map(|(kind, provider)| self.providers.store(id, kind, provider)),
                 shared,
             })
-        })
+        })?;
+        if let Some(replaced) = initialized.replaced {
+            self.subscribers.tell_ended(replaced);
+        }
+        Ok(initialized)
     }
 
     /// The service's status, with the scheduler's.

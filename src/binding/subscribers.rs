@@ -28,6 +28,11 @@ impl Subscribers {
         Ok(())
     }
 
+    /// Says that a service has ended: what JavaScript keeps for it can go. It comes after the service's last line.
+    pub(super) fn tell_ended(&self, id: u32) {
+        self.tell(&json!({ "kind": "ended", "id": id }).to_string());
+    }
+
     /// Hands the message to every environment that still is.
     fn tell(&self, message: &str) {
         let callbacks: Vec<_> = {

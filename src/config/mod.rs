@@ -1,6 +1,7 @@
 //! A whole, checked configuration: what is wrong with it is said at once, with the field's name.
 
 mod answer_path;
+mod clear_text;
 mod client;
 mod digests;
 mod fields;

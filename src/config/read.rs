@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use reqwest::header::{HeaderName, HeaderValue};
 use serde_json::Value;
-use url::Url;
 
+use super::clear_text::endpoint;
 use super::fields::{Faults, Fields, Origins};
 use super::spoilt::Alphabet;
 use super::{
     ClientAuthentication, Config, CredentialDigest, Credentials, Grant, Issuer, OnFailure, Provided,
-    RateLimit, RefreshFormat, RefreshShape, RetryPolicy, Storage, client, digests, is_private_host, login,
+    RateLimit, RefreshFormat, RefreshShape, RetryPolicy, Storage, clear_text, client, digests, login,
 };
 use crate::domain::{AccessToken, Policy, Scheme, Secret, ServiceName};
 use crate::error::{Error, Result};
@@ -73,6 +73,9 @@ fn read(f: &mut Fields<'_>) -> Config {
         client_certificate: client::read_certificate(f),
     };
     let (alert_after_failures, alert_webhook) = alerts(f, allow_insecure_http);
+    let base_url = endpoint(f, "baseUrl", allow_insecure_http);
+    let allowed_origins = clear_text::origins(f, allow_insecure_http);
+    let warnings = clear_text::warning(base_url.as_ref(), allowed_origins.as_deref()).into_iter().collect();
     Config {
         service: service_name(f),
         endpoint: endpoint(f, "authUrl", allow_insecure_http),
@@ -126,9 +129,9 @@ fn read(f: &mut Fields<'_>) -> Config {
         allow_insecure_http,
         alert_after_failures,
         alert_webhook,
-        base_url: f.url("baseUrl"),
-        allowed_origins: origins(f),
-        warnings: Vec::new(),
+        base_url,
+        allowed_origins,
+        warnings,
         fingerprint: 0,
         identity: String::new(),
         credential: CredentialDigest::default(),
@@ -185,18 +188,6 @@ fn service_name(f: &mut Fields<'_>) -> ServiceName {
         f.fault("service", fault);
         ServiceName::default()
     })
-}
-
-fn endpoint(f: &mut Fields<'_>, key: &'static str, allow_insecure_http: bool) -> Option<Url> {
-    let url = f.url(key)?;
-    if url.scheme() == "http" && !allow_insecure_http && !is_private_host(&url) {
-        f.fault(
-            key,
-            "must begin with https://: a credential would cross the network in clear. http is for this machine and \
-             private addresses, and elsewhere needs allowInsecureHttp",
-        );
-    }
-    Some(url)
 }
 
 /// An address without a query (RFC 8414 §2).
@@ -339,21 +330,4 @@ fn alerts(f: &mut Fields<'_>, allow_insecure_http: bool) -> (u32, Option<Secret>
     let webhook = endpoint(&mut alerts, "webhookUrl", allow_insecure_http);
     alerts.finish();
     (after, webhook.map(|url| Secret::new(String::from(url))))
-}
-
-fn origins(f: &mut Fields<'_>) -> Option<Vec<String>> {
-    let is_set = f.has("allowedOrigins");
-    let texts = f.texts("allowedOrigins");
-    for text in &texts {
-        let is_origin = Url::parse(text).is_ok_and(|url| {
-            matches!(url.scheme(), "http" | "https")
-                && url.path() == "/"
-                && url.query().is_none()
-                && url.username().is_empty()
-        });
-        if !is_origin {
-            f.fault("allowedOrigins", "must be origins, such as https://api.example.com");
-        }
-    }
-    is_set.then_some(texts)
 }

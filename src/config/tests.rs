@@ -74,7 +74,11 @@ fn each_wrong_value_is_refused_and_its_field_named() {
         (json!({ "alerts": { "webhookUrl": "chat" } }), "alerts.webhookUrl"),
         (json!({ "alerts": { "webhookUrl": "http://chat.example.com/hook" } }), "alerts.webhookUrl"),
         (json!({ "allowedOrigins": ["https://a.example.com/path"] }), "allowedOrigins"),
+        (json!({ "allowedOrigins": ["https://:secret@a.example.com"] }), "allowedOrigins"),
+        (json!({ "allowedOrigins": ["https://a.example.com", "http://b.example.com"] }), "allowedOrigins"),
         (json!({ "baseUrl": "/relative" }), "baseUrl"),
+        (json!({ "baseUrl": "http://api.example.com/v1/" }), "baseUrl"),
+        (json!({ "baseUrl": "http://8.8.8.8" }), "baseUrl"),
         (json!({ "clientID": "app" }), "clientID"),
     ] {
         let error = config(with(&extra)).expect_err(&extra.to_string());
@@ -135,6 +139,25 @@ fn http_is_for_private_hosts_unless_it_is_allowed() {
     assert!(
         config(with(&json!({ "authUrl": "http://auth.example.com", "allowInsecureHttp": true }))).is_ok()
     );
+}
+
+#[test]
+fn an_api_in_clear_text_is_one_warning_that_names_the_host() {
+    for (extra, host) in [
+        (json!({ "baseUrl": "http://localhost:8080/v1/" }), "localhost"),
+        (json!({ "allowedOrigins": ["https://a.example.com", "http://10.0.0.7"] }), "10.0.0.7"),
+        (json!({ "baseUrl": "http://api:80", "allowedOrigins": ["http://10.0.0.7"] }), "api"),
+        (json!({ "baseUrl": "http://api.example.com", "allowInsecureHttp": true }), "api.example.com"),
+        (
+            json!({ "allowedOrigins": ["http://api.example.com"], "allowInsecureHttp": true }),
+            "api.example.com",
+        ),
+    ] {
+        let warnings = config(with(&extra)).unwrap().warnings;
+        assert_eq!(warnings, [format!("access tokens go to {host} over http, in clear text")], "{extra}");
+    }
+    let quiet = json!({ "baseUrl": "https://a.example.com", "allowedOrigins": ["https://b.example.com"] });
+    assert!(config(with(&quiet)).unwrap().warnings.is_empty());
 }
 
 #[test]

@@ -31,7 +31,7 @@ use tokio::sync::watch;
 
 use crate::clock::Clock;
 use crate::config::{Config, OnFailure};
-use crate::domain::{AccessToken, Generation, Scheme};
+use crate::domain::{AccessToken, Generation, Scheme, Timestamp};
 use crate::error::{Error, ErrorKind, Result};
 use crate::log::{Level, Log};
 use crate::runtime;
@@ -92,6 +92,8 @@ pub struct Snapshot {
     pub token: AccessToken,
     /// Where it came from.
     pub source: Source,
+    /// Until when it may be sent.
+    pub usable_until: Timestamp,
 }
 
 /// One service.
@@ -331,7 +333,13 @@ impl Service {
     fn manual(&self) -> Option<Snapshot> {
         let token = self.config.manual_token.clone()?;
         let scheme = self.config.scheme.clone().unwrap_or_else(Scheme::bearer);
-        Some(Snapshot { generation: Generation::default(), scheme, token, source: Source::Manual })
+        Some(Snapshot {
+            generation: Generation::default(),
+            scheme,
+            token,
+            source: Source::Manual,
+            usable_until: Timestamp::MAX,
+        })
     }
 
     /// Joins the flight under way or begins one; the error is why nothing is tried now.
@@ -404,6 +412,7 @@ impl Snapshot {
             scheme: held.tokens.scheme.clone(),
             token: held.tokens.access_token.clone(),
             source: held.source,
+            usable_until: held.tokens.lifetime.usable_until(),
         }
     }
 }

@@ -20,6 +20,8 @@ pub struct Initialized {
     pub name: String,
     /// Whether it is new; an equal live one is given again.
     pub created: bool,
+    /// The number of the service of the same name that it replaced.
+    pub replaced: Option<u32>,
 }
 
 /// Services by name and number. Numbers are never used twice.
@@ -60,10 +62,11 @@ impl Registry {
         let parts = parts(id, self.shared.clone())?;
         if let Some(at) = old.filter(|at| services[*at].0 == id) {
             services[at].1.set_log(parts.log);
-            return Ok(Initialized { id, name: name.to_string(), created: false });
+            return Ok(Initialized { id, name: name.to_string(), created: false, replaced: None });
         }
         let log: Log = parts.log.clone();
         let service = Service::start(config, parts)?;
+        let replaced = old.map(|at| services[at].0);
         if let Some(at) = old {
             service.replace(&services[at].1);
             services[at] = (id, service);
@@ -82,7 +85,7 @@ impl Registry {
             service.changed();
         }
         drop(services);
-        Ok(Initialized { id, name: name.to_string(), created: true })
+        Ok(Initialized { id, name: name.to_string(), created: true, replaced })
     }
 
     /// The number of the live service of this name; without a name the one of the default name, else the

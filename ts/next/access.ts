@@ -1,8 +1,16 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
+import { warn } from '../logging'
+import { describeThrown } from '../thrown'
 import { Refusal } from './answers'
 
 /** Decides whether a request may see and do what the routes offer; only `true` lets it through. */
 export type Authorize = (request: Request) => boolean | Promise<boolean>
+
+/** The values of `NODE_ENV` under which the routes are open as long as there is no secret. */
+const openModes = ['development', 'test']
+
+/** How long an `authorize` callback may take; a request that hangs there holds a connection. */
+const longestAuthorizeMs = 30_000
 
 /** Throws a {@link Refusal} unless this request is one that may be answered. */
 export async function checkAccess(request: Request, authorize: Authorize | undefined): Promise<void> {
@@ -10,32 +18,55 @@ export async function checkAccess(request: Request, authorize: Authorize | undef
     throw new Refusal(403, 'ERR_ROUTE_CROSS_SITE', 'a request that changes something must come from the same site')
   }
   if (authorize !== undefined) return checkAuthorize(request, authorize)
-  if (process.env['NODE_ENV'] === 'production') checkSecret(request)
+  const secret = process.env['EVERTOKEN_ADMIN_SECRET']?.trim() ?? ''
+  if (secret !== '') return checkSecret(request, secret)
+  // Closed by default: a server that forgot to say what it is may be on the internet.
+  if (openModes.includes(process.env['NODE_ENV'] ?? '')) return
+  throw new Refusal(
+    403,
+    'ERR_ROUTE_FORBIDDEN',
+    'this route is closed: set EVERTOKEN_ADMIN_SECRET in the environment of the server, or pass authorize to ' +
+      'createTokenRoutes. Without either, it is open only when NODE_ENV is development or test',
+  )
 }
 
 async function checkAuthorize(request: Request, authorize: Authorize): Promise<void> {
   let answer: unknown
   try {
-    answer = await authorize(request)
+    answer = await inTime(authorize(request))
   } catch (error) {
-    // The reason is for whoever wrote the callback, not for whoever sent the request.
-    console.error('evertoken: the authorize callback of createTokenRoutes failed', error)
-    throw new Refusal(500, 'ERR_ROUTE_AUTHORIZE', 'whether this request is allowed could not be found out')
+    report(error)
+    throw new Refusal(500, 'ERR_ROUTE_AUTHORIZE', 'the server could not find out whether this request is allowed')
   }
   // A callback that forgot to return, or returned a session object or a Response, allows nothing.
   if (answer !== true) throw new Refusal(403, 'ERR_ROUTE_FORBIDDEN', 'this request is not allowed')
 }
 
-function checkSecret(request: Request): void {
-  const secret = process.env['EVERTOKEN_ADMIN_SECRET']?.trim() ?? ''
-  if (secret === '') {
-    throw new Refusal(
-      403,
-      'ERR_ROUTE_FORBIDDEN',
-      'in production this route is closed until the server has EVERTOKEN_ADMIN_SECRET in its environment, or ' +
-        'createTokenRoutes is given an authorize callback',
-    )
+async function inTime(answer: unknown): Promise<unknown> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<never>((_, reject) => {
+    const error = new Error(`it did not answer within ${longestAuthorizeMs / 1000} seconds`)
+    timer = setTimeout(() => reject(error), longestAuthorizeMs)
+  })
+  try {
+    return await Promise.race([answer, late])
+  } finally {
+    clearTimeout(timer)
   }
+}
+
+/** The reason is for the author of the callback, not for the sender of the request. */
+function report(error: unknown): void {
+  const message = 'evertoken: the authorize callback of createTokenRoutes failed'
+  try {
+    console.error(message, error)
+  } catch {
+    // The console of a host, or the error itself, throws.
+    warn(`the authorize callback of createTokenRoutes failed with ${describeThrown(error)}`)
+  }
+}
+
+function checkSecret(request: Request, secret: string): void {
   const [, given] = /^Bearer +(.+)$/i.exec(request.headers.get('authorization') ?? '') ?? []
   if (given === undefined || !isEqual(given, secret)) {
     throw new Refusal(

@@ -28,14 +28,18 @@ export function text(body: string, type: string, status = 200, headers: Record<s
 
 /** The answer to whatever was thrown on the way. What is not ours is not shown: it may hold anything. */
 export function failure(error: unknown): Response {
-  const { status, code, message, headers } = refusalOf(error)
+  const { status, code, message, headers } = refusalFor(error)
   return json({ error: { code, message } }, status, headers)
 }
 
-function refusalOf(error: unknown): Refusal {
-  if (error instanceof Refusal) return error
-  if (error instanceof TokenError) {
-    return new Refusal(statusOf(error), error.code, error.message, retryHeaders(error))
+function refusalFor(error: unknown): Refusal {
+  try {
+    if (error instanceof Refusal) return error
+    if (error instanceof TokenError) {
+      return new Refusal(statusOf(error), error.code, error.message, retryHeaders(error))
+    }
+  } catch {
+    // A proxy that was revoked cannot even be asked what it is.
   }
   return new Refusal(500, 'ERR_ROUTE_INTERNAL', 'the request could not be answered; the reason is in the log of the server')
 }

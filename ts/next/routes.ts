@@ -11,8 +11,9 @@ export type { TokenRouteContext } from './action'
 /** Who may ask, and about which service. */
 export interface TokenRoutesOptions {
   /**
-   * Decides for every request, in development too, whether it is allowed; only `true` allows it. Default: everybody
-   * outside production, and in production whoever sends `Authorization: Bearer $EVERTOKEN_ADMIN_SECRET`.
+   * Decides for every request, in development too, whether it is allowed; only `true` allows it. It has 30 seconds.
+   * Default: a request needs `Authorization: Bearer $EVERTOKEN_ADMIN_SECRET`. Where that variable is not set, every
+   * request is allowed when `NODE_ENV` is exactly `development` or `test`, and none otherwise.
    */
   authorize?: Authorize
   /** The name of the service. Default: the one that `getTokenService()` finds. */

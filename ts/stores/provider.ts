@@ -1,6 +1,7 @@
 import type { StoredToken } from '../../index'
 import { native } from '../native'
 import type { Json } from '../plain'
+import { kindOfThrown } from '../thrown'
 
 /** What a store of the user's program does for the core. What it throws is a store that fails. */
 export interface Provider {
@@ -25,9 +26,8 @@ export function answering(provider: Provider): (message: string) => void {
     void answer(provider, request)
       .then(
         (ok) => ({ ok }),
-        (error: unknown) => ({ error: { message: `it threw ${kindOf(error)}` } }),
+        (error: unknown) => ({ error: { message: `it threw ${kindOfThrown(error)}` } }),
       )
-      .catch(() => ({ error: { message: 'it threw what cannot be looked at' } }))
       .then((outcome) => native().provide(number, JSON.stringify(outcome)))
   }
 }
@@ -43,14 +43,3 @@ async function answer(provider: Provider, request: Request): Promise<Json> {
       return null
   }
 }
-
-/** The error's class and code, and none of its text: a database quotes the values that it was given. */
-function kindOf(error: unknown): string {
-  if (typeof error !== 'object' || error === null) return `a ${typeof error}`
-  const { name, code, constructor } = error as { name?: unknown; code?: unknown; constructor?: Function }
-  const known = [name, constructor?.name].find((word) => isClassName.test(String(word)))
-  return `${String(known ?? 'an error')}${isCode.test(String(code)) ? ` (${String(code)})` : ''}`
-}
-
-const isClassName = /^(?:[A-Z][A-Za-z0-9]{0,60})?(?:Error|Exception)$/
-const isCode = /^[A-Z0-9_]{1,40}$/

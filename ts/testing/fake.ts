@@ -1,6 +1,7 @@
 import { EventEmitter } from 'node:events'
 import type * as api from '../../index'
 import { TokenError } from '../errors'
+import { refusedToken } from '../refused'
 
 /** What a fake is like. Every field is optional. */
 export interface FakeOptions {
@@ -101,7 +102,20 @@ class FakeService extends EventEmitter {
 
   async getAuthHeaders(): Promise<api.AuthHeaders> {
     const token = await this.getToken()
-    return Object.freeze(token === null ? {} : { Authorization: `Bearer ${token}` })
+    return token === null ? {} : { Authorization: `Bearer ${token}` }
+  }
+
+  async rejected(headersOrToken: api.AuthHeaders | string): Promise<api.AuthHeaders> {
+    const refused = refusedToken(headersOrToken, this.name)
+    const token = await this.getToken()
+    if (token !== null && token === refused) {
+      try {
+        await this.refresh()
+      } catch {
+        return {}
+      }
+    }
+    return this.getAuthHeaders()
   }
 
   async getToken(): Promise<string | null> {

@@ -5,16 +5,16 @@ const cookieName = 'admin'
 const sessionSeconds = 8 * 60 * 60
 
 /**
- * Whether a request may see the token's state and refresh or clear it. In production that takes EVERTOKEN_ADMIN_SECRET:
- * a person signs in with it and gets a cookie, a program sends it as a bearer token.
+ * Whether a request may see the token's state and refresh or clear it. That takes EVERTOKEN_ADMIN_SECRET: a user signs
+ * in with it and gets a cookie, a program sends it as a bearer token. Without it, only development is open.
  */
 export async function mayAdminister(request: Request): Promise<boolean> {
   return (await isAdmin()) || isSecret(request.headers.get('authorization')?.match(/^Bearer (.+)$/i)?.[1])
 }
 
-/** Whether the person who looks at a page is signed in; in development everybody is. */
+/** Whether the user who looks at a page is signed in; in development without a secret everybody is. */
 export async function isAdmin(): Promise<boolean> {
-  if (process.env.NODE_ENV !== 'production') return true
+  if (process.env.NODE_ENV === 'development' && adminSecret() === '') return true
   const [until = '', proof = ''] = (await cookies()).get(cookieName)?.value.split('.') ?? []
   return Number(until) > Date.now() && isEqual(proof, proofOf(until))
 }
