@@ -69,6 +69,8 @@ pub struct Config {
     pub on_failure: OnFailure,
     /// Where the token rests.
     pub storage: Storage,
+    /// Whether a plain token that is found there is used.
+    pub accept_plain_tokens: bool,
     /// Keys of the store; none: a key is derived from the credential.
     pub encryption_keys: Vec<Secret>,
     /// Whether a stored token is forgotten at the start.

@@ -78,6 +78,7 @@ fn read(f: &mut Fields<'_>) -> Config {
         client_certificate: client::read_certificate(f),
     };
     let (alert_after_failures, alert_webhook) = alerts(f, allow_insecure_http);
+    let (storage, accept_plain_tokens) = storage(f);
     Config {
         service: service_name(f),
         endpoint: endpoint(f, "authUrl", allow_insecure_http),
@@ -124,7 +125,8 @@ fn read(f: &mut Fields<'_>) -> Config {
                 &[("unauthenticated", OnFailure::Unauthenticated), ("throw", OnFailure::Throw)],
             )
             .unwrap_or(OnFailure::Unauthenticated),
-        storage: storage(f),
+        storage,
+        accept_plain_tokens,
         encryption_keys: f.texts("encryptionKey").into_iter().map(Secret::new).collect(),
         clear_on_start: f.flag("clearOnStart").unwrap_or(false),
         ca: certificates(f),
@@ -314,8 +316,9 @@ fn rate_limit(f: &mut Fields<'_>) -> RateLimit {
     limit
 }
 
-fn storage(f: &mut Fields<'_>) -> Storage {
-    let Some(mut fields) = f.object("storage") else { return Storage::File(DEFAULT_FILE.into()) };
+/// Where the token is kept, and whether a plain one that is found there is used.
+fn storage(f: &mut Fields<'_>) -> (Storage, bool) {
+    let Some(mut fields) = f.object("storage") else { return (Storage::File(DEFAULT_FILE.into()), false) };
     let kinds = ["memory", "file", "sqlite", "postgres", "redis", "prisma", "custom"];
     let storage = match fields.one_of("kind", &kinds.map(|kind| (kind, kind))) {
         Some("memory") => Storage::Memory,
@@ -327,7 +330,7 @@ fn storage(f: &mut Fields<'_>) -> Storage {
         Some("custom") => Storage::Provided(Provided::Custom),
         Some(kind) => {
             fields.fault("kind", format!("\"{kind}\" is not supported by this version of evertoken"));
-            return Storage::Memory;
+            return (Storage::Memory, false);
         }
         None => {
             // `one_of` has said what is wrong unless the field is not there at all.
@@ -335,11 +338,13 @@ fn storage(f: &mut Fields<'_>) -> Storage {
                 "kind",
                 "must say where the token is kept: \"memory\", \"file\", \"sqlite\", \"prisma\" or \"custom\"",
             );
-            return Storage::Memory;
+            return (Storage::Memory, false);
         }
     };
+    let is_shared = !matches!(storage, Storage::Memory);
+    let accept_plain_tokens = is_shared && fields.flag("acceptPlainTokens").unwrap_or(false);
     fields.finish();
-    storage
+    (storage, accept_plain_tokens)
 }
 
 fn certificates(f: &mut Fields<'_>) -> Vec<String> {

@@ -53,7 +53,8 @@ impl Vault {
         provided: Option<Arc<dyn Store>>,
     ) -> Result<Self> {
         let sealed = |store: Arc<dyn Store>| -> Result<SealedStore> {
-            Ok(SealedStore::new(store, Arc::new(key_ring(config, client_key)?)))
+            let sealed = SealedStore::new(store, Arc::new(key_ring(config, client_key)?));
+            Ok(sealed.accepting_plain_tokens(config.accept_plain_tokens))
         };
         let store = match (provided, &config.storage) {
             (Some(store), _) => sealed(store)?,

@@ -11,6 +11,11 @@ const KEPT: usize = 3;
 /// More than these was not written by us.
 const MAX_BYTES: usize = 64 * 1024;
 
+/// Whether the key of every note is at hand.
+pub(super) fn is_ready(ring: &KeyRing, kept: &Secret) -> bool {
+    envelopes(kept).all(|sealed| ring.is_ready_to_open(sealed))
+}
+
 /// The note that opens.
 pub(super) fn find(ring: &KeyRing, context: &Context, kept: &Secret) -> Result<Option<Secret>> {
     for sealed in envelopes(kept) {

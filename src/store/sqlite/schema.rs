@@ -28,7 +28,6 @@ const OWN: &str = r#"
 CREATE TABLE IF NOT EXISTS "evertoken_state" (
     "service" TEXT NOT NULL PRIMARY KEY,
     "revision" INTEGER,
-    "strategy" TEXT,
     "fence" INTEGER,
     "owner" INTEGER,
     "since" INTEGER,
@@ -38,7 +37,7 @@ CREATE TABLE IF NOT EXISTS "evertoken_state" (
 CREATE TABLE IF NOT EXISTS "evertoken_aside" (
     "number" INTEGER PRIMARY KEY,
     "setAside" TEXT NOT NULL DEFAULT CURRENT_TIMESTAMP,
-    "service", "token", "expiresAt", "refreshToken", "tokenType", "createdAt", "lastUsed", "strategy"
+    "service", "token", "expiresAt", "refreshToken", "tokenType", "createdAt", "lastUsed"
 );
 CREATE TABLE IF NOT EXISTS "evertoken_note" (
     "service" TEXT NOT NULL PRIMARY KEY,
