@@ -1,22 +1,20 @@
 import type { StoredToken } from '../../index'
 import { native } from '../native'
 import type { Json } from '../plain'
+import { RecordFault } from './record'
 
 /** What a store of the user's program does for the core. What it throws is a store that fails. */
 export interface Provider {
   /** The record, as {@link plainRecord} writes it. */
   get(service: string): Promise<Json>
-  /** `replaced` is what is stored now: `null` for nothing, and `undefined` for whatever it is. */
-  set(service: string, record: StoredToken, replaced: Seen | null | undefined): Promise<'stored' | 'conflict'>
+  /** `replaced` is the `token` that is stored now: `null` for nothing, and `undefined` for whatever it is. */
+  set(service: string, record: StoredToken, replaced: string | null | undefined): Promise<'stored' | 'conflict'>
   delete(service: string): Promise<void>
 }
 
-/** What tells one stored record from another. */
-export type Seen = Pick<StoredToken, 'token' | 'state'>
-
 type Request =
   | { operation: 'get' | 'delete'; service: string }
-  | { operation: 'set'; service: string; record: StoredToken; replaced?: Seen | null }
+  | { operation: 'set'; service: string; record: StoredToken; replaced?: string | null }
 
 /** The callback through which the core asks `provider`; answers go back by number. It never throws. */
 export function answering(provider: Provider): (message: string) => void {
@@ -25,7 +23,7 @@ export function answering(provider: Provider): (message: string) => void {
     void answer(provider, request)
       .then(
         (ok) => ({ ok }),
-        (error: unknown) => ({ error: { message: `it threw ${kindOf(error)}` } }),
+        (error: unknown) => ({ error: { message: messageOf(error) } }),
       )
       .catch(() => ({ error: { message: 'it threw what cannot be looked at' } }))
       .then((outcome) => native().provide(number, JSON.stringify(outcome)))
@@ -42,6 +40,10 @@ async function answer(provider: Provider, request: Request): Promise<Json> {
       await provider.delete(request.service)
       return null
   }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof RecordFault ? error.message : `it threw ${kindOf(error)}`
 }
 
 /** The error's class and code, and none of its text: a database quotes the values that it was given. */
