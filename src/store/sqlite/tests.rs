@@ -3,6 +3,7 @@
 mod damage;
 #[cfg(unix)]
 mod places;
+mod planted;
 mod prisma;
 mod processes;
 

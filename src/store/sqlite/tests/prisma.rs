@@ -173,18 +173,3 @@ async fn tables_that_a_reset_dropped_are_made_again_under_a_running_process() {
     let saved = running.save(&service("a"), &some_record("two"), None, None).await.unwrap();
     assert!(matches!(saved, Saved::Stored(_)));
 }
-
-#[tokio::test]
-async fn a_trigger_that_forbids_the_change_is_an_error_and_nothing_is_lost() {
-    let disk = Disk::new();
-    let revision = save(&disk.path, "a", "one", None).await;
-    let trigger = "CREATE TRIGGER t BEFORE UPDATE ON token_cache BEGIN SELECT RAISE(ABORT, 'hunter2'); END";
-    disk.sql().execute_batch(trigger).unwrap();
-    let store = open(&disk.path);
-    let error = store.save(&service("a"), &some_record("two"), revision, None).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Storage);
-    assert!(!error.message().contains("hunter2"), "{error}");
-    assert_eq!(token(&disk.path, "a").await.as_deref(), Some("one"));
-    disk.sql().execute_batch("DROP TRIGGER t").unwrap();
-    assert!(save(&disk.path, "a", "two", revision).await.is_some());
-}
