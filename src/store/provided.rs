@@ -185,6 +185,7 @@ impl Store for ProvidedStore {
             created_at: until,
             expires_at: until,
             last_used: until,
+            format: None,
             column_fault: None,
         };
         let request = Request::Set { service, row: &row, replaced: Expected::Any };

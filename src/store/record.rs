@@ -83,6 +83,8 @@ pub struct Row {
     pub expires_at: Timestamp,
     /// `lastUsed`: when it was last written or taken into use.
     pub last_used: Timestamp,
+    /// The form of the request that got the token, for people to see; it is never read back.
+    pub format: Option<String>,
     /// What is wrong with the columns as they were found: nothing, unless another program wrote them.
     pub column_fault: Option<&'static str>,
 }
@@ -115,6 +117,7 @@ impl Row {
     pub(super) fn found(token: Secret, columns: Columns) -> Self {
         Self {
             token,
+            format: None,
             column_fault: columns.fault(),
             refresh_token: columns.refresh_token.flatten(),
             token_type: columns.token_type.unwrap_or_else(Scheme::bearer),

@@ -234,6 +234,7 @@ impl SealedStore {
             created_at: record.issued_at,
             expires_at: record.expires_at,
             last_used: record.last_used,
+            format: format_of(record),
             column_fault: None,
         })
     }
@@ -281,6 +282,11 @@ impl SealedStore {
             strategy: None,
         })
     }
+}
+
+/// Nothing else of the state may be seen: the endpoint in it may hold a key.
+fn format_of(record: &Record) -> Option<String> {
+    record.strategy.as_ref()?.get("format")?.as_str().map(str::to_owned)
 }
 
 /// Runs work of a key ring beside the runtime's thread; where it `is_ready` at once, and else after the derivations

@@ -203,6 +203,7 @@ fn write_row(row: &Row, number: u64) -> Value {
         "createdAt": row.created_at.to_string(),
         "expiresAt": row.expires_at.to_string(),
         "lastUsed": row.last_used.to_string(),
+        "strategy": row.format.as_ref().map_or_else(|| json!({}), |format| json!({ "format": format })),
         "revision": number,
     })
 }

@@ -68,6 +68,8 @@ fn rows(document: &Document, service: &ServiceName) -> Option<String> {
 
 fn words(row: &Row) -> String {
     let refresh_token = row.refresh_token.as_ref().map(Secret::expose);
+    // The format is not read back.
+    let row = Row { format: None, ..row.clone() };
     format!("{:?} {refresh_token:?} {row:?}", row.token.expose())
 }
 
@@ -83,6 +85,7 @@ fn new_row() -> Row {
         created_at: written(),
         expires_at: Timestamp::MAX,
         last_used: written(),
+        format: Some("client_credentials".to_owned()),
         column_fault: None,
     }
 }
