@@ -12,8 +12,8 @@ use url::Url;
 
 use super::fields::{Faults, Fields};
 use super::{
-    ClientAuthentication, Config, Credentials, Grant, Issuer, LoginShape, OnFailure, Provided, RateLimit,
-    RefreshFormat, RefreshShape, RetryPolicy, Storage, client, is_private_host,
+    ClientAuthentication, Config, Credentials, Grant, Issuer, LoginShape, OnFailure, PlainTokens, Provided,
+    RateLimit, RefreshFormat, RefreshShape, RetryPolicy, Storage, client, is_private_host,
 };
 use crate::domain::{AccessToken, Policy, Scheme, Secret, ServiceName};
 use crate::error::{Error, Result};
@@ -78,7 +78,7 @@ fn read(f: &mut Fields<'_>) -> Config {
         client_certificate: client::read_certificate(f),
     };
     let (alert_after_failures, alert_webhook) = alerts(f, allow_insecure_http);
-    let (storage, accept_plain_tokens) = storage(f);
+    let (storage, plain_tokens) = storage(f);
     Config {
         service: service_name(f),
         endpoint: endpoint(f, "authUrl", allow_insecure_http),
@@ -126,7 +126,7 @@ fn read(f: &mut Fields<'_>) -> Config {
             )
             .unwrap_or(OnFailure::Unauthenticated),
         storage,
-        accept_plain_tokens,
+        plain_tokens,
         encryption_keys: f.texts("encryptionKey").into_iter().map(Secret::new).collect(),
         clear_on_start: f.flag("clearOnStart").unwrap_or(false),
         ca: certificates(f),
@@ -316,9 +316,11 @@ fn rate_limit(f: &mut Fields<'_>) -> RateLimit {
     limit
 }
 
-/// Where the token is kept, and whether a plain one that is found there is used.
-fn storage(f: &mut Fields<'_>) -> (Storage, bool) {
-    let Some(mut fields) = f.object("storage") else { return (Storage::File(DEFAULT_FILE.into()), false) };
+/// Where the token is kept, and what becomes of a plain one that is found there.
+fn storage(f: &mut Fields<'_>) -> (Storage, PlainTokens) {
+    let Some(mut fields) = f.object("storage") else {
+        return (Storage::File(DEFAULT_FILE.into()), PlainTokens::Refused);
+    };
     let kinds = ["memory", "file", "sqlite", "postgres", "redis", "prisma", "custom"];
     let storage = match fields.one_of("kind", &kinds.map(|kind| (kind, kind))) {
         Some("memory") => Storage::Memory,
@@ -330,7 +332,7 @@ fn storage(f: &mut Fields<'_>) -> (Storage, bool) {
         Some("custom") => Storage::Provided(Provided::Custom),
         Some(kind) => {
             fields.fault("kind", format!("\"{kind}\" is not supported by this version of evertoken"));
-            return (Storage::Memory, false);
+            return (Storage::Memory, PlainTokens::Refused);
         }
         None => {
             // `one_of` has said what is wrong unless the field is not there at all.
@@ -338,13 +340,14 @@ fn storage(f: &mut Fields<'_>) -> (Storage, bool) {
                 "kind",
                 "must say where the token is kept: \"memory\", \"file\", \"sqlite\", \"prisma\" or \"custom\"",
             );
-            return (Storage::Memory, false);
+            return (Storage::Memory, PlainTokens::Refused);
         }
     };
-    let is_shared = !matches!(storage, Storage::Memory);
-    let accept_plain_tokens = is_shared && fields.flag("acceptPlainTokens").unwrap_or(false);
+    // Nobody else writes to memory.
+    let is_accepted = !matches!(storage, Storage::Memory) && fields.flag("acceptPlainTokens") == Some(true);
+    let plain_tokens = if is_accepted { PlainTokens::Accepted } else { PlainTokens::Refused };
     fields.finish();
-    (storage, accept_plain_tokens)
+    (storage, plain_tokens)
 }
 
 fn certificates(f: &mut Fields<'_>) -> Vec<String> {

@@ -89,10 +89,10 @@ pub struct Row {
     pub column_fault: Option<&'static str>,
 }
 
-/// What stands beside a token where it is stored; `None` is a value that cannot be read.
-#[derive(Default)]
+/// What stands beside a token where it is stored; a value that cannot be read is `None`, or an error where there
+/// may be none.
 pub(super) struct Columns {
-    pub(super) refresh_token: Option<Option<Secret>>,
+    pub(super) refresh_token: Result<Option<Secret>, ()>,
     pub(super) token_type: Option<Scheme>,
     pub(super) created_at: Option<Timestamp>,
     pub(super) expires_at: Option<Timestamp>,
@@ -105,7 +105,7 @@ impl Columns {
             (self.expires_at.is_none(), "expiresAt is not a valid timestamp"),
             (self.created_at.is_none(), "createdAt is not a valid timestamp"),
             (self.last_used.is_none(), "lastUsed is not a valid timestamp"),
-            (self.refresh_token.is_none(), "refreshToken is not a text"),
+            (self.refresh_token.is_err(), "refreshToken is not a text"),
             (self.token_type.is_none(), "tokenType is not a word for a header"),
         ];
         faults.into_iter().find_map(|(is_faulty, fault)| is_faulty.then_some(fault))
@@ -119,7 +119,7 @@ impl Row {
             token,
             format: None,
             column_fault: columns.fault(),
-            refresh_token: columns.refresh_token.flatten(),
+            refresh_token: columns.refresh_token.unwrap_or_default(),
             token_type: columns.token_type.unwrap_or_else(Scheme::bearer),
             created_at: columns.created_at.unwrap_or(Timestamp::MIN),
             expires_at: columns.expires_at.unwrap_or(Timestamp::MIN),

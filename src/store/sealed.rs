@@ -11,6 +11,8 @@ use crate::runtime;
 
 mod notes;
 mod payload;
+#[cfg(test)]
+mod tests;
 
 // The names that seal and open: sealed texts carry them, so they never change, and one never opens as another.
 const RECORD: &str = "record";
@@ -101,7 +103,7 @@ impl SealedStore {
         }
         match self.open(service, row).await {
             Ok(record) => Ok(Loaded { record: Some((record, revision)), warnings, ..Loaded::default() }),
-            Err(error) if matches!(error.kind(), ErrorKind::Decrypt | ErrorKind::Response) => {
+            Err(error) if error.kind() == ErrorKind::Decrypt => {
                 self.shut().insert(service.clone(), revision);
                 let message = format!("{}; it stays until the next token replaces it", error.message());
                 warnings.push(Error::new(error.kind(), message));
@@ -185,7 +187,8 @@ impl SealedStore {
         let (context, note) = (Context::new(service, KEPT_NOTE), note.cloned());
         let is_ready =
             ring.is_ready_to_seal() && before.as_ref().is_none_or(|kept| notes::is_ready(&ring, kept));
-        let kept = in_turn(is_ready, move || notes::replace(&ring, &context, before, note.as_ref())).await?;
+        let kept = in_turn(is_ready, move || notes::replace(&ring, &context, before.as_ref(), note.as_ref()))
+            .await?;
         self.store.save_note(service, kept.as_ref(), until).await
     }
 
@@ -241,7 +244,7 @@ impl SealedStore {
 
     async fn open(&self, service: &ServiceName, row: Row) -> Result<Record> {
         if row.token.len() > MAX_RECORD_BYTES {
-            return Err(Error::new(ErrorKind::Response, "the stored record is larger than 4 MiB"));
+            return Err(Error::new(ErrorKind::Decrypt, "the stored record is larger than 4 MiB"));
         }
         let is_sealed = is_envelope(row.token.expose());
         let ring = match self.ring.clone() {
@@ -260,7 +263,7 @@ impl SealedStore {
 
     /// A token that evertoken did not seal, where such ones are accepted.
     fn plain_record(&self, row: Row) -> Result<Record> {
-        let unused = |fault: String| Error::new(ErrorKind::Response, fault);
+        let unused = |fault: String| Error::new(ErrorKind::Decrypt, fault);
         if !self.accepts_plain_tokens {
             let message =
                 "it is not sealed, or it was altered; only storage.acceptPlainTokens allows a plain token";

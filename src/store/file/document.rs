@@ -186,7 +186,7 @@ fn read_row(value: &Value, written: Timestamp) -> Option<Row> {
     let expires_at = given("expiresAt").and_then(moment);
     let created_at = given("createdAt").map_or(Some(expires_at.map_or(written, |e| written.min(e))), moment);
     let columns = Columns {
-        refresh_token: given("refreshToken").map_or(Some(None), |value| text(value).map(Some)),
+        refresh_token: given("refreshToken").map(|value| text(value).ok_or(())).transpose(),
         token_type: given("tokenType").map_or(Some(Scheme::bearer()), |v| Scheme::parse(v.as_str()?)),
         created_at,
         expires_at,

@@ -115,7 +115,7 @@ fn read_row(value: &Value) -> Result<Row, &'static str> {
     let token = given("token").and_then(text).ok_or("it gave a record whose token is not a text")?;
     let created_at = given("createdAt").and_then(moment);
     let columns = Columns {
-        refresh_token: given("refreshToken").map_or(Some(None), |value| text(value).map(Some)),
+        refresh_token: given("refreshToken").map(|value| text(value).ok_or(())).transpose(),
         token_type: given("tokenType").map_or(Some(Scheme::bearer()), |v| Scheme::parse(v.as_str()?)),
         created_at,
         expires_at: given("expiresAt").and_then(moment),

@@ -30,14 +30,14 @@ pub(super) fn find(ring: &KeyRing, context: &Context, kept: &Secret) -> Result<O
 pub(super) fn replace(
     ring: &KeyRing,
     context: &Context,
-    before: Option<Secret>,
+    before: Option<&Secret>,
     note: Option<&Secret>,
 ) -> Result<Option<Secret>> {
     let mut kept = Vec::new();
     if let Some(note) = note {
         kept.push(ring.seal(context, note)?);
     }
-    for sealed in before.iter().flat_map(envelopes) {
+    for sealed in before.into_iter().flat_map(envelopes) {
         if open(ring, context, sealed)?.is_none() {
             kept.push(sealed.to_owned());
         }

@@ -66,7 +66,9 @@ impl Fault {
                 "{path} was written by a newer evertoken (its version is {version}): it is left as it is"
             ),
             Self::Planted(what) => {
-                format!("{path} has {what}: it is not used. Remove that, or set storage.path to another file")
+                format!(
+                    "{path} has {what}, so it is not used: remove that, or set storage.path to another file"
+                )
             }
             fault if fault.is_damage() => format!("{path} is damaged"),
             fault if fault.is_busy() => {

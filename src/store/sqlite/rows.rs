@@ -56,8 +56,8 @@ fn read(columns: &rusqlite::Row<'_>) -> rusqlite::Result<Option<Row>> {
     let found = Columns {
         expires_at: moment(1)?,
         refresh_token: match columns.get_ref(2)? {
-            ValueRef::Null => Some(None),
-            _ => text(2)?.map(|text| Some(Secret::new(text))),
+            ValueRef::Null => Ok(None),
+            _ => text(2)?.map(|text| Some(Secret::new(text))).ok_or(()),
         },
         token_type: text(3)?.and_then(Scheme::parse),
         created_at: moment(4)?,

@@ -1,6 +1,8 @@
 //! What whoever can write to a database puts there for this process to run.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use super::{Disk, open, save, some_record, token};
 use crate::error::ErrorKind;
