@@ -567,15 +567,19 @@ export interface RetryOptions {
  * `ERR_TOKEN_CONFIG`.
  *
  * Default paths: `./data/token-cache.json` for `file`, `./data/token-cache.db` for `sqlite`.
+ *
+ * `acceptPlainTokens` (default `false`) also uses a token that is not sealed, which another program put into the
+ * store, with the `refreshToken`, `tokenType` and `expiresAt` beside it. Whoever can write to the store then decides
+ * which token is sent. To hand over a token once, use `token` (`EXTERNAL_API_TOKEN`) instead.
  */
 export type StorageOptions =
   | { kind: 'memory' }
-  | { kind: 'file'; path?: string }
-  | { kind: 'sqlite'; path?: string }
+  | { kind: 'file'; path?: string; acceptPlainTokens?: boolean }
+  | { kind: 'sqlite'; path?: string; acceptPlainTokens?: boolean }
   | { kind: 'postgres'; url: string }
   | { kind: 'redis'; url: string; keyPrefix?: string }
-  | { kind: 'prisma'; client: PrismaTokenClient }
-  | { kind: 'custom'; store: TokenStore }
+  | { kind: 'prisma'; client: PrismaTokenClient; acceptPlainTokens?: boolean }
+  | { kind: 'custom'; store: TokenStore; acceptPlainTokens?: boolean }
 
 /** A database: the path of a SQLite file, a URL, a Prisma client or a store of your own. */
 export type DatabaseHandle = string | PrismaTokenClient | TokenStore
@@ -598,9 +602,11 @@ export type DatabaseHandle = string | PrismaTokenClient | TokenStore
  * }
  * ```
  *
- * `token` and `refreshToken` hold sealed texts of some hundred characters and more: where `String` is short (MySQL),
- * give both `@db.Text`. A row that you create yourself may hold a plain token; it is used, and sealed at the next
- * save.
+ * `token` holds the whole record as one sealed text of some hundred characters and more: where `String` is short
+ * (MySQL), give it and `refreshToken` `@db.Text`. The other columns are for you to look at: evertoken does not read
+ * them back, and leaves `refreshToken` empty. A row whose `service` begins with a space is a sealed note of evertoken.
+ * A row that you create yourself with a plain token is used with `acceptPlainTokens` only; see
+ * {@link StorageOptions}.
  */
 export interface PrismaTokenClient {
   readonly tokenCache: {
@@ -615,7 +621,8 @@ export interface PrismaTokenClient {
 
 /**
  * A store of your own: one record for a service, under its name, which may be any text without control characters.
- * What it is given is sealed: it never sees a token. Each function may also answer without a promise.
+ * What it is given is sealed: it never sees a token. Under a name that begins with a space it is given a sealed note
+ * about a service. Each function may also answer without a promise.
  *
  * What it throws is an `ERR_TOKEN_STORAGE` that names the class and `code` of the error and nothing of its message;
  * a call that takes longer than 5 seconds counts as failed. Meanwhile tokens are served from memory, the status says
@@ -635,7 +642,10 @@ export interface PrismaTokenClient {
  * ```
  */
 export interface TokenStore {
-  /** The record of this service, or `null`. A record that has a wrong shape is never served. */
+  /**
+   * The record of this service, or `null`. A record of a wrong shape, or with a `token` of more than 4 MiB, is an
+   * `ERR_TOKEN_STORAGE`, and the next save replaces it.
+   */
   get(service: string): Promise<FoundToken | null | undefined> | FoundToken | null | undefined
   /** Keeps the whole record of this service, in place of the one there was. */
   set(service: string, record: StoredToken): Promise<unknown> | unknown
@@ -643,28 +653,29 @@ export interface TokenStore {
   delete(service: string): Promise<unknown> | unknown
 }
 
-/** One record, as a store is given it; moments are ISO 8601, UTC, to the millisecond. */
+/**
+ * One record, as a store is given it; moments are ISO 8601, UTC, to the millisecond. `token` alone counts when it is
+ * read back; the other fields are for people.
+ */
 export interface StoredToken {
-  /** The access token, sealed. */
+  /** The whole record, sealed: the tokens, their type and times, and how they were obtained. */
   token: string
-  /** When it expires. */
+  /** When the access token expires. */
   expiresAt: string
-  /** The refresh token, sealed; `null` when there is none. */
+  /** `null`: a refresh token is inside `token`. */
   refreshToken: string | null
   /** The word before the token in the header. */
   tokenType: string
   /** When it was issued. */
   createdAt: string
-  /** When it was last written or taken into use. */
+  /** When it was last written or taken into use. It grows with each write. */
   lastUsed: string
-  /** What else belongs to the record, as text: keep it as it is. Holds no secret. */
-  state: string | null
 }
 
 /**
  * One record, as a store may give it back: moments as ISO 8601 with a time zone, as `Date` or in milliseconds since
- * 1970. Further fields are not read. One that you put there yourself needs `token` (it may be plain), `expiresAt` and
- * `createdAt`.
+ * 1970. Further fields are not read. One that you put there yourself, with a plain `token`, needs `expiresAt` and
+ * `createdAt`, and is used with `acceptPlainTokens` only; see {@link StorageOptions}.
  */
 export interface FoundToken {
   token: string
@@ -675,7 +686,6 @@ export interface FoundToken {
   createdAt: string | number | Date
   /** Default `createdAt`. */
   lastUsed?: string | number | Date | null | undefined
-  state?: string | null | undefined
 }
 
 /** Takes log lines: a sentence, and fields that belong to it. pino, winston and `console` fit. */

@@ -33,6 +33,12 @@ async function until(condition) {
   }
 }
 
+/** Where a logger puts what it is given, at every level. */
+function linesOf() {
+  process.env.LOG_LEVEL = 'debug'
+  return []
+}
+
 const rejection = (promise) => promise.then(() => assert.fail('no error'), (error) => error)
 
 /** What a person puts in. */
@@ -69,10 +75,10 @@ describe('a store of the user', () => {
     const token = await service.getToken()
     const record = store.records.get(service.name)
     assert.deepEqual(Object.keys(record).sort(), [
-      'createdAt', 'expiresAt', 'lastUsed', 'refreshToken', 'state', 'token', 'tokenType',
+      'createdAt', 'expiresAt', 'lastUsed', 'refreshToken', 'token', 'tokenType',
     ])
     assert.ok(!JSON.stringify(record).includes(token))
-    assert.equal(record.tokenType, 'Bearer')
+    assert.deepEqual({ refreshToken: record.refreshToken, type: record.tokenType }, { refreshToken: null, type: 'Bearer' })
     assert.equal(record.expiresAt, service.status().expiresAt)
     assert.deepEqual(service.status().storage, {
       kind: 'custom', location: 'custom store', encrypted: true, healthy: true,
@@ -110,11 +116,12 @@ describe('a store of the user', () => {
     assert.match(recordsIn(path).get('external_api').token, /^et1\./)
   })
 
-  test('may hold a plain token that a person put there, which is sealed at the next save', async (t) => {
+  test('may hold a plain token where that is accepted, which is sealed at the next save', async (t) => {
     const store = new MapStore()
-    const config = configAt(server)
+    const config = configAt(server, { storage: { kind: 'custom', store, acceptPlainTokens: true } })
     store.set(config.service, byHand('by~hand'))
-    const service = serviceOver(t, store, config)
+    const service = initializeTokenService(config)
+    t.after(() => service.shutdown())
     const before = server.tokenRequests.length
     assert.equal(await service.getToken(), 'by~hand')
     assert.equal(server.tokenRequests.length, before)
@@ -124,6 +131,62 @@ describe('a store of the user', () => {
     store.set(config.service, byHand('by-hand-again'))
     await service.refresh().catch(() => {})
     assert.match(store.get(config.service).token, /^et1\./)
+  })
+
+  const planted = { ...byHand('the-token-of-an-attacker'), refreshToken: 'the-refresh-token-of-an-attacker' }
+  test('decides neither which token is sent nor which refresh token is spent', async (t) => {
+    const store = new MapStore()
+    const lines = linesOf()
+    const log = (...line) => lines.push(JSON.stringify(line))
+    const config = configAt(server, { logger: { debug: log, info: log, warn: log, error: log } })
+    store.set(config.service, planted)
+    const service = serviceOver(t, store, config)
+    assert.match(await service.getToken(), /^access-/)
+    await until(() => lines.some((line) => line.includes('acceptPlainTokens')))
+    store.set(config.service, planted)
+    await service.refresh()
+    assert.match(await service.getToken(), /^access-/)
+    assert.match(store.get(config.service).token, /^et1\./)
+    assert.ok(!lines.join().includes('of-an-attacker'))
+    assert.ok(server.tokenRequests.every(({ body }) => !String(body).includes('of-an-attacker')))
+  })
+
+  test('is given nothing of the query of authUrl', async (t) => {
+    const store = new MapStore()
+    const { authUrl, ...config } = configAt(server)
+    const service = serviceOver(t, store, { ...config, authUrl: `${authUrl}?key=the-key-in-the-query` })
+    assert.match(await service.getToken(), /^access-/)
+    assert.equal(store.records.size, 1)
+    assert.ok(!JSON.stringify([...store.records]).includes('the-key-in-the-query'))
+  })
+
+  test('that gives hostile records takes nothing down and costs no caller a token', async (t) => {
+    const hostile = [
+      { ...planted, token: 'x'.repeat(5 * 1024 * 1024) },
+      { ...planted, token: `et1.k.AAAAAAAA.${'A'.repeat(3 * 1024 * 1024)}`, tokenType: 'x'.repeat(8 * 1024 * 1024) },
+      Object.defineProperty({}, 'token', { get() { throw new Error('hostile') } }),
+      new Proxy({}, { get() { throw null } }),
+      { ...planted, token: '\ud800' },
+      { ...planted, token: { toString: () => 'x', toJSON: () => 'x' } },
+      { ...planted, expiresAt: Object.assign(new Date(), { toISOString() { throw new Error('hostile') } }) },
+      { ...planted, __proto__: null, constructor: 1, toJSON: 1 },
+    ]
+    for (const record of hostile) {
+      const service = serviceOver(t, { get: () => record, set() {}, delete() {} })
+      assert.match(await service.getToken(), /^access-/)
+      await service.shutdown()
+    }
+  })
+
+  test('that gives a record of 5 MiB is sick, and the error says why', async (t) => {
+    const lines = linesOf()
+    const log = (...line) => lines.push(JSON.stringify(line))
+    const config = configAt(server, { logger: { debug: log, info: log, warn: log, error: log } })
+    const record = { ...planted, token: 'x'.repeat(5 * 1024 * 1024) }
+    const service = serviceOver(t, { get: () => record, set() {}, delete() {} }, config)
+    await service.getToken()
+    await until(() => lines.some((line) => line.includes('longer than 4 MiB')))
+    assert.ok(lines.every((line) => line.length < 10_000))
   })
 
   test('that is emptied is filled again at the next refresh', async (t) => {
@@ -150,30 +213,50 @@ describe('a store of the user', () => {
     assert.notEqual(store.get(config.service).token, token)
   })
 
-  const wrong = {
-    token: [7, '', {}, undefined],
+  test('that gives a record without a token is sick until the record is replaced', async (t) => {
+    for (const value of [7, '', {}, undefined, 12n]) {
+      const store = new MapStore()
+      const lines = linesOf()
+      const log = (...line) => lines.push(JSON.stringify(line))
+      const config = configAt(server, { logger: { debug: log, info: log, warn: log, error: log } })
+      store.set(config.service, { ...byHand('the-token-of-a-person'), token: value })
+      const service = serviceOver(t, store, config)
+      assert.match(await service.getToken(), /^access-/)
+      await until(() => lines.some((line) => line.includes('the store fails')))
+      assert.ok(lines.some((line) => line.includes('token is not a text')), lines.join('\n'))
+      assert.match(store.get(config.service).token, /^et1\./)
+      assert.equal(service.status().storage.healthy, true)
+    }
+  })
+
+  const unreadable = {
     expiresAt: ['tomorrow', new Date(NaN), null, 12n],
     createdAt: [undefined, true],
     refreshToken: [5, ['x']],
     tokenType: ['two words', 5],
     lastUsed: ['yesterday'],
   }
-  for (const [field, values] of Object.entries(wrong)) {
-    test(`that gives a record with a wrong ${field} is sick until the record is replaced`, async (t) => {
+  for (const [field, values] of Object.entries(unreadable)) {
+    test(`with an unreadable ${field} beside a plain token has that token refused, and a sealed one not`, async (t) => {
       for (const value of values) {
         const store = new MapStore()
-        process.env.LOG_LEVEL = 'debug'
-        const lines = []
+        const lines = linesOf()
         const log = (...line) => lines.push(JSON.stringify(line))
-        const config = configAt(server, { logger: { debug: log, info: log, warn: log, error: log } })
+        const config = configAt(server, {
+          logger: { debug: log, info: log, warn: log, error: log },
+          storage: { kind: 'custom', store, acceptPlainTokens: true },
+        })
         store.set(config.service, { ...byHand('the-token-of-a-person'), [field]: value })
-        const service = serviceOver(t, store, config)
-        assert.match(await service.getToken(), /^access-/)
-        await until(() => lines.some((line) => line.includes('the store fails')))
-        assert.ok(lines.some((line) => line.includes(field)), lines.join('\n'))
+        const first = initializeTokenService(config)
+        const token = await first.getToken()
+        assert.match(token, /^access-/)
+        await until(() => lines.some((line) => line.includes(field)))
         assert.ok(!lines.join().includes('the-token-of-a-person'))
-        assert.match(store.get(config.service).token, /^et1\./)
-        assert.equal(service.status().storage.healthy, true)
+        await first.shutdown()
+        store.set(config.service, { ...store.get(config.service), [field]: value })
+        const second = initializeTokenService(config)
+        assert.equal(await second.getToken(), token)
+        await second.shutdown()
       }
     })
   }

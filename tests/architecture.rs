@@ -119,7 +119,7 @@ const KNOWN_EXPOSURES: &[(&str, usize)] = &[
     ("config/private_key.rs", 3),
     // Sealing and opening.
     ("crypto/key.rs", 1),
-    ("crypto/passphrase.rs", 1),
+    ("crypto/passphrase.rs", 2),
     ("crypto/ring.rs", 2),
     // Out of an answer: echoes are looked for, dates are read.
     ("oauth/answer.rs", 1),
@@ -139,11 +139,13 @@ const KNOWN_EXPOSURES: &[(&str, usize)] = &[
     // Into the store, sealed by then.
     ("store/file/document.rs", 3),
     ("store/lease.rs", 1),
-    ("store/provided/wire.rs", 2),
+    ("store/provided/wire.rs", 3),
     // Into a digest, which is compared and tells nothing.
     ("store/record.rs", 2),
-    ("store/sealed.rs", 7),
+    ("store/sealed.rs", 6),
     ("store/sealed/notes.rs", 1),
+    // Into one text, which is sealed.
+    ("store/sealed/payload.rs", 5),
     ("store/sqlite/leases.rs", 1),
     ("store/sqlite/notes.rs", 1),
     ("store/sqlite/rows.rs", 2),

@@ -98,9 +98,15 @@ export const brokenStores = {
       delete this.records[service]
     }
   },
-  'that forgets the state': class extends MapStore {
-    set(service, { state, ...record }) {
-      super.set(service, record)
+  'that trims names': class extends MapStore {
+    get(service) {
+      return super.get(service.trim())
+    }
+    set(service, record) {
+      super.set(service.trim(), record)
+    }
+    delete(service) {
+      super.delete(service.trim())
     }
   },
   'that forgets the refresh token': class extends MapStore {
@@ -116,7 +122,7 @@ export const brokenStores = {
   'that merges records': class extends MapStore {
     set(service, record) {
       const given = Object.fromEntries(Object.entries(record).filter(([, value]) => value !== null))
-      super.set(service, { refreshToken: null, state: null, ...this.get(service), ...given })
+      super.set(service, { refreshToken: null, ...this.get(service), ...given })
     }
   },
   'that keeps whole seconds': class extends MapStore {

@@ -123,14 +123,14 @@ const store: TokenStore = {
   set: (service, record) => records.set(service, record),
   delete: async (service) => records.delete(service),
 }
-storages.push({ kind: 'prisma', client: prisma }, { kind: 'custom', store })
+storages.push({ kind: 'prisma', client: prisma }, { kind: 'custom', store, acceptPlainTokens: true })
 initializeTokenService({}, true, prisma)
 initializeTokenService({}, true, store)
 same<StoredToken['expiresAt'], string>(true)
-same<StoredToken['state'], string | null>(true)
+same<keyof StoredToken, 'token' | 'expiresAt' | 'refreshToken' | 'tokenType' | 'createdAt' | 'lastUsed'>(true)
 const found: FoundToken[] = [
   { token: 'plain', expiresAt: new Date(), createdAt: Date.now() },
-  { token: 'plain', expiresAt: '2030-01-01T00:00:00Z', createdAt: 0, refreshToken: null, tokenType: null, lastUsed: null, state: null },
+  { token: 'plain', expiresAt: '2030-01-01T00:00:00Z', createdAt: 0, refreshToken: null, tokenType: null, lastUsed: null },
 ]
 void (found satisfies readonly FoundToken[])
 // @ts-expect-error: what was given is given back, and it has an expiry

@@ -78,6 +78,8 @@ pub struct Config {
     pub on_failure: OnFailure,
     /// Where the token rests.
     pub storage: Storage,
+    /// What becomes of a plain token that is found there.
+    pub plain_tokens: PlainTokens,
     /// Keys of the store; none: a key is derived from the credential.
     pub encryption_keys: Vec<Secret>,
     /// Whether a stored token is forgotten at the start.
@@ -329,6 +331,15 @@ pub enum Storage {
     Sqlite(PathBuf),
     /// Behind functions of the user's program, which come beside the configuration.
     Provided(Provided),
+}
+
+/// What becomes of a token in the store that is not sealed: `storage.acceptPlainTokens`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PlainTokens {
+    /// It is not used.
+    Refused,
+    /// It is used, as whoever can write to the store put it there.
+    Accepted,
 }
 
 /// Whose functions they are.

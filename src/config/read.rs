@@ -11,8 +11,9 @@ use super::clear_text::endpoint;
 use super::fields::{Faults, Fields, Origins};
 use super::spoilt::Alphabet;
 use super::{
-    ClientAuthentication, Config, CredentialDigest, Credentials, Grant, Issuer, OnFailure, Provided,
-    RateLimit, RefreshFormat, RefreshShape, RetryPolicy, Storage, clear_text, client, digests, login,
+    ClientAuthentication, Config, CredentialDigest, Credentials, Grant, Issuer, OnFailure, PlainTokens,
+    Provided, RateLimit, RefreshFormat, RefreshShape, RetryPolicy, Storage, clear_text, client, digests,
+    login,
 };
 use crate::domain::{AccessToken, Policy, Scheme, Secret, ServiceName};
 use crate::error::{Error, Result};
@@ -76,6 +77,7 @@ fn read(f: &mut Fields<'_>) -> Config {
     let base_url = endpoint(f, "baseUrl", allow_insecure_http);
     let allowed_origins = clear_text::origins(f, allow_insecure_http);
     let warnings = clear_text::warning(base_url.as_ref(), allowed_origins.as_deref()).into_iter().collect();
+    let (storage, plain_tokens) = storage(f);
     Config {
         service: service_name(f),
         endpoint: endpoint(f, "authUrl", allow_insecure_http),
@@ -122,7 +124,8 @@ fn read(f: &mut Fields<'_>) -> Config {
                 &[("unauthenticated", OnFailure::Unauthenticated), ("throw", OnFailure::Throw)],
             )
             .unwrap_or(OnFailure::Unauthenticated),
-        storage: storage(f),
+        storage,
+        plain_tokens,
         encryption_keys: f.credentials("encryptionKey", Alphabet::Any).into_iter().map(Secret::new).collect(),
         clear_on_start: f.flag("clearOnStart").unwrap_or(false),
         ca: certificates(f),
@@ -285,8 +288,11 @@ fn rate_limit(f: &mut Fields<'_>) -> RateLimit {
     limit
 }
 
-fn storage(f: &mut Fields<'_>) -> Storage {
-    let Some(mut fields) = f.object("storage") else { return Storage::File(DEFAULT_FILE.into()) };
+/// Where the token is kept, and what becomes of a plain one that is found there.
+fn storage(f: &mut Fields<'_>) -> (Storage, PlainTokens) {
+    let Some(mut fields) = f.object("storage") else {
+        return (Storage::File(DEFAULT_FILE.into()), PlainTokens::Refused);
+    };
     let kinds = ["memory", "file", "sqlite", "postgres", "redis", "prisma", "custom"];
     let storage = match fields.one_of("kind", &kinds.map(|kind| (kind, kind))) {
         Some("memory") => Storage::Memory,
@@ -298,7 +304,7 @@ fn storage(f: &mut Fields<'_>) -> Storage {
         Some("custom") => Storage::Provided(Provided::Custom),
         Some(kind) => {
             fields.fault("kind", format!("\"{kind}\" is not supported by this version of evertoken"));
-            return Storage::Memory;
+            return (Storage::Memory, PlainTokens::Refused);
         }
         None => {
             // `one_of` has said what is wrong unless the field is not there at all.
@@ -306,11 +312,14 @@ fn storage(f: &mut Fields<'_>) -> Storage {
                 "kind",
                 "must say where the token is kept: \"memory\", \"file\", \"sqlite\", \"prisma\" or \"custom\"",
             );
-            return Storage::Memory;
+            return (Storage::Memory, PlainTokens::Refused);
         }
     };
+    // Nobody else writes to memory.
+    let is_accepted = !matches!(storage, Storage::Memory) && fields.flag("acceptPlainTokens") == Some(true);
+    let plain_tokens = if is_accepted { PlainTokens::Accepted } else { PlainTokens::Refused };
     fields.finish();
-    storage
+    (storage, plain_tokens)
 }
 
 fn certificates(f: &mut Fields<'_>) -> Vec<String> {

@@ -43,9 +43,7 @@ pub(super) enum Fault {
 }
 
 impl Envelope {
-    /// What stands behind a `~` is no part of it: there, a row of a Prisma model keeps what has no column.
     pub(super) fn parse(text: &str) -> Result<Self, Fault> {
-        let text = text.split_once('~').map_or(text, |(envelope, _)| envelope);
         let rest = text.strip_prefix("et").ok_or(Fault::NotAnEnvelope)?;
         let (version, rest) = rest.split_once('.').ok_or(Fault::NotAnEnvelope)?;
         match version.parse::<u32>() {

@@ -12,6 +12,7 @@ mod envelope;
 pub mod fuzzing;
 mod jws;
 mod key;
+mod memory;
 mod passphrase;
 mod ring;
 #[cfg(test)]

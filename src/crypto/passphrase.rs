@@ -1,13 +1,15 @@
 //! Keys made of a text that a person chose, or a server gave.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use argon2::{Algorithm, Argon2, Params, Version};
 use once_cell::sync::OnceCell;
 use zeroize::Zeroizing;
 
+use super::jws::sha256;
 use super::key::{KEY_BYTES, Key, random};
+use super::memory::Blocks;
 use crate::domain::Secret;
 use crate::error::{Error, ErrorKind, Result};
 
@@ -22,12 +24,51 @@ const LANES: u32 = 1;
 /// One store has one salt; a few more are met while processes that began at once agree on one.
 const REMEMBERED_SALTS: usize = 8;
 
-/// Where the text is had when a key is derived from it.
+/// Where the text is read when a key is derived from it.
 pub(super) type Text = dyn Fn() -> Result<Secret> + Send + Sync;
 
-/// A text, and the keys derived from it so far.
+/// The keys in use, by the SHA-256 of the text they are derived from. They end with the last service that has them.
+static KEYS: Mutex<Option<HashMap<Vec<u8>, Weak<Keys>>>> = Mutex::new(None);
+
+/// One derivation runs at a time: each takes a core and 19 MiB.
+static TURN: Mutex<()> = Mutex::new(());
+
+/// A text that keys are derived from.
 pub(super) struct Passphrase {
     text: Box<Text>,
+    keys: OnceCell<Arc<Keys>>,
+}
+
+impl Passphrase {
+    pub(super) fn new(text: Secret) -> Self {
+        Self::read_by(Box::new(move || Ok(text.clone())))
+    }
+
+    pub(super) fn read_by(text: Box<Text>) -> Self {
+        Self { text, keys: OnceCell::new() }
+    }
+
+    /// Its keys, which equal texts share. The text is read once.
+    pub(super) fn keys(&self) -> Result<&Keys> {
+        let keys = self.keys.get_or_try_init(|| (self.text)().map(Keys::shared));
+        keys.map(|keys| &**keys)
+    }
+
+    /// Whether the key for `salt`, by default the one to seal with, is there without a derivation.
+    pub(super) fn is_derived(&self, salt: Option<&Salt>) -> bool {
+        self.keys.get().is_some_and(|keys| keys.is_derived(salt))
+    }
+
+    /// One that shares its keys with nobody, as in another process.
+    #[cfg(test)]
+    pub(super) fn apart(text: Secret) -> Self {
+        Self { keys: OnceCell::with_value(Arc::new(Keys::new(text.clone()))), ..Self::new(text) }
+    }
+}
+
+/// The keys derived from one text so far.
+pub(super) struct Keys {
+    text: Secret,
     state: Mutex<State>,
     #[cfg(test)]
     derivations: std::sync::atomic::AtomicUsize,
@@ -36,21 +77,30 @@ pub(super) struct Passphrase {
 #[derive(Default)]
 struct State {
     sealing_salt: Option<Salt>,
-    keys: HashMap<Salt, Arc<OnceCell<Key>>>,
+    by_salt: HashMap<Salt, Arc<OnceCell<Key>>>,
 }
 
-impl Passphrase {
-    pub(super) fn new(text: Secret) -> Self {
-        Self::had_by(Box::new(move || Ok(text.clone())))
-    }
-
-    pub(super) fn had_by(text: Box<Text>) -> Self {
+impl Keys {
+    fn new(text: Secret) -> Self {
         Self {
             text,
             state: Mutex::default(),
             #[cfg(test)]
             derivations: std::sync::atomic::AtomicUsize::default(),
         }
+    }
+
+    fn shared(text: Secret) -> Arc<Self> {
+        let digest = sha256(text.expose().as_bytes());
+        let mut all = KEYS.lock().unwrap_or_else(PoisonError::into_inner);
+        let all = all.get_or_insert_default();
+        if let Some(keys) = all.get(&digest).and_then(Weak::upgrade) {
+            return keys;
+        }
+        all.retain(|_, keys| keys.strong_count() > 0);
+        let keys = Arc::new(Self::new(text));
+        all.insert(digest, Arc::downgrade(&keys));
+        keys
     }
 
     /// The salt to seal with: that of the record opened last, else a random one, drawn once.
@@ -74,19 +124,25 @@ impl Passphrase {
     pub(super) fn with_key<T>(&self, salt: &Salt, work: impl FnOnce(&Key) -> T) -> Result<T> {
         let cell = {
             let mut state = self.state();
-            if state.keys.len() >= REMEMBERED_SALTS && !state.keys.contains_key(salt) {
+            if state.by_salt.len() >= REMEMBERED_SALTS && !state.by_salt.contains_key(salt) {
                 let current = state.sealing_salt;
-                state.keys.retain(|known, _| Some(*known) == current);
+                state.by_salt.retain(|known, _| Some(*known) == current);
             }
-            Arc::clone(state.keys.entry(*salt).or_default())
+            Arc::clone(state.by_salt.entry(*salt).or_default())
         };
         cell.get_or_try_init(|| self.derive(salt)).map(work)
+    }
+
+    fn is_derived(&self, salt: Option<&Salt>) -> bool {
+        let state = self.state();
+        let salt = salt.or(state.sealing_salt.as_ref());
+        salt.and_then(|salt| state.by_salt.get(salt)).is_some_and(|cell| cell.get().is_some())
     }
 
     /// How many keys are derived or being derived.
     #[cfg(test)]
     pub(super) fn remembered(&self) -> usize {
-        self.state().keys.len()
+        self.state().by_salt.len()
     }
 
     /// How many derivations there were.
@@ -98,15 +154,17 @@ impl Passphrase {
     fn derive(&self, salt: &Salt) -> Result<Key> {
         #[cfg(test)]
         self.derivations.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
-        let failed = |error: argon2::Error| {
-            Error::new(ErrorKind::Internal, format!("the key of the store cannot be derived: {error}"))
+        let failed = |error: &dyn std::fmt::Display| {
+            Error::new(ErrorKind::Internal, format!("Could not derive the key of the store: {error}"))
         };
-        let text = (self.text)()?;
-        let params = Params::new(MEMORY_KIB, PASSES, LANES, Some(KEY_BYTES)).map_err(failed)?;
+        let params =
+            Params::new(MEMORY_KIB, PASSES, LANES, Some(KEY_BYTES)).map_err(|error| failed(&error))?;
         let mut key = Zeroizing::new([0; KEY_BYTES]);
+        let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+        let blocks = Blocks::new(params.block_count()).map_err(|error| failed(&error.kind()))?;
         Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
-            .hash_password_into(text.expose().as_bytes(), salt, &mut *key)
-            .map_err(failed)?;
+            .hash_password_into_with_memory(self.text.expose().as_bytes(), salt, &mut *key, blocks)
+            .map_err(|error| failed(&error))?;
         Ok(Key::new(key))
     }
 

@@ -55,22 +55,22 @@ impl KeyRing {
         Self { first: Member::Passphrase(Passphrase::new(credential)), others: Vec::new() }
     }
 
-    /// The same with a credential that is only had when a key is derived from it, such as one in a file.
+    /// The same with a credential that is only read when a key is derived from it, such as one in a file.
     pub fn derived_from(credential: impl Fn() -> Result<Secret> + Send + Sync + 'static) -> Self {
-        Self { first: Member::Passphrase(Passphrase::had_by(Box::new(credential))), others: Vec::new() }
+        Self { first: Member::Passphrase(Passphrase::read_by(Box::new(credential))), others: Vec::new() }
     }
 
     /// Seals `plain` for `context`; the text differs each time.
     pub fn seal(&self, context: &Context, plain: &Secret) -> Result<String> {
         let sealer = match &self.first {
             Member::Key { id, .. } => Sealer::Key(*id),
-            Member::Passphrase(passphrase) => Sealer::Passphrase(passphrase.sealing_salt()?),
+            Member::Passphrase(passphrase) => Sealer::Passphrase(passphrase.keys()?.sealing_salt()?),
         };
         let mut text = sealer.header();
         let associated_data = context.associated_data(&text);
         let body = match (&self.first, &sealer) {
             (Member::Passphrase(passphrase), Sealer::Passphrase(salt)) => {
-                passphrase.with_key(salt, |key| key.seal(&associated_data, plain))??
+                passphrase.keys()?.with_key(salt, |key| key.seal(&associated_data, plain))??
             }
             (Member::Key { key, .. }, _) => key.seal(&associated_data, plain)?,
             (Member::Passphrase(_), Sealer::Key(_)) => {
@@ -107,17 +107,45 @@ impl KeyRing {
     pub fn warm_up(&self) -> Result<()> {
         match &self.first {
             Member::Key { .. } => Ok(()),
-            Member::Passphrase(passphrase) => passphrase.with_key(&passphrase.sealing_salt()?, |_| ()),
+            Member::Passphrase(passphrase) => {
+                let keys = passphrase.keys()?;
+                keys.with_key(&keys.sealing_salt()?, |_| ())
+            }
         }
     }
 
-    /// The first member, when it is a passphrase.
+    /// Whether the next seal has its key at hand; it derives one first where it has not.
+    pub fn is_ready_to_seal(&self) -> bool {
+        match &self.first {
+            Member::Key { .. } => true,
+            Member::Passphrase(passphrase) => passphrase.is_derived(None),
+        }
+    }
+
+    /// Whether every key that `sealed` may need is at hand.
+    pub fn is_ready_to_open(&self, sealed: &str) -> bool {
+        let Ok(Envelope { sealer: Sealer::Passphrase(salt), .. }) = Envelope::parse(sealed) else {
+            return true;
+        };
+        std::iter::once(&self.first).chain(&self.others).all(|member| match member {
+            Member::Key { .. } => true,
+            Member::Passphrase(passphrase) => passphrase.is_derived(Some(&salt)),
+        })
+    }
+
+    /// The keys of the first member, when it is a passphrase.
     #[cfg(test)]
-    pub(super) fn passphrase(&self) -> Option<&Passphrase> {
+    pub(super) fn keys(&self) -> Option<&super::passphrase::Keys> {
         match &self.first {
             Member::Key { .. } => None,
-            Member::Passphrase(passphrase) => Some(passphrase),
+            Member::Passphrase(passphrase) => passphrase.keys().ok(),
         }
+    }
+
+    /// A ring that shares no derivation with others, as in another process.
+    #[cfg(test)]
+    pub(crate) fn of_another_process(passphrase: &str) -> Self {
+        Self { first: Member::Passphrase(Passphrase::apart(Secret::new(passphrase))), others: Vec::new() }
     }
 }
 
@@ -149,9 +177,10 @@ impl Member {
                 Ok(key.open(associated_data, body))
             }
             (Self::Passphrase(passphrase), Sealer::Passphrase(salt)) => {
-                let plain = passphrase.with_key(salt, |key| key.open(associated_data, body))?;
+                let keys = passphrase.keys()?;
+                let plain = keys.with_key(salt, |key| key.open(associated_data, body))?;
                 if plain.is_some() {
-                    passphrase.seal_with(*salt);
+                    keys.seal_with(*salt);
                 }
                 Ok(plain)
             }

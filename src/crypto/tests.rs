@@ -45,12 +45,13 @@ fn what_a_ring_seals_it_opens_and_the_text_shows_nothing() {
 }
 
 #[test]
-fn what_stands_behind_a_tilde_is_no_part_of_an_envelope() {
+fn what_stands_around_an_envelope_keeps_it_from_opening() {
     let ring = ring(&[PASSPHRASE]);
     let sealed = seal(&ring, "a token");
-    assert!(!sealed.contains('~'));
-    assert!(opens(&ring, &format!("{sealed}~e30")));
-    assert!(!opens(&ring, &format!("~{sealed}")));
+    for around in [format!("{sealed}~e30"), format!("~{sealed}"), format!("{sealed}\n"), format!(" {sealed}")]
+    {
+        assert!(!opens(&ring, &around), "{around:?}");
+    }
 }
 
 #[test]
@@ -179,7 +180,7 @@ fn another_credential_opens_nothing() {
 #[test]
 fn a_process_seals_with_the_salt_of_the_record_it_opened() {
     let salt = |sealed: &str| sealed.split('.').nth(2).unwrap().to_owned();
-    let (first, second) = (ring(&[PASSPHRASE]), ring(&[PASSPHRASE]));
+    let (first, second) = (KeyRing::of_another_process(PASSPHRASE), KeyRing::of_another_process(PASSPHRASE));
     let sealed = seal(&first, "a token");
     assert_ne!(salt(&sealed), salt(&seal(&second, "a token")));
     assert!(opens(&second, &sealed));
@@ -188,7 +189,7 @@ fn a_process_seals_with_the_salt_of_the_record_it_opened() {
 
 #[test]
 fn threads_that_ask_at_once_share_one_derivation() {
-    let ring = ring(&[PASSPHRASE]);
+    let ring = KeyRing::of_another_process(PASSPHRASE);
     let start = Barrier::new(6);
     std::thread::scope(|scope| {
         for _ in 0..6 {
@@ -199,19 +200,69 @@ fn threads_that_ask_at_once_share_one_derivation() {
             });
         }
     });
-    assert_eq!(ring.passphrase().unwrap().derivations(), 1);
+    assert_eq!(ring.keys().unwrap().derivations(), 1);
+}
+
+#[test]
+fn services_with_the_same_credential_share_one_derivation_and_it_ends_with_them() {
+    let credential = || Secret::new("shared by services of one process");
+    let rings: Vec<_> = (0..5).map(|_| KeyRing::derived(credential())).collect();
+    let sealed: Vec<_> = rings.iter().map(|ring| seal(ring, "a token")).collect();
+    for ring in &rings {
+        assert!(sealed.iter().all(|text| opens(ring, text)));
+        assert_eq!(ring.keys().unwrap().derivations(), 1);
+    }
+    let other = KeyRing::derived(Secret::new("of another service"));
+    seal(&other, "a token");
+    assert_eq!(other.keys().unwrap().derivations(), 1);
+    drop(rings);
+    let heir = KeyRing::derived(credential());
+    assert!(opens(&heir, &sealed[0]));
+    assert_eq!(heir.keys().unwrap().derivations(), 1, "the keys of services that ended are not kept");
+}
+
+#[test]
+fn a_ring_says_whether_it_has_to_derive_a_key_first() {
+    let ring = KeyRing::of_another_process(PASSPHRASE);
+    assert!(!ring.is_ready_to_seal());
+    let sealed = seal(&ring, "a token");
+    assert!(ring.is_ready_to_seal() && ring.is_ready_to_open(&sealed));
+    let other = KeyRing::of_another_process(PASSPHRASE);
+    assert!(!other.is_ready_to_open(&sealed));
+    assert!(opens(&other, &sealed) && other.is_ready_to_open(&sealed) && other.is_ready_to_seal());
+    let key = super::tests::ring(&[&STANDARD.encode(RAW)]);
+    assert!(key.is_ready_to_seal() && key.is_ready_to_open(&sealed) && key.is_ready_to_open("no envelope"));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn the_memory_of_a_derivation_goes_back_to_the_system() {
+    // In kilobytes, of this process.
+    let resident = || {
+        let status = std::fs::read_to_string("/proc/self/smaps_rollup").unwrap();
+        let line = status.lines().find(|line| line.starts_with("Anonymous:")).unwrap();
+        line.split_whitespace().nth(1).unwrap().parse::<i64>().unwrap()
+    };
+    let before = resident();
+    std::thread::scope(|scope| {
+        for n in 0..8 {
+            scope.spawn(move || seal(&KeyRing::derived(Secret::new(format!("memory {n}"))), "a token"));
+        }
+    });
+    let grown = resident() - before;
+    assert!(grown < 100_000, "{grown} kB are kept after eight derivations of 19 MiB each");
 }
 
 #[test]
 fn many_salts_do_not_fill_the_memory_and_the_current_one_is_kept() {
-    let ring = ring(&[PASSPHRASE]);
+    let ring = KeyRing::of_another_process(PASSPHRASE);
     let sealed = seal(&ring, "a token");
     let parts: Vec<&str> = sealed.split('.').collect();
     for salt in 0..10_u8 {
         let stranger = format!("et1.p.{}.{}", URL_SAFE_NO_PAD.encode([salt; 16]), parts[3]);
         assert!(!opens(&ring, &stranger));
     }
-    assert!(ring.passphrase().unwrap().remembered() <= 8);
+    assert!(ring.keys().unwrap().remembered() <= 8);
     assert!(opens(&ring, &sealed));
 }
 

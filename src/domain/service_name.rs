@@ -27,6 +27,7 @@ impl ServiceName {
     }
 
     /// The name under which a store keeps a note about this service. It begins with a space, so no service has it.
+    #[must_use]
     pub fn reserved_for_note(&self) -> Self {
         Self(format!(" note {}", self.0))
     }

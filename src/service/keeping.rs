@@ -14,7 +14,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::log::Level;
 use crate::oauth::ProofKey;
 use crate::store::{Fence, Leasing, Loaded, Record, Revision};
-use crate::strategy::Strategy;
+use crate::strategy::{self, Strategy};
 
 /// Where a stored state says for whom the token is.
 const IDENTITY: &str = "identity";
@@ -73,8 +73,11 @@ impl Service {
             if proof_key.is_none() && (self.config.dpop || record.scheme.is_dpop()) {
                 return false;
             }
-            let strategy: Option<Strategy> =
-                record.strategy.and_then(|value| serde_json::from_value(value).ok());
+            let strategy: Option<Strategy> = match record.strategy {
+                Some(state) => serde_json::from_value(state).ok(),
+                // A token that somebody else put there was most likely obtained in the first way.
+                None => strategy::first_way(&self.config),
+            };
             // Whoever can write to the store shall not say where the credentials go.
             let strategy = strategy.filter(|strategy| strategy.is_allowed(&self.config));
             let tokens = TokenSet {

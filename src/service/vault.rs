@@ -9,7 +9,7 @@ use tokio::task::JoinHandle;
 
 use super::client_key::ClientKey;
 use super::health::{Deed, Health};
-use crate::config::{Config, SigningKey, Storage};
+use crate::config::{Config, PlainTokens, SigningKey, Storage};
 use crate::crypto::KeyRing;
 use crate::domain::{Secret, ServiceName, Timestamp};
 use crate::error::{Error, ErrorKind, Result};
@@ -53,7 +53,8 @@ impl Vault {
         provided: Option<Arc<dyn Store>>,
     ) -> Result<Self> {
         let sealed = |store: Arc<dyn Store>| -> Result<SealedStore> {
-            Ok(SealedStore::new(store, Arc::new(key_ring(config, client_key)?)))
+            let sealed = SealedStore::new(store, Arc::new(key_ring(config, client_key)?));
+            Ok(sealed.accepting_plain_tokens(config.plain_tokens == PlainTokens::Accepted))
         };
         let store = match (provided, &config.storage) {
             (Some(store), _) => sealed(store)?,

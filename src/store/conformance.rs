@@ -4,6 +4,7 @@
 mod lists;
 mod notes;
 mod removals;
+mod trust;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -14,8 +15,8 @@ use tempfile::TempDir;
 
 use super::provided::tests::Shelf;
 use super::{
-    Claim, Fence, Grant, Leasing, MemoryStore, Owner, ProvidedStore, Record, Revision, Saved, SealedStore,
-    Store,
+    Claim, Fence, Grant, Leasing, MemoryStore, Owner, ProvidedStore, Record, Revision, Row, Saved,
+    SealedStore, Store,
 };
 use crate::config::Provided;
 use crate::crypto::KeyRing;
@@ -23,6 +24,7 @@ use crate::domain::{AccessToken, Scheme, Secret, ServiceName, Timestamp};
 
 use notes::*;
 use removals::*;
+use trust::*;
 
 /// A store under test, and what must outlive it.
 pub(super) struct Fixture {
@@ -344,15 +346,6 @@ async fn of_writers_that_saw_the_same_revision_one_wins(f: Fixture) {
     }
     assert_eq!(winners.len(), 1);
     assert_eq!(f.token(&service("a")).await, winners.pop());
-}
-
-async fn a_plain_token_put_there_by_hand_is_used(f: Fixture) {
-    f.saved(&service("a"), "one", None).await.unwrap();
-    let (mut row, revision) = f.place.load(&service("a")).await.unwrap().record().unwrap();
-    row.token = Secret::new("Bearer by-hand");
-    row.refresh_token = None;
-    f.place.save(&service("a"), &row, Some(revision), None).await.unwrap();
-    assert_eq!(f.token(&service("a")).await.as_deref(), Some("by-hand"));
 }
 
 /// A case ends, or its store hangs.

@@ -14,7 +14,7 @@ use crate::config::Provided;
 use crate::domain::{Scheme, Secret, ServiceName, Timestamp};
 use crate::error::{Error, ErrorKind, Result};
 
-use wire::{Answer, Expected, Found, Request};
+use wire::{Answer, Expected, Found, Request, number_of};
 
 /// The user's functions, as the core calls them.
 #[async_trait]
@@ -43,7 +43,8 @@ pub struct ProvidedStore {
 /// What this process knows of a service's record besides what is stored.
 #[derive(Clone, Copy, Default)]
 struct Known {
-    last_number: Option<u64>,
+    /// The latest.
+    last: Option<Revision>,
     set_aside: Option<Revision>,
 }
 
@@ -57,15 +58,16 @@ impl ProvidedStore {
         let answer = self.call(&Request::Get(service)).await?;
         let mut all = self.known();
         let known = all.entry(service.clone()).or_default();
-        let found = wire::read(answer, known.last_number);
-        if let Found::Record { revision, .. } = &found {
-            known.last_number = known.last_number.max(Some(revision.number));
+        let mut found = wire::read(answer);
+        if let Found::Record { revision, .. } = &mut found {
+            *revision = known.last.filter(|last| last.digest == revision.digest).unwrap_or(*revision);
+            known.last = known.last.filter(|last| last.number > revision.number).or(Some(*revision));
         }
         Ok(found)
     }
 
     fn last_number(&self, service: &ServiceName) -> Option<u64> {
-        self.known().get(service).and_then(|known| known.last_number)
+        self.known().get(service).and_then(|known| known.last).map(|last| last.number)
     }
 
     fn is_set_aside(&self, service: &ServiceName, revision: Revision) -> bool {
@@ -102,7 +104,7 @@ impl Store for ProvidedStore {
     async fn load(&self, service: &ServiceName) -> Result<Slot> {
         let last_number = self.last_number(service);
         match self.find(service).await? {
-            Found::Record { row, revision, .. } if !self.is_set_aside(service, revision) => {
+            Found::Record { row, revision } if !self.is_set_aside(service, revision) => {
                 Ok(Slot::Record(row, revision))
             }
             Found::Record { .. } => Ok(Slot::Empty),
@@ -127,9 +129,9 @@ impl Store for ProvidedStore {
         let _turn = self.turn.lock().await;
         let (current, replaced) = match self.find(service).await? {
             Found::Nothing => (None, Expected::None),
-            Found::Record { revision, seen, .. } => {
+            Found::Record { revision, row } => {
                 let current = Some(revision).filter(|revision| !self.is_set_aside(service, *revision));
-                (current, Expected::Seen(seen))
+                (current, Expected::Seen(row.token))
             }
             // Nobody can use it, whoever wrote it.
             Found::Malformed(_) => (expected, Expected::Any),
@@ -139,10 +141,14 @@ impl Store for ProvidedStore {
         }
         let last_number = self.last_number(service);
         let revision = Revision::new(Revision::number_after(last_number, row.last_used), row);
-        let request = Request::Set { service, row, number: revision.number, replaced };
+        // The one column that grows with each write: it stands for the number, which has no column of its own.
+        let last_used = Timestamp::from_millisecond(revision.number.cast_signed());
+        let row = Row { last_used, ..row.clone() };
+        let revision = Revision { number: number_of(last_used), ..revision };
+        let request = Request::Set { service, row: &row, replaced };
         match self.call(&request).await? {
             Answer::Stored => {
-                self.known().entry(service.clone()).or_default().last_number = Some(revision.number);
+                self.known().entry(service.clone()).or_default().last = Some(revision);
                 Ok(Saved::Stored(revision))
             }
             Answer::Conflict => Ok(Saved::Conflict),
@@ -162,7 +168,7 @@ impl Store for ProvidedStore {
 
     async fn load_note(&self, service: &ServiceName) -> Result<Option<Secret>> {
         let answer = self.call(&Request::Get(&service.reserved_for_note())).await?;
-        Ok(match wire::read(answer, None) {
+        Ok(match wire::read(answer) {
             Found::Record { row, .. } => Some(row.token),
             Found::Nothing | Found::Malformed(_) => None,
         })
@@ -179,9 +185,10 @@ impl Store for ProvidedStore {
             created_at: until,
             expires_at: until,
             last_used: until,
-            strategy: None,
+            format: None,
+            column_fault: None,
         };
-        let request = Request::Set { service, row: &row, number: 0, replaced: Expected::Any };
+        let request = Request::Set { service, row: &row, replaced: Expected::Any };
         self.call(&request).await.map(drop)
     }
 }

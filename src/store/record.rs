@@ -1,7 +1,8 @@
 //! What is stored of a service.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
+use zeroize::Zeroizing;
 
+use crate::crypto::{is_envelope, sha256};
 use crate::domain::{AccessToken, Scheme, Secret, Timestamp};
 
 /// Tells the states of a record apart, and which of two is the later one.
@@ -16,11 +17,7 @@ pub struct Revision {
 impl Revision {
     /// The revision of a row that is written with this number.
     pub fn new(number: u64, row: &Row) -> Self {
-        let mut hasher = DefaultHasher::new();
-        let times = [row.created_at, row.expires_at].map(Timestamp::as_millisecond);
-        (row.token.expose(), row.refresh_token.as_ref().map(Secret::expose), row.token_type.as_str(), times)
-            .hash(&mut hasher);
-        Self { number, digest: hasher.finish() }
+        Self { number, digest: row.digest() }
     }
 
     /// The number of the write after `last`. It is never below the time of the write, so that it also grows
@@ -66,28 +63,90 @@ pub struct Record {
     pub expires_at: Timestamp,
     /// When it was last written or taken into use.
     pub last_used: Timestamp,
-    /// What worked to get it: opaque here, and without a secret.
+    /// What worked to get it, and for whom: opaque here.
     pub strategy: Option<serde_json::Value>,
 }
 
-/// A [`Record`] as it is stored: its two secrets are sealed, or are plain where a person put them by hand or
-/// the store needs no sealing.
+/// A [`Record`] as it is stored: one sealed text, and columns for people and for a Prisma schema. Whoever can write
+/// to the store can write those, so they are read with a plain token only, where the configuration accepts one.
 #[derive(Clone, Debug)]
 pub struct Row {
-    /// The token, sealed or plain.
+    /// The whole record, sealed; or a plain token that another program put there.
     pub token: Secret,
-    /// The refresh token, sealed or plain.
+    /// `refreshToken` beside a plain token; evertoken itself writes none.
     pub refresh_token: Option<Secret>,
-    /// The word before the token.
+    /// `tokenType`.
     pub token_type: Scheme,
     /// `createdAt`: when the token was issued.
     pub created_at: Timestamp,
-    /// When the token ends.
+    /// `expiresAt`.
     pub expires_at: Timestamp,
-    /// When it was last written or taken into use.
+    /// `lastUsed`: when it was last written or taken into use.
     pub last_used: Timestamp,
-    /// What worked to get it, with the proof key in an envelope of its own where there is one.
-    pub strategy: Option<serde_json::Value>,
+    /// The form of the request that got the token, for people to see; it is never read back.
+    pub format: Option<String>,
+    /// What is wrong with the columns as they were found: nothing, unless another program wrote them.
+    pub column_fault: Option<&'static str>,
+}
+
+/// What stands beside a token where it is stored; a value that cannot be read is `None`, or an error where there
+/// may be none.
+pub(super) struct Columns {
+    pub(super) refresh_token: Result<Option<Secret>, ()>,
+    pub(super) token_type: Option<Scheme>,
+    pub(super) created_at: Option<Timestamp>,
+    pub(super) expires_at: Option<Timestamp>,
+    pub(super) last_used: Option<Timestamp>,
+}
+
+impl Columns {
+    fn fault(&self) -> Option<&'static str> {
+        let faults = [
+            (self.expires_at.is_none(), "expiresAt is not a valid timestamp"),
+            (self.created_at.is_none(), "createdAt is not a valid timestamp"),
+            (self.last_used.is_none(), "lastUsed is not a valid timestamp"),
+            (self.refresh_token.is_err(), "refreshToken is not a text"),
+            (self.token_type.is_none(), "tokenType is not a word for a header"),
+        ];
+        faults.into_iter().find_map(|(is_faulty, fault)| is_faulty.then_some(fault))
+    }
+}
+
+impl Row {
+    /// A row as it was found: columns that cannot be read are no reason not to open the token.
+    pub(super) fn found(token: Secret, columns: Columns) -> Self {
+        Self {
+            token,
+            format: None,
+            column_fault: columns.fault(),
+            refresh_token: columns.refresh_token.unwrap_or_default(),
+            token_type: columns.token_type.unwrap_or_else(Scheme::bearer),
+            created_at: columns.created_at.unwrap_or(Timestamp::MIN),
+            expires_at: columns.expires_at.unwrap_or(Timestamp::MIN),
+            last_used: columns.last_used.unwrap_or(Timestamp::MIN),
+        }
+    }
+
+    /// Of what counts: the sealed text, or a plain token with its columns.
+    fn digest(&self) -> u64 {
+        let token = self.token.expose();
+        if is_envelope(token) {
+            return digest([token]);
+        }
+        let refresh_token = self.refresh_token.as_ref().map(Secret::expose).unwrap_or_default();
+        let times = [self.created_at, self.expires_at].map(|time| time.as_millisecond().to_string());
+        digest([token, refresh_token, self.token_type.as_str(), &times[0], &times[1]])
+    }
+}
+
+/// Tells contents apart, in every process alike: the first bytes of a SHA-256 over the parts.
+pub(super) fn digest<const N: usize>(parts: [&str; N]) -> u64 {
+    let mut content = Zeroizing::new(Vec::with_capacity(parts.iter().map(|part| part.len() + 8).sum()));
+    for part in parts {
+        content.extend_from_slice(&(part.len() as u64).to_le_bytes());
+        content.extend_from_slice(part.as_bytes());
+    }
+    sha256(&content).iter().take(8).fold(0, |number, byte| number << 8 | u64::from(*byte))
 }
 
 /// What one look finds where a service's record is stored.

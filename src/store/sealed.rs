@@ -3,8 +3,6 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use serde_json::{Map, Value};
-
 use super::{Claim, Fence, Leasing, Record, Revision, Row, Saved, Slot, Store};
 use crate::crypto::{Context, KeyRing, is_envelope};
 use crate::domain::{AccessToken, Secret, ServiceName, Timestamp};
@@ -12,16 +10,20 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::runtime;
 
 mod notes;
+mod payload;
+#[cfg(test)]
+mod tests;
 
-// The names that seal and open: sealed records carry them, so they never change.
-const TOKEN: &str = "token";
-const REFRESH_TOKEN: &str = "refreshToken";
-const PROOF_KEY: &str = "proofKey";
+// The names that seal and open: sealed texts carry them, so they never change, and one never opens as another.
+const RECORD: &str = "record";
 const NOTE: &str = "note";
 const KEPT_NOTE: &str = "keptNote";
 
-/// The member of a row's `strategy` that holds the proof key.
-const PROOF_KEY_MEMBER: &str = "proof_key";
+/// What is larger was not written by evertoken: the answer of a token endpoint has 1 MiB at most.
+const MAX_RECORD_BYTES: usize = 4 * 1024 * 1024;
+
+/// Who derives a key waits here for the one before, and holds no thread meanwhile.
+static DERIVATIONS: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
 
 /// What a look into the store gave.
 #[derive(Debug, Default)]
@@ -41,6 +43,7 @@ pub struct Loaded {
 pub struct SealedStore {
     store: Arc<dyn Store>,
     ring: Option<Arc<KeyRing>>,
+    accepts_plain_tokens: bool,
     /// The records that were found not to open. To look is not to evict: another process may have their key, so
     /// they stay until a save replaces them.
     shut: Arc<Mutex<HashMap<ServiceName, Revision>>>,
@@ -49,12 +52,19 @@ pub struct SealedStore {
 impl SealedStore {
     /// Seals with `ring`.
     pub fn new(store: Arc<dyn Store>, ring: Arc<KeyRing>) -> Self {
-        Self { store, ring: Some(ring), shut: Arc::default() }
+        Self { store, ring: Some(ring), accepts_plain_tokens: false, shut: Arc::default() }
+    }
+
+    /// Whether a plain token is used that another program put into the store, with the columns beside it. Whoever
+    /// can write to the store then decides which token is sent.
+    #[must_use]
+    pub fn accepting_plain_tokens(self, accepts_plain_tokens: bool) -> Self {
+        Self { accepts_plain_tokens, shut: Arc::default(), ..self }
     }
 
     /// Seals nothing: for memory, which no other process reads. A sealed text met here does not open.
     pub fn unsealed(store: Arc<dyn Store>) -> Self {
-        Self { store, ring: None, shut: Arc::default() }
+        Self { store, ring: None, accepts_plain_tokens: false, shut: Arc::default() }
     }
 
     /// The store's kind.
@@ -93,7 +103,7 @@ impl SealedStore {
         }
         match self.open(service, row).await {
             Ok(record) => Ok(Loaded { record: Some((record, revision)), warnings, ..Loaded::default() }),
-            Err(error) if matches!(error.kind(), ErrorKind::Decrypt | ErrorKind::Response) => {
+            Err(error) if error.kind() == ErrorKind::Decrypt => {
                 self.shut().insert(service.clone(), revision);
                 let message = format!("{}; it stays until the next token replaces it", error.message());
                 warnings.push(Error::new(error.kind(), message));
@@ -111,7 +121,7 @@ impl SealedStore {
         expected: Option<Revision>,
         fence: Option<Fence>,
     ) -> Result<Saved> {
-        let row = self.seal(service, record.clone()).await?;
+        let row = self.seal(service, record).await?;
         let saved = self.store.save(service, &row, expected, fence).await?;
         let shut = self.shut().get(service).copied();
         let (Saved::Conflict, Some(shut)) = (saved, shut) else { return Ok(saved) };
@@ -127,7 +137,8 @@ impl SealedStore {
             && let Some(sealed) = grant.note.take()
         {
             let context = Context::new(service, NOTE);
-            grant.note = runtime::blocking(move || Ok(ring.open(&context, sealed.expose()).ok())).await?;
+            let is_ready = ring.is_ready_to_open(sealed.expose());
+            grant.note = in_turn(is_ready, move || Ok(ring.open(&context, sealed.expose()).ok())).await?;
         }
         Ok(leasing)
     }
@@ -142,7 +153,7 @@ impl SealedStore {
         let note = match (note, self.ring.clone()) {
             (Some(plain), Some(ring)) => {
                 let context = Context::new(service, NOTE);
-                let sealed = runtime::blocking(move || ring.seal(&context, &plain)).await?;
+                let sealed = in_turn(ring.is_ready_to_seal(), move || ring.seal(&context, &plain)).await?;
                 Some(Secret::new(sealed))
             }
             (note, _) => note,
@@ -159,7 +170,7 @@ impl SealedStore {
         let Some(kept) = self.store.load_note(service).await? else { return Ok(None) };
         let Some(ring) = self.ring.clone() else { return Ok(Some(kept)) };
         let context = Context::new(service, KEPT_NOTE);
-        runtime::blocking(move || notes::find(&ring, &context, &kept)).await
+        in_turn(notes::is_ready(&ring, &kept), move || notes::find(&ring, &context, &kept)).await
     }
 
     /// Keeps one text for the service, apart from its record; `None` deletes it. After `until` it is of no use:
@@ -174,7 +185,10 @@ impl SealedStore {
         let Some(ring) = self.ring.clone() else { return self.store.save_note(service, note, until).await };
         let before = self.store.load_note(service).await?;
         let (context, note) = (Context::new(service, KEPT_NOTE), note.cloned());
-        let kept = runtime::blocking(move || notes::replace(&ring, &context, before, note.as_ref())).await?;
+        let is_ready =
+            ring.is_ready_to_seal() && before.as_ref().is_none_or(|kept| notes::is_ready(&ring, kept));
+        let kept = in_turn(is_ready, move || notes::replace(&ring, &context, before.as_ref(), note.as_ref()))
+            .await?;
         self.store.save_note(service, kept.as_ref(), until).await
     }
 
@@ -191,7 +205,7 @@ impl SealedStore {
     /// Derives what the next save needs, while nobody waits; best after a first load, which decides the salt.
     pub async fn warm_up(&self) -> Result<()> {
         match self.ring.clone() {
-            Some(ring) => runtime::blocking(move || ring.warm_up()).await,
+            Some(ring) => in_turn(ring.is_ready_to_seal(), move || ring.warm_up()).await,
             None => Ok(()),
         }
     }
@@ -200,100 +214,90 @@ impl SealedStore {
         self.shut.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn seal(&self, service: &ServiceName, record: Record) -> Result<Row> {
-        let row = Row {
-            token: record.access_token.secret().clone(),
-            refresh_token: record.refresh_token,
-            token_type: record.scheme,
+    async fn seal(&self, service: &ServiceName, record: &Record) -> Result<Row> {
+        let payload = payload::write(record)?;
+        let token = match self.ring.clone() {
+            Some(ring) => {
+                let context = Context::new(service, RECORD);
+                let sealed = in_turn(ring.is_ready_to_seal(), move || ring.seal(&context, &payload)).await?;
+                Secret::new(sealed)
+            }
+            None => payload,
+        };
+        if token.len() > MAX_RECORD_BYTES {
+            return Err(Error::new(
+                ErrorKind::Storage,
+                "the token is too long to be stored: over 4 MiB sealed",
+            ));
+        }
+        Ok(Row {
+            token,
+            refresh_token: None,
+            token_type: record.scheme.clone(),
             created_at: record.issued_at,
             expires_at: record.expires_at,
             last_used: record.last_used,
-            strategy: record.strategy,
-        };
-        let proof_key = record.proof_key;
-        let Some(ring) = self.ring.clone() else {
-            return Ok(Row { strategy: joined(row.strategy, proof_key), ..row });
-        };
-        let service = service.clone();
-        runtime::blocking(move || {
-            let seal =
-                |field, plain: &Secret| ring.seal(&Context::new(&service, field), plain).map(Secret::new);
-            let token = seal(TOKEN, &row.token)?;
-            let refresh_token =
-                row.refresh_token.as_ref().map(|plain| seal(REFRESH_TOKEN, plain)).transpose()?;
-            let proof_key = proof_key.as_ref().map(|plain| seal(PROOF_KEY, plain)).transpose()?;
-            Ok(Row { token, refresh_token, strategy: joined(row.strategy, proof_key), ..row })
+            format: format_of(record),
+            column_fault: None,
         })
-        .await
     }
 
-    async fn open(&self, service: &ServiceName, mut row: Row) -> Result<Record> {
-        let proof_key = parted(&mut row);
-        let is_sealed = is_envelope(row.token.expose())
-            || row.refresh_token.as_ref().is_some_and(|text| is_envelope(text.expose()));
-        if !is_sealed {
-            return into_record(row, proof_key);
+    async fn open(&self, service: &ServiceName, row: Row) -> Result<Record> {
+        if row.token.len() > MAX_RECORD_BYTES {
+            return Err(Error::new(ErrorKind::Decrypt, "the stored record is larger than 4 MiB"));
         }
-        let Some(ring) = self.ring.clone() else {
-            return Err(Error::new(
-                ErrorKind::Decrypt,
-                "the stored token is sealed, and there is no key to open it",
-            ));
+        let is_sealed = is_envelope(row.token.expose());
+        let ring = match self.ring.clone() {
+            Some(_) if !is_sealed => return self.plain_record(row),
+            Some(ring) => ring,
+            None if is_sealed => {
+                let message = "the stored token is sealed, and there is no key to open it";
+                return Err(Error::new(ErrorKind::Decrypt, message));
+            }
+            None => return payload::read(&row.token),
         };
-        let service = service.clone();
-        runtime::blocking(move || {
-            let open = |field, text: Secret| {
-                if !is_envelope(text.expose()) {
-                    return Ok(text);
-                }
-                ring.open(&Context::new(&service, field), text.expose())
-            };
-            let token = open(TOKEN, row.token)?;
-            let refresh_token = row.refresh_token.map(|text| open(REFRESH_TOKEN, text)).transpose()?;
-            let proof_key = proof_key.map(|text| open(PROOF_KEY, text)).transpose()?;
-            into_record(Row { token, refresh_token, ..row }, proof_key)
+        let context = Context::new(service, RECORD);
+        let is_ready = ring.is_ready_to_open(row.token.expose());
+        in_turn(is_ready, move || payload::read(&ring.open(&context, row.token.expose())?)).await
+    }
+
+    /// A token that evertoken did not seal, where such ones are accepted.
+    fn plain_record(&self, row: Row) -> Result<Record> {
+        let unused = |fault: String| Error::new(ErrorKind::Decrypt, fault);
+        if !self.accepts_plain_tokens {
+            let message =
+                "it is not sealed, or it was altered; only storage.acceptPlainTokens allows a plain token";
+            return Err(unused(message.to_owned()));
+        }
+        if let Some(fault) = row.column_fault {
+            return Err(unused(format!("its {fault}")));
+        }
+        let access_token = AccessToken::parse(row.token.expose())
+            .map_err(|fault| unused(format!("the stored text is no token: {}", fault.as_str())))?;
+        Ok(Record {
+            access_token,
+            scheme: row.token_type,
+            refresh_token: row.refresh_token,
+            proof_key: None,
+            issued_at: row.created_at,
+            expires_at: row.expires_at,
+            last_used: row.last_used,
+            strategy: None,
         })
-        .await
     }
 }
 
-/// What worked, an object, with the proof key beside it: stores keep the two as one text that says nothing to them.
-fn joined(strategy: Option<Value>, proof_key: Option<Secret>) -> Option<Value> {
-    let Some(proof_key) = proof_key else { return strategy };
-    let mut members = match strategy {
-        Some(Value::Object(members)) => members,
-        _ => Map::new(),
-    };
-    members.insert(PROOF_KEY_MEMBER.into(), proof_key.expose().into());
-    Some(Value::Object(members))
+/// Nothing else of the state may be seen: the endpoint in it may hold a key.
+fn format_of(record: &Record) -> Option<String> {
+    record.strategy.as_ref()?.get("format")?.as_str().map(str::to_owned)
 }
 
-/// Takes the proof key out again.
-fn parted(row: &mut Row) -> Option<Secret> {
-    let members = row.strategy.as_mut()?.as_object_mut()?;
-    let member = members.remove(PROOF_KEY_MEMBER)?;
-    if members.is_empty() {
-        row.strategy = None;
-    }
-    match member {
-        Value::String(text) => Some(Secret::new(text)),
-        _ => None,
-    }
-}
-
-/// A row whose secrets are plain, as a record; a text that no header may carry is none.
-fn into_record(row: Row, proof_key: Option<Secret>) -> Result<Record> {
-    let access_token = AccessToken::parse(row.token.expose()).map_err(|fault| {
-        Error::new(ErrorKind::Response, format!("the stored text is no token: {}", fault.as_str()))
-    })?;
-    Ok(Record {
-        access_token,
-        scheme: row.token_type,
-        refresh_token: row.refresh_token,
-        proof_key,
-        issued_at: row.created_at,
-        expires_at: row.expires_at,
-        last_used: row.last_used,
-        strategy: row.strategy,
-    })
+/// Runs work of a key ring beside the runtime's thread; where it `is_ready` at once, and else after the derivations
+/// that were asked for before.
+async fn in_turn<T: Send + 'static>(
+    is_ready: bool,
+    work: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
+    let _turn = if is_ready { None } else { Some(DERIVATIONS.lock().await) };
+    runtime::blocking(work).await
 }

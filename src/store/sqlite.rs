@@ -2,6 +2,7 @@
 
 mod damage;
 mod database;
+mod defense;
 mod fault;
 mod leases;
 mod notes;
@@ -44,6 +45,18 @@ impl SqliteStore {
         // Made absolute at once: a later change of the working directory moves no store.
         let path = std::path::absolute(&configured).unwrap_or_else(|_| configured.clone());
         Self { place: Place { configured, database: Database::at(&path) } }
+    }
+
+    /// The first value of what a statement answers.
+    #[cfg(test)]
+    async fn run_sql(&self, sql: &str) -> Result<Option<String>> {
+        let sql = sql.to_owned();
+        self.run(move |place| {
+            place.database.read(|connection| {
+                connection.query_row(&sql, [], |row| row.get::<_, i64>(0)).map(|value| value.to_string())
+            })
+        })
+        .await
     }
 
     async fn run<T: Send + 'static>(

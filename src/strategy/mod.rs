@@ -20,7 +20,7 @@ use crate::oauth::{Client, Draft, Proof};
 pub use discovery::{informed, metadata_addresses};
 pub use refresh::RefreshWay;
 pub use revoke::revocation;
-pub use search::{Exchange, Obtained, Search};
+pub use search::{Exchange, Obtained, Search, first_way};
 
 /// The endpoints that are tried where the configuration allows it, on the configured origin only.
 const COMMON_PATHS: [&str; 6] = [

@@ -1,5 +1,5 @@
 import type { PrismaTokenClient, StoredToken } from '../../index'
-import type { Provider, Seen } from './provider'
+import type { Provider } from './provider'
 import { plainRecord } from './record'
 
 /** Named, so that a client that omits secrets by default gives them here. */
@@ -7,25 +7,21 @@ const columns = {
   token: true, refreshToken: true, tokenType: true, expiresAt: true, createdAt: true, lastUsed: true,
 } as const
 
-/**
- * The rows of a Prisma client's `TokenCache` model.
- *
- * The model has no column for the state: it is written behind the sealed token, after a `~`, which no envelope
- * holds. A token that a person put there has none.
- */
+/** The rows of a Prisma client's `TokenCache` model. */
 export function prismaProvider(client: PrismaTokenClient): Provider {
   return {
     async get(service) {
-      const row = await persisting(() => client.tokenCache.findUnique({ where: { service }, select: columns }))
-      return plainRecord(unfolded(row))
+      return plainRecord(
+        await persisting(() => client.tokenCache.findUnique({ where: { service }, select: columns })),
+      )
     },
 
     async set(service, record, replaced) {
-      const token = folded(record)
+      const { token, refreshToken, tokenType } = record
       const data = {
         token,
-        refreshToken: record.refreshToken,
-        tokenType: record.tokenType,
+        refreshToken,
+        tokenType,
         expiresAt: new Date(record.expiresAt),
         createdAt: new Date(record.createdAt),
         lastUsed: new Date(record.lastUsed),
@@ -44,7 +40,7 @@ export function prismaProvider(client: PrismaTokenClient): Provider {
           return (row as Partial<StoredToken> | undefined)?.token === token ? 'stored' : 'conflict'
         }
         if (replaced !== undefined && updateMany) {
-          const where = { service, token: folded(replaced) }
+          const where = { service, token: replaced }
           const { count } = await persisting(() => updateMany.call(client.tokenCache, { where, data }))
           return count > 0 ? 'stored' : 'conflict'
         }
@@ -85,16 +81,4 @@ async function persisting<T>(call: () => PromiseLike<T>): Promise<T> {
 
 function codeOf(error: unknown): unknown {
   return (error as { code?: unknown } | null | undefined)?.code
-}
-
-function folded({ token, state }: Seen): string {
-  return state === null ? token : `${token}~${Buffer.from(state).toString('base64url')}`
-}
-
-function unfolded(row: unknown): unknown {
-  const { token } = (row ?? {}) as { token?: unknown }
-  // Only behind an envelope: a plain token may hold a `~` of its own.
-  const parts = typeof token === 'string' ? /^(et\d+\.[^~]*)~([\w-]*)$/.exec(token) : null
-  if (!parts) return row
-  return { ...(row as object), token: parts[1], state: Buffer.from(parts[2]!, 'base64url').toString() }
 }

@@ -2,22 +2,20 @@ import type { StoredToken } from '../../index'
 import { native } from '../native'
 import type { Json } from '../plain'
 import { kindOfThrown } from '../thrown'
+import { RecordFault } from './record'
 
 /** What a store of the user's program does for the core. What it throws is a store that fails. */
 export interface Provider {
   /** The record, as {@link plainRecord} writes it. */
   get(service: string): Promise<Json>
-  /** `replaced` is what is stored now: `null` for nothing, and `undefined` for whatever it is. */
-  set(service: string, record: StoredToken, replaced: Seen | null | undefined): Promise<'stored' | 'conflict'>
+  /** `replaced` is the `token` that is stored now: `null` for nothing, and `undefined` for whatever it is. */
+  set(service: string, record: StoredToken, replaced: string | null | undefined): Promise<'stored' | 'conflict'>
   delete(service: string): Promise<void>
 }
 
-/** What tells one stored record from another. */
-export type Seen = Pick<StoredToken, 'token' | 'state'>
-
 type Request =
   | { operation: 'get' | 'delete'; service: string }
-  | { operation: 'set'; service: string; record: StoredToken; replaced?: Seen | null }
+  | { operation: 'set'; service: string; record: StoredToken; replaced?: string | null }
 
 /** The callback through which the core asks `provider`; answers go back by number. It never throws. */
 export function answering(provider: Provider): (message: string) => void {
@@ -26,7 +24,7 @@ export function answering(provider: Provider): (message: string) => void {
     void answer(provider, request)
       .then(
         (ok) => ({ ok }),
-        (error: unknown) => ({ error: { message: `it threw ${kindOfThrown(error)}` } }),
+        (error: unknown) => ({ error: { message: messageOf(error) } }),
       )
       .then((outcome) => native().provide(number, JSON.stringify(outcome)))
   }
@@ -42,4 +40,8 @@ async function answer(provider: Provider, request: Request): Promise<Json> {
       await provider.delete(request.service)
       return null
   }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof RecordFault ? error.message : `it threw ${kindOfThrown(error)}`
 }

@@ -1,8 +1,14 @@
 import { types } from 'node:util'
 import type { Json } from '../plain'
 
-const texts = ['token', 'refreshToken', 'tokenType', 'state'] as const
+const texts = ['refreshToken', 'tokenType'] as const
 const moments = ['expiresAt', 'createdAt', 'lastUsed'] as const
+
+/** More than a token endpoint can answer: a longer text was not written by evertoken. */
+const maxLength = 4 * 1024 * 1024
+
+/** What is wrong with a record, in words that quote nothing of it. */
+export class RecordFault extends Error {}
 
 /**
  * A record as a store gave it, in what JSON can hold: moments are ISO 8601, `null` is for what is not there, and
@@ -12,7 +18,10 @@ export function plainRecord(found: unknown): Json {
   if (found === null || found === undefined) return null
   if (typeof found !== 'object') return false
   const fields = found as Record<string, unknown>
+  const { token } = fields
+  if (isTooLong(token)) throw new RecordFault('it gave a record whose token is longer than 4 MiB')
   return Object.fromEntries([
+    ['token', plainText(token)],
     ...texts.map((name) => [name, plainText(fields[name])]),
     ...moments.map((name) => [name, plainMoment(fields[name])]),
   ]) as Json
@@ -20,11 +29,15 @@ export function plainRecord(found: unknown): Json {
 
 function plainText(value: unknown): Json {
   if (value === null || value === undefined) return null
-  return typeof value === 'string' ? value : false
+  return typeof value === 'string' && !isTooLong(value) ? value : false
 }
 
 function plainMoment(value: unknown): Json {
   if (typeof value !== 'number' && !types.isDate(value)) return plainText(value)
   const date = new Date(value)
   return Number.isNaN(date.getTime()) ? false : date.toISOString()
+}
+
+function isTooLong(value: unknown): boolean {
+  return typeof value === 'string' && value.length > maxLength
 }

@@ -219,9 +219,10 @@ async fn a_refused_refresh_token_that_another_process_rotated_is_no_reason_to_lo
 }
 
 #[tokio::test]
-async fn a_token_put_there_by_hand_is_used_and_sealed_at_the_next_save() {
+async fn a_plain_token_that_is_accepted_is_used_and_sealed_at_the_next_save() {
     let (shelf, clock) = (Shelf::new(), clock());
-    let one = beside(&shelf, &clock, [rotating("a1", "r1"), token("a2", 3600)]);
+    let accepting = json!({ "storage": { "kind": "file", "acceptPlainTokens": true } });
+    let one = beside_configured(&accepting, &shelf, &clock, [rotating("a1", "r1"), token("a2", 3600)]);
     one.token().await;
     let (row, _) = shelf.row().await.unwrap();
     assert!(crate::crypto::is_envelope(row.token.expose()));
@@ -231,6 +232,34 @@ async fn a_token_put_there_by_hand_is_used_and_sealed_at_the_next_save() {
     one.service.refresh().await.unwrap();
     let (row, _) = shelf.row().await.unwrap();
     assert!(crate::crypto::is_envelope(row.token.expose()));
+}
+
+#[tokio::test]
+async fn a_refresh_token_that_is_accepted_is_spent_once_its_token_has_expired() {
+    let (shelf, clock) = (Shelf::new(), clock());
+    beside(&shelf, &clock, [token("a1", 3600)]).token().await;
+    let (row, _) = shelf.row().await.unwrap();
+    let (plain, refresh_token) = (Secret::new("by-hand"), Some(Secret::new("seed")));
+    shelf.put(&crate::store::Row { token: plain, refresh_token, ..row }).await;
+    clock.advance(Duration::from_secs(4000));
+    let settings = json!({ "storage": { "kind": "custom", "acceptPlainTokens": true } });
+    let house = beside_configured(&settings, &shelf, &clock, [rotating("a2", "next")]);
+    assert_eq!(house.token().await.as_deref(), Some("a2"));
+    assert_eq!(house.server.asked(0), "grant_type=refresh_token&refresh_token=seed");
+}
+
+#[tokio::test]
+async fn a_planted_token_is_not_sent_and_a_planted_refresh_token_is_not_spent() {
+    let (shelf, clock) = (Shelf::new(), clock());
+    beside(&shelf, &clock, [token("a1", 3600)]).token().await;
+    let (row, _) = shelf.row().await.unwrap();
+    let planted = (Secret::new("planted"), Some(Secret::new("planted refresh")));
+    shelf.put(&crate::store::Row { token: planted.0, refresh_token: planted.1, ..row }).await;
+    let house = beside(&shelf, &clock, [token("a2", 3600)]);
+    assert_eq!(house.token().await.as_deref(), Some("a2"));
+    assert_eq!(house.server.asked(0), "grant_type=client_credentials");
+    let (row, _) = shelf.row().await.unwrap();
+    assert!(crate::crypto::is_envelope(row.token.expose()) && row.refresh_token.is_none());
 }
 
 #[tokio::test]
@@ -256,9 +285,12 @@ async fn another_configurations_token_is_not_taken_over_and_its_refresh_token_no
 async fn the_store_does_not_say_where_the_credentials_go() {
     let (shelf, clock) = (Shelf::new(), clock());
     beside(&shelf, &clock, [rotating("a1", "r1")]).token().await;
-    let (row, _) = shelf.row().await.unwrap();
-    let strategy = row.strategy.as_ref().unwrap().to_string().replace("https://h/", "https://elsewhere/");
-    shelf.put(&crate::store::Row { strategy: Some(serde_json::from_str(&strategy).unwrap()), ..row }).await;
+    // Under the very key: a record of another configuration, or of an earlier one.
+    let sealed = shelf.sealed();
+    let (mut record, seen) = sealed.load(&ServiceName::default()).await.unwrap().record.unwrap();
+    let strategy = record.strategy.as_ref().unwrap().to_string().replace("https://h/", "https://elsewhere/");
+    record.strategy = Some(serde_json::from_str(&strategy).unwrap());
+    sealed.save(&ServiceName::default(), &record, Some(seen), None).await.unwrap();
     let house = beside(&shelf, &clock, [token("a2", 3600)]);
     assert_eq!(house.token().await.as_deref(), Some("a1"));
     house.service.refresh().await.unwrap();

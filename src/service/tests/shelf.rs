@@ -3,8 +3,9 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::*;
+use crate::crypto::KeyRing;
 use crate::domain::Secret;
-use crate::store::{Claim, Fence, Leasing, MemoryStore, Owner, Revision, Row, Saved, Slot};
+use crate::store::{Claim, Fence, Leasing, MemoryStore, Owner, Revision, Row, Saved, SealedStore, Slot};
 
 /// What a store is asked to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -105,6 +106,12 @@ impl Shelf {
         self.place.load(&ServiceName::default()).await.unwrap().record()
     }
 
+    /// What is stored, as a process with the same key sees it.
+    pub(super) fn sealed(self: &Arc<Self>) -> SealedStore {
+        let ring = KeyRing::configured(vec![Secret::new(KEY)]).unwrap();
+        SealedStore::new(Arc::clone(self) as Arc<dyn Store>, Arc::new(ring))
+    }
+
     /// Puts a row there as another program does.
     pub(super) async fn put(&self, row: &Row) {
         let seen = self.row().await.map(|(_, revision)| revision);
@@ -197,6 +204,9 @@ impl Store for Shelf {
     }
 }
 
+/// A key of its own spares each test the slow derivation.
+const KEY: &str = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
+
 /// A process beside others.
 pub(super) fn beside(
     shelf: &Arc<Shelf>,
@@ -223,9 +233,7 @@ pub(super) fn in_process(
     clock: &Arc<ManualClock>,
     answers: impl IntoIterator<Item = Answer>,
 ) -> House {
-    // A key of its own spares each test the slow derivation.
-    let mut config =
-        json!({ "encryptionKey": "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff" });
+    let mut config = json!({ "encryptionKey": KEY });
     config.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
     let store = Some(Arc::clone(shelf) as Arc<dyn Store>);
     House::sharing(shared.clone(), &config, answers, Arc::clone(clock), store)

@@ -23,7 +23,11 @@ macro_rules! record_cases {
             services_have_records_of_their_own_whatever_their_names
             of_writers_that_saw_the_same_revision_one_wins
             a_sealed_record_that_does_not_open_stays_until_a_save_replaces_it
-            a_plain_token_put_there_by_hand_is_used
+            a_plain_token_is_used_only_where_it_is_accepted
+            what_stands_beside_a_sealed_record_is_not_believed
+            a_record_moved_to_another_service_is_not_used
+            no_text_beside_the_sealed_one_says_anything_of_the_record
+            an_edit_beside_a_sealed_record_is_no_new_revision
             a_note_is_kept_until_it_is_deleted
             a_note_and_a_record_leave_each_other_alone
             services_have_notes_of_their_own

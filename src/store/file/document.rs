@@ -1,14 +1,13 @@
 //! What is in the file: JSON, with the field names of the Prisma model.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
-
 use serde_json::{Map, Value, json};
 
+use super::super::record::{Columns, digest};
 use super::super::{Revision, Row};
+use crate::crypto::is_envelope;
 use crate::domain::{Scheme, Secret, ServiceName, Timestamp};
 
-/// Version 1 counted the tokens of each service; the number of the write tells the same.
-const VERSION: u64 = 2;
+const VERSION: u64 = 1;
 
 /// How many unusable records of one service are kept: enough to look at, and a bound where two processes
 /// with different keys set aside each other's.
@@ -60,7 +59,7 @@ impl Document {
         let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
         let Ok(Value::Object(mut rest)) = serde_json::from_slice(bytes) else { return Err(Fault::Damaged) };
         match rest.remove("version").as_ref().and_then(Value::as_u64) {
-            Some(1..=VERSION) => {}
+            Some(VERSION) => {}
             Some(newer) if newer > VERSION => return Err(Fault::Newer(newer)),
             _ => return Err(Fault::Damaged),
         }
@@ -101,13 +100,15 @@ impl Document {
         self.services.get(service.as_str()).map(|value| self.revision_of(value))
     }
 
-    /// The number it was written with, and a hash of everything in the record: an edit by hand is another
-    /// revision, too. A record without a number was put there by a person, after the last write.
+    /// The number it was written with, and a digest of what counts: the sealed text, or everything in a record that
+    /// another program wrote. One without a number was put there after the last write.
     fn revision_of(&self, value: &Value) -> Revision {
-        let mut hasher = DefaultHasher::new();
-        value.to_string().hash(&mut hasher);
         let number = value["revision"].as_u64().or(self.last_write).unwrap_or_default();
-        Revision { number, digest: hasher.finish() }
+        let digest = match value["token"].as_str().filter(|token| is_envelope(token)) {
+            Some(sealed) => digest([sealed]),
+            None => digest([&value.to_string()]),
+        };
+        Revision { number, digest }
     }
 
     /// The record is the latest of all, and also later than the one it replaces where a person's hand or a copy
@@ -175,25 +176,23 @@ impl Document {
     }
 }
 
+/// `None` where there is no token.
 fn read_row(value: &Value, written: Timestamp) -> Option<Row> {
     let fields = value.as_object()?;
     let given = |name: &str| fields.get(name).filter(|value| !value.is_null());
-    let text = |value: &Value| value.as_str().filter(|text| !text.is_empty()).map(str::to_owned);
+    let text = |value: &Value| value.as_str().filter(|text| !text.is_empty()).map(Secret::new);
     let moment = |value: &Value| value.as_str().and_then(Timestamp::parse);
-    let expires_at = moment(given("expiresAt")?)?;
-    let created_at = given("createdAt").map_or(Some(written.min(expires_at)), moment)?;
-    Some(Row {
-        token: Secret::new(text(given("token")?)?),
-        refresh_token: match given("refreshToken") {
-            Some(value) => Some(Secret::new(text(value)?)),
-            None => None,
-        },
-        token_type: given("tokenType").map_or(Some(Scheme::bearer()), |v| Scheme::parse(v.as_str()?))?,
+    let token = text(given("token")?)?;
+    let expires_at = given("expiresAt").and_then(moment);
+    let created_at = given("createdAt").map_or(Some(expires_at.map_or(written, |e| written.min(e))), moment);
+    let columns = Columns {
+        refresh_token: given("refreshToken").map(|value| text(value).ok_or(())).transpose(),
+        token_type: given("tokenType").map_or(Some(Scheme::bearer()), |v| Scheme::parse(v.as_str()?)),
         created_at,
         expires_at,
-        last_used: given("lastUsed").map_or(Some(created_at), moment)?,
-        strategy: given("strategy").cloned(),
-    })
+        last_used: given("lastUsed").map_or(created_at, moment),
+    };
+    Some(Row::found(token, columns))
 }
 
 fn write_row(row: &Row, number: u64) -> Value {
@@ -204,7 +203,7 @@ fn write_row(row: &Row, number: u64) -> Value {
         "createdAt": row.created_at.to_string(),
         "expiresAt": row.expires_at.to_string(),
         "lastUsed": row.last_used.to_string(),
-        "strategy": row.strategy,
+        "strategy": row.format.as_ref().map_or_else(|| json!({}), |format| json!({ "format": format })),
         "revision": number,
     })
 }

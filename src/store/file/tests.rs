@@ -11,6 +11,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use tempfile::TempDir;
 
+use crate::crypto::{KeyRing, generate_key};
 use crate::store::conformance::{service, some_record};
 use crate::store::{FileStore, Revision, Saved, SealedStore, Store};
 
@@ -59,6 +60,13 @@ fn open(path: &Path) -> SealedStore {
     SealedStore::unsealed(std::sync::Arc::new(FileStore::new(path)))
 }
 
+/// One that takes what another program puts there.
+fn accepting(path: &Path) -> SealedStore {
+    let ring = KeyRing::configured(vec![generate_key().unwrap()]).unwrap();
+    SealedStore::new(std::sync::Arc::new(FileStore::new(path)), std::sync::Arc::new(ring))
+        .accepting_plain_tokens(true)
+}
+
 async fn save(path: &Path, name: &str, token: &str, expected: Option<Revision>) -> Option<Revision> {
     match open(path).save(&service(name), &some_record(token), expected, None).await.unwrap() {
         Saved::Stored(revision) => Some(revision),
@@ -85,9 +93,9 @@ async fn the_file_has_the_field_names_of_the_prisma_model() {
     save(&disk.path, "a", "one", None).await.unwrap();
     let content: serde_json::Value = serde_json::from_slice(&fs::read(&disk.path).unwrap()).unwrap();
     let record = &content["services"]["a"];
-    assert_eq!(content["version"], 2);
-    assert_eq!(record["token"], "one");
-    assert_eq!(record["refreshToken"], "one refresh");
+    assert_eq!(content["version"], 1);
+    assert!(record["token"].as_str().unwrap().contains("one refresh"), "the whole record is in one text");
+    assert_eq!(record["refreshToken"], serde_json::Value::Null);
     assert_eq!(record["tokenType"], "Bearer");
     assert_eq!(record["createdAt"], "2027-01-15T08:00:00.250Z");
     assert_eq!(record["expiresAt"], "2027-01-15T09:00:00.500Z");
@@ -99,13 +107,16 @@ async fn a_record_put_there_by_hand_needs_a_token_and_an_expiry_only() {
     let disk = Disk::new();
     let by_hand = r#"{ "version": 1, "services": { "a": { "token": "by-hand", "expiresAt": "2099-01-01T00:00:00Z" } } }"#;
     fs::write(&disk.path, format!("\u{feff}{by_hand}")).unwrap();
-    let (record, revision) = open(&disk.path).load(&service("a")).await.unwrap().record.unwrap();
+    let store = accepting(&disk.path);
+    let (record, revision) = store.load(&service("a")).await.unwrap().record.unwrap();
     assert_eq!(record.access_token.secret().expose(), "by-hand");
     assert_eq!(record.scheme.as_str(), "Bearer");
     assert!(record.issued_at > crate::domain::Timestamp::from_second(1_700_000_000.0));
     fs::write(&disk.path, by_hand.replace("by-hand", "by-other-hand")).unwrap();
-    assert_eq!(save(&disk.path, "a", "two", Some(revision)).await, None);
-    assert_eq!(token(&disk.path, "a").await.as_deref(), Some("by-other-hand"));
+    let saved = store.save(&service("a"), &some_record("two"), Some(revision), None).await.unwrap();
+    assert_eq!(saved, Saved::Conflict);
+    let (record, _) = store.load(&service("a")).await.unwrap().record.unwrap();
+    assert_eq!(record.access_token.secret().expose(), "by-other-hand");
 }
 
 #[tokio::test]
@@ -123,9 +134,10 @@ async fn a_number_that_a_person_added_makes_no_new_revision_of_each_save() {
     let disk = Disk::new();
     let record =
         r#"{ "token": "by-hand", "expiresAt": "2099-01-01T00:00:00Z", "weight": 18446744073799599995 }"#;
-    fs::write(&disk.path, format!(r#"{{ "version": 2, "revision": 7, "services": {{ "b": {record} }} }}"#))
+    fs::write(&disk.path, format!(r#"{{ "version": 1, "revision": 7, "services": {{ "b": {record} }} }}"#))
         .unwrap();
-    let revision = async || open(&disk.path).load(&service("b")).await.unwrap().record.unwrap().1.digest;
+    let store = accepting(&disk.path);
+    let revision = async || store.load(&service("b")).await.unwrap().record.unwrap().1.digest;
     let before = revision().await;
     save(&disk.path, "a", "one", None).await.unwrap();
     assert_eq!(revision().await, before);
@@ -148,8 +160,9 @@ async fn a_malformed_record_is_set_aside_and_costs_other_services_nothing() {
     let disk = Disk::new();
     save(&disk.path, "a", "one", None).await.unwrap();
     save(&disk.path, "b", "two", None).await.unwrap();
-    let content = fs::read_to_string(&disk.path).unwrap();
-    fs::write(&disk.path, content.replacen("\"token\": \"one\"", "\"token\": 1", 1)).unwrap();
+    let mut content: serde_json::Value = serde_json::from_slice(&fs::read(&disk.path).unwrap()).unwrap();
+    content["services"]["a"]["token"] = 1.into();
+    fs::write(&disk.path, content.to_string()).unwrap();
     let loaded = open(&disk.path).load(&service("a")).await.unwrap();
     assert!(loaded.record.is_none() && loaded.warnings.len() == 1);
     assert_eq!(token(&disk.path, "b").await.as_deref(), Some("two"));

@@ -3,6 +3,7 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::super::record::Columns;
 use super::super::{Revision, Row};
 use crate::domain::{Scheme, Secret, ServiceName, Timestamp};
 
@@ -11,7 +12,7 @@ pub(super) enum Request<'a> {
     /// Answered by a record or `null`.
     Get(&'a ServiceName),
     /// Answered by `"stored"` or `"conflict"`.
-    Set { service: &'a ServiceName, row: &'a Row, number: u64, replaced: Expected },
+    Set { service: &'a ServiceName, row: &'a Row, replaced: Expected },
     /// Answered by anything.
     Delete(&'a ServiceName),
 }
@@ -20,8 +21,8 @@ pub(super) enum Request<'a> {
 pub(super) enum Expected {
     /// There was none.
     None,
-    /// A record with these, as [`Found::Record`] has them.
-    Seen(Value),
+    /// The record with this token, as it is stored.
+    Seen(Secret),
     /// Whatever is there.
     Any,
 }
@@ -31,13 +32,13 @@ impl Request<'_> {
         let request = match self {
             Self::Get(service) => json!({ "operation": "get", "service": service.as_str() }),
             Self::Delete(service) => json!({ "operation": "delete", "service": service.as_str() }),
-            Self::Set { service, row, number, replaced } => {
+            Self::Set { service, row, replaced } => {
                 let mut request = json!({
-                    "operation": "set", "service": service.as_str(), "record": write_row(row, *number),
+                    "operation": "set", "service": service.as_str(), "record": write_row(row),
                 });
                 match replaced {
                     Expected::None => request["replaced"] = Value::Null,
-                    Expected::Seen(seen) => request["replaced"] = seen.clone(),
+                    Expected::Seen(seen) => request["replaced"] = seen.expose().into(),
                     Expected::Any => {}
                 }
                 request
@@ -80,56 +81,50 @@ pub(super) enum Found {
     Record {
         row: Row,
         revision: Revision,
-        /// What tells it from any other: its texts as they are stored.
-        seen: Value,
     },
-    /// Not the shape of a record: what is wrong, by the field's name.
+    /// Not a record: what is wrong.
     Malformed(&'static str),
 }
 
-/// A record without a readable state was put there by a person, after the last write that is known.
-pub(super) fn read(answer: Answer, last_number: Option<u64>) -> Found {
+/// The number of the write of a record that has this in its `lastUsed`.
+pub(super) fn number_of(last_used: Timestamp) -> u64 {
+    u64::try_from(last_used.as_millisecond()).unwrap_or_default()
+}
+
+pub(super) fn read(answer: Answer) -> Found {
     let Answer::Other(value) = answer else { return Found::Malformed(NO_RECORD) };
     if value.is_null() {
         return Found::Nothing;
     }
-    let state = value["state"].as_str().and_then(|text| serde_json::from_str::<Value>(text).ok());
-    let state = state.unwrap_or_default();
-    match read_row(&value, &state) {
+    match read_row(&value) {
         Ok(row) => {
-            let number = state["revision"].as_u64().or(last_number).unwrap_or_default();
-            let revision = Revision::new(number, &row);
-            Found::Record { row, revision, seen: json!({ "token": value["token"], "state": value["state"] }) }
+            let revision = Revision::new(number_of(row.last_used), &row);
+            Found::Record { row, revision }
         }
         Err(fault) => Found::Malformed(fault),
     }
 }
 
-const NO_RECORD: &str = "what it gave is no record";
+const NO_RECORD: &str = "it did not give a record";
 
-fn read_row(value: &Value, state: &Value) -> Result<Row, &'static str> {
+fn read_row(value: &Value) -> Result<Row, &'static str> {
     let fields = value.as_object().ok_or(NO_RECORD)?;
     let given = |name: &str| fields.get(name).filter(|value| !value.is_null());
     let text = |value: &Value| value.as_str().filter(|text| !text.is_empty()).map(Secret::new);
     let moment = |value: &Value| value.as_str().and_then(Timestamp::parse);
-    let created_at = given("createdAt").and_then(moment).ok_or("createdAt is no moment")?;
-    Ok(Row {
-        token: given("token").and_then(text).ok_or("token is no text")?,
-        refresh_token: given("refreshToken")
-            .map(|value| text(value).ok_or("refreshToken is no text"))
-            .transpose()?,
-        token_type: given("tokenType").map_or(Ok(Scheme::bearer()), |value| {
-            value.as_str().and_then(Scheme::parse).ok_or("tokenType is no word for a header")
-        })?,
+    let token = given("token").and_then(text).ok_or("it gave a record whose token is not a text")?;
+    let created_at = given("createdAt").and_then(moment);
+    let columns = Columns {
+        refresh_token: given("refreshToken").map(|value| text(value).ok_or(())).transpose(),
+        token_type: given("tokenType").map_or(Some(Scheme::bearer()), |v| Scheme::parse(v.as_str()?)),
         created_at,
-        expires_at: given("expiresAt").and_then(moment).ok_or("expiresAt is no moment")?,
-        last_used: given("lastUsed").map_or(Some(created_at), moment).ok_or("lastUsed is no moment")?,
-        strategy: Some(state["strategy"].clone()).filter(|strategy| !strategy.is_null()),
-    })
+        expires_at: given("expiresAt").and_then(moment),
+        last_used: given("lastUsed").map_or(created_at, moment),
+    };
+    Ok(Row::found(token, columns))
 }
 
-/// `state` is what the Prisma model has no column for, as text: a user's store keeps it without reading it.
-fn write_row(row: &Row, number: u64) -> Value {
+fn write_row(row: &Row) -> Value {
     json!({
         "token": row.token.expose(),
         "refreshToken": row.refresh_token.as_ref().map(Secret::expose),
@@ -137,6 +132,5 @@ fn write_row(row: &Row, number: u64) -> Value {
         "createdAt": row.created_at.to_string(),
         "expiresAt": row.expires_at.to_string(),
         "lastUsed": row.last_used.to_string(),
-        "state": json!({ "revision": number, "strategy": row.strategy }).to_string(),
     })
 }

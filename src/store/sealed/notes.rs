@@ -11,6 +11,11 @@ const KEPT: usize = 3;
 /// More than these was not written by us.
 const MAX_BYTES: usize = 64 * 1024;
 
+/// Whether the key of every note is at hand.
+pub(super) fn is_ready(ring: &KeyRing, kept: &Secret) -> bool {
+    envelopes(kept).all(|sealed| ring.is_ready_to_open(sealed))
+}
+
 /// The note that opens.
 pub(super) fn find(ring: &KeyRing, context: &Context, kept: &Secret) -> Result<Option<Secret>> {
     for sealed in envelopes(kept) {
@@ -25,14 +30,14 @@ pub(super) fn find(ring: &KeyRing, context: &Context, kept: &Secret) -> Result<O
 pub(super) fn replace(
     ring: &KeyRing,
     context: &Context,
-    before: Option<Secret>,
+    before: Option<&Secret>,
     note: Option<&Secret>,
 ) -> Result<Option<Secret>> {
     let mut kept = Vec::new();
     if let Some(note) = note {
         kept.push(ring.seal(context, note)?);
     }
-    for sealed in before.iter().flat_map(envelopes) {
+    for sealed in before.into_iter().flat_map(envelopes) {
         if open(ring, context, sealed)?.is_none() {
             kept.push(sealed.to_owned());
         }

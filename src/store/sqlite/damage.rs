@@ -8,6 +8,7 @@ use rusqlite::Connection;
 use super::super::disk;
 use super::super::lock::Lock;
 use super::database;
+use super::defense::Operations;
 use super::fault::Fault;
 use super::schema;
 use crate::error::{Error, ErrorKind, Result};
@@ -37,7 +38,7 @@ pub(super) fn set_aside(path: &Path) -> Result<Option<String>> {
         return Ok(None);
     }
     let told = |fault: Fault| fault.tell(path);
-    let connection = database::connect(path).map_err(told)?;
+    let connection = database::connect(path, &Operations::default()).map_err(told)?;
     let is_shared = schema::has_foreign_tables(&connection).unwrap_or(false);
     match check(&connection, path, "integrity_check") {
         Ok(()) => return Ok(None),

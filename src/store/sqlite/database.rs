@@ -10,6 +10,7 @@ use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
 use super::super::disk::{self, Identity, Stamp};
 use super::damage;
+use super::defense::{self, Operations};
 use super::fault::{Fault, PATIENCE};
 use super::schema;
 use crate::error::{Error, ErrorKind, Result};
@@ -25,6 +26,7 @@ const STATEMENTS: usize = 32;
 pub(super) struct Database {
     path: PathBuf,
     open: Mutex<Option<Open>>,
+    operations: Operations,
     /// How many have waited for another process in vain: a log lets readers pass where writers wait.
     readers_in_vain: AtomicU64,
     writers_in_vain: AtomicU64,
@@ -74,6 +76,7 @@ impl Database {
         let database = Arc::new(Self {
             path: path.to_owned(),
             open: Mutex::default(),
+            operations: Operations::default(),
             readers_in_vain: AtomicU64::new(0),
             writers_in_vain: AtomicU64::new(0),
             warnings: Mutex::default(),
@@ -133,6 +136,7 @@ impl Database {
             return Err(Fault::busy().tell(&self.path));
         }
         let mut attempt = || {
+            self.operations.begin();
             let done =
                 self.connect(&mut open, missing).and_then(|connection| connection.map(&work).transpose());
             if done.as_ref().is_err_and(|fault| !fault.leaves_connection_sound()) {
@@ -175,7 +179,7 @@ impl Database {
             seen = self.look()?;
         }
         if open.is_none() {
-            let connection = connect(&self.path)?;
+            let connection = connect(&self.path, &self.operations)?;
             schema::refuse_newer(&connection)?;
             damage::check_at_opening(&connection, &self.path)?;
             use_log(&connection)?;
@@ -217,10 +221,11 @@ impl Database {
 }
 
 /// Opens a file that is there.
-pub(super) fn connect(path: &Path) -> Result<Connection, Fault> {
+pub(super) fn connect(path: &Path, operations: &Operations) -> Result<Connection, Fault> {
     let flags =
         OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_NOFOLLOW;
-    let connection = Connection::open_with_flags(disk::without_links_above(path), flags)?;
+    let mut connection = Connection::open_with_flags(disk::without_links_above(path), flags)?;
+    defense::set_up(&mut connection, operations)?;
     connection.busy_timeout(PATIENCE)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
     Ok(connection)

@@ -6,6 +6,7 @@ use std::time::Duration;
 use rusqlite::ErrorCode;
 use rusqlite::ffi::{SQLITE_BUSY, code_to_str};
 
+use super::defense::LONGEST_WORK;
 use crate::error::{Error, ErrorKind};
 
 /// How long one operation waits for whoever holds the database; a write takes milliseconds.
@@ -18,6 +19,8 @@ pub(super) enum Fault {
     Sql(rusqlite::Error),
     /// The content is no sound database, though SQLite has not said so.
     Damaged,
+    /// Something stands in the place of a table of ours, or hangs on one: what, in words.
+    Planted(String),
     /// A later evertoken has been here: its version.
     Newer(i64),
     /// Said in full where it was found.
@@ -62,11 +65,20 @@ impl Fault {
             Self::Newer(version) => format!(
                 "{path} was written by a newer evertoken (its version is {version}): it is left as it is"
             ),
+            Self::Planted(what) => {
+                format!(
+                    "{path} has {what}, so it is not used: remove that, or set storage.path to another file"
+                )
+            }
             fault if fault.is_damage() => format!("{path} is damaged"),
             fault if fault.is_busy() => {
                 format!("{path} was held by another process for {} s", PATIENCE.as_secs())
             }
             fault => match fault.code() {
+                Some(ErrorCode::OperationInterrupted) => {
+                    let seconds = LONGEST_WORK.as_secs();
+                    format!("{path} kept a statement busy for {seconds} s, and it was stopped")
+                }
                 Some(ErrorCode::DiskFull) => format!("{path} has no room left on its disk"),
                 Some(ErrorCode::ReadOnly) => {
                     format!("{path} cannot be written: it, or its directory, is read-only")
@@ -80,7 +92,7 @@ impl Fault {
                     format!("the disk of {path} fails, or is full: {}", fault.words())
                 }
                 Some(ErrorCode::ConstraintViolation) => {
-                    format!("{path} refuses the change: a trigger or constraint in it forbids that")
+                    format!("{path} refuses the change: a constraint in it forbids that")
                 }
                 _ => format!(
                     "{path} cannot be used, its tables may be others than expected: {}",

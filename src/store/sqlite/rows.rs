@@ -3,6 +3,7 @@
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension, named_params, params};
 
+use super::super::record::Columns;
 use super::super::{Revision, Row, Slot};
 use crate::domain::{Scheme, Secret, ServiceName, Timestamp};
 
@@ -19,7 +20,7 @@ pub(super) enum Found {
 
 /// One row, whatever there is.
 const FIND: &str = "
-SELECT t.token, t.expiresAt, t.refreshToken, t.tokenType, t.createdAt, t.lastUsed, s.strategy, s.revision,
+SELECT t.token, t.expiresAt, t.refreshToken, t.tokenType, t.createdAt, t.lastUsed, s.revision,
     t.service IS NOT NULL
 FROM (SELECT ?1 AS service) AS asked
 LEFT JOIN token_cache AS t ON t.service = asked.service
@@ -30,8 +31,8 @@ LEFT JOIN evertoken_state AS s ON s.service = asked.service";
 /// later than it was, unless the row was deleted by hand.
 pub(super) fn find(connection: &Connection, service: &ServiceName) -> rusqlite::Result<Found> {
     connection.prepare_cached(FIND)?.query_row([service.as_str()], |columns| {
-        let number = number(columns.get_ref(7)?);
-        if !columns.get::<_, bool>(8)? {
+        let number = number(columns.get_ref(6)?);
+        if !columns.get::<_, bool>(7)? {
             let removal = number.map(|number| Slot::Removed(Revision { number, digest: 0 }));
             return Ok(Found::Slot(removal.unwrap_or_default()));
         }
@@ -46,29 +47,23 @@ fn number(value: ValueRef<'_>) -> Option<u64> {
     value.as_i64().ok().and_then(|number| u64::try_from(number).ok())
 }
 
+/// `None` where there is no token.
 fn read(columns: &rusqlite::Row<'_>) -> rusqlite::Result<Option<Row>> {
     let text =
         |n| Ok::<_, rusqlite::Error>(columns.get_ref(n)?.as_str().ok().filter(|text| !text.is_empty()));
     let moment = |n| columns.get_ref(n).map(read_moment);
-    let strategy = columns.get_ref(6)?.as_str().ok().and_then(|text| serde_json::from_str(text).ok());
-    let refresh_token = match columns.get_ref(2)? {
-        ValueRef::Null => Some(None),
-        _ => text(2)?.map(|text| Some(Secret::new(text))),
+    let Some(token) = text(0)?.map(Secret::new) else { return Ok(None) };
+    let found = Columns {
+        expires_at: moment(1)?,
+        refresh_token: match columns.get_ref(2)? {
+            ValueRef::Null => Ok(None),
+            _ => text(2)?.map(|text| Some(Secret::new(text))).ok_or(()),
+        },
+        token_type: text(3)?.and_then(Scheme::parse),
+        created_at: moment(4)?,
+        last_used: moment(5)?,
     };
-    let row = (text(0)?, moment(1)?, refresh_token, text(3)?.and_then(Scheme::parse), moment(4)?, moment(5)?);
-    let (
-        Some(token),
-        Some(expires_at),
-        Some(refresh_token),
-        Some(token_type),
-        Some(created_at),
-        Some(last_used),
-    ) = row
-    else {
-        return Ok(None);
-    };
-    let token = Secret::new(token);
-    Ok(Some(Row { token, refresh_token, token_type, created_at, expires_at, last_used, strategy }))
+    Ok(Some(Row::found(token, found)))
 }
 
 /// Prisma writes ISO 8601, and wrote milliseconds once; SQLite's own `CURRENT_TIMESTAMP` is UTC and says no
@@ -101,8 +96,8 @@ INSERT INTO token_cache (id, service, token, expiresAt, refreshToken, tokenType,
 VALUES ('c' || lower(hex(randomblob(12))), :service, :token, :expires, :refresh, :type, :created, :used)";
 
 const REMEMBER: &str = "
-INSERT INTO evertoken_state (service, revision, strategy) VALUES (?1, ?2, ?3)
-ON CONFLICT (service) DO UPDATE SET revision = excluded.revision, strategy = excluded.strategy";
+INSERT INTO evertoken_state (service, revision) VALUES (?1, ?2)
+ON CONFLICT (service) DO UPDATE SET revision = excluded.revision";
 
 /// Writes the row under the next number, and keeps its `id`.
 pub(super) fn put(connection: &Connection, service: &ServiceName, row: &Row) -> rusqlite::Result<Revision> {
@@ -122,12 +117,7 @@ pub(super) fn put(connection: &Connection, service: &ServiceName, row: &Row) -> 
     if connection.prepare_cached(UPDATE)?.execute(values)? == 0 {
         connection.prepare_cached(INSERT)?.execute(values)?;
     }
-    let strategy = row.strategy.as_ref().map(ToString::to_string);
-    connection.prepare_cached(REMEMBER)?.execute(params![
-        service.as_str(),
-        number.cast_signed(),
-        strategy
-    ])?;
+    connection.prepare_cached(REMEMBER)?.execute(params![service.as_str(), number.cast_signed()])?;
     Ok(Revision::new(number, row))
 }
 
@@ -137,11 +127,7 @@ pub(super) fn remove(connection: &Connection, service: &ServiceName) -> rusqlite
         return Ok(());
     }
     let removal = Revision::of_removal(last_number(connection, service)?.unwrap_or_default());
-    connection.prepare_cached(REMEMBER)?.execute(params![
-        service.as_str(),
-        removal.number.cast_signed(),
-        None::<String>
-    ])?;
+    connection.prepare_cached(REMEMBER)?.execute(params![service.as_str(), removal.number.cast_signed()])?;
     Ok(())
 }
 
@@ -162,10 +148,9 @@ fn delete(connection: &Connection, service: &ServiceName) -> rusqlite::Result<bo
 
 const COPY_ASIDE: &str = "
 INSERT INTO evertoken_aside
-    (service, token, expiresAt, refreshToken, tokenType, createdAt, lastUsed, strategy)
-SELECT t.service, t.token, t.expiresAt, t.refreshToken, t.tokenType, t.createdAt, t.lastUsed, s.strategy
-FROM token_cache AS t LEFT JOIN evertoken_state AS s ON s.service = t.service
-WHERE t.service = ?1";
+    (service, token, expiresAt, refreshToken, tokenType, createdAt, lastUsed)
+SELECT service, token, expiresAt, refreshToken, tokenType, createdAt, lastUsed
+FROM token_cache WHERE service = ?1";
 
 const DROP_SURPLUS: &str = "
 DELETE FROM evertoken_aside WHERE service = ?1 AND number NOT IN

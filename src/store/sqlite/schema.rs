@@ -1,6 +1,6 @@
 //! The tables: Prisma's one, and those beside it.
 
-use rusqlite::{Connection, Transaction, TransactionBehavior};
+use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior};
 
 use super::fault::Fault;
 
@@ -28,7 +28,6 @@ const OWN: &str = r#"
 CREATE TABLE IF NOT EXISTS "evertoken_state" (
     "service" TEXT NOT NULL PRIMARY KEY,
     "revision" INTEGER,
-    "strategy" TEXT,
     "fence" INTEGER,
     "owner" INTEGER,
     "since" INTEGER,
@@ -38,7 +37,7 @@ CREATE TABLE IF NOT EXISTS "evertoken_state" (
 CREATE TABLE IF NOT EXISTS "evertoken_aside" (
     "number" INTEGER PRIMARY KEY,
     "setAside" TEXT NOT NULL DEFAULT CURRENT_TIMESTAMP,
-    "service", "token", "expiresAt", "refreshToken", "tokenType", "createdAt", "lastUsed", "strategy"
+    "service", "token", "expiresAt", "refreshToken", "tokenType", "createdAt", "lastUsed"
 );
 CREATE TABLE IF NOT EXISTS "evertoken_note" (
     "service" TEXT NOT NULL PRIMARY KEY,
@@ -50,14 +49,22 @@ DELETE FROM "evertoken_schema";
 "#;
 
 const SURVEY: &str = "
-SELECT count(*) FILTER (WHERE name = 'token_cache'),
-       count(*) FILTER (WHERE name = 'evertoken_schema'),
-       count(*) FILTER (WHERE name IN ('evertoken_state', 'evertoken_aside', 'evertoken_note'))
-FROM sqlite_schema WHERE type IN ('table', 'view')";
+SELECT count(*) FILTER (WHERE lower(name) = 'token_cache'),
+       count(*) FILTER (WHERE lower(name) = 'evertoken_schema'),
+       count(*) FILTER (WHERE lower(name) IN ('evertoken_state', 'evertoken_aside', 'evertoken_note'))
+FROM sqlite_schema WHERE type = 'table'";
+
+/// What is no plain table in the place of one of ours, or would run with a change of it. A virtual table has no
+/// page of its own.
+const PLANTED: &str = "
+SELECT type, CASE type WHEN 'trigger' THEN lower(tbl_name) ELSE lower(name) END AS ours FROM sqlite_schema
+WHERE ours IN ('token_cache', 'evertoken_schema', 'evertoken_state', 'evertoken_aside', 'evertoken_note')
+    AND NOT (type = 'index' OR type = 'table' AND rootpage > 0)
+LIMIT 1";
 
 const HAS_FOREIGN_TABLES: &str = r"
 SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite\_%' ESCAPE '\'
-    AND name NOT IN ('token_cache', 'evertoken_schema', 'evertoken_state', 'evertoken_aside', 'evertoken_note'))";
+    AND lower(name) NOT IN ('token_cache', 'evertoken_schema', 'evertoken_state', 'evertoken_aside', 'evertoken_note'))";
 
 /// Which tables are there.
 struct Standing {
@@ -94,7 +101,24 @@ pub(super) fn make_current(connection: &Connection) -> Result<(), Fault> {
     Ok(transaction.commit()?)
 }
 
+/// Fails where whoever can write to the database has put code of their own in our way.
+fn refuse_planted(connection: &Connection) -> Result<(), Fault> {
+    let planted = connection
+        .prepare_cached(PLANTED)?
+        .query_row([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?)))
+        .optional()?;
+    match planted {
+        None => Ok(()),
+        Some((kind, table)) if kind == "trigger" => Err(Fault::Planted(format!("a trigger on {table}"))),
+        Some((kind, table)) if kind == "view" => {
+            Err(Fault::Planted(format!("a view in place of the table {table}")))
+        }
+        Some((_, table)) => Err(Fault::Planted(format!("a virtual table in place of the table {table}"))),
+    }
+}
+
 fn survey(connection: &Connection) -> Result<Standing, Fault> {
+    refuse_planted(connection)?;
     let (has_tokens, has_version, own): (bool, bool, i64) = connection
         .prepare_cached(SURVEY)?
         .query_row([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;

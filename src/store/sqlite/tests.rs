@@ -3,6 +3,7 @@
 mod damage;
 #[cfg(unix)]
 mod places;
+mod planted;
 mod prisma;
 mod processes;
 
@@ -13,6 +14,7 @@ use std::sync::Arc;
 use rusqlite::Connection;
 use tempfile::TempDir;
 
+use crate::crypto::{KeyRing, generate_key};
 use crate::store::conformance::{service, some_record};
 use crate::store::{Revision, Saved, SealedStore, SqliteStore, Store};
 
@@ -42,6 +44,13 @@ impl Disk {
         self.sql().query_row(query, [], |row| row.get(0)).unwrap()
     }
 
+    /// The tokens that are stored unsealed, in the order of their services.
+    fn tokens(&self) -> String {
+        self.text(
+            "SELECT group_concat(json_extract(token, '$.accessToken')) FROM (SELECT * FROM token_cache ORDER BY service)",
+        )
+    }
+
     fn names(&self) -> Vec<String> {
         let entries = fs::read_dir(self.directory.path()).unwrap();
         let mut names: Vec<_> =
@@ -60,6 +69,12 @@ impl Disk {
 
 fn open(path: &Path) -> SealedStore {
     SealedStore::unsealed(Arc::new(SqliteStore::new(path)))
+}
+
+/// One that takes what another program puts there.
+fn accepting(path: &Path) -> SealedStore {
+    let ring = KeyRing::configured(vec![generate_key().unwrap()]).unwrap();
+    SealedStore::new(Arc::new(SqliteStore::new(path)), Arc::new(ring)).accepting_plain_tokens(true)
 }
 
 async fn save(path: &Path, name: &str, token: &str, expected: Option<Revision>) -> Option<Revision> {

@@ -164,7 +164,10 @@ async fn a_reader_that_takes_its_time_stops_no_save() {
     let saved = tokio::time::timeout(Duration::from_secs(2), saving).await.unwrap().unwrap();
     assert!(matches!(saved, Saved::Stored(_)));
     assert_eq!(
-        reader.query_row("SELECT token FROM token_cache", [], |row| row.get::<_, String>(0)).unwrap(),
+        reader
+            .query_row("SELECT json_extract(token, '$.accessToken') FROM token_cache", [], |row| row
+                .get::<_, String>(0))
+            .unwrap(),
         "one"
     );
     reader.execute_batch("COMMIT").unwrap();

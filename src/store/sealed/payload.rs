@@ -1,0 +1,93 @@
+//! What is inside a sealed record: everything that matters of it, as JSON.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use zeroize::Zeroizing;
+
+use super::super::Record;
+use crate::domain::{AccessToken, Scheme, Secret, Timestamp};
+use crate::error::{Error, ErrorKind, Result};
+
+const VERSION: u64 = 1;
+
+/// More than a record is around its tokens: the text does not move while it grows, which would leave copies behind.
+const ROOM: usize = 1024;
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Written<'r> {
+    version: u64,
+    access_token: &'r str,
+    token_type: &'r str,
+    refresh_token: Option<&'r str>,
+    proof_key: Option<&'r str>,
+    issued_at: i64,
+    expires_at: i64,
+    last_used: i64,
+    state: Option<&'r Value>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Found {
+    access_token: String,
+    token_type: String,
+    refresh_token: Option<String>,
+    proof_key: Option<String>,
+    issued_at: i64,
+    expires_at: i64,
+    last_used: i64,
+    state: Option<Value>,
+}
+
+#[derive(Deserialize)]
+struct Header {
+    version: u64,
+}
+
+/// The text to seal.
+pub(super) fn write(record: &Record) -> Result<Secret> {
+    let written = Written {
+        version: VERSION,
+        access_token: record.access_token.secret().expose(),
+        token_type: record.scheme.as_str(),
+        refresh_token: record.refresh_token.as_ref().map(Secret::expose),
+        proof_key: record.proof_key.as_ref().map(Secret::expose),
+        issued_at: record.issued_at.as_millisecond(),
+        expires_at: record.expires_at.as_millisecond(),
+        last_used: record.last_used.as_millisecond(),
+        state: record.strategy.as_ref(),
+    };
+    let secrets = [written.access_token.len(), written.refresh_token.map_or(0, str::len)];
+    let mut json = Zeroizing::new(Vec::with_capacity(ROOM + secrets.iter().sum::<usize>()));
+    let unwritable = |_| Error::new(ErrorKind::Internal, "Could not write the record as JSON");
+    serde_json::to_writer(&mut *json, &written).map_err(unwritable)?;
+    String::from_utf8(std::mem::take(&mut *json))
+        .map(Secret::new)
+        .map_err(|_| Error::new(ErrorKind::Internal, "Could not write the record as text"))
+}
+
+/// The record in a text that was sealed.
+///
+/// # Errors
+/// `Storage` for a text of a later release, which is good to somebody; `Decrypt` for what no release has written.
+pub(super) fn read(text: &Secret) -> Result<Record> {
+    let unreadable = || Error::new(ErrorKind::Decrypt, "the stored record is not in a format of evertoken");
+    let header: Header = serde_json::from_str(text.expose()).map_err(|_| unreadable())?;
+    if header.version > VERSION {
+        let version = header.version;
+        let message = format!("the stored record is in a format (version {version}) of a newer evertoken");
+        return Err(Error::new(ErrorKind::Storage, message));
+    }
+    let found: Found = serde_json::from_str(text.expose()).map_err(|_| unreadable())?;
+    Ok(Record {
+        access_token: AccessToken::parse(&Zeroizing::new(found.access_token)).map_err(|_| unreadable())?,
+        scheme: Scheme::parse(&found.token_type).ok_or_else(unreadable)?,
+        refresh_token: found.refresh_token.map(Secret::new),
+        proof_key: found.proof_key.map(Secret::new),
+        issued_at: Timestamp::from_millisecond(found.issued_at),
+        expires_at: Timestamp::from_millisecond(found.expires_at),
+        last_used: Timestamp::from_millisecond(found.last_used),
+        strategy: found.state,
+    })
+}
