@@ -17,7 +17,10 @@ const MIT = /Permission is hereby granted, free of charge/
 const SHORTEST = 200
 
 /** Crates that come without a license file; their repository has one for all of them, kept here. */
-const KEPT = { 'https://github.com/napi-rs/napi-rs': 'napi-rs.txt' }
+const KEPT = {
+  'https://github.com/dropbox/rust-alloc-no-stdlib': 'alloc-no-stdlib.txt',
+  'https://github.com/napi-rs/napi-rs': 'napi-rs.txt'
+}
 
 /** What is linked and is no crate. */
 const BESIDES = [
