@@ -41,8 +41,8 @@ pub(super) fn identity(config: &Config) -> String {
     digest(&parts.to_string())
 }
 
-/// The fields that a token request is made of.
-const REQUEST_FIELDS: [&str; 16] = [
+/// The fields that say what a token request is made of, and where it goes.
+const REQUEST_FIELDS: &[&str] = &[
     "audience",
     "authUrl",
     "clientAuthentication",
@@ -56,6 +56,7 @@ const REQUEST_FIELDS: [&str; 16] = [
     "login",
     "password",
     "privateKey",
+    "probe",
     "resource",
     "scope",
     "username",
@@ -63,7 +64,9 @@ const REQUEST_FIELDS: [&str; 16] = [
 
 /// A digest of what a token request is made of.
 pub(super) fn credential(map: &Map<String, Value>) -> CredentialDigest {
-    let fields = Zeroizing::new(json!(REQUEST_FIELDS.map(|field| map.get(field))).to_string());
+    let fields = Zeroizing::new(
+        json!(REQUEST_FIELDS.iter().map(|field| map.get(*field)).collect::<Vec<_>>()).to_string(),
+    );
     CredentialDigest::new(digest(&fields))
 }
 

@@ -2,7 +2,7 @@
 
 export const route = `import { createTokenRoutes } from 'evertoken/next'
 
-// In production a request needs \`Authorization: Bearer $EVERTOKEN_ADMIN_SECRET\`, or an \`authorize\` of your own.
+// Outside development a request needs \`Authorization: Bearer $EVERTOKEN_ADMIN_SECRET\`, or an \`authorize\` of your own.
 export const { GET, POST, DELETE } = createTokenRoutes()
 `
 
@@ -39,7 +39,7 @@ EXTERNAL_API_EMAIL=
 EXTERNAL_API_PASSWORD=
 # Seals the stored token: npx evertoken keygen
 TOKEN_ENCRYPTION_KEY=
-# Opens /api/token in production
+# Opens /api/token outside development; needed everywhere once it is set
 EVERTOKEN_ADMIN_SECRET=
 `
 
