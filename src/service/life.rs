@@ -9,7 +9,7 @@ use super::discovery::Informed;
 use super::limits::{Limits, Rejections};
 use super::status::{Counters, Entry, LastError};
 use crate::config::Config;
-use crate::domain::{Generation, State, Timestamp, TokenSet};
+use crate::domain::{Generation, Secret, State, Timestamp, TokenSet};
 use crate::error::{Error, Result};
 use crate::oauth::ProofKey;
 use crate::store::Revision;
@@ -53,6 +53,13 @@ pub(super) struct Held {
     pub(super) revision: Option<Revision>,
     /// Whether a refresh failed without a verdict on the refresh token.
     pub(super) refresh_has_failed: bool,
+}
+
+impl Held {
+    /// Whether this is its refresh token.
+    pub(super) fn has_refresh_token(&self, token: &Secret) -> bool {
+        self.tokens.refresh_token.as_ref().is_some_and(|known| known.matches(token))
+    }
 }
 
 /// Why a flight takes off, which decides what may hold it back and what satisfies it.

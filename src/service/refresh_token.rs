@@ -1,5 +1,7 @@
 //! The refresh token in hand: when it is spent, and what a service does when that brings no token.
 
+use std::time::Duration;
+
 use super::Service;
 use super::asking::Asking;
 use super::attempt::Gain;
@@ -7,7 +9,7 @@ use super::life::Why;
 use super::turn::Turn;
 use crate::config::Config;
 use crate::domain::{Secret, Timestamp};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result, Retry};
 use crate::log::Level;
 use crate::oauth::Refusal;
 use crate::strategy::{Exchange, RefreshWay, Strategy};
@@ -28,7 +30,7 @@ enum Spent {
     None,
     /// It gave a token.
     Gained(Gain),
-    /// It gave a token that is over, and the next refresh token.
+    /// It gave a token that has already expired, and the next refresh token.
     Rotated(Error, Secret),
     /// The server refuses it.
     Refused,
@@ -71,9 +73,9 @@ impl Service {
     ) -> Result<Refreshed> {
         match self.spend_refresh_token(asking, config).await {
             Spent::Gained(gain) => return Ok(Refreshed::Gained(gain)),
-            Spent::Rotated(error, refresh_token) if self.has_usable(why) => {
+            Spent::Rotated(error, refresh_token) if !self.time_left(why).is_zero() => {
                 self.rotate(Some(refresh_token), turn, epoch).await;
-                return Err(error);
+                return Err(as_failure_of_the_refresh(error, Duration::ZERO));
             }
             Spent::Rotated(error, _) => self.log(|log| log.error(Level::Warn, INSTEAD, &error)),
             // Another process may have rotated it meanwhile: its token is as good as one of our own.
@@ -113,7 +115,7 @@ impl Service {
                     let Err(error) = self.wait_to_retry(asking, error, &mut tries, most).await else {
                         continue;
                     };
-                    self.note_failed_refresh(is_unspent);
+                    self.note_failed_refresh(&refresh_token, is_unspent);
                     let is_outage = is_unspent && way.url == strategy.endpoint;
                     return Spent::Failed(FailedRefresh { error, is_outage });
                 }
@@ -128,11 +130,11 @@ impl Service {
                         (strategy.method, is_other_method) = (Some(other), true);
                         continue;
                     }
-                    self.note_failed_refresh(true);
+                    self.note_failed_refresh(&refresh_token, true);
                     return Spent::Failed(FailedRefresh { error, is_outage: false });
                 }
                 refused => {
-                    self.note_refused_refresh(refused, &strategy, &way);
+                    self.note_refused_refresh(&refresh_token, refused, &strategy, &way);
                     return Spent::Refused;
                 }
             }
@@ -141,13 +143,15 @@ impl Service {
 
     /// A refresh token that failed without a verdict: where it may be spent it is not sent again, as a repetition
     /// looks like theft (RFC 9700 §4.14.2); else it is not the only hope once the old token has expired.
-    fn note_failed_refresh(&self, is_unspent: bool) {
-        if let Some(held) = &mut self.life().held {
-            if is_unspent {
-                held.refresh_has_failed = true;
-            } else {
-                held.tokens.refresh_token = None;
-            }
+    fn note_failed_refresh(&self, sent: &Secret, is_unspent: bool) {
+        let mut life = self.life();
+        let Some(held) = life.held.as_mut().filter(|held| held.has_refresh_token(sent)) else { return };
+        if is_unspent {
+            held.refresh_has_failed = true;
+        } else {
+            held.tokens.refresh_token = None;
+            // Stored so at the next look at the latest, lest another process sends it.
+            held.revision = None;
         }
     }
 
@@ -163,10 +167,10 @@ impl Service {
 
     /// The refresh token is spent or void: it is not sent again. Where none was ever taken, this one was most
     /// likely not understood, which heals only when a person hears of it.
-    fn note_refused_refresh(&self, refusal: Refusal, strategy: &Strategy, way: &RefreshWay) {
+    fn note_refused_refresh(&self, sent: &Secret, refusal: Refusal, strategy: &Strategy, way: &RefreshWay) {
         let is_first_use = {
             let mut life = self.life();
-            if let Some(held) = &mut life.held {
+            if let Some(held) = life.held.as_mut().filter(|held| held.has_refresh_token(sent)) {
                 held.tokens.refresh_token = None;
             }
             let is_first_use = !strategy.refreshes && !life.refresh_is_settled;
@@ -177,8 +181,8 @@ impl Service {
         self.log(|log| log.error(Level::Warn, &fault, &refusal.into_error()));
     }
 
-    /// A refresh failed without a verdict: whether the credentials are used now. As long as the old token works
-    /// nobody is in a hurry, and the next attempt comes after a back-off.
+    /// A refresh failed without a verdict: whether the credentials are used now. As long as the old token works, and
+    /// outlasts a back-off, nobody is in a hurry.
     ///
     /// # Errors
     /// The failure of the refresh, when it ends the attempt.
@@ -190,23 +194,39 @@ impl Service {
         epoch: u64,
     ) -> Result<()> {
         let FailedRefresh { error, is_outage } = failed;
+        if is_outage {
+            return Err(error);
+        }
         let is_lost = self.life().held.as_ref().is_some_and(|held| held.tokens.refresh_token.is_none());
-        let goes_on = !is_outage && (!self.has_usable(why) || (is_lost && why == Why::Asked));
-        if goes_on {
+        let spare = self.time_left(why).saturating_sub(self.config.retry.max);
+        if spare.is_zero() || (is_lost && why == Why::Asked) {
             self.log(|log| log.error(Level::Warn, INSTEAD, &error));
             return Ok(());
         }
         if is_lost {
-            // No other process shall send it either.
             self.rotate(None, turn, epoch).await;
         }
-        Err(error)
+        Err(as_failure_of_the_refresh(error, spare))
     }
 
-    /// Whether the token in hand may still be sent: not the one that an API has just refused.
-    fn has_usable(&self, why: Why) -> bool {
+    /// How long the token in hand may still be sent: not at all where an API has just refused it.
+    fn time_left(&self, why: Why) -> Duration {
+        let now = self.clock.now();
+        let life = self.life();
         let is_refused = |generation| matches!(why, Why::Rejected(refused) if refused == generation);
-        self.life().usable(self.clock.now()).is_some_and(|held| !is_refused(held.generation))
+        let usable = life.usable(now).filter(|held| !is_refused(held.generation));
+        usable.map_or(Duration::ZERO, |held| now.until(held.tokens.lifetime.usable_until()))
+    }
+}
+
+/// The failure as one that the credentials have no part in: it says nothing of them, and however long the endpoint
+/// asks to wait, they are used before the old token expires, in `spare`.
+fn as_failure_of_the_refresh(error: Error, spare: Duration) -> Error {
+    match error.retry() {
+        Retry::After(wait) => error.with_retry(Retry::After(wait.min(spare))),
+        Retry::CoolDown if error.kind() != ErrorKind::Credentials => error.with_retry(Retry::BackOff),
+        Retry::Never => error.with_retry(Retry::BackOff),
+        Retry::CoolDown | Retry::BackOff => error,
     }
 }
 

@@ -105,6 +105,63 @@ async fn a_refresh_token_that_is_certainly_unspent_is_sent_again_while_the_token
 }
 
 #[tokio::test]
+async fn what_a_refresh_endpoint_says_is_no_verdict_on_the_credentials() {
+    for failure in failures() {
+        let house =
+            House::with(&login(), [rotating("a1", "r1"), failure, token("b1", 3600), token("b2", 3600)]);
+        house.token().await;
+        house.pass(3400);
+        house.at_once();
+        house.landed().await;
+        house.pass(200);
+        assert!(house.token().await.is_some(), "the old token has just expired");
+    }
+}
+
+#[tokio::test]
+async fn however_long_a_refresh_endpoint_asks_to_wait_the_credentials_are_used_before_the_token_expires() {
+    let wait = Answer::Http(429, json!({}), Some("3600"));
+    let house = House::with(&login(), [rotating("a1", "r1"), wait.clone(), wait, token("b1", 3600)]);
+    house.token().await;
+    for seconds in [3330, 210] {
+        house.pass(seconds);
+        assert_eq!(house.at_once().as_deref(), Some("a1"));
+        house.landed().await;
+    }
+    assert_eq!(house.at_once().as_deref(), Some("b1"), "55 seconds before the end");
+}
+
+#[tokio::test]
+async fn a_token_that_does_not_outlast_a_back_off_is_replaced_with_the_credentials_at_once() {
+    let house =
+        House::with(&login(), [rotating("a1", "r1"), Answer::Http(503, json!({}), None), token("b1", 3600)]);
+    house.token().await;
+    house.pass(3550);
+    assert_eq!(house.at_once().as_deref(), Some("a1"));
+    house.landed().await;
+    assert_eq!(house.at_once().as_deref(), Some("b1"));
+}
+
+#[tokio::test]
+async fn a_refresh_token_that_may_be_spent_leaves_the_store_although_the_login_fails_too() {
+    let (shelf, clock) = (Shelf::new(), clock());
+    let lost = Answer::Error(ErrorKind::Network);
+    let first = beside_configured(
+        &login(),
+        &shelf,
+        &clock,
+        [rotating("a1", "r1"), lost, Answer::Http(500, json!({}), None)],
+    );
+    first.token().await;
+    clock.advance(Duration::from_secs(3600));
+    first.service.acquire().await.unwrap_err();
+    first.service.look_into_store().await;
+    let second = beside_configured(&login(), &shelf, &clock, [token("b1", 3600)]);
+    assert_eq!(second.token().await.as_deref(), Some("b1"));
+    assert!(second.server.asked(0).contains("hunter2"), "{}", second.server.asked(0));
+}
+
+#[tokio::test]
 async fn a_lost_answer_is_remembered_in_the_store_so_that_no_process_sends_the_token_again() {
     for shelf in [Shelf::new(), Shelf::without_leases()] {
         let clock = clock();
