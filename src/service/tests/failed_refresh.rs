@@ -35,6 +35,12 @@ fn failures() -> Vec<Answer> {
     ]
 }
 
+/// A call that finds a refresh to be due, and the end of that refresh.
+async fn due(house: &House) {
+    house.at_once();
+    house.landed().await;
+}
+
 fn sends_refresh_token(house: &House, index: usize) -> bool {
     house.server.asked(index).contains("r1")
 }
@@ -78,11 +84,9 @@ async fn a_refresh_token_whose_answer_was_lost_is_not_sent_again_and_the_next_at
         let house = House::with(&login(), [rotating("a1", "r1"), failure, token("b1", 3600)]);
         house.token().await;
         house.pass(3400);
-        house.at_once();
-        house.landed().await;
+        due(&house).await;
         house.pass(120);
-        house.at_once();
-        house.landed().await;
+        due(&house).await;
         assert_eq!(house.at_once().as_deref(), Some("b1"));
         assert!(house.server.asked(2).contains("hunter2"), "{}", house.server.asked(2));
     }
@@ -94,11 +98,9 @@ async fn a_refresh_token_that_is_certainly_unspent_is_sent_again_while_the_token
         let house = House::with(&login(), [rotating("a1", "r1"), failure, rotating("a2", "r2")]);
         house.token().await;
         house.pass(3400);
-        house.at_once();
-        house.landed().await;
+        due(&house).await;
         house.pass(120);
-        house.at_once();
-        house.landed().await;
+        due(&house).await;
         assert_eq!(house.at_once().as_deref(), Some("a2"));
         assert!(sends_refresh_token(&house, 2));
     }
@@ -111,8 +113,7 @@ async fn what_a_refresh_endpoint_says_is_no_verdict_on_the_credentials() {
             House::with(&login(), [rotating("a1", "r1"), failure, token("b1", 3600), token("b2", 3600)]);
         house.token().await;
         house.pass(3400);
-        house.at_once();
-        house.landed().await;
+        due(&house).await;
         house.pass(200);
         assert!(house.token().await.is_some(), "the old token has just expired");
     }
@@ -250,8 +251,7 @@ async fn recovery_logs_in_although_the_token_works() {
     house.token().await;
     house.pass(3400);
     for _ in 0..3 {
-        house.at_once();
-        house.landed().await;
+        due(&house).await;
         house.pass(40);
     }
     house.service.check_health(3).await;
