@@ -674,8 +674,8 @@ export interface StoredToken {
 
 /**
  * One record, as a store may give it back: moments as ISO 8601 with a time zone, as `Date` or in milliseconds since
- * 1970. Further fields are not read. One that you put there yourself, with a plain `token`, needs `expiresAt` and
- * `createdAt`, and is used with `acceptPlainTokens` only; see {@link StorageOptions}.
+ * 1970. Further fields are not read. One that you put there yourself, with a plain `token`, needs `expiresAt`, and is
+ * used with `acceptPlainTokens` only; see {@link StorageOptions}.
  */
 export interface FoundToken {
   token: string
@@ -683,7 +683,8 @@ export interface FoundToken {
   refreshToken?: string | null | undefined
   /** Default `Bearer`. */
   tokenType?: string | null | undefined
-  createdAt: string | number | Date
+  /** Default: an hour before `expiresAt`. */
+  createdAt?: string | number | Date | null | undefined
   /** Default `createdAt`. */
   lastUsed?: string | number | Date | null | undefined
 }

@@ -174,7 +174,11 @@ fn check_whole(config: &Config, faults: &Faults) {
     if (has_client || has_login) && !has_place {
         faults.add("authUrl", "is missing: where are the credentials to be sent? (EXTERNAL_AUTH_URL)");
     }
-    if !has_client && !has_login && config.manual_token.is_none() {
+    let has_part = config.credentials.client_id.is_some()
+        || config.credentials.username().is_some()
+        || password.is_some();
+    // What a part of a credential lacks was said above.
+    if !has_part && !has_client && !has_login && config.manual_token.is_none() {
         let field = if has_place { "clientId" } else { "authUrl" };
         faults.add(
             field,

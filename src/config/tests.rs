@@ -238,3 +238,16 @@ fn an_address_that_is_spoilt_says_by_what() {
         assert!(error.to_string().contains(told), "{error}");
     }
 }
+
+#[test]
+fn a_credential_that_lacks_a_part_is_one_fault_that_names_that_part() {
+    for (config, field) in [
+        (json!({ "authUrl": "https://h/token", "clientId": "app" }), "clientSecret"),
+        (json!({ "authUrl": "https://h/login", "email": "a@b.c" }), "password"),
+        (json!({ "authUrl": "https://h/login", "password": "hunter2" }), "email"),
+    ] {
+        let error = Config::from_json(config.clone()).unwrap_err();
+        assert_eq!(error.field(), Some(field), "{config}");
+        assert_eq!(error.message().matches("missing").count(), 1, "{}", error.message());
+    }
+}

@@ -42,6 +42,7 @@ impl Service {
         }
         self.adopt_from_store(epoch, started).await;
         if why == Why::Start {
+            self.begin_with_rejection(started).await;
             // The first look decides the salt; the derivation then runs beside the first request.
             let vault = Arc::clone(&self.vault);
             return runtime::spawn(async move { vault.warm_up().await }).map(drop);
@@ -82,7 +83,7 @@ impl Service {
                     self.remember_rejection(&error).await;
                 }
                 self.end_turn(turn, &error).await;
-                return Err(error);
+                return Err(self.with_wait(error));
             }
         }
         Ok(())
@@ -97,6 +98,15 @@ impl Service {
         }
         let message = format!("{}, for the second time: the credentials count as rejected", error.message());
         Error::new(ErrorKind::Credentials, message).with_details_of(&error)
+    }
+
+    /// The error as callers get it: with how long nothing is tried.
+    fn with_wait(&self, error: Error) -> Error {
+        let now = self.clock.now();
+        match self.life().limits.paused_until(now) {
+            Some(until) => error.with_retry(Retry::After(now.until(until))),
+            None => error,
+        }
     }
 
     /// No process sends the credential again before its cool-down ends.
@@ -137,6 +147,22 @@ impl Service {
             self.log(|log| {
                 log.error(Level::Warn, "the stored token could not be cleared at the start", &error);
             });
+        }
+    }
+
+    /// A credential that was rejected before the start is not sent again, and the status says so from the start on.
+    async fn begin_with_rejection(&self, started: Timestamp) {
+        let now = self.clock.now();
+        // A refresh token is tried all the same.
+        let needs_login =
+            |held: &Held| !held.tokens.lifetime.is_usable(now) && held.tokens.refresh_token.is_none();
+        if !self.life().held.as_ref().is_none_or(needs_login) {
+            return;
+        }
+        let Some(rejection) = self.credential_memory.last_rejection(now).await else { return };
+        if let Some(wait) = rejection.cool_down(now) {
+            self.life().limits.rejected_before(rejection.times);
+            self.note_failure(&rejection.error(wait), started);
         }
     }
 

@@ -10,7 +10,7 @@ use super::limits::{Limits, Rejections};
 use super::status::{Counters, Entry, LastError};
 use crate::config::Config;
 use crate::domain::{Generation, Secret, State, Timestamp, TokenSet};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, Retry};
 use crate::oauth::ProofKey;
 use crate::store::Revision;
 use crate::strategy::Strategy;
@@ -246,9 +246,9 @@ impl Life {
         if let Some(flight) = &self.flight {
             return Boarding::Join(flight.clone());
         }
-        if !why.is_urgent() && self.limits.paused_until(now).is_some() {
-            let error = self.last_error.as_ref().map(|(error, _)| error.clone());
-            return Boarding::Paused(error.unwrap_or_else(Error::shutdown));
+        if let Some(until) = self.limits.paused_until(now).filter(|_| !why.is_urgent()) {
+            let error = self.last_error.as_ref().map_or_else(Error::shutdown, |(error, _)| error.clone());
+            return Boarding::Paused(error.with_retry(Retry::After(now.until(until))));
         }
         let (announce, end) = watch::channel(None);
         let flight = Flight { why, end };

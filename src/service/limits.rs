@@ -124,7 +124,7 @@ impl Limits {
 }
 
 /// The shortest time between two refreshes that a 401 asks for.
-const REJECTION_SPACING: Duration = Duration::from_secs(5);
+const REJECTION_SPACING: Duration = Duration::from_secs(1);
 
 /// An upstream that answers 401 whatever the token must not make the token server pay for it: refreshes that
 /// follow each other closely for that reason move apart.
@@ -233,12 +233,14 @@ mod tests {
     fn refreshes_that_401_answers_ask_for_move_apart_and_come_together_again() {
         let mut rejections = Rejections::default();
         assert_eq!(rejections.admit(at(0)), Ok(()));
-        assert_eq!(rejections.admit(at(1)), Err(Duration::from_secs(4)));
-        assert_eq!(rejections.admit(at(5)), Ok(()));
-        assert_eq!(rejections.admit(at(14)), Err(Duration::from_secs(1)));
-        assert_eq!(rejections.admit(at(15)), Ok(()));
+        assert_eq!(rejections.admit(at(0)), Err(Duration::from_secs(1)));
+        assert_eq!(rejections.admit(at(1)), Ok(()));
+        assert_eq!(rejections.admit(at(2)), Err(Duration::from_secs(1)));
+        assert_eq!(rejections.admit(at(3)), Ok(()));
+        assert_eq!(rejections.admit(at(6)), Err(Duration::from_secs(1)));
+        assert_eq!(rejections.admit(at(7)), Ok(()));
         assert_eq!(rejections.admit(at(1000)), Ok(()));
-        assert_eq!(rejections.admit(at(1005)), Ok(()));
+        assert_eq!(rejections.admit(at(1001)), Ok(()));
     }
 
     #[test]

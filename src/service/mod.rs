@@ -254,6 +254,9 @@ impl Service {
     }
 
     /// An upstream answered 401 to this generation: whether a later one is there now.
+    ///
+    /// # Errors
+    /// Why a later one could not be obtained.
     pub async fn rejected(self: &Arc<Self>, generation: Generation) -> Result<bool> {
         loop {
             let now = self.clock.now();
@@ -269,13 +272,16 @@ impl Service {
             }
             // A flight that took off for another reason may bring a later token, or only prove the old one
             // to be fresh: then one flight of this call's own follows.
-            let Ok(flight) = self.take_off(Why::Rejected(generation)) else { return Ok(false) };
+            let flight = self.take_off(Why::Rejected(generation))?;
             let was_own = flight.why == Why::Rejected(generation);
             let ended = self.end_of(flight).await;
             let has_later =
                 self.life().usable(self.clock.now()).is_some_and(|held| held.generation > generation);
-            if (ended.is_err() || was_own) && !has_later {
-                return Ok(false);
+            if !has_later {
+                ended?;
+                if was_own {
+                    return Ok(false);
+                }
             }
         }
     }

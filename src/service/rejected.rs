@@ -153,6 +153,10 @@ impl CredentialMemory {
     }
 
     async fn stored(&self) -> Rejections {
+        // A store that could not be read just now is not waited for once more.
+        if self.vault.read_fault().is_some() {
+            return Rejections::default();
+        }
         let note = self.vault.load_note().await.ok().flatten();
         note.and_then(|note| serde_json::from_str(note.expose()).ok()).unwrap_or_default()
     }

@@ -230,7 +230,7 @@ impl Service {
 
     fn is_healthy(&self, life: &Life, now: Timestamp) -> bool {
         let has_token = life.usable(now).is_some() || !self.has_credentials();
-        let is_new = life.held.is_none() && life.limits.failures() == 0;
+        let is_new = life.held.is_none() && life.last_error.is_none();
         (has_token || is_new)
             && life.limits.failures() < self.config.alert_after_failures
             && self.vault.is_healthy()

@@ -127,7 +127,9 @@ async fn after_a_401_a_later_generation_is_used_and_only_else_requested() {
     assert_eq!(house.server.requests(), 2);
     let second = house.service.acquire().await.unwrap().unwrap().generation;
     assert!(second > first);
-    assert!(!house.service.rejected(second).await.unwrap(), "an upstream that always answers 401");
+    let error = house.service.rejected(second).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::RateLimited, "an upstream that always answers 401");
+    assert_eq!(error.retry_after(), Some(Duration::from_secs(1)));
     assert_eq!(house.server.requests(), 2);
     assert_eq!(house.service.status().counters.retries_on_401, 2);
 }

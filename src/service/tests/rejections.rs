@@ -131,6 +131,27 @@ async fn success_without_a_token_is_known_after_a_restart() {
 }
 
 #[tokio::test]
+async fn a_cool_down_is_in_the_status_from_the_start_and_holds_no_refresh_token_back() {
+    let (shelf, clock) = (Shelf::new(), clock());
+    kind_of_failure(&beside_configured(&login("wrong"), &shelf, &clock, [rejected()])).await;
+    let again = beside_configured(&login("wrong"), &shelf, &clock, []);
+    again.landed().await;
+    let status = again.service.status();
+    assert_eq!(status.last_error.unwrap().code, "ERR_TOKEN_CREDENTIALS");
+    assert!(!status.healthy);
+
+    let (shelf, shared) = (Shelf::new(), Shared::default());
+    let config = json!({ "clientAuthentication": "client_secret_post" });
+    let first = in_process(&shared, &config, &shelf, &clock, [rotating("a1", "r1"), rejected(), rejected()]);
+    first.token().await;
+    clock.advance(Duration::from_secs(4000));
+    let other = json!({ "clientAuthentication": "client_secret_post", "service": "other" });
+    assert_eq!(in_process(&shared, &other, &Shelf::new(), &clock, [rejected()]).token().await, None);
+    let second = in_process(&shared, &config, &shelf, &clock, [rotating("a2", "r2")]);
+    assert_eq!(second.token().await.as_deref(), Some("a2"), "the refresh token is still good");
+}
+
+#[tokio::test]
 async fn nothing_of_the_credential_is_in_the_store() {
     let (shelf, clock) = (Shelf::without_leases(), clock());
     kind_of_failure(&beside_configured(&login("wr0ng-pass"), &shelf, &clock, [rejected()])).await;

@@ -1,5 +1,7 @@
 //! What crosses to a provider and back, as JSON.
 
+use std::time::Duration;
+
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -105,6 +107,9 @@ pub(super) fn read(answer: Answer) -> Found {
     }
 }
 
+/// How long before its expiry a token was issued that another program stored without saying so.
+const ASSUMED_LIFE: Duration = Duration::from_secs(3600);
+
 const NO_RECORD: &str = "it did not give a record";
 
 fn read_row(value: &Value) -> Result<Row, &'static str> {
@@ -113,12 +118,13 @@ fn read_row(value: &Value) -> Result<Row, &'static str> {
     let text = |value: &Value| value.as_str().filter(|text| !text.is_empty()).map(Secret::new);
     let moment = |value: &Value| value.as_str().and_then(Timestamp::parse);
     let token = given("token").and_then(text).ok_or("it gave a record whose token is not a text")?;
-    let created_at = given("createdAt").and_then(moment);
+    let expires_at = given("expiresAt").and_then(moment);
+    let created_at = given("createdAt").map_or(expires_at.map(|end| end.minus(ASSUMED_LIFE)), moment);
     let columns = Columns {
         refresh_token: given("refreshToken").map(|value| text(value).ok_or(())).transpose(),
         token_type: given("tokenType").map_or(Some(Scheme::bearer()), |v| Scheme::parse(v.as_str()?)),
         created_at,
-        expires_at: given("expiresAt").and_then(moment),
+        expires_at,
         last_used: given("lastUsed").map_or(created_at, moment),
     };
     Ok(Row::found(token, columns))
