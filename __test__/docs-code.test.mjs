@@ -21,7 +21,7 @@ const pages = ['README.md', ...markdownIn('docs'), ...markdownIn('docs/errors')]
 /** What the examples use that is not evertoken's: anything at all, as far as the compiler is concerned. */
 const foreign = {
   './db': 'export const prisma: import("evertoken").PrismaTokenClient',
-  './my-store': 'export class MyStore implements import("evertoken").TokenStore { get(s: string): null; set(): void; delete(): void }',
+  './my-store.mjs': 'export class MyStore implements import("evertoken").TokenStore { get(s: string): null; set(): void; delete(): void }',
   './session': 'export function isAdmin(request: Request): Promise<boolean>',
 }
 const modules = ['express', 'fastify', 'axios', 'vitest', 'next/headers', '@opentelemetry/api', '@testing-library/react', 'aws-cdk-lib', 'aws-cdk-lib/aws-lambda', 'aws-cdk-lib/aws-lambda-nodejs']
@@ -42,7 +42,11 @@ test('every block of TypeScript in the documentation compiles', (t) => {
     }
   }
   assert.ok(blocks > 40, `${blocks}`)
-  for (const [name, types] of Object.entries(foreign)) writeFileSync(join(folder, `${name.slice(2)}.d.ts`), `${types}\n`)
+  for (const [name, types] of Object.entries(foreign)) {
+    // The types of `x.mjs` are in `x.d.mts`.
+    const file = name.endsWith('.mjs') ? name.replace('.mjs', '.d.mts') : `${name}.d.ts`
+    writeFileSync(join(folder, file), `${types}\n`)
+  }
   const ambient = modules.map((name) => `declare module '${name}'`)
   writeFileSync(join(folder, 'ambient.d.ts'), [...ambient, 'declare const jest: any', ''].join('\n'))
   const typesOf = Object.entries(manifest.exports).map(([name, target]) => [name, target.types ?? target.default?.types])
