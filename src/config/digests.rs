@@ -30,19 +30,39 @@ impl fmt::Debug for CredentialDigest {
     }
 }
 
-/// A digest of whom the token is for, and for what.
-pub(super) fn identity(config: &Config) -> String {
+/// A digest of the parameters of every token request, where there are any.
+pub(super) fn parameters(map: &Map<String, Value>) -> Option<String> {
+    let parameters = map.get("parameters")?.as_object().filter(|map| !map.is_empty())?;
+    let text = Zeroizing::new(json!(parameters).to_string());
+    Some(digest(&text))
+}
+
+/// A digest of whom the token is for, and for what; of the parameters it holds a digest only.
+pub(super) fn identity(config: &Config, parameters: Option<&str>) -> String {
     let place = config.endpoint.as_ref().map(Url::as_str);
     let place = place.or(config.issuer.as_ref().map(|issuer| issuer.text.as_str()));
     let Credentials { client_id, email, username, .. } = &config.credentials;
     let grant = config.grant.map(|grant| format!("{grant:?}"));
-    let parts =
-        json!([place, grant, client_id, email, username, config.scope, config.audience, config.resource]);
-    digest(&parts.to_string())
+    let mut parts = vec![json!([
+        place,
+        grant,
+        client_id,
+        email,
+        username,
+        config.scope,
+        config.audience,
+        config.resource
+    ])];
+    // Where neither is set, the record of an earlier version stays this one's.
+    if parameters.is_some() || config.grant_type.is_some() {
+        parts.push(json!([parameters, config.grant_type]));
+    }
+    let texts: Vec<_> = parts.iter().map(Value::to_string).collect();
+    digest(&texts.concat())
 }
 
 /// The fields that a token request is made of.
-const REQUEST_FIELDS: [&str; 16] = [
+const REQUEST_FIELDS: [&str; 19] = [
     "audience",
     "authUrl",
     "clientAuthentication",
@@ -51,11 +71,14 @@ const REQUEST_FIELDS: [&str; 16] = [
     "clientSecret",
     "email",
     "grant",
+    "grantType",
     "headers",
     "issuer",
     "login",
+    "parameters",
     "password",
     "privateKey",
+    "requestFormat",
     "resource",
     "scope",
     "username",
