@@ -149,7 +149,6 @@ fn check_places_of_parameters(config: &Config, faults: &Faults) {
             Some(body) if body.contains_key(name) => {
                 faults.add(&path, "is in login.body, too: leave one of the two out");
             }
-            Some(_) => {}
             None if login.credentials == LoginCredentials::Basic => {
                 faults.add(
                     &path,
@@ -157,8 +156,11 @@ fn check_places_of_parameters(config: &Config, faults: &Faults) {
                      login.body, or use headers",
                 );
             }
-            None if name == "email" => faults.add(&path, "is written by evertoken: set email instead"),
-            None => {}
+            None if name == "email" && config.credentials.email.is_some() => {
+                faults.add(&path, "is written by evertoken: set email instead");
+            }
+
+            _ => {}
         }
         let is_json = matches!(config.refresh.format, None | Some(RefreshFormat::Json));
         if is_json && login.refresh_token_field.as_ref() == Some(name) {

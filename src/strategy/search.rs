@@ -182,6 +182,9 @@ impl<'c> Search<'c> {
     /// (`FusionAuth` does so), so it is not repeated at once.
     fn not_here(&self, way: &Strategy, error: &Error) -> Error {
         let advice = match (&self.config.issuer, way.format.has_password()) {
+            (None, true) if error.status() == Some(405) && !way.format.is_grant() => {
+                "Either this login wants another method, which login.method sets, or the path in authUrl is wrong"
+            }
             (Some(_), _) => "Check the token endpoint that the issuer publishes",
             (None, true) => {
                 "Either the path in authUrl is wrong, or this server answers a wrong login with this status. With \

@@ -321,6 +321,19 @@ async fn a_format_that_is_remembered_is_asked_first_in_its_configured_shape() {
     assert_eq!(first(&changed).request(&changed).request.method, Method::POST);
 }
 
+#[tokio::test]
+async fn a_login_that_refuses_the_method_says_which_field_sets_it() {
+    let not_allowed = || {
+        let error = Error::new(ErrorKind::Endpoint, "answered 405").with_status(405);
+        script([Err(Refusal::NotHere(error))])
+    };
+    let error = failure(&login("https://h/login"), &not_allowed()).await;
+    assert!(error.message().contains("login.method"), "{error}");
+    assert_eq!(error.retry(), Retry::CoolDown);
+    let error = failure(&client("https://h/token"), &not_allowed()).await;
+    assert!(!error.message().contains("login.method"), "a grant is a POST: {error}");
+}
+
 #[test]
 fn json_is_no_format_of_a_grant_unless_it_is_said() {
     assert_eq!(RequestFormat::default(), RequestFormat::Form);
