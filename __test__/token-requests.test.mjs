@@ -1,5 +1,5 @@
 // Token requests of other shapes, as a server sees them: what `parameters`, `grantType`, `requestFormat`,
-// `clientAuthentication` and `login` make of the request, of refreshes, and of what is told of a refusal.
+// `clientAuthentication` and `login` make of the request, of refreshes, and of what errors and logs say of a refusal.
 
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
@@ -137,7 +137,7 @@ test('a login that has its own name for the refresh token is refreshed by it', a
   )
 })
 
-test('a wrong login by Basic is sent once and never told', async (t) => {
+test('a wrong login by Basic is sent once, and appears in no error, log or status', async (t) => {
   const pair = basic('robot:p4ssword')
   const server = await serve(t, { status: 401, error: 'invalid_login', message: `no such user: ${pair} p4ssword` })
   const lines = []
@@ -156,7 +156,7 @@ test('a wrong login by Basic is sent once and never told', async (t) => {
   assert.ok(!told.includes('p4ssword') && !told.includes(pair.slice(6)), told)
 })
 
-test('a parameter is never told', async (t) => {
+test('a parameter appears in no error, log or status', async (t) => {
   const secret = 'hunter2-in-a-parameter'
   const server = await serve(t, { status: 400, error: 'invalid_request', error_description: `what is ${secret}?` })
   const lines = []

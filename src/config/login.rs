@@ -198,7 +198,7 @@ fn is_media_type(text: &str) -> bool {
         })
 }
 
-/// What only shows when `login` is seen beside the other fields.
+/// The conflicts of `login` with other fields.
 pub(super) fn check(config: &Config, faults: &Faults) {
     check_use(config, faults);
     check_basic(config, faults);
@@ -263,7 +263,7 @@ fn check_body(config: &Config, faults: &Faults) {
     match &login.body {
         Some(_) if is_get => faults.add(
             "login.method",
-            "is \"GET\" beside login.body: a GET has no body, and credentials do not belong in a URL, which servers and \
+            "is \"GET\", and login.body is set: a GET has no body, and credentials do not belong in a URL, which servers and \
              proxies log. Set another method, or login.credentials to \"basic\" without login.body",
         ),
         None if is_get && !is_basic => faults.add(
@@ -276,7 +276,7 @@ fn check_body(config: &Config, faults: &Faults) {
         ),
         _ => {}
     }
-    // What is missing of a user's credential is told elsewhere.
+    // Another check reports what is missing of a user's credential.
     let is_missing = |one: &Placeholder| one.is_of_client() && !one.is_given(&config.credentials);
     for placeholder in login.placeholders().filter(|one| config.is_login() && is_missing(one)) {
         faults.add(placeholder.field(), format!("is missing: login.body holds {}", placeholder.written()));

@@ -260,7 +260,7 @@ pub enum ClientAuthentication {
     TlsClientAuth,
     /// `none`: a public client, RFC 6749 §2.1.
     Public,
-    /// `client_secret_basic` without the form encoding of RFC 6749 §2.3.1. This name is no registered one.
+    /// `client_secret_basic` without the form encoding of RFC 6749 §2.3.1. This name is not a registered one.
     BasicRaw,
 }
 

@@ -194,8 +194,8 @@ fn check_whole(config: &Config, faults: &Faults) {
     }
 }
 
-/// A store's key comes from the secret that is sent for a token, where none is set. Without any, whoever has the store
-/// could open it.
+/// Without `encryptionKey` the store's key is derived from the secret that is sent for a token. With no secret either,
+/// anyone who can read the store could open it.
 fn check_store_key(config: &Config, faults: &Faults) {
     let credentials = &config.credentials;
     let has_secret = credentials.secrets().next().is_some() || credentials.private_key.is_some();

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::fields::{Faults, Fields};
 use super::spoilt::{Alphabet, Inspected, inspect};
-use super::{Config, Grant, LoginCredentials, RefreshFormat};
+use super::{Config, Grant, LoginCredentials};
 use crate::domain::Secret;
 
 /// A parameter of every token request, from `parameters` of the configuration.
@@ -101,7 +101,7 @@ pub(super) fn read_format(f: &mut Fields<'_>) -> Option<RequestFormat> {
     f.one_of("requestFormat", &[("form", RequestFormat::Form), ("json", RequestFormat::Json)])
 }
 
-/// What only shows when these fields are seen beside the others.
+/// The conflicts of these fields with others.
 pub(super) fn check(config: &Config, faults: &Faults) {
     check_grant(config, faults);
     check_places_of_parameters(config, faults);
@@ -111,10 +111,7 @@ pub(super) fn check(config: &Config, faults: &Faults) {
 fn check_grant(config: &Config, faults: &Faults) {
     let given =
         [("grantType", config.grant_type.is_some()), ("requestFormat", config.request_format.is_some())];
-    for (field, _) in given.into_iter().filter(|(_, is_given)| *is_given) {
-        if !config.is_login() {
-            continue;
-        }
+    for (field, _) in given.into_iter().filter(|(_, is_given)| *is_given && config.is_login()) {
         let fault = match (&config.login.body, config.grant) {
             (Some(_), _) => {
                 "is for grants, and login.body is the request of a login: leave one of the two out"
@@ -131,20 +128,22 @@ fn check_grant(config: &Config, faults: &Faults) {
     }
     let is_open = config.grant.is_none() && config.has_client() && config.has_login();
     if config.grant_type.is_some() && is_open && !config.is_login() {
-        let fault =
-            "needs grant beside clientId and username: set grant to \"client_credentials\" or \"password\"";
+        let fault = "needs grant when there is both a client and a user: set grant to \"client_credentials\" or \"password\"";
         faults.add("grantType", fault);
     }
 }
 
 /// Every token request has the parameters, so every one must have a place for them.
 fn check_places_of_parameters(config: &Config, faults: &Faults) {
-    if !config.is_login() {
-        return;
-    }
     let login = &config.login;
     for Parameter { name, .. } in &config.parameters {
         let path = format!("parameters.{name}");
+        if login.refresh_token_field.as_ref() == Some(name) {
+            faults.add(&path, "has the name in login.refreshTokenField, which is for the refresh token");
+        }
+        if !config.is_login() {
+            continue;
+        }
         match &login.body {
             Some(body) if body.contains_key(name) => {
                 faults.add(&path, "is in login.body, too: leave one of the two out");
@@ -159,12 +158,7 @@ fn check_places_of_parameters(config: &Config, faults: &Faults) {
             None if name == "email" && config.credentials.email.is_some() => {
                 faults.add(&path, "is written by evertoken: set email instead");
             }
-
             _ => {}
-        }
-        let is_json = matches!(config.refresh.format, None | Some(RefreshFormat::Json));
-        if is_json && login.refresh_token_field.as_ref() == Some(name) {
-            faults.add(&path, "has the name in login.refreshTokenField, which is for the refresh token");
         }
     }
 }

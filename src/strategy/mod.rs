@@ -163,8 +163,7 @@ impl Strategy {
     }
 }
 
-/// The request with what every token request has: the configured headers. The parameters are in it by now, and are
-/// secrets.
+/// The request with the configured headers. It already holds the parameters, whose values nothing may repeat.
 fn complete(mut draft: Draft, config: &Config) -> Draft {
     draft.request.headers.extend(config.headers.iter().cloned());
     let values = config.parameters.iter().flat_map(|Parameter { values, .. }| values.iter().cloned());
@@ -205,7 +204,7 @@ fn login_formats(config: &Config) -> Vec<Format> {
         return vec![Format::Password];
     }
     let email = config.credentials.email.is_some().then_some(Format::JsonEmail);
-    // Whoever says how the login is sent has no token endpoint in mind.
+    // A configured method or media type is a login's, and not a token endpoint's.
     let is_other = config.login.method.is_some() || config.login.content_type.is_some();
     let form = (!is_other).then_some(Format::Password);
     email.into_iter().chain([Format::JsonUsername]).chain(form).collect()

@@ -30,7 +30,7 @@ enum Format {
 }
 
 impl RefreshWay {
-    /// The way that fits what the refresh token was had by: as a grant at the token endpoint, at `refreshUrl`
+    /// The way that fits how the refresh token was obtained: as a grant at the token endpoint, at `refreshUrl`
     /// as JSON, unless `refreshFormat` says otherwise. A login endpoint without `refreshUrl` has none.
     pub fn of(strategy: &Strategy, config: &Config) -> Option<Self> {
         let has_token_endpoint = strategy.format.is_grant();
