@@ -116,6 +116,7 @@ export function stopTokenScheduler(): SchedulerStatus
  * | `OAUTH_CLIENT_ID`, `OAUTH_CLIENT_SECRET` | `clientId`, `clientSecret` |
  * | `OAUTH_PRIVATE_KEY` | `privateKey`: PEM (line ends may be written as `\n`), or the path of a PEM file |
  * | `OAUTH_SCOPE`, `OAUTH_AUDIENCE` | `scope`, `audience` |
+ * | `OAUTH_PARAMETERS` | `parameters`, as form text: `account_id=7&tenant=blue`; a space is `+`, and a plus is `%2B` |
  * | `EXTERNAL_API_TOKEN` | `token` |
  * | `TOKEN_ENCRYPTION_KEY` | `encryptionKey`; several keys are separated by commas |
  * | `EVERTOKEN_STORAGE` | `storage`: `memory`, `file`, `file:PATH`, `sqlite:PATH`, `postgres://…`, `redis://…` |
@@ -127,15 +128,16 @@ export function stopTokenScheduler(): SchedulerStatus
  * - With `authUrl` in code `OAUTH_ISSUER` is not read, nor `EXTERNAL_AUTH_URL` with `issuer` in code.
  * - With `email` in code `EXTERNAL_API_USERNAME` is not read, nor `EXTERNAL_API_EMAIL` with `username` in
  * code.
- * - With `clientSecret`, `privateKey` or `clientCertificate` in code `OAUTH_CLIENT_SECRET` and
- *   `OAUTH_PRIVATE_KEY` are not read.
+ * - With `clientSecret`, `privateKey`, `clientCertificate` or `clientAuthentication: 'none'` in code
+ *   `OAUTH_CLIENT_SECRET` and `OAUTH_PRIVATE_KEY` are not read.
  * - A whole credential in code stands alone unless `grant` is in code too: with `clientId` and a client
  *   credential (`clientSecret`, `privateKey` or `clientCertificate`) the user's login of the environment is not
  *   read, and with `email` or `username` and `password` the client of the environment is not read. A password
- *   of one service is so never sent to the server of another.
+ *   of one service is so never sent to the server of another. `OAUTH_PARAMETERS` is not read then either.
  *
  * @param env The variables; default `process.env`.
- * @throws {TokenError} `ERR_TOKEN_CONFIG` with `field: 'EVERTOKEN_STORAGE'` when it cannot be understood.
+ * @throws {TokenError} `ERR_TOKEN_CONFIG` with `field: 'EVERTOKEN_STORAGE'` or `field: 'OAUTH_PARAMETERS'` when it
+ * cannot be understood.
  *
  * @example
  * ```ts
@@ -362,6 +364,37 @@ export interface TokenServiceConfig {
    * login.
    */
   grant?: 'client_credentials' | 'password' | 'login'
+  /**
+   * The server's own word for the grant, sent as `grant_type` in place of `client_credentials` or `password`. Zoom, for
+   * example, wants `account_credentials`. A refresh keeps `refresh_token`. It is for grants: where `email` or `username`
+   * is set, set `grant`, too.
+   */
+  grantType?: string
+  /**
+   * Sent with every token request, refreshes included. A list is sent as the same name several times, and in JSON as a
+   * list. The values count as secrets: they are removed from what the server says. A token that was obtained with other
+   * parameters is not used. What evertoken writes itself, such as `client_id` or `scope`, has a field of its own.
+   * `OAUTH_PARAMETERS`.
+   *
+   * @example
+   * ```ts
+   * initializeTokenService({
+   *   authUrl: 'https://zoom.us/oauth/token',
+   *   clientId: 'reports',
+   *   clientSecret: process.env.ZOOM_CLIENT_SECRET,
+   *   grantType: 'account_credentials',
+   *   parameters: { account_id: 'AbC123' },
+   * })
+   * ```
+   */
+  parameters?: Record<string, string | string[]>
+  /**
+   * How the requests of a grant are written: as a form (RFC 6749 appendix B), or as a JSON object with the same members.
+   * It holds for `client_credentials`, `password`, and the refresh at the token endpoint, where `refreshFormat` does not
+   * say otherwise. With `clientAuthentication: 'client_secret_post'` the secret is a member of the object. A login is
+   * written as `login` says. Default `form`.
+   */
+  requestFormat?: 'form' | 'json'
   /** `audience`, as some servers want it. `OAUTH_AUDIENCE`. */
   audience?: string
   /** `resource`, RFC 8707 §2. */
@@ -370,8 +403,18 @@ export interface TokenServiceConfig {
    * How the client proves itself, by the names of RFC 7591 §2. Default: what its credential is for. With
    * `clientSecret` that is basic, and post where basic is refused; with `privateKey` `private_key_jwt`; with
    * `clientCertificate` alone `tls_client_auth`. Needed beside both `clientSecret` and `privateKey`.
+   *
+   * `none` sends `clientId` alone; unless the token is kept in memory, `encryptionKey` is needed then, as there is no
+   * secret to derive it from. `client_secret_basic_raw` sends the pair of `client_secret_basic` without the form encoding
+   * of RFC 6749 §2.3.1, for servers that do not decode it.
    */
-  clientAuthentication?: 'client_secret_basic' | 'client_secret_post' | 'private_key_jwt' | 'tls_client_auth'
+  clientAuthentication?:
+    | 'client_secret_basic'
+    | 'client_secret_basic_raw'
+    | 'client_secret_post'
+    | 'private_key_jwt'
+    | 'tls_client_auth'
+    | 'none'
   /**
    * The client's private key: PEM, the path of a PEM file, or {@link PrivateKeyOptions}. With it the client
    * sends, instead of a secret, a signed assertion that is new for each request and good for 60 seconds:
@@ -531,10 +574,25 @@ export interface PrivateKeyOptions {
 
 /** How a login endpoint wants to be asked and read. */
 export interface LoginOptions {
-  /** The body; texts in it may hold `{email}`, `{username}` and `{password}`, which are filled in. */
+  /**
+   * The method. Default `POST`. `GET` has no body and needs `credentials: 'basic'`: credentials do not belong in a URL.
+   * A refresh is a `POST` in any case.
+   */
+  method?: 'POST' | 'GET' | 'PUT' | 'PATCH'
+  /**
+   * Where the name and the password are: in the body, or in the header `Authorization: Basic` (RFC 7617, in UTF-8). With
+   * `basic` and no `body` there is one request, without a body; `body: {}` is an empty JSON object. Default `body`.
+   */
+  credentials?: 'body' | 'basic'
+  /**
+   * The body; texts in it may hold `{email}`, `{username}`, `{password}`, `{clientId}` and `{clientSecret}`, which are
+   * filled in. A body that holds the client's credentials needs no user, and is the only request that is made.
+   */
   body?: Record<string, unknown>
   /** How the body is written. Default `json`. */
   format?: 'json' | 'form'
+  /** The media type of a JSON body, of a refresh in JSON, too. Default `application/json`. */
+  contentType?: string
   /**
    * Where the token is in the answer: names with dots between them, where a number is the index of a list
    * (`data.access_token`, `0.token`); `$` for the whole answer, a JSON string or plain text; `header:NAME`; or
@@ -544,6 +602,8 @@ export interface LoginOptions {
   tokenPath?: string
   /** Where the refresh token is, written as `tokenPath` is. */
   refreshTokenPath?: string
+  /** The name under which a refresh in JSON sends the refresh token. Default: the name that it came by. */
+  refreshTokenField?: string
   /**
    * Where the expiry is, written as `tokenPath` is: seconds to live, a date as text or as a number since the epoch, or
    * a text such as `15m` or `PT1H`. Under a name other than `expires_in` and its kind, a number from 100000 to a
@@ -746,7 +806,12 @@ export interface TokenStatus {
   consecutiveFailures: number
   /** The last failure, until a token is had. */
   lastError: { code: string; message: string; at: string } | null
-  /** What worked last. */
+  /**
+   * What worked last: `grant` is `client_credentials`, `password`, the configured `grantType`, or `login`; `format` is
+   * the client's authentication (`client_secret_basic` and its kind; `json_client_secret_post` with
+   * `requestFormat: 'json'`), `form` or `json` of a password grant, or `json_email`, `json_username`, `custom` or `basic`
+   * of a login.
+   */
   strategy: { grant: string; endpoint: string; format: string } | null
   /** The scheduler, which is one for all services. */
   scheduler: SchedulerStatus

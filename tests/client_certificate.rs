@@ -79,7 +79,7 @@ async fn post(
     certificate: Option<ClientCertificate>,
 ) -> Result<Response, Error> {
     let body = Body::Form(Secret::new("grant_type=client_credentials&client_id=app"));
-    let request = Request { url: url.clone(), headers: Vec::new(), body };
+    let request = Request::post(url.clone(), body);
     let transport = HttpTransport::new(vec![authority.0.pem()]).presenting(certificate);
     transport.send(request, Duration::from_secs(5)).await
 }

@@ -56,7 +56,7 @@ async fn speak(
 async fn post(url: &str, variables: &[(&str, &str)]) -> Result<u16, Error> {
     let environment: Environment = variables.iter().copied().collect();
     let body = Body::Form(Secret::new("client_secret=hunter2"));
-    let request = Request { url: url.parse().unwrap(), headers: Vec::new(), body };
+    let request = Request::post(url.parse().unwrap(), body);
     let transport = HttpTransport::new(Vec::new()).within(&environment);
     let answer = transport.send(request, Duration::from_millis(900)).await;
     if let Err(error) = &answer {

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use evertoken::domain::Secret;
 use evertoken::error::{Error, ErrorKind};
-use evertoken::transport::{Body, HttpTransport, Request, Response, Transport};
+use evertoken::transport::{Body, HttpTransport, Method, Request, Response, Transport};
 use flate2::Compression;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -88,11 +88,9 @@ fn redirect(status: u16, location: &str) -> Vec<u8> {
 }
 
 async fn post(url: &str) -> Result<Response, Error> {
-    let request = Request {
-        url: Url::parse(url).unwrap(),
-        headers: vec![("x-tenant".into(), Secret::new("blue"))],
-        body: Body::Form(Secret::new("grant_type=client_credentials")),
-    };
+    let body = Body::Form(Secret::new("grant_type=client_credentials"));
+    let mut request = Request::post(Url::parse(url).unwrap(), body);
+    request.headers.push(("x-tenant".into(), Secret::new("blue")));
     HttpTransport::new(Vec::new()).send(request, Duration::from_millis(700)).await
 }
 
@@ -399,7 +397,7 @@ async fn a_post_without_a_body_says_its_length() {
     let server = serve(|_| (ok("{}"), Then::Close)).await;
     for body in [Body::Empty, Body::Form(Secret::new(""))] {
         let url = Url::parse(&server.origin).unwrap();
-        let request = Request { url, headers: Vec::new(), body };
+        let request = Request::post(url, body);
         HttpTransport::new(Vec::new()).send(request, Duration::from_secs(5)).await.unwrap();
         let seen = server.requests.lock().unwrap().pop().unwrap().to_ascii_lowercase();
         assert!(seen.starts_with("post / "), "{seen}");
@@ -441,11 +439,9 @@ async fn a_redirect_that_repeats_what_was_sent_is_named_without_its_path() {
     for path in ["/login/s3cret/value", "/dXNlcjpwYXNz", "/a%20b%20c%20d"] {
         let answer = redirect(302, &format!("https://www.example.com{path}"));
         let server = serve(move |_| (answer.clone(), Then::Close)).await;
-        let request = Request {
-            url: Url::parse(&server.origin).unwrap(),
-            headers: vec![("authorization".into(), Secret::new("Basic dXNlcjpwYXNz"))],
-            body: Body::Form(Secret::new("grant_type=password&password=s3cret%2Fvalue&code=a+b+c+d")),
-        };
+        let body = Body::Form(Secret::new("grant_type=password&password=s3cret%2Fvalue&code=a+b+c+d"));
+        let mut request = Request::post(Url::parse(&server.origin).unwrap(), body);
+        request.headers.push(("authorization".into(), Secret::new("Basic dXNlcjpwYXNz")));
         let sent = HttpTransport::new(Vec::new()).send(request, Duration::from_secs(5)).await;
         let error = sent.map(|answer| answer.status).unwrap_err();
         assert!(error.message().ends_with("configure https://www.example.com/…"), "{}", error.message());
@@ -460,7 +456,7 @@ async fn a_loop_of_redirects_has_its_own_status() {
 }
 
 async fn sent(url: &str, body: Body) -> Error {
-    let request = Request { url: Url::parse(url).unwrap(), headers: Vec::new(), body };
+    let request = Request::post(Url::parse(url).unwrap(), body);
     let answer = HttpTransport::new(Vec::new()).send(request, Duration::from_millis(900)).await;
     answer.map(|answer| answer.status).unwrap_err()
 }
@@ -544,6 +540,36 @@ async fn localhost_is_this_machine_in_both_families() {
                 200,
                 "{host} {address}"
             );
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_request_has_its_own_method_and_media_type_through_redirects() {
+    let answer = |request: &str| {
+        let is_first = request.contains(" /token HTTP");
+        (if is_first { redirect(302, "/token/") } else { ok("{}") }, Then::Close)
+    };
+    let server = serve(answer).await;
+    for (method, body, head) in [
+        (Method::GET, Body::Empty, "get"),
+        (Method::PUT, Body::Json(Secret::new("{}")), "put"),
+        (Method::PATCH, Body::Json(Secret::new("{}")), "patch"),
+        (Method::PUT, Body::Empty, "put"),
+    ] {
+        let url = Url::parse(&format!("{}/token", server.origin)).unwrap();
+        let mut request = Request { method, ..Request::post(url, body) };
+        request.media_type = Some("application/vnd.api+json".into());
+        let is_empty = matches!(request.body, Body::Empty);
+        let is_get = request.method == Method::GET;
+        HttpTransport::new(Vec::new()).send(request, Duration::from_secs(5)).await.unwrap();
+        for (path, seen) in ["/token", "/token/"].into_iter().zip(server.requests.lock().unwrap().drain(..)) {
+            let seen = seen.to_ascii_lowercase();
+            assert!(seen.starts_with(&format!("{head} {path} ")), "{seen}");
+            let types = seen.matches("content-type: application/vnd.api+json\r\n").count();
+            assert_eq!((types, seen.matches("content-type").count()), if is_empty { (0, 0) } else { (1, 1) });
+            assert_eq!(seen.contains("content-length: 0"), is_empty && !is_get, "{seen}");
+            assert_eq!(seen.ends_with("\r\n\r\n{}"), !is_empty, "{seen}");
         }
     }
 }

@@ -32,8 +32,12 @@ export function splitConfig(config: unknown, useDatabase: unknown, database: unk
   const { plain: chosen, provider } = splitStorage(useDatabase === true ? storageFromDatabase(database) : storage)
   const code = toPlainObject(rest)
   if (chosen !== undefined) code['storage'] = chosen
-  // A storage that the code names makes the environment's irrelevant, even where it cannot be understood.
-  const env = configFromEnv(chosen === undefined ? process.env : { ...process.env, EVERTOKEN_STORAGE: undefined })
+  // What the code says makes the environment's text irrelevant, even where that cannot be understood.
+  const irrelevant = {
+    ...(chosen !== undefined && { EVERTOKEN_STORAGE: undefined }),
+    ...(code['parameters'] !== undefined && { OAUTH_PARAMETERS: undefined }),
+  }
+  const env = configFromEnv({ ...process.env, ...irrelevant })
   const plain = withEnvironment(code, env) as JsonObject
   return { plain, variables: variablesOf(plain, env), logger: checkedLogger(logger), provider }
 }

@@ -1,4 +1,5 @@
 import type { TokenServiceConfig } from '../index'
+import { configError } from './errors'
 import { storageFromText } from './storage'
 
 const variables = {
@@ -25,6 +26,7 @@ export function variableOf(field: string): string | undefined {
 
 const allVariables: Readonly<Record<string, string>> = {
   ...variables,
+  parameters: 'OAUTH_PARAMETERS',
   encryptionKey: 'TOKEN_ENCRYPTION_KEY',
   storage: 'EVERTOKEN_STORAGE',
 }
@@ -51,6 +53,8 @@ export function configFromEnv(env: Environment = process.env): TokenServiceConfi
     const text = read(env, variable)
     if (text !== undefined) config[field] = text
   }
+  const parameters = read(env, 'OAUTH_PARAMETERS')
+  if (parameters !== undefined) config.parameters = parametersFromText(parameters)
   const keys = read(env, 'TOKEN_ENCRYPTION_KEY')
     ?.split(',')
     .map((key) => key.trim())
@@ -59,6 +63,25 @@ export function configFromEnv(env: Environment = process.env): TokenServiceConfi
   const storage = read(env, 'EVERTOKEN_STORAGE')
   if (storage !== undefined) config.storage = storageFromText(storage.trim(), 'EVERTOKEN_STORAGE')
   return config
+}
+
+/**
+ * The parameters in form text; a name that is repeated has a list.
+ *
+ * @throws TokenError `ERR_TOKEN_CONFIG` naming the variable, and without its text, which may hold a secret.
+ */
+function parametersFromText(text: string): Record<string, string | string[]> {
+  const pairs = text.trim().split('&').filter((pair) => pair !== '')
+  if (/^[{["'`]/.test(text.trim()) || pairs.some((pair) => pair.indexOf('=') < 1)) {
+    throw configError('OAUTH_PARAMETERS', 'must be form text without quotes around it, such as account_id=7&tenant=blue')
+  }
+  const form = new URLSearchParams(pairs.join('&'))
+  return Object.fromEntries(
+    [...new Set(form.keys())].map((name) => {
+      const values = form.getAll(name)
+      return [name, values.length === 1 ? values[0]! : values]
+    }),
+  )
 }
 
 /** The variable's text; one that is empty or blank counts as unset. */
@@ -82,12 +105,17 @@ export function withEnvironment(code: Fields, env: TokenServiceConfig): Record<s
   if (says('authUrl', 'issuer')) leaveOut('authUrl', 'issuer')
   if (says('email', 'username')) leaveOut('email', 'username')
   const saysProof = says('clientSecret', 'privateKey', 'clientCertificate')
-  if (saysProof) leaveOut('clientSecret', 'privateKey')
+  if (saysProof || code['clientAuthentication'] === 'none') leaveOut('clientSecret', 'privateKey')
   const isClient = says('clientId') && saysProof
   const isLogin = says('email', 'username') && says('password')
   if (!says('grant')) {
-    if (isClient && !says('email', 'username', 'password')) leaveOut('email', 'username', 'password')
-    if (isLogin && !says('clientId') && !saysProof) leaveOut('clientId', 'clientSecret', 'privateKey')
+    // Parameters may hold secrets of the environment's service, too.
+    if (isClient && !says('email', 'username', 'password')) {
+      leaveOut('email', 'username', 'password', 'parameters')
+    }
+    if (isLogin && !says('clientId') && !saysProof) {
+      leaveOut('clientId', 'clientSecret', 'privateKey', 'parameters')
+    }
   }
   const given = Object.entries(code).filter(([, value]) => value !== undefined)
   return { ...kept, ...Object.fromEntries(given) }

@@ -108,11 +108,12 @@ pub(super) fn check(config: &Config, faults: &Faults) {
     let secret = ("clientSecret", credentials.client_secret.is_some());
     let key = ("privateKey", credentials.private_key.is_some());
     let certificate = ("clientCertificate", credentials.client_certificate.is_some());
-    if credentials.client_id.is_none() {
+    let is_public = config.client_authentication == Some(ClientAuthentication::Public);
+    if credentials.client_id.is_none() && !config.login.takes_client() {
         if let Some((field, _)) = [secret, key, certificate].into_iter().find(|(_, is_given)| *is_given) {
             faults.add("clientId", format!("is missing beside {field} (OAUTH_CLIENT_ID)"));
         }
-    } else if !credentials.has_client() && !credentials.has_login() {
+    } else if credentials.client_id.is_some() && !config.has_client() && !config.has_login() {
         faults.add(
             "clientSecret",
             "is missing beside clientId (OAUTH_CLIENT_SECRET), or a privateKey or clientCertificate instead",
@@ -121,9 +122,12 @@ pub(super) fn check(config: &Config, faults: &Faults) {
     match config.client_authentication {
         Some(method) => {
             let (field, is_given) = match method {
-                ClientAuthentication::Basic | ClientAuthentication::Post => secret,
+                ClientAuthentication::Basic | ClientAuthentication::BasicRaw | ClientAuthentication::Post => {
+                    secret
+                }
                 ClientAuthentication::PrivateKeyJwt => key,
                 ClientAuthentication::TlsClientAuth => certificate,
+                ClientAuthentication::Public => ("clientId", credentials.client_id.is_some()),
             };
             if !is_given {
                 let fault = format!("is {}, which needs {field}", method.name());
@@ -135,6 +139,19 @@ pub(super) fn check(config: &Config, faults: &Faults) {
             "is missing: it says which of clientSecret and privateKey is to be used",
         ),
         None => {}
+    }
+    let unused = [secret, key].into_iter().find(|(_, is_given)| *is_given && is_public);
+    if let Some((field, _)) = unused.filter(|_| !config.login.takes_client()) {
+        let fault = format!("is none, which sends no {field}: leave one of the two out");
+        faults.add("clientAuthentication", fault);
+    }
+    let is_raw = config.client_authentication == Some(ClientAuthentication::BasicRaw);
+    if is_raw && credentials.client_id.as_ref().is_some_and(|id| id.contains(':')) {
+        faults.add(
+            "clientId",
+            "must not hold a colon with clientAuthentication \"client_secret_basic_raw\", in which a colon ends the \
+             clientId (RFC 7617)",
+        );
     }
     let places =
         [("authUrl", config.endpoint.as_ref()), ("issuer", config.issuer.as_ref().map(|issuer| &issuer.url))];

@@ -30,47 +30,128 @@ impl fmt::Debug for CredentialDigest {
     }
 }
 
-/// A digest of whom the token is for, and for what.
-pub(super) fn identity(config: &Config) -> String {
+/// A digest of the parameters of every token request, where there are any.
+pub(super) fn parameters(map: &Map<String, Value>) -> Option<String> {
+    let parameters = map.get("parameters")?.as_object().filter(|map| !map.is_empty())?;
+    let text = Zeroizing::new(json!(parameters).to_string());
+    Some(digest(&text))
+}
+
+/// A digest of whom the token is for, and for what; of the parameters it holds a digest only.
+pub(super) fn identity(config: &Config, parameters: Option<&str>) -> String {
     let place = config.endpoint.as_ref().map(Url::as_str);
     let place = place.or(config.issuer.as_ref().map(|issuer| issuer.text.as_str()));
     let Credentials { client_id, email, username, .. } = &config.credentials;
     let grant = config.grant.map(|grant| format!("{grant:?}"));
-    let parts =
-        json!([place, grant, client_id, email, username, config.scope, config.audience, config.resource]);
-    digest(&parts.to_string())
+    let Config { scope, audience, resource, grant_type, .. } = config;
+    let account = (client_id, email, username);
+    digest(&json!([place, grant, grant_type, account, scope, audience, resource, parameters]).to_string())
 }
 
-/// The fields that say what a token request is made of, and where it goes.
-const REQUEST_FIELDS: &[&str] = &[
-    "audience",
-    "authUrl",
+/// The fields that say which credential goes where, and in which form. What the token is for, such as `scope`, is not
+/// among them: the same password is as wrong for another one.
+const CREDENTIAL_FIELDS: [&str; 13] = [
     "clientAuthentication",
     "clientCertificate",
     "clientId",
     "clientSecret",
-    "email",
     "grant",
+    "grantType",
     "headers",
     "issuer",
-    "login",
+    "parameters",
     "password",
     "privateKey",
     "probe",
-    "resource",
-    "scope",
-    "username",
+    "requestFormat",
 ];
 
-/// A digest of what a token request is made of.
+/// The members of `login` that a request does not hold.
+const ANSWER_FIELDS: [&str; 4] = ["expiresPath", "refreshTokenField", "refreshTokenPath", "tokenPath"];
+
+/// A digest of the credential, of where it goes and of how it is sent.
 pub(super) fn credential(map: &Map<String, Value>) -> CredentialDigest {
-    let fields = Zeroizing::new(
-        json!(REQUEST_FIELDS.iter().map(|field| map.get(*field)).collect::<Vec<_>>()).to_string(),
-    );
-    CredentialDigest::new(digest(&fields))
+    let account = map.get("username").or(map.get("email"));
+    let mut login = map.get("login").cloned();
+    if let Some(Value::Object(login)) = &mut login {
+        login.retain(|field, _| !ANSWER_FIELDS.contains(&field.as_str()));
+    }
+    let login = login.filter(|login| login.as_object().is_none_or(|login| !login.is_empty()));
+    let fields = CREDENTIAL_FIELDS.map(|field| map.get(field));
+    let text = Zeroizing::new(json!([endpoint(map), account, login, fields]).to_string());
+    CredentialDigest::new(digest(&text))
+}
+
+/// The address, however it is spelled.
+fn endpoint(map: &Map<String, Value>) -> Option<String> {
+    let text = map.get("authUrl")?.as_str()?;
+    let Ok(mut url) = Url::parse(text.trim()) else { return Some(text.to_owned()) };
+    if url.query() == Some("") {
+        url.set_query(None);
+    }
+    let path = url.path().trim_end_matches('/').to_owned();
+    url.set_path(&path);
+    Some(url.into())
 }
 
 fn digest(text: &str) -> String {
     let digest = ring::digest::digest(&ring::digest::SHA256, text.as_bytes());
     URL_SAFE_NO_PAD.encode(&digest.as_ref()[..15])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(value: &Value) -> CredentialDigest {
+        credential(value.as_object().unwrap())
+    }
+
+    fn login() -> Value {
+        json!({ "authUrl": "https://h/login", "username": "bob", "password": "hunter2" })
+    }
+
+    fn with(changes: &Value) -> CredentialDigest {
+        let mut config = login();
+        config.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
+        of(&config)
+    }
+
+    #[test]
+    fn what_does_not_change_the_credential_or_its_way_is_the_same_credential() {
+        for same in [
+            json!({ "scope": "more" }),
+            json!({ "audience": "api", "resource": ["https://api"] }),
+            json!({ "authUrl": "https://h/login/" }),
+            json!({ "authUrl": " https://H:443/login? " }),
+            json!({ "login": { "tokenPath": "a.b" } }),
+            json!({ "timeoutMs": 5, "service": "other", "refreshUrl": "https://h/renew" }),
+            json!({ "email": "bob@example.com" }),
+        ] {
+            assert!(with(&same) == of(&login()), "{same}");
+        }
+        let by_email = json!({ "authUrl": "https://h/login", "email": "bob", "password": "hunter2" });
+        assert!(of(&by_email) == of(&login()));
+    }
+
+    #[test]
+    fn another_secret_address_or_form_is_another_credential() {
+        for other in [
+            json!({ "password": "hunter3" }),
+            json!({ "username": "ann" }),
+            json!({ "authUrl": "https://h/auth/login" }),
+            json!({ "authUrl": "https://h/login?tenant=blue" }),
+            json!({ "grant": "password" }),
+            json!({ "login": { "body": { "user": "{username}" } } }),
+            json!({ "headers": { "x-api-key": "k" } }),
+            json!({ "clientAuthentication": "client_secret_post" }),
+        ] {
+            assert!(with(&other) != of(&login()), "{other}");
+        }
+    }
+
+    #[test]
+    fn a_digest_cannot_print() {
+        assert_eq!(format!("{:?}", of(&login())), "[digest]");
+    }
 }

@@ -84,6 +84,11 @@ impl<'f> Fields<'f> {
         self.faults.add(&self.path(key), message);
     }
 
+    /// Something that is allowed, and most likely not meant.
+    pub(super) fn warn(&self, key: &str, message: impl fmt::Display) {
+        self.faults.warn(&self.path(key), message);
+    }
+
     fn take(&mut self, key: &'static str) -> Option<Value> {
         self.known.push(key);
         self.map.remove(key)
@@ -140,7 +145,7 @@ impl<'f> Fields<'f> {
         let Inspected { len, remarks } = inspect(text, alphabet);
         text.truncate(len);
         for remark in remarks {
-            self.faults.warn(&self.path(key), remark);
+            self.warn(key, remark);
         }
     }
 

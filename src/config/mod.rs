@@ -13,11 +13,11 @@ mod scheduler;
 mod spoilt;
 #[cfg(test)]
 mod tests;
+mod token_request;
 
 use std::path::PathBuf;
 use std::time::Duration;
 
-use serde_json::{Map, Value};
 use url::Url;
 
 use crate::domain::{AccessToken, Policy, Scheme, Secret, ServiceName};
@@ -25,9 +25,11 @@ use crate::domain::{AccessToken, Policy, Scheme, Secret, ServiceName};
 pub use answer_path::AnswerPath;
 pub use digests::CredentialDigest;
 pub use fields::Origins;
+pub use login::{LoginCredentials, LoginShape, Placeholder};
 pub use network::is_private_host;
 pub use private_key::{KeyFault, KeySource, PrivateKey, SigningKey};
 pub use scheduler::SchedulerFields;
+pub use token_request::{Parameter, RequestFormat};
 
 /// Everything a service needs to know, from `TokenServiceConfig`.
 #[derive(Clone, Debug)]
@@ -42,6 +44,12 @@ pub struct Config {
     pub credentials: Credentials,
     /// How to ask, when it is said.
     pub grant: Option<Grant>,
+    /// The server's own word for the grant, when it is not the standard's.
+    pub grant_type: Option<String>,
+    /// How the requests of a grant are written, when it is said.
+    pub request_format: Option<RequestFormat>,
+    /// Sent with every token request.
+    pub parameters: Vec<Parameter>,
     /// `scope` of RFC 6749 §3.3.
     pub scope: Option<String>,
     /// `audience`, as some servers want it.
@@ -107,6 +115,42 @@ pub struct Config {
 }
 
 impl Config {
+    /// Whether there is enough for a grant of the client's own.
+    pub fn has_client(&self) -> bool {
+        let is_public = self.client_authentication == Some(ClientAuthentication::Public);
+        self.credentials.has_client() || (is_public && self.credentials.client_id.is_some())
+    }
+
+    /// Whether there is enough for a login: a user's credential, or a body that holds the client's.
+    pub fn has_login(&self) -> bool {
+        self.credentials.has_login() || self.login.takes_client_only()
+    }
+
+    /// Whether there is enough to ask for a token.
+    pub fn has_credentials(&self) -> bool {
+        self.has_client() || self.has_login()
+    }
+
+    /// Whether a login endpoint may be asked, and not only a token endpoint.
+    pub fn is_login(&self) -> bool {
+        let is_asked = match self.grant {
+            Some(Grant::ClientCredentials | Grant::Password) => false,
+            Some(Grant::Login) => true,
+            None => self.has_login(),
+        };
+        let is_basic = self.login.credentials == LoginCredentials::Basic;
+        // What an issuer publishes is a token endpoint.
+        is_asked && (self.login.body.is_some() || is_basic || self.issuer.is_none())
+    }
+
+    /// The secret texts that no token is equal to and no field has in its name; a short parameter is a word like `web`.
+    pub fn secrets(&self) -> impl Iterator<Item = &Secret> {
+        const SHORTEST_PARAMETER: usize = 8;
+
+        let parameters = self.parameters.iter().flat_map(|parameter| &parameter.values);
+        self.credentials.secrets().chain(parameters.filter(|value| value.len() >= SHORTEST_PARAMETER))
+    }
+
     /// How the client proves itself, `known` being what worked before: only the two ways to send a secret may
     /// stand for each other, and only where the configuration names none.
     pub fn client_method(&self, known: Option<ClientAuthentication>) -> Option<ClientAuthentication> {
@@ -214,19 +258,26 @@ pub enum ClientAuthentication {
     PrivateKeyJwt,
     /// `tls_client_auth`.
     TlsClientAuth,
+    /// `none`: a public client, RFC 6749 §2.1.
+    Public,
+    /// `client_secret_basic` without the form encoding of RFC 6749 §2.3.1. This name is not a registered one.
+    BasicRaw,
 }
 
 impl ClientAuthentication {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Basic, Self::Post, Self::PrivateKeyJwt, Self::TlsClientAuth];
+    pub const ALL: [Self; 6] =
+        [Self::Basic, Self::Post, Self::PrivateKeyJwt, Self::TlsClientAuth, Self::Public, Self::BasicRaw];
 
-    /// The registered name.
+    /// The name in the configuration and in an issuer's metadata.
     pub fn name(self) -> &'static str {
         match self {
             Self::Basic => "client_secret_basic",
             Self::Post => "client_secret_post",
             Self::PrivateKeyJwt => "private_key_jwt",
             Self::TlsClientAuth => "tls_client_auth",
+            Self::Public => "none",
+            Self::BasicRaw => "client_secret_basic_raw",
         }
     }
 
@@ -235,7 +286,7 @@ impl ClientAuthentication {
         match self {
             Self::Basic => Some(Self::Post),
             Self::Post => Some(Self::Basic),
-            Self::PrivateKeyJwt | Self::TlsClientAuth => None,
+            Self::PrivateKeyJwt | Self::TlsClientAuth | Self::Public | Self::BasicRaw => None,
         }
     }
 }
@@ -254,21 +305,6 @@ impl ClientCertificate {
     pub fn pem(&self) -> Secret {
         Secret::new(format!("{}\n{}", self.cert, self.key.expose()))
     }
-}
-
-/// `login` of the configuration.
-#[derive(Clone, Debug, Default)]
-pub struct LoginShape {
-    /// The body, with `{email}`, `{username}` and `{password}` to be filled in.
-    pub body: Option<Map<String, Value>>,
-    /// How the body is written; JSON when not said.
-    pub form: bool,
-    /// Where the token stands in the answer.
-    pub token_path: Option<AnswerPath>,
-    /// Where the refresh token stands.
-    pub refresh_token_path: Option<AnswerPath>,
-    /// Where the expiry stands.
-    pub expires_path: Option<AnswerPath>,
 }
 
 /// `refreshUrl` and `refreshFormat`.

@@ -13,7 +13,7 @@ use super::spoilt::Alphabet;
 use super::{
     ClientAuthentication, Config, CredentialDigest, Credentials, Grant, Issuer, OnFailure, PlainTokens,
     Provided, RateLimit, RefreshFormat, RefreshShape, RetryPolicy, Storage, clear_text, client, digests,
-    login,
+    login, token_request,
 };
 use crate::domain::{AccessToken, Policy, Scheme, Secret, ServiceName};
 use crate::error::{Error, Result};
@@ -48,13 +48,13 @@ impl Config {
         };
         let mut hasher = DefaultHasher::new();
         Value::Object(map.clone()).to_string().hash(&mut hasher);
-        let credential = digests::credential(&map);
+        let (credential, parameters) = (digests::credential(&map), digests::parameters(&map));
         let faults = Faults::naming(origins);
         let mut fields = Fields::new(map, &faults);
         let mut config = read(&mut fields);
         config.warnings.append(&mut faults.take_warnings());
         config.fingerprint = hasher.finish();
-        config.identity = digests::identity(&config);
+        config.identity = digests::identity(&config, parameters.as_deref());
         config.credential = credential;
         check_whole(&config, &faults);
         fields.finish();
@@ -91,6 +91,9 @@ fn read(f: &mut Fields<'_>) -> Config {
                 ("login", Grant::Login),
             ],
         ),
+        grant_type: token_request::read_grant_type(f),
+        request_format: token_request::read_format(f),
+        parameters: token_request::read_parameters(f),
         scope: scope(f),
         audience: f.text("audience"),
         resource: f.texts("resource"),
@@ -144,7 +147,7 @@ fn read(f: &mut Fields<'_>) -> Config {
 /// What only shows when the fields are seen together.
 fn check_whole(config: &Config, faults: &Faults) {
     let password = &config.credentials.password;
-    let (has_client, has_login) = (config.credentials.has_client(), config.credentials.has_login());
+    let (has_client, has_login) = (config.has_client(), config.has_login());
     if config.credentials.username().is_some() && password.is_none() {
         faults.add("password", "is missing beside email or username (EXTERNAL_API_PASSWORD)");
     }
@@ -155,6 +158,9 @@ fn check_whole(config: &Config, faults: &Faults) {
         );
     }
     client::check(config, faults);
+    login::check(config, faults);
+    token_request::check(config, faults);
+    check_store_key(config, faults);
     if config.dpop && config.scheme.is_some() {
         faults.add("scheme", "is beside dpop, which has a word of its own");
     }
@@ -162,7 +168,10 @@ fn check_whole(config: &Config, faults: &Faults) {
         Some(Grant::ClientCredentials) if !has_client => {
             faults.add("grant", "is client_credentials, which needs clientId and clientSecret, privateKey or clientCertificate");
         }
-        Some(Grant::Password | Grant::Login) if !has_login => {
+        Some(Grant::Password) if !config.credentials.has_login() => {
+            faults.add("grant", "is a login, which needs password and email or username");
+        }
+        Some(Grant::Login) if !has_login => {
             faults.add("grant", "is a login, which needs password and email or username");
         }
         _ => {}
@@ -185,6 +194,21 @@ fn check_whole(config: &Config, faults: &Faults) {
             "is missing: set authUrl with clientId and clientSecret, or with email and password, or a token \
              (EXTERNAL_AUTH_URL, OAUTH_CLIENT_ID, OAUTH_CLIENT_SECRET, EXTERNAL_API_EMAIL, EXTERNAL_API_PASSWORD, \
              EXTERNAL_API_TOKEN)",
+        );
+    }
+}
+
+/// Without `encryptionKey` the store's key is derived from the secret that is sent for a token. With no secret either,
+/// anyone who can read the store could open it.
+fn check_store_key(config: &Config, faults: &Faults) {
+    let credentials = &config.credentials;
+    let has_secret = credentials.secrets().next().is_some() || credentials.private_key.is_some();
+    let is_stored = !matches!(config.storage, Storage::Memory);
+    if config.has_credentials() && !has_secret && is_stored && config.encryption_keys.is_empty() {
+        faults.add(
+            "encryptionKey",
+            "is missing: without clientSecret, privateKey or password there is nothing to derive it from \
+             (TOKEN_ENCRYPTION_KEY). Set it, or storage to { kind: \"memory\" }",
         );
     }
 }

@@ -1,4 +1,5 @@
 mod client;
+mod token_request;
 
 use serde_json::{Value, json};
 

@@ -39,6 +39,11 @@ impl Secret {
         self.0.len()
     }
 
+    /// Whether a control character, such as a line end, is in it.
+    pub fn has_control_characters(&self) -> bool {
+        self.0.chars().any(char::is_control)
+    }
+
     /// Whether nothing is in it.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()

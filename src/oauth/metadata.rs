@@ -119,7 +119,7 @@ mod tests {
         assert_eq!(metadata.revocation_endpoint.unwrap().path(), "/revoke");
         assert_eq!(
             metadata.methods.unwrap(),
-            [ClientAuthentication::Post, ClientAuthentication::PrivateKeyJwt]
+            [ClientAuthentication::Post, ClientAuthentication::PrivateKeyJwt, ClientAuthentication::Public]
         );
         assert_eq!(metadata.with_certificate.token_endpoint.unwrap().host_str(), Some("mtls.example.com"));
         assert_eq!(metadata.with_certificate.revocation_endpoint, None);

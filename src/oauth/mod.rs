@@ -24,5 +24,5 @@ pub use expiry::{Expiry, clocks_differ, server_clock};
 pub use metadata::{Metadata, Unusable};
 pub use proof::{ProofKey, Proven, asks_for_nonce, fresh_nonce, is_nonce, may_refuse_the_date};
 pub use refusal::Refusal;
-pub use request::{Client, Draft, Form, Proof, bearer_refresh, json};
+pub use request::{Client, Draft, Form, Proof, blank, json};
 pub use retry_after::read as retry_after;

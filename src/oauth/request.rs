@@ -7,6 +7,7 @@ use url::Url;
 use url::form_urlencoded::{Serializer, byte_serialize};
 use zeroize::Zeroizing;
 
+use crate::config::{Parameter, RequestFormat};
 use crate::domain::Secret;
 use crate::transport::{Body, Request};
 
@@ -25,6 +26,8 @@ pub enum Proof<'a> {
     Name,
     /// `client_secret_basic`, [RFC 6749 §2.3.1](https://www.rfc-editor.org/rfc/rfc6749#section-2.3.1).
     Basic(&'a Secret),
+    /// The same without the form encoding of the pair, for servers that do not decode it.
+    BasicRaw(&'a Secret),
     /// `client_secret_post`, as well.
     Post(&'a Secret),
     /// `private_key_jwt`, at the server with this token endpoint.
@@ -58,29 +61,50 @@ impl Draft {
         headers.chain(query).chain(self.hidden.iter().cloned()).collect()
     }
 
+    /// With a user's name and password in the header `Authorization: Basic`.
+    #[must_use]
+    pub fn with_basic(mut self, name: &str, password: &Secret) -> Self {
+        self.request.headers.push((AUTHORIZATION.into(), basic_raw(name, password)));
+        self
+    }
+
     /// The request with the client's assertion, [RFC 7521 §4.2](https://www.rfc-editor.org/rfc/rfc7521#section-4.2).
     pub fn with_assertion(&self, assertion: &Secret) -> Request {
+        const TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+
         let mut request = self.request.clone();
-        if let Body::Form(text) = &request.body {
-            let mut fields = Serializer::new(text.expose().to_owned());
-            fields
-                .append_pair(
-                    "client_assertion_type",
-                    "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
-                )
-                .append_pair("client_assertion", assertion.expose());
-            request.body = Body::Form(Secret::new(fields.finish()));
-        }
+        let fields = [("client_assertion_type", TYPE), ("client_assertion", assertion.expose())];
+        request.body = match request.body {
+            Body::Empty => Body::Empty,
+            Body::Form(text) => {
+                let mut form = Serializer::new(text.expose().to_owned());
+                Body::Form(Secret::new(form.extend_pairs(fields).finish()))
+            }
+            Body::Json(text) => {
+                let mut members: Map<String, Value> = serde_json::from_str(text.expose()).unwrap_or_default();
+                members.extend(fields.map(|(name, value)| (name.to_owned(), value.into())));
+                Body::Json(Secret::new(Value::Object(members).to_string()))
+            }
+        };
         request
     }
 }
 
-/// A request in the form encoding of RFC 6749 appendix B.
+/// The fields of a request: a form (RFC 6749 appendix B), or the same in JSON.
 pub struct Form {
     url: Url,
+    format: RequestFormat,
     headers: Vec<(String, Secret)>,
-    fields: Serializer<'static, String>,
+    fields: Vec<Field>,
     asserted_to: Option<Url>,
+}
+
+/// A name and one value of it.
+struct Field {
+    name: String,
+    value: Secret,
+    /// Whether it is in a list in JSON, however many values there are.
+    is_listed: bool,
 }
 
 impl Form {
@@ -88,8 +112,9 @@ impl Form {
     pub fn new(url: &Url) -> Self {
         Self {
             url: url.clone(),
+            format: RequestFormat::Form,
             headers: Vec::new(),
-            fields: Serializer::new(String::new()),
+            fields: Vec::new(),
             asserted_to: None,
         }
     }
@@ -99,10 +124,17 @@ impl Form {
         Self::new(url).field("grant_type", grant_type)
     }
 
+    /// The same, written in this format.
+    #[must_use]
+    pub fn written_as(mut self, format: RequestFormat) -> Self {
+        self.format = format;
+        self
+    }
+
     /// With one more field.
     #[must_use]
     pub fn field(mut self, name: &str, value: &str) -> Self {
-        self.fields.append_pair(name, value);
+        self.fields.push(Field { name: name.to_owned(), value: Secret::new(value), is_listed: false });
         self
     }
 
@@ -112,13 +144,28 @@ impl Form {
         values.into_iter().fold(self, |form, value| form.field(name, value))
     }
 
+    /// With the configured parameters.
+    #[must_use]
+    pub fn parameters(mut self, parameters: &[Parameter]) -> Self {
+        for Parameter { name, values, is_list } in parameters {
+            let field =
+                |value: &Secret| Field { name: name.clone(), value: value.clone(), is_listed: *is_list };
+            self.fields.extend(values.iter().map(field));
+        }
+        self
+    }
+
     /// With the client's authentication.
     #[must_use]
     pub fn client(mut self, client: Option<&Client<'_>>) -> Self {
         let Some(client) = client else { return self };
         match client.proof {
             Proof::Basic(secret) => {
-                self.headers.push(("authorization".into(), basic(client.id, secret)));
+                self.headers.push((AUTHORIZATION.into(), basic(client.id, secret)));
+                self
+            }
+            Proof::BasicRaw(secret) => {
+                self.headers.push((AUTHORIZATION.into(), basic_raw(client.id, secret)));
                 self
             }
             Proof::Post(secret) => self.field("client_id", client.id).field("client_secret", secret.expose()),
@@ -131,34 +178,81 @@ impl Form {
     }
 
     /// The request.
-    pub fn into_draft(mut self) -> Draft {
-        let body = Body::Form(Secret::new(self.fields.finish()));
-        let request = Request { url: self.url, headers: self.headers, body };
-        Draft { request, asserted_to: self.asserted_to, is_refresh: false, hidden: Vec::new() }
+    pub fn into_draft(self) -> Draft {
+        let body = match self.format {
+            RequestFormat::Form => Body::Form(urlencoded(&self.fields)),
+            RequestFormat::Json => Body::Json(Secret::new(Value::Object(members(self.fields)).to_string())),
+        };
+        let mut draft = Draft::plain(Request::post(self.url, body));
+        draft.request.headers = self.headers;
+        draft.asserted_to = self.asserted_to;
+        draft
+    }
+
+    /// The request whose bearer token is the refresh token; without fields there is nothing in its body.
+    pub fn into_bearer_refresh(mut self, refresh_token: &Secret) -> Draft {
+        let value = Secret::new(format!("Bearer {}", refresh_token.expose()));
+        self.headers.push((AUTHORIZATION.into(), value));
+        let is_empty = self.fields.is_empty();
+        let mut draft = self.into_draft();
+        if is_empty {
+            draft.request.body = Body::Empty;
+        }
+        draft
     }
 }
+
+fn urlencoded(fields: &[Field]) -> Secret {
+    let mut form = Serializer::new(String::new());
+    for Field { name, value, .. } in fields {
+        form.append_pair(name, value.expose());
+    }
+    Secret::new(form.finish())
+}
+
+/// What is there once is a text; what is repeated, or was given as a list, is a list.
+fn members(fields: Vec<Field>) -> Map<String, Value> {
+    let mut members = Map::new();
+    for Field { name, value, is_listed } in fields {
+        let value = Value::from(value.expose());
+        match members.get_mut(&name) {
+            None if is_listed => _ = members.insert(name, Value::Array(vec![value])),
+            None => _ = members.insert(name, value),
+            Some(Value::Array(list)) => list.push(value),
+            Some(first) => *first = Value::Array(vec![first.take(), value]),
+        }
+    }
+    members
+}
+
+const AUTHORIZATION: &str = "authorization";
 
 /// `Basic`, with identifier and secret form-encoded before they are joined, as RFC 6749 §2.3.1 has it.
 fn basic(id: &str, secret: &Secret) -> Secret {
     let encode = |text: &str| -> String { byte_serialize(text.as_bytes()).collect() };
-    let pair = Zeroizing::new(format!("{}:{}", encode(id), encode(secret.expose())));
+    basic_raw(&encode(id), &Secret::new(encode(secret.expose())))
+}
+
+/// `Basic`, with name and password joined as they are, in UTF-8: RFC 7617.
+fn basic_raw(name: &str, password: &Secret) -> Secret {
+    let pair = Zeroizing::new(format!("{name}:{}", password.expose()));
     Secret::new(format!("Basic {}", STANDARD.encode(pair.as_bytes())))
 }
 
-/// A request with a JSON body.
-pub fn json(url: &Url, body: Map<String, Value>) -> Draft {
-    Draft::plain(Request {
-        url: url.clone(),
-        headers: Vec::new(),
-        body: Body::Json(Secret::new(Value::Object(body).to_string())),
-    })
+/// A request with a JSON body: these members, and the configured parameters.
+pub fn json(url: &Url, mut body: Map<String, Value>, parameters: &[Parameter]) -> Draft {
+    let fields = Form::new(url).parameters(parameters).fields;
+    for (name, value) in members(fields) {
+        // A member that is there already is the credential.
+        body.entry(name).or_insert(value);
+    }
+    let body = Body::Json(Secret::new(Value::Object(body).to_string()));
+    Draft::plain(Request::post(url.clone(), body))
 }
 
-/// A request whose bearer token is the refresh token, with nothing in its body.
-pub fn bearer_refresh(url: &Url, refresh_token: &Secret) -> Draft {
-    let value = Secret::new(format!("Bearer {}", refresh_token.expose()));
-    let headers = vec![("authorization".into(), value)];
-    Draft::plain(Request { url: url.clone(), headers, body: Body::Empty })
+/// A request without a body.
+pub fn blank(url: &Url) -> Draft {
+    Draft::plain(Request::post(url.clone(), Body::Empty))
 }
 
 #[cfg(test)]
@@ -172,7 +266,7 @@ mod tests {
     fn body(request: Request) -> String {
         match request.body {
             Body::Form(text) | Body::Json(text) => text.expose().to_owned(),
-            Body::Absent | Body::Empty => String::new(),
+            Body::Empty => String::new(),
         }
     }
 
@@ -216,7 +310,7 @@ mod tests {
     #[test]
     fn headers_query_and_what_is_hidden_in_the_body_are_its_secrets() {
         let url = Url::parse("https://h/token?key=k%20ey").unwrap();
-        let mut draft = bearer_refresh(&url, &Secret::new("refresh"));
+        let mut draft = Form::new(&url).into_bearer_refresh(&Secret::new("refresh"));
         draft.hidden.push(Secret::new("fixed"));
         let secrets: Vec<_> = draft.secrets().iter().map(|secret| secret.expose().to_owned()).collect();
         assert_eq!(secrets, ["Bearer refresh", "k ey", "fixed"]);
@@ -247,6 +341,51 @@ mod tests {
             "grant_type=authorization_code&code=n0esc3NRze7LTCu7iYzS6a5acc3f0ogp4&client_id=s6BhdRkqt3\
              &client_assertion_type=urn%3Aietf%3Aparams%3Aoauth%3Aclient-assertion-type%3Ajwt-bearer\
              &client_assertion=eyJhbGciOiJSUzI1NiIsImtpZCI6IjIyIn0.eyJpc3Mi.cC4hiUPo"
+        );
+    }
+
+    #[test]
+    fn json_holds_the_same_members_and_lists_what_is_repeated() {
+        let secret = Secret::new("p \"w\"/ä");
+        let client = Client { id: "app", proof: Proof::Post(&secret) };
+        let parameters = [
+            Parameter { name: "one".into(), values: vec![Secret::new("1")], is_list: true },
+            Parameter { name: "text".into(), values: vec![Secret::new("1")], is_list: false },
+        ];
+        let form = || {
+            Form::grant(&url(), "client_credentials")
+                .fields("resource", &["a".to_owned(), "b".to_owned(), "c".to_owned()])
+                .parameters(&parameters)
+                .client(Some(&client))
+        };
+        let json = form().written_as(RequestFormat::Json).into_draft().request;
+        assert_eq!(json.content_type(), Some("application/json"));
+        assert_eq!(
+            body(json),
+            concat!(
+                r#"{"client_id":"app","client_secret":"p \"w\"/ä","grant_type":"client_credentials","#,
+                r#""one":["1"],"resource":["a","b","c"],"text":"1"}"#
+            )
+        );
+        let form = body(form().into_draft().request);
+        assert!(form.contains("&resource=a&resource=b&resource=c&one=1&text=1&client_id=app&"), "{form}");
+    }
+
+    #[test]
+    fn a_parameter_never_takes_the_place_of_a_credential() {
+        let parameters = [Parameter { name: "key".into(), values: vec![Secret::new("x")], is_list: false }];
+        let login = Map::from_iter([("key".to_owned(), "credential".into())]);
+        assert_eq!(body(json(&url(), login, &parameters).request), r#"{"key":"credential"}"#);
+    }
+
+    #[test]
+    fn the_basic_of_rfc_7617_section_2_is_written_to_the_byte() {
+        let header = |name, password| basic_raw(name, &Secret::new(password)).expose().to_owned();
+        assert_eq!(header("Aladdin", "open sesame"), "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==");
+        assert_eq!(header("test", "123\u{a3}"), "Basic dGVzdDoxMjPCow==");
+        assert_eq!(
+            basic("Aladdin", &Secret::new("open sesame")).expose(),
+            "Basic QWxhZGRpbjpvcGVuK3Nlc2FtZQ=="
         );
     }
 }

@@ -55,7 +55,7 @@ impl Exchange for Asking<'_> {
             scheme: service.config.scheme.as_ref(),
             scope: service.config.scope.as_deref(),
             dpop: service.config.dpop,
-            secrets: service.config.credentials.secrets().collect(),
+            secrets: service.config.secrets().collect(),
             sent: sent.iter().collect(),
             place: place(&draft.request.url),
             now: service.clock.now(),
@@ -86,11 +86,12 @@ impl Asking<'_> {
         let mut request = service.signed(draft).await.map_err(Refusal::Failed)?;
         if let Some(key) = &self.proof_key {
             let url = &draft.request.url;
-            let proof = service.prove(key, "POST", url, None).map_err(Refusal::Failed)?;
+            let proof =
+                service.prove(key, draft.request.method.as_str(), url, None).map_err(Refusal::Failed)?;
             request.headers.push(("dpop".into(), proof));
         }
         service.life().counters.token_requests += 1;
-        service.log(|log| log.say(Level::Debug, format!("POST {place}")));
+        service.log(|log| log.say(Level::Debug, format!("{} {place}", draft.request.method)));
         let answer = service.transport.send(request, time_left).await.map_err(Refusal::Failed)?;
         if let Some(nonce) = oauth::fresh_nonce(&answer) {
             service.signing.remember_nonce(&draft.request.url, nonce);

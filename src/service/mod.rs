@@ -326,7 +326,7 @@ impl Service {
     }
 
     fn has_credentials(&self) -> bool {
-        self.config.credentials.has_client() || self.config.credentials.has_login()
+        self.config.has_credentials()
     }
 
     fn require_credentials(&self) -> Result<()> {

@@ -43,13 +43,13 @@ impl Service {
             consecutive_failures: life.limits.failures(),
             last_error: life.last_error.as_ref().map(|(_, error)| error.clone()),
             strategy: life.strategy.as_ref().map(|strategy| StrategyStatus {
-                grant: strategy.format.grant(),
+                grant: strategy.grant_name(&self.config).to_owned(),
                 endpoint: format!(
                     "{}{}",
                     strategy.endpoint.origin().ascii_serialization(),
                     strategy.endpoint.path()
                 ),
-                format: strategy.format_name(),
+                format: strategy.format_name(&self.config),
             }),
             scheduler: SchedulerStatus::default(),
             storage: self.storage_status(),

@@ -53,9 +53,9 @@ impl LastError {
 /// What worked last.
 #[derive(Clone, Debug, Serialize)]
 pub struct StrategyStatus {
-    pub grant: &'static str,
+    pub grant: String,
     pub endpoint: String,
-    pub format: &'static str,
+    pub format: String,
 }
 
 /// `SchedulerStatus` of the public interface.

@@ -43,11 +43,8 @@ impl Service {
             return;
         }
         let origin = url.origin().ascii_serialization();
-        let request = Request {
-            headers: Vec::new(),
-            body: Body::Json(Secret::new(message(&url, event).to_string())),
-            url,
-        };
+        let body = Body::Json(Secret::new(message(&url, event).to_string()));
+        let request = Request::post(url, body);
         let (transport, clock) = (Arc::clone(&self.transport), Arc::clone(&self.clock));
         let (log, timeout) = (self.current_log(), self.config.timeout);
         // Without a runtime there is no service.

@@ -3,14 +3,15 @@
 use serde_json::{Map, Value};
 use url::Url;
 
-use crate::config::{Config, Credentials};
+use super::login_basic;
+use crate::config::{Config, Credentials, Placeholder};
 use crate::domain::Secret;
 use crate::oauth::{self, Draft, Form};
 
 pub(super) fn request(url: &Url, config: &Config) -> Draft {
     let template = config.login.body.clone().unwrap_or_default();
     let fixed = template.values().flat_map(fixed).collect();
-    let draft = written(url, config, template);
+    let draft = login_basic::authenticated(written(url, config, template), config);
     Draft { hidden: fixed, ..draft }
 }
 
@@ -32,13 +33,16 @@ fn written(url: &Url, config: &Config, template: Map<String, Value>) -> Draft {
     let body: Map<_, _> =
         template.into_iter().map(|(key, value)| (key, filled(value, &config.credentials))).collect();
     if !config.login.form {
-        return oauth::json(url, body);
+        return oauth::json(url, body, &config.parameters);
     }
-    body.iter().fold(Form::new(url), |form, (key, value)| form.field(key, &flat(value))).into_draft()
+    body.iter()
+        .fold(Form::new(url), |form, (key, value)| form.field(key, &flat(value)))
+        .parameters(&config.parameters)
+        .into_draft()
 }
 
-/// The value with `{email}`, `{username}` and `{password}` filled in, wherever a text stands in it. What is
-/// filled in is not looked at again: a password may well hold `{email}`.
+/// The value with its placeholders filled in, wherever a text stands in it. What is filled in is not looked at again:
+/// a password may well hold `{email}`.
 fn filled(value: Value, credentials: &Credentials) -> Value {
     match value {
         Value::String(text) => Value::String(fill(&text, credentials)),
@@ -49,24 +53,29 @@ fn filled(value: Value, credentials: &Credentials) -> Value {
 }
 
 fn fill(template: &str, credentials: &Credentials) -> String {
-    let values = [
-        ("{email}", credentials.email.as_deref().or(credentials.username.as_deref())),
-        ("{username}", credentials.username()),
-        ("{password}", credentials.password.as_ref().map(Secret::expose)),
-    ];
     let mut text = String::new();
     let mut rest = template;
     while let Some(at) = rest.find('{') {
         let (before, tail) = rest.split_at(at);
         text.push_str(before);
-        let (written, length) = match values.iter().find(|(name, _)| tail.starts_with(name)) {
-            Some((name, value)) => (value.unwrap_or_default(), name.len()),
+        let (written, length) = match Placeholder::ALL.iter().find(|one| tail.starts_with(one.written())) {
+            Some(one) => (value(*one, credentials).unwrap_or_default(), one.written().len()),
             None => ("{", 1),
         };
         text.push_str(written);
         rest = &tail[length..];
     }
     text + rest
+}
+
+fn value(placeholder: Placeholder, credentials: &Credentials) -> Option<&str> {
+    match placeholder {
+        Placeholder::Email => credentials.email.as_deref().or(credentials.username.as_deref()),
+        Placeholder::Username => credentials.username(),
+        Placeholder::Password => credentials.password.as_ref().map(Secret::expose),
+        Placeholder::ClientId => credentials.client_id.as_deref(),
+        Placeholder::ClientSecret => credentials.client_secret.as_ref().map(Secret::expose),
+    }
 }
 
 fn flat(value: &Value) -> String {

@@ -13,5 +13,6 @@ pub(super) fn request(url: &Url, name: &str, user: Option<&str>, config: &Config
     oauth::json(
         url,
         body.into_iter().map(|(key, value)| (key.to_owned(), value.into())).collect::<Map<_, _>>(),
+        &config.parameters,
     )
 }

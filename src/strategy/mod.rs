@@ -2,6 +2,7 @@
 
 mod client_credentials;
 mod discovery;
+mod login_basic;
 mod login_custom;
 mod login_json;
 mod password;
@@ -14,8 +15,9 @@ mod tests;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use crate::config::{ClientAuthentication, Config, Grant};
+use crate::config::{ClientAuthentication, Config, Grant, LoginCredentials, Parameter, RequestFormat};
 use crate::oauth::{Client, Draft, Proof};
+use crate::transport::Method;
 
 pub use discovery::{informed, metadata_addresses};
 pub use refresh::RefreshWay;
@@ -46,6 +48,8 @@ pub enum Format {
     JsonUsername,
     /// The configured body.
     Custom,
+    /// `Authorization: Basic`, and no body.
+    Basic,
 }
 
 impl Format {
@@ -54,8 +58,13 @@ impl Format {
         match self {
             Self::ClientCredentials => "client_credentials",
             Self::Password => "password",
-            Self::JsonEmail | Self::JsonUsername | Self::Custom => "login",
+            Self::JsonEmail | Self::JsonUsername | Self::Custom | Self::Basic => "login",
         }
+    }
+
+    /// Whether it is a grant's, at a token endpoint.
+    pub fn is_grant(self) -> bool {
+        matches!(self, Self::ClientCredentials | Self::Password)
     }
 
     /// Whether a password is sent, which a repetition could have locked.
@@ -91,14 +100,27 @@ impl Strategy {
     }
 
     /// The form of the request, as the status names it.
-    pub fn format_name(&self) -> &'static str {
-        match (self.format, self.method) {
-            (Format::ClientCredentials, method) => method.unwrap_or(ClientAuthentication::Basic).name(),
+    pub fn format_name(&self, config: &Config) -> String {
+        let is_json = config.request_format == Some(RequestFormat::Json);
+        let name = match (self.format, self.method) {
+            (Format::ClientCredentials, method) => {
+                let method = method.unwrap_or(ClientAuthentication::Basic).name();
+                return if is_json { format!("json_{method}") } else { method.to_owned() };
+            }
+            (Format::Password, _) if is_json => "json",
             (Format::Password, _) => "form",
             (Format::JsonEmail, _) => "json_email",
             (Format::JsonUsername, _) => "json_username",
             (Format::Custom, _) => "custom",
-        }
+            (Format::Basic, _) => "basic",
+        };
+        name.to_owned()
+    }
+
+    /// The grant, as the request and the status name it.
+    pub fn grant_name<'c>(&self, config: &'c Config) -> &'c str {
+        let configured = config.grant_type.as_deref().filter(|_| self.format.is_grant());
+        configured.unwrap_or(self.format.grant())
     }
 
     /// The other method by which the client may prove itself, unless the configuration names one.
@@ -118,9 +140,13 @@ impl Strategy {
                 login_json::request(&self.endpoint, "username", config.credentials.username(), config)
             }
             Format::Custom => login_custom::request(&self.endpoint, config),
+            Format::Basic => login_basic::request(&self.endpoint, config),
         };
-        draft.request.headers.extend(config.headers.iter().cloned());
-        draft
+        if !self.format.is_grant() {
+            draft.request.method = config.login.method.clone().unwrap_or(Method::POST);
+            draft.request.media_type.clone_from(&config.login.content_type);
+        }
+        complete(draft, config)
     }
 
     /// The client, as this way authenticates it.
@@ -128,6 +154,7 @@ impl Strategy {
         let secret = config.credentials.client_secret.as_ref();
         let proof = match (config.client_method(self.method), secret) {
             (Some(ClientAuthentication::Basic), Some(secret)) => Proof::Basic(secret),
+            (Some(ClientAuthentication::BasicRaw), Some(secret)) => Proof::BasicRaw(secret),
             (Some(ClientAuthentication::Post), Some(secret)) => Proof::Post(secret),
             (Some(ClientAuthentication::PrivateKeyJwt), _) => Proof::Assertion(&self.endpoint),
             _ => Proof::Name,
@@ -136,15 +163,24 @@ impl Strategy {
     }
 }
 
+/// The request with the configured headers. It already holds the parameters, whose values nothing may repeat.
+fn complete(mut draft: Draft, config: &Config) -> Draft {
+    draft.request.headers.extend(config.headers.iter().cloned());
+    let values = config.parameters.iter().flat_map(|Parameter { values, .. }| values.iter().cloned());
+    draft.hidden.extend(values);
+    draft
+}
+
 /// The formats that a configuration allows, in the order in which they are tried.
 fn formats(config: &Config) -> Vec<Format> {
     let client = vec![Format::ClientCredentials];
     let login = login_formats(config);
-    let (has_client, has_login) = (config.credentials.has_client(), config.credentials.has_login());
+    let (has_client, has_login) = (config.has_client(), config.has_login());
     match config.grant {
         Some(Grant::ClientCredentials) => client,
         Some(Grant::Password) => vec![Format::Password],
         Some(Grant::Login) => login,
+        None if has_login && config.login.takes_client() => login,
         None if has_client && has_login => {
             let path = config.endpoint.as_ref().map_or("", Url::path);
             let ends_in_token = path.trim_end_matches('/').rsplit('/').next() == Some("token");
@@ -160,12 +196,18 @@ fn login_formats(config: &Config) -> Vec<Format> {
     if config.login.body.is_some() {
         return vec![Format::Custom];
     }
+    if config.login.credentials == LoginCredentials::Basic {
+        return vec![Format::Basic];
+    }
     // What an issuer publishes is a token endpoint, and no login of its own.
     if config.issuer.is_some() {
         return vec![Format::Password];
     }
     let email = config.credentials.email.is_some().then_some(Format::JsonEmail);
-    email.into_iter().chain([Format::JsonUsername, Format::Password]).collect()
+    // A configured method or media type is a login's, and not a token endpoint's.
+    let is_other = config.login.method.is_some() || config.login.content_type.is_some();
+    let form = (!is_other).then_some(Format::Password);
+    email.into_iter().chain([Format::JsonUsername]).chain(form).collect()
 }
 
 /// The endpoints in the order in which they are tried. A credential goes to others than the configured one only where

@@ -9,8 +9,8 @@ use crate::oauth::{Draft, Form};
 
 pub(super) fn request(strategy: &Strategy, config: &Config) -> Draft {
     let credentials = &config.credentials;
-    let form = Form::grant(&strategy.endpoint, "password")
+    let form = Form::grant(&strategy.endpoint, strategy.grant_name(config))
         .field("username", credentials.username().unwrap_or_default())
         .field("password", credentials.password.as_ref().map_or("", Secret::expose));
-    client_credentials::target(form, config).client(strategy.client(config).as_ref()).into_draft()
+    client_credentials::finish(form, strategy, config)
 }

@@ -4,50 +4,80 @@
 use serde_json::Map;
 use url::Url;
 
-use super::{Format, Strategy};
-use crate::config::{Config, RefreshFormat};
+use super::{Strategy, complete};
+use crate::config::{Config, RefreshFormat, RequestFormat};
 use crate::domain::Secret;
 use crate::oauth::{self, Draft, Form};
+use crate::transport::Body;
 
 /// Where and how a refresh token is spent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RefreshWay {
     /// The address.
     pub url: Url,
-    format: RefreshFormat,
+    format: Format,
+}
+
+/// How a refresh token is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Format {
+    /// The grant of RFC 6749 §6.
+    Grant(RequestFormat),
+    /// JSON, under the name the token came by.
+    Json,
+    /// `Authorization: Bearer <refresh token>`.
+    Bearer,
 }
 
 impl RefreshWay {
-    /// The way that fits what the refresh token was had by: at the token endpoint as a form, at `refreshUrl`
+    /// The way that fits how the refresh token was obtained: as a grant at the token endpoint, at `refreshUrl`
     /// as JSON, unless `refreshFormat` says otherwise. A login endpoint without `refreshUrl` has none.
     pub fn of(strategy: &Strategy, config: &Config) -> Option<Self> {
-        let has_token_endpoint = matches!(strategy.format, Format::ClientCredentials | Format::Password);
+        let has_token_endpoint = strategy.format.is_grant();
+        let grant = Format::Grant(config.request_format.unwrap_or_default());
         let (url, usual) = match &config.refresh.url {
-            Some(url) if has_token_endpoint && *url == strategy.endpoint => (url, RefreshFormat::Form),
-            Some(url) => (url, RefreshFormat::Json),
-            None if has_token_endpoint => (&strategy.endpoint, RefreshFormat::Form),
+            Some(url) if has_token_endpoint && *url == strategy.endpoint => (url, grant),
+            Some(url) => (url, Format::Json),
+            None if has_token_endpoint => (&strategy.endpoint, grant),
             None => return None,
         };
-        Some(Self { url: url.clone(), format: config.refresh.format.unwrap_or(usual) })
+        let format = match config.refresh.format {
+            Some(RefreshFormat::Form) => Format::Grant(RequestFormat::Form),
+            Some(RefreshFormat::Json) => Format::Json,
+            Some(RefreshFormat::Bearer) => Format::Bearer,
+            None => usual,
+        };
+        Some(Self { url: url.clone(), format })
     }
 
     /// The request that spends `refresh_token`.
     pub fn request(&self, strategy: &Strategy, refresh_token: &Secret, config: &Config) -> Draft {
+        let parameters = &config.parameters;
         let mut draft = match self.format {
-            RefreshFormat::Form => Form::grant(&self.url, "refresh_token")
+            Format::Grant(format) => Form::grant(&self.url, "refresh_token")
                 .field("refresh_token", refresh_token.expose())
+                .parameters(parameters)
                 .client(strategy.client(config).as_ref())
+                .written_as(format)
                 .into_draft(),
-            RefreshFormat::Json => {
-                let name = strategy.refresh_name.as_deref().unwrap_or("refresh_token");
-                oauth::json(&self.url, Map::from_iter([(name.to_owned(), refresh_token.expose().into())]))
+            Format::Json => {
+                let configured = config.login.refresh_token_field.as_ref();
+                let name =
+                    configured.or(strategy.refresh_name.as_ref()).map_or("refresh_token", String::as_str);
+                let body = Map::from_iter([(name.to_owned(), refresh_token.expose().into())]);
+                oauth::json(&self.url, body, parameters)
             }
-            RefreshFormat::Bearer => oauth::bearer_refresh(&self.url, refresh_token),
+            Format::Bearer => Form::new(&self.url)
+                .parameters(parameters)
+                .written_as(usual_format(strategy, config))
+                .into_bearer_refresh(refresh_token),
         };
-        draft.request.headers.extend(config.headers.iter().cloned());
+        if !strategy.format.is_grant() && matches!(draft.request.body, Body::Json(_)) {
+            draft.request.media_type.clone_from(&config.login.content_type);
+        }
         draft.is_refresh = true;
         draft.hidden.push(refresh_token.clone());
-        draft
+        complete(draft, config)
     }
 
     /// What a person is told when no refresh token was ever taken this way; the server's refusal comes after.
@@ -66,12 +96,22 @@ impl RefreshWay {
         )
     }
 
-    /// How, as `refreshFormat` names it.
+    /// How, as `refreshFormat` names it; a grant in JSON has no name there.
     fn format_name(&self) -> &'static str {
         match self.format {
-            RefreshFormat::Form => "form",
-            RefreshFormat::Json => "json",
-            RefreshFormat::Bearer => "bearer",
+            Format::Grant(RequestFormat::Form) => "form",
+            Format::Grant(RequestFormat::Json) => "a grant in JSON",
+            Format::Json => "json",
+            Format::Bearer => "bearer",
         }
+    }
+}
+
+/// How the other requests are written that go where the refresh token comes from.
+fn usual_format(strategy: &Strategy, config: &Config) -> RequestFormat {
+    match (strategy.format.is_grant(), config.login.form) {
+        (true, _) => config.request_format.unwrap_or_default(),
+        (false, true) => RequestFormat::Form,
+        (false, false) => RequestFormat::Json,
     }
 }

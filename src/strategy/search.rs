@@ -31,7 +31,23 @@ pub struct Obtained {
 /// The way that a configuration with one endpoint asks first: what is known of a token that came from elsewhere.
 pub fn first_way(config: &Config) -> Option<Strategy> {
     let is_one = endpoints(config).len() == 1;
-    Search::new(config, None).ways.into_iter().next().filter(|_| is_one)
+    ways(config).into_iter().next().filter(|_| is_one)
+}
+
+/// All the ways to ask that a configuration allows, in the order in which they are tried.
+pub(super) fn ways(config: &Config) -> Vec<Strategy> {
+    let formats = formats(config);
+    endpoints(config)
+        .into_iter()
+        .flat_map(|endpoint| formats.iter().map(move |format| (endpoint.clone(), *format)))
+        .map(|(endpoint, format)| Strategy {
+            endpoint,
+            format,
+            method: method(config, format, None),
+            refresh_name: None,
+            refreshes: false,
+        })
+        .collect()
 }
 
 /// A walk through the ways to ask.
@@ -48,18 +64,7 @@ pub struct Search<'c> {
 impl<'c> Search<'c> {
     /// A walk that begins with what worked before.
     pub fn new(config: &'c Config, remembered: Option<&Strategy>) -> Self {
-        let formats = formats(config);
-        let mut ways: Vec<Strategy> = endpoints(config)
-            .into_iter()
-            .flat_map(|endpoint| formats.iter().map(move |format| (endpoint.clone(), *format)))
-            .map(|(endpoint, format)| Strategy {
-                endpoint,
-                format,
-                method: method(config, format, None),
-                refresh_name: None,
-                refreshes: false,
-            })
-            .collect();
+        let mut ways = ways(config);
         // What is remembered counts only where the configuration still allows it.
         if let Some(known) = remembered.filter(|known| {
             ways.iter().any(|way| way.endpoint == known.endpoint && way.format == known.format)
@@ -177,6 +182,9 @@ impl<'c> Search<'c> {
     /// (`FusionAuth` does so), so it is not repeated at once.
     fn not_here(&self, way: &Strategy, error: &Error) -> Error {
         let advice = match (&self.config.issuer, way.format.has_password()) {
+            (None, true) if error.status() == Some(405) && !way.format.is_grant() => {
+                "Either this login wants another method, which login.method sets, or the path in authUrl is wrong"
+            }
             (Some(_), _) => "Check the token endpoint that the issuer publishes",
             (None, true) => {
                 "Either the path in authUrl is wrong, or this server answers a wrong login with this status. With \
@@ -213,6 +221,5 @@ fn method(
     format: Format,
     known: Option<ClientAuthentication>,
 ) -> Option<ClientAuthentication> {
-    let authenticates = matches!(format, Format::ClientCredentials | Format::Password);
-    config.client_method(known).filter(|_| authenticates && config.credentials.has_client())
+    config.client_method(known).filter(|_| format.is_grant() && config.has_client())
 }

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use url::Url;
 
 mod client;
+mod shapes;
 
 use super::*;
 use crate::domain::{AccessToken, Scheme, Secret};
@@ -42,7 +43,7 @@ fn text(draft: &Draft) -> String {
     let basic = request.headers.iter().any(|(name, _)| name == "authorization");
     let body = match &request.body {
         Body::Form(text) | Body::Json(text) => text.expose().to_owned(),
-        Body::Absent | Body::Empty => String::new(),
+        Body::Empty => String::new(),
     };
     if basic { format!("[basic] {body}") } else { body }
 }

@@ -9,9 +9,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use hyper::body::{Bytes, Frame, SizeHint};
+use reqwest::Client;
 use reqwest::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
 use reqwest::redirect::Policy;
-use reqwest::{Client, Method};
 use tokio::sync::OnceCell;
 use url::Url;
 use zeroize::Zeroizing;
@@ -22,7 +22,7 @@ use super::failure::{Route, place};
 use super::proxy::Proxies;
 use super::resolve::Resolver;
 use super::trust::Trust;
-use super::{Body, Request, Response, Transport, redirect, tls};
+use super::{Method, Request, Response, Transport, redirect, tls};
 use crate::config::ClientCertificate;
 use crate::error::{Error, ErrorKind, Result};
 use crate::runtime;
@@ -150,10 +150,9 @@ impl HttpTransport {
     }
 
     async fn request(&self, request: &Request, departure: &Departure) -> Result<reqwest::RequestBuilder> {
-        let method = if matches!(request.body, Body::Absent) { Method::GET } else { Method::POST };
         let client = &self.made().await?.client;
         let mut builder = client
-            .request(method, request.url.clone())
+            .request(request.method.clone(), request.url.clone())
             .header(ACCEPT, "application/json")
             .header(ACCEPT_ENCODING, "gzip");
         for (name, value) in &request.headers {
@@ -162,15 +161,15 @@ impl HttpTransport {
             value.set_sensitive(true);
             builder = builder.header(name, value);
         }
-        if let Some(content_type) = request.body.content_type() {
+        if let Some(content_type) = request.content_type() {
             builder = builder.header(CONTENT_TYPE, content_type);
         }
         Ok(match request.body.text() {
-            _ if matches!(request.body, Body::Absent) => builder,
             Some(text) if !request.body.is_blank() => {
                 let text = Bytes::copy_from_slice(text.expose().as_bytes());
                 builder.body(reqwest::Body::wrap(Outgoing { text, departure: departure.clone() }))
             }
+            _ if request.method == Method::GET => builder,
             // Servers such as IIS refuse a POST that does not say its length (RFC 9110 §8.6).
             _ => builder.header(CONTENT_LENGTH, 0),
         })

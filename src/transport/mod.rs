@@ -23,32 +23,46 @@ use crate::error::{Error, Result};
 pub use environment::Environment;
 pub use http::HttpTransport;
 pub use proxy::{Proxies, Proxy};
+pub use reqwest::Method;
 pub use resolve::prepare as prepare_resolver;
 
-/// A POST, or a GET where there is no body. Everything in it may be secret, so nothing in it prints.
+/// One request. Everything in it may be secret, so nothing in it prints.
 #[derive(Clone, Debug)]
 pub struct Request {
+    /// The method.
+    pub method: Method,
     /// Where to.
     pub url: Url,
     /// Names and values beyond those the client writes itself.
     pub headers: Vec<(String, Secret)>,
-    /// What is posted.
+    /// What is sent.
     pub body: Body,
+    /// The media type of the body, where it is not the usual one of its encoding.
+    pub media_type: Option<String>,
 }
 
 impl Request {
     /// A GET without a credential.
     pub fn get(url: Url) -> Self {
-        Self { url, headers: Vec::new(), body: Body::Absent }
+        Self { method: Method::GET, ..Self::post(url, Body::Empty) }
+    }
+
+    /// A POST without headers.
+    pub fn post(url: Url, body: Body) -> Self {
+        Self { method: Method::POST, url, headers: Vec::new(), body, media_type: None }
+    }
+
+    /// The media type that names the body's encoding; none where there is no body.
+    pub fn content_type(&self) -> Option<&str> {
+        let usual = self.body.content_type()?;
+        Some(self.media_type.as_deref().unwrap_or(usual))
     }
 }
 
 /// The body of a [`Request`], already encoded.
 #[derive(Clone, Debug)]
 pub enum Body {
-    /// None at all: a GET.
-    Absent,
-    /// One with nothing in it.
+    /// Nothing.
     Empty,
     /// `application/x-www-form-urlencoded`.
     Form(Secret),
@@ -57,10 +71,9 @@ pub enum Body {
 }
 
 impl Body {
-    /// The media type that names the encoding.
-    pub fn content_type(&self) -> Option<&'static str> {
+    fn content_type(&self) -> Option<&'static str> {
         match self {
-            Self::Absent | Self::Empty => None,
+            Self::Empty => None,
             Self::Form(_) => Some("application/x-www-form-urlencoded"),
             Self::Json(_) => Some("application/json"),
         }
@@ -68,7 +81,7 @@ impl Body {
 
     fn text(&self) -> Option<&Secret> {
         match self {
-            Self::Absent | Self::Empty => None,
+            Self::Empty => None,
             Self::Form(text) | Self::Json(text) => Some(text),
         }
     }

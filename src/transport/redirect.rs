@@ -78,7 +78,7 @@ fn sent(request: &Request) -> Vec<String> {
     let mut values: Vec<String> =
         request.headers.iter().flat_map(|(_, value)| value.expose().split(' ')).map(str::to_owned).collect();
     match &request.body {
-        Body::Absent | Body::Empty => {}
+        Body::Empty => {}
         Body::Form(form) => {
             let fields = url::form_urlencoded::parse(form.expose().as_bytes());
             values

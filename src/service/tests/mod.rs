@@ -18,6 +18,7 @@ mod dpop;
 mod failed_refresh;
 mod failures;
 mod life;
+mod parameters;
 mod refused_refresh;
 mod rejections;
 mod replicas;
@@ -30,7 +31,7 @@ use crate::clock::ManualClock;
 use crate::domain::{Secret, ServiceName, State, Timestamp};
 use crate::error::ErrorKind;
 use crate::log::{Line, Sink};
-use crate::transport::{Body, Request, Response};
+use crate::transport::{Body, Method, Request, Response};
 
 /// A token server that answers as it is told, and waits where it is told.
 struct Server {
@@ -88,7 +89,7 @@ impl Transport for Server {
     async fn send(&self, request: Request, _: Duration) -> Result<Response> {
         let text = match &request.body {
             Body::Form(text) | Body::Json(text) => text.expose().to_owned(),
-            Body::Absent => format!("GET {}", request.url.path()),
+            Body::Empty if request.method == Method::GET => format!("GET {}", request.url.path()),
             Body::Empty => String::new(),
         };
         if request.url.path() == "/hook" {

@@ -166,10 +166,10 @@ async fn a_rejected_credential_cools_down_for_every_process_and_over_restarts() 
         None,
         "the second pause is longer"
     );
-    let other = json!({ "clientAuthentication": "client_secret_post", "scope": "other" });
+    let other = json!({ "clientAuthentication": "client_secret_post", "clientSecret": "another" });
     let other = beside_configured(&other, &shelf, &clock, [refusal(401, "invalid_client")]);
     assert_eq!(other.token().await, None);
-    assert_eq!(other.server.requests(), 1, "another configuration is tried at once");
+    assert_eq!(other.server.requests(), 1, "another secret is tried at once");
     let asked = beside_configured(&settings, &shelf, &clock, [token("abc", 3600)]);
     asked.service.refresh().await.unwrap();
     assert_eq!(beside_configured(&settings, &shelf, &clock, []).token().await.as_deref(), Some("abc"));

@@ -12,7 +12,7 @@ fn invalid_client() -> Result<Granted, Refusal> {
 async fn a_refused_client_tries_the_other_method_once() {
     let found = script([invalid_client(), token()]);
     let worked = run(&client("https://h/token"), &found).await.unwrap();
-    assert_eq!(worked.format_name(), "client_secret_post");
+    assert_eq!(worked.format_name(&client("https://h/token")), "client_secret_post");
     assert_eq!(
         found.asked(),
         [
@@ -38,7 +38,7 @@ async fn any_refusal_of_the_client_tries_the_other_method_once() {
     for refusal in [invalid_client, missing_client, unexplained] {
         let found = script([refusal(), token()]);
         let worked = run(&client("https://h/token"), &found).await.unwrap();
-        assert_eq!(worked.format_name(), "client_secret_post");
+        assert_eq!(worked.format_name(&client("https://h/token")), "client_secret_post");
         let twice = script([refusal(), refusal()]);
         assert!(run(&client("https://h/token"), &twice).await.is_err());
         assert_eq!(twice.asked().len(), 2);
@@ -143,7 +143,7 @@ async fn a_method_that_is_remembered_of_another_credential_is_forgotten() {
     };
     let script = script([token()]);
     let obtained = Search::new(&config, Some(&known)).obtain(&script).await.unwrap();
-    assert_eq!(obtained.strategy.format_name(), "private_key_jwt");
+    assert_eq!(obtained.strategy.format_name(&config), "private_key_jwt");
 }
 
 #[test]
@@ -186,7 +186,7 @@ async fn a_client_with_a_certificate_only_names_itself() {
     let config =
         config(json!({ "authUrl": "https://h/token", "clientId": "app", "clientCertificate": certificate }));
     let script = script([token()]);
-    assert_eq!(run(&config, &script).await.unwrap().format_name(), "tls_client_auth");
+    assert_eq!(run(&config, &script).await.unwrap().format_name(&config), "tls_client_auth");
     assert_eq!(script.asked(), ["/token grant_type=client_credentials&client_id=app"]);
 }
 
