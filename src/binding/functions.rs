@@ -1,6 +1,7 @@
 //! The functions that `evertoken/native` exports.
 #![expect(clippy::needless_pass_by_value, reason = "napi hands arguments over")]
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use napi::Env;
@@ -13,7 +14,7 @@ use super::host::host;
 use super::outcome::{attempt, parse};
 use super::promise::promise;
 use crate::config::{OnFailure, is_private_host};
-use crate::domain::Generation;
+use crate::domain::{Generation, Timestamp};
 use crate::scheduler::Options;
 use crate::service::{Proof, Snapshot};
 
@@ -106,14 +107,15 @@ pub fn clear(env: &Env, id: u32, revoke: bool) -> Result<Object<'_>> {
     promise(env, async move { host().registry.get(id)?.clear(revoke).await })
 }
 
-/// Where the header of `fetch` may go, whether it needs a proof, and whether calls fail without a token:
-/// `Outcome<{ baseUrl, allowedOrigins, dpop, throws }>`.
+/// The name of the header, where `fetch` may send it, whether it needs a proof, and whether calls fail without a token:
+/// `Outcome<{ header, baseUrl, allowedOrigins, dpop, throws }>`.
 #[napi(catch_unwind)]
 pub fn destinations(id: u32) -> String {
     attempt(|| {
         let service = host().registry.get(id)?;
         let config = service.config();
         Ok(json!({
+            "header": config.header.name(),
             "baseUrl": config.base_url,
             "allowedOrigins": config.allowed_origins,
             "dpop": config.dpop,
@@ -191,11 +193,16 @@ pub fn provide(number: u32, outcome: String) {
 }
 
 fn written(snapshot: &Snapshot) -> Value {
+    let fields: BTreeMap<_, _> =
+        snapshot.fields.values().map(|(name, value)| (name, value.expose())).collect();
     json!({
         "generation": snapshot.generation.0,
+        "header": snapshot.header.expose(),
         "scheme": snapshot.scheme.as_str(),
         "token": snapshot.token.secret().expose(),
         "source": snapshot.source.as_str(),
         "usableUntil": snapshot.usable_until.as_millisecond(),
+        "expiresAt": snapshot.expires_at.map(Timestamp::as_millisecond),
+        "fields": fields,
     })
 }

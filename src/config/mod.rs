@@ -5,6 +5,8 @@ mod clear_text;
 mod client;
 mod digests;
 mod fields;
+mod header;
+mod kept_fields;
 mod login;
 mod network;
 mod private_key;
@@ -25,6 +27,8 @@ use crate::domain::{AccessToken, Policy, Scheme, Secret, ServiceName};
 pub use answer_path::AnswerPath;
 pub use digests::CredentialDigest;
 pub use fields::Origins;
+pub use header::TokenHeader;
+pub use kept_fields::KeptField;
 pub use network::is_private_host;
 pub use private_key::{KeyFault, KeySource, PrivateKey, SigningKey};
 pub use scheduler::SchedulerFields;
@@ -62,6 +66,10 @@ pub struct Config {
     pub revocation_url: Option<Url>,
     /// The word before the token, when it is said.
     pub scheme: Option<Scheme>,
+    /// The header that carries the token to the API.
+    pub header: TokenHeader,
+    /// What is kept of the token answer besides the token.
+    pub fields: Vec<KeptField>,
     /// Sent with every token request.
     pub headers: Vec<(String, Secret)>,
     /// Whether the common endpoints may be tried; by default only where `endpoint` is bare or not there.
@@ -107,6 +115,11 @@ pub struct Config {
 }
 
 impl Config {
+    /// The names of what is kept of the token answer.
+    pub fn field_names(&self) -> impl Iterator<Item = &str> {
+        self.fields.iter().map(|field| field.name.as_str())
+    }
+
     /// How the client proves itself, `known` being what worked before: only the two ways to send a secret may
     /// stand for each other, and only where the configuration names none.
     pub fn client_method(&self, known: Option<ClientAuthentication>) -> Option<ClientAuthentication> {

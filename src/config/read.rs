@@ -13,7 +13,7 @@ use super::spoilt::Alphabet;
 use super::{
     ClientAuthentication, Config, CredentialDigest, Credentials, Grant, Issuer, OnFailure, PlainTokens,
     Provided, RateLimit, RefreshFormat, RefreshShape, RetryPolicy, Storage, clear_text, client, digests,
-    login,
+    header, kept_fields, login,
 };
 use crate::domain::{AccessToken, Policy, Scheme, Secret, ServiceName};
 use crate::error::{Error, Result};
@@ -63,6 +63,9 @@ impl Config {
 }
 
 fn read(f: &mut Fields<'_>) -> Config {
+    if f.has("header") && f.is_true("dpop") {
+        f.fault("header", "cannot be combined with dpop, which sends its token in the Authorization header");
+    }
     let allow_insecure_http = f.flag("allowInsecureHttp").unwrap_or(false);
     let credentials = Credentials {
         client_id: f.credential("clientId", Alphabet::Visible),
@@ -112,6 +115,8 @@ fn read(f: &mut Fields<'_>) -> Config {
         },
         revocation_url: endpoint(f, "revocationUrl", allow_insecure_http),
         scheme: scheme(f),
+        header: header::read(f),
+        fields: kept_fields::read(f),
         headers: headers(f),
         probe: f.flag("probe"),
         policy: policy(f),

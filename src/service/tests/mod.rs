@@ -17,6 +17,7 @@ mod discovery;
 mod dpop;
 mod failed_refresh;
 mod failures;
+mod fields;
 mod life;
 mod refused_refresh;
 mod rejections;
