@@ -1,5 +1,6 @@
 import { types } from 'node:util'
-import { headersOf, normalized, type Credential, type Proven } from './hot'
+import { usualHeader } from './header'
+import { headersOf, normalized, nothing, type Credential, type Proven } from './hot'
 import type { Destinations } from './native'
 import { redirected, type Hop } from './redirect'
 
@@ -11,15 +12,14 @@ export interface CredentialSource {
   nonce(url: string, nonce: string): void
   /** An upstream answered 401 to this generation: whether a later one is ready. */
   rejected(generation: number): Promise<boolean>
+  /** Whether `refusedBy` of the configuration says that this answer refuses the token. */
+  isRefusedBy(response: Response, token: string | null): boolean | Promise<boolean>
   destinations(): Destinations
   /** The header goes to this URL over http. */
   inClear(url: URL): void
 }
 
 type Input = string | URL | Request
-
-/** Sent once the request has left the origin that the token is for. */
-const nothing: Credential = { authorization: null, proof: null, token: null, generation: null }
 
 /** The platform's `fetch` with the header; documented at `TokenService.fetch` in `index.d.ts`. */
 export async function authorizedFetch(
@@ -34,7 +34,7 @@ export async function authorizedFetch(
   const resolved = url && !(target instanceof Request) ? url.href : target
   const given = target instanceof Request ? target : undefined
   const headers = new Headers(options.headers ?? given?.headers)
-  if (url === null || !mayHaveHeader(url, destinations) || headers.has('authorization')) {
+  if (url === null || !mayHaveHeader(url, destinations) || headers.has(destinations.header)) {
     return fetch(resolved, options)
   }
 
@@ -53,7 +53,7 @@ export async function authorizedFetch(
   const credentialFor = ({ method, url }: Hop) => unlessAborted(signal, source.credential({ method, url: url.href }))
 
   const send = (hop: Hop, credential: Credential, isByHand: boolean): Promise<Response> => {
-    const own = { ...options, headers: withCredential(hop.headers, credential) }
+    const own = { ...options, headers: withCredential(hop.headers, credential, destinations.header) }
     if (isByHand) own.redirect = 'manual'
     if (hop === first) return fetch(resolved, own)
     return fetch(hop.url, { ...own, method: hop.method, body: hop.body, signal: signal ?? null })
@@ -77,9 +77,9 @@ export async function authorizedFetch(
     return nonce !== null
   }
 
-  /** Sends the request, and follows redirects where each step needs a proof of its own. */
+  /** Sends the request, and follows redirects where the platform would take the token, or its proof, too far. */
   const run = async (start: Credential): Promise<[Credential, Response]> => {
-    const isByHand = follows && start.proof !== null
+    const isByHand = follows && (start.proof !== null || (start.header !== null && destinations.header !== usualHeader))
     let [hop, credential] = [first, start]
     for (;;) {
       const [used, response] = await exchange(hop, credential, isByHand)
@@ -93,9 +93,12 @@ export async function authorizedFetch(
   }
 
   const [used, response] = await run(await credentialFor(first))
-  if (response.status !== 401 || used.generation === null) return response
+  if (used.generation === null) return response
   // The API's redirect led to another origin, which was not sent the token.
   if (URL.canParse(response.url) && new URL(response.url).origin !== url.origin) return response
+  if (response.status !== 401) {
+    if (!(await unlessAborted(signal, source.isRefusedBy(response, used.token)))) return response
+  }
   // It could not be sent again, or the server goes on asking: the token is not what is wrong.
   if (used.proof !== null && asksForNonce(response)) return response
 
@@ -159,9 +162,9 @@ function mayHaveHeader(url: URL, { baseUrl, allowedOrigins }: Destinations): boo
 }
 
 /** The user's headers, and the credential's. */
-function withCredential(headers: Headers, credential: Credential): Headers {
+function withCredential(headers: Headers, credential: Credential, name: string): Headers {
   const all = new Headers(headers)
-  for (const [name, value] of Object.entries(headersOf(credential))) all.set(name, value)
+  for (const [key, value] of Object.entries(headersOf(credential, name))) all.set(key, value)
   return all
 }
 
