@@ -20,7 +20,7 @@ export declare function clear(id: number, revoke: boolean): Promise<string>
 
 /**
  * The name of the header, where `fetch` may send it, whether it needs a proof, and whether calls fail without a token:
- * `Outcome<{ header, baseUrl, allowedOrigins, dpop, throws }>`.
+ * `Outcome<{ header, baseUrl, namesBaseUrl, allowedOrigins, dpop, throws }>`.
  */
 export declare function destinations(id: number): string
 

@@ -15,6 +15,8 @@ export interface CredentialSource {
   /** Whether `refusedBy` of the configuration says that this answer refuses the token. */
   isRefusedBy(response: Response, token: string | null): boolean | Promise<boolean>
   destinations(): Destinations
+  /** Where relative requests lead, where the token answer says that; rejects where it does not. */
+  namedBaseUrl(): Promise<string>
   /** The header goes to this URL over http. */
   inClear(url: URL): void
 }
@@ -29,10 +31,11 @@ export async function authorizedFetch(
 ): Promise<Response> {
   // A Request as the second argument is allowed, and its properties cannot be copied one by one.
   const [target, options] = init instanceof Request ? [new Request(input, init), {}] : [input, init ?? {}]
-  const destinations = source.destinations()
-  const url = urlOf(target, destinations.baseUrl)
-  const resolved = url && !(target instanceof Request) ? url.href : target
   const given = target instanceof Request ? target : undefined
+  const signal = options.signal === undefined ? given?.signal : options.signal
+  const destinations = await resolvedDestinations(source, target, signal)
+  const url = urlOf(target, destinations.baseUrl)
+  const resolved = url && !given ? url.href : target
   const headers = new Headers(options.headers ?? given?.headers)
   if (url === null || !mayHaveHeader(url, destinations) || headers.has(destinations.header)) {
     return fetch(resolved, options)
@@ -40,7 +43,6 @@ export async function authorizedFetch(
 
   if (url.protocol === 'http:') source.inClear(url)
 
-  const signal = options.signal === undefined ? given?.signal : options.signal
   const first: Hop = {
     url,
     method: normalized(options.method ?? given?.method ?? 'GET'),
@@ -154,11 +156,33 @@ function urlOf(target: Input, baseUrl: string | null): URL | null {
   }
 }
 
-function mayHaveHeader(url: URL, { baseUrl, allowedOrigins }: Destinations): boolean {
+/** The destinations, with the base that the token answer names. A whole URL needs none, so that there may be none. */
+async function resolvedDestinations(
+  source: CredentialSource,
+  target: Input,
+  signal: AbortSignal | null | undefined,
+): Promise<Destinations> {
+  const destinations = source.destinations()
+  if (!destinations.namesBaseUrl) return destinations
+  const isWhole = target instanceof Request || URL.canParse(String(target))
+  const named: Promise<string | null> = source.namedBaseUrl()
+  const baseUrl = await unlessAborted(signal, isWhole ? named.catch(() => null) : named)
+  return { ...destinations, baseUrl }
+}
+
+function mayHaveHeader(url: URL, { baseUrl, namesBaseUrl, allowedOrigins }: Destinations): boolean {
   if (url.protocol !== 'https:' && url.protocol !== 'http:') return false
-  if (baseUrl === null && allowedOrigins === null) return true
+  if (baseUrl === null && !namesBaseUrl && allowedOrigins === null) return true
   const origins = [...(baseUrl === null ? [] : [baseUrl]), ...(allowedOrigins ?? [])]
-  return origins.some((origin) => new URL(origin).origin === url.origin)
+  return origins.some((origin) => isOf(new URL(origin), url))
+}
+
+/** Whether a URL is of this origin; `https://*.example.com` stands for every name below `example.com`. */
+function isOf(origin: URL, url: URL): boolean {
+  if (!origin.hostname.startsWith('*.')) return origin.origin === url.origin
+  const below = origin.hostname.slice(1)
+  const isBelow = url.hostname.endsWith(below) && url.hostname.length > below.length
+  return isBelow && url.protocol === origin.protocol && url.port === origin.port
 }
 
 /** The user's headers, and the credential's. */

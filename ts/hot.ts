@@ -100,6 +100,16 @@ export class Hot {
     return { token, tokenType: scheme, expiresAt: expiresAt === null ? null : new Date(expiresAt), fields: { ...fields } }
   }
 
+  /**
+   * Where relative requests lead, where the token answer says that; `null` where there is no token.
+   *
+   * @throws TokenError `ERR_TOKEN_CONFIG`, where the answer does not say it, or says what is not allowed.
+   */
+  async namedBaseUrl(): Promise<string | null> {
+    const { snapshot } = await this.credential()
+    return snapshot?.baseUrl ? unwrap(snapshot.baseUrl, this.#service) : null
+  }
+
   /** What is configured of the header. A configuration never changes, so asking once is enough. */
   settings(): Destinations {
     return (this.#settings ??= unwrap(native().destinations(this.#id), this.#service))

@@ -20,13 +20,17 @@ export interface Snapshot {
   expiresAt: number | null
   /** What else of the token answer is kept. */
   fields: Record<string, string>
+  /** Where relative requests lead, where the token answer says that. */
+  baseUrl: Outcome<string> | null
 }
 
 /** Which header it is and where it may go, as it was configured. */
 export interface Destinations {
   /** The name of the header that carries the token. */
   header: string
+  /** What relative requests resolve against; `null` also where the token answer says that. */
   baseUrl: string | null
+  namesBaseUrl: boolean
   allowedOrigins: string[] | null
   /** Whether each request needs a proof of its own. */
   dpop: boolean

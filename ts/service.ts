@@ -108,6 +108,7 @@ export class TokenService {
         })
       },
       destinations: () => this.#hot.settings(),
+      namedBaseUrl: () => this.#namedBaseUrl(),
       inClear: (url: URL) => this.#warnOfClearText(url),
     }
     return authorizedFetch(source, input, init)
@@ -142,6 +143,17 @@ export class TokenService {
 
   async #end(): Promise<void> {
     this.#answer(await native().shutdown(this.#id))
+  }
+
+  /** Where relative requests lead by the token answer. Without a token nothing says it. */
+  async #namedBaseUrl(): Promise<string> {
+    const url = await this.#hot.namedBaseUrl()
+    if (url !== null) return url
+    const { lastError } = this.status()
+    const code = (lastError?.code ?? 'ERR_TOKEN_RESPONSE') as TokenErrorCode
+    const reason = lastError === null ? '' : `: ${lastError.message}`
+    const message = `there is no token whose answer names the API that baseUrl is about${reason}`
+    throw new TokenError(code, message, { service: this.name, field: 'baseUrl' })
   }
 
   /** Says once that the token crosses a public network in clear text, where only the caller's URL says so. */

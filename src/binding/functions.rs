@@ -13,7 +13,7 @@ use url::Url;
 use super::host::host;
 use super::outcome::{attempt, parse};
 use super::promise::promise;
-use crate::config::{OnFailure, is_private_host};
+use crate::config::{BaseUrl, OnFailure, is_private_host};
 use crate::domain::{Generation, Timestamp};
 use crate::scheduler::Options;
 use crate::service::{Proof, Snapshot};
@@ -108,7 +108,7 @@ pub fn clear(env: &Env, id: u32, revoke: bool) -> Result<Object<'_>> {
 }
 
 /// The name of the header, where `fetch` may send it, whether it needs a proof, and whether calls fail without a token:
-/// `Outcome<{ header, baseUrl, allowedOrigins, dpop, throws }>`.
+/// `Outcome<{ header, baseUrl, namesBaseUrl, allowedOrigins, dpop, throws }>`.
 #[napi(catch_unwind)]
 pub fn destinations(id: u32) -> String {
     attempt(|| {
@@ -116,7 +116,8 @@ pub fn destinations(id: u32) -> String {
         let config = service.config();
         Ok(json!({
             "header": config.header.name(),
-            "baseUrl": config.base_url,
+            "baseUrl": config.base_url.as_ref().and_then(BaseUrl::fixed),
+            "namesBaseUrl": matches!(config.base_url, Some(BaseUrl::Named(_))),
             "allowedOrigins": config.allowed_origins,
             "dpop": config.dpop,
             "throws": config.on_failure == OnFailure::Throw,
@@ -204,5 +205,6 @@ fn written(snapshot: &Snapshot) -> Value {
         "usableUntil": snapshot.usable_until.as_millisecond(),
         "expiresAt": snapshot.expires_at.map(Timestamp::as_millisecond),
         "fields": fields,
+        "baseUrl": snapshot.base_url.as_ref().map(|url| attempt(|| url.clone())),
     })
 }

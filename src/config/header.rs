@@ -101,7 +101,7 @@ fn read_object(header: &mut Fields<'_>) -> TokenHeader {
     });
     if let Some(value) = header.text("value") {
         match check_value(&value) {
-            Ok(()) => read.get_or_insert_default().value = value.trim().to_owned(),
+            Ok(()) => value.trim().clone_into(&mut read.get_or_insert_default().value),
             Err(fault) => header.fault("value", fault),
         }
     }

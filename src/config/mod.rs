@@ -1,6 +1,7 @@
 //! A whole, checked configuration: what is wrong with it is said at once, with the field's name.
 
 mod answer_path;
+mod base_url;
 mod clear_text;
 mod client;
 mod digests;
@@ -9,6 +10,7 @@ mod header;
 mod kept_fields;
 mod login;
 mod network;
+mod origin;
 mod private_key;
 mod read;
 mod scheduler;
@@ -25,6 +27,7 @@ use url::Url;
 use crate::domain::{AccessToken, Policy, Scheme, Secret, ServiceName};
 
 pub use answer_path::AnswerPath;
+pub use base_url::BaseUrl;
 pub use digests::CredentialDigest;
 pub use fields::Origins;
 pub use header::TokenHeader;
@@ -97,7 +100,7 @@ pub struct Config {
     /// Whether `http` is allowed beyond private addresses.
     pub allow_insecure_http: bool,
     /// Where relative requests of `fetch` lead, and whither alone its header goes.
-    pub base_url: Option<Url>,
+    pub base_url: Option<BaseUrl>,
     /// Whither else; none where it is not said, and then without `base_url` it goes anywhere.
     pub allowed_origins: Option<Vec<String>>,
     /// After how many failures in a row an alert is raised.

@@ -9,6 +9,7 @@ use super::Service;
 use super::attempt::entry;
 use super::life::{Held, Source};
 use super::turn::Turn;
+use crate::config::BaseUrl;
 use crate::domain::{Secret, Timestamp, TokenSet};
 use crate::error::{Error, ErrorKind, Result};
 use crate::log::Level;
@@ -45,9 +46,13 @@ impl Service {
     fn adopt(&self, record: Record, revision: Revision, epoch: u64, started: Timestamp) -> bool {
         let now = self.clock.now();
         let mut lifetime = self.lifetime(record.issued_at, record.expires_at);
-        // It was stored by somebody who did not look for all the fields that are wanted here.
+        // It was stored by somebody who did not look for all the fields that are wanted here. Where one of them says
+        // where the API is, the token is of no use without it.
         if !record.fields.cover(self.config.field_names()) {
-            lifetime = lifetime.due_at_once();
+            lifetime = match self.config.base_url {
+                Some(BaseUrl::Named(_)) => self.lifetime(record.issued_at, record.issued_at),
+                _ => lifetime.due_at_once(),
+            };
         }
         let is_usable = lifetime.is_usable(now);
         {

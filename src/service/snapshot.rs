@@ -1,8 +1,11 @@
 //! The token to send, as a caller gets it.
 
+use url::Url;
+
 use super::life::{Held, Source};
-use crate::config::Config;
+use crate::config::{BaseUrl, Config};
 use crate::domain::{AccessToken, AnswerFields, Generation, Scheme, Secret, Timestamp};
+use crate::error::Result;
 
 /// The token to send, and what belongs to it.
 #[derive(Clone, Debug)]
@@ -23,6 +26,8 @@ pub struct Snapshot {
     pub expires_at: Option<Timestamp>,
     /// What else of the answer is kept.
     pub fields: AnswerFields,
+    /// Where relative requests lead, where the answer says that.
+    pub base_url: Option<Result<Url>>,
 }
 
 impl Snapshot {
@@ -37,6 +42,7 @@ impl Snapshot {
             usable_until: tokens.lifetime.usable_until(),
             expires_at: Some(tokens.lifetime.expires_at()).filter(|_| !tokens.lifetime.is_endless()),
             fields: held.fields.clone(),
+            base_url: named_base_url(config, &held.fields),
         }
     }
 
@@ -53,6 +59,14 @@ impl Snapshot {
             usable_until: Timestamp::MAX,
             expires_at: None,
             fields: AnswerFields::default(),
+            base_url: named_base_url(config, &AnswerFields::default()),
         })
+    }
+}
+
+fn named_base_url(config: &Config, fields: &AnswerFields) -> Option<Result<Url>> {
+    match config.base_url.as_ref()? {
+        BaseUrl::Named(template) => Some(template.resolve(fields)),
+        BaseUrl::Fixed(_) => None,
     }
 }

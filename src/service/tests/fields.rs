@@ -79,6 +79,19 @@ async fn a_stored_token_without_a_field_that_is_wanted_now_is_sent_and_refreshed
 }
 
 #[tokio::test]
+async fn a_stored_token_is_not_sent_without_the_field_that_says_where_the_api_is() {
+    let (shelf, clock) = (Shelf::new(), clock());
+    beside(&shelf, &clock, [rotating("a1", "r1")]).token().await;
+    let settings = json!({
+        "fields": ["instance_url"], "baseUrl": "{instance_url}", "allowedOrigins": ["https://*.example.com"]
+    });
+    let house = beside_configured(&settings, &shelf, &clock, [with_url("a2", "https://one.example.com")]);
+    let snapshot = house.service.acquire().await.unwrap().unwrap();
+    assert_eq!(snapshot.base_url.unwrap().unwrap().as_str(), "https://one.example.com/");
+    assert_eq!(house.server.asked(0), "grant_type=refresh_token&refresh_token=r1");
+}
+
+#[tokio::test]
 async fn a_field_that_no_answer_had_is_told_once_and_by_name() {
     let (sink, house) =
         listening(&wanting(["instance_url", "api_domain"]), [with_url("a1", "u"), token("a2", 3600)]);
