@@ -299,7 +299,8 @@ export class TokenService {
    * set, relative inputs resolve against it (as links on a page do: keep its closing slash), and the header
    * goes only to that origin and to `allowedOrigins`. Without it the header goes to every `http` and `https`
    * URL you pass in, or, if `allowedOrigins` is set, only to those; one warning says when that is `http` on a public
-   * network.
+   * network. A `baseUrl` with `{field}` in it leads to the API that the token answer names; where the answer does not
+   * name one that is allowed, a relative input rejects with `ERR_TOKEN_CONFIG` and `field: 'baseUrl'`.
    *
    * A redirect to another origin takes no header of ours along, wherever it leads later; within the origin it does,
    * with `dpop` with a proof for the new URL. (With `dpop`, or a `header` other than `Authorization`, the redirects are
@@ -553,11 +554,25 @@ export interface TokenServiceConfig {
   /**
    * What relative URLs of {@link TokenService.fetch} resolve against; the header goes to its origin only. As with
    * `authUrl`, `http` is only for this machine and private addresses, with a warning, unless `allowInsecureHttp` is set.
+   *
+   * It may hold names of `fields` in braces, where the token answer says where the API is: `{instance_url}` alone or
+   * with a path, where the field is a URL, or `https://{domain}.example.com/{tenant}/`, where the fields are parts of a
+   * host or path. Unless the host ends in two or more names of your own (`.example.com`), `allowedOrigins` must say
+   * which origins the answer may name.
+   *
+   * @example
+   * ```ts
+   * initializeTokenService({
+   *   fields: ['instance_url'],
+   *   baseUrl: '{instance_url}/services/data/v62.0/',
+   *   allowedOrigins: ['https://*.my.salesforce.com'],
+   * })
+   * ```
    */
   baseUrl?: string
   /**
-   * Origins besides `baseUrl`'s that the header may go to, for example `https://files.example.com`; `http` as with
-   * `baseUrl`.
+   * Origins besides `baseUrl`'s that the header may go to, for example `https://files.example.com`, or
+   * `https://*.example.com` for every name below `example.com`; `http` as with `baseUrl`.
    */
   allowedOrigins?: string[]
   /**
