@@ -118,6 +118,7 @@ export function stopTokenScheduler(): SchedulerStatus
  * | `OAUTH_SCOPE`, `OAUTH_AUDIENCE` | `scope`, `audience` |
  * | `OAUTH_PARAMETERS` | `parameters`, as form text: `account_id=7&tenant=blue`; a space is `+`, and a plus is `%2B` |
  * | `EXTERNAL_API_TOKEN` | `token` |
+ * | `EXTERNAL_API_HEADER` | `header`: its name |
  * | `TOKEN_ENCRYPTION_KEY` | `encryptionKey`; several keys are separated by commas |
  * | `EVERTOKEN_STORAGE` | `storage`: `memory`, `file`, `file:PATH`, `sqlite:PATH`, `postgres://…`, `redis://…` |
  *
@@ -130,6 +131,7 @@ export function stopTokenScheduler(): SchedulerStatus
  * code.
  * - With `clientSecret`, `privateKey`, `clientCertificate` or `clientAuthentication: 'none'` in code
  *   `OAUTH_CLIENT_SECRET` and `OAUTH_PRIVATE_KEY` are not read.
+ * - With `dpop: true` in code `EXTERNAL_API_HEADER` is not read.
  * - A whole credential in code stands alone unless `grant` is in code too: with `clientId` and a client
  *   credential (`clientSecret`, `privateKey` or `clientCertificate`) the user's login of the environment is not
  *   read, and with `email` or `username` and `password` the client of the environment is not read. A password
@@ -149,14 +151,26 @@ export function configFromEnv(env?: Record<string, string | undefined>): TokenSe
 // ------------------------------------------------------------------------------------------------ service
 
 /**
- * The headers to send: `Authorization` (for example `Bearer eyJ…`, RFC 6750 §2.1), with `dpop` also `DPoP`, the proof of
- * possession (RFC 9449 §4); none of them when there is no token to send. `fetch`, `new Headers()` and HTTP clients
+ * The headers to send: `Authorization` (for example `Bearer eyJ…`, RFC 6750 §2.1) or the configured `header`; with `dpop`
+ * also `DPoP`, the proof of possession (RFC 9449 §4); none of them when there is no token to send. `fetch`, `new Headers()` and HTTP clients
  * take it as it is.
  *
  * Every call answers a plain object of its own: add to it what you like. (Its type has no names of its own, because
  * `fetch` and clients ask for a `Record`, and because hosts and callers add names.)
  */
 export type AuthHeaders = Record<string, string>
+
+/** A token to send, and what belongs to it; see {@link TokenService.getAccessToken}. */
+export interface AccessToken {
+  /** The token itself. */
+  token: string
+  /** The word that belongs before it in an `Authorization` header, for example `Bearer`. */
+  tokenType: string
+  /** When it expires; `null` for one that does not (`neverExpires`), and for the configured `token`. */
+  expiresAt: Date | null
+  /** The members of the token answer that `fields` names, as text; those that no answer had are left out. */
+  fields: Record<string, string>
+}
 
 /** One token and its life. Made by {@link initializeTokenService}, found by {@link getTokenService}. */
 export class TokenService {
@@ -199,6 +213,19 @@ export class TokenService {
   getToken(): Promise<string | null>
 
   /**
+   * The token with its type, its expiry and the `fields` that came with it; `null` where
+   * {@link TokenService.getAuthHeaders} answers `{}`. Waits and fails as that does. Every call answers an object of its
+   * own.
+   *
+   * @example
+   * ```ts
+   * const service = initializeTokenService({ fields: ['instance_url'] })
+   * const instance = (await service.getAccessToken())?.fields['instance_url']
+   * ```
+   */
+  getAccessToken(): Promise<AccessToken | null>
+
+  /**
    * Gets a new token now, however good the old one is; joins a refresh that is already under way.
    *
    * @throws {TokenError} (by rejecting) what kept it from being had: `ERR_TOKEN_CREDENTIALS`,
@@ -216,7 +243,7 @@ export class TokenService {
    * When no later token can be obtained, it answers `{}`, or with `onFailure: 'throw'` rejects with the reason.
    *
    * @param headersOrToken The headers that were sent (an object, `Headers`, or what the client keeps; names in any
-   * case), the value of the `Authorization` header, or the token. Headers without a token count as none: the answer
+   * case), the value of the header that carries the token, or the token. Headers without a token count as none: the answer
    * is that of {@link TokenService.getAuthHeaders}.
    * @param request The request that the answer is for; needed with `dpop`, as in {@link TokenService.getAuthHeaders}.
    * @throws {TokenError} (by rejecting) `ERR_TOKEN_CONFIG` with `field: 'headersOrToken'` for anything else, and
@@ -262,7 +289,7 @@ export class TokenService {
   /**
    * The platform's `fetch`, with the header.
    *
-   * An upstream that answers 401 may have revoked the token early: then a later one is looked for, here and
+   * An upstream that answers 401, or as `refusedBy` knows it, may have revoked the token early: then a later one is looked for, here and
    * in the store, else one is requested, and the request is repeated once, if its body can be sent again
    * (nothing, text, bytes, `URLSearchParams`, `FormData` or `Blob`; not a stream). The answer to the repeated
    * request is returned as it is.
@@ -270,15 +297,16 @@ export class TokenService {
    * With `dpop` each request has a proof of its own. A 401 that asks for a nonce (`use_dpop_nonce`, RFC 9449 §9) is
    * answered by repeating the request once with it, if its body can be sent again; nonces are remembered by origin.
    *
-   * An `Authorization` header of your own is left alone, and such a request is never repeated. With `baseUrl`
+   * An `Authorization` header of your own (or one of the name that `header` gives) is left alone, and such a request is never repeated. With `baseUrl`
    * set, relative inputs resolve against it (as links on a page do: keep its closing slash), and the header
    * goes only to that origin and to `allowedOrigins`. Without it the header goes to every `http` and `https`
    * URL you pass in, or, if `allowedOrigins` is set, only to those; one warning says when that is `http` on a public
-   * network.
+   * network. A `baseUrl` with `{field}` in it leads to the API that the token answer names; where the answer does not
+   * name one that is allowed, a relative input rejects with `ERR_TOKEN_CONFIG` and `field: 'baseUrl'`.
    *
    * A redirect to another origin takes no header of ours along, wherever it leads later; within the origin it does,
-   * with `dpop` with a proof for the new URL. (With `dpop` the redirects are followed here, by the rules of the fetch
-   * standard; a `Request`'s body cannot be sent again then.)
+   * with `dpop` with a proof for the new URL. (With `dpop`, or a `header` other than `Authorization`, the redirects are
+   * followed here, by the rules of the fetch standard; a `Request`'s body cannot be sent again then.)
    *
    * @throws What `fetch` throws, and what {@link TokenService.getAuthHeaders} rejects with.
    *
@@ -471,6 +499,49 @@ export interface TokenServiceConfig {
    * else the answer's `token_type`, else `Bearer`.
    */
   scheme?: string
+  /**
+   * The header that carries the token to the API: its name, or its name and value. In `value`, `{token}` stands for the
+   * token and `{scheme}` for the word before it. Default `{ name: 'Authorization', value: '{scheme} {token}' }`; under
+   * any other name the value is the token alone, unless it is given. A header that belongs to the HTTP message
+   * (`Host`, `Cookie`, `Content-Length`, …) is refused. Cannot be combined with `dpop`. `EXTERNAL_API_HEADER`.
+   *
+   * @example
+   * ```ts
+   * initializeTokenService({ header: 'X-Auth-Token' })
+   * initializeTokenService({ header: { name: 'Authorization', value: 'Token token={token}' } })
+   * ```
+   */
+  header?: string | { name: string; value?: string }
+  /**
+   * Members of the token answer to keep next to the token, for {@link TokenService.getAccessToken}: at most 16 names.
+   * A name is found at the top of the answer or next to the token; a path as in `login.tokenPath` is possible, too
+   * (`data.api_domain`, `header:X-Region`). Texts, numbers and booleans of up to 4 KiB are kept, as text, sealed in the
+   * stored record. What a later answer leaves out keeps its value. A name that no answer had is one warning.
+   *
+   * They are in no status, event or log line: an answer may hold secrets.
+   *
+   * @example
+   * ```ts
+   * initializeTokenService({ fields: ['instance_url'] })
+   * ```
+   */
+  fields?: string[]
+  /**
+   * Tells which answers of the API refuse the token, besides 401, for {@link TokenService.fetch}: then a later token is
+   * looked for, and the request is repeated once. It is given a copy of the answer, which it may read until it returns
+   * or its promise settles, and is not asked about answers of an origin that was not sent the token. Where it throws,
+   * rejects or takes more than 5 seconds, the token counts as accepted; the first time is reported to the logger.
+   *
+   * As with `logger`, the newest function counts for services of an equal configuration, in each thread its own.
+   *
+   * @example
+   * ```ts
+   * initializeTokenService({
+   *   refusedBy: async (response) => response.status === 403 && (await response.text()).includes('token_expired'),
+   * })
+   * ```
+   */
+  refusedBy?: (response: Response) => boolean | Promise<boolean>
   /** Where tokens are revoked, RFC 7009 §2. */
   revocationUrl?: string
   /** Sent with every token request, for example an API key or a tenant. */
@@ -526,11 +597,25 @@ export interface TokenServiceConfig {
   /**
    * What relative URLs of {@link TokenService.fetch} resolve against; the header goes to its origin only. As with
    * `authUrl`, `http` is only for this machine and private addresses, with a warning, unless `allowInsecureHttp` is set.
+   *
+   * It may hold names of `fields` in braces, where the token answer says where the API is: `{instance_url}` alone or
+   * with a path, where the field is a URL, or `https://{domain}.example.com/{tenant}/`, where the fields are parts of a
+   * host or path. Unless the host ends in two or more names of your own (`.example.com`), `allowedOrigins` must say
+   * which origins the answer may name.
+   *
+   * @example
+   * ```ts
+   * initializeTokenService({
+   *   fields: ['instance_url'],
+   *   baseUrl: '{instance_url}/services/data/v62.0/',
+   *   allowedOrigins: ['https://*.my.salesforce.com'],
+   * })
+   * ```
    */
   baseUrl?: string
   /**
-   * Origins besides `baseUrl`'s that the header may go to, for example `https://files.example.com`; `http` as with
-   * `baseUrl`.
+   * Origins besides `baseUrl`'s that the header may go to, for example `https://files.example.com`, or
+   * `https://*.example.com` for every name below `example.com`; `http` as with `baseUrl`.
    */
   allowedOrigins?: string[]
   /**

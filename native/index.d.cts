@@ -19,8 +19,8 @@ export declare function attach(id: number): Uint32Array
 export declare function clear(id: number, revoke: boolean): Promise<string>
 
 /**
- * Where the header of `fetch` may go, whether it needs a proof, and whether calls fail without a token:
- * `Outcome<{ baseUrl, allowedOrigins, dpop, throws }>`.
+ * The name of the header, where `fetch` may send it, whether it needs a proof, and whether calls fail without a token:
+ * `Outcome<{ header, baseUrl, namesBaseUrl, allowedOrigins, dpop, throws }>`.
  */
 export declare function destinations(id: number): string
 

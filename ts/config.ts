@@ -1,4 +1,5 @@
 import type { Logger } from '../index'
+import type { RefusedBy } from './environment'
 import { configFromEnv, variablesOf, withEnvironment } from './env'
 import { configError } from './errors'
 import { assertObject, toPlain, toPlainObject, type Json, type JsonObject } from './plain'
@@ -14,6 +15,7 @@ export interface Split {
   /** The environment variables that fields of `plain` come from, by field: what is said of a value names them. */
   variables: Record<string, string>
   logger: Logger | undefined
+  refusedBy: RefusedBy | undefined
   /** The way to a storage that only this side can reach. */
   provider: Provider | undefined
 }
@@ -28,7 +30,7 @@ export function splitConfig(config: unknown, useDatabase: unknown, database: unk
   if (useDatabase !== undefined && typeof useDatabase !== 'boolean') {
     throw configError('useDatabase', 'must be true or false')
   }
-  const { logger, storage, ...rest } = config ?? {}
+  const { logger, refusedBy, storage, ...rest } = config ?? {}
   const { plain: chosen, provider } = splitStorage(useDatabase === true ? storageFromDatabase(database) : storage)
   const code = toPlainObject(rest)
   if (chosen !== undefined) code['storage'] = chosen
@@ -39,7 +41,7 @@ export function splitConfig(config: unknown, useDatabase: unknown, database: unk
   }
   const env = configFromEnv({ ...process.env, ...irrelevant })
   const plain = withEnvironment(code, env) as JsonObject
-  return { plain, variables: variablesOf(plain, env), logger: checkedLogger(logger), provider }
+  return { plain, variables: variablesOf(plain, env), logger: checkedLogger(logger), refusedBy: checkedJudge(refusedBy), provider }
 }
 
 /** The storage without what only this side can call, and that. */
@@ -71,4 +73,10 @@ function checkedLogger(logger: unknown): Logger | undefined {
     throw configError('logger', 'must have the functions debug, info, warn and error')
   }
   return logger as Logger
+}
+
+function checkedJudge(refusedBy: unknown): RefusedBy | undefined {
+  if (refusedBy === undefined) return undefined
+  if (typeof refusedBy !== 'function') throw configError('refusedBy', 'must be a function that takes a Response')
+  return refusedBy as RefusedBy
 }

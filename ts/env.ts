@@ -14,6 +14,7 @@ const variables = {
   scope: 'OAUTH_SCOPE',
   audience: 'OAUTH_AUDIENCE',
   token: 'EXTERNAL_API_TOKEN',
+  header: 'EXTERNAL_API_HEADER',
 } as const satisfies Partial<Record<keyof TokenServiceConfig, string>>
 
 /** All that may be in a `.env` file for evertoken and hold a secret or an address. */
@@ -51,7 +52,7 @@ export function configFromEnv(env: Environment = process.env): TokenServiceConfi
   const config: TokenServiceConfig = {}
   for (const [field, variable] of Object.entries(variables) as [keyof typeof variables, string][]) {
     const text = read(env, variable)
-    if (text !== undefined) config[field] = text
+    if (text !== undefined) config[field] = field === 'header' ? text.trim() : text
   }
   const parameters = read(env, 'OAUTH_PARAMETERS')
   if (parameters !== undefined) config.parameters = parametersFromText(parameters)
@@ -106,6 +107,7 @@ export function withEnvironment(code: Fields, env: TokenServiceConfig): Record<s
   if (says('email', 'username')) leaveOut('email', 'username')
   const saysProof = says('clientSecret', 'privateKey', 'clientCertificate')
   if (saysProof || code['clientAuthentication'] === 'none') leaveOut('clientSecret', 'privateKey')
+  if (code['dpop'] === true) leaveOut('header')
   const isClient = says('clientId') && saysProof
   const isLogin = says('email', 'username') && says('password')
   if (!says('grant')) {

@@ -1,4 +1,4 @@
-import type { Logger } from '../index'
+import type { Logger, TokenServiceConfig } from '../index'
 
 /**
  * What all copies of this package in one JavaScript environment share: bundles and hot reloads evaluate the
@@ -9,7 +9,12 @@ export interface Environment {
   hasPublisher: boolean
   /** The newest logger of each service, by number. */
   loggers: Map<number, { service: string; logger: Logger }>
+  /** The newest `refusedBy` of each service, by number. */
+  judges: Map<number, { service: string; refusedBy: RefusedBy }>
 }
+
+/** `refusedBy` of the configuration. */
+export type RefusedBy = NonNullable<TokenServiceConfig['refusedBy']>
 
 // A shape of its own under a name of its own: a later version with another shape takes another name.
 const key = Symbol.for('evertoken.environment.1')
@@ -17,5 +22,5 @@ const key = Symbol.for('evertoken.environment.1')
 /** This environment. */
 export function environment(): Environment {
   const holder = globalThis as { [key]?: Environment }
-  return (holder[key] ??= { hasPublisher: false, loggers: new Map() })
+  return (holder[key] ??= { hasPublisher: false, loggers: new Map(), judges: new Map() })
 }

@@ -43,7 +43,10 @@ export function listen(hearer: Hearer): void {
         return
       case 'ended':
         hearer.ended(message.id)
-        if (isPublisher) shared.loggers.delete(message.id)
+        if (isPublisher) {
+          shared.loggers.delete(message.id)
+          shared.judges.delete(message.id)
+        }
     }
   })
   shared.hasPublisher = true

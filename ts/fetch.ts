@@ -1,5 +1,6 @@
 import { types } from 'node:util'
-import { headersOf, normalized, type Credential, type Proven } from './hot'
+import { usualHeader } from './header'
+import { headersOf, normalized, nothing, type Credential, type Proven } from './hot'
 import type { Destinations } from './native'
 import { redirected, type Hop } from './redirect'
 
@@ -11,15 +12,16 @@ export interface CredentialSource {
   nonce(url: string, nonce: string): void
   /** An upstream answered 401 to this generation: whether a later one is ready. */
   rejected(generation: number): Promise<boolean>
+  /** Whether `refusedBy` of the configuration says that this answer refuses the token. */
+  isRefusedBy(response: Response, token: string | null): boolean | Promise<boolean>
   destinations(): Destinations
+  /** Where relative requests lead, where the token answer says that; rejects where it does not. */
+  namedBaseUrl(): Promise<string>
   /** The header goes to this URL over http. */
   inClear(url: URL): void
 }
 
 type Input = string | URL | Request
-
-/** Sent once the request has left the origin that the token is for. */
-const nothing: Credential = { authorization: null, proof: null, token: null, generation: null }
 
 /** The platform's `fetch` with the header; documented at `TokenService.fetch` in `index.d.ts`. */
 export async function authorizedFetch(
@@ -29,18 +31,18 @@ export async function authorizedFetch(
 ): Promise<Response> {
   // A Request as the second argument is allowed, and its properties cannot be copied one by one.
   const [target, options] = init instanceof Request ? [new Request(input, init), {}] : [input, init ?? {}]
-  const destinations = source.destinations()
-  const url = urlOf(target, destinations.baseUrl)
-  const resolved = url && !(target instanceof Request) ? url.href : target
   const given = target instanceof Request ? target : undefined
+  const signal = options.signal === undefined ? given?.signal : options.signal
+  const destinations = await resolvedDestinations(source, target, signal)
+  const url = urlOf(target, destinations.baseUrl)
+  const resolved = url && !given ? url.href : target
   const headers = new Headers(options.headers ?? given?.headers)
-  if (url === null || !mayHaveHeader(url, destinations) || headers.has('authorization')) {
+  if (url === null || !mayHaveHeader(url, destinations) || headers.has(destinations.header)) {
     return fetch(resolved, options)
   }
 
   if (url.protocol === 'http:') source.inClear(url)
 
-  const signal = options.signal === undefined ? given?.signal : options.signal
   const first: Hop = {
     url,
     method: normalized(options.method ?? given?.method ?? 'GET'),
@@ -53,7 +55,7 @@ export async function authorizedFetch(
   const credentialFor = ({ method, url }: Hop) => unlessAborted(signal, source.credential({ method, url: url.href }))
 
   const send = (hop: Hop, credential: Credential, isByHand: boolean): Promise<Response> => {
-    const own = { ...options, headers: withCredential(hop.headers, credential) }
+    const own = { ...options, headers: withCredential(hop.headers, credential, destinations.header) }
     if (isByHand) own.redirect = 'manual'
     if (hop === first) return fetch(resolved, own)
     return fetch(hop.url, { ...own, method: hop.method, body: hop.body, signal: signal ?? null })
@@ -77,9 +79,9 @@ export async function authorizedFetch(
     return nonce !== null
   }
 
-  /** Sends the request, and follows redirects where each step needs a proof of its own. */
+  /** Sends the request, and follows redirects where the platform would take the token, or its proof, too far. */
   const run = async (start: Credential): Promise<[Credential, Response]> => {
-    const isByHand = follows && start.proof !== null
+    const isByHand = follows && (start.proof !== null || (start.header !== null && destinations.header !== usualHeader))
     let [hop, credential] = [first, start]
     for (;;) {
       const [used, response] = await exchange(hop, credential, isByHand)
@@ -93,9 +95,12 @@ export async function authorizedFetch(
   }
 
   const [used, response] = await run(await credentialFor(first))
-  if (response.status !== 401 || used.generation === null) return response
+  if (used.generation === null) return response
   // The API's redirect led to another origin, which was not sent the token.
   if (URL.canParse(response.url) && new URL(response.url).origin !== url.origin) return response
+  if (response.status !== 401) {
+    if (!(await unlessAborted(signal, source.isRefusedBy(response, used.token)))) return response
+  }
   // It could not be sent again, or the server goes on asking: the token is not what is wrong.
   if (used.proof !== null && asksForNonce(response)) return response
 
@@ -151,17 +156,39 @@ function urlOf(target: Input, baseUrl: string | null): URL | null {
   }
 }
 
-function mayHaveHeader(url: URL, { baseUrl, allowedOrigins }: Destinations): boolean {
+/** The destinations, with the base that the token answer names. A whole URL needs none, so that there may be none. */
+async function resolvedDestinations(
+  source: CredentialSource,
+  target: Input,
+  signal: AbortSignal | null | undefined,
+): Promise<Destinations> {
+  const destinations = source.destinations()
+  if (!destinations.namesBaseUrl) return destinations
+  const isWhole = target instanceof Request || URL.canParse(String(target))
+  const named: Promise<string | null> = source.namedBaseUrl()
+  const baseUrl = await unlessAborted(signal, isWhole ? named.catch(() => null) : named)
+  return { ...destinations, baseUrl }
+}
+
+function mayHaveHeader(url: URL, { baseUrl, namesBaseUrl, allowedOrigins }: Destinations): boolean {
   if (url.protocol !== 'https:' && url.protocol !== 'http:') return false
-  if (baseUrl === null && allowedOrigins === null) return true
+  if (baseUrl === null && !namesBaseUrl && allowedOrigins === null) return true
   const origins = [...(baseUrl === null ? [] : [baseUrl]), ...(allowedOrigins ?? [])]
-  return origins.some((origin) => new URL(origin).origin === url.origin)
+  return origins.some((origin) => isOf(new URL(origin), url))
+}
+
+/** Whether a URL is of this origin; `https://*.example.com` stands for every name below `example.com`. */
+function isOf(origin: URL, url: URL): boolean {
+  if (!origin.hostname.startsWith('*.')) return origin.origin === url.origin
+  const below = origin.hostname.slice(1)
+  const isBelow = url.hostname.endsWith(below) && url.hostname.length > below.length
+  return isBelow && url.protocol === origin.protocol && url.port === origin.port
 }
 
 /** The user's headers, and the credential's. */
-function withCredential(headers: Headers, credential: Credential): Headers {
+function withCredential(headers: Headers, credential: Credential, name: string): Headers {
   const all = new Headers(headers)
-  for (const [name, value] of Object.entries(headersOf(credential))) all.set(name, value)
+  for (const [key, value] of Object.entries(headersOf(credential, name))) all.set(key, value)
   return all
 }
 

@@ -1,16 +1,19 @@
-import type { AuthHeaders } from '../index'
+import type { AccessToken, AuthHeaders } from '../index'
 import { configError } from './errors'
-import { native, unwrap, type Outcome, type Snapshot } from './native'
+import { usualHeader } from './header'
+import { native, unwrap, type Destinations, type Outcome, type Snapshot } from './native'
 import { currentTurn } from './turn'
 
 /** What is sent, and which of the service's tokens it is; without a token there is no generation. */
 export interface Credential {
-  /** The value of the `Authorization` header. */
-  authorization: string | null
+  /** The value of the header. */
+  header: string | null
   /** The proof for one request, where the token is bound to a key. */
   proof: string | null
   token: string | null
   generation: number | null
+  /** What the core said of it. */
+  snapshot: Snapshot | null
 }
 
 /** A request, as far as a proof is about it. */
@@ -19,12 +22,14 @@ export interface Proven {
   url: string
 }
 
-const nothing: Credential = { authorization: null, proof: null, token: null, generation: null }
+/** What is sent where there is no token. */
+export const nothing: Credential = { header: null, proof: null, token: null, generation: null, snapshot: null }
 
 /** The headers of a credential: an object of the caller's own, which callers and hosts add to. */
-export function headersOf({ authorization, proof }: Credential): AuthHeaders {
-  if (authorization === null) return {}
-  return proof === null ? { Authorization: authorization } : { Authorization: authorization, DPoP: proof }
+export function headersOf({ header, proof }: Credential, name: string): AuthHeaders {
+  if (header === null) return {}
+  if (proof !== null) return { Authorization: header, DPoP: proof }
+  return name === usualHeader ? { Authorization: header } : { [name]: header }
 }
 
 /**
@@ -40,7 +45,9 @@ export class Hot {
   #seen = -1
   /** The turn in which the kept token was last compared with the clock. */
   #turn = -1
-  #authorization = ''
+  #header = ''
+  /** The header's name where that is not `Authorization`. */
+  #name: string | null = null
   /** Between these two moments the kept token may be sent: after the last look at the core, and before its end. */
   #from = 0
   #until = 0
@@ -50,7 +57,7 @@ export class Hot {
   #outcome: Outcome<Snapshot | null> = ''
   #credential = nothing
   #waiting: Promise<Credential> | undefined
-  #dpop: boolean | undefined
+  #settings: Destinations | undefined
 
   constructor(id: number, service: string) {
     this.#id = id
@@ -60,7 +67,7 @@ export class Hot {
 
   /** The header, if it is kept and current; `null` when the core has to be asked. */
   kept(): Promise<AuthHeaders> | null {
-    return this.#isCurrent() ? Promise.resolve({ Authorization: this.#authorization }) : null
+    return this.#isCurrent() ? this.#made() : null
   }
 
   /** The token that was handed out last, however old. */
@@ -69,10 +76,12 @@ export class Hot {
   }
 
   headers(request?: Proven): Promise<AuthHeaders> {
-    if (this.#isCurrent()) return Promise.resolve({ Authorization: this.#authorization })
+    if (this.#isCurrent()) return this.#made()
     try {
-      if (this.isBound()) return this.proven(this.checked(request)).then(headersOf)
-      return this.#look() ? Promise.resolve(headersOf(this.#credential)) : this.#wait().then(headersOf)
+      const { dpop, header } = this.settings()
+      const made = (credential: Credential): AuthHeaders => headersOf(credential, header)
+      if (dpop) return this.proven(this.checked(request)).then(made)
+      return this.#look() ? Promise.resolve(made(this.#credential)) : this.#wait().then(made)
     } catch (error) {
       return Promise.reject(error)
     }
@@ -83,9 +92,32 @@ export class Hot {
     return this.#isCurrent() || this.#look() ? this.#credential : this.#wait()
   }
 
-  /** Whether each request needs a proof of its own. A configuration never changes, so asking once is enough. */
+  /** The token with what belongs to it; `null` when there is none to send. */
+  async accessToken(): Promise<AccessToken | null> {
+    const { snapshot } = await this.credential()
+    if (snapshot === null) return null
+    const { token, scheme, expiresAt, fields } = snapshot
+    return { token, tokenType: scheme, expiresAt: expiresAt === null ? null : new Date(expiresAt), fields: { ...fields } }
+  }
+
+  /**
+   * Where relative requests lead, where the token answer says that; `null` where there is no token.
+   *
+   * @throws TokenError `ERR_TOKEN_CONFIG`, where the answer does not say it, or says what is not allowed.
+   */
+  async namedBaseUrl(): Promise<string | null> {
+    const { snapshot } = await this.credential()
+    return snapshot?.baseUrl ? unwrap(snapshot.baseUrl, this.#service) : null
+  }
+
+  /** What is configured of the header. A configuration never changes, so asking once is enough. */
+  settings(): Destinations {
+    return (this.#settings ??= unwrap(native().destinations(this.#id), this.#service))
+  }
+
+  /** Whether each request needs a proof of its own. */
   isBound(): boolean {
-    return (this.#dpop ??= unwrap(native().destinations(this.#id), this.#service).dpop)
+    return this.settings().dpop
   }
 
   /** What to send with this request: the token, and the proof for it. */
@@ -115,6 +147,12 @@ export class Hot {
       )
     }
     return { method: normalized(method), url }
+  }
+
+  #made(): Promise<AuthHeaders> {
+    // A promise for each kind: one for both would make V8 look at each object for a `then`, which costs a third.
+    if (this.#name === null) return Promise.resolve({ Authorization: this.#header })
+    return Promise.resolve({ [this.#name]: this.#header })
   }
 
   #isCurrent(): boolean {
@@ -157,19 +195,22 @@ export class Hot {
       const snapshot = unwrap(outcome, this.#service)
       if (snapshot === null) return false
       this.#credential = credentialFrom(snapshot)
-      this.#authorization = `${snapshot.scheme} ${snapshot.token}`
+      this.#header = snapshot.header
       this.#until = snapshot.usableUntil
       this.#outcome = outcome
     }
     this.#from = Date.now()
     this.#turn = currentTurn()
-    if (!this.isBound()) this.#seen = seen
+    const { dpop, header } = this.settings()
+    this.#name = header === usualHeader ? null : header
+    if (!dpop) this.#seen = seen
     return true
   }
 }
 
-function credentialFrom({ scheme, token, generation }: Snapshot): Credential {
-  return { authorization: `${scheme} ${token}`, proof: null, token, generation }
+function credentialFrom(snapshot: Snapshot): Credential {
+  const { header, token, generation } = snapshot
+  return { header, proof: null, token, generation, snapshot }
 }
 
 /** The method as `fetch` sends it. */

@@ -8,17 +8,29 @@ export type Outcome<T> = string & { readonly outcome?: T }
 export interface Snapshot {
   /** Which of the service's tokens it is; grows with every new one. */
   generation: number
-  /** The word before the token. */
+  /** The value of the header that carries it. */
+  header: string
+  /** The word that belongs before it. */
   scheme: string
   token: string
   source: 'request' | 'store' | 'manual'
   /** Until when it may be sent, in milliseconds since 1970. */
   usableUntil: number
+  /** When it expires, in milliseconds since 1970; `null` where that is not known, or never. */
+  expiresAt: number | null
+  /** What else of the token answer is kept. */
+  fields: Record<string, string>
+  /** Where relative requests lead, where the token answer says that. */
+  baseUrl: Outcome<string> | null
 }
 
-/** Where the header may go, as it was configured. */
+/** Which header it is and where it may go, as it was configured. */
 export interface Destinations {
+  /** The name of the header that carries the token. */
+  header: string
+  /** What relative requests resolve against; `null` also where the token answer says that. */
   baseUrl: string | null
+  namesBaseUrl: boolean
   allowedOrigins: string[] | null
   /** Whether each request needs a proof of its own. */
   dpop: boolean
@@ -60,7 +72,7 @@ export interface Native {
   /** A server gave this nonce in an answer to a request to this URL. */
   nonce(id: number, url: string, nonce: string): void
   clear(id: number, revoke: boolean): Promise<Outcome<null>>
-  /** Where the header of `fetch` may go. */
+  /** Which header carries the token, and where that of `fetch` may go. */
   destinations(id: number): Outcome<Destinations>
   /** Whether a header that goes to this URL crosses a public network in clear text, and nobody has allowed that. */
   goesInClear(id: number, url: string): boolean

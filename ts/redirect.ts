@@ -1,7 +1,7 @@
 /*
  * Redirects as the fetch standard has them (https://fetch.spec.whatwg.org/#http-redirect-fetch), followed here where
- * the platform would take along what belongs to one request alone: a proof (RFC 9449) names its URL, and the platform
- * strips only `Authorization` on the way to another origin.
+ * the platform would take along what belongs to one request or one origin alone: a proof (RFC 9449) names its URL, and
+ * of the headers that may carry a token the platform strips only `Authorization` on the way to another origin.
  */
 
 /** How many redirects in a row the standard allows. */

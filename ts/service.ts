@@ -1,12 +1,13 @@
-import type { AuthHeaders, TokenErrorCode, TokenEvent, TokenEventName, TokenStatus } from '../index'
+import type { AccessToken, AuthHeaders, TokenErrorCode, TokenEvent, TokenEventName, TokenStatus } from '../index'
 import { environment } from './environment'
 import { configError, TokenError } from './errors'
 import { authorizedFetch } from './fetch'
 import { Hot, type Proven } from './hot'
+import { isRefusedBy } from './judge'
 import { Listeners, type Listener } from './listeners'
 import { warn, writeLine } from './logging'
-import { native, unwrap, type Destinations, type Outcome } from './native'
-import { refusedToken } from './refused'
+import { native, unwrap, type Outcome } from './native'
+import { carries, refusedValue } from './refused'
 import { describeThrown } from './thrown'
 
 /** A service of the core, as a handle is made of it; users have no such thing, and so make no handle. */
@@ -35,7 +36,6 @@ export class TokenService {
   readonly #id: number
   readonly #hot: Hot
   readonly #listeners = new Listeners(this)
-  #destinations: Destinations | undefined
   #ending: Promise<void> | undefined
   #isWarned = false
 
@@ -64,16 +64,22 @@ export class TokenService {
     return (await this.#hot.credential()).token
   }
 
+  getAccessToken(): Promise<AccessToken | null> {
+    return this.#hot.accessToken()
+  }
+
   async refresh(): Promise<TokenStatus> {
     return this.#answer(await native().refresh(this.#id))
   }
 
   async rejected(headersOrToken: AuthHeaders | string, request?: Proven): Promise<AuthHeaders> {
-    const refused = refusedToken(headersOrToken, this.name)
+    const { header, dpop } = this.#hot.settings()
+    const refused = refusedValue(headersOrToken, header, this.name)
     // Before anything is requested for it.
-    if (this.#hot.isBound()) this.#hot.checked(request)
-    const { token, generation } = await this.#hot.credential()
-    if (token !== null && token === refused && generation !== null) {
+    if (dpop) this.#hot.checked(request)
+    const credential = await this.#hot.credential()
+    const { generation } = credential
+    if (refused !== null && carries(refused, credential) && generation !== null) {
       const hasLater = this.#answer(await native().rejected(this.#id, generation))
       if (!hasLater && (await this.#hot.credential()).generation === generation) return this.#withoutLater()
     }
@@ -94,7 +100,15 @@ export class TokenService {
         this.#hot.isBound() ? this.#hot.proven(request) : this.#hot.credential(),
       nonce: (url: string, nonce: string) => native().nonce(this.#id, url, nonce),
       rejected: async (generation: number) => this.#answer(await native().rejected(this.#id, generation)),
-      destinations: () => this.#settings(),
+      isRefusedBy: (response: Response, token: string | null) => {
+        const judge = environment().judges.get(this.#id)
+        if (judge === undefined) return false
+        return isRefusedBy(judge.refusedBy, response, (error) => {
+          this.#say('error', `refusedBy failed with ${describeThrown(error, token)}; the token counts as accepted`)
+        })
+      },
+      destinations: () => this.#hot.settings(),
+      namedBaseUrl: () => this.#namedBaseUrl(),
       inClear: (url: URL) => this.#warnOfClearText(url),
     }
     return authorizedFetch(source, input, init)
@@ -131,9 +145,15 @@ export class TokenService {
     this.#answer(await native().shutdown(this.#id))
   }
 
-  /** A service's configuration never changes, so asking once is enough. */
-  #settings(): Destinations {
-    return (this.#destinations ??= this.#answer(native().destinations(this.#id)))
+  /** Where relative requests lead by the token answer. Without a token nothing says it. */
+  async #namedBaseUrl(): Promise<string> {
+    const url = await this.#hot.namedBaseUrl()
+    if (url !== null) return url
+    const { lastError } = this.status()
+    const code = (lastError?.code ?? 'ERR_TOKEN_RESPONSE') as TokenErrorCode
+    const reason = lastError === null ? '' : `: ${lastError.message}`
+    const message = `there is no token whose answer names the API that baseUrl is about${reason}`
+    throw new TokenError(code, message, { service: this.name, field: 'baseUrl' })
   }
 
   /** Says once that the token crosses a public network in clear text, where only the caller's URL says so. */
@@ -145,7 +165,7 @@ export class TokenService {
 
   /** The answer where the API refused the token and no later one can be obtained now. */
   #withoutLater(): AuthHeaders {
-    if (!this.#settings().throws) return {}
+    if (!this.#hot.settings().throws) return {}
     const { lastError, state } = this.status()
     if (lastError !== null) {
       const { code, message } = lastError

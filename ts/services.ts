@@ -29,7 +29,7 @@ export function initializeTokenService(
   database?: DatabaseHandle,
 ): TokenService {
   const given = typeof config?.service === 'string' ? config.service : defaultName
-  const { plain, variables, logger, provider, log } = asService(given, () => {
+  const { plain, variables, logger, refusedBy, provider, log } = asService(given, () => {
     const split = splitConfig(config, useDatabase, database)
     return { ...split, log: logSettings(split.logger) }
   })
@@ -39,9 +39,12 @@ export function initializeTokenService(
   isConfiguredInCode = useDatabase === true || Object.values(config ?? {}).some((value) => value !== undefined)
   // The newest call decides which service is the default one, and where its lines go.
   hot = undefined
-  const { loggers } = environment()
-  for (const [other, { service }] of loggers) if (service === name) loggers.delete(other)
+  const { loggers, judges } = environment()
+  for (const kept of [loggers, judges]) {
+    for (const [other, { service }] of kept) if (service === name) kept.delete(other)
+  }
   if (logger) loggers.set(id, { service: name, logger })
+  if (refusedBy) judges.set(id, { service: name, refusedBy })
   return handle(id, name)
 }
 

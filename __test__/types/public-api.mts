@@ -11,6 +11,7 @@ import {
   TokenService,
 } from 'evertoken'
 import type {
+  AccessToken,
   AuthHeaders,
   DatabaseHandle,
   FoundToken,
@@ -46,6 +47,12 @@ configFromEnv(process.env)
 declare const service: TokenService
 same<typeof service.name, string>(true)
 same<ReturnType<TokenService['getToken']>, Promise<string | null>>(true)
+same<ReturnType<TokenService['getAccessToken']>, Promise<AccessToken | null>>(true)
+same<AccessToken, { token: string; tokenType: string; expiresAt: Date | null; fields: Record<string, string> }>(true)
+initializeTokenService({ header: 'X-Auth-Token', fields: ['instance_url'], refusedBy: ({ status }) => status === 403 })
+initializeTokenService({ header: { name: 'X-Auth-Token' }, refusedBy: async (response) => (await response.text()) === '' })
+// @ts-expect-error: a value needs a name
+initializeTokenService({ header: { value: '{token}' } })
 same<ReturnType<TokenService['refresh']>, Promise<TokenStatus>>(true)
 same<ReturnType<TokenService['status']>, TokenStatus>(true)
 same<ReturnType<TokenService['clear']>, Promise<void>>(true)

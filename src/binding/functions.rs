@@ -1,6 +1,7 @@
 //! The functions that `evertoken/native` exports.
 #![expect(clippy::needless_pass_by_value, reason = "napi hands arguments over")]
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use napi::Env;
@@ -12,8 +13,8 @@ use url::Url;
 use super::host::host;
 use super::outcome::{attempt, parse};
 use super::promise::promise;
-use crate::config::{OnFailure, is_private_host};
-use crate::domain::Generation;
+use crate::config::{BaseUrl, OnFailure, is_private_host};
+use crate::domain::{Generation, Timestamp};
 use crate::scheduler::Options;
 use crate::service::{Proof, Snapshot};
 
@@ -106,15 +107,17 @@ pub fn clear(env: &Env, id: u32, revoke: bool) -> Result<Object<'_>> {
     promise(env, async move { host().registry.get(id)?.clear(revoke).await })
 }
 
-/// Where the header of `fetch` may go, whether it needs a proof, and whether calls fail without a token:
-/// `Outcome<{ baseUrl, allowedOrigins, dpop, throws }>`.
+/// The name of the header, where `fetch` may send it, whether it needs a proof, and whether calls fail without a token:
+/// `Outcome<{ header, baseUrl, namesBaseUrl, allowedOrigins, dpop, throws }>`.
 #[napi(catch_unwind)]
 pub fn destinations(id: u32) -> String {
     attempt(|| {
         let service = host().registry.get(id)?;
         let config = service.config();
         Ok(json!({
-            "baseUrl": config.base_url,
+            "header": config.header.name(),
+            "baseUrl": config.base_url.as_ref().and_then(BaseUrl::fixed),
+            "namesBaseUrl": matches!(config.base_url, Some(BaseUrl::Named(_))),
             "allowedOrigins": config.allowed_origins,
             "dpop": config.dpop,
             "throws": config.on_failure == OnFailure::Throw,
@@ -191,11 +194,17 @@ pub fn provide(number: u32, outcome: String) {
 }
 
 fn written(snapshot: &Snapshot) -> Value {
+    let fields: BTreeMap<_, _> =
+        snapshot.fields.values().map(|(name, value)| (name, value.expose())).collect();
     json!({
         "generation": snapshot.generation.0,
+        "header": snapshot.header.expose(),
         "scheme": snapshot.scheme.as_str(),
         "token": snapshot.token.secret().expose(),
         "source": snapshot.source.as_str(),
         "usableUntil": snapshot.usable_until.as_millisecond(),
+        "expiresAt": snapshot.expires_at.map(Timestamp::as_millisecond),
+        "fields": fields,
+        "baseUrl": snapshot.base_url.as_ref().map(|url| attempt(|| url.clone())),
     })
 }

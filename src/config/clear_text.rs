@@ -4,9 +4,10 @@ use url::Url;
 
 use super::fields::Fields;
 use super::is_private_host;
+use super::origin::OriginPattern;
 
 /// What is wrong with a URL over which a credential must not go.
-const NOT_SECURE: &str = "must begin with https://: a credential would cross the network in clear. http is for this machine and private \
+pub(super) const NOT_SECURE: &str = "must begin with https://: a credential would cross the network in clear. http is for this machine and private \
      addresses, and elsewhere needs allowInsecureHttp";
 
 /// A URL that credentials or tokens go to.
@@ -23,8 +24,11 @@ pub(super) fn origins(f: &mut Fields<'_>, allow_insecure_http: bool) -> Option<V
     let is_set = f.has("allowedOrigins");
     let texts = f.texts("allowedOrigins");
     for text in &texts {
-        match Url::parse(text).ok().filter(is_origin) {
-            None => f.fault("allowedOrigins", "must be origins, such as https://api.example.com"),
+        match OriginPattern::parse(text).and_then(|_| Url::parse(text).ok()) {
+            None => f.fault(
+                "allowedOrigins",
+                "must be origins, such as https://api.example.com, or https://*.example.com for all below a name",
+            ),
             Some(url) if !is_secure_enough(&url, allow_insecure_http) => {
                 f.fault("allowedOrigins", NOT_SECURE);
             }
@@ -41,14 +45,6 @@ pub(super) fn warning(base_url: Option<&Url>, allowed_origins: Option<&[String]>
     Some(format!("access tokens go to {} over http, in clear text", url.host_str().unwrap_or_default()))
 }
 
-fn is_origin(url: &Url) -> bool {
-    matches!(url.scheme(), "http" | "https")
-        && url.path() == "/"
-        && url.query().is_none()
-        && url.username().is_empty()
-        && url.password().is_none()
-}
-
-fn is_secure_enough(url: &Url, allow_insecure_http: bool) -> bool {
+pub(super) fn is_secure_enough(url: &Url, allow_insecure_http: bool) -> bool {
     url.scheme() != "http" || allow_insecure_http || is_private_host(url)
 }

@@ -99,6 +99,11 @@ impl<'f> Fields<'f> {
         self.map.contains_key(key)
     }
 
+    /// Whether `key` is `true`.
+    pub(super) fn is_true(&self, key: &str) -> bool {
+        self.map.get(key) == Some(&Value::Bool(true))
+    }
+
     /// Takes `key` and reads it, or notes that it `must be` something else.
     fn read<T>(
         &mut self,

@@ -1,12 +1,16 @@
 //! A whole, checked configuration: what is wrong with it is said at once, with the field's name.
 
 mod answer_path;
+mod base_url;
 mod clear_text;
 mod client;
 mod digests;
 mod fields;
+mod header;
+mod kept_fields;
 mod login;
 mod network;
+mod origin;
 mod private_key;
 mod read;
 mod scheduler;
@@ -23,8 +27,11 @@ use url::Url;
 use crate::domain::{AccessToken, Policy, Scheme, Secret, ServiceName};
 
 pub use answer_path::AnswerPath;
+pub use base_url::BaseUrl;
 pub use digests::CredentialDigest;
 pub use fields::Origins;
+pub use header::TokenHeader;
+pub use kept_fields::KeptField;
 pub use login::{LoginCredentials, LoginShape, Placeholder};
 pub use network::is_private_host;
 pub use private_key::{KeyFault, KeySource, PrivateKey, SigningKey};
@@ -70,6 +77,10 @@ pub struct Config {
     pub revocation_url: Option<Url>,
     /// The word before the token, when it is said.
     pub scheme: Option<Scheme>,
+    /// The header that carries the token to the API.
+    pub header: TokenHeader,
+    /// What is kept of the token answer besides the token.
+    pub fields: Vec<KeptField>,
     /// Sent with every token request.
     pub headers: Vec<(String, Secret)>,
     /// Whether the common endpoints may be tried; by default only where `endpoint` is bare or not there.
@@ -97,7 +108,7 @@ pub struct Config {
     /// Whether `http` is allowed beyond private addresses.
     pub allow_insecure_http: bool,
     /// Where relative requests of `fetch` lead, and whither alone its header goes.
-    pub base_url: Option<Url>,
+    pub base_url: Option<BaseUrl>,
     /// Whither else; none where it is not said, and then without `base_url` it goes anywhere.
     pub allowed_origins: Option<Vec<String>>,
     /// After how many failures in a row an alert is raised.
@@ -149,6 +160,11 @@ impl Config {
 
         let parameters = self.parameters.iter().flat_map(|parameter| &parameter.values);
         self.credentials.secrets().chain(parameters.filter(|value| value.len() >= SHORTEST_PARAMETER))
+    }
+
+    /// The names of what is kept of the token answer.
+    pub fn field_names(&self) -> impl Iterator<Item = &str> {
+        self.fields.iter().map(|field| field.name.as_str())
     }
 
     /// How the client proves itself, `known` being what worked before: only the two ways to send a secret may

@@ -11,9 +11,9 @@ use super::clear_text::endpoint;
 use super::fields::{Faults, Fields, Origins};
 use super::spoilt::Alphabet;
 use super::{
-    ClientAuthentication, Config, CredentialDigest, Credentials, Grant, Issuer, OnFailure, PlainTokens,
-    Provided, RateLimit, RefreshFormat, RefreshShape, RetryPolicy, Storage, clear_text, client, digests,
-    login, token_request,
+    BaseUrl, ClientAuthentication, Config, CredentialDigest, Credentials, Grant, Issuer, OnFailure,
+    PlainTokens, Provided, RateLimit, RefreshFormat, RefreshShape, RetryPolicy, Storage, base_url,
+    clear_text, client, digests, header, kept_fields, login, token_request,
 };
 use crate::domain::{AccessToken, Policy, Scheme, Secret, ServiceName};
 use crate::error::{Error, Result};
@@ -63,6 +63,9 @@ impl Config {
 }
 
 fn read(f: &mut Fields<'_>) -> Config {
+    if f.has("header") && f.is_true("dpop") {
+        f.fault("header", "cannot be combined with dpop, which sends its token in the Authorization header");
+    }
     let allow_insecure_http = f.flag("allowInsecureHttp").unwrap_or(false);
     let credentials = Credentials {
         client_id: f.credential("clientId", Alphabet::Visible),
@@ -74,9 +77,11 @@ fn read(f: &mut Fields<'_>) -> Config {
         client_certificate: client::read_certificate(f),
     };
     let (alert_after_failures, alert_webhook) = alerts(f, allow_insecure_http);
-    let base_url = endpoint(f, "baseUrl", allow_insecure_http);
+    let fields = kept_fields::read(f);
     let allowed_origins = clear_text::origins(f, allow_insecure_http);
-    let warnings = clear_text::warning(base_url.as_ref(), allowed_origins.as_deref()).into_iter().collect();
+    let base_url = base_url::read(f, &fields, allowed_origins.as_deref(), allow_insecure_http);
+    let fixed = base_url.as_ref().and_then(BaseUrl::fixed);
+    let warnings = clear_text::warning(fixed, allowed_origins.as_deref()).into_iter().collect();
     let (storage, plain_tokens) = storage(f);
     Config {
         service: service_name(f),
@@ -115,6 +120,8 @@ fn read(f: &mut Fields<'_>) -> Config {
         },
         revocation_url: endpoint(f, "revocationUrl", allow_insecure_http),
         scheme: scheme(f),
+        header: header::read(f),
+        fields,
         headers: headers(f),
         probe: f.flag("probe"),
         policy: policy(f),

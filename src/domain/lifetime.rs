@@ -49,6 +49,17 @@ impl Lifetime {
         self.expires_at
     }
 
+    /// The same life with a refresh that is due from now on.
+    #[must_use]
+    pub fn due_at_once(self) -> Self {
+        Self { refresh_at: self.issued_at, ..self }
+    }
+
+    /// Whether the token does not end, as far as anything tells.
+    pub fn is_endless(&self) -> bool {
+        self.length() == MAX_LIFETIME
+    }
+
     /// The whole of it.
     pub fn length(&self) -> Duration {
         self.issued_at.until(self.expires_at)
@@ -100,6 +111,19 @@ mod tests {
         assert!(lifetime.is_usable(at(10_000 - 300)));
         assert!(!lifetime.is_usable(at(10_000 - 301)));
         assert!(!life(60).is_usable(at(10_000 - 61)));
+    }
+
+    #[test]
+    fn a_token_whose_refresh_is_due_at_once_stays_usable() {
+        let due = life(3600).due_at_once();
+        assert!(due.is_due(at(10_000)) && due.is_usable(at(10_000 + 3594)));
+        assert_eq!(due.expires_at(), life(3600).expires_at());
+    }
+
+    #[test]
+    fn only_the_longest_life_there_is_has_no_end() {
+        assert!(life(1 << 40).is_endless());
+        assert!(!life(366 * 86_400).is_endless());
     }
 
     #[test]

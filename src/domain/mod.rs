@@ -1,5 +1,6 @@
 //! Values and rules, with no I/O and no clock: whatever depends on the time takes it as an argument.
 
+mod answer_fields;
 mod lifetime;
 mod policy;
 mod secret;
@@ -8,6 +9,7 @@ mod state;
 mod timestamp;
 mod token;
 
+pub use answer_fields::AnswerFields;
 pub use lifetime::Lifetime;
 pub use policy::{MAX_LIFETIME, Policy};
 pub use secret::Secret;

@@ -4,11 +4,12 @@ use serde_json::{Map, Value};
 
 use super::expiry::{self, Expiry, Moments, Path, Sources};
 use super::fields::Fields;
+use super::kept::{self, Kept};
 use super::locate::{self, Located};
 use super::redaction::Redaction;
 use super::refusal::{self, Refusal};
 use super::{body, jwt};
-use crate::config::{AnswerPath, LoginShape};
+use crate::config::{AnswerPath, KeptField, LoginShape};
 use crate::domain::{AccessToken, Scheme, Secret, Timestamp};
 use crate::error::{Error, ErrorKind};
 use crate::transport::Response;
@@ -36,6 +37,8 @@ pub struct Granted {
     pub expiry_warning: Option<String>,
     /// What of the configured scope the answer leaves out, where it names one (RFC 6749 §5.1).
     pub withheld: Vec<String>,
+    /// What else of the answer is kept.
+    pub kept: Kept,
 }
 
 /// What a reader must know besides the answer.
@@ -50,6 +53,8 @@ pub struct Reading<'a> {
     pub dpop: bool,
     /// Whether a token without an expiry, or with one of zero, does not end.
     pub never_expires: bool,
+    /// What else of the answer is kept.
+    pub kept: &'a [KeptField],
     /// The scope that was asked for.
     pub scope: Option<&'a str>,
     /// The configured secrets: a server that echoes one gave no token.
@@ -159,7 +164,17 @@ impl<'a> Answer<'a> {
         let expiry_warning = found.warning_text(&reading.place);
         let withheld = withheld(&fields, reading.scope.unwrap_or_default());
         let expiry = found.expiry;
-        Ok(Granted { access_token, scheme, refresh_token, refresh_name, expiry, expiry_warning, withheld })
+        let kept = kept::find(reading.kept, &fields, &|path| self.at(path)?.into_value());
+        Ok(Granted {
+            access_token,
+            scheme,
+            refresh_token,
+            refresh_name,
+            expiry,
+            expiry_warning,
+            withheld,
+            kept,
+        })
     }
 
     /// The scheme: the one `before` the token, else the one that `token_type` names, which is understood in any case.

@@ -76,6 +76,7 @@ pub fn token_response(data: &[u8]) {
     let reading = Reading {
         login: &login,
         scheme: None,
+        kept: &[],
         scope: Some("read write"),
         secrets: secrets.iter().collect(),
         sent: Vec::new(),

@@ -9,6 +9,7 @@ mod fields;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 mod jwt;
+mod kept;
 mod locate;
 mod metadata;
 mod proof;
@@ -21,6 +22,7 @@ mod server_error;
 pub use answer::{Granted, Reading, read};
 pub use assertion::client_assertion;
 pub use expiry::{Expiry, clocks_differ, server_clock};
+pub use kept::{Kept, Unkept};
 pub use metadata::{Metadata, Unusable};
 pub use proof::{ProofKey, Proven, asks_for_nonce, fresh_nonce, is_nonce, may_refuse_the_date};
 pub use refusal::Refusal;

@@ -53,6 +53,7 @@ impl Exchange for Asking<'_> {
             is_refresh: draft.is_refresh,
             never_expires: service.config.policy.never_expires,
             scheme: service.config.scheme.as_ref(),
+            kept: &service.config.fields,
             scope: service.config.scope.as_deref(),
             dpop: service.config.dpop,
             secrets: service.config.secrets().collect(),

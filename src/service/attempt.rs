@@ -281,6 +281,7 @@ impl Service {
         self.warn_of_withheld(&granted.withheld);
         self.warn_of_expiry(granted.expiry_warning.as_deref());
         let (is_login, is_rotated) = (spent.is_none(), granted.refresh_token.is_some());
+        let fields = self.with_earlier_fields(granted.kept);
         let life_span = granted.expiry.lifetime(self.config.policy.default_lifetime);
         let tokens = TokenSet {
             access_token: granted.access_token,
@@ -293,6 +294,7 @@ impl Service {
             generation: Generation::default(),
             source: Source::Request,
             strategy: Some(strategy),
+            fields,
             proof_key,
             revision: None,
             refresh_has_failed: false,

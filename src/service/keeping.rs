@@ -9,6 +9,7 @@ use super::Service;
 use super::attempt::entry;
 use super::life::{Held, Source};
 use super::turn::Turn;
+use crate::config::BaseUrl;
 use crate::domain::{Secret, Timestamp, TokenSet};
 use crate::error::{Error, ErrorKind, Result};
 use crate::log::Level;
@@ -44,7 +45,15 @@ impl Service {
 
     fn adopt(&self, record: Record, revision: Revision, epoch: u64, started: Timestamp) -> bool {
         let now = self.clock.now();
-        let lifetime = self.lifetime(record.issued_at, record.expires_at);
+        let mut lifetime = self.lifetime(record.issued_at, record.expires_at);
+        // It was stored by somebody who did not look for all the fields that are wanted here. Where one of them says
+        // where the API is, the token is of no use without it.
+        if !record.fields.cover(self.config.field_names()) {
+            lifetime = match self.config.base_url {
+                Some(BaseUrl::Named(_)) => self.lifetime(record.issued_at, record.issued_at),
+                _ => lifetime.due_at_once(),
+            };
+        }
         let is_usable = lifetime.is_usable(now);
         {
             let mut life = self.life();
@@ -92,6 +101,7 @@ impl Service {
                 generation,
                 source: Source::Store,
                 strategy,
+                fields: record.fields.only(self.config.field_names()),
                 proof_key,
                 revision: Some(revision),
                 refresh_has_failed: false,
@@ -151,6 +161,7 @@ impl Service {
             scheme: held.tokens.scheme.clone(),
             refresh_token: held.tokens.refresh_token.clone(),
             proof_key: held.proof_key.as_ref().map(ProofKey::to_secret),
+            fields: held.fields.clone(),
             issued_at: held.tokens.lifetime.issued_at(),
             expires_at: held.tokens.lifetime.expires_at(),
             last_used: now,

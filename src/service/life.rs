@@ -9,7 +9,7 @@ use super::discovery::Informed;
 use super::limits::{Limits, Rejections};
 use super::status::{Counters, Entry, LastError};
 use crate::config::Config;
-use crate::domain::{Generation, Secret, State, Timestamp, TokenSet};
+use crate::domain::{AnswerFields, Generation, Secret, State, Timestamp, TokenSet};
 use crate::error::{Error, Result, Retry};
 use crate::oauth::ProofKey;
 use crate::store::Revision;
@@ -47,6 +47,8 @@ pub(super) struct Held {
     pub(super) generation: Generation,
     pub(super) source: Source,
     pub(super) strategy: Option<Strategy>,
+    /// What else of the answer is kept.
+    pub(super) fields: AnswerFields,
     /// The key that the tokens are bound to, with `dpop`.
     pub(super) proof_key: Option<ProofKey>,
     /// The revision of the stored record that holds this very token; none while it is not stored.
@@ -159,6 +161,8 @@ pub(super) struct Life {
     pub(super) warned_of_scope: bool,
     /// What was said last of an expiry.
     pub(super) warned_of_expiry: Option<String>,
+    /// What was said last of the fields that no answer had.
+    pub(super) warned_of_fields: Option<String>,
     /// Whether the webhook was told of the incident.
     pub(super) told: Told,
     /// Whether the refresh point of the token in hand was announced.
@@ -191,6 +195,7 @@ impl Life {
             warned_of_unbound: false,
             warned_of_scope: false,
             warned_of_expiry: None,
+            warned_of_fields: None,
             told: Told::default(),
             expiry_announced: false,
             refresh_is_settled: false,

@@ -17,6 +17,7 @@ mod refresh_token;
 mod registry;
 mod rejected;
 mod report;
+mod snapshot;
 mod status;
 #[cfg(test)]
 mod tests;
@@ -31,7 +32,7 @@ use tokio::sync::watch;
 
 use crate::clock::Clock;
 use crate::config::{Config, OnFailure};
-use crate::domain::{AccessToken, Generation, Scheme, Timestamp};
+use crate::domain::Generation;
 use crate::error::{Error, ErrorKind, Result};
 use crate::log::{Level, Log};
 use crate::runtime;
@@ -50,6 +51,7 @@ pub use life::Source;
 pub use proofs::Proof;
 pub use registry::{Initialized, Registry};
 pub use rejected::Rejections;
+pub use snapshot::Snapshot;
 pub use status::{SchedulerStatus, Status};
 
 /// How many flights a caller waits for: the first may only have looked into the store, others may have been
@@ -79,21 +81,6 @@ pub struct Shared {
     pub pulse: watch::Sender<u64>,
     /// The credentials that were rejected in this process.
     pub rejections: Arc<Mutex<Rejections>>,
-}
-
-/// The token to send, as a caller gets it.
-#[derive(Clone, Debug)]
-pub struct Snapshot {
-    /// Which of the service's tokens it is.
-    pub generation: Generation,
-    /// The word before it.
-    pub scheme: Scheme,
-    /// The token.
-    pub token: AccessToken,
-    /// Where it came from.
-    pub source: Source,
-    /// Until when it may be sent.
-    pub usable_until: Timestamp,
 }
 
 /// One service.
@@ -185,7 +172,7 @@ impl Service {
                 return Err(Error::shutdown());
             }
             let is_paused = life.limits.paused_until(now).is_some();
-            let held = life.usable(now).map(Snapshot::of);
+            let held = life.usable(now).map(|held| Snapshot::of(held, &self.config));
             let stand_in = || if is_paused || !self.has_credentials() { self.manual() } else { None };
             (held.or_else(stand_in), life.is_due(now) && !is_paused)
         };
@@ -337,15 +324,7 @@ impl Service {
     }
 
     fn manual(&self) -> Option<Snapshot> {
-        let token = self.config.manual_token.clone()?;
-        let scheme = self.config.scheme.clone().unwrap_or_else(Scheme::bearer);
-        Some(Snapshot {
-            generation: Generation::default(),
-            scheme,
-            token,
-            source: Source::Manual,
-            usable_until: Timestamp::MAX,
-        })
+        Snapshot::manual(&self.config)
     }
 
     /// Joins the flight under way or begins one; the error is why nothing is tried now.
@@ -407,18 +386,6 @@ impl Service {
             self.log(|log| {
                 log.say(Level::Warn, format!("credentials go to {host} over http, in clear text"));
             });
-        }
-    }
-}
-
-impl Snapshot {
-    fn of(held: &life::Held) -> Self {
-        Self {
-            generation: held.generation,
-            scheme: held.tokens.scheme.clone(),
-            token: held.tokens.access_token.clone(),
-            source: held.source,
-            usable_until: held.tokens.lifetime.usable_until(),
         }
     }
 }

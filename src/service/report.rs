@@ -7,9 +7,10 @@ use super::events::{Event, EventKind};
 use super::life::{Source, Why};
 use super::status::{SchedulerStatus, Status, StorageStatus, StrategyStatus};
 use super::{Life, Service};
-use crate::domain::{State, Timestamp};
+use crate::domain::{AnswerFields, State, Timestamp};
 use crate::error::Error;
 use crate::log::Level;
+use crate::oauth::Kept;
 
 impl Service {
     /// How things stand, by what is in memory.
@@ -190,6 +191,33 @@ impl Service {
         if last.as_deref() != Some(warning) {
             self.log(|log| log.say(Level::Warn, warning));
         }
+    }
+
+    /// What is kept of an answer, with the earlier values of what it leaves out. Says once which fields no answer had.
+    pub(super) fn with_earlier_fields(&self, kept: Kept) -> AnswerFields {
+        let fields = match &self.life().held {
+            Some(held) => kept.fields.or(&held.fields),
+            None => kept.fields,
+        };
+        let reason = |name: &str| kept.faults.iter().find(|(faulty, _)| faulty == name);
+        let missing: Vec<_> = fields
+            .missing()
+            .map(|name| match reason(name) {
+                Some((_, fault)) => format!("{name} {}", fault.as_str()),
+                None => format!("{name} is not in it"),
+            })
+            .collect();
+        if !missing.is_empty() {
+            let warning = format!(
+                "the token answer lacks what `fields` names: {}; correct the names",
+                missing.join(", ")
+            );
+            let last = self.life().warned_of_fields.replace(warning.clone());
+            if last.as_ref() != Some(&warning) {
+                self.log(|log| log.say(Level::Warn, warning));
+            }
+        }
+        fields
     }
 
     pub(super) fn announce(&self, kind: EventKind, error: Option<&Error>) {

@@ -20,7 +20,7 @@ use super::{
 };
 use crate::config::Provided;
 use crate::crypto::KeyRing;
-use crate::domain::{AccessToken, Scheme, Secret, ServiceName, Timestamp};
+use crate::domain::{AccessToken, AnswerFields, Scheme, Secret, ServiceName, Timestamp};
 
 use notes::*;
 use removals::*;
@@ -103,6 +103,7 @@ pub(super) fn some_record(token: &str) -> Record {
         scheme: Scheme::bearer(),
         refresh_token: Some(Secret::new(format!("{token} refresh"))),
         proof_key: None,
+        fields: AnswerFields::default(),
         issued_at: Timestamp::from_second(1_800_000_000.25),
         expires_at: Timestamp::from_second(1_800_003_600.5),
         last_used: Timestamp::from_second(1_800_000_001.0),
@@ -126,7 +127,12 @@ async fn an_empty_store_has_no_record(f: Fixture) {
 }
 
 async fn a_record_comes_back_as_it_was_saved(f: Fixture) {
-    let record = Record { proof_key: Some(Secret::new("a proof key")), ..some_record("one") };
+    let fields = [("instance_url", Some("https://na1.example.com")), ("region", None)];
+    let record = Record {
+        proof_key: Some(Secret::new("a proof key")),
+        fields: fields.into_iter().map(|(name, value)| (name.to_owned(), value.map(Secret::new))).collect(),
+        ..some_record("one")
+    };
     let saved = f.store.save(&service("a"), &record, None, None).await.unwrap();
     let Saved::Stored(revision) = saved else { panic!("there was no record") };
     let (found, found_revision) = f.store.load(&service("a")).await.unwrap().record.unwrap();
@@ -134,6 +140,9 @@ async fn a_record_comes_back_as_it_was_saved(f: Fixture) {
     assert!(found.access_token.secret().matches(record.access_token.secret()));
     assert!(found.refresh_token.unwrap().matches(&record.refresh_token.unwrap()));
     assert!(found.proof_key.unwrap().matches(&record.proof_key.unwrap()));
+    let found_fields: Vec<_> =
+        found.fields.iter().map(|(name, value)| (name, value.map(Secret::expose))).collect();
+    assert_eq!(found_fields, fields);
     assert_eq!(found.scheme, record.scheme);
     assert_eq!(found.issued_at, record.issued_at);
     assert_eq!(found.expires_at, record.expires_at);

@@ -3,7 +3,7 @@
 use zeroize::Zeroizing;
 
 use crate::crypto::{is_envelope, sha256};
-use crate::domain::{AccessToken, Scheme, Secret, Timestamp};
+use crate::domain::{AccessToken, AnswerFields, Scheme, Secret, Timestamp};
 
 /// Tells the states of a record apart, and which of two is the later one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -57,6 +57,8 @@ pub struct Record {
     pub refresh_token: Option<Secret>,
     /// The key that both are bound to (RFC 9449): PKCS#8 in base64.
     pub proof_key: Option<Secret>,
+    /// What else of the answer is kept.
+    pub fields: AnswerFields,
     /// When it was issued.
     pub issued_at: Timestamp,
     /// When it ends.

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::{Claim, Fence, Leasing, Record, Revision, Row, Saved, Slot, Store};
 use crate::crypto::{Context, KeyRing, is_envelope};
-use crate::domain::{AccessToken, Secret, ServiceName, Timestamp};
+use crate::domain::{AccessToken, AnswerFields, Secret, ServiceName, Timestamp};
 use crate::error::{Error, ErrorKind, Result};
 use crate::runtime;
 
@@ -279,6 +279,7 @@ impl SealedStore {
             scheme: row.token_type,
             refresh_token: row.refresh_token,
             proof_key: None,
+            fields: AnswerFields::default(),
             issued_at: row.created_at,
             expires_at: row.expires_at,
             last_used: row.last_used,

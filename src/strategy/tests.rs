@@ -11,7 +11,7 @@ mod shapes;
 use super::*;
 use crate::domain::{AccessToken, Scheme, Secret};
 use crate::error::{Error, ErrorKind, Retry};
-use crate::oauth::{Expiry, Granted, Refusal};
+use crate::oauth::{Expiry, Granted, Kept, Refusal};
 use crate::transport::Body;
 
 /// A server that follows a script and remembers what it was asked.
@@ -58,6 +58,7 @@ fn token() -> Result<Granted, Refusal> {
         expiry: Expiry::Unknown,
         expiry_warning: None,
         withheld: Vec::new(),
+        kept: Kept::default(),
     })
 }
 

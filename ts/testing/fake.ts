@@ -1,12 +1,15 @@
 import { EventEmitter } from 'node:events'
 import type * as api from '../../index'
 import { TokenError } from '../errors'
-import { refusedToken } from '../refused'
+import { headerFor } from '../header'
+import { carries, refusedValue } from '../refused'
 
 /** What a fake is like. Every field is optional. */
 export interface FakeOptions {
   /** The token of each service before its first refresh. Default `fake-token-1`; each refresh counts it up. */
   token?: string
+  /** What `getAccessToken()` says came with the token. */
+  fields?: Record<string, string>
   /** What `status()` says instead of what follows from the calls. */
   status?: Partial<api.TokenStatus>
 }
@@ -42,8 +45,8 @@ export function createFakeEvertoken(options: FakeOptions = {}): FakeEvertoken {
   }
   const shared: Shared = { options, scheduler, error: null }
 
-  const initializeTokenService = ({ service = 'external_api' }: api.TokenServiceConfig = {}): FakeService => {
-    const found = services.get(service) ?? new FakeService(service, shared, () => services.delete(service))
+  const initializeTokenService = ({ service = 'external_api', header }: api.TokenServiceConfig = {}): FakeService => {
+    const found = services.get(service) ?? new FakeService(service, shared, header, () => services.delete(service))
     services.set(service, found)
     return found
   }
@@ -83,32 +86,38 @@ interface Shared {
 }
 
 const lifeSeconds = 3600
+const tokenType = 'Bearer'
 
 class FakeService extends EventEmitter {
   readonly name: string
   readonly #shared: Shared
+  readonly #header: api.TokenServiceConfig['header']
   readonly #ended: () => void
   readonly #counters = { tokenRequests: 0, refreshes: 0, failures: 0, storeHits: 0, retriesOn401: 0 }
   #issuedAt: Date | null = null
   #failures = 0
   #isShut = false
 
-  constructor(name: string, shared: Shared, ended: () => void) {
+  constructor(name: string, shared: Shared, header: api.TokenServiceConfig['header'], ended: () => void) {
     super()
     this.name = name
     this.#shared = shared
+    this.#header = header
     this.#ended = ended
   }
 
   async getAuthHeaders(): Promise<api.AuthHeaders> {
     const token = await this.getToken()
-    return token === null ? {} : { Authorization: `Bearer ${token}` }
+    if (token === null) return {}
+    const { name, value } = headerFor(this.#header, tokenType, token)
+    return { [name]: value }
   }
 
   async rejected(headersOrToken: api.AuthHeaders | string): Promise<api.AuthHeaders> {
-    const refused = refusedToken(headersOrToken, this.name)
+    const refused = refusedValue(headersOrToken, headerFor(this.#header, tokenType, '').name, this.name)
     const token = await this.getToken()
-    if (token !== null && token === refused) {
+    const header = token === null ? null : headerFor(this.#header, tokenType, token).value
+    if (refused !== null && carries(refused, { header, token })) {
       try {
         await this.refresh()
       } catch {
@@ -126,6 +135,14 @@ class FakeService extends EventEmitter {
     }
     if (this.#issuedAt === null) await this.refresh().catch(() => {})
     return this.#issuedAt === null ? null : this.#token()
+  }
+
+  async getAccessToken(): Promise<api.AccessToken | null> {
+    const token = await this.getToken()
+    if (token === null) return null
+    const { expiresAt } = this.status()
+    const fields = { ...this.#shared.options.fields }
+    return { token, tokenType, expiresAt: expiresAt === null ? null : new Date(expiresAt), fields }
   }
 
   async refresh(): Promise<api.TokenStatus> {
@@ -161,7 +178,7 @@ class FakeService extends EventEmitter {
       state: issued ? 'valid' : 'missing',
       healthy: this.#failures === 0,
       source: issued && 'request',
-      tokenType: issued && 'Bearer',
+      tokenType: issued && tokenType,
       issuedAt: after(0),
       refreshAt: after(lifeSeconds - 300),
       expiresAt: after(lifeSeconds),

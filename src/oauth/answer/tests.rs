@@ -4,6 +4,7 @@ use zeroize::Zeroizing;
 
 use super::*;
 
+mod kept;
 mod layout;
 mod words;
 
@@ -16,6 +17,7 @@ struct Answer {
     dpop: bool,
     is_refresh: bool,
     never_expires: bool,
+    kept: Vec<KeptField>,
 }
 
 fn answer(body: impl AsRef<[u8]>) -> Answer {
@@ -30,6 +32,7 @@ fn answer(body: impl AsRef<[u8]>) -> Answer {
         dpop: false,
         is_refresh: false,
         never_expires: false,
+        kept: Vec::new(),
     }
 }
 
@@ -57,6 +60,7 @@ impl Answer {
             is_refresh: self.is_refresh,
             never_expires: self.never_expires,
             scheme: self.scheme.as_ref(),
+            kept: &self.kept,
             scope: Some("openid read write api://app/.default"),
             dpop: self.dpop,
             secrets: vec![&password],

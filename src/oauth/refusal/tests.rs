@@ -22,6 +22,7 @@ fn answer(status: u16, headers: &[(&'static str, &'static str)], body: &str) -> 
         never_expires: false,
         login: &LoginShape::default(),
         scheme: None,
+        kept: &[],
         scope: None,
         dpop: false,
         secrets: vec![&password],

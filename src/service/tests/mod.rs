@@ -17,6 +17,7 @@ mod discovery;
 mod dpop;
 mod failed_refresh;
 mod failures;
+mod fields;
 mod life;
 mod parameters;
 mod refused_refresh;

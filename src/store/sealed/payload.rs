@@ -1,11 +1,13 @@
 //! What is inside a sealed record: everything that matters of it, as JSON.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use zeroize::Zeroizing;
 
 use super::super::Record;
-use crate::domain::{AccessToken, Scheme, Secret, Timestamp};
+use crate::domain::{AccessToken, AnswerFields, Scheme, Secret, Timestamp};
 use crate::error::{Error, ErrorKind, Result};
 
 const VERSION: u64 = 1;
@@ -21,6 +23,8 @@ struct Written<'r> {
     token_type: &'r str,
     refresh_token: Option<&'r str>,
     proof_key: Option<&'r str>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    fields: BTreeMap<&'r str, Option<&'r str>>,
     issued_at: i64,
     expires_at: i64,
     last_used: i64,
@@ -34,6 +38,8 @@ struct Found {
     token_type: String,
     refresh_token: Option<String>,
     proof_key: Option<String>,
+    #[serde(default)]
+    fields: BTreeMap<String, Option<String>>,
     issued_at: i64,
     expires_at: i64,
     last_used: i64,
@@ -53,12 +59,14 @@ pub(super) fn write(record: &Record) -> Result<Secret> {
         token_type: record.scheme.as_str(),
         refresh_token: record.refresh_token.as_ref().map(Secret::expose),
         proof_key: record.proof_key.as_ref().map(Secret::expose),
+        fields: record.fields.iter().map(|(name, value)| (name, value.map(Secret::expose))).collect(),
         issued_at: record.issued_at.as_millisecond(),
         expires_at: record.expires_at.as_millisecond(),
         last_used: record.last_used.as_millisecond(),
         state: record.strategy.as_ref(),
     };
-    let secrets = [written.access_token.len(), written.refresh_token.map_or(0, str::len)];
+    let secrets =
+        [written.access_token.len(), written.refresh_token.map_or(0, str::len), record.fields.len()];
     let mut json = Zeroizing::new(Vec::with_capacity(ROOM + secrets.iter().sum::<usize>()));
     let unwritable = |_| Error::new(ErrorKind::Internal, "Could not write the record as JSON");
     serde_json::to_writer(&mut *json, &written).map_err(unwritable)?;
@@ -85,9 +93,14 @@ pub(super) fn read(text: &Secret) -> Result<Record> {
         scheme: Scheme::parse(&found.token_type).ok_or_else(unreadable)?,
         refresh_token: found.refresh_token.map(Secret::new),
         proof_key: found.proof_key.map(Secret::new),
+        fields: fields_of(found.fields),
         issued_at: Timestamp::from_millisecond(found.issued_at),
         expires_at: Timestamp::from_millisecond(found.expires_at),
         last_used: Timestamp::from_millisecond(found.last_used),
         strategy: found.state,
     })
+}
+
+fn fields_of(found: BTreeMap<String, Option<String>>) -> AnswerFields {
+    found.into_iter().map(|(name, value)| (name, value.map(Secret::new))).collect()
 }
