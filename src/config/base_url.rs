@@ -6,7 +6,7 @@ use super::clear_text::{NOT_SECURE, is_secure_enough};
 use super::fields::Fields;
 use super::kept_fields::KeptField;
 use super::origin::OriginPattern;
-use crate::domain::AnswerFields;
+use crate::domain::{AnswerFields, Secret};
 use crate::error::{Error, Result};
 
 const FIELD: &str = "baseUrl";
@@ -143,7 +143,7 @@ impl Template {
             .iter()
             .filter_map(|piece| {
                 let value = if matches!(piece, Piece::Url(_)) { "https://x.example" } else { "x" };
-                Some((piece.field()?.to_owned(), Some(crate::domain::Secret::new(value))))
+                Some((piece.field()?.to_owned(), Some(Secret::new(value))))
             })
             .collect();
         self.checked(&self.fill_in(&sample)?).map(drop)
@@ -251,7 +251,6 @@ mod tests {
 
     use super::*;
     use crate::config::Config;
-    use crate::domain::Secret;
 
     fn template(base_url: &str, allowed: &[&str]) -> Result<Template> {
         let mut config = json!({ "token": "x", "baseUrl": base_url, "fields": ["url", "d", "t"] });
