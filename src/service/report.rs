@@ -208,10 +208,9 @@ impl Service {
             })
             .collect();
         if !missing.is_empty() {
-            let warning = format!(
-                "the token answer lacks what `fields` names: {}; correct the names",
-                missing.join(", ")
-            );
+            let missing = missing.join(", ");
+            let warning =
+                format!("the token answer does not have every name in `fields`: {missing}. Correct `fields`");
             let last = self.life().warned_of_fields.replace(warning.clone());
             if last.as_ref() != Some(&warning) {
                 self.log(|log| log.say(Level::Warn, warning));
