@@ -13,7 +13,7 @@ use super::{Config, Credentials};
 
 /// A digest of what is sent for a token, and where to, secrets included: of two configurations with the same one, a
 /// server that rejects the first rejects the second. It cannot print, and is stored sealed only.
-#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct CredentialDigest(String);
 

@@ -9,6 +9,7 @@ use super::events::EventKind;
 use super::life::{Held, Source, Why};
 use super::limits::is_rejection;
 use super::refresh_token::Refreshed;
+use super::rejected::CredentialTurn;
 use super::status::{Entry, LastError};
 use super::turn::Turn;
 use crate::config::Config;
@@ -50,10 +51,14 @@ impl Service {
         if self.is_satisfied(why, false) {
             return Ok(());
         }
-        if self.waited_for_predecessor().await {
+        if self.waited_for_predecessors().await {
             self.adopt_from_store(epoch, started).await;
             if self.is_satisfied(why, true) {
                 return Ok(());
+            }
+            // It was replaced in its turn meanwhile.
+            if self.life().closed {
+                return Err(Error::shutdown());
             }
         }
         // Nothing was asked for yet: what that look found to be cleared is no reason not to ask now.
@@ -73,7 +78,9 @@ impl Service {
             self.leave_turn(turn).await;
             return Err(error);
         }
-        match self.obtain(why, &turn, epoch, started).await {
+        // Held until the outcome is noted.
+        let mut credential_turn = None;
+        match self.obtain(why, &turn, (epoch, started), &mut credential_turn).await {
             Ok(Some(gain)) => self.keep(gain, turn, epoch, started).await,
             Ok(None) => self.leave_turn(turn).await,
             Err(error) => {
@@ -119,17 +126,6 @@ impl Service {
         self.credential_memory.remember(error, times, now, until.unwrap_or(now)).await;
     }
 
-    /// Asks for a service that the predecessor may be asking for, too: whether that one ended its request.
-    async fn waited_for_predecessor(&self) -> bool {
-        let Some(predecessor) = self.predecessor().take() else { return false };
-        // A refresh and a login, each as long as it may be.
-        let longest = predecessor.config.timeout * 2;
-        tokio::select! {
-            () = predecessor.settled() => true,
-            () = self.clock.sleep(longest) => false,
-        }
-    }
-
     /// Whether what is held makes a request needless; `joined` when another process's was waited for.
     pub(super) fn is_satisfied(&self, why: Why, joined: bool) -> bool {
         let now = self.clock.now();
@@ -168,7 +164,13 @@ impl Service {
 
     /// Asks the server: with the refresh token first, then with the credentials. `None` when another process
     /// turned out to have done so, and its token was adopted.
-    async fn obtain(&self, why: Why, turn: &Turn, epoch: u64, started: Timestamp) -> Result<Option<Gain>> {
+    async fn obtain(
+        &self,
+        why: Why,
+        turn: &Turn,
+        (epoch, started): (u64, Timestamp),
+        credential_turn: &mut Option<CredentialTurn>,
+    ) -> Result<Option<Gain>> {
         let asking = Asking { proof_key: self.proof_key_in_hand()?, ..Asking::begin(self) };
         let mut tries = 1;
         let config = loop {
@@ -186,6 +188,7 @@ impl Service {
                 Refreshed::NotAtAll => {}
             }
         }
+        *credential_turn = self.credential_memory.turn(&*self.clock, self.config.timeout).await;
         self.respect_rejection(why).await?;
         // The refresh may have used up its time; the login has its own.
         let asking = Asking { proof_key: asking.proof_key, ..Asking::begin(self) };

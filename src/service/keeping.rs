@@ -8,9 +8,8 @@ use serde_json::Value;
 use super::Service;
 use super::attempt::entry;
 use super::life::{Held, Source};
-use super::turn::Turn;
 use crate::config::BaseUrl;
-use crate::domain::{Secret, Timestamp, TokenSet};
+use crate::domain::{Timestamp, TokenSet};
 use crate::error::{Error, ErrorKind, Result};
 use crate::log::Level;
 use crate::oauth::ProofKey;
@@ -156,17 +155,7 @@ impl Service {
         fence: Option<Fence>,
         now: Timestamp,
     ) -> Result<Option<Revision>> {
-        let record = Record {
-            access_token: held.tokens.access_token.clone(),
-            scheme: held.tokens.scheme.clone(),
-            refresh_token: held.tokens.refresh_token.clone(),
-            proof_key: held.proof_key.as_ref().map(ProofKey::to_secret),
-            fields: held.fields.clone(),
-            issued_at: held.tokens.lifetime.issued_at(),
-            expires_at: held.tokens.lifetime.expires_at(),
-            last_used: now,
-            strategy: held.strategy.as_ref().and_then(|strategy| self.state_of(strategy)),
-        };
+        let record = self.record_of(held, now);
         let saved = self.vault.save(&record, expected, fence).await;
         self.report_store_health();
         if let Ok(Some(revision)) = saved {
@@ -177,21 +166,43 @@ impl Service {
         })
     }
 
-    /// Keeps the refresh token that is to be spent next, beside the access token as it is: the one before is spent,
-    /// or may be.
-    pub(super) async fn rotate(&self, refresh_token: Option<Secret>, turn: &Turn, epoch: u64) {
+    fn record_of(&self, held: &Held, now: Timestamp) -> Record {
+        Record {
+            access_token: held.tokens.access_token.clone(),
+            scheme: held.tokens.scheme.clone(),
+            refresh_token: held.tokens.refresh_token.clone(),
+            proof_key: held.proof_key.as_ref().map(ProofKey::to_secret),
+            fields: held.fields.clone(),
+            issued_at: held.tokens.lifetime.issued_at(),
+            expires_at: held.tokens.lifetime.expires_at(),
+            last_used: now,
+            strategy: held.strategy.as_ref().and_then(|strategy| self.state_of(strategy)),
+        }
+    }
+
+    /// Stores what has become of the refresh token, beside the access token as it is.
+    pub(super) async fn store_refresh_token(
+        &self,
+        expected: Option<Revision>,
+        fence: Option<Fence>,
+        epoch: u64,
+    ) {
         let _guard = self.vault.turn().await;
         let held = {
-            let mut life = self.life();
-            let is_current = life.epoch == epoch;
-            let Some(held) = life.held.as_mut().filter(|_| is_current) else { return };
-            held.tokens.refresh_token = refresh_token;
-            held.revision = None;
-            held.clone()
+            let life = self.life();
+            let is_unsaved = |held: &&Held| held.revision.is_none() && life.epoch == epoch;
+            life.held.as_ref().filter(is_unsaved).cloned()
         };
-        // Where this fails it is stored at a later look.
-        if let Ok(Some(revision)) = self.save(&held, turn.expected, turn.fence(), self.clock.now()).await {
-            self.life().stored_as(held.generation, revision);
+        let Some(held) = held else { return };
+        let record = self.record_of(&held, self.clock.now());
+        // Where this fails it is stored at a later look; where another process has stored a later token, it is none
+        // of this one's business.
+        let saved = self.vault.save_in_place(&record, expected, fence).await;
+        self.report_store_health();
+        if let Ok(Some(revision)) = saved {
+            let mut life = self.life();
+            life.see(Some(revision));
+            life.stored_as(held.generation, revision);
         }
     }
 

@@ -62,6 +62,13 @@ impl Held {
     pub(super) fn has_refresh_token(&self, token: &Secret) -> bool {
         self.tokens.refresh_token.as_ref().is_some_and(|known| known.matches(token))
     }
+
+    /// The refresh token is spent, may be, or is void. The record is to be stored without it, lest another process or
+    /// the next start sends it.
+    pub(super) fn drop_refresh_token(&mut self) {
+        self.tokens.refresh_token = None;
+        self.revision = None;
+    }
 }
 
 /// Why a flight takes off, which decides what may hold it back and what satisfies it.

@@ -69,6 +69,12 @@ impl Limits {
         self.rejections
     }
 
+    /// A rejection counts no more.
+    pub(super) fn lift(&mut self) {
+        self.rejections = 0;
+        self.pause = None;
+    }
+
     /// The credential was rejected this often in a row, here or elsewhere.
     pub(super) fn rejected_before(&mut self, times: u32) {
         self.rejections = times;

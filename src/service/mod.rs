@@ -19,6 +19,7 @@ mod rejected;
 mod report;
 mod snapshot;
 mod status;
+mod succession;
 #[cfg(test)]
 mod tests;
 mod turn;
@@ -50,7 +51,7 @@ pub use events::{Event, EventKind, Listener};
 pub use life::Source;
 pub use proofs::Proof;
 pub use registry::{Initialized, Registry};
-pub use rejected::Rejections;
+pub use rejected::KnownCredentials;
 pub use snapshot::Snapshot;
 pub use status::{SchedulerStatus, Status};
 
@@ -79,8 +80,8 @@ pub struct Parts {
 pub struct Shared {
     /// Changes with every change of any service: what the scheduler waits on.
     pub pulse: watch::Sender<u64>,
-    /// The credentials that were rejected in this process.
-    pub rejections: Arc<Mutex<Rejections>>,
+    /// What is known of the credentials of this process.
+    pub credentials: Arc<KnownCredentials>,
 }
 
 /// One service.
@@ -99,8 +100,8 @@ pub struct Service {
     changes: watch::Sender<u64>,
     pulse: watch::Sender<u64>,
     credential_memory: CredentialMemory,
-    /// The service that this one replaced, until its request has ended.
-    predecessor: Mutex<Option<Arc<Service>>>,
+    /// The services that this one replaced, until their requests have ended.
+    predecessors: Mutex<Vec<Arc<Service>>>,
 }
 
 impl Service {
@@ -108,7 +109,7 @@ impl Service {
     pub fn start(config: Config, parts: Parts) -> Result<Arc<Self>> {
         let client_key = config.credentials.private_key.clone().map(ClientKey::new).map(Arc::new);
         let vault = Arc::new(Vault::new(&config, client_key.clone(), parts.store)?);
-        let Shared { pulse, rejections } = parts.shared;
+        let Shared { pulse, credentials } = parts.shared;
         let credential = config.credential.clone();
         let service = Arc::new(Self {
             life: Mutex::new(Life::new(&config)),
@@ -117,8 +118,8 @@ impl Service {
             transport: parts.transport,
             listener: parts.listener,
             log: Mutex::new(parts.log),
-            credential_memory: CredentialMemory::new(credential, rejections, Arc::clone(&vault)),
-            predecessor: Mutex::default(),
+            credential_memory: CredentialMemory::new(credential, credentials, Arc::clone(&vault)),
+            predecessors: Mutex::default(),
             vault,
             client_key,
             signing: Signing::default(),
@@ -294,19 +295,6 @@ impl Service {
         }
     }
 
-    /// Ends the service that this one replaces. Its request under way is waited for before this one makes its own:
-    /// both would spend one refresh token.
-    pub fn replace(&self, replaced: &Arc<Self>) {
-        replaced.close();
-        let earlier = replaced.predecessor().take();
-        let is_busy = replaced.life().flight.is_some();
-        *self.predecessor() = if is_busy { Some(Arc::clone(replaced)) } else { earlier };
-    }
-
-    fn predecessor(&self) -> MutexGuard<'_, Option<Arc<Self>>> {
-        self.predecessor.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Whether it was shut down.
     pub fn is_closed(&self) -> bool {
         self.life().closed
@@ -334,7 +322,12 @@ impl Service {
             if life.closed {
                 return Err(Error::shutdown());
             }
-            life.board(why, self.clock.now())
+            let now = self.clock.now();
+            // Another service of this process has the credential accepted again.
+            if life.limits.rejections() > 0 && !self.credential_memory.is_cooling_here(now) {
+                life.limits.lift();
+            }
+            life.board(why, now)
         };
         match boarding {
             Boarding::Join(flight) => Ok(flight),

@@ -9,7 +9,7 @@ use super::life::Why;
 use super::turn::Turn;
 use crate::config::Config;
 use crate::domain::{Secret, Timestamp};
-use crate::error::{Error, ErrorKind, Result, Retry};
+use crate::error::{Error, Result, Retry};
 use crate::log::Level;
 use crate::oauth::Refusal;
 use crate::strategy::{Exchange, RefreshWay, Strategy};
@@ -31,18 +31,11 @@ enum Spent {
     /// It gave a token.
     Gained(Gain),
     /// It gave a token that has already expired, and the next refresh token.
-    Rotated(Error, Secret),
+    Rotated(Error),
     /// The server refuses it.
     Refused,
     /// It brought no token, and that is no verdict on it.
-    Failed(FailedRefresh),
-}
-
-/// A refresh that failed without a verdict on the refresh token.
-struct FailedRefresh {
-    error: Error,
-    /// The server said so itself, and of every request at that address: the credentials would fare no better.
-    is_outage: bool,
+    Failed(Error),
 }
 
 /// What came of the refresh token, for an attempt that also has the credentials.
@@ -61,8 +54,7 @@ impl Service {
     /// while its credentials are good.
     ///
     /// # Errors
-    /// Why the attempt ends here: the old token still works, or the endpoint is the one that the credentials go to
-    /// and serves nothing at present.
+    /// Why the attempt ends here: the old token still works, and nobody is in a hurry.
     pub(super) async fn refresh_first(
         &self,
         asking: &Asking<'_>,
@@ -73,17 +65,22 @@ impl Service {
     ) -> Result<Refreshed> {
         match self.spend_refresh_token(asking, config).await {
             Spent::Gained(gain) => return Ok(Refreshed::Gained(gain)),
-            Spent::Rotated(error, refresh_token) if !self.time_left(why).is_zero() => {
-                self.rotate(Some(refresh_token), turn, epoch).await;
-                return Err(as_failure_of_the_refresh(error, Duration::ZERO));
-            }
-            Spent::Rotated(error, _) => self.log(|log| log.error(Level::Warn, INSTEAD, &error)),
             // Another process may have rotated it meanwhile: its token is as good as one of our own.
             Spent::Refused if self.adopt_from_store(epoch, started).await => return Ok(Refreshed::Adopted),
             Spent::Refused => self.log(|log| log.say(Level::Warn, "logging in with the credentials instead")),
-            Spent::Failed(failed) => self.go_on_without_refresh(failed, why, turn, epoch).await?,
-            Spent::None => {}
+            Spent::Rotated(error) | Spent::Failed(error) => {
+                let spare = self.time_left(why).saturating_sub(self.config.retry.max);
+                if !spare.is_zero() && why != Why::Asked {
+                    self.store_refresh_token(turn.expected, turn.fence(), epoch).await;
+                    return Err(as_failure_of_the_refresh(error, spare));
+                }
+                self.log(|log| log.error(Level::Warn, INSTEAD, &error));
+            }
+            Spent::None => return Ok(Refreshed::NotAtAll),
         }
+        // Before the login, and without the fence, whose save would end the lease: the login may fail, and this
+        // process end.
+        self.store_refresh_token(turn.expected, None, epoch).await;
         Ok(Refreshed::NotAtAll)
     }
 
@@ -116,10 +113,12 @@ impl Service {
                         continue;
                     };
                     self.note_failed_refresh(&refresh_token, is_unspent);
-                    let is_outage = is_unspent && way.url == strategy.endpoint;
-                    return Spent::Failed(FailedRefresh { error, is_outage });
+                    return Spent::Failed(error);
                 }
-                Refusal::Over(error, refresh_token) => return Spent::Rotated(error, refresh_token),
+                Refusal::Over(error, next) => {
+                    self.note_rotated_refresh(&refresh_token, next);
+                    return Spent::Rotated(error);
+                }
                 // Who the client is comes first: the refresh token was not looked at.
                 Refusal::InvalidClient(error)
                 | Refusal::MissingClient(error)
@@ -131,7 +130,7 @@ impl Service {
                         continue;
                     }
                     self.note_failed_refresh(&refresh_token, true);
-                    return Spent::Failed(FailedRefresh { error, is_outage: false });
+                    return Spent::Failed(error);
                 }
                 refused => {
                     self.note_refused_refresh(&refresh_token, refused, &strategy, &way);
@@ -149,9 +148,17 @@ impl Service {
         if is_unspent {
             held.refresh_has_failed = true;
         } else {
-            held.tokens.refresh_token = None;
-            // Stored so at the next look at the latest, lest another process sends it.
+            held.drop_refresh_token();
+        }
+    }
+
+    /// The next refresh token takes the place of the one that was spent for a token of no use.
+    fn note_rotated_refresh(&self, sent: &Secret, next: Secret) {
+        let mut life = self.life();
+        if let Some(held) = life.held.as_mut().filter(|held| held.has_refresh_token(sent)) {
+            held.tokens.refresh_token = Some(next);
             held.revision = None;
+            held.refresh_has_failed = true;
         }
     }
 
@@ -171,7 +178,7 @@ impl Service {
         let is_first_use = {
             let mut life = self.life();
             if let Some(held) = life.held.as_mut().filter(|held| held.has_refresh_token(sent)) {
-                held.tokens.refresh_token = None;
+                held.drop_refresh_token();
             }
             let is_first_use = !strategy.refreshes && !life.refresh_is_settled;
             life.refresh_is_settled |= is_first_use;
@@ -179,34 +186,6 @@ impl Service {
         };
         let fault = if is_first_use { way.refused_at_first_use() } else { REFUSED.to_owned() };
         self.log(|log| log.error(Level::Warn, &fault, &refusal.into_error()));
-    }
-
-    /// A refresh failed without a verdict: whether the credentials are used now. As long as the old token works, and
-    /// outlasts a back-off, nobody is in a hurry.
-    ///
-    /// # Errors
-    /// The failure of the refresh, when it ends the attempt.
-    async fn go_on_without_refresh(
-        &self,
-        failed: FailedRefresh,
-        why: Why,
-        turn: &Turn,
-        epoch: u64,
-    ) -> Result<()> {
-        let FailedRefresh { error, is_outage } = failed;
-        if is_outage {
-            return Err(error);
-        }
-        let is_lost = self.life().held.as_ref().is_some_and(|held| held.tokens.refresh_token.is_none());
-        let spare = self.time_left(why).saturating_sub(self.config.retry.max);
-        if spare.is_zero() || (is_lost && why == Why::Asked) {
-            self.log(|log| log.error(Level::Warn, INSTEAD, &error));
-            return Ok(());
-        }
-        if is_lost {
-            self.rotate(None, turn, epoch).await;
-        }
-        Err(as_failure_of_the_refresh(error, spare))
     }
 
     /// How long the token in hand may still be sent: not at all where an API has just refused it.
@@ -224,9 +203,7 @@ impl Service {
 fn as_failure_of_the_refresh(error: Error, spare: Duration) -> Error {
     match error.retry() {
         Retry::After(wait) => error.with_retry(Retry::After(wait.min(spare))),
-        Retry::CoolDown if error.kind() != ErrorKind::Credentials => error.with_retry(Retry::BackOff),
-        Retry::Never => error.with_retry(Retry::BackOff),
-        Retry::CoolDown | Retry::BackOff => error,
+        Retry::CoolDown | Retry::Never | Retry::BackOff => error.with_retry(Retry::BackOff),
     }
 }
 

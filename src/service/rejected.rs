@@ -1,19 +1,25 @@
 //! The credentials that a token server has rejected: none is sent again before its cool-down ends, whichever
 //! configuration, restart or process would send it.
 
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use tokio::sync::OwnedMutexGuard;
 
 use super::vault::Vault;
+use crate::clock::Clock;
 use crate::config::CredentialDigest;
 use crate::domain::{Secret, Timestamp};
 use crate::error::{Error, ErrorKind, Retry};
 
 /// Configurations of one service that take turns; more are a program that makes them up.
-const MOST_CREDENTIALS: usize = 16;
+const MOST_STORED: usize = 16;
+
+/// The tenants of a process whose credentials are wrong at once.
+const MOST_IN_PROCESS: usize = 10_000;
 
 /// For how long after its cool-down a rejection still makes the next one longer.
 const MEMORY: Duration = Duration::from_secs(86_400);
@@ -83,20 +89,55 @@ impl Rejection {
     }
 }
 
+/// What the services of a process know of their credentials in common.
+#[derive(Default)]
+pub struct KnownCredentials {
+    rejections: Mutex<Rejections>,
+    gates: Mutex<HashMap<CredentialDigest, Weak<Gate>>>,
+}
+
+/// Through which one login at a time passes, as long as the credential was not accepted: of ten services that begin
+/// together with one wrong password, one sends it.
+#[derive(Default)]
+struct Gate {
+    is_good: AtomicBool,
+    turn: Arc<tokio::sync::Mutex<()>>,
+}
+
+/// The right to be the one that sends a credential.
+pub(super) type CredentialTurn = OwnedMutexGuard<()>;
+
+impl KnownCredentials {
+    fn gate(&self, credential: &CredentialDigest) -> Arc<Gate> {
+        let mut gates = self.gates.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(gate) = gates.get(credential).and_then(Weak::upgrade) {
+            return gate;
+        }
+        gates.retain(|_, gate| gate.strong_count() > 0);
+        let gate = Arc::new(Gate::default());
+        gates.insert(credential.clone(), Arc::downgrade(&gate));
+        gate
+    }
+
+    fn rejections(&self) -> MutexGuard<'_, Rejections> {
+        self.rejections.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 /// The rejected credentials of a process, or of a stored record.
 #[derive(Debug, Default, Serialize, Deserialize)]
-pub struct Rejections(Vec<Rejection>);
+struct Rejections(Vec<Rejection>);
 
 impl Rejections {
     fn find(&self, credential: &CredentialDigest, now: Timestamp) -> Option<&Rejection> {
         self.0.iter().find(|known| known.credential == *credential && known.counts(now))
     }
 
-    fn add(&mut self, rejection: Rejection, now: Timestamp) {
+    fn add(&mut self, rejection: Rejection, now: Timestamp, most: usize) {
         self.forget(&rejection.credential);
         self.0.retain(|known| known.counts(now));
         self.0.push(rejection);
-        let surplus = self.0.len().saturating_sub(MOST_CREDENTIALS);
+        let surplus = self.0.len().saturating_sub(most);
         self.0.drain(..surplus);
     }
 
@@ -108,7 +149,8 @@ impl Rejections {
 /// What is known of one service's credential: in this process for all services, and in the store for all processes.
 pub(super) struct CredentialMemory {
     credential: CredentialDigest,
-    process: Arc<Mutex<Rejections>>,
+    process: Arc<KnownCredentials>,
+    gate: Arc<Gate>,
     vault: Arc<Vault>,
     /// Whether the store was seen to hold a rejection of this credential.
     is_stored: AtomicBool,
@@ -117,33 +159,62 @@ pub(super) struct CredentialMemory {
 impl CredentialMemory {
     pub(super) fn new(
         credential: CredentialDigest,
-        process: Arc<Mutex<Rejections>>,
+        process: Arc<KnownCredentials>,
         vault: Arc<Vault>,
     ) -> Self {
-        Self { credential, process, vault, is_stored: AtomicBool::new(false) }
+        let gate = process.gate(&credential);
+        Self { credential, process, gate, vault, is_stored: AtomicBool::new(false) }
+    }
+
+    /// Waits until no other service of the process tries the credential for the first time; no longer than `longest`,
+    /// and not at all once it was accepted.
+    pub(super) async fn turn(&self, clock: &dyn Clock, longest: Duration) -> Option<CredentialTurn> {
+        if self.gate.is_good.load(Ordering::Acquire) {
+            return None;
+        }
+        let turn = Arc::clone(&self.gate.turn);
+        if let Ok(turn) = Arc::clone(&turn).try_lock_owned() {
+            return Some(turn);
+        }
+        tokio::select! {
+            turn = turn.lock_owned() => Some(turn),
+            () = clock.sleep(longest) => None,
+        }
+    }
+
+    /// Whether a rejection of this credential is known in this process, and still cools down.
+    pub(super) fn is_cooling_here(&self, now: Timestamp) -> bool {
+        self.process
+            .rejections()
+            .find(&self.credential, now)
+            .is_some_and(|known| known.cool_down(now).is_some())
     }
 
     /// The last rejection of this credential, where one is known. A store that cannot be read knows of none.
     pub(super) async fn last_rejection(&self, now: Timestamp) -> Option<Rejection> {
         let stored = self.stored().await.find(&self.credential, now).cloned();
         self.is_stored.store(stored.is_some(), Ordering::Relaxed);
-        let here = self.process().find(&self.credential, now).cloned();
-        here.into_iter().chain(stored).max_by_key(|rejection| rejection.until_ms)
+        let here = self.process.rejections().find(&self.credential, now).cloned();
+        let last = here.into_iter().chain(stored).max_by_key(|rejection| rejection.until_ms)?;
+        self.process.rejections().add(last.clone(), now, MOST_IN_PROCESS);
+        Some(last)
     }
 
     /// Notes a rejection for the `times`-th time in a row, which cools down until `until`.
     pub(super) async fn remember(&self, error: &Error, times: u32, now: Timestamp, until: Timestamp) {
         let rejection = Rejection::new(&self.credential, times, error, now, until);
-        self.process().add(rejection.clone(), now);
+        self.gate.is_good.store(false, Ordering::Release);
+        self.process.rejections().add(rejection.clone(), now, MOST_IN_PROCESS);
         let mut stored = self.stored().await;
-        stored.add(rejection, now);
+        stored.add(rejection, now, MOST_STORED);
         self.is_stored.store(true, Ordering::Relaxed);
         self.store(&stored, until.plus(MEMORY)).await;
     }
 
     /// The credential was accepted.
     pub(super) async fn forget(&self, now: Timestamp) {
-        self.process().forget(&self.credential);
+        self.gate.is_good.store(true, Ordering::Release);
+        self.process.rejections().forget(&self.credential);
         if !self.is_stored.swap(false, Ordering::Relaxed) {
             return;
         }
@@ -165,10 +236,6 @@ impl CredentialMemory {
     async fn store(&self, rejections: &Rejections, until: Timestamp) {
         let note = serde_json::to_string(rejections).ok().filter(|_| !rejections.0.is_empty());
         let _ = self.vault.save_note(note.map(Secret::new), until).await;
-    }
-
-    fn process(&self) -> MutexGuard<'_, Rejections> {
-        self.process.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -202,7 +269,7 @@ mod tests {
     #[test]
     fn a_rejection_counts_for_a_day_after_its_cool_down() {
         let mut known = Rejections::default();
-        known.add(rejection("a", 0, 60), at(0));
+        known.add(rejection("a", 0, 60), at(0), 16);
         assert!(known.find(&digest("a"), at(60 + 86_399)).is_some());
         assert!(known.find(&digest("a"), at(60 + 86_400)).is_none());
         assert!(known.find(&digest("b"), at(0)).is_none());
@@ -212,10 +279,10 @@ mod tests {
     fn the_latest_rejection_of_a_credential_replaces_the_earlier_and_the_number_is_bounded() {
         let mut known = Rejections::default();
         for n in 0..20 {
-            known.add(rejection(&n.to_string(), 0, 60), at(0));
+            known.add(rejection(&n.to_string(), 0, 60), at(0), 16);
         }
-        known.add(rejection("19", 0, 120), at(0));
-        assert_eq!(known.0.len(), MOST_CREDENTIALS);
+        known.add(rejection("19", 0, 120), at(0), 16);
+        assert_eq!(known.0.len(), 16);
         assert!(known.find(&digest("3"), at(0)).is_none() && known.find(&digest("4"), at(0)).is_some());
         assert_eq!(
             known.find(&digest("19"), at(0)).and_then(|known| known.cool_down(at(0))).unwrap().as_secs(),

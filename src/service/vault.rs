@@ -157,6 +157,23 @@ impl Vault {
         .await
     }
 
+    /// Stores the record in place of the one of this revision, and over no other. `None` when there is another.
+    pub(super) async fn save_in_place(
+        &self,
+        record: &Record,
+        expected: Option<Revision>,
+        fence: Option<Fence>,
+    ) -> Result<Option<Revision>> {
+        let ((store, service), record) = (self.both(), record.clone());
+        self.watched(Deed::Write, async move {
+            Ok(match store.save(&service, &record, expected, fence).await? {
+                Saved::Stored(revision) => Some(revision),
+                Saved::Fenced | Saved::Conflict => None,
+            })
+        })
+        .await
+    }
+
     pub(super) async fn remove(&self) -> Result<()> {
         let (store, service) = self.both();
         self.watched(Deed::Write, async move { store.remove(&service).await }).await

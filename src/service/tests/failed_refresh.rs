@@ -27,6 +27,10 @@ fn failures() -> Vec<Answer> {
         Answer::Http(200, json!({ "success": false, "message": "refresh token expired" }), None),
         Answer::Http(200, json!({ "error": "invalid_code" }), None),
         Answer::Http(204, json!({}), None),
+        Answer::Http(401, json!({}), None),
+        Answer::Http(401, json!({ "error": "invalid_client" }), None),
+        Answer::Http(403, json!({ "message": "blocked" }), Some("3600")),
+        Answer::Http(409, json!({}), None),
         Answer::Error(ErrorKind::Timeout),
         Answer::Error(ErrorKind::Network),
         Answer::Error(ErrorKind::Endpoint),
@@ -194,30 +198,68 @@ async fn an_asked_for_refresh_whose_answer_is_lost_logs_in_at_once() {
 }
 
 #[tokio::test]
-async fn an_outage_of_the_one_endpoint_is_not_answered_with_the_credentials() {
+async fn an_endpoint_that_is_busy_is_asked_once_more_with_the_credentials_and_then_left_alone() {
     for status in [429, 503] {
-        let house =
-            House::with(&one_endpoint(), [rotating("a1", "r1"), Answer::Http(status, json!({}), Some("60"))]);
+        let busy = || Answer::Http(status, json!({}), Some("60"));
+        let house = House::with(&one_endpoint(), [rotating("a1", "r1"), busy(), busy(), token("b1", 3600)]);
         house.token().await;
         house.pass(3600);
-        let error = house.service.acquire().await.unwrap_err();
-        assert_eq!(error.status(), Some(status));
-        assert_eq!(house.server.requests(), 2);
+        for _ in 0..5 {
+            let error = house.service.acquire().await.unwrap_err();
+            assert_eq!(error.status(), Some(status));
+        }
+        assert_eq!(house.server.requests(), 3);
+        house.pass(60);
+        assert_eq!(house.token().await.as_deref(), Some("b1"));
+        assert_eq!(house.server.asked(3), "grant_type=client_credentials");
     }
 }
 
 #[tokio::test]
-async fn after_such_an_outage_the_credentials_are_used_for_a_token_that_has_expired() {
-    let house = House::with(
-        &one_endpoint(),
-        [rotating("a1", "r1"), Answer::Http(503, json!({}), None), token("b1", 3600)],
-    );
+async fn an_asked_for_refresh_logs_in_whatever_the_refresh_endpoint_does() {
+    for failure in failures() {
+        let house = House::with(&login(), [rotating("a1", "r1"), failure, token("b1", 3600)]);
+        house.token().await;
+        house.service.refresh().await.unwrap();
+        assert_eq!(house.at_once().as_deref(), Some("b1"));
+    }
+}
+
+#[tokio::test]
+async fn of_two_rotations_to_expired_tokens_the_latest_refresh_token_is_sent_and_none_twice() {
+    let expired = |next: &str| {
+        Answer::Http(200, json!({ "access_token": "over", "expires_in": 0, "refresh_token": next }), None)
+    };
+    let down = || Answer::Http(503, json!({}), None);
+    let (shelf, clock) = (Shelf::new(), clock());
+    let answers = [rotating("a1", "r1"), expired("r2"), down(), down(), down()];
+    let house = beside_configured(&login(), &shelf, &clock, answers);
     house.token().await;
-    house.pass(3600);
-    house.service.acquire().await.unwrap_err();
-    house.pass(120);
-    assert_eq!(house.token().await.as_deref(), Some("b1"));
-    assert_eq!(house.server.asked(2), "grant_type=client_credentials");
+    clock.advance(Duration::from_secs(3600));
+    for _ in 0..3 {
+        house.service.acquire().await.unwrap_err();
+        clock.advance(Duration::from_secs(120));
+    }
+    assert_eq!((1..5).filter(|index| sends_refresh_token(&house, *index)).count(), 1);
+    let again = beside_configured(&login(), &shelf, &clock, [rotating("b1", "r3")]);
+    assert_eq!(again.token().await.as_deref(), Some("b1"));
+    assert!(again.server.asked(0).contains("r2"), "{}", again.server.asked(0));
+}
+
+#[tokio::test]
+async fn a_refused_refresh_token_leaves_the_store_although_the_login_fails() {
+    for shelf in [Shelf::new(), Shelf::without_leases()] {
+        let clock = clock();
+        let answers =
+            [rotating("a1", "r1"), refusal(400, "invalid_grant"), Answer::Http(503, json!({}), None)];
+        let house = beside_configured(&login(), &shelf, &clock, answers);
+        house.token().await;
+        clock.advance(Duration::from_secs(3600));
+        house.service.acquire().await.unwrap_err();
+        let again = beside_configured(&login(), &shelf, &clock, [token("b1", 3600)]);
+        assert_eq!(again.token().await.as_deref(), Some("b1"));
+        assert!(again.server.asked(0).contains("hunter2"), "{}", again.server.asked(0));
+    }
 }
 
 #[tokio::test]

@@ -203,6 +203,62 @@ async fn a_predecessor_that_hangs_is_waited_for_only_as_long_as_its_requests_may
 }
 
 #[tokio::test]
+async fn what_a_refresh_endpoint_refuses_is_held_against_no_service_and_no_restart() {
+    let (shared, shelf, clock) = (Shared::default(), Shelf::new(), clock());
+    let mut config = login("right");
+    config["refreshUrl"] = json!("https://h/renew");
+    for refused in [
+        Answer::Http(401, json!({}), None),
+        refusal(401, "invalid_client"),
+        Answer::Http(200, json!({ "success": false }), None),
+    ] {
+        let shelf = if shelf.row().await.is_none() { Arc::clone(&shelf) } else { Shelf::new() };
+        let first = in_process(&shared, &config, &shelf, &clock, [rotating("a1", "r1"), refused]);
+        first.token().await;
+        clock.advance(Duration::from_secs(3400));
+        first.at_once();
+        first.landed().await;
+        let mut other = config.clone();
+        other["service"] = json!("other");
+        let other = in_process(&shared, &other, &Shelf::new(), &clock, [token("b1", 3600)]);
+        assert_eq!(other.token().await.as_deref(), Some("b1"));
+        clock.advance(Duration::from_secs(200));
+        let restarted = beside_configured(&config, &shelf, &clock, [rotating("c1", "r2"), token("c1", 3600)]);
+        assert_eq!(restarted.token().await.as_deref(), Some("c1"));
+    }
+}
+
+#[tokio::test]
+async fn of_services_that_begin_together_with_one_wrong_credential_one_sends_it() {
+    let (shared, clock) = (Shared::default(), clock());
+    let begin = |n: usize, answers: Vec<Answer>| {
+        let mut config = login("wrong");
+        config["service"] = json!(format!("tenant {n}"));
+        config["scope"] = json!(format!("scope{n}"));
+        House::sharing(shared.clone(), &config, answers, Arc::clone(&clock), None)
+    };
+    let houses: Vec<_> = (0..10).map(|n| begin(n, vec![rejected()])).collect();
+    let callers: Vec<_> = houses
+        .iter()
+        .map(|house| {
+            let service = Arc::clone(&house.service);
+            tokio::spawn(async move { service.acquire().await.unwrap_err().kind() })
+        })
+        .collect();
+    for caller in callers {
+        assert_eq!(caller.await.unwrap(), ErrorKind::Credentials);
+    }
+    assert_eq!(houses.iter().map(|house| house.server.requests()).sum::<usize>(), 1);
+
+    // One that has it accepted frees the others at once.
+    let healed = begin(11, vec![token("abc", 3600)]);
+    healed.service.refresh().await.unwrap();
+    houses[3].server.answers.lock().unwrap().clear();
+    houses[3].server.answers.lock().unwrap().push_back(token("def", 3600));
+    assert_eq!(houses[3].token().await.as_deref(), Some("def"));
+}
+
+#[tokio::test]
 async fn an_idle_service_that_was_replaced_is_let_go_of() {
     let (shared, shelf, clock) = (Shared::default(), Shelf::without_leases(), clock());
     let first = in_process(&shared, &json!({}), &shelf, &clock, [token("a1", 3600)]);
@@ -211,5 +267,5 @@ async fn an_idle_service_that_was_replaced_is_let_go_of() {
     let second = in_process(&shared, &json!({ "scope": "more" }), &shelf, &clock, []);
     second.service.replace(&first.service);
     assert!(first.service.is_closed());
-    assert!(second.service.predecessor().is_none());
+    assert!(second.service.predecessors().is_empty());
 }
