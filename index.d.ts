@@ -160,6 +160,15 @@ export function configFromEnv(env?: Record<string, string | undefined>): TokenSe
  */
 export type AuthHeaders = Record<string, string>
 
+/**
+ * Headers as an HTTP client keeps them: a plain object, `Headers`, a list of pairs, or axios' headers. The names may be
+ * in any case; see {@link TokenService.rejected}.
+ */
+export type SentHeaders =
+  | Readonly<Record<string, string | readonly string[] | undefined>>
+  | Iterable<readonly [string, string]>
+  | { get(name: string): unknown }
+
 /** A token to send, and what belongs to it; see {@link TokenService.getAccessToken}. */
 export interface AccessToken {
   /** The token itself. */
@@ -236,16 +245,17 @@ export class TokenService {
   refresh(): Promise<TokenStatus>
 
   /**
-   * Tells that an API refused this very token (it answered 401), and answers the headers with a later one, for HTTP
-   * clients of your own; {@link TokenService.fetch} does it by itself. All who tell it of one token share one token
-   * request: where a later token is there already, it is answered at once.
+   * Reports that an API refused this token (it answered 401), and resolves with headers that carry a later one, for HTTP
+   * clients of your own; {@link TokenService.fetch} does this by itself. All callers that report one token share one
+   * token request. If a later token is there already, no request is made.
    *
-   * When no later token can be obtained, it answers `{}`, or with `onFailure: 'throw'` rejects with the reason.
+   * If no later token can be obtained, it resolves with `{}`, or with `onFailure: 'throw'` rejects with the reason. An
+   * API that refuses every token does not cost a token request each time: the pause between two of them starts at a
+   * second, doubles, and ends at five minutes (`ERR_TOKEN_RATE_LIMITED`, with `retryAfterSeconds`).
    *
-   * @param headersOrToken The headers that were sent (an object, `Headers`, or what the client keeps; names in any
-   * case), the value of the header that carries the token, or the token. Headers without a token count as none: the answer
-   * is that of {@link TokenService.getAuthHeaders}.
-   * @param request The request that the answer is for; needed with `dpop`, as in {@link TokenService.getAuthHeaders}.
+   * @param headersOrToken The headers that were sent, the value of the header that carries the token, or the token.
+   * Headers without a token count as none: the result is that of {@link TokenService.getAuthHeaders}.
+   * @param request The request that the result is for; needed with `dpop`, as in {@link TokenService.getAuthHeaders}.
    * @throws {TokenError} (by rejecting) `ERR_TOKEN_CONFIG` with `field: 'headersOrToken'` for anything else, and
    * what {@link TokenService.getAuthHeaders} rejects with.
    *
@@ -267,7 +277,7 @@ export class TokenService {
    * })
    * ```
    */
-  rejected(headersOrToken: AuthHeaders | string, request?: { method: string; url: string }): Promise<AuthHeaders>
+  rejected(headersOrToken: SentHeaders | string, request?: { method: string; url: string }): Promise<AuthHeaders>
 
   /**
    * Forgets the token, in memory and in the store; other processes that share the store forget it within

@@ -1,4 +1,4 @@
-import type { AccessToken, AuthHeaders, TokenErrorCode, TokenEvent, TokenEventName, TokenStatus } from '../index'
+import type { AccessToken, AuthHeaders, SentHeaders, TokenErrorCode, TokenEvent, TokenEventName, TokenStatus } from '../index'
 import { environment } from './environment'
 import { configError, TokenError } from './errors'
 import { authorizedFetch } from './fetch'
@@ -37,6 +37,8 @@ export class TokenService {
   readonly #hot: Hot
   readonly #listeners = new Listeners(this)
   #ending: Promise<void> | undefined
+  /** Until when a refused token is not worth another line in the log. */
+  #quietUntil = 0
   #isWarned = false
 
   constructor(core?: CoreService) {
@@ -72,7 +74,7 @@ export class TokenService {
     return this.#answer(await native().refresh(this.#id))
   }
 
-  async rejected(headersOrToken: AuthHeaders | string, request?: Proven): Promise<AuthHeaders> {
+  async rejected(headersOrToken: SentHeaders | string, request?: Proven): Promise<AuthHeaders> {
     const { header, dpop } = this.#hot.settings()
     const refused = refusedValue(headersOrToken, header, this.name)
     // Before anything is requested for it.
@@ -80,8 +82,11 @@ export class TokenService {
     const credential = await this.#hot.credential()
     const { generation } = credential
     if (refused !== null && carries(refused, credential) && generation !== null) {
-      const hasLater = this.#answer(await native().rejected(this.#id, generation))
-      if (!hasLater && (await this.#hot.credential()).generation === generation) return this.#withoutLater()
+      const fault = await this.#obtainLater(generation).then(
+        () => undefined,
+        (error: unknown) => error,
+      )
+      if ((await this.#hot.credential()).generation === generation) return this.#withoutLater(fault)
     }
     return this.#hot.headers(request)
   }
@@ -99,7 +104,7 @@ export class TokenService {
       credential: (request: Proven) =>
         this.#hot.isBound() ? this.#hot.proven(request) : this.#hot.credential(),
       nonce: (url: string, nonce: string) => native().nonce(this.#id, url, nonce),
-      rejected: async (generation: number) => this.#answer(await native().rejected(this.#id, generation)),
+      rejected: (generation: number) => this.#obtainLater(generation),
       isRefusedBy: (response: Response, token: string | null) => {
         const judge = environment().judges.get(this.#id)
         if (judge === undefined) return false
@@ -164,18 +169,28 @@ export class TokenService {
   }
 
   /** The answer where the API refused the token and no later one can be obtained now. */
-  #withoutLater(): AuthHeaders {
+  /** Whether there is a later token than the one of this generation, which an API refused. */
+  async #obtainLater(generation: number): Promise<boolean> {
+    try {
+      return this.#answer(await native().rejected(this.#id, generation))
+    } catch (error) {
+      // Every other failure is in the log already. One line a pause, however many requests are refused in it.
+      if (error instanceof TokenError && error.code === 'ERR_TOKEN_RATE_LIMITED' && Date.now() >= this.#quietUntil) {
+        this.#quietUntil = Date.now() + (error.retryAfterSeconds ?? 1) * 1000
+        this.#say('warn', `the API refused the token, and no later one is requested now: ${error.message}`)
+      }
+      throw error
+    }
+  }
+
+  #withoutLater(fault: unknown): AuthHeaders {
     if (!this.#hot.settings().throws) return {}
-    const { lastError, state } = this.status()
-    if (lastError !== null) {
-      const { code, message } = lastError
-      throw new TokenError(code as TokenErrorCode, message, { service: this.name })
+    if (fault !== undefined) throw fault
+    if (this.status().state === 'manual') {
+      const reason = 'is not set: the API refused the configured token, and there is no login to replace it'
+      throw configError('authUrl', reason, { service: this.name })
     }
-    if (state === 'manual') {
-      const fault = 'is not set: the API refused the configured token, and there is no login to replace it'
-      throw configError('authUrl', fault, { service: this.name })
-    }
-    const message = 'the API refused the token, and a later one cannot be requested now; try again later'
+    const message = 'the API refused the token, and the token server has no later one; try again later'
     throw new TokenError('ERR_TOKEN_RATE_LIMITED', message, { service: this.name })
   }
 

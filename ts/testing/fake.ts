@@ -113,7 +113,7 @@ class FakeService extends EventEmitter {
     return { [name]: value }
   }
 
-  async rejected(headersOrToken: api.AuthHeaders | string): Promise<api.AuthHeaders> {
+  async rejected(headersOrToken: api.SentHeaders | string): Promise<api.AuthHeaders> {
     const refused = refusedValue(headersOrToken, headerFor(this.#header, tokenType, '').name, this.name)
     const token = await this.getToken()
     const header = token === null ? null : headerFor(this.#header, tokenType, token).value
