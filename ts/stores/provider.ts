@@ -43,5 +43,5 @@ async function answer(provider: Provider, request: Request): Promise<Json> {
 }
 
 function messageOf(error: unknown): string {
-  return error instanceof RecordFault ? error.message : `it threw ${kindOfThrown(error)}`
+  return RecordFault.is(error) ? error.message : `it threw ${kindOfThrown(error)}`
 }

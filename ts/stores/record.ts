@@ -8,7 +8,14 @@ const moments = ['expiresAt', 'createdAt', 'lastUsed'] as const
 const maxLength = 4 * 1024 * 1024
 
 /** What is wrong with a record, in words that quote nothing of it. */
-export class RecordFault extends Error {}
+export class RecordFault extends Error {
+  readonly #isOurs = true
+
+  /** Also of a proxy, whose prototype may throw. */
+  static is(error: unknown): error is RecordFault {
+    return typeof error === 'object' && error !== null && #isOurs in error
+  }
+}
 
 /**
  * A record as a store gave it, in what JSON can hold: moments are ISO 8601, `null` is for what is not there, and
