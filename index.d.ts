@@ -605,8 +605,8 @@ export type DatabaseHandle = string | PrismaTokenClient | TokenStore
  * `token` holds the whole record as one sealed text of some hundred characters and more: where `String` is short
  * (MySQL), give it and `refreshToken` `@db.Text`. The other columns are for you to look at: evertoken does not read
  * them back, and leaves `refreshToken` empty. A row whose `service` begins with a space is evertoken's own: a sealed
- * note, or the mark of a `clear()`. A row that you create yourself with a plain token is used with `acceptPlainTokens` only; see
- * {@link StorageOptions}.
+ * note, or the mark of a `clear()`. A row that you create yourself with a plain token is used with `acceptPlainTokens`
+ * only; see {@link StorageOptions}.
  */
 export interface PrismaTokenClient {
   readonly tokenCache: {

@@ -250,14 +250,20 @@ describe('a store of the user', () => {
     }
   })
 
-  test('that gives a record of 5 MiB is sick, and the error says why', async (t) => {
+  test('that gives a record of 5 MiB is sick until the record is replaced, and the error says why', async (t) => {
     const lines = linesOf()
     const log = (...line) => lines.push(JSON.stringify(line))
     const config = configAt(server, { logger: { debug: log, info: log, warn: log, error: log } })
-    const record = { ...planted, token: 'x'.repeat(5 * 1024 * 1024) }
-    const service = serviceOver(t, { get: () => record, set() {}, delete() {} }, config)
+    const store = new MapStore()
+    store.set(config.service, { ...planted, token: 'x'.repeat(5 * 1024 * 1024) })
+    const service = serviceOver(t, store, config)
     await service.getToken()
     await until(() => lines.some((line) => line.includes('longer than 4 MiB')))
+    await until(() => store.get(config.service).token.startsWith('et1.'))
+    await until(() => service.status().storage.healthy)
+    store.set(config.service, { ...planted, token: 'x'.repeat(5 * 1024 * 1024) })
+    await service.clear()
+    assert.equal(store.get(config.service), null)
     assert.ok(lines.every((line) => line.length < 10_000))
   })
 

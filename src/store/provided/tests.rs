@@ -96,7 +96,7 @@ fn process(shelf: &Arc<Shelf>, ring: &Arc<KeyRing>) -> SealedStore {
 
 fn pair() -> Pair {
     let shelf = Arc::new(Shelf::new(true));
-    let ring = Arc::new(KeyRing::configured(vec![generate_key().unwrap()]).unwrap());
+    let ring = new_ring();
     let (one, two) = (process(&shelf, &ring), process(&shelf, &ring));
     Pair { shelf, ring, one, two }
 }
@@ -165,6 +165,26 @@ async fn a_record_without_a_token_is_an_error_and_is_saved_over() {
     let Pair { shelf, one, .. } = pair();
     shelf.put("a", json!("text"));
     assert_eq!(one.load(&service("a")).await.unwrap_err().kind(), ErrorKind::Storage);
+}
+
+#[tokio::test]
+async fn a_record_that_is_too_long_is_saved_over_and_so_is_a_mark_of_a_removal() {
+    let Pair { shelf, one, two, .. } = pair();
+    for name in ["a", " removed a"] {
+        shelf.put(name, json!({ "token": false, "isTooLong": true }));
+    }
+    let error = one.load(&service("a")).await.unwrap_err();
+    assert!(error.message().contains("longer than 4 MiB"), "{error}");
+    saved(&one, "one", None).await;
+    assert!(found(&two).await.is_some());
+    one.remove(&service("a")).await.unwrap();
+    assert!(removal(&two).await.is_some());
+    shelf.put(" removed a", json!({ "token": false, "isTooLong": true }));
+    assert_eq!(removal(&process(&shelf, &new_ring())).await, None);
+}
+
+fn new_ring() -> Arc<KeyRing> {
+    Arc::new(KeyRing::configured(vec![generate_key().unwrap()]).unwrap())
 }
 
 #[tokio::test]
