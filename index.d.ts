@@ -759,9 +759,9 @@ export type DatabaseHandle = string | PrismaTokenClient | TokenStore
  *
  * `token` holds the whole record as one sealed text of some hundred characters and more: where `String` is short
  * (MySQL), give it and `refreshToken` `@db.Text`. The other columns are for you to look at: evertoken does not read
- * them back, and leaves `refreshToken` empty. A row whose `service` begins with a space is a sealed note of evertoken.
- * A row that you create yourself with a plain token is used with `acceptPlainTokens` only; see
- * {@link StorageOptions}.
+ * them back, and leaves `refreshToken` empty. A row whose `service` begins with a space is evertoken's own: a sealed
+ * note, or the mark of a `clear()`. A row that you create yourself with a plain token is used with `acceptPlainTokens`
+ * only; see {@link StorageOptions}.
  */
 export interface PrismaTokenClient {
   readonly tokenCache: {
@@ -776,8 +776,10 @@ export interface PrismaTokenClient {
 
 /**
  * A store of your own: one record for a service, under its name, which may be any text without control characters.
- * What it is given is sealed: it never sees a token. Under a name that begins with a space it is given a sealed note
- * about a service. Each function may also answer without a promise.
+ * What it is given is sealed: it never sees a token. Under names that begin with a space it is given a sealed note
+ * about a service, and the mark of a `clear()`, which tells other processes to drop their token. A record that is
+ * missing without such a mark was lost: that costs no login, and the token is stored again. Each function may also
+ * answer without a promise.
  *
  * What it throws is an `ERR_TOKEN_STORAGE` that names the class and `code` of the error and nothing of its message;
  * a call that takes longer than 5 seconds counts as failed. Meanwhile tokens are served from memory, the status says
@@ -804,7 +806,7 @@ export interface TokenStore {
   get(service: string): Promise<FoundToken | null | undefined> | FoundToken | null | undefined
   /** Keeps the whole record of this service, in place of the one there was. */
   set(service: string, record: StoredToken): Promise<unknown> | unknown
-  /** Forgets the record of this service, if there is one. */
+  /** Forgets the record of this service. It must not throw if there is none. */
   delete(service: string): Promise<unknown> | unknown
 }
 

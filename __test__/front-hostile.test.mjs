@@ -49,6 +49,35 @@ const ways = {
   }),
   'answers a thenable that rejects with': (error) => () => ({ then: (_, reject) => reject(error()) }),
   'answers a thenable whose then rejects with': (error) => () => ({ then: () => Promise.reject(error()) }),
+  'answers a promise of a class whose then throws': (error) => () => {
+    class Odd extends Promise {
+      then() {
+        throw error()
+      }
+    }
+    return Odd.reject(error())
+  },
+  'answers a promise of a class whose then rejects with': (error) => () => {
+    class Odd extends Promise {
+      then() {
+        return Promise.reject(error())
+      }
+    }
+    return Odd.reject(error())
+  },
+  'answers a promise of a class whose species throws': (error) => () => {
+    class Odd extends Promise {
+      static get [Symbol.species]() {
+        throw error()
+      }
+    }
+    return Odd.reject(error())
+  },
+  'answers a promise without a then, which rejects with': (error) => () =>
+    Object.assign(Promise.reject(error()), { then: undefined }),
+  'answers a thenable that fulfills with another one whose then rejects with': (error) => () => ({
+    then: (fulfill) => fulfill({ then: () => Promise.reject(error()) }),
+  }),
   'has a then that cannot be read, which throws': (error) => () =>
     Object.defineProperty({}, 'then', {
       get() {
@@ -187,9 +216,7 @@ describe('a report', () => {
 })
 
 describe('a store that fails', () => {
-  // What is awaited, a promise of a `then` itself reaches nobody: that one is left out.
-  const { 'answers a thenable whose then rejects with': _, ...awaited } = ways
-  for (const [way, make] of Object.entries(awaited)) {
+  for (const [way, make] of Object.entries(ways)) {
     test(`and ${way} what cannot be read leaves a token to send`, async (t) => {
       const names = Object.keys(thrown)
       let call = 0
@@ -202,6 +229,51 @@ describe('a store that fails', () => {
         assert.match(await service.getToken(), /^access-/)
         assert.equal(service.status().storage.healthy, false)
       })
+    })
+  }
+})
+
+describe('a store, a logger and a listener that do the worst', () => {
+  const worst = `
+    import { createServer } from 'node:http'
+    import { once } from 'node:events'
+    import { initializeTokenService } from 'evertoken'
+    const server = createServer((_, response) => response.end('{"access_token":"t","expires_in":3600}')).listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    const revoked = () => {
+      const { proxy, revoke } = Proxy.revocable(function () {}, {})
+      revoke()
+      return proxy
+    }
+    class Odd extends Promise {
+      then() { throw revoked() }
+    }
+    const deeds = [
+      () => { throw revoked() },
+      () => Promise.reject(revoked()),
+      () => revoked(),
+      () => ({ then: () => Promise.reject(revoked()) }),
+      () => ({ then: async () => { throw revoked() } }),
+      () => Odd.reject(revoked()),
+    ]
+    const authUrl = \`http://127.0.0.1:\${server.address().port}/token\`
+    const tokens = []
+    for (const [index, deed] of deeds.entries()) {
+      const store = { get: deed, set: deed, delete: deed }
+      const logger = { debug: deed, info: deed, warn: deed, error: deed }
+      const service = initializeTokenService({
+        service: \`s\${index}\`, authUrl, clientId: 'a', clientSecret: 'b', storage: { kind: 'custom', store }, logger,
+      })
+      service.on('refreshed', deed).on('cleared', deed)
+      tokens.push(await service.getToken())
+      await service.clear().catch(() => {})
+    }
+    setTimeout(() => (console.log(tokens.join('')), process.exit(0)), 100)
+  `
+  for (const mode of ['strict', 'throw']) {
+    test(`do not end a process that runs with --unhandled-rejections=${mode}`, async () => {
+      const { code, stdout, stderr } = await runScript(worst, { args: [`--unhandled-rejections=${mode}`] })
+      assert.deepEqual([code, stdout], [0, 'tttttt\n'], stderr)
     })
   }
 })

@@ -177,6 +177,15 @@ describe('an authorize callback', () => {
     'rejects with a revoked proxy': () => Promise.reject(revoked()),
     'answers a thenable that throws': () => ({ then() { throw unprintable() } }),
     'answers a revoked proxy': revoked,
+    'answers a thenable whose then rejects': () => ({ then: () => Promise.reject(revoked()) }),
+    'answers a promise of a class whose then throws': () => {
+      class Odd extends Promise {
+        then() {
+          throw unprintable()
+        }
+      }
+      return Odd.reject(revoked())
+    },
   }
   for (const [how, authorize] of Object.entries(failing)) {
     it(`that ${how} is a 500 that tells the log and not the caller`, async (context) => {

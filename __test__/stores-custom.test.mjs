@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, describe, test } from 'node:test'
@@ -64,6 +64,41 @@ describe('the cases for stores', () => {
   }
 })
 
+test('a store that throws at what is not there fails the one case that says so', async () => {
+  for (const remove of [
+    (records, name) => {
+      if (!records.delete(name)) throw new Error('no such record')
+    },
+    async (records, name) => {
+      if (!records.delete(name)) throw null
+    },
+  ]) {
+    const failed = []
+    for (const { name, run } of tokenStoreCases) {
+      await run(() => {
+        const store = new MapStore()
+        return Object.assign(store, { delete: (service) => remove(store.records, service) })
+      }).catch(({ code, message }) => failed.push({ name, code, message }))
+    }
+    assert.deepEqual(failed.map(({ name, code }) => [name, code]), [
+      ['delete() of a service without a record does not throw', 'ERR_ASSERTION'],
+    ])
+    assert.match(failed[0].message, /^delete\(\) of a service without a record must not throw; it threw (Error: no such record|null)$/)
+  }
+})
+
+test('a store that cannot delete at all fails the cases about that, and says so', async () => {
+  const failed = []
+  for (const { name, run } of tokenStoreCases) {
+    await run(() => Object.assign(new MapStore(), { delete() { throw new Error('read-only') } })).catch(() => failed.push(name))
+  }
+  assert.deepEqual(failed, [
+    'a store keeps services apart, whatever their names',
+    'a store has a record no more once it is deleted',
+    'delete() of a service without a record does not throw',
+  ])
+})
+
 describe('a store of the user', () => {
   test('is asked for a token, given the new one sealed, and told in the status', async (t) => {
     const store = new MapStore()
@@ -80,7 +115,48 @@ describe('a store of the user', () => {
       kind: 'custom', location: 'custom store', encrypted: true, healthy: true,
     })
     await service.clear()
-    assert.equal(store.records.size, 0)
+    assert.equal(store.get(service.name), null)
+    const [[name, mark], ...others] = store.records
+    assert.deepEqual({ name, token: mark.token, others }, { name: ` removed ${service.name}`, token: 'removed', others: [] })
+  })
+
+  test('keeps its token through a clear and a new one, and is not cleared by the old mark', async (t) => {
+    const store = new MapStore()
+    const service = serviceOver(t, store)
+    const first = await service.getToken()
+    await service.clear()
+    const second = await service.getToken()
+    assert.notEqual(second, first)
+    store.records.delete(service.name)
+    await until(() => store.records.has(service.name))
+    assert.equal(await service.getToken(), second)
+  })
+
+  test('tells every process within seconds that one has cleared the token', async (t) => {
+    const path = join(folderFor(t), 'records.json')
+    const source = `
+      import { getTokenService, initializeTokenService } from 'evertoken'
+      import { FileBackedStore } from './__test__/support/stores.mjs'
+      const service = initializeTokenService({}, true, new FileBackedStore(${JSON.stringify(path)}))
+      service.on('cleared', () => (console.log('cleared'), process.exit(0)))
+      await service.getToken()
+      setTimeout(() => process.exit(1), 15_000)
+    `
+    const before = server.tokenRequests.length
+    const other = runScript(source, { env: clientEnvironment(server) })
+    await until(() => existsSync(path) && recordsIn(path).has('external_api'))
+    const service = initializeTokenService(
+      { service: 'external_api', authUrl: server.tokenUrl, clientId: 'child', clientSecret: 'the-child-secret' },
+      true,
+      new FileBackedStore(path),
+    )
+    t.after(() => service.shutdown())
+    await service.getToken()
+    assert.equal(service.status().source, 'store')
+    await service.clear()
+    const { code, stdout, stderr } = await other
+    assert.deepEqual({ code, stdout, stderr }, { code: 0, stdout: 'cleared\n', stderr: '' })
+    assert.equal(server.tokenRequests.length - before, 1)
   })
 
   test('may be named in the configuration, too', async (t) => {
@@ -174,14 +250,20 @@ describe('a store of the user', () => {
     }
   })
 
-  test('that gives a record of 5 MiB is sick, and the error says why', async (t) => {
+  test('that gives a record of 5 MiB is sick until the record is replaced, and the error says why', async (t) => {
     const lines = linesOf()
     const log = (...line) => lines.push(JSON.stringify(line))
     const config = configAt(server, { logger: { debug: log, info: log, warn: log, error: log } })
-    const record = { ...planted, token: 'x'.repeat(5 * 1024 * 1024) }
-    const service = serviceOver(t, { get: () => record, set() {}, delete() {} }, config)
+    const store = new MapStore()
+    store.set(config.service, { ...planted, token: 'x'.repeat(5 * 1024 * 1024) })
+    const service = serviceOver(t, store, config)
     await service.getToken()
     await until(() => lines.some((line) => line.includes('longer than 4 MiB')))
+    await until(() => store.get(config.service).token.startsWith('et1.'))
+    await until(() => service.status().storage.healthy)
+    store.set(config.service, { ...planted, token: 'x'.repeat(5 * 1024 * 1024) })
+    await service.clear()
+    assert.equal(store.get(config.service), null)
     assert.ok(lines.every((line) => line.length < 10_000))
   })
 
@@ -263,6 +345,70 @@ describe('a store of the user', () => {
       const service = serviceOver(t, store)
       assert.match(await service.getToken(), /^access-/)
     }
+  })
+})
+
+describe('a store that loses records', { concurrency: true }, () => {
+  const keptFor = (milliseconds) => {
+    const records = new Map()
+    return {
+      get: (name) => records.get(name) ?? null,
+      set(name, record) {
+        records.set(name, record)
+        setTimeout(() => records.get(name) === record && records.delete(name), milliseconds).unref()
+      },
+      delete: (name) => void records.delete(name),
+    }
+  }
+  const shownAfter = (milliseconds) => {
+    const writes = []
+    const write = (name, record) => void writes.push({ name, record, at: Date.now() })
+    return {
+      get: (name) => writes.findLast((one) => one.name === name && one.at <= Date.now() - milliseconds)?.record ?? null,
+      set: write,
+      delete: (name) => write(name, null),
+    }
+  }
+  const replicated = () => {
+    const replicas = [new Map(), new Map()]
+    let turn = 0
+    const next = () => replicas[turn++ % 2]
+    return {
+      get: (name) => next().get(name) ?? null,
+      set: (name, record) => void next().set(name, record),
+      delete: (name) => replicas.forEach((replica) => replica.delete(name)),
+    }
+  }
+  const losing = {
+    'drops every write': () => ({ get: () => null, set() {}, delete() {} }),
+    'evicts after a second': () => keptFor(1_000),
+    'reads from a replica that lags by three seconds': () => shownAfter(3_000),
+    'reads from and writes to two replicas in turn': replicated,
+  }
+  for (const [name, make] of Object.entries(losing)) {
+    test(`as one that ${name}, costs no second request, and is not stormed`, async (t) => {
+      const store = make()
+      const calls = { get: 0, set: 0, delete: 0 }
+      const counted = (of) => (...given) => {
+        calls[of] += 1
+        return store[of](...given)
+      }
+      const service = serviceOver(t, { get: counted('get'), set: counted('set'), delete: counted('delete') })
+      const token = await service.getToken()
+      for (const end = Date.now() + 8_000; Date.now() < end; await new Promise((resolve) => setTimeout(resolve, 100))) {
+        assert.equal(await service.getToken(), token)
+      }
+      assert.ok(calls.set <= 8 && calls.get <= 60, JSON.stringify(calls))
+      assert.deepEqual(service.status().history.map(({ outcome }) => outcome), ['refreshed'])
+    })
+  }
+
+  test('as one that lags by three seconds, does not bring a cleared token back', async (t) => {
+    const service = serviceOver(t, shownAfter(3_000))
+    const first = await service.getToken()
+    await new Promise((resolve) => setTimeout(resolve, 3_500))
+    await service.clear()
+    assert.notEqual(await service.getToken(), first)
   })
 })
 

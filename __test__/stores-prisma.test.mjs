@@ -182,6 +182,27 @@ for (const [provider, { url, reason }] of Object.entries(databases)) {
       assert.equal(await row(), null)
     })
 
+    test('keeps a row that says of a cleared token that it was removed, and tells the other processes by it', async (t) => {
+      const source = `
+        import { initializeTokenService } from 'evertoken'
+        import { prismaClient } from './__test__/support/prisma.mjs'
+        const prisma = await prismaClient(${JSON.stringify(provider)}, ${JSON.stringify(url)})
+        const service = initializeTokenService({ service: ${JSON.stringify(config.service)} }, true, prisma)
+        service.on('cleared', () => (console.log('cleared'), process.exit(0)))
+        await service.getToken()
+        setTimeout(() => process.exit(1), 15_000)
+      `
+      const other = runScript(source, { env: clientEnvironment(server) })
+      while ((await row()) === null) await new Promise((resolve) => setTimeout(resolve, 50))
+      await begin(t, prisma, { clientId: 'child', clientSecret: 'the-child-secret' }).getToken()
+      await service.clear()
+      const { code, stdout, stderr } = await other
+      assert.deepEqual({ code, stdout, stderr }, { code: 0, stdout: 'cleared\n', stderr: '' })
+      const mark = await prisma.tokenCache.findUnique({ where: { service: ` removed ${config.service}` } })
+      assert.equal(mark.token, 'removed')
+      assert.ok(mark.refreshToken === null && mark.expiresAt > new Date())
+    })
+
     test('whose row does not open is not served, and gets a new token', async (t) => {
       await prisma.tokenCache.create({ data: byHand(config.service, 'et1.k.AAAAAAAA.AAAA') })
       assert.match(await begin(t).getToken(), /^access-/)

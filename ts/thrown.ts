@@ -34,20 +34,48 @@ export function kindOfThrown(error: unknown): string {
 }
 
 /**
+ * What awaiting `result` gives, and no more than that: `await` leaves a rejection unhandled that a `then` of somebody's
+ * own answers or covers, and Node ends the process for it.
+ */
+export function outcomeOf<T>(result: T): Promise<Awaited<T>> {
+  return new Promise((resolve, reject) => {
+    if (types.isPromise(result)) hear(result, () => {})
+    const then = thenOf(result)
+    if (then === undefined || (types.isPromise(result) && then === Promise.prototype.then)) {
+      return types.isPromise(result) ? hear(result, reject, resolve) : resolve(result as Awaited<T>)
+    }
+    const derived: unknown = Reflect.apply(then, result, [(value: T) => resolve(outcomeOf(value)), reject])
+    // It should fulfill, but a `then` of somebody's own may fail in this way, too.
+    if (types.isPromise(derived)) hear(derived, reject)
+  })
+}
+
+/**
  * Reports what `result` rejects with, where it is a promise or awaited like one. Nobody waits for it.
  *
  * @param report Must not throw.
  */
 export function onRejection(result: unknown, report: (error: unknown) => void): void {
-  if ((typeof result !== 'object' && typeof result !== 'function') || result === null) return
+  if ((typeof result === 'object' || typeof result === 'function') && result !== null) {
+    outcomeOf(result).then(undefined, report)
+  }
+}
+
+function thenOf(value: unknown): ((...given: unknown[]) => unknown) | undefined {
+  if ((typeof value !== 'object' && typeof value !== 'function') || value === null) return undefined
+  const { then } = value as { then?: unknown }
+  return typeof then === 'function' ? (then as (...given: unknown[]) => unknown) : undefined
+}
+
+/** Listens to a promise itself, whatever its own `then` does. */
+function hear(promise: Promise<unknown>, reject: (error: unknown) => void, resolve?: (value: never) => void): void {
+  const listen = (): unknown => Reflect.apply(Promise.prototype.then, promise, [resolve, reject])
   try {
-    const { then } = result as { then?: unknown }
-    if (typeof then !== 'function') return
-    const derived: unknown = Reflect.apply(then, result, [undefined, report])
-    // What `then` answers should be a promise that fulfills, but a `then` of somebody's own may answer another.
-    if (types.isPromise(derived)) Reflect.apply(Promise.prototype.then, derived, [undefined, report])
+    listen()
   } catch (error) {
-    report(error)
+    // Its class cannot say what a derived promise is. With this it need not.
+    if (!Reflect.defineProperty(promise, 'constructor', { value: undefined, configurable: true })) return reject(error)
+    listen()
   }
 }
 

@@ -32,6 +32,12 @@ impl ServiceName {
         Self(format!(" note {}", self.0))
     }
 
+    /// The name under which a store keeps that this service's record was removed. No service has it, either.
+    #[must_use]
+    pub fn reserved_for_removal(&self) -> Self {
+        Self(format!(" removed {}", self.0))
+    }
+
     /// The name as text.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -55,10 +61,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_service_can_have_a_name_reserved_for_a_note() {
-        let reserved = ServiceName::default().reserved_for_note();
-        assert_eq!(reserved.as_str(), " note external_api");
-        assert!(ServiceName::parse(reserved.as_str()).is_err());
+    fn no_service_can_have_a_reserved_name() {
+        let service = ServiceName::default();
+        let (note, removal) = (service.reserved_for_note(), service.reserved_for_removal());
+        assert_eq!((note.as_str(), removal.as_str()), (" note external_api", " removed external_api"));
+        assert!(ServiceName::parse(note.as_str()).is_err() && ServiceName::parse(removal.as_str()).is_err());
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Records behind functions of the user's program: a Prisma client, or a store of their own.
 
+mod removal;
 #[cfg(test)]
 pub(super) mod tests;
 mod wire;
@@ -32,6 +33,9 @@ pub trait Provider: Send + Sync + 'static {
 ///
 /// The provider has one record for a service, and no other place: a record set aside stays where it is, and this
 /// process takes it for none from then on, so that the next save replaces it.
+///
+/// A provider may lose records: a cache evicts them, a replica lags behind. A record that is absent was removed only
+/// where a removal is recorded, as one more record under a reserved name; the next save outnumbers it.
 pub struct ProvidedStore {
     kind: Provided,
     provider: Arc<dyn Provider>,
@@ -46,6 +50,20 @@ struct Known {
     /// The latest.
     last: Option<Revision>,
     set_aside: Option<Revision>,
+    /// What this process removed. A replica that lags behind may still show it.
+    removed: Option<Revision>,
+}
+
+impl Known {
+    /// A later record stays the last one, whatever an older copy shows.
+    fn see(&mut self, revision: Revision) {
+        self.last = self.last.filter(|last| last.number > revision.number).or(Some(revision));
+    }
+
+    fn is_out_of_the_way(&self, revision: Revision) -> bool {
+        self.set_aside == Some(revision)
+            || self.removed.is_some_and(|removed| removed.digest == revision.digest)
+    }
 }
 
 impl ProvidedStore {
@@ -61,17 +79,37 @@ impl ProvidedStore {
         let mut found = wire::read(answer);
         if let Found::Record { revision, .. } = &mut found {
             *revision = known.last.filter(|last| last.digest == revision.digest).unwrap_or(*revision);
-            known.last = known.last.filter(|last| last.number > revision.number).or(Some(*revision));
+            known.see(*revision);
         }
         Ok(found)
     }
 
-    fn last_number(&self, service: &ServiceName) -> Option<u64> {
-        self.known().get(service).and_then(|known| known.last).map(|last| last.number)
+    /// The recorded removal, for where there is no record.
+    async fn find_removal(&self, service: &ServiceName) -> Result<Option<Revision>> {
+        let answer = self.call(&Request::Get(&service.reserved_for_removal())).await?;
+        let Found::Record { row, .. } = wire::read(answer) else { return Ok(None) };
+        let removal = removal::read(&row);
+        self.known().entry(service.clone()).or_default().see(removal);
+        Ok(Some(removal))
     }
 
-    fn is_set_aside(&self, service: &ServiceName, revision: Revision) -> bool {
-        self.known().get(service).is_some_and(|known| known.set_aside == Some(revision))
+    /// Records that what is known of the service was removed. Of nothing, nothing is recorded.
+    async fn record_removal(&self, service: &ServiceName) -> Result<()> {
+        let last = self.last(service).filter(|last| !removal::is_one(*last));
+        let Some(last) = last else { return Ok(()) };
+        let row = removal::write(last);
+        let name = &service.reserved_for_removal();
+        self.call(&Request::Set { service: name, row: &row, replaced: Expected::Any }).await?;
+        self.known().entry(service.clone()).or_default().see(removal::read(&row));
+        Ok(())
+    }
+
+    fn last(&self, service: &ServiceName) -> Option<Revision> {
+        self.known().get(service).and_then(|known| known.last)
+    }
+
+    fn is_out_of_the_way(&self, service: &ServiceName, revision: Revision) -> bool {
+        self.known().get(service).is_some_and(|known| known.is_out_of_the_way(revision))
     }
 
     async fn call(&self, request: &Request<'_>) -> Result<Answer> {
@@ -102,15 +140,12 @@ impl Store for ProvidedStore {
     }
 
     async fn load(&self, service: &ServiceName) -> Result<Slot> {
-        let last_number = self.last_number(service);
         match self.find(service).await? {
-            Found::Record { row, revision } if !self.is_set_aside(service, revision) => {
+            Found::Record { row, revision } if !self.is_out_of_the_way(service, revision) => {
                 Ok(Slot::Record(row, revision))
             }
             Found::Record { .. } => Ok(Slot::Empty),
-            // Such a place leaves no mark of a removal, and is not lost as a file is: a record that is gone was
-            // removed, after what was known as it was asked for; what was saved meanwhile is later.
-            Found::Nothing => Ok(last_number.map(Revision::of_removal).map_or(Slot::Empty, Slot::Removed)),
+            Found::Nothing => Ok(self.find_removal(service).await?.map_or(Slot::Empty, Slot::Removed)),
             Found::Malformed(fault) => Err(self.error(fault)),
         }
     }
@@ -128,9 +163,13 @@ impl Store for ProvidedStore {
         }
         let _turn = self.turn.lock().await;
         let (current, replaced) = match self.find(service).await? {
-            Found::Nothing => (None, Expected::None),
+            Found::Nothing => {
+                // Only for its number. A mark that cannot be read keeps nothing from being stored.
+                let _ = self.find_removal(service).await;
+                (None, Expected::None)
+            }
             Found::Record { revision, row } => {
-                let current = Some(revision).filter(|revision| !self.is_set_aside(service, *revision));
+                let current = Some(revision).filter(|revision| !self.is_out_of_the_way(service, *revision));
                 (current, Expected::Seen(row.token))
             }
             // Nobody can use it, whoever wrote it.
@@ -139,7 +178,7 @@ impl Store for ProvidedStore {
         if current != expected {
             return Ok(Saved::Conflict);
         }
-        let last_number = self.last_number(service);
+        let last_number = self.last(service).map(|last| last.number);
         let revision = Revision::new(Revision::number_after(last_number, row.last_used), row);
         // The one column that grows with each write: it stands for the number, which has no column of its own.
         let last_used = Timestamp::from_millisecond(revision.number.cast_signed());
@@ -158,7 +197,14 @@ impl Store for ProvidedStore {
 
     async fn remove(&self, service: &ServiceName) -> Result<()> {
         let _turn = self.turn.lock().await;
-        self.call(&Request::Delete(service)).await.map(drop)
+        let found = self.find(service).await;
+        // Before the record goes: who finds neither takes it for lost, and stores what it holds once more.
+        let recorded = self.record_removal(service).await;
+        let deleted = self.call(&Request::Delete(service)).await;
+        if let Ok(Found::Record { revision, .. }) = &found {
+            self.known().entry(service.clone()).or_default().removed = Some(*revision);
+        }
+        deleted.and(recorded).and(found).map(drop)
     }
 
     async fn set_aside(&self, service: &ServiceName, seen: Revision) -> Result<()> {

@@ -5,7 +5,8 @@ import { print, spinning } from './terminal'
 export const clear: Command = {
   summary: 'forget the stored token',
   usage: '[--revoke] [options]',
-  help: `Removes the record from the store. A running app keeps the token that it has in memory, unless --endpoint names it.
+  help: `Removes the record from the store. Running apps that share the store drop the token within seconds. An app with a
+store of its own (memory, another path) keeps its token: name that app with --endpoint.
 
   --revoke         also tells the server, where a revocation endpoint is known (RFC 7009)
 ${targetHelp}`,

@@ -1,6 +1,6 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
 import { warn } from '../logging'
-import { describeThrown } from '../thrown'
+import { describeThrown, outcomeOf } from '../thrown'
 import { Refusal } from './answers'
 
 /** Decides whether a request may see and do what the routes offer; only `true` lets it through. */
@@ -49,7 +49,7 @@ async function inTime(answer: unknown): Promise<unknown> {
     timer = setTimeout(() => reject(error), longestAuthorizeMs)
   })
   try {
-    return await Promise.race([answer, late])
+    return await Promise.race([outcomeOf(answer), late])
   } finally {
     clearTimeout(timer)
   }

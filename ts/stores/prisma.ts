@@ -1,4 +1,5 @@
 import type { PrismaTokenClient, StoredToken } from '../../index'
+import { outcomeOf } from '../thrown'
 import type { Provider } from './provider'
 import { plainRecord } from './record'
 
@@ -66,11 +67,11 @@ const busy: ReadonlySet<unknown> = new Set(['P1008', 'P2034', 'SQLITE_BUSY', 'SQ
 const persistenceMs = 3_000
 
 /** Calls until the database is not busy. */
-async function persisting<T>(call: () => PromiseLike<T>): Promise<T> {
+async function persisting<T>(call: () => PromiseLike<T>): Promise<Awaited<T>> {
   const end = performance.now() + persistenceMs
   for (let pauseMs = 10; ; pauseMs = Math.min(2 * pauseMs, 200)) {
     try {
-      return await call()
+      return await outcomeOf(call())
     } catch (error) {
       if (!busy.has(codeOf(error)) || performance.now() + 2 * pauseMs > end) throw error
     }

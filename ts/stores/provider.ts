@@ -2,7 +2,6 @@ import type { StoredToken } from '../../index'
 import { native } from '../native'
 import type { Json } from '../plain'
 import { kindOfThrown } from '../thrown'
-import { RecordFault } from './record'
 
 /** What a store of the user's program does for the core. What it throws is a store that fails. */
 export interface Provider {
@@ -24,7 +23,7 @@ export function answering(provider: Provider): (message: string) => void {
     void answer(provider, request)
       .then(
         (ok) => ({ ok }),
-        (error: unknown) => ({ error: { message: messageOf(error) } }),
+        (error: unknown) => ({ error: { message: `it threw ${kindOfThrown(error)}` } }),
       )
       .then((outcome) => native().provide(number, JSON.stringify(outcome)))
   }
@@ -40,8 +39,4 @@ async function answer(provider: Provider, request: Request): Promise<Json> {
       await provider.delete(request.service)
       return null
   }
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof RecordFault ? error.message : `it threw ${kindOfThrown(error)}`
 }

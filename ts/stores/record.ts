@@ -7,9 +7,6 @@ const moments = ['expiresAt', 'createdAt', 'lastUsed'] as const
 /** More than a token endpoint can answer: a longer text was not written by evertoken. */
 const maxLength = 4 * 1024 * 1024
 
-/** What is wrong with a record, in words that quote nothing of it. */
-export class RecordFault extends Error {}
-
 /**
  * A record as a store gave it, in what JSON can hold: moments are ISO 8601, `null` is for what is not there, and
  * `false` for what no record can hold. The core says which of them it does not take.
@@ -19,7 +16,7 @@ export function plainRecord(found: unknown): Json {
   if (typeof found !== 'object') return false
   const fields = found as Record<string, unknown>
   const { token } = fields
-  if (isTooLong(token)) throw new RecordFault('it gave a record whose token is longer than 4 MiB')
+  if (isTooLong(token)) return { token: false, isTooLong: true }
   return Object.fromEntries([
     ['token', plainText(token)],
     ...texts.map((name) => [name, plainText(fields[name])]),

@@ -12,6 +12,8 @@ use crate::crypto::{KeyRing, generate_key};
 pub(in crate::store) struct Shelf {
     careful: bool,
     broken: Mutex<bool>,
+    /// The operation that fails.
+    broken_at: Mutex<Option<&'static str>>,
     records: Mutex<Map<String, Value>>,
 }
 
@@ -22,6 +24,15 @@ impl Shelf {
 
     fn put(&self, name: &str, record: Value) {
         self.records.lock().unwrap().insert(name.to_owned(), record);
+    }
+
+    /// As a cache that evicts it.
+    fn loses(&self, name: &str) {
+        self.records.lock().unwrap().remove(name);
+    }
+
+    fn all(&self) -> Map<String, Value> {
+        self.records.lock().unwrap().clone()
     }
 
     fn edit(&self, name: &str, field: &str, value: Value) {
@@ -38,6 +49,9 @@ impl Provider for Shelf {
         }
         let request: Value = serde_json::from_str(&request).unwrap();
         let name = request["service"].as_str().unwrap();
+        if *self.broken_at.lock().unwrap() == request["operation"].as_str() {
+            return Ok(json!({ "error": { "message": "it threw Error" } }).to_string());
+        }
         let mut records = self.records.lock().unwrap();
         let answer = match request["operation"].as_str().unwrap() {
             "get" => records.get(name).cloned().unwrap_or_default(),
@@ -62,20 +76,35 @@ impl Provider for Shelf {
 /// Two processes at one shelf.
 struct Pair {
     shelf: Arc<Shelf>,
+    ring: Arc<KeyRing>,
     one: SealedStore,
     two: SealedStore,
 }
 
+impl Pair {
+    /// One more process.
+    fn another(&self) -> SealedStore {
+        process(&self.shelf, &self.ring)
+    }
+}
+
+fn process(shelf: &Arc<Shelf>, ring: &Arc<KeyRing>) -> SealedStore {
+    let provider = Arc::clone(shelf) as Arc<dyn Provider>;
+    let store = Arc::new(ProvidedStore::new(Provided::Prisma, provider));
+    SealedStore::new(store, Arc::clone(ring)).accepting_plain_tokens(true)
+}
+
 fn pair() -> Pair {
     let shelf = Arc::new(Shelf::new(true));
-    let ring = Arc::new(KeyRing::configured(vec![generate_key().unwrap()]).unwrap());
-    let process = || {
-        let provider = Arc::clone(&shelf) as Arc<dyn Provider>;
-        let store = Arc::new(ProvidedStore::new(Provided::Prisma, provider));
-        SealedStore::new(store, Arc::clone(&ring)).accepting_plain_tokens(true)
-    };
-    let (one, two) = (process(), process());
-    Pair { shelf, one, two }
+    let ring = new_ring();
+    let (one, two) = (process(&shelf, &ring), process(&shelf, &ring));
+    Pair { shelf, ring, one, two }
+}
+
+async fn removal(store: &SealedStore) -> Option<Revision> {
+    let loaded = store.load(&service("a")).await.unwrap();
+    assert!(loaded.record.is_none());
+    loaded.removal
 }
 
 async fn found(store: &SealedStore) -> Option<(Record, Revision)> {
@@ -139,6 +168,26 @@ async fn a_record_without_a_token_is_an_error_and_is_saved_over() {
 }
 
 #[tokio::test]
+async fn a_record_that_is_too_long_is_saved_over_and_so_is_a_mark_of_a_removal() {
+    let Pair { shelf, one, two, .. } = pair();
+    for name in ["a", " removed a"] {
+        shelf.put(name, json!({ "token": false, "isTooLong": true }));
+    }
+    let error = one.load(&service("a")).await.unwrap_err();
+    assert!(error.message().contains("longer than 4 MiB"), "{error}");
+    saved(&one, "one", None).await;
+    assert!(found(&two).await.is_some());
+    one.remove(&service("a")).await.unwrap();
+    assert!(removal(&two).await.is_some());
+    shelf.put(" removed a", json!({ "token": false, "isTooLong": true }));
+    assert_eq!(removal(&process(&shelf, &new_ring())).await, None);
+}
+
+fn new_ring() -> Arc<KeyRing> {
+    Arc::new(KeyRing::configured(vec![generate_key().unwrap()]).unwrap())
+}
+
+#[tokio::test]
 async fn columns_that_cannot_be_read_spoil_a_plain_token_and_no_sealed_one() {
     let wrong = [
         ("expiresAt", json!("tomorrow")),
@@ -149,7 +198,7 @@ async fn columns_that_cannot_be_read_spoil_a_plain_token_and_no_sealed_one() {
         ("tokenType", json!("two words")),
     ];
     for (field, value) in wrong {
-        let Pair { shelf, one, two } = pair();
+        let Pair { shelf, one, two, .. } = pair();
         saved(&two, "good", None).await;
         shelf.edit("a", field, value.clone());
         assert!(found(&one).await.is_some(), "{field}");
@@ -186,7 +235,7 @@ async fn what_a_provider_throws_is_a_storage_error() {
 
 #[tokio::test]
 async fn a_record_set_aside_stays_where_it_is_until_the_next_save() {
-    let Pair { shelf, one, two } = pair();
+    let Pair { shelf, one, two, .. } = pair();
     saved(&one, "one", None).await;
     shelf.edit("a", "token", json!("et1.k.AAAAAAAA.AAAA"));
     assert!(one.load(&service("a")).await.unwrap().warnings.len() == 1);
@@ -198,4 +247,155 @@ async fn a_record_set_aside_stays_where_it_is_until_the_next_save() {
     let saved = one.save(&service("a"), &some_record("late"), None, None).await.unwrap();
     assert_eq!(saved, Saved::Conflict);
     assert_eq!(found(&one).await.unwrap().1, other);
+}
+
+#[tokio::test]
+async fn a_record_that_is_lost_was_not_removed_and_may_be_stored_again() {
+    let Pair { shelf, one, two, .. } = pair();
+    let first = saved(&one, "one", None).await;
+    found(&two).await.unwrap();
+    shelf.loses("a");
+    assert_eq!((removal(&one).await, removal(&two).await), (None, None));
+    assert!(saved(&two, "one", None).await.is_later_than(first));
+    assert!(found(&one).await.is_some());
+}
+
+#[tokio::test]
+async fn a_removal_is_told_to_every_process_and_is_later_than_the_record() {
+    let pair = pair();
+    let first = saved(&pair.one, "one", None).await;
+    found(&pair.two).await.unwrap();
+    pair.one.remove(&service("a")).await.unwrap();
+    let removed = removal(&pair.two).await.unwrap();
+    assert!(removed.is_later_than(first));
+    assert_eq!(removal(&pair.one).await, Some(removed));
+    assert_eq!(removal(&pair.another()).await, Some(removed));
+    let late = pair.two.save(&service("a"), &some_record("late"), Some(first), None).await.unwrap();
+    assert_eq!(late, Saved::Conflict);
+    assert!(saved(&pair.another(), "two", None).await.is_later_than(removed));
+}
+
+#[tokio::test]
+async fn a_record_that_is_lost_after_a_removal_is_later_than_it() {
+    let Pair { shelf, one, two, .. } = pair();
+    saved(&one, "one", None).await;
+    one.remove(&service("a")).await.unwrap();
+    let second = saved(&two, "two", None).await;
+    shelf.loses("a");
+    for store in [&one, &two] {
+        assert!(removal(store).await.is_none_or(|removed| second.is_later_than(removed)));
+    }
+}
+
+#[tokio::test]
+async fn a_store_that_loses_the_removal_with_the_record_has_lost_the_record() {
+    let Pair { shelf, one, two, .. } = pair();
+    saved(&one, "one", None).await;
+    found(&two).await.unwrap();
+    one.remove(&service("a")).await.unwrap();
+    shelf.records.lock().unwrap().clear();
+    assert_eq!((removal(&one).await, removal(&two).await), (None, None));
+    saved(&two, "two", None).await;
+}
+
+#[tokio::test]
+async fn the_mark_of_a_removal_holds_nothing_of_the_record() {
+    let Pair { shelf, one, .. } = pair();
+    saved(&one, "one", None).await;
+    let before = shelf.all()["a"]["token"].clone();
+    one.remove(&service("a")).await.unwrap();
+    let all = shelf.all();
+    assert_eq!(all.keys().collect::<Vec<_>>(), [" removed a"]);
+    assert_eq!(all[" removed a"]["token"], "removed");
+    assert_ne!(all[" removed a"]["token"], before);
+    assert_eq!(all[" removed a"]["refreshToken"], Value::Null);
+}
+
+#[tokio::test]
+async fn to_remove_what_is_not_there_leaves_no_mark() {
+    let Pair { shelf, one, .. } = pair();
+    one.remove(&service("a")).await.unwrap();
+    assert!(shelf.all().is_empty());
+}
+
+#[tokio::test]
+async fn who_clears_after_the_store_lost_the_record_tells_the_others_all_the_same() {
+    let Pair { shelf, one, two, .. } = pair();
+    let first = saved(&one, "one", None).await;
+    found(&two).await.unwrap();
+    shelf.loses("a");
+    one.remove(&service("a")).await.unwrap();
+    assert!(removal(&two).await.unwrap().is_later_than(first));
+}
+
+#[tokio::test]
+async fn a_second_removal_of_the_same_record_is_the_first_one() {
+    let Pair { one, two, .. } = pair();
+    saved(&one, "one", None).await;
+    one.remove(&service("a")).await.unwrap();
+    let removed = removal(&two).await;
+    one.remove(&service("a")).await.unwrap();
+    two.remove(&service("a")).await.unwrap();
+    assert_eq!(removal(&two).await, removed);
+}
+
+#[tokio::test]
+async fn a_store_that_keeps_whole_seconds_tells_a_removal() {
+    for cut_or_rounded in ["2027-01-15T08:00:01Z", "2027-01-15T08:00:02Z"] {
+        let Pair { shelf, one, two, .. } = pair();
+        let record = Record { last_used: Timestamp::from_second(1_800_000_001.6), ..some_record("one") };
+        one.save(&service("a"), &record, None, None).await.unwrap();
+        shelf.edit("a", "lastUsed", json!(cut_or_rounded));
+        let (_, seen) = found(&two).await.unwrap();
+        one.remove(&service("a")).await.unwrap();
+        let removed = removal(&two).await.unwrap();
+        assert!(removed.number > seen.number);
+        assert_eq!(removed.number % 1000, 0, "it survives what the store does to moments");
+    }
+}
+
+#[tokio::test]
+async fn a_removed_record_that_a_slow_replica_still_shows_is_not_given_back() {
+    let Pair { shelf, one, .. } = pair();
+    saved(&one, "one", None).await;
+    let shown = shelf.all()["a"].clone();
+    one.remove(&service("a")).await.unwrap();
+    shelf.put("a", shown);
+    assert!(found(&one).await.is_none());
+    saved(&one, "two", None).await;
+    assert!(found(&one).await.is_some());
+}
+
+#[tokio::test]
+async fn a_removal_that_cannot_be_marked_or_carried_out_is_an_error_and_what_can_be_done_is_done() {
+    for operation in ["get", "set", "delete"] {
+        let Pair { shelf, one, .. } = pair();
+        saved(&one, "one", None).await;
+        *shelf.broken_at.lock().unwrap() = Some(operation);
+        assert_eq!(one.remove(&service("a")).await.unwrap_err().kind(), ErrorKind::Storage, "{operation}");
+        let all = shelf.all();
+        assert_eq!(all.contains_key("a"), operation == "delete");
+        assert_eq!(all.contains_key(" removed a"), operation != "set");
+    }
+}
+
+#[tokio::test]
+async fn a_planted_removal_counts_once_and_nothing_of_it_is_used() {
+    let far = json!({ "token": "removed", "lastUsed": "9999-12-30T22:00:00Z", "expiresAt": "9999-12-30T22:00:00Z" });
+    for planted in [far, json!("text"), json!({ "token": 7 }), json!({ "token": "x", "lastUsed": "y" })] {
+        let Pair { shelf, one, two, .. } = pair();
+        let first = saved(&one, "one", None).await;
+        shelf.put(" removed a", planted);
+        assert!(found(&two).await.is_some(), "where there is a record, it says nothing");
+        shelf.loses("a");
+        let removed = removal(&one).await;
+        let second = saved(&one, "two", None).await;
+        assert!(second.is_later_than(first) && found(&two).await.is_some());
+        shelf.loses("a");
+        assert_eq!(removal(&one).await, removed);
+        assert!(
+            removed.is_none_or(|removed| removed.number <= second.number),
+            "it is not later a second time"
+        );
+    }
 }

@@ -117,6 +117,9 @@ fn read_row(value: &Value) -> Result<Row, &'static str> {
     let given = |name: &str| fields.get(name).filter(|value| !value.is_null());
     let text = |value: &Value| value.as_str().filter(|text| !text.is_empty()).map(Secret::new);
     let moment = |value: &Value| value.as_str().and_then(Timestamp::parse);
+    if given("isTooLong") == Some(&Value::Bool(true)) {
+        return Err("it gave a record whose token is longer than 4 MiB");
+    }
     let token = given("token").and_then(text).ok_or("it gave a record whose token is not a text")?;
     let expires_at = given("expiresAt").and_then(moment);
     let created_at = given("createdAt").map_or(expires_at.map(|end| end.minus(ASSUMED_LIFE)), moment);
