@@ -218,13 +218,9 @@ impl<'a> Answer<'a> {
         expiry::find(&sources, Moments { now, server })
     }
 
-    /// The refusal of an answer without a token: JSON may be what is said of a wrong password, a page is not.
+    /// The refusal of an answer without a token, which may be what is said of a wrong password.
     fn without_token(&self) -> Refusal {
-        let what = self.absence();
-        match self.whole {
-            Some(value) => refusal::without_token(value, self.response, self.reading, &what),
-            None => self.refused(&what),
-        }
+        refusal::without_token(self.whole, self.response, self.reading, &self.absence())
     }
 
     /// Why there is no token, and the names to choose `login.tokenPath` from.

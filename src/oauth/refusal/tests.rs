@@ -40,11 +40,20 @@ fn sort(status: u16, body: &str) -> Refusal {
 fn told(refusal: &Refusal) -> String {
     match refusal {
         Refusal::NotHere(_) => "not here".into(),
+        Refusal::WrongFormat(error) if error.retry() == Retry::CoolDown => "format, cool-down".into(),
         Refusal::WrongFormat(_) => "format".into(),
         Refusal::InvalidClient(_) => "client".into(),
         Refusal::MissingClient(_) => "no client".into(),
         Refusal::Unexplained(_) => "unexplained".into(),
-        Refusal::Rejected(_) => "rejected".into(),
+        Refusal::Untellable(rejected, passing) => {
+            assert_eq!((rejected.retry(), passing.retry()), (Retry::CoolDown, Retry::BackOff));
+            "untellable".into()
+        }
+        Refusal::Rejected(error) if error.retry() == Retry::Never => "misconfigured".into(),
+        Refusal::Rejected(error) => {
+            assert_eq!((error.kind(), error.retry()), (ErrorKind::Credentials, Retry::CoolDown));
+            "rejected".into()
+        }
         Refusal::NoToken(error) if error.retry() == Retry::CoolDown => "no token, cool-down".into(),
         Refusal::NoToken(_) => "no token".into(),
         Refusal::Over(..) => "over".into(),
@@ -74,21 +83,139 @@ fn a_plain_400_is_a_rejected_credential() {
             r#"{"message":"E-mail verification required"}"#,
             r#"{"message":"Login failed: a password change is required. Please try again."}"#,
             r#"{"message":"two_factor_code is required"}"#,
-            r#"{"error":"unauthorized_client"}"#,
             r#"{"error":"login_required"}"#,
             r#"{"error":"invalid_request","error_description":"Invalid username or password"}"#,
             r#"{"error":"invalid_grant","error_description":"The refresh token is for another client_id"}"#,
             r#"{"message":"Invalid email or password, please try again later"}"#,
             r#"{"message":"Your temporary password has ended"}"#,
             "",
-            "<h1>Bad Request</h1>",
-            r#"<html><meta http-equiv="Content-Type" content="text/html"><h1>Bad Request</h1></html>"#,
+            "{}",
         ],
     );
     for status in [401, 402, 403, 423, 499] {
         all(status, "rejected", &[r#"{"message":"Wrong password"}"#]);
     }
-    all(403, "rejected", &["{}", "", r#"{"error":"access_denied"}"#, "Forbidden"]);
+    all(403, "rejected", &[r#"{"error":"access_denied"}"#]);
+}
+
+#[test]
+fn a_page_or_a_text_that_gives_no_reason_may_be_a_wrong_password_or_a_proxy() {
+    let page = r#"<html><meta http-equiv="Content-Type" content="text/html"><h1>Bad Request</h1></html>"#;
+    all(400, "untellable", &["<h1>Bad Request</h1>", page, "Bad Request", "no"]);
+    all(403, "untellable", &["{}", "", "Forbidden", r#"{"message":"Forbidden"}"#]);
+}
+
+#[test]
+fn what_is_about_the_configuration_does_not_cool_down() {
+    for status in [200, 400, 401, 403] {
+        all(
+            status,
+            "misconfigured",
+            &[
+                r#"{"error":"unauthorized_client"}"#,
+                r#"{"error":"unauthorized_client","error_description":"The client_id may not use this grant"}"#,
+                r#"{"error":"invalid_scope"}"#,
+                r#"{"error":"invalid_target"}"#,
+            ],
+        );
+    }
+}
+
+const WRONG_LOGINS: [&str; 34] = [
+    r#"{"message":"Invalid credentials"}"#,
+    r#"{"message":"Invalid password"}"#,
+    r#"{"message":"Wrong password"}"#,
+    r#"{"timestamp":"x","status":500,"error":"Internal Server Error","message":"Bad credentials","path":"/login"}"#,
+    r#"{"error":"LDAP: error code 49 - Invalid Credentials"}"#,
+    r#"{"errors":[{"type":"field","value":"a@b.c","msg":"Invalid credentials","path":"password","location":"body"}]}"#,
+    r#"{"errors":[{"msg":"Incorrect password","param":"password","location":"body"}]}"#,
+    r#"{"errors":[{"location":"body","msg":"Wrong","param":"password"}]}"#,
+    r#"{"errors":[{"location":"body","msg":"does not match","path":"password"}]}"#,
+    r#"{"message":"Invalid credentials. Too many failed attempts will disable your account."}"#,
+    r#"{"message":"Bad credentials","documentation_url":"https://docs.example/rest/rate-limits"}"#,
+    r#"{"error":"Invalid credentials","throttle":{"type":"ip","remaining":"4"}}"#,
+    r#"{"error":"invalid_request","error_description":"Authentication failed"}"#,
+    r#"{"error":"invalid_grant","error_description":"Authentication failed, too many requests follow"}"#,
+    r#"{"message":"A valid username and password are required"}"#,
+    r#"{"message":"Invalid login: username or password malformed or incorrect"}"#,
+    r#"{"message":"Authentication failed. Please try again later."}"#,
+    r#"{"code":"unknown_error","message":"Invalid password"}"#,
+    r#"{"message":"Invalid credentials","csrf_token":"abc"}"#,
+    r#"{"message":"Invalid password","xsrf":"abc"}"#,
+    r#"{"message":"Login failed"}"#,
+    r#"{"password":["Incorrect."]}"#,
+    r#"{"message":"invalid user or client credential"}"#,
+    r#"{"code":500,"msg":"用户不存在/密码错误"}"#,
+    r#"{"msg":"用户名或密码不正确"}"#,
+    r#"{"msg":"登录失败"}"#,
+    r#"{"message":"Falsches Passwort"}"#,
+    r#"{"message":"Ungültige Anmeldedaten"}"#,
+    r#"{"error":"invalid_request","error_description":"Benutzername oder Passwort falsch"}"#,
+    r#"{"message":"Mot de passe incorrect"}"#,
+    r#"{"message":"Contraseña incorrecta"}"#,
+    r#"{"message":"Usuário ou senha inválidos"}"#,
+    "<!doctype html><html><body><form><p>Invalid username or password</p></form></body></html>",
+    r#"<?xml version="1.0"?><response><message>Invalid password</message></response>"#,
+];
+
+#[test]
+fn explicit_words_reject_the_credential_whatever_the_status() {
+    for status in [
+        300, 400, 401, 402, 403, 404, 405, 406, 409, 410, 412, 415, 418, 419, 422, 423, 428, 429, 499, 500,
+        502, 503,
+    ] {
+        all(status, "rejected", &WRONG_LOGINS);
+    }
+    all(200, "no token, cool-down", &WRONG_LOGINS[..13]);
+    all(200, "no token, cool-down", &WRONG_LOGINS[14..]);
+    for status in [406, 409, 500] {
+        all(status, "rejected", &[r#"{"message":"Unauthorized"}"#, r#"{"message":"not authenticated"}"#]);
+    }
+}
+
+#[test]
+fn explicit_words_win_over_a_time_to_wait() {
+    for wait in ["0", "1", "soon", "Wed, 01 Jan 2020 00:00:00 GMT"] {
+        let refusal = answer(401, &[("retry-after", wait)], r#"{"message":"Invalid credentials"}"#);
+        assert_eq!(told(&refusal), "rejected", "{wait}");
+    }
+    for wait in ["0", "Wed, 01 Jan 0000 00:00:00 GMT"] {
+        assert_eq!(told(&answer(401, &[("retry-after", wait)], "{}")), "unexplained", "{wait}");
+    }
+}
+
+#[test]
+fn words_about_the_server_pass() {
+    for status in [400, 401, 403, 422] {
+        all(
+            status,
+            LATER,
+            &[
+                r#"{"message":"Scheduled maintenance in progress"}"#,
+                r#"{"error":"Database connection failed"}"#,
+                r#"{"error":"Internal error"}"#,
+                r#"{"message":"Upstream request timeout"}"#,
+                r#"{"error":"server_busy","message":"Server is busy"}"#,
+                r#"{"message":"Please try again in a few minutes"}"#,
+                r#"{"message":"Maximum number of concurrent sessions reached"}"#,
+                "upstream connect error or disconnect/reset before headers",
+                "error code: 1020",
+            ],
+        );
+    }
+    for status in [402, 423, 444, 498] {
+        all(status, LATER, &["", "{}", r#"{"m":"locked"}"#]);
+    }
+    all(423, "rejected", &[r#"{"message":"The account is locked"}"#]);
+    all(
+        200,
+        LATER,
+        &[
+            r#"{"status":"maintenance","message":"We will be back soon"}"#,
+            r#"{"success":false,"message":"System busy"}"#,
+            r#"{"code":503,"message":"x"}"#,
+        ],
+    );
 }
 
 #[test]
@@ -148,10 +275,10 @@ fn a_422_about_the_value_of_a_field_is_a_rejected_credential() {
 }
 
 #[test]
-fn a_422_that_says_no_more_than_its_status_is_a_wrong_form() {
+fn a_422_that_says_no_more_than_its_status_is_a_wrong_form_or_a_wrong_password() {
     all(
         422,
-        "format",
+        "format, cool-down",
         &[
             "",
             "{}",
@@ -180,11 +307,7 @@ fn a_page_of_a_firewall_passes_and_the_words_of_a_server_do_not() {
     assert_eq!(told(&answer(403, &[("content-type", "text/html")], "Request blocked")), LATER);
     all(403, LATER, &[page, "<!DOCTYPE html><p>JavaScript is disabled</p>"]);
     all(401, "unexplained", &[page]);
-    all(
-        403,
-        "rejected",
-        &[r#"{"message":"Forbidden"}"#, r#"<?xml version="1.0"?><Error>AccessDenied</Error>"#],
-    );
+    all(403, "untellable", &[r#"<?xml version="1.0"?><Error>AccessDenied</Error>"#]);
 }
 
 #[test]
@@ -247,8 +370,8 @@ fn a_4xx_with_retry_after_is_waited_for() {
     }
     assert_eq!(
         told(&answer(401, &[("retry-after", "soon")], "")),
-        LATER,
-        "what cannot be read is waited for, too"
+        "unexplained",
+        "what cannot be read asks for nothing"
     );
 }
 
@@ -280,14 +403,7 @@ fn a_refusal_that_speaks_of_the_client_is_told_from_one_of_the_credential() {
                 r#"{"client_secret":["This field is required."]}"#,
             ],
         );
-        all(
-            status,
-            "rejected",
-            &[
-                r#"{"error":"unauthorized_client","error_description":"The client_id may not use this grant"}"#,
-                r#"{"message":"Wrong password","client_id":"app"}"#,
-            ],
-        );
+        all(status, "rejected", &[r#"{"message":"Wrong password","client_id":"app"}"#]);
     }
 }
 
