@@ -12,7 +12,6 @@ mod jwt;
 mod locate;
 mod metadata;
 mod proof;
-mod redaction;
 mod refusal;
 mod request;
 mod retry_after;

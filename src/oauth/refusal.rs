@@ -1,6 +1,7 @@
 //! Why an answer gave no token, and what that says about the request.
 
 mod complaint;
+mod rejection;
 mod words;
 
 use std::time::Duration;

@@ -5,7 +5,7 @@
 
 use serde_json::{Map, Value};
 
-use super::words;
+use super::{rejection, words};
 use crate::transport::Response;
 
 /// Beyond this nothing is read: no server says what matters so late.
@@ -163,7 +163,8 @@ impl Complaint {
         self.lines.iter().any(|line| {
             let plain = words::without_the_client(&line.plain);
             !ADDRESS_KEYS.contains(&line.key.as_str())
-                && (words::rejects(&plain) || (self.points_at_fields && words::finds_the_value_wrong(&plain)))
+                && (rejection::rejects(&plain)
+                    || (self.points_at_fields && rejection::finds_the_value_wrong(&plain)))
         })
     }
 
@@ -172,7 +173,7 @@ impl Complaint {
         let is_of_the_client = |line: &Line| line.plain.contains("unauthorized client");
         !self.is_page
             && self.lines.iter().any(|line| {
-                words::has(&words::plain(&line.text), &words::UNAUTHORIZED) && !is_of_the_client(line)
+                words::has(&words::plain(&line.text), &rejection::UNAUTHORIZED) && !is_of_the_client(line)
             })
     }
 
