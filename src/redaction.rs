@@ -63,8 +63,13 @@ impl Redaction {
     }
 
     fn is_in(&self, text: &str, depth: usize) -> bool {
-        let plain = Zeroizing::new(printable(text).to_ascii_lowercase());
-        self.forms.iter().any(|form| plain.contains(form.as_str()))
+        let shown = Zeroizing::new(printable(text));
+        let plain = Zeroizing::new(shown.to_ascii_lowercase());
+        let small = Zeroizing::new(if shown.is_ascii() { String::new() } else { shown.to_lowercase() });
+        let is_said = |form: &str| {
+            plain.contains(form) || (!small.is_empty() && small.contains(form.to_lowercase().as_str()))
+        };
+        self.forms.iter().any(|form| is_said(form))
             || (depth > 0 && decodings(text).iter().any(|decoded| self.is_in(decoded, depth - 1)))
     }
 
@@ -172,6 +177,12 @@ fn decodings(text: &str) -> Vec<Zeroizing<String>> {
     if text.contains('&') {
         all.push(without_entities(text));
     }
+    if !text.is_ascii()
+        && let Some(bytes) = text.chars().map(|c| u8::try_from(c).ok()).collect::<Option<Vec<u8>>>()
+    {
+        // UTF-8 that was read as Latin-1.
+        all.extend(readings(&Zeroizing::new(bytes)).into_iter().take(1));
+    }
     if text.contains('\\') {
         all.push(without_escapes(text));
     }
@@ -243,7 +254,7 @@ fn entity(name: &str) -> Option<char> {
     }
 }
 
-/// The text without `\uXXXX` and `\xXX`.
+/// The text without `\uXXXX`, `\xXX`, and backslashes before other characters.
 fn without_escapes(text: &str) -> Zeroizing<String> {
     let mut units = Vec::new();
     let mut rest = text;
@@ -255,6 +266,9 @@ fn without_escapes(text: &str) -> Zeroizing<String> {
         if let Some((unit, length)) = escaped {
             units.push(unit);
             rest = &rest[length..];
+        } else if let Some(escaped) = rest.strip_prefix('\\').and_then(|after| after.chars().next()) {
+            units.extend(escaped.encode_utf16(&mut [0; 2]).iter());
+            rest = &rest[1 + escaped.len_utf8()..];
         } else {
             units.extend(c.encode_utf16(&mut [0; 2]).iter());
             rest = &rest[c.len_utf8()..];

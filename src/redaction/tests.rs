@@ -56,6 +56,9 @@ fn a_secret_is_found_in_every_encoding() {
         URL_SAFE_NO_PAD.encode(format!("someone@example.com:{password}")),
         STANDARD.encode(STANDARD.encode(password)),
         STANDARD.encode(b"Zq7!k&w\"\xe99"),
+        "ZQ7!K&W\"É9".into(),
+        "\"\\\"Zq7!k&w\\\\\\\"é9\\\"\"".into(),
+        "Zq7!k&w\"Ã©9".into(),
     ] {
         assert!(redaction.finds(&form), "{form}");
         let shown = redaction.clean(&format!("login of ann with «{form}» failed")).unwrap();
