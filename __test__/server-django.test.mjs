@@ -97,7 +97,7 @@ describe('simplejwt', { skip: reason }, () => {
   })
 
   test('where a trailing slash is missing, a wrong password is still sent once', async (t) => {
-    const service = serviceFor(t, login({ authUrl: `${server.origin}/api/token`, password: 'wrong' }))
+    const service = serviceFor(t, login({ authUrl: `${server.origin}/api/token`, password: 'wrong again' }))
     const requests = await requestsOf(server, () =>
       assert.rejects(service.getToken(), failure('ERR_TOKEN_CREDENTIALS', 401)),
     )

@@ -7,6 +7,7 @@
 // In suggested reading order; a module uses only those above it.
 pub mod domain;
 pub mod error;
+mod redaction;
 
 pub mod config;
 

@@ -6,15 +6,17 @@ use super::expiry::{self, Expiry, Moments, Path, Sources};
 use super::fields::Fields;
 use super::kept::{self, Kept};
 use super::locate::{self, Located};
-use super::redaction::Redaction;
 use super::refusal::{self, Refusal};
 use super::{body, jwt};
 use crate::config::{AnswerPath, KeptField, LoginShape};
 use crate::domain::{AccessToken, Scheme, Secret, Timestamp};
 use crate::error::{Error, ErrorKind};
+use crate::redaction::Redaction;
 use crate::transport::Response;
 
 const REFRESH_NAMES: &[&str] = &["refresh_token", "refresh", "refreshToken"];
+
+const TYPE_NAMES: &[&str] = &["token_type", "tokenType"];
 
 /// Longer refresh tokens are no more likely than longer access tokens.
 const MAX_REFRESH_BYTES: usize = 64 * 1024;
@@ -187,8 +189,9 @@ impl<'a> Answer<'a> {
         let told = scheme_of(fields, self.reading.dpop).map_err(|word| {
             let (_, refresh_token) = self.refresh_token(fields);
             let given = [token.secret()].into_iter().chain(&refresh_token);
-            let secrets: Vec<_> = self.reading.secrets.iter().copied().chain(given).collect();
-            self.refused(&not_understood(word, &secrets))
+            let known = self.reading.secrets.iter().chain(&self.reading.sent).copied();
+            let word = word.filter(|word| !is_repeated(fields, word));
+            self.refused(&not_understood(word, &Redaction::of(known.chain(given))))
         })?;
         Ok(before.unwrap_or(told))
     }
@@ -227,19 +230,16 @@ impl<'a> Answer<'a> {
             is_binding: !is_refresh,
         });
         let server = self.response.header("date").and_then(Timestamp::parse);
-        let is_tellable = |name: &str| is_plain_name(name, &self.reading.secrets);
+        let redaction = self.reading.redacted();
+        let is_tellable = |name: &str| is_plain_name(name, &redaction);
         let claims = jwt::claims(token);
         let sources = Sources { path, fields, claims, cookie, never_expires, is_tellable: &is_tellable };
         expiry::find(&sources, Moments { now, server })
     }
 
-    /// The refusal of an answer without a token: JSON may be what is said of a wrong password, a page is not.
+    /// The refusal of an answer without a token, which may be what is said of a wrong password.
     fn without_token(&self) -> Refusal {
-        let what = self.absence();
-        match self.whole {
-            Some(value) => refusal::without_token(value, self.response, self.reading, &what),
-            None => self.refused(&what),
-        }
+        refusal::without_token(self.whole, self.response, self.reading, &self.absence())
     }
 
     /// Why there is no token, and the names to choose `login.tokenPath` from.
@@ -247,7 +247,7 @@ impl<'a> Answer<'a> {
         let at_path = self.reading.login.token_path.as_ref().map_or("", |_| " at login.tokenPath");
         match self.whole {
             Some(Value::Object(object)) => {
-                let names = visible_names(object, &self.reading.secrets);
+                let names = visible_names(object, &self.reading.redacted());
                 format!("holds no usable token{at_path}; it has the fields {names}")
             }
             _ if !at_path.is_empty() => format!("holds no usable token{at_path}"),
@@ -276,12 +276,12 @@ fn expired(ended: &expiry::Ended) -> String {
 
 /// What the message says of a `token_type` that is not understood. It repeats the word only where that is short and
 /// plain and contains no secret.
-fn not_understood(word: Option<&str>, secrets: &[&Secret]) -> String {
+fn not_understood(word: Option<&str>, redaction: &Redaction) -> String {
     const LONGEST: usize = 40;
     let is_plain = |word: &&str| {
         word.len() <= LONGEST
             && word.bytes().all(|b| b.is_ascii_alphanumeric() || b" _-.:/".contains(&b))
-            && !secrets.iter().any(|secret| holds(word, secret))
+            && !redaction.finds(word)
     };
     let word = word.filter(is_plain).map_or_else(String::new, |word| format!(" (\"{word}\")"));
     format!(
@@ -290,8 +290,11 @@ fn not_understood(word: Option<&str>, secrets: &[&Secret]) -> String {
     )
 }
 
-fn holds(text: &str, secret: &Secret) -> bool {
-    !secret.is_empty() && text.contains(secret.expose())
+/// Whether another field of the answer has this word in it, as one with a token would.
+fn is_repeated(fields: &Fields<'_>, word: &str) -> bool {
+    let texts = fields.levels.iter().flat_map(|level| level.iter());
+    let others = texts.filter(|(name, _)| !TYPE_NAMES.contains(&name.as_str()));
+    others.filter_map(|(_, value)| value.as_str()).any(|text| text.contains(word))
 }
 
 /// A refresh token is visible ASCII (RFC 6749 appendix A.17); an impossible one is as good as none.
@@ -326,7 +329,7 @@ fn scopes(text: &str) -> impl Iterator<Item = &str> {
 /// # Errors
 /// The word that is not understood, where it is one.
 fn scheme_of<'v>(fields: &Fields<'v>, dpop: bool) -> Result<Scheme, Option<&'v str>> {
-    match fields.get(&["token_type", "tokenType"]).find(|value| !value.is_null()) {
+    match fields.get(TYPE_NAMES).find(|value| !value.is_null()) {
         None => Ok(Scheme::bearer()),
         Some(Value::String(text)) => scheme_named(text.trim(), dpop).ok_or(Some(text.trim())),
         Some(_) => Err(None),
@@ -343,16 +346,16 @@ fn scheme_named(word: &str, dpop: bool) -> Option<Scheme> {
 }
 
 /// The names of an answer's fields: names only, and of those only plain ones.
-fn visible_names(object: &Map<String, Value>, secrets: &[&Secret]) -> String {
-    let names = object.keys().filter(|name| is_plain_name(name, secrets)).take(8);
+fn visible_names(object: &Map<String, Value>, redaction: &Redaction) -> String {
+    let names = object.keys().filter(|name| is_plain_name(name, redaction)).take(8);
     let names: Vec<_> = names.map(String::as_str).collect();
     if names.is_empty() { "none".into() } else { names.join(", ") }
 }
 
-fn is_plain_name(name: &str, secrets: &[&Secret]) -> bool {
+fn is_plain_name(name: &str, redaction: &Redaction) -> bool {
     name.len() <= 40
         && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
-        && !secrets.iter().any(|secret| holds(name, secret))
+        && !redaction.finds(name)
 }
 
 #[cfg(test)]

@@ -206,7 +206,7 @@ fn usual(fields: &Fields<'_>, judge: &Judge) -> Vec<Telling> {
     let mut all = Vec::new();
     for (level, is_plain) in fields.levels.iter().flat_map(|level| [(level, true), (level, false)]) {
         all.extend(told(level, is_plain, judge));
-        if all.iter().any(Telling::is_usable) {
+        if all.iter().any(Telling::is_sure) {
             break;
         }
     }

@@ -13,7 +13,6 @@ mod kept;
 mod locate;
 mod metadata;
 mod proof;
-mod redaction;
 mod refusal;
 mod request;
 mod retry_after;

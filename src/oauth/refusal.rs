@@ -1,7 +1,10 @@
 //! Why an answer gave no token, and what that says about the request.
 
 mod complaint;
+mod rejection;
 mod words;
+
+use std::time::Duration;
 
 use serde_json::{Map, Value};
 
@@ -17,7 +20,8 @@ use crate::transport::Response;
 pub enum Refusal {
     /// 404 or 405: nothing of the kind is at this address.
     NotHere(Error),
-    /// The request's form is wrong: another format may be right.
+    /// The request's form is wrong: another format may be right. Where nothing but the status says so, the error cools
+    /// down: it may be a wrong password as well.
     WrongFormat(Error),
     /// `invalid_client`: another client authentication may be right.
     InvalidClient(Error),
@@ -25,6 +29,9 @@ pub enum Refusal {
     MissingClient(Error),
     /// A 401 that says no more: some servers refuse a client authentication in this way, and some a password.
     Unexplained(Error),
+    /// Nothing tells what was refused. With a password in the request it may be the password that is meant: the first
+    /// error says so, and cools down. The second one is for any other request, and passes.
+    Untellable(Error, Error),
     /// The credential is wrong: whatever is sent next is one more step to a locked account.
     Rejected(Error),
     /// An answer that is no token response, such as a page of HTML. Where it reports an error, or is JSON, it may
@@ -45,6 +52,7 @@ impl Refusal {
             | Self::InvalidClient(error)
             | Self::MissingClient(error)
             | Self::Unexplained(error)
+            | Self::Untellable(error, _)
             | Self::Rejected(error)
             | Self::NoToken(error)
             | Self::Over(error, _)
@@ -97,15 +105,19 @@ pub(super) fn from_object(
     reports_an_error(object).then(sort)
 }
 
-/// JSON under a status of 2xx in which there is neither a token nor an error: servers answer a wrong password like
-/// this, too. `what` says what is wrong with it.
+/// An answer under a status of 2xx in which there is neither a token nor an error: servers answer a wrong password
+/// like this, too. `value` is the body where that is JSON, and `what` says what is wrong with it.
 pub(super) fn without_token(
-    value: &Value,
+    value: Option<&Value>,
     response: &Response,
     reading: &Reading<'_>,
     what: &str,
 ) -> Refusal {
-    Case::of_value(Some(value), response, reading).sort_silent(value.as_object().and_then(body_status), what)
+    let case = Case::of_value(value, response, reading);
+    match value {
+        Some(value) => case.sort_silent(value.as_object().and_then(body_status), what),
+        None => case.sort_text(what),
+    }
 }
 
 /// One answer that gave no token.
@@ -135,6 +147,9 @@ impl<'a> Case<'a> {
     }
 
     fn sort(&self) -> Refusal {
+        if let Some(refusal) = self.by_words() {
+            return refusal;
+        }
         let (status, complaint) = (self.response.status, &self.complaint);
         match status {
             300..400 => {
@@ -144,12 +159,24 @@ impl<'a> Case<'a> {
             408 | 425 | 500.. => {
                 Refusal::Failed(self.error(ErrorKind::Response, "failed").with_retry(self.wait()))
             }
-            _ if complaint.passes() || self.response.headers.contains_key("retry-after") => self.passing(),
-            404 | 405 if complaint.rejects_a_credential() => self.rejected(),
+            _ if complaint.passes() || self.asked_to_wait().is_some() => self.passing(),
             404 | 405 => Refusal::NotHere(self.error(ErrorKind::Endpoint, "does not offer a token endpoint")),
             415 => self.wrong_format(),
             _ => self.by_code().unwrap_or_else(|| self.by_text()),
         }
+    }
+
+    /// Explicit words win over the status, and over whatever else the body holds: a wrong password that is taken for
+    /// anything else is sent again, and can lock the account.
+    fn by_words(&self) -> Option<Refusal> {
+        let complaint = &self.complaint;
+        if complaint.rejects_a_credential() {
+            return Some(if complaint.has_client_code() { self.invalid_client() } else { self.rejected() });
+        }
+        // Under 401 and 403 it says no more than the status.
+        let is_of_the_status = matches!(self.response.status, 401 | 403 | 404 | 405);
+        let is_unauthorized = !is_of_the_status && self.code.is_none() && complaint.calls_it_unauthorized();
+        (is_unauthorized && !complaint.passes()).then(|| self.rejected())
     }
 
     /// What the code of RFC 6749 §5.2 and its family says; `invalid_request` is said of everything, and so is a code of
@@ -157,14 +184,19 @@ impl<'a> Case<'a> {
     fn by_code(&self) -> Option<Refusal> {
         Some(match self.code? {
             "invalid_client" => self.invalid_client(),
-            // Of the proof, and not of a credential: nonces and clocks pass.
-            "use_dpop_nonce" | "invalid_dpop_proof" => {
+            // Of the proof, and not of a credential: nonces and clocks pass. A nonce is asked for once more at most:
+            // every further request sends the credential, too.
+            "use_dpop_nonce" => Refusal::Failed(
+                self.error(ErrorKind::Response, "asks for another DPoP nonce each time")
+                    .with_retry(Retry::CoolDown),
+            ),
+            "invalid_dpop_proof" => {
                 Refusal::Failed(self.error(ErrorKind::Response, "did not accept the proof of possession"))
             }
             "unsupported_grant_type" => self.wrong_format(),
-            "invalid_scope" => Refusal::Rejected(
-                self.error(ErrorKind::Credentials, "rejected the request for its `scope`, set or left out"),
-            ),
+            "invalid_scope" => self.misconfigured("rejected the request for its `scope`, set or left out"),
+            "invalid_target" => self.misconfigured("rejected the request for its `resource` or `audience`"),
+            "unauthorized_client" => self.misconfigured("does not allow this client to use this grant"),
             "invalid_request" => return None,
             _ => self.rejected(),
         })
@@ -174,20 +206,24 @@ impl<'a> Case<'a> {
         let (status, complaint) = (self.response.status, &self.complaint);
         let is_of_the_request = matches!(status, 400 | 422) || self.code == Some("invalid_request");
         match status {
-            // A firewall, or a proxy.
-            403 if complaint.is_page() && !complaint.is_for_browsers() => self.passing(),
-            // About the message, and not about who sent it.
-            406 | 407 | 409..=414 | 416..=418 | 421 | 424 | 426 | 428 | 431 | 451 => self.passing(),
+            423 if complaint.locks_an_account() => self.rejected(),
+            // About the message or the moment, and not about who sent it.
+            402 | 406 | 407 | 409..=414 | 416..=418 | 421 | 423 | 424 | 426 | 428 | 431 | 444 | 451 | 498 => {
+                self.passing()
+            }
             _ if complaint.is_for_browsers() || status == 419 => self.for_browsers(),
+            // A firewall, or a proxy.
+            403 if complaint.is_page() => self.passing(),
+            403 if complaint.says_nothing() => self.untellable(),
             _ if complaint.misses_the_client() => self.missing_client(),
             _ if complaint.rejects_the_client() => self.invalid_client(),
             _ if is_of_the_request && complaint.names_a_wrong_request() => self.wrong_format(),
-            _ if complaint.rejects_a_credential() => self.rejected(),
             _ if self.code == Some("invalid_request") => self.wrong_format(),
-            422 if complaint.says_nothing() => self.wrong_format(),
+            422 if complaint.says_nothing() => self.maybe_wrong_format(),
             401 if complaint.says_nothing() => {
                 Refusal::Unexplained(self.error(ErrorKind::Credentials, "rejected the credentials"))
             }
+            400 | 403 if complaint.is_no_api() => self.untellable(),
             _ => self.rejected(),
         }
     }
@@ -195,25 +231,31 @@ impl<'a> Case<'a> {
     /// An error that is reported under a status of success; `status` is the one in the body.
     fn sort_reported(&self, status: Option<u16>) -> Refusal {
         let complaint = &self.complaint;
+        let is_rejected = complaint.rejects_a_credential();
         if complaint.passes() {
             return self.passing();
         }
         match self.by_code() {
             Some(refusal) => refusal,
-            None if self.code == Some("invalid_request") || complaint.names_a_wrong_request() => {
+            None if !is_rejected
+                && (self.code == Some("invalid_request") || complaint.names_a_wrong_request()) =>
+            {
                 if complaint.misses_the_client() { self.missing_client() } else { self.wrong_format() }
             }
-            None if complaint.rejects_the_client() => self.invalid_client(),
+            None if complaint.has_client_code() || (!is_rejected && complaint.rejects_the_client()) => {
+                self.invalid_client()
+            }
             None => self.sort_silent(status, "reports an error under a status of success"),
         }
     }
 
     fn sort_silent(&self, status: Option<u16>, what: &str) -> Refusal {
+        let is_rejected = self.complaint.rejects_a_credential();
         match status {
-            Some(429) => self.limited(),
-            Some(500..) => self.passing(),
+            Some(429) if !is_rejected => self.limited(),
+            Some(500..) if !is_rejected => self.passing(),
             _ if self.complaint.passes() => self.passing(),
-            Some(404 | 405) if !self.complaint.rejects_a_credential() => {
+            Some(404 | 405) if !is_rejected => {
                 Refusal::NotHere(self.error(ErrorKind::Endpoint, "does not offer a token endpoint"))
             }
             _ => Refusal::NoToken(
@@ -226,8 +268,31 @@ impl<'a> Case<'a> {
         }
     }
 
+    /// A text or a page under a status of success. Pages hold every word: only a text says that it passes.
+    fn sort_text(&self, what: &str) -> Refusal {
+        let complaint = &self.complaint;
+        if complaint.passes() && !complaint.is_page() {
+            return self.passing();
+        }
+        let message = format!("the answer of {} {what}", self.reading.place);
+        let error = self.with(Error::new(ErrorKind::Response, message));
+        let retry = if complaint.rejects_a_credential() { Retry::CoolDown } else { Retry::BackOff };
+        Refusal::NoToken(error.with_retry(retry))
+    }
+
     fn rejected(&self) -> Refusal {
         Refusal::Rejected(self.error(ErrorKind::Credentials, "rejected the credentials"))
+    }
+
+    /// About the configuration, and not about the secret: a corrected one need not wait.
+    fn misconfigured(&self, what: &str) -> Refusal {
+        Refusal::Rejected(self.error(ErrorKind::Credentials, what).with_retry(Retry::Never))
+    }
+
+    fn untellable(&self) -> Refusal {
+        let rejected = self.error(ErrorKind::Credentials, "rejected the request and does not say why");
+        let passing = self.error(ErrorKind::Response, "refuses the request and does not say why");
+        Refusal::Untellable(rejected, passing)
     }
 
     fn invalid_client(&self) -> Refusal {
@@ -241,6 +306,12 @@ impl<'a> Case<'a> {
 
     fn wrong_format(&self) -> Refusal {
         Refusal::WrongFormat(self.error(ErrorKind::Endpoint, "does not accept this form of request"))
+    }
+
+    /// Nothing but the status speaks of the form.
+    fn maybe_wrong_format(&self) -> Refusal {
+        let error = self.error(ErrorKind::Endpoint, "does not accept this form of request");
+        Refusal::WrongFormat(error.with_retry(Retry::CoolDown))
     }
 
     fn for_browsers(&self) -> Refusal {
@@ -268,7 +339,12 @@ impl<'a> Case<'a> {
     }
 
     fn wait(&self) -> Retry {
-        retry_after::read(self.response, self.reading.now).map_or(Retry::BackOff, Retry::After)
+        self.asked_to_wait().map_or(Retry::BackOff, Retry::After)
+    }
+
+    /// How long the server asks to wait. Zero, a moment in the past and nonsense ask for nothing.
+    fn asked_to_wait(&self) -> Option<Duration> {
+        retry_after::read(self.response, self.reading.now)
     }
 
     fn error(&self, kind: ErrorKind, what: &str) -> Error {

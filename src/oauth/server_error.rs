@@ -3,8 +3,8 @@
 use serde_json::{Map, Value};
 use url::Url;
 
-use super::redaction::Redaction;
 use crate::error::ServerError;
+use crate::redaction::Redaction;
 use crate::transport::Response;
 
 /// Where the sentence stands, in the order in which it is looked for.
@@ -95,11 +95,13 @@ fn first_text(value: &Value) -> Option<&str> {
     }
 }
 
-/// The address of a page, without what may be secret in it.
+/// The address of a page: its origin and its path. A query or a fragment may repeat what was sent.
 fn page(text: &str) -> Option<String> {
     let mut url = Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https"))?;
     url.set_username("").ok()?;
     url.set_password(None).ok()?;
+    url.set_query(None);
+    url.set_fragment(None);
     Some(url.into())
 }
 
@@ -129,7 +131,7 @@ mod tests {
         let told = ServerError {
             error: Some("invalid_client".into()),
             description: Some("The secret has expired.".into()),
-            uri: Some("https://h/errors?code=7".into()),
+            uri: Some("https://h/errors".into()),
         };
         assert_eq!(said(&value), Some(told));
     }
@@ -164,7 +166,7 @@ mod tests {
         for uri in ["javascript:alert(1)", "file:///etc/passwd", "nonsense", "data:text/html,x"] {
             assert_eq!(said(&json!({ "error_uri": uri })), None, "{uri}");
         }
-        let uri = said(&json!({ "error_uri": "https://user:pass@h/a" })).unwrap().uri;
+        let uri = said(&json!({ "error_uri": "https://user:pass@h/a?b=c#d" })).unwrap().uri;
         assert_eq!(uri.as_deref(), Some("https://h/a"));
     }
 

@@ -12,6 +12,10 @@ use crate::config::{ClientAuthentication, Config};
 use crate::error::{Error, ErrorKind, Result, Retry};
 use crate::oauth::{Draft, Granted, Refusal};
 
+/// What to do about a refusal of a login that gives no reason.
+const UNSAID: &str = "The server does not say why: the username or the password may be wrong, or the server expects \
+                      other fields. Set login.body and login.format if it does";
+
 /// Sends one token request and reads its answer: the service's part, which counts, limits and times it.
 #[async_trait]
 pub trait Exchange: Send + Sync {
@@ -105,6 +109,13 @@ impl<'c> Search<'c> {
             Refusal::InvalidClient(error) | Refusal::MissingClient(error) | Refusal::Unexplained(error) => {
                 self.try_other_method(way, error)?;
             }
+            // Where it passes, an address that is only being looked for is left for the next one.
+            Refusal::Untellable(rejected, _) if way.format.has_password() => return Err(rejected),
+            Refusal::Untellable(_, passing) if self.is_configured(&way.endpoint) => return Err(passing),
+            Refusal::Untellable(_, passing) => self.leave(&way.endpoint, passing),
+            Refusal::WrongFormat(error) if way.format.has_password() && error.retry() == Retry::CoolDown => {
+                return Err(error.with_advice(UNSAID));
+            }
             Refusal::WrongFormat(error) => self.try_other_format(way, error)?,
             // A single-page application answers every path with a page; only while the address itself is
             // being looked for is that no answer. JSON may be what is said of a wrong password.
@@ -112,7 +123,7 @@ impl<'c> Search<'c> {
                 if self.is_configured(&way.endpoint)
                     || (way.format.has_password() && error.retry() == Retry::CoolDown) =>
             {
-                return Err(error);
+                return Err(no_token(way, error));
             }
             Refusal::NotHere(error) if !self.is_probing() => return Err(self.not_here(way, &error)),
             Refusal::NotHere(error) | Refusal::NoToken(error) => self.leave(&way.endpoint, error),
@@ -213,6 +224,17 @@ impl<'c> Search<'c> {
             None => error,
         }
     }
+}
+
+/// An answer that is no token response. A server whose language is not known may reject a password like this.
+fn no_token(way: &Strategy, error: Error) -> Error {
+    if way.format.has_password() && error.retry() == Retry::BackOff {
+        return error.with_retry(Retry::CoolDown).with_advice(
+            "This server may answer a wrong login like this: check the username and the password, and the path in \
+             authUrl",
+        );
+    }
+    error
 }
 
 /// The client authentication that a format has, `known` being what worked before.

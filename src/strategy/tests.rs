@@ -352,3 +352,42 @@ fn a_strategy_is_written_and_read_without_a_secret() {
     );
     assert_eq!(serde_json::from_value::<Strategy>(value).unwrap(), strategy);
 }
+
+#[tokio::test]
+async fn what_a_login_is_answered_without_a_reason_cools_down_and_is_not_sent_again() {
+    let untellable = || {
+        let (rejected, passing) =
+            (Error::new(ErrorKind::Credentials, "no"), Error::new(ErrorKind::Response, "no"));
+        Err(Refusal::Untellable(rejected, passing))
+    };
+    let silent_format = || {
+        let error = Error::new(ErrorKind::Endpoint, "422").with_retry(Retry::CoolDown);
+        Err(Refusal::WrongFormat(error))
+    };
+    let no_token = || refused(Refusal::NoToken, ErrorKind::Response);
+    for (answer, for_a_client) in [
+        (&untellable as &dyn Fn() -> Result<Granted, Refusal>, Retry::BackOff),
+        (&silent_format, Retry::Never),
+        (&no_token, Retry::BackOff),
+    ] {
+        let once = script([answer()]);
+        assert_eq!(failure(&login("https://h/login"), &once).await.retry(), Retry::CoolDown);
+        assert_eq!(once.asked().len(), 1);
+        let once = script([answer()]);
+        assert_eq!(failure(&client("https://h/token"), &once).await.retry(), for_a_client);
+    }
+    let error = failure(&login("https://h/login"), &script([silent_format()])).await;
+    assert!(error.message().contains("login.body") && error.message().contains("login.format"), "{error}");
+    let probed = script([untellable()]);
+    assert_eq!(failure(&login("https://h"), &probed).await.retry(), Retry::CoolDown);
+    let probed = script([untellable(), token()]);
+    run(&client("https://h"), &probed).await.unwrap();
+}
+
+#[tokio::test]
+async fn pages_at_every_address_see_the_password_once_each() {
+    let everywhere = script(COMMON_PATHS.map(|_| refused(Refusal::NoToken, ErrorKind::Response)));
+    let error = failure(&login("https://h"), &everywhere).await;
+    assert_eq!(error.retry(), Retry::CoolDown);
+    assert_eq!(everywhere.asked().len(), COMMON_PATHS.len());
+}

@@ -2,15 +2,15 @@
 //! origin.
 
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use hyper::body::{Bytes, Frame, SizeHint};
 use reqwest::Client;
-use reqwest::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
+use reqwest::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue};
 use reqwest::redirect::Policy;
 use tokio::sync::OnceCell;
 use url::Url;
@@ -20,6 +20,7 @@ use super::coding::{Fault, decoded};
 use super::environment::Environment;
 use super::failure::{Route, place};
 use super::proxy::Proxies;
+use super::redirect::Trail;
 use super::resolve::Resolver;
 use super::trust::Trust;
 use super::{Method, Request, Response, Transport, redirect, tls};
@@ -32,9 +33,6 @@ const MAX_BODY_BYTES: usize = 1024 * 1024;
 
 /// As many as Node takes.
 const MAX_HEADERS: usize = 2000;
-
-/// A framework adds a slash, a proxy a prefix; more hops are a loop.
-const MAX_REDIRECTS: usize = 3;
 
 /// How long an idle connection is kept: token requests are minutes apart, and a kept connection is often a
 /// dead one by then.
@@ -95,20 +93,28 @@ impl HttpTransport {
         Route { url, proxy: self.proxies.for_url(url) }
     }
 
-    async fn follow(&self, mut request: Request, departure: &Departure) -> Result<Response> {
-        let mut status = 0;
-        for _ in 0..=MAX_REDIRECTS {
-            let answer = self.exchange(&request, departure).await?;
+    async fn follow(
+        &self,
+        mut request: Request,
+        departure: &Departure,
+        refused: &Refused,
+    ) -> Result<Response> {
+        let mut trail = Trail::from(&request.url);
+        loop {
+            let answer = self.exchange(&request, departure, refused).await?;
             if !redirect::is_one(answer.status) {
                 return Ok(answer);
             }
-            request.url = redirect::target(&request, &answer)?;
-            status = answer.status;
+            request.url = trail.next(&request, &answer)?;
         }
-        Err(redirect::refused(&request.url, "redirects in a loop", status))
     }
 
-    async fn exchange(&self, request: &Request, departure: &Departure) -> Result<Response> {
+    async fn exchange(
+        &self,
+        request: &Request,
+        departure: &Departure,
+        refused: &Refused,
+    ) -> Result<Response> {
         let route = self.route(&request.url);
         if let Some(proxy) = route.proxy {
             proxy.address()?;
@@ -128,6 +134,11 @@ impl HttpTransport {
         let status = answer.status().as_u16();
         if let Some(proxy) = route.proxy.filter(|_| status == 407 && request.url.scheme() == "http") {
             return Err(route.unauthorized(proxy));
+        }
+        // A GET without headers, as for metadata, carries no credential that could be refused.
+        let has_credential = request.method != Method::GET || !request.headers.is_empty();
+        if matches!(status, 401 | 403) && has_credential {
+            refused.note(status, answer.headers());
         }
         let fault = |what: &str| {
             let message = format!("{} answered {what}", place(&request.url));
@@ -207,12 +218,31 @@ impl Transport for HttpTransport {
     }
 
     async fn send(&self, request: Request, timeout: Duration) -> Result<Response> {
-        let departure = Departure::default();
+        let (departure, refused) = (Departure::default(), Refused::default());
         let url = request.url.clone();
-        let result = tokio::time::timeout(timeout, self.follow(request, &departure)).await;
+        let result = tokio::time::timeout(timeout, self.follow(request, &departure, &refused)).await;
         result
             .unwrap_or_else(|_| Err(self.route(&url).timeout(timeout.as_millis(), departure.has_been())))
+            .or_else(|error| refused.answer().ok_or(error))
             .map_err(|error| if departure.has_been() { error } else { error.unsent() })
+    }
+}
+
+/// The head of an answer that refuses a credential. Its status counts even where its body cannot be read: the request
+/// would be sent again otherwise.
+#[derive(Default)]
+struct Refused(OnceLock<(u16, HeaderMap)>);
+
+impl Refused {
+    fn note(&self, status: u16, headers: &HeaderMap) {
+        // One request has one such answer: what follows a redirect is not one.
+        let _ = self.0.set((status, headers.clone()));
+    }
+
+    /// The answer without a body.
+    fn answer(self) -> Option<Response> {
+        let (status, headers) = self.0.into_inner()?;
+        Some(Response { status, headers, body: Zeroizing::default() })
     }
 }
 

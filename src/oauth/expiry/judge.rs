@@ -18,6 +18,12 @@ use crate::oauth::jwt::{Claims, Dates};
 /// sends 900000 for a quarter of an hour.
 const FIRST_MILLISECONDS: f64 = 100_000.0;
 
+/// From here on a number of seconds that is a whole number of minutes in milliseconds, and no whole number of days, is
+/// most likely milliseconds: 3600000 is an hour, and hardly ever 41 days and 16 hours.
+const FIRST_LIKELY_MILLISECONDS: f64 = 600_000.0;
+const MINUTE_MILLISECONDS: f64 = 60_000.0;
+const DAY_SECONDS: f64 = 86_400.0;
+
 /// The lives that are believed: a year at most, and where the unit is guessed, half a minute at least.
 const LONGEST_SECONDS: f64 = 366.0 * 86_400.0;
 const SHORTEST_GUESS_SECONDS: f64 = 30.0;
@@ -36,6 +42,11 @@ impl Telling {
     /// Whether no other source is needed.
     pub(super) fn is_usable(&self) -> bool {
         !matches!(self.outcome, Outcome::Ignored(_))
+    }
+
+    /// Whether it is no guess, which another source could confirm or correct.
+    pub(super) fn is_sure(&self) -> bool {
+        self.is_usable() && !matches!(self.outcome, Outcome::Guessed(..))
     }
 }
 
@@ -63,7 +74,9 @@ enum Outcome {
 enum Doubt {
     TooLong,
     TooLongInSeconds,
+    LikelyMilliseconds,
     WithoutUnit,
+    Unsure,
     Unreadable,
     Past,
 }
@@ -81,6 +94,11 @@ impl Doubt {
             Self::WithoutUnit => {
                 ("does not say what it counts: it is taken for milliseconds, the shorter life", UNIT)
             }
+            Self::LikelyMilliseconds => (
+                "would be an odd number of days in seconds: it is taken for milliseconds, the shorter life",
+                UNIT,
+            ),
+            Self::Unsure => ("may be the life of the token: it is taken for that, in seconds", UNIT),
             Self::Unreadable => ("cannot be read as a time", SET_THE_PATH),
             Self::Past => ("lies in the past, and may not be the end of the token", SET_THE_PATH),
         };
@@ -160,6 +178,15 @@ impl Judge {
             }
             Unit::Milliseconds => self.life(number / 1000.0),
             Unit::Minutes => self.life(number * 60.0),
+            Unit::Seconds if is_likely_milliseconds(number) => {
+                Outcome::Guessed(number / 1000.0, Doubt::LikelyMilliseconds)
+            }
+            Unit::Unsure if number >= FIRST_DATE_SECONDS => self.date(date),
+            Unit::Unsure if number >= FIRST_MILLISECONDS => {
+                Outcome::Guessed(number / 1000.0, Doubt::WithoutUnit)
+            }
+            Unit::Unsure if is_guess(number) => Outcome::Guessed(number, Doubt::Unsure),
+            Unit::Unsure => Outcome::Ignored(Doubt::Unreadable),
             Unit::Seconds | Unit::BySize => match self.life(number) {
                 Outcome::Ignored(_) if is_guess(number / 1000.0) => {
                     Outcome::Guessed(number / 1000.0, Doubt::TooLongInSeconds)
@@ -196,8 +223,12 @@ impl Judge {
         if let Some(left) = tellings.iter().filter_map(Telling::left).min_by(f64::total_cmp) {
             return Found { expiry: Expiry::In(span(left)), warning: None, ended: None };
         }
-        let guesses = tellings.iter().filter_map(Telling::guess);
-        if let Some((left, warning)) = guesses.min_by(|one, other| one.0.total_cmp(&other.0)) {
+        // A name that may mean something else counts only where no other does.
+        let guesses = |is_unsure| tellings.iter().filter(move |telling| telling.is_unsure() == is_unsure);
+        let shortest = |is_unsure| {
+            guesses(is_unsure).filter_map(Telling::guess).min_by(|one, other| one.0.total_cmp(&other.0))
+        };
+        if let Some((left, warning)) = shortest(false).or_else(|| shortest(true)) {
             return Found { expiry: Expiry::In(span(left)), warning: Some(warning), ended: None };
         }
         if let Some(ended) = tellings.iter().find(|telling| telling.outcome.is_over(true)) {
@@ -220,6 +251,10 @@ impl Telling {
         if let Outcome::Sound(left) = self.outcome { Some(left) } else { None }
     }
 
+    fn is_unsure(&self) -> bool {
+        matches!(self.outcome, Outcome::Guessed(_, Doubt::Unsure))
+    }
+
     fn guess(&self) -> Option<(f64, Warning)> {
         match self.outcome {
             Outcome::Guessed(left, doubt) => Some((left, doubt.about(&self.source))),
@@ -237,6 +272,13 @@ impl Telling {
         let ended = Some(Ended { source: self.source.clone(), is_zero });
         Found { expiry: Expiry::In(Duration::ZERO), warning: None, ended }
     }
+}
+
+fn is_likely_milliseconds(number: f64) -> bool {
+    let is_multiple_of = |unit: f64| number % unit < f64::EPSILON;
+    (FIRST_LIKELY_MILLISECONDS..=LONGEST_SECONDS).contains(&number)
+        && is_multiple_of(MINUTE_MILLISECONDS)
+        && !is_multiple_of(DAY_SECONDS)
 }
 
 fn is_guess(seconds: f64) -> bool {

@@ -11,6 +11,8 @@ pub(super) enum Unit {
     Minutes,
     /// The name does not say: the size of the number does.
     BySize,
+    /// Seconds from now, if the name means the life of the token at all.
+    Unsure,
 }
 
 /// A name that is known: its unit, and whether it can hardly mean anything but the end of the token.
@@ -45,6 +47,7 @@ pub(super) fn known(name: &str) -> Option<Known> {
         | "expirydate" | "expirationdate" | "expiredate" | "expiresdate" | "validuntil" | "validto" => {
             Some(vague(Unit::BySize))
         }
+        "validity" | "timeout" => Some(vague(Unit::Unsure)),
         _ => None,
     }
 }
@@ -89,6 +92,9 @@ mod tests {
             assert_eq!(known(name), Some(vague(Unit::BySize)), "{name}");
         }
         assert_eq!(known("ttl"), Some(vague(Unit::Seconds)));
+        for name in ["validity", "timeout", "tokenValidity", "token_timeout"] {
+            assert_eq!(known(name), Some(vague(Unit::Unsure)), "{name}");
+        }
     }
 
     #[test]

@@ -1,5 +1,7 @@
 use serde_json::json;
 
+mod guesses;
+
 use super::*;
 use crate::oauth::jwt::Dates;
 
@@ -77,8 +79,10 @@ fn expires_in_is_a_number_or_a_numeric_text() {
         (json!("3599.5"), Some(3599)),
         (json!(3599.5), Some(3599)),
         (json!(31_536_000), Some(31_536_000)),
-        // Milliseconds by mistake cannot be told from 41 days; a 401 ends such a token.
-        (json!(3_600_000), Some(3_600_000)),
+        (json!(604_800), Some(604_800)),
+        (json!(2_592_000), Some(2_592_000)),
+        (json!(590_000), Some(590_000)),
+        (json!(3_599_999), Some(3_599_999)),
         (json!(-3600), Some(0)),
         (json!(i64::MIN), Some(0)),
         (json!(null), None),

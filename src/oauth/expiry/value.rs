@@ -65,10 +65,16 @@ fn dotnet_date(text: &str) -> Option<Timestamp> {
     Some(Timestamp::from_millisecond(sign * millis.parse::<i64>().ok()?))
 }
 
+/// A number and a capital `M`: a month to some, a minute to others.
+fn is_month_or_minute(text: &str) -> bool {
+    text.strip_suffix('M')
+        .is_some_and(|number| number.chars().all(|c| c.is_ascii_digit() || c == '.' || c.is_whitespace()))
+}
+
 /// A life with its units: `15m`, `1h30m`, `7 days`, `3600s`, `01:00:00`, or as ISO 8601 has it (`PT1H`).
 fn life(text: &str) -> Option<f64> {
     const LONGEST_READ: usize = 64;
-    if text.len() > LONGEST_READ {
+    if text.len() > LONGEST_READ || is_month_or_minute(text) {
         return None;
     }
     let span: jiff::Span = text.to_ascii_lowercase().parse().ok()?;
@@ -165,6 +171,9 @@ mod tests {
             json!("/Date(x)/"),
             json!("/Date(99999999999999999999)/"),
             json!("1h".repeat(100)),
+            json!("1M"),
+            json!("30 M"),
+            json!("1.5M"),
         ] {
             assert_eq!(read(&value), Said::Unreadable, "{value}");
         }

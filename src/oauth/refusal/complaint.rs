@@ -5,7 +5,7 @@
 
 use serde_json::{Map, Value};
 
-use super::words;
+use super::{rejection, words};
 use crate::transport::Response;
 
 /// Beyond this nothing is read: no server says what matters so late.
@@ -26,6 +26,9 @@ const SILENT_KEYS: [&str; 10] = [
     "error uri",
 ];
 
+/// Where an address stands, which may hold any word: `…/rest/rate-limits`.
+const ADDRESS_KEYS: [&str; 6] = ["path", "instance", "error uri", "documentation url", "url", "href"];
+
 /// One thing that is said, with the name it stands under.
 #[derive(Debug)]
 struct Line {
@@ -42,6 +45,8 @@ pub(super) struct Complaint {
     code: Option<String>,
     lines: Vec<Line>,
     is_page: bool,
+    /// Whether it is a text, and not JSON.
+    is_text: bool,
     /// Whether it points at fields of the request, as validators do (`loc`, `location`).
     points_at_fields: bool,
 }
@@ -68,7 +73,7 @@ impl Complaint {
         let content_type = response.header("content-type").unwrap_or_default().to_ascii_lowercase();
         let text = String::from_utf8_lossy(&response.body);
         let is_page = content_type.contains("html") || words::looks_like_a_page(&text);
-        let mut complaint = Self { is_page, ..Self::default() };
+        let mut complaint = Self { is_page, is_text: !text.trim().is_empty(), ..Self::default() };
         for line in (if is_page { words::without_tags(&text) } else { text.into_owned() }).lines() {
             complaint.add("", line.trim());
         }
@@ -115,6 +120,16 @@ impl Complaint {
         self.is_page
     }
 
+    /// Whether it is a page or a plain text, as proxies write them, and not the JSON of an API.
+    pub(super) fn is_no_api(&self) -> bool {
+        self.is_text
+    }
+
+    /// Whether the server's own word for the error is that of a client.
+    pub(super) fn has_client_code(&self) -> bool {
+        self.has_code(&words::CLIENT_CODES)
+    }
+
     /// Whether it says no more than the status does.
     pub(super) fn says_nothing(&self) -> bool {
         let tells = |line: &Line| {
@@ -125,15 +140,17 @@ impl Complaint {
 
     /// Whether it is about how often is asked.
     pub(super) fn limits_the_rate(&self) -> bool {
-        self.has_code(&words::RATE_CODES) || self.has(&words::RATE)
+        self.has_code(&words::RATE_CODES) || self.says(&words::RATE)
     }
 
-    /// Whether it asks to come back later: an error that has nothing to do with the credential. A text that rejects
-    /// the credential and is polite about it does not.
+    /// Whether it asks to come back later, or speaks of trouble of the server's own: an error that has nothing to do
+    /// with the credential. A text that rejects the credential and is polite about it does not.
     pub(super) fn passes(&self) -> bool {
-        self.limits_the_rate()
+        let passes = self.limits_the_rate()
             || self.has_code(&words::PASSING_CODES)
-            || (self.has(&words::LATER) && !self.rejects_a_credential())
+            || self.says(&words::LATER)
+            || (!self.is_page && self.says(&words::TROUBLE));
+        passes && !self.rejects_a_credential()
     }
 
     /// Whether an account is locked, and not for good: one more try may prolong it.
@@ -141,9 +158,30 @@ impl Complaint {
         !self.is_page && self.passes() && self.has(&words::LOCK)
     }
 
-    /// Whether the user, the password or the credential is said to be wrong.
+    /// Whether the user, the password or the credential is said to be wrong, in words that can mean nothing else.
     pub(super) fn rejects_a_credential(&self) -> bool {
-        self.has(&words::REJECTION)
+        self.lines.iter().any(|line| {
+            let plain = words::without_the_client(&line.plain);
+            !ADDRESS_KEYS.contains(&line.key.as_str())
+                && (rejection::rejects(&plain)
+                    || (self.points_at_fields && rejection::finds_the_value_wrong(&plain)))
+        })
+    }
+
+    /// Whether it calls the request unauthorized, as statuses do.
+    pub(super) fn calls_it_unauthorized(&self) -> bool {
+        let is_of_the_client = |line: &Line| line.plain.contains("unauthorized client");
+        !self.is_page
+            && self.lines.iter().any(|line| {
+                words::has(&words::plain(&line.text), &rejection::UNAUTHORIZED) && !is_of_the_client(line)
+            })
+    }
+
+    /// Whether an account is said to be locked.
+    pub(super) fn locks_an_account(&self) -> bool {
+        self.lines.iter().any(|line| {
+            words::has(&line.plain, &words::LOCK) && words::has(&line.plain, &["account", "user"])
+        })
     }
 
     /// Whether a browser's protection against forged requests speaks.
@@ -161,7 +199,7 @@ impl Complaint {
     /// Whether the client is unknown, or its secret is wrong. A field that only repeats the client's name does not say
     /// so.
     pub(super) fn rejects_the_client(&self) -> bool {
-        self.has_code(&words::CLIENT_CODES)
+        self.has_client_code()
             || self.lines.iter().any(|line| words::has(&words::plain(&line.text), &words::CLIENT))
     }
 
@@ -177,6 +215,14 @@ impl Complaint {
 
     fn has(&self, phrases: &[&str]) -> bool {
         self.lines.iter().any(|line| words::has(&line.plain, phrases))
+    }
+
+    /// The same in what is said, and not in the names of fields or in addresses.
+    fn says(&self, phrases: &[&str]) -> bool {
+        self.lines.iter().any(|line| {
+            let is_address = ADDRESS_KEYS.contains(&line.key.as_str()) || line.text.starts_with("http");
+            !is_address && words::has(&words::plain(&line.text), phrases)
+        })
     }
 
     fn has_code(&self, codes: &[&str]) -> bool {

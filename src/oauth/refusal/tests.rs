@@ -4,6 +4,7 @@ use reqwest::header::{HeaderMap, HeaderValue};
 use zeroize::Zeroizing;
 
 mod success;
+mod wrong_login;
 
 use super::*;
 use crate::config::LoginShape;
@@ -41,11 +42,20 @@ fn sort(status: u16, body: &str) -> Refusal {
 fn told(refusal: &Refusal) -> String {
     match refusal {
         Refusal::NotHere(_) => "not here".into(),
+        Refusal::WrongFormat(error) if error.retry() == Retry::CoolDown => "format, cool-down".into(),
         Refusal::WrongFormat(_) => "format".into(),
         Refusal::InvalidClient(_) => "client".into(),
         Refusal::MissingClient(_) => "no client".into(),
         Refusal::Unexplained(_) => "unexplained".into(),
-        Refusal::Rejected(_) => "rejected".into(),
+        Refusal::Untellable(rejected, passing) => {
+            assert_eq!((rejected.retry(), passing.retry()), (Retry::CoolDown, Retry::BackOff));
+            "untellable".into()
+        }
+        Refusal::Rejected(error) if error.retry() == Retry::Never => "misconfigured".into(),
+        Refusal::Rejected(error) => {
+            assert_eq!((error.kind(), error.retry()), (ErrorKind::Credentials, Retry::CoolDown));
+            "rejected".into()
+        }
         Refusal::NoToken(error) if error.retry() == Retry::CoolDown => "no token, cool-down".into(),
         Refusal::NoToken(_) => "no token".into(),
         Refusal::Over(..) => "over".into(),
@@ -75,21 +85,19 @@ fn a_plain_400_is_a_rejected_credential() {
             r#"{"message":"E-mail verification required"}"#,
             r#"{"message":"Login failed: a password change is required. Please try again."}"#,
             r#"{"message":"two_factor_code is required"}"#,
-            r#"{"error":"unauthorized_client"}"#,
             r#"{"error":"login_required"}"#,
             r#"{"error":"invalid_request","error_description":"Invalid username or password"}"#,
             r#"{"error":"invalid_grant","error_description":"The refresh token is for another client_id"}"#,
             r#"{"message":"Invalid email or password, please try again later"}"#,
             r#"{"message":"Your temporary password has ended"}"#,
             "",
-            "<h1>Bad Request</h1>",
-            r#"<html><meta http-equiv="Content-Type" content="text/html"><h1>Bad Request</h1></html>"#,
+            "{}",
         ],
     );
     for status in [401, 402, 403, 423, 499] {
         all(status, "rejected", &[r#"{"message":"Wrong password"}"#]);
     }
-    all(403, "rejected", &["{}", "", r#"{"error":"access_denied"}"#, "Forbidden"]);
+    all(403, "rejected", &[r#"{"error":"access_denied"}"#]);
 }
 
 #[test]
@@ -149,10 +157,10 @@ fn a_422_about_the_value_of_a_field_is_a_rejected_credential() {
 }
 
 #[test]
-fn a_422_that_says_no_more_than_its_status_is_a_wrong_form() {
+fn a_422_that_says_no_more_than_its_status_is_a_wrong_form_or_a_wrong_password() {
     all(
         422,
-        "format",
+        "format, cool-down",
         &[
             "",
             "{}",
@@ -181,11 +189,7 @@ fn a_page_of_a_firewall_passes_and_the_words_of_a_server_do_not() {
     assert_eq!(told(&answer(403, &[("content-type", "text/html")], "Request blocked")), LATER);
     all(403, LATER, &[page, "<!DOCTYPE html><p>JavaScript is disabled</p>"]);
     all(401, "unexplained", &[page]);
-    all(
-        403,
-        "rejected",
-        &[r#"{"message":"Forbidden"}"#, r#"<?xml version="1.0"?><Error>AccessDenied</Error>"#],
-    );
+    all(403, "untellable", &[r#"<?xml version="1.0"?><Error>AccessDenied</Error>"#]);
 }
 
 #[test]
@@ -248,8 +252,8 @@ fn a_4xx_with_retry_after_is_waited_for() {
     }
     assert_eq!(
         told(&answer(401, &[("retry-after", "soon")], "")),
-        LATER,
-        "what cannot be read is waited for, too"
+        "unexplained",
+        "what cannot be read asks for nothing"
     );
 }
 
@@ -281,14 +285,7 @@ fn a_refusal_that_speaks_of_the_client_is_told_from_one_of_the_credential() {
                 r#"{"client_secret":["This field is required."]}"#,
             ],
         );
-        all(
-            status,
-            "rejected",
-            &[
-                r#"{"error":"unauthorized_client","error_description":"The client_id may not use this grant"}"#,
-                r#"{"message":"Wrong password","client_id":"app"}"#,
-            ],
-        );
+        all(status, "rejected", &[r#"{"message":"Wrong password","client_id":"app"}"#]);
     }
 }
 

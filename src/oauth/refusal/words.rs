@@ -61,49 +61,26 @@ pub(super) const LOCK: [&str; 3] = ["locked", "lockout", "suspended"];
 /// Of the protection against forged requests.
 pub(super) const FORGERY: [&str; 4] = ["csrf", "xsrf", "antiforgery", "anti forgery"];
 
-/// The user, the password or the credential is wrong.
-pub(super) const REJECTION: [&str; 41] = [
-    "invalid credential",
-    "invalid login",
-    "invalid password",
-    "invalid user",
-    "invalid email",
-    "invalid e mail",
-    "invalid identifier",
-    "incorrect credential",
-    "incorrect password",
-    "incorrect user",
-    "incorrect email",
-    "wrong credential",
-    "wrong password",
-    "wrong user",
-    "wrong email",
-    "bad credential",
-    "bad password",
-    "bad username",
-    "password is incorrect",
-    "password is wrong",
-    "password is invalid",
-    "password is not correct",
-    "password mismatch",
-    "password does not match",
-    "credentials are incorrect",
-    "credentials are invalid",
-    "credentials do not match",
-    "credentials were incorrect",
-    "user not found",
-    "user does not exist",
-    "user doesnt exist",
-    "no such user",
-    "no user found",
-    "unknown user",
-    "account not found",
-    "account does not exist",
-    "no account",
-    "email not found",
-    "not registered",
-    "unable to log in with",
-    "failed to authenticate",
+/// The server is in trouble, or full: nothing was said of the credential. Not read in pages, which hold every word.
+pub(super) const TROUBLE: [&str; 18] = [
+    "maintenance",
+    "be back soon",
+    "database error",
+    "database connection",
+    "database is",
+    "database unavailable",
+    "internal error",
+    "internal server error",
+    "unexpected error",
+    "connection refused",
+    "upstream connect error",
+    "timeout",
+    "timed out",
+    "busy",
+    "overloaded",
+    "unavailable",
+    "concurrent session",
+    "error code: 10",
 ];
 
 /// Codes of a client that is not known, or whose secret is wrong.
@@ -278,6 +255,11 @@ pub(super) fn plain(text: &str) -> String {
 pub(super) fn beginning(text: &str) -> &str {
     let end = (0..=LONGEST.min(text.len())).rev().find(|end| text.is_char_boundary(*end));
     &text[..end.unwrap_or_default()]
+}
+
+/// A text that [`plain`] wrote, without what it says of a client.
+pub(super) fn without_the_client(plain: &str) -> String {
+    CLIENT.iter().fold(plain.to_owned(), |text, client| text.replace(client, " | "))
 }
 
 /// Whether a text that [`plain`] wrote says no more than a status does.

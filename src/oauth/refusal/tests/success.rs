@@ -44,7 +44,9 @@ fn an_error_under_a_status_of_success_may_be_a_wrong_password() {
 
 #[test]
 fn what_passes_under_a_status_of_success_backs_off() {
-    all(200, "no token", &["", "<html>maintenance</html>", "Please wait"]);
+    all(200, "no token", &["", "<html>maintenance</html>", "Please wait", "FAIL"]);
+    all(200, "no token, cool-down", &["Invalid credentials"]);
+    all(200, LATER, &["The server is under maintenance"]);
     all(
         200,
         LATER,
