@@ -1037,7 +1037,7 @@ export interface ServerError {
   error?: string
   /** Its sentence. */
   description?: string
-  /** The address of a page about it. */
+  /** The address of a page about it, without a query or a fragment. */
   uri?: string
 }
 

@@ -40,7 +40,7 @@ const whole = '{"access_token":"abc","expires_in":3600}'
 
 /** Name, what the server does, what comes of it. */
 const answers = [
-  ['a lifetime in milliseconds by mistake', token({ expires_in: 3_600_000 }), bearer(3_600_000)],
+  ['a lifetime in milliseconds by mistake', token({ expires_in: 3_600_000 }), bearer(3600)],
   ['a lifetime of ages', token({ expires_in: Number.MAX_SAFE_INTEGER }), bearer()],
   ['a lifetime that no number holds', body('{"access_token":"abc","expires_in":1e999}'), bearer()],
   ['a lifetime of nothing', token({ expires_in: 0 }), noToken],

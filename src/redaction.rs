@@ -133,7 +133,7 @@ fn encodings(text: &str) -> Vec<Zeroizing<String>> {
     let written = [
         each(|c| format!("&#{};", u32::from(c))),
         each(|c| format!("&#x{:x};", u32::from(c))),
-        text.encode_utf16().map(|unit| format!("\\u{unit:04x}")).collect(),
+        text.encode_utf16().map(|unit| format!("\\u{unit:04x}")).collect::<Vec<_>>().concat(),
         each(|c| if c.is_ascii() { c.to_string() } else { format!("\\u{:04x}", u32::from(c)) }),
     ];
     let all = [text.to_owned(), form, component, script, json].into_iter();

@@ -697,3 +697,18 @@ async fn a_refusal_whose_body_cannot_be_read_is_known_by_its_status() {
         }
     }
 }
+
+#[tokio::test]
+async fn a_redirect_of_a_request_without_a_password_is_no_refused_login() {
+    for body in [
+        Body::Json(Secret::new(r#"{"refresh_token":"some-token"}"#)),
+        Body::Form(Secret::new("grant_type=refresh_token&refresh_token=some-token")),
+        Body::Form(Secret::new("grant_type=client_credentials&client_id=app&client_secret=s3cret")),
+        Body::Form(Secret::new("token=some-token&token_type_hint=access_token")),
+        Body::Empty,
+    ] {
+        let server = serve(|_| (redirect(302, "https://sso.example.com/authorize"), Then::Close)).await;
+        let error = log_in(&format!("{}/token", server.origin), body).await.map(|a| a.status).unwrap_err();
+        assert_eq!((error.kind(), error.retry()), (ErrorKind::Endpoint, Retry::Never));
+    }
+}

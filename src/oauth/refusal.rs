@@ -31,7 +31,7 @@ pub enum Refusal {
     Unexplained(Error),
     /// Nothing tells what was refused. With a password in the request it may be the password that is meant: the first
     /// error says so, and cools down. The second one is for any other request, and passes.
-    Untellable(Error, Error),
+    Untellable(Error, Box<Error>),
     /// The credential is wrong: whatever is sent next is one more step to a locked account.
     Rejected(Error),
     /// An answer that is no token response, such as a page of HTML. Where it reports an error, or is JSON, it may
@@ -292,7 +292,7 @@ impl<'a> Case<'a> {
     fn untellable(&self) -> Refusal {
         let rejected = self.error(ErrorKind::Credentials, "rejected the request and does not say why");
         let passing = self.error(ErrorKind::Response, "refuses the request and does not say why");
-        Refusal::Untellable(rejected, passing)
+        Refusal::Untellable(rejected, Box::new(passing))
     }
 
     fn invalid_client(&self) -> Refusal {

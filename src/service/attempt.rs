@@ -86,11 +86,12 @@ impl Service {
             Err(error) => {
                 let error = self.verdict(error);
                 self.note_failure(&error, started);
-                if is_rejection(&error) {
+                let is_rejection = is_rejection(&error);
+                if is_rejection {
                     self.remember_rejection(&error).await;
                 }
                 self.end_turn(turn, &error).await;
-                return Err(self.with_wait(error));
+                return Err(if is_rejection { self.with_wait(error) } else { error });
             }
         }
         Ok(())

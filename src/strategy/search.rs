@@ -111,8 +111,8 @@ impl<'c> Search<'c> {
             }
             // Where it passes, an address that is only being looked for is left for the next one.
             Refusal::Untellable(rejected, _) if way.format.has_password() => return Err(rejected),
-            Refusal::Untellable(_, passing) if self.is_configured(&way.endpoint) => return Err(passing),
-            Refusal::Untellable(_, passing) => self.leave(&way.endpoint, passing),
+            Refusal::Untellable(_, passing) if self.is_configured(&way.endpoint) => return Err(*passing),
+            Refusal::Untellable(_, passing) => self.leave(&way.endpoint, *passing),
             Refusal::WrongFormat(error) if way.format.has_password() && error.retry() == Retry::CoolDown => {
                 return Err(error.with_advice(UNSAID));
             }

@@ -358,7 +358,7 @@ async fn what_a_login_is_answered_without_a_reason_cools_down_and_is_not_sent_ag
     let untellable = || {
         let (rejected, passing) =
             (Error::new(ErrorKind::Credentials, "no"), Error::new(ErrorKind::Response, "no"));
-        Err(Refusal::Untellable(rejected, passing))
+        Err(Refusal::Untellable(rejected, Box::new(passing)))
     };
     let silent_format = || {
         let error = Error::new(ErrorKind::Endpoint, "422").with_retry(Retry::CoolDown);

@@ -109,7 +109,7 @@ fn unfollowed(request: &Request, status: u16, target: &Url) -> Error {
 fn has_login(request: &Request) -> bool {
     match &request.body {
         Body::Empty => false,
-        Body::Json(_) => true,
+        Body::Json(json) => !is_refresh(json),
         Body::Form(form) => {
             let fields: Vec<_> = url::form_urlencoded::parse(form.expose().as_bytes()).collect();
             let grant = fields.iter().find(|(name, _)| name == "grant_type").map(|(_, value)| value.as_ref());
@@ -117,6 +117,14 @@ fn has_login(request: &Request) -> bool {
             grant.is_none_or(|grant| grant == "password") && !is_revocation
         }
     }
+}
+
+/// Whether a JSON body holds a refresh token and nothing else that could be a credential.
+fn is_refresh(json: &Secret) -> bool {
+    let fields: serde_json::Map<String, Value> = serde_json::from_str(json.expose()).unwrap_or_default();
+    let is_harmless = |name: &String| name == "grant_type" || name == "client_id";
+    let is_token = |name: &String| name.to_ascii_lowercase().contains("refresh");
+    fields.keys().any(is_token) && fields.keys().all(|name| is_token(name) || is_harmless(name))
 }
 
 /// The same address, but for the query.

@@ -167,8 +167,8 @@ impl Judge {
         let date = epoch_seconds(number);
         let is_near = (date - self.moments.server_now()).abs() <= LONGEST_SECONDS;
         match unit {
-            Unit::BySize if number >= FIRST_DATE_SECONDS => self.date(date),
-            Unit::BySize if number >= FIRST_MILLISECONDS => {
+            Unit::BySize | Unit::Unsure if number >= FIRST_DATE_SECONDS => self.date(date),
+            Unit::BySize | Unit::Unsure if number >= FIRST_MILLISECONDS => {
                 Outcome::Guessed(number / 1000.0, Doubt::WithoutUnit)
             }
             Unit::Seconds if number >= FIRST_DATE_SECONDS && is_near => self.date(date),
@@ -180,10 +180,6 @@ impl Judge {
             Unit::Minutes => self.life(number * 60.0),
             Unit::Seconds if is_likely_milliseconds(number) => {
                 Outcome::Guessed(number / 1000.0, Doubt::LikelyMilliseconds)
-            }
-            Unit::Unsure if number >= FIRST_DATE_SECONDS => self.date(date),
-            Unit::Unsure if number >= FIRST_MILLISECONDS => {
-                Outcome::Guessed(number / 1000.0, Doubt::WithoutUnit)
             }
             Unit::Unsure if is_guess(number) => Outcome::Guessed(number, Doubt::Unsure),
             Unit::Unsure => Outcome::Ignored(Doubt::Unreadable),

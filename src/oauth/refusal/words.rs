@@ -62,7 +62,7 @@ pub(super) const LOCK: [&str; 3] = ["locked", "lockout", "suspended"];
 pub(super) const FORGERY: [&str; 4] = ["csrf", "xsrf", "antiforgery", "anti forgery"];
 
 /// The server is in trouble, or full: nothing was said of the credential. Not read in pages, which hold every word.
-pub(super) const TROUBLE: [&str; 18] = [
+pub(super) const TROUBLE: [&str; 19] = [
     "maintenance",
     "be back soon",
     "database error",
@@ -71,14 +71,15 @@ pub(super) const TROUBLE: [&str; 18] = [
     "database unavailable",
     "internal error",
     "internal server error",
-    "unexpected error",
     "connection refused",
     "upstream connect error",
     "timeout",
     "timed out",
     "busy",
     "overloaded",
-    "unavailable",
+    "server unavailable",
+    "system unavailable",
+    "currently unavailable",
     "concurrent session",
     "error code: 10",
 ];

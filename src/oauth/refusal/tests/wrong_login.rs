@@ -107,6 +107,15 @@ fn words_about_the_server_pass() {
             ],
         );
     }
+    for body in [
+        r#"{"message":"Account unavailable"}"#,
+        r#"{"message":"An unexpected error occurred"}"#,
+        r#"{"message":"nope","timeout":"300"}"#,
+        r#"{"message":"nope","path":"/busy/maintenance"}"#,
+        r#"{"message":"nope","link":"https://docs.example/rate-limits"}"#,
+    ] {
+        assert_eq!(told(&sort(400, body)), "rejected", "{body}");
+    }
     for status in [402, 423, 444, 498] {
         all(status, LATER, &["", "{}", r#"{"m":"locked"}"#]);
     }
