@@ -193,7 +193,9 @@ for (const [provider, { url, reason }] of Object.entries(databases)) {
         setTimeout(() => process.exit(1), 15_000)
       `
       const other = runScript(source, { env: clientEnvironment(server) })
-      while ((await row()) === null) await new Promise((resolve) => setTimeout(resolve, 50))
+      // The other process writes meanwhile: the database may be busy.
+      const found = () => row().catch(() => null)
+      while ((await found()) === null) await new Promise((resolve) => setTimeout(resolve, 200))
       await begin(t, prisma, { clientId: 'child', clientSecret: 'the-child-secret' }).getToken()
       await service.clear()
       const { code, stdout, stderr } = await other
