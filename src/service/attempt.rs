@@ -101,7 +101,8 @@ impl Service {
     /// login endpoints have no other way to say it.
     fn verdict(&self, error: Error) -> Error {
         let is_repeated = is_rejection(&error) && self.life().limits.rejections() > 0;
-        if !is_repeated || error.kind() != ErrorKind::Response {
+        let is_success = error.status().is_some_and(|status| (200..300).contains(&status));
+        if !is_repeated || !is_success || error.kind() == ErrorKind::Credentials {
             return error;
         }
         let message = format!("{}, for the second time: the credentials count as rejected", error.message());

@@ -180,30 +180,30 @@ impl Service {
         }
     }
 
-    /// Stores what has become of the refresh token, beside the access token as it is.
-    pub(super) async fn store_refresh_token(
+    /// Stores what is held and not stored as it is, such as what has become of the refresh token. Where another
+    /// process has stored a later token, it is left there.
+    pub(super) async fn store_in_place(
         &self,
         expected: Option<Revision>,
         fence: Option<Fence>,
         epoch: u64,
-    ) {
+    ) -> bool {
         let _guard = self.vault.turn().await;
         let held = {
             let life = self.life();
             let is_unsaved = |held: &&Held| held.revision.is_none() && life.epoch == epoch;
             life.held.as_ref().filter(is_unsaved).cloned()
         };
-        let Some(held) = held else { return };
+        let Some(held) = held else { return false };
         let record = self.record_of(&held, self.clock.now());
-        // Where this fails it is stored at a later look; where another process has stored a later token, it is none
-        // of this one's business.
         let saved = self.vault.save_in_place(&record, expected, fence).await;
         self.report_store_health();
-        if let Ok(Some(revision)) = saved {
-            let mut life = self.life();
-            life.see(Some(revision));
-            life.stored_as(held.generation, revision);
-        }
+        // Where this fails it is stored at a later look.
+        let Ok(Some(revision)) = saved else { return false };
+        let mut life = self.life();
+        life.see(Some(revision));
+        life.stored_as(held.generation, revision);
+        true
     }
 
     /// What is stored beside a token: how it was had, and for whom.
@@ -258,17 +258,9 @@ impl Service {
         // Another process may have stored a later one since the look that led here.
         self.adopt_from_store(epoch, self.clock.now()).await;
         let can_tell = self.vault.read_fault().is_none();
-        let _guard = self.vault.turn().await;
-        let (held, expected) = {
-            let life = self.life();
-            let is_due = |held: &Held| can_tell && held.revision.is_none() && life.epoch == epoch;
-            (life.held.clone().filter(is_due), life.stored)
-        };
-        if let Some(held) = held
-            && let Ok(Some(revision)) = self.save(&held, expected, fence, self.clock.now()).await
-        {
-            self.life().stored_as(held.generation, revision);
-        } else if let Some(fence) = fence {
+        let expected = self.life().stored;
+        let is_stored = can_tell && self.store_in_place(expected, fence, epoch).await;
+        if let Some(fence) = fence.filter(|_| !is_stored) {
             // It ends by itself where this fails.
             let _ = self.vault.release(fence, None).await;
         }

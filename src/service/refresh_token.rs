@@ -71,7 +71,7 @@ impl Service {
             Spent::Rotated(error) | Spent::Failed(error) => {
                 let spare = self.time_left(why).saturating_sub(self.config.retry.max);
                 if !spare.is_zero() && why != Why::Asked {
-                    self.store_refresh_token(turn.expected, turn.fence(), epoch).await;
+                    self.store_in_place(turn.expected, turn.fence(), epoch).await;
                     return Err(as_failure_of_the_refresh(error, spare));
                 }
                 self.log(|log| log.error(Level::Warn, INSTEAD, &error));
@@ -80,7 +80,7 @@ impl Service {
         }
         // Before the login, and without the fence, whose save would end the lease: the login may fail, and this
         // process end.
-        self.store_refresh_token(turn.expected, None, epoch).await;
+        self.store_in_place(turn.expected, None, epoch).await;
         Ok(Refreshed::NotAtAll)
     }
 
