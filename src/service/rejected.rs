@@ -2,7 +2,7 @@
 //! configuration, restart or process would send it.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
@@ -101,6 +101,8 @@ pub struct KnownCredentials {
 #[derive(Default)]
 struct Gate {
     is_good: AtomicBool,
+    /// When it was accepted last, in milliseconds: what a store says of a rejection before that is out of date.
+    accepted_ms: AtomicI64,
     turn: Arc<tokio::sync::Mutex<()>>,
 }
 
@@ -192,7 +194,9 @@ impl CredentialMemory {
 
     /// The last rejection of this credential, where one is known. A store that cannot be read knows of none.
     pub(super) async fn last_rejection(&self, now: Timestamp) -> Option<Rejection> {
-        let stored = self.stored().await.find(&self.credential, now).cloned();
+        let accepted_ms = self.gate.accepted_ms.load(Ordering::Acquire);
+        let is_later = |rejection: &&Rejection| rejection.from_ms > accepted_ms;
+        let stored = self.stored().await.find(&self.credential, now).filter(is_later).cloned();
         self.is_stored.store(stored.is_some(), Ordering::Relaxed);
         let here = self.process.rejections().find(&self.credential, now).cloned();
         let last = here.into_iter().chain(stored).max_by_key(|rejection| rejection.until_ms)?;
@@ -214,6 +218,7 @@ impl CredentialMemory {
     /// The credential was accepted.
     pub(super) async fn forget(&self, now: Timestamp) {
         self.gate.is_good.store(true, Ordering::Release);
+        self.gate.accepted_ms.store(now.as_millisecond(), Ordering::Release);
         self.process.rejections().forget(&self.credential);
         if !self.is_stored.swap(false, Ordering::Relaxed) {
             return;
