@@ -1,46 +1,26 @@
 // What goes along when an API redirects: a proof for the new URL within the origin, and nothing of ours beyond it.
 import assert from 'node:assert/strict'
-import { once } from 'node:events'
-import { createServer } from 'node:http'
 import { after, before, describe, test } from 'node:test'
 import { serviceFor } from './support/front.mjs'
-
-/** A server that answers as `answer(request)` says, and keeps what it was asked. */
-async function serve(answer) {
-  const requests = []
-  const server = createServer(async (request, response) => {
-    let body = ''
-    for await (const chunk of request) body += chunk
-    const seen = { method: request.method, path: request.url, headers: request.headers, body }
-    requests.push(seen)
-    const { status = 200, headers = {}, body: text = seen.path } = answer(seen)
-    response.writeHead(status, headers).end(text)
-  }).listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  return {
-    origin: `http://127.0.0.1:${server.address().port}`,
-    requests,
-    close: () => (server.closeAllConnections(), server.close()),
-  }
-}
+import { startPlainServer } from './support/plain-server.mjs'
 
 let tokens, api, stranger
 let issued = 0
 let refused = ''
 
 before(async () => {
-  tokens = await serve(({ headers }) => ({
+  tokens = await startPlainServer(({ headers }) => ({
     body: JSON.stringify({ access_token: `t${++issued}`, token_type: headers.dpop ? 'DPoP' : 'Bearer', expires_in: 3600 }),
   }))
-  stranger = await serve(({ path }) =>
+  stranger = await startPlainServer(({ path }) =>
     path.startsWith('/back') ? { status: 302, headers: { location: `${api.origin}/end` } } : { status: path === '/401' ? 401 : 200 },
   )
-  api = await serve(({ path, headers }) => {
+  api = await startPlainServer(({ path, headers }) => {
     if (refused !== '' && headers.authorization?.endsWith(refused)) return { status: 401 }
     const url = new URL(path, 'http://api')
     if (url.pathname === '/loop') return { status: 302, headers: { location: `/loop?${Number(url.search.slice(1)) + 1}` } }
     const [, to] = /^\/to\/(.*)$/.exec(path) ?? []
-    if (to === undefined) return {}
+    if (to === undefined) return { body: path }
     const [status, location] = decodeURIComponent(to).split(' ')
     return { status: Number(status), headers: location === undefined ? {} : { location }, body: 'moved' }
   })
@@ -50,20 +30,13 @@ after(() => [tokens, api, stranger].forEach(({ close }) => close()))
 const serviceWith = (t, config) => serviceFor(t, { tokenUrl: `${tokens.origin}/token` }, { baseUrl: api.origin, ...config })
 const to = (status, location) => `${api.origin}/to/${encodeURIComponent(`${status} ${location}`)}`
 
-/** What a server was asked while `call` ran. */
-async function requestsOf(server, call) {
-  const count = server.requests.length
-  await call()
-  return server.requests.slice(count)
-}
-
 const claimsOf = (proof) => JSON.parse(Buffer.from(proof.split('.')[1], 'base64url'))
 
 describe('with dpop, a redirect', () => {
   for (const status of [301, 302, 303, 307, 308]) {
     test(`to another origin (${status}) takes neither proof nor token along`, async (t) => {
       const service = serviceWith(t, { dpop: true })
-      const [request] = await requestsOf(stranger, () => service.fetch(to(status, `${stranger.origin}/x`)))
+      const [request] = await stranger.during(() => service.fetch(to(status, `${stranger.origin}/x`)))
       assert.equal(request.headers.dpop, undefined)
       assert.equal(request.headers.authorization, undefined)
     })
@@ -71,13 +44,13 @@ describe('with dpop, a redirect', () => {
 
   test('to an allowed origin takes nothing along, either', async (t) => {
     const service = serviceWith(t, { dpop: true, allowedOrigins: [stranger.origin] })
-    const [request] = await requestsOf(stranger, () => service.fetch(to(307, `${stranger.origin}/x`)))
+    const [request] = await stranger.during(() => service.fetch(to(307, `${stranger.origin}/x`)))
     assert.deepEqual([request.headers.dpop, request.headers.authorization], [undefined, undefined])
   })
 
   test('that comes back from another origin brings nothing of ours', async (t) => {
     const service = serviceWith(t, { dpop: true })
-    const requests = await requestsOf(api, () => service.fetch(to(302, `${stranger.origin}/back`)))
+    const requests = await api.during(() => service.fetch(to(302, `${stranger.origin}/back`)))
     assert.equal(requests[1].path, '/end')
     assert.deepEqual([requests[1].headers.dpop, requests[1].headers.authorization], [undefined, undefined])
   })
@@ -85,13 +58,13 @@ describe('with dpop, a redirect', () => {
   test("to another origin leaves the caller's cookie behind, and keeps other headers", async (t) => {
     const service = serviceWith(t, { dpop: true })
     const headers = { cookie: 'a=b', 'x-mine': '1' }
-    const [request] = await requestsOf(stranger, () => service.fetch(to(307, `${stranger.origin}/x`), { headers }))
+    const [request] = await stranger.during(() => service.fetch(to(307, `${stranger.origin}/x`), { headers }))
     assert.deepEqual([request.headers.cookie, request.headers['x-mine']], [undefined, '1'])
   })
 
   test('within the origin has a proof of its own for the new URL and method', async (t) => {
     const service = serviceWith(t, { dpop: true })
-    const requests = await requestsOf(api, () => service.fetch(to(303, '/orders/7?page=2'), { method: 'POST', body: 'x' }))
+    const requests = await api.during(() => service.fetch(to(303, '/orders/7?page=2'), { method: 'POST', body: 'x' }))
     const proofs = requests.map(({ headers }) => claimsOf(headers.dpop))
     assert.deepEqual([proofs[1].htm, proofs[1].htu], ['GET', `${api.origin}/orders/7`])
     assert.notEqual(proofs[0].jti, proofs[1].jti)
@@ -100,7 +73,7 @@ describe('with dpop, a redirect', () => {
 
   test('that never ends is an error, as the platform has it', async (t) => {
     const service = serviceWith(t, { dpop: true })
-    const count = async (call) => (await requestsOf(api, () => assert.rejects(call(), { name: 'TypeError', message: 'fetch failed' }))).length
+    const count = async (call) => (await api.during(() => assert.rejects(call(), { name: 'TypeError', message: 'fetch failed' }))).length
     const url = `${api.origin}/loop?1`
     assert.equal(await count(() => service.fetch(url)), await count(() => fetch(url)))
   })
@@ -115,7 +88,7 @@ describe('with dpop, a redirect', () => {
   test('is not followed where the caller says so', async (t) => {
     const service = serviceWith(t, { dpop: true })
     const url = to(302, `${stranger.origin}/x`)
-    const told = await requestsOf(stranger, async () => {
+    const told = await stranger.during(async () => {
       assert.equal((await service.fetch(url, { redirect: 'manual' })).status, 302)
       assert.equal((await service.fetch(new Request(url, { redirect: 'manual' }))).status, 302)
       await assert.rejects(service.fetch(url, { redirect: 'error' }), TypeError)
@@ -161,7 +134,7 @@ describe('with dpop, a redirect', () => {
       for (const [method, body = null] of bodies) {
         const outcomes = []
         for (const call of [fetch, (...call) => service.fetch(...call)]) {
-          const seen = await requestsOf(api, async () => {
+          const seen = await api.during(async () => {
             const response = await call(`${to(status, '/end?x=1')}#part`, { method, body, headers: { 'x-mine': '1', 'content-language': 'en' } })
             const { url, redirected } = response
             outcomes.push({ status: response.status, url, redirected, text: await response.text() })
@@ -185,14 +158,14 @@ describe('with a Bearer token, a redirect', () => {
   test('to another port of the same host takes no token along', async (t) => {
     const service = serviceWith(t)
     for (const status of [302, 307]) {
-      const [request] = await requestsOf(stranger, () => service.fetch(to(status, `${stranger.origin}/x`)))
+      const [request] = await stranger.during(() => service.fetch(to(status, `${stranger.origin}/x`)))
       assert.equal(request.headers.authorization, undefined)
     }
   })
 
   test('to another name of the same host takes no token along', async (t) => {
     const service = serviceWith(t)
-    const requests = await requestsOf(api, () => service.fetch(to(302, `${api.origin.replace('127.0.0.1', 'localhost')}/x`)).catch(() => {}))
+    const requests = await api.during(() => service.fetch(to(302, `${api.origin.replace('127.0.0.1', 'localhost')}/x`)).catch(() => {}))
     assert.equal(requests[1]?.headers.authorization, undefined)
   })
 
@@ -206,7 +179,7 @@ describe('with a Bearer token, a redirect', () => {
 
   test('within the origin keeps it', async (t) => {
     const service = serviceWith(t)
-    const requests = await requestsOf(api, () => service.fetch(to(302, '/end')))
+    const requests = await api.during(() => service.fetch(to(302, '/end')))
     assert.match(requests[1].headers.authorization, /^Bearer t/)
   })
 })
