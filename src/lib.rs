@@ -18,9 +18,9 @@ pub mod runtime;
 pub mod crypto;
 pub mod transport;
 
+pub mod grants;
 pub mod oauth;
 pub mod store;
-pub mod strategy;
 
 pub mod service;
 

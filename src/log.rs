@@ -53,7 +53,7 @@ impl Level {
 
 /// A line on its way out. Messages are written by evertoken and hold no secret.
 #[derive(Clone, Debug)]
-pub struct Line {
+pub struct LogLine {
     /// How much it matters.
     pub level: Level,
     /// Which service it is about.
@@ -67,7 +67,7 @@ pub struct Line {
 /// Takes lines.
 pub trait Sink: Send + Sync {
     /// Takes one, without blocking.
-    fn take(&self, line: Line);
+    fn write_line(&self, line: LogLine);
 }
 
 /// Lines of one service, from a level on.
@@ -85,15 +85,15 @@ impl Log {
     }
 
     /// Says something.
-    pub fn say(&self, level: Level, message: impl Into<String>) {
-        self.with(level, message, &Value::Null);
+    pub fn write(&self, level: Level, message: impl Into<String>) {
+        self.write_with(level, message, &Value::Null);
     }
 
     /// Says something, with fields (an object).
-    pub fn with(&self, level: Level, message: impl Into<String>, fields: &Value) {
+    pub fn write_with(&self, level: Level, message: impl Into<String>, fields: &Value) {
         if level <= self.level {
             let fields = fields.as_object().cloned().unwrap_or_default();
-            self.sink.take(Line {
+            self.sink.write_line(LogLine {
                 level,
                 service: self.service.to_string(),
                 message: message.into(),
@@ -108,13 +108,13 @@ impl Log {
         if let Some(said) = error.server_error().filter(|_| self.level >= Level::Debug) {
             fields["serverError"] = json!(said);
         }
-        self.with(level, format!("{message}: {}", error.message()), &fields);
+        self.write_with(level, format!("{message}: {}", error.message()), &fields);
     }
 }
 
 /// How a line looks on stderr.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Shape {
+pub enum LineFormat {
     /// `2026-01-31T08:00:00.000Z WARN evertoken[external_api] …`
     Text,
     /// One JSON object a line.
@@ -123,18 +123,18 @@ pub enum Shape {
 
 /// Writes lines to stderr on a thread of its own: a full pipe must not hold up the runtime.
 pub struct Stderr {
-    shape: Shape,
+    shape: LineFormat,
 }
 
 impl Stderr {
     /// A sink that writes this shape.
-    pub fn new(shape: Shape) -> Self {
+    pub fn new(shape: LineFormat) -> Self {
         Self { shape }
     }
 
-    fn print(&self, line: &Line) -> String {
+    fn print(&self, line: &LogLine) -> String {
         let at = SystemClock.now().to_string();
-        if self.shape == Shape::Json {
+        if self.shape == LineFormat::Json {
             let mut object = json!({
                 "time": at, "level": line.level.as_str(), "name": "evertoken", "service": line.service, "msg": line.message,
             });
@@ -151,7 +151,7 @@ impl Stderr {
 }
 
 impl Sink for Stderr {
-    fn take(&self, line: Line) {
+    fn write_line(&self, line: LogLine) {
         static WRITER: Mutex<Option<Sender<String>>> = Mutex::new(None);
         let mut writer = WRITER.lock().unwrap_or_else(PoisonError::into_inner);
         if writer.is_none() {
@@ -177,26 +177,26 @@ mod tests {
     use super::*;
     use crate::error::{ErrorKind, ServerError};
 
-    fn line() -> Line {
+    fn line() -> LogLine {
         let fields = json!({ "code": "ERR_TOKEN_TIMEOUT" }).as_object().cloned().unwrap();
-        Line { level: Level::Warn, service: "api".into(), message: "no answer".into(), fields }
+        LogLine { level: Level::Warn, service: "api".into(), message: "no answer".into(), fields }
     }
 
     #[test]
     fn a_line_is_text_or_one_json_object() {
-        let text = Stderr::new(Shape::Text).print(&line());
+        let text = Stderr::new(LineFormat::Text).print(&line());
         assert!(text.ends_with(r#"WARN evertoken[api] no answer code="ERR_TOKEN_TIMEOUT""#), "{text}");
-        let value: Value = serde_json::from_str(&Stderr::new(Shape::Json).print(&line())).unwrap();
+        let value: Value = serde_json::from_str(&Stderr::new(LineFormat::Json).print(&line())).unwrap();
         assert_eq!(value["level"], "warn");
         assert_eq!(value["msg"], "no answer");
         assert_eq!(value["code"], "ERR_TOKEN_TIMEOUT");
     }
 
     #[derive(Default)]
-    struct Kept(Mutex<Vec<Line>>);
+    struct RecentLines(Mutex<Vec<LogLine>>);
 
-    impl Sink for Kept {
-        fn take(&self, line: Line) {
+    impl Sink for RecentLines {
+        fn write_line(&self, line: LogLine) {
             self.0.lock().unwrap().push(line);
         }
     }
@@ -206,7 +206,7 @@ mod tests {
         let said = ServerError { description: Some("The secret has expired.".into()), ..Default::default() };
         let error = Error::new(ErrorKind::Credentials, "rejected").with_server_error(said);
         for (level, is_told) in [(Level::Info, false), (Level::Debug, true), (Level::Trace, true)] {
-            let kept = Arc::<Kept>::default();
+            let kept = Arc::<RecentLines>::default();
             let log = Log::new(ServiceName::default(), level, Arc::clone(&kept) as Arc<dyn Sink>);
             log.error(Level::Warn, "no token", &error);
             let line = kept.0.lock().unwrap().pop().unwrap();
@@ -218,11 +218,11 @@ mod tests {
 
     #[test]
     fn lines_below_the_level_are_not_passed_on() {
-        let kept = Arc::<Kept>::default();
+        let kept = Arc::<RecentLines>::default();
         let log = Log::new(ServiceName::default(), Level::Warn, Arc::clone(&kept) as Arc<dyn Sink>);
-        log.say(Level::Info, "dropped");
-        log.say(Level::Warn, "kept");
-        log.say(Level::Error, "kept");
+        log.write(Level::Info, "dropped");
+        log.write(Level::Warn, "kept");
+        log.write(Level::Error, "kept");
         assert_eq!(kept.0.lock().unwrap().len(), 2);
     }
 }

@@ -171,7 +171,7 @@ fn decodings(text: &str) -> Vec<Zeroizing<String>> {
     if text.contains('%') {
         for text in [text.to_owned(), text.replace('+', " ")] {
             let bytes = Zeroizing::new(percent_decode_str(&text).collect::<Vec<u8>>());
-            all.extend(readings(&bytes));
+            all.extend(decode_bytes(&bytes));
         }
     }
     if text.contains('&') {
@@ -181,7 +181,7 @@ fn decodings(text: &str) -> Vec<Zeroizing<String>> {
         && let Some(bytes) = text.chars().map(|c| u8::try_from(c).ok()).collect::<Option<Vec<u8>>>()
     {
         // UTF-8 that was read as Latin-1.
-        all.extend(readings(&Zeroizing::new(bytes)).into_iter().take(1));
+        all.extend(decode_bytes(&Zeroizing::new(bytes)).into_iter().take(1));
     }
     if text.contains('\\') {
         all.push(without_escapes(text));
@@ -192,14 +192,14 @@ fn decodings(text: &str) -> Vec<Zeroizing<String>> {
         let standard = run.replace('-', "+").replace('_', "/");
         let whole = &standard[..standard.len() - usize::from(standard.len() % 4 == 1)];
         if let Ok(bytes) = LENIENT.decode(whole) {
-            all.extend(readings(&Zeroizing::new(bytes)));
+            all.extend(decode_bytes(&Zeroizing::new(bytes)));
         }
     }
     for run in runs(text, |c| c.is_ascii_hexdigit()) {
         let pairs = |from: usize| (from..run.len().saturating_sub(1)).step_by(2);
         for start in [0, 1] {
             let bytes = pairs(start).filter_map(|at| u8::from_str_radix(run.get(at..at + 2)?, 16).ok());
-            all.extend(readings(&Zeroizing::new(bytes.collect::<Vec<u8>>())));
+            all.extend(decode_bytes(&Zeroizing::new(bytes.collect::<Vec<u8>>())));
         }
     }
     all
@@ -218,7 +218,7 @@ fn runs(text: &str, is_part: fn(char) -> bool) -> impl Iterator<Item = &str> {
 }
 
 /// Bytes as UTF-8 and as Latin-1.
-fn readings(bytes: &[u8]) -> [Zeroizing<String>; 2] {
+fn decode_bytes(bytes: &[u8]) -> [Zeroizing<String>; 2] {
     let latin1: String = bytes.iter().copied().map(char::from).collect();
     [String::from_utf8_lossy(bytes).into_owned(), latin1].map(Zeroizing::new)
 }

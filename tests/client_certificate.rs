@@ -80,7 +80,7 @@ async fn post(
 ) -> Result<Response, Error> {
     let body = Body::Form(Secret::new("grant_type=client_credentials&client_id=app"));
     let request = Request::post(url.clone(), body);
-    let transport = HttpTransport::new(vec![authority.0.pem()]).presenting(certificate);
+    let transport = HttpTransport::new(vec![authority.0.pem()]).with_client_certificate(certificate);
     transport.send(request, Duration::from_secs(5)).await
 }
 

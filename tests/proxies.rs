@@ -57,7 +57,7 @@ async fn post(url: &str, variables: &[(&str, &str)]) -> Result<u16, Error> {
     let environment: Environment = variables.iter().copied().collect();
     let body = Body::Form(Secret::new("client_secret=hunter2"));
     let request = Request::post(url.parse().unwrap(), body);
-    let transport = HttpTransport::new(Vec::new()).within(&environment);
+    let transport = HttpTransport::new(Vec::new()).with_environment(&environment);
     let answer = transport.send(request, Duration::from_millis(900)).await;
     if let Err(error) = &answer {
         assert!(!format!("{error} {error:?}").contains("hunter2"), "{}", error.message());

@@ -162,7 +162,7 @@ async fn the_certificates_in_the_extra_file_are_trusted() {
     let authority = authority();
     let url = serve(&authority, |_| {}).await;
     let (_folder, path) = file(&format!("# ours\n{}\n{}", another(), authority.pem()));
-    let transport = HttpTransport::new(Vec::new()).within(&extra(&path));
+    let transport = HttpTransport::new(Vec::new()).with_environment(&extra(&path));
     assert_eq!(transport.prepare().await.map(|warning| warning.message().to_owned()), None);
     assert_eq!(get(&url, transport).await.unwrap(), 204);
 }
@@ -190,7 +190,7 @@ async fn an_extra_file_that_cannot_be_used_is_a_warning_and_no_failure() {
         (nonsense, "holds no certificate"),
         (part, "holds certificates that cannot be used"),
     ] {
-        let transport = trusting(&authority).within(&extra(&path));
+        let transport = trusting(&authority).with_environment(&extra(&path));
         let warning = transport.prepare().await.unwrap();
         assert!(warning.message().contains(told), "{}", warning.message());
         assert!(warning.message().contains("NODE_EXTRA_CA_CERTS"));
@@ -237,7 +237,7 @@ async fn a_self_signed_certificate_is_accepted_where_it_was_given_itself() {
         for transport in [
             HttpTransport::new(vec![certificate.pem()]),
             HttpTransport::new(vec![another(), certificate.pem()]),
-            HttpTransport::new(Vec::new()).within(&extra(&path)),
+            HttpTransport::new(Vec::new()).with_environment(&extra(&path)),
         ] {
             assert_eq!(get(&url, transport).await.unwrap(), 204);
         }
@@ -314,14 +314,14 @@ async fn where_the_chosen_place_holds_no_certificate_nobody_is_trusted() {
     let authority = authority();
     let url = serve(&authority, |_| {}).await;
     let chosen: Environment = [("SSL_CERT_FILE", "/nowhere/roots.pem")].into_iter().collect();
-    let error = get(&url, HttpTransport::new(Vec::new()).within(&chosen)).await.unwrap_err();
+    let error = get(&url, HttpTransport::new(Vec::new()).with_environment(&chosen)).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Tls, "{}", error.message());
-    assert_eq!(get(&url, trusting(&authority).within(&chosen)).await.unwrap(), 204);
+    assert_eq!(get(&url, trusting(&authority).with_environment(&chosen)).await.unwrap(), 204);
     let (folder, path) = file(&authority.pem());
     for variables in
         [("SSL_CERT_FILE", path.to_str().unwrap()), ("SSL_CERT_DIR", folder.path().to_str().unwrap())]
     {
         let chosen: Environment = [variables].into_iter().collect();
-        assert_eq!(get(&url, HttpTransport::new(Vec::new()).within(&chosen)).await.unwrap(), 204);
+        assert_eq!(get(&url, HttpTransport::new(Vec::new()).with_environment(&chosen)).await.unwrap(), 204);
     }
 }

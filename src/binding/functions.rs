@@ -16,13 +16,13 @@ use super::promise::promise;
 use crate::config::{BaseUrl, OnFailure, is_private_host};
 use crate::domain::{Generation, Timestamp};
 use crate::scheduler::Options;
-use crate::service::{Proof, Snapshot};
+use crate::service::{DpopProof, Snapshot};
 
 /// Begins a service, or finds the equal one: `Outcome<{ id, name, created }>`. A storage that only JavaScript can
 /// reach is asked through `provider`, which answers by `provide`; it never keeps the process alive.
 #[napi(catch_unwind)]
 pub fn initialize(env: &Env, request: String, provider: Option<Function<'_, String, ()>>) -> Result<String> {
-    let provider = provider.map(|callback| host().providers.reach(env, &callback)).transpose()?;
+    let provider = provider.map(|callback| host().callbacks.register(env, &callback)).transpose()?;
     Ok(attempt(|| {
         let begun = host().initialize(&request, provider)?;
         Ok(json!({ "id": begun.id, "name": begun.name, "created": begun.created }))
@@ -55,13 +55,13 @@ pub fn attach(id: u32) -> Uint32Array {
 /// What may be sent at once: `Outcome<Snapshot | null>`.
 #[napi(catch_unwind)]
 pub fn headers(id: u32) -> String {
-    attempt(|| Ok(host().registry.get(id)?.snapshot()?.as_ref().map(written)))
+    attempt(|| Ok(host().registry.get(id)?.snapshot()?.as_ref().map(snapshot_json)))
 }
 
 /// What may be sent after waiting for the shared request: `Outcome<Snapshot | null>`.
 #[napi(catch_unwind, ts_return_type = "Promise<string>")]
 pub fn acquire(env: &Env, id: u32) -> Result<Object<'_>> {
-    promise(env, async move { Ok(host().registry.get(id)?.acquire().await?.as_ref().map(written)) })
+    promise(env, async move { Ok(host().registry.get(id)?.acquire().await?.as_ref().map(snapshot_json)) })
 }
 
 /// Gets a new token now: `Outcome<TokenStatus>`.
@@ -87,8 +87,8 @@ pub fn proof(id: u32, method: String, url: String, generation: u32) -> String {
     attempt(|| {
         let proof = host().registry.get(id)?.proof(&method, &url, Generation(generation))?;
         Ok(proof.map(|proof| match proof {
-            Proof::Made(text) => json!({ "proof": text.expose() }),
-            Proof::NotNeeded => json!({ "proof": null }),
+            DpopProof::Made(text) => json!({ "proof": text.expose() }),
+            DpopProof::NotNeeded => json!({ "proof": null }),
         }))
     })
 }
@@ -97,7 +97,7 @@ pub fn proof(id: u32, method: String, url: String, generation: u32) -> String {
 #[napi(catch_unwind)]
 pub fn nonce(id: u32, url: String, nonce: String) {
     if let Ok(service) = host().registry.get(id) {
-        service.hear_nonce(&url, &nonce);
+        service.remember_nonce_for(&url, &nonce);
     }
 }
 
@@ -117,7 +117,7 @@ pub fn destinations(id: u32) -> String {
         Ok(json!({
             "header": config.header.name(),
             "baseUrl": config.base_url.as_ref().and_then(BaseUrl::fixed),
-            "namesBaseUrl": matches!(config.base_url, Some(BaseUrl::Named(_))),
+            "namesBaseUrl": matches!(config.base_url, Some(BaseUrl::Template(_))),
             "allowedOrigins": config.allowed_origins,
             "dpop": config.dpop,
             "throws": config.on_failure == OnFailure::Throw,
@@ -139,7 +139,7 @@ pub fn goes_in_clear(id: u32, url: String) -> bool {
 pub fn settled(env: &Env, id: u32) -> Result<Object<'_>> {
     promise(env, async move {
         let service = host().registry.get(id)?;
-        service.settled().await;
+        service.wait_for_flight().await;
         Ok(host().status(&service))
     })
 }
@@ -157,7 +157,7 @@ pub fn shutdown(env: &Env, id: u32) -> Result<Object<'_>> {
     promise(env, async move {
         if let Some(service) = taken {
             service.shutdown().await;
-            host().subscribers.tell_ended(id);
+            host().subscribers.notify_ended(id);
         }
         Ok(())
     })
@@ -190,10 +190,10 @@ pub fn subscribe(callback: Function<'_, String, ()>) -> Result<()> {
 /// Answers the call of this number to a provider, with its outcome.
 #[napi(catch_unwind)]
 pub fn provide(number: u32, outcome: String) {
-    host().providers.provide(number, outcome);
+    host().callbacks.provide(number, outcome);
 }
 
-fn written(snapshot: &Snapshot) -> Value {
+fn snapshot_json(snapshot: &Snapshot) -> Value {
     let fields: BTreeMap<_, _> =
         snapshot.fields.values().map(|(name, value)| (name, value.expose())).collect();
     json!({

@@ -8,14 +8,14 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use url::Url;
 
+use super::callbacks::{CallbackRegistry, EnvCallback};
 use super::outcome::parse;
-use super::providers::{Providers, Reached};
 use super::subscribers::{Announcer, Forward, Subscribers};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, Origins, Storage};
 use crate::domain::ServiceName;
 use crate::error::{Error, ErrorKind, Result};
-use crate::log::{Level, Log, Shape, Sink, Stderr};
+use crate::log::{Level, LineFormat, Log, Sink, Stderr};
 use crate::scheduler::Scheduler;
 use crate::service::{Initialized, Parts, Registry, Service, Shared, Status};
 use crate::transport::{Environment, HttpTransport, Proxies, prepare_resolver};
@@ -25,7 +25,7 @@ pub(super) struct Host {
     pub(super) registry: Arc<Registry>,
     pub(super) scheduler: Arc<Scheduler>,
     pub(super) subscribers: Subscribers,
-    pub(super) providers: Providers,
+    pub(super) callbacks: CallbackRegistry,
     clock: Arc<dyn Clock>,
 }
 
@@ -40,7 +40,7 @@ pub(super) fn host() -> &'static Host {
             registry,
             scheduler,
             subscribers: Subscribers::default(),
-            providers: Providers::default(),
+            callbacks: CallbackRegistry::default(),
             clock,
         }
     });
@@ -58,7 +58,7 @@ fn report(panic: &PanicHookInfo<'_>) {
 
 /// What JavaScript hands over to begin a service.
 #[derive(Deserialize)]
-struct Beginning {
+struct InitializeRequest {
     config: Value,
     /// The environment variables that fields of `config` come from, by field.
     #[serde(default)]
@@ -98,8 +98,8 @@ fn read<T: for<'de> Deserialize<'de>>(request: &str) -> Result<T> {
 impl LogRequest {
     fn log(&self, service: ServiceName, id: u32) -> Result<Log> {
         let shape = match self.format.as_str() {
-            "text" => Shape::Text,
-            "json" => Shape::Json,
+            "text" => LineFormat::Text,
+            "json" => LineFormat::Json,
             _ => return Err(Error::config("LOG_FORMAT", "must be text or json")),
         };
         let sink: Arc<dyn Sink> =
@@ -109,17 +109,17 @@ impl LogRequest {
 }
 
 impl Host {
-    pub(super) fn initialize(&self, request: &str, provider: Option<Reached>) -> Result<Initialized> {
+    pub(super) fn initialize(&self, request: &str, provider: Option<EnvCallback>) -> Result<Initialized> {
         // Here, and not at the first lookup: this is the thread that may change the environment.
         prepare_resolver();
-        let beginning: Beginning = read(request)?;
+        let beginning: InitializeRequest = read(request)?;
         let config = Config::from_json_and_variables(beginning.config, beginning.variables)?;
         let name = config.service.clone();
         let transport = HttpTransport::new(config.ca.clone())
-            .within(&beginning.environment)
-            .presenting(config.credentials.client_certificate.clone());
+            .with_environment(&beginning.environment)
+            .with_client_certificate(config.credentials.client_certificate.clone());
         let mut reached = match (&config.storage, provider) {
-            (Storage::Provided(kind), Some(provider)) => Some((*kind, provider)),
+            (Storage::External(kind), Some(provider)) => Some((*kind, provider)),
             _ => None,
         };
         let initialized = self.registry.initialize(config, |id, shared: Shared| {
@@ -128,12 +128,12 @@ impl Host {
                 transport: Arc::new(transport),
                 listener: Arc::new(Announcer { id }),
                 log: beginning.log.log(name, id)?,
-                store: reached.take().map(|(kind, provider)| self.providers.store(id, kind, provider)),
+                store: reached.take().map(|(kind, provider)| self.callbacks.store(id, kind, provider)),
                 shared,
             })
         })?;
         if let Some(replaced) = initialized.replaced {
-            self.subscribers.tell_ended(replaced);
+            self.subscribers.notify_ended(replaced);
         }
         Ok(initialized)
     }

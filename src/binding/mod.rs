@@ -4,9 +4,9 @@
 //! `{"ok": value}` or `{"error": {…}}`: the JavaScript side makes its own error class of it. No function
 //! throws or rejects, and no panic reaches Node. The functions stand in the order of `ts/native.ts`.
 
+mod callbacks;
 mod functions;
 mod host;
 mod outcome;
 mod promise;
-mod providers;
 mod subscribers;

@@ -17,9 +17,9 @@ pub(super) fn outcome<T: Serialize>(result: Result<T>) -> String {
     // Written as it is, and not by way of a `Value`, which would sort the fields.
     let text = result.and_then(|ok| {
         serde_json::to_string(&Success { ok })
-            .map_err(|_| Error::new(ErrorKind::Internal, "an answer could not be written"))
+            .map_err(|_| Error::new(ErrorKind::Internal, "an answer could not be snapshot_json"))
     });
-    text.unwrap_or_else(|error| json!({ "error": described(&error) }).to_string())
+    text.unwrap_or_else(|error| json!({ "error": error_json(&error) }).to_string())
 }
 
 /// The outcome of `call`; a panic is an error like any other.
@@ -33,7 +33,7 @@ pub(super) fn panicked() -> Error {
 }
 
 /// An error as JavaScript gets it.
-pub(super) fn described(error: &Error) -> Value {
+pub(super) fn error_json(error: &Error) -> Value {
     let mut value = json!({ "code": error.code(), "message": error.message() });
     if let Some(field) = error.field() {
         value["field"] = field.into();

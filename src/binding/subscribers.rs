@@ -8,17 +8,17 @@ use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
 use serde_json::json;
 
 use super::host::host;
-use super::outcome::described;
-use crate::log::{Line, Sink};
+use super::outcome::error_json;
+use crate::log::{LogLine, Sink};
 use crate::service::{Event, EventKind, Listener};
 
 /// A callback of one environment: weak, so that the event loop may end.
-type Callback = ThreadsafeFunction<String, (), String, Status, false, true>;
+type EventCallback = ThreadsafeFunction<String, (), String, Status, false, true>;
 
 /// The callbacks of all environments.
 #[derive(Default)]
 pub(super) struct Subscribers {
-    callbacks: Mutex<Vec<Arc<Callback>>>,
+    callbacks: Mutex<Vec<Arc<EventCallback>>>,
 }
 
 impl Subscribers {
@@ -29,12 +29,12 @@ impl Subscribers {
     }
 
     /// Says that a service has ended: what JavaScript keeps for it can go. It comes after the service's last line.
-    pub(super) fn tell_ended(&self, id: u32) {
-        self.tell(&json!({ "kind": "ended", "id": id }).to_string());
+    pub(super) fn notify_ended(&self, id: u32) {
+        self.notify(&json!({ "kind": "ended", "id": id }).to_string());
     }
 
     /// Hands the message to every environment that still is.
-    fn tell(&self, message: &str) {
+    fn notify(&self, message: &str) {
         let callbacks: Vec<_> = {
             let mut callbacks = self.callbacks.lock().unwrap_or_else(PoisonError::into_inner);
             callbacks.retain(|callback| !callback.aborted());
@@ -52,7 +52,7 @@ pub(super) struct Announcer {
 }
 
 impl Listener for Announcer {
-    fn hear(&self, event: &Event) {
+    fn on_event(&self, event: &Event) {
         let host = host();
         let mut status = event.status.clone();
         status.scheduler = host.scheduler.status();
@@ -63,9 +63,9 @@ impl Listener for Announcer {
             // Alerts are passed on to chat rooms; what another server wrote stays with callers and the log.
             let is_alert = event.kind == EventKind::Alert;
             body["error"] =
-                if is_alert { described(&error.clone().without_server_error()) } else { described(error) };
+                if is_alert { error_json(&error.clone().without_server_error()) } else { error_json(error) };
         }
-        host.subscribers.tell(&json!({ "kind": "event", "id": self.id, "event": body }).to_string());
+        host.subscribers.notify(&json!({ "kind": "event", "id": self.id, "event": body }).to_string());
     }
 }
 
@@ -75,10 +75,10 @@ pub(super) struct Forward {
 }
 
 impl Sink for Forward {
-    fn take(&self, line: Line) {
+    fn write_line(&self, line: LogLine) {
         let message = json!({
             "kind": "log", "id": self.id, "level": line.level.as_str(), "message": line.message, "fields": line.fields,
         });
-        host().subscribers.tell(&message.to_string());
+        host().subscribers.notify(&message.to_string());
     }
 }

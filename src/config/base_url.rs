@@ -2,9 +2,9 @@
 
 use url::Url;
 
+use super::answer_fields::AnswerField;
 use super::clear_text::{NOT_SECURE, is_secure_enough};
-use super::fields::Fields;
-use super::kept_fields::KeptField;
+use super::fields::ConfigFields;
 use super::origin::OriginPattern;
 use crate::domain::{AnswerFields, Secret};
 use crate::error::{Error, Result};
@@ -17,7 +17,7 @@ pub enum BaseUrl {
     /// Always there.
     Fixed(Url),
     /// Where the token answer says.
-    Named(Template),
+    Template(UrlTemplate),
 }
 
 impl BaseUrl {
@@ -25,14 +25,14 @@ impl BaseUrl {
     pub fn fixed(&self) -> Option<&Url> {
         match self {
             Self::Fixed(url) => Some(url),
-            Self::Named(_) => None,
+            Self::Template(_) => None,
         }
     }
 }
 
 /// A URL with fields of the token answer in it.
 #[derive(Clone, Debug)]
-pub struct Template {
+pub struct UrlTemplate {
     pieces: Vec<Piece>,
     /// Whether the text around the fields alone decides whose hosts they can name.
     has_own_origin: bool,
@@ -61,8 +61,8 @@ impl Piece {
 }
 
 pub(super) fn read(
-    f: &mut Fields<'_>,
-    kept: &[KeptField],
+    f: &mut ConfigFields<'_>,
+    kept: &[AnswerField],
     allowed_origins: Option<&[String]>,
     allow_insecure_http: bool,
 ) -> Option<BaseUrl> {
@@ -72,7 +72,7 @@ pub(super) fn read(
     }
     let text = f.text(FIELD)?;
     let allowed = allowed_origins.unwrap_or_default().iter();
-    let template = Template::parse(text.trim()).map(|(pieces, has_own_origin)| Template {
+    let template = UrlTemplate::parse(text.trim()).map(|(pieces, has_own_origin)| UrlTemplate {
         pieces,
         has_own_origin,
         allowed: allowed.filter_map(|text| OriginPattern::parse(text)).collect(),
@@ -83,18 +83,18 @@ pub(super) fn read(
             if !template.has_own_origin && template.allowed.is_empty() {
                 let fault = "is missing: with a baseUrl whose host the token answer names, it says which origins are \
                              allowed, such as https://*.example.com";
-                f.fault("allowedOrigins", fault);
+                f.error("allowedOrigins", fault);
             }
-            Some(BaseUrl::Named(template))
+            Some(BaseUrl::Template(template))
         }
         Err(fault) => {
-            f.fault(FIELD, fault);
+            f.error(FIELD, fault);
             None
         }
     }
 }
 
-impl Template {
+impl UrlTemplate {
     fn parse(text: &str) -> Result<(Vec<Piece>, bool), String> {
         let mut pieces = Vec::new();
         let mut before = String::new();
@@ -126,7 +126,7 @@ impl Template {
     }
 
     /// What is wrong with it whatever an answer says.
-    fn check(&self, kept: &[KeptField]) -> Result<(), String> {
+    fn check(&self, kept: &[AnswerField]) -> Result<(), String> {
         for name in self.pieces.iter().filter_map(Piece::field) {
             if !kept.iter().any(|field| field.name == name) {
                 return Err(format!("has {{{name}}}, which fields does not name: add it to fields"));
@@ -146,7 +146,7 @@ impl Template {
                 Some((piece.field()?.to_owned(), Some(Secret::new(value))))
             })
             .collect();
-        self.checked(&self.fill_in(&sample)?).map(drop)
+        self.parse_url(&self.fill_in(&sample)?).map(drop)
     }
 
     /// The URL that the fields of an answer make of it.
@@ -157,7 +157,7 @@ impl Template {
         let text = self.fill_in(fields).map_err(|fault| Error::config(FIELD, fault))?;
         let names: Vec<_> = self.pieces.iter().filter_map(Piece::field).collect();
         let names = names.join(", ");
-        let url = self.checked(&text).map_err(|fault| {
+        let url = self.parse_url(&text).map_err(|fault| {
             Error::config(FIELD, format!("{fault}. The field {names} of the token answer leads there"))
         })?;
         if self.has_own_origin || self.allowed.iter().any(|pattern| pattern.matches(&url)) {
@@ -191,7 +191,7 @@ impl Template {
         Ok(text)
     }
 
-    fn checked(&self, text: &str) -> Result<Url, String> {
+    fn parse_url(&self, text: &str) -> Result<Url, String> {
         let url = Url::parse(text).map_err(|error| format!("does not make a URL: {error}"))?;
         match () {
             () if !matches!(url.scheme(), "http" | "https") => Err("must lead to https:// or http://".into()),
@@ -252,18 +252,18 @@ mod tests {
     use super::*;
     use crate::config::Config;
 
-    fn template(base_url: &str, allowed: &[&str]) -> Result<Template> {
+    fn template(base_url: &str, allowed: &[&str]) -> Result<UrlTemplate> {
         let mut config = json!({ "token": "x", "baseUrl": base_url, "fields": ["url", "d", "t"] });
         if !allowed.is_empty() {
             config["allowedOrigins"] = json!(allowed);
         }
-        let Some(BaseUrl::Named(template)) = Config::from_json(config)?.base_url else {
+        let Some(BaseUrl::Template(template)) = Config::from_json(config)?.base_url else {
             panic!("it is fixed")
         };
         Ok(template)
     }
 
-    fn resolved(template: &Template, name: &str, value: &str) -> Result<String> {
+    fn resolved(template: &UrlTemplate, name: &str, value: &str) -> Result<String> {
         let fields = [(name.to_owned(), Some(Secret::new(value)))].into_iter().collect();
         template.resolve(&fields).map(String::from)
     }

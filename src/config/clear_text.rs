@@ -2,7 +2,7 @@
 
 use url::Url;
 
-use super::fields::Fields;
+use super::fields::ConfigFields;
 use super::is_private_host;
 use super::origin::OriginPattern;
 
@@ -11,26 +11,30 @@ pub(super) const NOT_SECURE: &str = "must begin with https://: a credential woul
      addresses, and elsewhere needs allowInsecureHttp";
 
 /// A URL that credentials or tokens go to.
-pub(super) fn endpoint(f: &mut Fields<'_>, key: &'static str, allow_insecure_http: bool) -> Option<Url> {
+pub(super) fn endpoint(
+    f: &mut ConfigFields<'_>,
+    key: &'static str,
+    allow_insecure_http: bool,
+) -> Option<Url> {
     let url = f.url(key)?;
     if !is_secure_enough(&url, allow_insecure_http) {
-        f.fault(key, NOT_SECURE);
+        f.error(key, NOT_SECURE);
     }
     Some(url)
 }
 
 /// `allowedOrigins`: where the token may go.
-pub(super) fn origins(f: &mut Fields<'_>, allow_insecure_http: bool) -> Option<Vec<String>> {
+pub(super) fn origins(f: &mut ConfigFields<'_>, allow_insecure_http: bool) -> Option<Vec<String>> {
     let is_set = f.has("allowedOrigins");
     let texts = f.texts("allowedOrigins");
     for text in &texts {
         match OriginPattern::parse(text).and_then(|_| Url::parse(text).ok()) {
-            None => f.fault(
+            None => f.error(
                 "allowedOrigins",
                 "must be origins, such as https://api.example.com, or https://*.example.com for all below a name",
             ),
             Some(url) if !is_secure_enough(&url, allow_insecure_http) => {
-                f.fault("allowedOrigins", NOT_SECURE);
+                f.error("allowedOrigins", NOT_SECURE);
             }
             Some(_) => {}
         }

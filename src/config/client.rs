@@ -7,12 +7,12 @@ use rustls::sign::CertifiedKey;
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 
-use super::fields::{Faults, Fields, TextOr};
-use super::private_key::{KeyFault, looks_like_pem, private_key};
-use super::{ClientAuthentication, ClientCertificate, Config, KeySource, PrivateKey, SigningKey};
+use super::fields::{ConfigErrors, ConfigFields, TextOr};
+use super::{ClientAuthentication, ClientCertificate, Config};
+use crate::crypto::{KeySource, PrivateKey, SigningKey, SigningKeyError, looks_like_pem, private_key};
 use crate::domain::Secret;
 
-pub(super) fn read_private_key(f: &mut Fields<'_>) -> Option<PrivateKey> {
+pub(super) fn read_private_key(f: &mut ConfigFields<'_>) -> Option<PrivateKey> {
     let mut fields = match f.text_or_object("privateKey")? {
         TextOr::Text(text) => {
             let source = if looks_like_pem(&text) {
@@ -38,11 +38,11 @@ pub(super) fn read_private_key(f: &mut Fields<'_>) -> Option<PrivateKey> {
         (Some(pem), None) => read_pem(&fields, "pem", pem, algorithm),
         (None, Some(path)) => Some(KeySource::File(path.into())),
         (Some(_), Some(_)) => {
-            fields.fault("path", "is beside privateKey.pem: one of the two holds the key");
+            fields.error("path", "is beside privateKey.pem: one of the two holds the key");
             None
         }
         (None, None) => {
-            f.fault("privateKey", "must have pem or path");
+            f.error("privateKey", "must have pem or path");
             None
         }
     };
@@ -50,21 +50,21 @@ pub(super) fn read_private_key(f: &mut Fields<'_>) -> Option<PrivateKey> {
     Some(PrivateKey { source: source?, kid, algorithm, audience })
 }
 
-fn read_pem(f: &Fields<'_>, key: &str, pem: String, algorithm: Option<Algorithm>) -> Option<KeySource> {
+fn read_pem(f: &ConfigFields<'_>, key: &str, pem: String, algorithm: Option<Algorithm>) -> Option<KeySource> {
     match SigningKey::from_pem(&Secret::new(pem), algorithm) {
         Ok(key) => return Some(KeySource::Pem(key)),
-        Err(KeyFault::Key(fault)) => f.fault(key, fault),
+        Err(SigningKeyError::Key(fault)) => f.error(key, fault),
         // Only an object names an algorithm.
-        Err(KeyFault::Algorithm(fault)) => f.fault("alg", fault),
+        Err(SigningKeyError::Algorithm(fault)) => f.error("alg", fault),
     }
     None
 }
 
-pub(super) fn read_certificate(f: &mut Fields<'_>) -> Option<ClientCertificate> {
+pub(super) fn read_certificate(f: &mut ConfigFields<'_>) -> Option<ClientCertificate> {
     let mut fields = f.object("clientCertificate")?;
     for key in ["cert", "key"] {
         if !fields.has(key) {
-            fields.fault(key, "is missing: PEM text");
+            fields.error(key, "is missing: PEM text");
         }
     }
     let pair = (fields.text("cert"), fields.text("key").map(Secret::new));
@@ -72,7 +72,7 @@ pub(super) fn read_certificate(f: &mut Fields<'_>) -> Option<ClientCertificate> 
         (Some(cert), Some(key)) => {
             let certificate = ClientCertificate { cert, key };
             if let Err((key, fault)) = check_certificate(&certificate) {
-                fields.fault(key, fault);
+                fields.error(key, fault);
             }
             Some(certificate)
         }
@@ -103,7 +103,7 @@ fn check_certificate(certificate: &ClientCertificate) -> Result<(), (&'static st
 }
 
 /// What only shows when the client's fields are seen together.
-pub(super) fn check(config: &Config, faults: &Faults) {
+pub(super) fn check(config: &Config, faults: &ConfigErrors) {
     let credentials = &config.credentials;
     let secret = ("clientSecret", credentials.client_secret.is_some());
     let key = ("privateKey", credentials.private_key.is_some());

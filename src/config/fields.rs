@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 use url::Url;
 
-use super::spoilt::{Alphabet, Inspected, inspect, remark};
+use super::spoilt::{Alphabet, Inspection, describe_fault, inspect};
 use crate::error::{Error, Result};
 
 /// The environment variables that fields come from, by field.
@@ -17,15 +17,15 @@ pub type Origins = BTreeMap<String, String>;
 
 /// The faults of a whole configuration, and what may be one, in the order they were met.
 #[derive(Default)]
-pub(super) struct Faults {
+pub(super) struct ConfigErrors {
     found: RefCell<Vec<(String, String)>>,
     warnings: RefCell<Vec<String>>,
     origins: Origins,
 }
 
-impl Faults {
+impl ConfigErrors {
     /// For a configuration some of whose fields come from variables.
-    pub(super) fn naming(origins: Origins) -> Self {
+    pub(super) fn with_origins(origins: Origins) -> Self {
         Self { origins, ..Self::default() }
     }
 
@@ -57,21 +57,21 @@ impl Faults {
 }
 
 /// An object whose fields are taken one by one; what is left at the end is unknown.
-pub(super) struct Fields<'f> {
+pub(super) struct ConfigFields<'f> {
     path: String,
     map: Map<String, Value>,
     known: Vec<&'static str>,
-    faults: &'f Faults,
+    faults: &'f ConfigErrors,
 }
 
 /// A field that is written in short or in full.
 pub(super) enum TextOr<'f> {
     Text(String),
-    Object(Fields<'f>),
+    Object(ConfigFields<'f>),
 }
 
-impl<'f> Fields<'f> {
-    pub(super) fn new(map: Map<String, Value>, faults: &'f Faults) -> Self {
+impl<'f> ConfigFields<'f> {
+    pub(super) fn new(map: Map<String, Value>, faults: &'f ConfigErrors) -> Self {
         Self { path: String::new(), map, known: Vec::new(), faults }
     }
 
@@ -80,7 +80,7 @@ impl<'f> Fields<'f> {
         if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) }
     }
 
-    pub(super) fn fault(&self, key: &str, message: impl fmt::Display) {
+    pub(super) fn error(&self, key: &str, message: impl fmt::Display) {
         self.faults.add(&self.path(key), message);
     }
 
@@ -115,7 +115,7 @@ impl<'f> Fields<'f> {
         let found = kind_of(&value);
         let result = read(value);
         if result.is_none() {
-            self.fault(key, format!("must be {must_be}, and is {found}"));
+            self.error(key, format!("must be {must_be}, and is {found}"));
         }
         result
     }
@@ -147,7 +147,7 @@ impl<'f> Fields<'f> {
 
     /// In place, so that no copy of a secret is left behind.
     fn inspect(&self, key: &str, text: &mut String, alphabet: Alphabet) {
-        let Inspected { len, remarks } = inspect(text, alphabet);
+        let Inspection { len, remarks } = inspect(text, alphabet);
         text.truncate(len);
         for remark in remarks {
             self.warn(key, remark);
@@ -211,7 +211,7 @@ impl<'f> Fields<'f> {
         let text = self.text(key)?;
         let fault = match Url::parse(text.trim()) {
             Err(error) => {
-                let hint = remark(text.trim(), Alphabet::Any).map(|remark| format!(" (it {remark})"));
+                let hint = describe_fault(text.trim(), Alphabet::Any).map(|remark| format!(" (it {remark})"));
                 format!("is no absolute URL: {error}{}", hint.unwrap_or_default())
             }
             Ok(url) if !matches!(url.scheme(), "http" | "https") => {
@@ -223,7 +223,7 @@ impl<'f> Fields<'f> {
             Ok(url) if url.fragment().is_some() => "must not hold a fragment (#…)".into(),
             Ok(url) => return Some(url),
         };
-        self.fault(key, fault);
+        self.error(key, fault);
         None
     }
 
@@ -240,9 +240,9 @@ impl<'f> Fields<'f> {
     }
 
     /// The object under `key`, to be read in its turn.
-    pub(super) fn object(&mut self, key: &'static str) -> Option<Fields<'f>> {
+    pub(super) fn object(&mut self, key: &'static str) -> Option<ConfigFields<'f>> {
         let map = self.map(key)?;
-        Some(Fields { path: self.path(key), map, known: Vec::new(), faults: self.faults })
+        Some(ConfigFields { path: self.path(key), map, known: Vec::new(), faults: self.faults })
     }
 
     /// The text or the object under `key`.
@@ -258,8 +258,8 @@ impl<'f> Fields<'f> {
         for key in self.map.keys() {
             let near = self.known.iter().find(|known| looks_like(known, key));
             match near {
-                Some(known) => self.fault(key, format!("is unknown: did you mean {}?", self.path(known))),
-                None => self.fault(key, "is unknown"),
+                Some(known) => self.error(key, format!("is unknown: did you mean {}?", self.path(known))),
+                None => self.error(key, "is unknown"),
             }
         }
     }

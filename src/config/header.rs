@@ -2,8 +2,8 @@
 
 use reqwest::header::HeaderName;
 
-use super::fields::{Fields, TextOr};
-use crate::domain::{AccessToken, Scheme, Secret};
+use super::fields::{ConfigFields, TextOr};
+use crate::domain::{AccessToken, Secret, TokenType};
 
 const AUTHORIZATION: &str = "Authorization";
 const TOKEN: &str = "{token}";
@@ -59,14 +59,14 @@ impl TokenHeader {
     }
 
     /// The value with this token.
-    pub fn value(&self, scheme: &Scheme, token: &AccessToken) -> Secret {
+    pub fn value(&self, scheme: &TokenType, token: &AccessToken) -> Secret {
         // The token comes last: what is in it is not filled in.
         let text = self.value.replace(SCHEME, scheme.as_str()).replace(TOKEN, token.secret().expose());
         Secret::new(text)
     }
 
     /// The header of this name; `Authorization` has the scheme before the token, and others the token alone.
-    fn named(name: &str) -> Result<Self, String> {
+    fn with_name(name: &str) -> Result<Self, String> {
         if name.eq_ignore_ascii_case(AUTHORIZATION) {
             return Ok(Self::default());
         }
@@ -75,11 +75,11 @@ impl TokenHeader {
     }
 }
 
-pub(super) fn read(f: &mut Fields<'_>) -> TokenHeader {
+pub(super) fn read(f: &mut ConfigFields<'_>) -> TokenHeader {
     match f.text_or_object("header") {
         None => TokenHeader::default(),
-        Some(TextOr::Text(name)) => TokenHeader::named(&name).unwrap_or_else(|fault| {
-            f.fault("header", fault);
+        Some(TextOr::Text(name)) => TokenHeader::with_name(&name).unwrap_or_else(|fault| {
+            f.error("header", fault);
             TokenHeader::default()
         }),
         Some(TextOr::Object(mut header)) => {
@@ -90,19 +90,19 @@ pub(super) fn read(f: &mut Fields<'_>) -> TokenHeader {
     }
 }
 
-fn read_object(header: &mut Fields<'_>) -> TokenHeader {
+fn read_object(header: &mut ConfigFields<'_>) -> TokenHeader {
     if !header.has("name") {
-        header.fault("name", "is missing: set it to the name of the header, such as X-Auth-Token");
+        header.error("name", "is missing: set it to the name of the header, such as X-Auth-Token");
     }
-    let named = header.text("name").map(|name| TokenHeader::named(&name)).transpose();
+    let named = header.text("name").map(|name| TokenHeader::with_name(&name)).transpose();
     let mut read = named.unwrap_or_else(|fault| {
-        header.fault("name", fault);
+        header.error("name", fault);
         None
     });
     if let Some(value) = header.text("value") {
         match check_value(&value) {
             Ok(()) => value.trim().clone_into(&mut read.get_or_insert_default().value),
-            Err(fault) => header.fault("value", fault),
+            Err(fault) => header.error("value", fault),
         }
     }
     read.unwrap_or_default()
@@ -145,7 +145,7 @@ mod tests {
 
     fn value(header: &TokenHeader, token: &str) -> String {
         let token = AccessToken::parse(token).unwrap();
-        header.value(&Scheme::parse("Token").unwrap(), &token).expose().to_owned()
+        header.value(&TokenType::parse("Token").unwrap(), &token).expose().to_owned()
     }
 
     #[test]
@@ -155,7 +155,7 @@ mod tests {
             ("authorization", "Authorization", "Token abc"),
             ("X_Key", "X_Key", "abc"),
         ] {
-            let header = TokenHeader::named(name).unwrap();
+            let header = TokenHeader::with_name(name).unwrap();
             assert_eq!((header.name(), value(&header, "abc")), (written, expected.to_owned()));
         }
     }
@@ -188,7 +188,7 @@ mod tests {
             "Ключ",
             "",
         ] {
-            assert!(TokenHeader::named(name).is_err(), "{name:?}");
+            assert!(TokenHeader::with_name(name).is_err(), "{name:?}");
         }
     }
 

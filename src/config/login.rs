@@ -4,8 +4,8 @@ use reqwest::Method;
 use reqwest::header::HeaderName;
 use serde_json::{Map, Value};
 
-use super::fields::{Faults, Fields};
-use super::{AnswerPath, Config, Credentials, Grant, RefreshFormat};
+use super::fields::{ConfigErrors, ConfigFields};
+use super::{AnswerPath, Config, Credentials, GrantType, RefreshFormat};
 
 /// How an unusual login endpoint wants to be asked and read.
 #[derive(Clone, Debug, Default)]
@@ -61,7 +61,7 @@ impl Placeholder {
         [Self::Email, Self::Username, Self::Password, Self::ClientId, Self::ClientSecret];
 
     /// As it is written in the body.
-    pub fn written(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Email => "{email}",
             Self::Username => "{username}",
@@ -73,7 +73,7 @@ impl Placeholder {
 
     /// The field of the configuration that it stands for.
     fn field(self) -> &'static str {
-        self.written().trim_matches(['{', '}'])
+        self.as_str().trim_matches(['{', '}'])
     }
 
     fn is_given(self, credentials: &Credentials) -> bool {
@@ -103,7 +103,7 @@ impl LoginShape {
 
     fn placeholders(&self) -> impl Iterator<Item = Placeholder> {
         let holds = |one: &Placeholder| {
-            self.body.iter().flat_map(Map::values).any(|value| holds(value, one.written()))
+            self.body.iter().flat_map(Map::values).any(|value| holds(value, one.as_str()))
         };
         Placeholder::ALL.into_iter().filter(holds)
     }
@@ -118,7 +118,7 @@ fn holds(value: &Value, text: &str) -> bool {
     }
 }
 
-pub(super) fn read(f: &mut Fields<'_>) -> LoginShape {
+pub(super) fn read(f: &mut ConfigFields<'_>) -> LoginShape {
     let Some(mut login) = f.object("login") else { return LoginShape::default() };
     let shape = LoginShape {
         method: method(&mut login),
@@ -135,10 +135,10 @@ pub(super) fn read(f: &mut Fields<'_>) -> LoginShape {
     };
     let nested = |body: &Map<String, Value>| body.values().any(|v| v.is_array() || v.is_object());
     if shape.form && shape.body.as_ref().is_some_and(nested) {
-        login.fault("body", "must be flat when login.format is \"form\"");
+        login.error("body", "must be flat when login.format is \"form\"");
     }
     if shape.form && shape.content_type.is_some() {
-        login.fault(
+        login.error(
             "contentType",
             "is for a JSON body, and login.format is \"form\", which has a media type of its own: leave one of the \
              two out",
@@ -148,34 +148,34 @@ pub(super) fn read(f: &mut Fields<'_>) -> LoginShape {
     shape
 }
 
-fn answer_path(login: &mut Fields<'_>, key: &'static str) -> Option<AnswerPath> {
+fn answer_path(login: &mut ConfigFields<'_>, key: &'static str) -> Option<AnswerPath> {
     let text = login.text(key)?;
-    AnswerPath::parse(&text).map_err(|fault| login.fault(key, fault)).ok()
+    AnswerPath::parse(&text).map_err(|fault| login.error(key, fault)).ok()
 }
 
-fn method(login: &mut Fields<'_>) -> Option<Method> {
+fn method(login: &mut ConfigFields<'_>) -> Option<Method> {
     const METHODS: [&Method; 4] = [&Method::POST, &Method::GET, &Method::PUT, &Method::PATCH];
     login.one_of("method", &METHODS.map(|method| (method.as_str(), method))).cloned()
 }
 
-fn refresh_token_field(login: &mut Fields<'_>) -> Option<String> {
+fn refresh_token_field(login: &mut ConfigFields<'_>) -> Option<String> {
     let text = login.text("refreshTokenField")?;
     if text.chars().any(char::is_control) {
-        login.fault("refreshTokenField", "must not hold a control character");
+        login.error("refreshTokenField", "must not hold a control character");
     }
     Some(text)
 }
 
-fn content_type(login: &mut Fields<'_>) -> Option<String> {
+fn content_type(login: &mut ConfigFields<'_>) -> Option<String> {
     let text = login.text("contentType")?.trim().to_owned();
     if !is_media_type(&text) {
-        login.fault("contentType", "must be a media type, such as application/vnd.api+json");
+        login.error("contentType", "must be a media type, such as application/vnd.api+json");
     }
     let lower = text.to_ascii_lowercase();
     if lower.starts_with("application/x-www-form-urlencoded") {
-        login.fault("contentType", "is that of a form: set login.format to \"form\" instead");
+        login.error("contentType", "is that of a form: set login.format to \"form\" instead");
     } else if lower.starts_with("multipart/") {
-        login.fault("contentType", "is of several parts, and the body is JSON");
+        login.error("contentType", "is of several parts, and the body is JSON");
     }
     Some(text)
 }
@@ -199,7 +199,7 @@ fn is_media_type(text: &str) -> bool {
 }
 
 /// The conflicts of `login` with other fields.
-pub(super) fn check(config: &Config, faults: &Faults) {
+pub(super) fn check(config: &Config, faults: &ConfigErrors) {
     check_use(config, faults);
     check_basic(config, faults);
     check_body(config, faults);
@@ -207,7 +207,7 @@ pub(super) fn check(config: &Config, faults: &Faults) {
 }
 
 /// What says how a login is asked is for a login.
-fn check_use(config: &Config, faults: &Faults) {
+fn check_use(config: &Config, faults: &ConfigErrors) {
     let login = &config.login;
     let given = [
         ("login.method", login.method.is_some()),
@@ -219,10 +219,10 @@ fn check_use(config: &Config, faults: &Faults) {
         return;
     }
     let why = match (config.grant, &config.issuer) {
-        (Some(Grant::ClientCredentials), _) => {
+        (Some(GrantType::ClientCredentials), _) => {
             "and grant is \"client_credentials\": leave one of the two out"
         }
-        (Some(Grant::Password), _) => "and grant is \"password\": leave one of the two out",
+        (Some(GrantType::Password), _) => "and grant is \"password\": leave one of the two out",
         (_, Some(_)) if config.has_login() => {
             "and issuer names a token endpoint: set authUrl instead of issuer"
         }
@@ -237,7 +237,7 @@ fn check_use(config: &Config, faults: &Faults) {
     }
 }
 
-fn check_basic(config: &Config, faults: &Faults) {
+fn check_basic(config: &Config, faults: &ConfigErrors) {
     if config.login.credentials != LoginCredentials::Basic {
         return;
     }
@@ -256,7 +256,7 @@ fn check_basic(config: &Config, faults: &Faults) {
     }
 }
 
-fn check_body(config: &Config, faults: &Faults) {
+fn check_body(config: &Config, faults: &ConfigErrors) {
     let login = &config.login;
     let (is_get, is_basic) =
         (login.method == Some(Method::GET), login.credentials == LoginCredentials::Basic);
@@ -279,11 +279,11 @@ fn check_body(config: &Config, faults: &Faults) {
     // Another check reports what is missing of a user's credential.
     let is_missing = |one: &Placeholder| one.is_of_client() && !one.is_given(&config.credentials);
     for placeholder in login.placeholders().filter(|one| config.is_login() && is_missing(one)) {
-        faults.add(placeholder.field(), format!("is missing: login.body holds {}", placeholder.written()));
+        faults.add(placeholder.field(), format!("is missing: login.body holds {}", placeholder.as_str()));
     }
 }
 
-fn check_refresh(config: &Config, faults: &Faults) {
+fn check_refresh(config: &Config, faults: &ConfigErrors) {
     if config.login.refresh_token_field.is_none() {
         return;
     }

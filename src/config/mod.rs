@@ -1,5 +1,6 @@
 //! A whole, checked configuration: what is wrong with it is said at once, with the field's name.
 
+mod answer_fields;
 mod answer_path;
 mod base_url;
 mod clear_text;
@@ -7,11 +8,9 @@ mod client;
 mod digests;
 mod fields;
 mod header;
-mod kept_fields;
 mod login;
 mod network;
 mod origin;
-mod private_key;
 mod read;
 mod scheduler;
 mod spoilt;
@@ -24,17 +23,17 @@ use std::time::Duration;
 
 use url::Url;
 
-use crate::domain::{AccessToken, Policy, Scheme, Secret, ServiceName};
+use crate::crypto::PrivateKey;
+use crate::domain::{AccessToken, Policy, Secret, ServiceName, TokenType};
 
+pub use answer_fields::AnswerField;
 pub use answer_path::AnswerPath;
 pub use base_url::BaseUrl;
 pub use digests::CredentialDigest;
 pub use fields::Origins;
 pub use header::TokenHeader;
-pub use kept_fields::KeptField;
 pub use login::{LoginCredentials, LoginShape, Placeholder};
 pub use network::is_private_host;
-pub use private_key::{KeyFault, KeySource, PrivateKey, SigningKey};
 pub use scheduler::SchedulerFields;
 pub use token_request::{Parameter, RequestFormat};
 
@@ -50,7 +49,7 @@ pub struct Config {
     /// Who asks.
     pub credentials: Credentials,
     /// How to ask, when it is said.
-    pub grant: Option<Grant>,
+    pub grant: Option<GrantType>,
     /// The server's own word for the grant, when it is not the standard's.
     pub grant_type: Option<String>,
     /// How the requests of a grant are written, when it is said.
@@ -76,11 +75,11 @@ pub struct Config {
     /// Where tokens are revoked (RFC 7009), when that is said.
     pub revocation_url: Option<Url>,
     /// The word before the token, when it is said.
-    pub scheme: Option<Scheme>,
+    pub scheme: Option<TokenType>,
     /// The header that carries the token to the API.
     pub header: TokenHeader,
     /// What is kept of the token answer besides the token.
-    pub fields: Vec<KeptField>,
+    pub fields: Vec<AnswerField>,
     /// Sent with every token request.
     pub headers: Vec<(String, Secret)>,
     /// Whether the common endpoints may be tried; by default only where `endpoint` is bare or not there.
@@ -145,8 +144,8 @@ impl Config {
     /// Whether a login endpoint may be asked, and not only a token endpoint.
     pub fn is_login(&self) -> bool {
         let is_asked = match self.grant {
-            Some(Grant::ClientCredentials | Grant::Password) => false,
-            Some(Grant::Login) => true,
+            Some(GrantType::ClientCredentials | GrantType::Password) => false,
+            Some(GrantType::Login) => true,
             None => self.has_login(),
         };
         let is_basic = self.login.credentials == LoginCredentials::Basic;
@@ -254,7 +253,7 @@ impl Credentials {
 
 /// `grant` of the configuration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Grant {
+pub enum GrantType {
     /// RFC 6749 §4.4.
     ClientCredentials,
     /// RFC 6749 §4.3.
@@ -382,7 +381,7 @@ pub enum Storage {
     /// An SQLite database.
     Sqlite(PathBuf),
     /// Behind functions of the user's program, which come beside the configuration.
-    Provided(Provided),
+    External(ExternalStoreKind),
 }
 
 /// What becomes of a token in the store that is not sealed: `storage.acceptPlainTokens`.
@@ -396,14 +395,14 @@ pub enum PlainTokens {
 
 /// Whose functions they are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Provided {
+pub enum ExternalStoreKind {
     /// A Prisma client's.
     Prisma,
     /// A store's of the user's own.
     Custom,
 }
 
-impl Provided {
+impl ExternalStoreKind {
     /// The word in the configuration and the status.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -8,14 +8,14 @@ use reqwest::header::{HeaderName, HeaderValue};
 use serde_json::Value;
 
 use super::clear_text::endpoint;
-use super::fields::{Faults, Fields, Origins};
+use super::fields::{ConfigErrors, ConfigFields, Origins};
 use super::spoilt::Alphabet;
 use super::{
-    BaseUrl, ClientAuthentication, Config, CredentialDigest, Credentials, Grant, Issuer, OnFailure,
-    PlainTokens, Provided, RateLimit, RefreshFormat, RefreshShape, RetryPolicy, Storage, base_url,
-    clear_text, client, digests, header, kept_fields, login, token_request,
+    BaseUrl, ClientAuthentication, Config, CredentialDigest, Credentials, ExternalStoreKind, GrantType,
+    Issuer, OnFailure, PlainTokens, RateLimit, RefreshFormat, RefreshShape, RetryPolicy, Storage,
+    answer_fields, base_url, clear_text, client, digests, header, login, token_request,
 };
-use crate::domain::{AccessToken, Policy, Scheme, Secret, ServiceName};
+use crate::domain::{AccessToken, Policy, Secret, ServiceName, TokenType};
 use crate::error::{Error, Result};
 
 pub(super) const DAY_SECONDS: f64 = 86_400.0;
@@ -49,8 +49,8 @@ impl Config {
         let mut hasher = DefaultHasher::new();
         Value::Object(map.clone()).to_string().hash(&mut hasher);
         let (credential, parameters) = (digests::credential(&map), digests::parameters(&map));
-        let faults = Faults::naming(origins);
-        let mut fields = Fields::new(map, &faults);
+        let faults = ConfigErrors::with_origins(origins);
+        let mut fields = ConfigFields::new(map, &faults);
         let mut config = read(&mut fields);
         config.warnings.append(&mut faults.take_warnings());
         config.fingerprint = hasher.finish();
@@ -62,9 +62,9 @@ impl Config {
     }
 }
 
-fn read(f: &mut Fields<'_>) -> Config {
+fn read(f: &mut ConfigFields<'_>) -> Config {
     if f.has("header") && f.is_true("dpop") {
-        f.fault("header", "cannot be combined with dpop, which sends its token in the Authorization header");
+        f.error("header", "cannot be combined with dpop, which sends its token in the Authorization header");
     }
     let allow_insecure_http = f.flag("allowInsecureHttp").unwrap_or(false);
     let credentials = Credentials {
@@ -77,7 +77,7 @@ fn read(f: &mut Fields<'_>) -> Config {
         client_certificate: client::read_certificate(f),
     };
     let (alert_after_failures, alert_webhook) = alerts(f, allow_insecure_http);
-    let fields = kept_fields::read(f);
+    let fields = answer_fields::read(f);
     let allowed_origins = clear_text::origins(f, allow_insecure_http);
     let base_url = base_url::read(f, &fields, allowed_origins.as_deref(), allow_insecure_http);
     let fixed = base_url.as_ref().and_then(BaseUrl::fixed);
@@ -91,9 +91,9 @@ fn read(f: &mut Fields<'_>) -> Config {
         grant: f.one_of(
             "grant",
             &[
-                ("client_credentials", Grant::ClientCredentials),
-                ("password", Grant::Password),
-                ("login", Grant::Login),
+                ("client_credentials", GrantType::ClientCredentials),
+                ("password", GrantType::Password),
+                ("login", GrantType::Login),
             ],
         ),
         grant_type: token_request::read_grant_type(f),
@@ -152,7 +152,7 @@ fn read(f: &mut Fields<'_>) -> Config {
 }
 
 /// What only shows when the fields are seen together.
-fn check_whole(config: &Config, faults: &Faults) {
+fn check_whole(config: &Config, faults: &ConfigErrors) {
     let password = &config.credentials.password;
     let (has_client, has_login) = (config.has_client(), config.has_login());
     if config.credentials.username().is_some() && password.is_none() {
@@ -172,13 +172,13 @@ fn check_whole(config: &Config, faults: &Faults) {
         faults.add("scheme", "is beside dpop, which has a word of its own");
     }
     match config.grant {
-        Some(Grant::ClientCredentials) if !has_client => {
+        Some(GrantType::ClientCredentials) if !has_client => {
             faults.add("grant", "is client_credentials, which needs clientId and clientSecret, privateKey or clientCertificate");
         }
-        Some(Grant::Password) if !config.credentials.has_login() => {
+        Some(GrantType::Password) if !config.credentials.has_login() => {
             faults.add("grant", "is a login, which needs password and email or username");
         }
-        Some(Grant::Login) if !has_login => {
+        Some(GrantType::Login) if !has_login => {
             faults.add("grant", "is a login, which needs password and email or username");
         }
         _ => {}
@@ -207,7 +207,7 @@ fn check_whole(config: &Config, faults: &Faults) {
 
 /// Without `encryptionKey` the store's key is derived from the secret that is sent for a token. With no secret either,
 /// anyone who can read the store could open it.
-fn check_store_key(config: &Config, faults: &Faults) {
+fn check_store_key(config: &Config, faults: &ConfigErrors) {
     let credentials = &config.credentials;
     let has_secret = credentials.secrets().next().is_some() || credentials.private_key.is_some();
     let is_stored = !matches!(config.storage, Storage::Memory);
@@ -220,72 +220,72 @@ fn check_store_key(config: &Config, faults: &Faults) {
     }
 }
 
-fn service_name(f: &mut Fields<'_>) -> ServiceName {
+fn service_name(f: &mut ConfigFields<'_>) -> ServiceName {
     let Some(text) = f.text("service") else { return ServiceName::default() };
     ServiceName::parse(&text).unwrap_or_else(|fault| {
-        f.fault("service", fault);
+        f.error("service", fault);
         ServiceName::default()
     })
 }
 
 /// An address without a query (RFC 8414 §2).
-fn issuer(f: &mut Fields<'_>, allow_insecure_http: bool) -> Option<Issuer> {
+fn issuer(f: &mut ConfigFields<'_>, allow_insecure_http: bool) -> Option<Issuer> {
     let text = f.peek_text("issuer");
     let url = endpoint(f, "issuer", allow_insecure_http)?;
     if url.query().is_some() {
-        f.fault("issuer", "must not hold a query (?…)");
+        f.error("issuer", "must not hold a query (?…)");
     }
     Some(Issuer { text: text?, url })
 }
 
 /// `scope = scope-token *( SP scope-token )`, RFC 6749 §3.3.
-fn scope(f: &mut Fields<'_>) -> Option<String> {
+fn scope(f: &mut ConfigFields<'_>) -> Option<String> {
     let text = f.text("scope")?;
     let fits = text.split(' ').all(|token| {
         !token.is_empty() && token.bytes().all(|b| b.is_ascii_graphic() && b != b'"' && b != b'\\')
     });
     if !fits {
-        f.fault("scope", "must be words of visible ASCII characters with one space between them");
+        f.error("scope", "must be words of visible ASCII characters with one space between them");
     }
     Some(text)
 }
 
-fn manual_token(f: &mut Fields<'_>) -> Option<AccessToken> {
+fn manual_token(f: &mut ConfigFields<'_>) -> Option<AccessToken> {
     let text = f.credential("token", Alphabet::Token)?;
     AccessToken::parse(&text)
-        .map_err(|fault| f.fault("token", format!("is no token: {}", fault.as_str())))
+        .map_err(|fault| f.error("token", format!("is no token: {}", fault.as_str())))
         .ok()
 }
 
-fn scheme(f: &mut Fields<'_>) -> Option<Scheme> {
+fn scheme(f: &mut ConfigFields<'_>) -> Option<TokenType> {
     let text = f.text("scheme")?;
-    let scheme = Scheme::parse(&text);
+    let scheme = TokenType::parse(&text);
     if scheme.is_none() {
-        f.fault("scheme", "must be one word, such as Bearer or Token");
+        f.error("scheme", "must be one word, such as Bearer or Token");
     }
     scheme
 }
 
-fn headers(f: &mut Fields<'_>) -> Vec<(String, Secret)> {
+fn headers(f: &mut ConfigFields<'_>) -> Vec<(String, Secret)> {
     let Some(map) = f.map("headers") else { return Vec::new() };
     let mut headers = BTreeMap::new();
     for (name, value) in map {
         let path = format!("headers.{name}");
         let lower = name.to_ascii_lowercase();
         if HeaderName::from_bytes(name.as_bytes()).is_err() {
-            f.fault(&path, "is no header name");
+            f.error(&path, "is no header name");
         } else if OWN_HEADERS.contains(&lower.as_str()) {
-            f.fault(&path, "is written by evertoken and cannot be set");
+            f.error(&path, "is written by evertoken and cannot be set");
         } else if let Some(value) = value.as_str().filter(|text| HeaderValue::from_str(text).is_ok()) {
             headers.insert(lower, Secret::new(value));
         } else {
-            f.fault(&path, "must be a text that a header may carry");
+            f.error(&path, "must be a text that a header may carry");
         }
     }
     headers.into_iter().collect()
 }
 
-fn policy(f: &mut Fields<'_>) -> Policy {
+fn policy(f: &mut ConfigFields<'_>) -> Policy {
     let default = Policy::default();
     Policy {
         refresh_buffer: f
@@ -298,7 +298,7 @@ fn policy(f: &mut Fields<'_>) -> Policy {
     }
 }
 
-fn retry(f: &mut Fields<'_>) -> RetryPolicy {
+fn retry(f: &mut ConfigFields<'_>) -> RetryPolicy {
     let mut policy =
         RetryPolicy { attempts: 3, base: Duration::from_millis(500), max: Duration::from_secs(60) };
     if let Some(mut retry) = f.object("retry") {
@@ -306,14 +306,14 @@ fn retry(f: &mut Fields<'_>) -> RetryPolicy {
         policy.base = retry.millis("baseMs", 1.0..=600_000.0).unwrap_or(policy.base);
         policy.max = retry.millis("maxMs", 1.0..=3_600_000.0).unwrap_or(policy.max.max(policy.base));
         if policy.max < policy.base {
-            retry.fault("maxMs", "must not be less than retry.baseMs");
+            retry.error("maxMs", "must not be less than retry.baseMs");
         }
         retry.finish();
     }
     policy
 }
 
-fn rate_limit(f: &mut Fields<'_>) -> RateLimit {
+fn rate_limit(f: &mut ConfigFields<'_>) -> RateLimit {
     let mut limit = RateLimit { attempts: 10, per: Duration::from_secs(60) };
     if let Some(mut fields) = f.object("rateLimit") {
         limit.attempts = fields.count("attempts", 1..=10_000).unwrap_or(limit.attempts);
@@ -324,7 +324,7 @@ fn rate_limit(f: &mut Fields<'_>) -> RateLimit {
 }
 
 /// Where the token is kept, and what becomes of a plain one that is found there.
-fn storage(f: &mut Fields<'_>) -> (Storage, PlainTokens) {
+fn storage(f: &mut ConfigFields<'_>) -> (Storage, PlainTokens) {
     let Some(mut fields) = f.object("storage") else {
         return (Storage::File(DEFAULT_FILE.into()), PlainTokens::Refused);
     };
@@ -335,15 +335,15 @@ fn storage(f: &mut Fields<'_>) -> (Storage, PlainTokens) {
         Some("sqlite") => {
             Storage::Sqlite(fields.text("path").map_or_else(|| DEFAULT_DATABASE.into(), Into::into))
         }
-        Some("prisma") => Storage::Provided(Provided::Prisma),
-        Some("custom") => Storage::Provided(Provided::Custom),
+        Some("prisma") => Storage::External(ExternalStoreKind::Prisma),
+        Some("custom") => Storage::External(ExternalStoreKind::Custom),
         Some(kind) => {
-            fields.fault("kind", format!("\"{kind}\" is not supported by this version of evertoken"));
+            fields.error("kind", format!("\"{kind}\" is not supported by this version of evertoken"));
             return (Storage::Memory, PlainTokens::Refused);
         }
         None => {
             // `one_of` has said what is wrong unless the field is not there at all.
-            fields.fault(
+            fields.error(
                 "kind",
                 "must say where the token is kept: \"memory\", \"file\", \"sqlite\", \"prisma\" or \"custom\"",
             );
@@ -357,18 +357,18 @@ fn storage(f: &mut Fields<'_>) -> (Storage, PlainTokens) {
     (storage, plain_tokens)
 }
 
-fn certificates(f: &mut Fields<'_>) -> Vec<String> {
+fn certificates(f: &mut ConfigFields<'_>) -> Vec<String> {
     let texts = f.texts("ca");
     for text in &texts {
         let fits = reqwest::Certificate::from_pem_bundle(text.as_bytes()).is_ok_and(|list| !list.is_empty());
         if !fits {
-            f.fault("ca", "must hold certificates in PEM form (-----BEGIN CERTIFICATE-----)");
+            f.error("ca", "must hold certificates in PEM form (-----BEGIN CERTIFICATE-----)");
         }
     }
     texts
 }
 
-fn alerts(f: &mut Fields<'_>, allow_insecure_http: bool) -> (u32, Option<Secret>) {
+fn alerts(f: &mut ConfigFields<'_>, allow_insecure_http: bool) -> (u32, Option<Secret>) {
     let Some(mut alerts) = f.object("alerts") else { return (3, None) };
     let after = alerts.count("afterFailures", 1..=1000).unwrap_or(3);
     let webhook = endpoint(&mut alerts, "webhookUrl", allow_insecure_http);

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::fields::{Faults, Fields};
+use super::fields::{ConfigErrors, ConfigFields};
 use super::read::DAY_SECONDS;
 use crate::error::{Error, Result};
 
@@ -27,8 +27,8 @@ impl SchedulerFields {
         let Value::Object(map) = value else {
             return Err(Error::config("options", "must be an object"));
         };
-        let faults = Faults::default();
-        let mut f = Fields::new(map, &faults);
+        let faults = ConfigErrors::default();
+        let mut f = ConfigFields::new(map, &faults);
         let read = Self {
             refresh_interval: f.seconds("refreshIntervalSeconds", 1.0..=7.0 * DAY_SECONDS),
             every_interval: f.flag("everyInterval"),

@@ -1,7 +1,7 @@
 //! What copying, editors and shells leave in a credential: line ends, invisible characters, quotation marks.
 
 /// What there is to say of a credential.
-pub(super) struct Inspected {
+pub(super) struct Inspection {
     /// How long it is without the line ends at its end, in bytes.
     pub(super) len: usize,
     /// Each fits behind the credential's name; none of them tells the value.
@@ -19,44 +19,44 @@ pub(super) enum Alphabet {
     Token,
 }
 
-pub(super) fn inspect(text: &str, alphabet: Alphabet) -> Inspected {
+pub(super) fn inspect(text: &str, alphabet: Alphabet) -> Inspection {
     let bare = text.trim_end_matches(['\n', '\r']);
     let mut remarks = Vec::new();
     if bare.len() < text.len() {
         remarks.push("ended with a line end, which is cut off".to_owned());
     }
     let sent = if alphabet == Alphabet::Token { bare.trim_ascii() } else { bare };
-    if let Some(remark) = remark(sent, alphabet) {
+    if let Some(remark) = describe_fault(sent, alphabet) {
         remarks.push(format!("{remark}. It is sent as it is: check the value, character by character"));
     }
-    Inspected { len: bare.len(), remarks }
+    Inspection { len: bare.len(), remarks }
 }
 
 /// What about a text was most likely not meant; it fits behind the text's name.
-pub(super) fn remark(text: &str, alphabet: Alphabet) -> Option<String> {
-    let seen = [begins(text), ends(text), quoted(text), inside(text, alphabet)];
+pub(super) fn describe_fault(text: &str, alphabet: Alphabet) -> Option<String> {
+    let seen = [check_beginning(text), check_end(text), check_quotes(text), check_inside(text, alphabet)];
     let seen: Vec<_> = seen.into_iter().flatten().collect();
     (!seen.is_empty()).then(|| seen.join(" and "))
 }
 
-fn begins(text: &str) -> Option<String> {
+fn check_beginning(text: &str) -> Option<String> {
     let first = text.chars().next().filter(|c| is_spoilt(*c))?;
     Some(format!("begins with {}", name_of(first)))
 }
 
-fn ends(text: &str) -> Option<String> {
+fn check_end(text: &str) -> Option<String> {
     let last = text.chars().next_back().filter(|c| is_spoilt(*c))?;
     Some(format!("ends with {}", name_of(last)))
 }
 
-fn quoted(text: &str) -> Option<String> {
+fn check_quotes(text: &str) -> Option<String> {
     const QUOTES: [(char, char); 5] = [('"', '"'), ('\'', '\''), ('`', '`'), ('“', '”'), ('‘', '’')];
     let inner = |(open, close)| text.strip_prefix(open)?.strip_suffix(close);
     QUOTES.into_iter().find_map(inner).map(|_| "is in quotes".to_owned())
 }
 
 /// What is neither at the beginning nor at the end; a space between words is an ordinary character.
-fn inside(text: &str, alphabet: Alphabet) -> Option<String> {
+fn check_inside(text: &str, alphabet: Alphabet) -> Option<String> {
     let middle = text.trim_matches(is_spoilt);
     if let Some(found) = middle.chars().find(|c| *c != ' ' && is_spoilt(*c)) {
         return Some(format!("contains {}", name_of(found)));

@@ -2,9 +2,9 @@
 
 use serde_json::Value;
 
-use super::fields::{Faults, Fields};
-use super::spoilt::{Alphabet, Inspected, inspect};
-use super::{Config, Grant, LoginCredentials};
+use super::fields::{ConfigErrors, ConfigFields};
+use super::spoilt::{Alphabet, Inspection, inspect};
+use super::{Config, GrantType, LoginCredentials};
 use crate::domain::Secret;
 
 /// A parameter of every token request, from `parameters` of the configuration.
@@ -43,23 +43,23 @@ const OWN_PARAMETERS: [(&str, &str); 11] = [
     ("client_assertion_type", "set privateKey instead"),
 ];
 
-pub(super) fn read_parameters(f: &mut Fields<'_>) -> Vec<Parameter> {
+pub(super) fn read_parameters(f: &mut ConfigFields<'_>) -> Vec<Parameter> {
     let map = f.map("parameters").unwrap_or_default();
     map.into_iter().filter_map(|(name, value)| parameter(name, value, f)).collect()
 }
 
-fn parameter(name: String, value: Value, f: &Fields<'_>) -> Option<Parameter> {
+fn parameter(name: String, value: Value, f: &ConfigFields<'_>) -> Option<Parameter> {
     let path = format!("parameters.{name}");
     if name.trim().is_empty() {
-        f.fault("parameters", "has a parameter without a name");
+        f.error("parameters", "has a parameter without a name");
         return None;
     }
     if name.chars().any(char::is_control) {
-        f.fault(&path.escape_debug().to_string(), "must not have a control character in its name");
+        f.error(&path.escape_debug().to_string(), "must not have a control character in its name");
         return None;
     }
     if let Some((_, instead)) = OWN_PARAMETERS.iter().find(|(own, _)| *own == name) {
-        f.fault(&path, format!("is written by evertoken: {instead}"));
+        f.error(&path, format!("is written by evertoken: {instead}"));
         return None;
     }
     let is_list = value.is_array();
@@ -69,15 +69,15 @@ fn parameter(name: String, value: Value, f: &Fields<'_>) -> Option<Parameter> {
     };
     let values: Option<Vec<_>> = values.into_iter().map(|value| text(&name, value, f)).collect();
     if values.is_none() {
-        f.fault(&path, "must be a text or a list of texts, without control characters");
+        f.error(&path, "must be a text or a list of texts, without control characters");
     }
     Some(Parameter { name, values: values?, is_list })
 }
 
 /// The value, without line ends at its end.
-fn text(name: &str, value: Value, f: &Fields<'_>) -> Option<Secret> {
+fn text(name: &str, value: Value, f: &ConfigFields<'_>) -> Option<Secret> {
     let Value::String(mut text) = value else { return None };
-    let Inspected { len, remarks } = inspect(&text, Alphabet::Any);
+    let Inspection { len, remarks } = inspect(&text, Alphabet::Any);
     text.truncate(len);
     for remark in remarks {
         f.warn("parameters", format!("holds \"{name}\", which {remark}"));
@@ -87,28 +87,28 @@ fn text(name: &str, value: Value, f: &Fields<'_>) -> Option<Secret> {
 }
 
 /// `grantType`: a name or a URL (RFC 6749 appendix A.10).
-pub(super) fn read_grant_type(f: &mut Fields<'_>) -> Option<String> {
+pub(super) fn read_grant_type(f: &mut ConfigFields<'_>) -> Option<String> {
     let text = f.text("grantType")?;
     if !text.bytes().all(|b| b.is_ascii_graphic()) {
-        f.fault("grantType", "must be one word of visible ASCII characters, such as account_credentials");
+        f.error("grantType", "must be one word of visible ASCII characters, such as account_credentials");
     } else if text == "refresh_token" {
-        f.fault("grantType", "is refresh_token, which evertoken sends by itself when it has a refresh token");
+        f.error("grantType", "is refresh_token, which evertoken sends by itself when it has a refresh token");
     }
     Some(text)
 }
 
-pub(super) fn read_format(f: &mut Fields<'_>) -> Option<RequestFormat> {
+pub(super) fn read_format(f: &mut ConfigFields<'_>) -> Option<RequestFormat> {
     f.one_of("requestFormat", &[("form", RequestFormat::Form), ("json", RequestFormat::Json)])
 }
 
 /// The conflicts of these fields with others.
-pub(super) fn check(config: &Config, faults: &Faults) {
+pub(super) fn check(config: &Config, faults: &ConfigErrors) {
     check_grant(config, faults);
     check_places_of_parameters(config, faults);
 }
 
 /// `grantType` and `requestFormat` are for grants: a login endpoint has a form of its own.
-fn check_grant(config: &Config, faults: &Faults) {
+fn check_grant(config: &Config, faults: &ConfigErrors) {
     let given =
         [("grantType", config.grant_type.is_some()), ("requestFormat", config.request_format.is_some())];
     for (field, _) in given.into_iter().filter(|(_, is_given)| *is_given && config.is_login()) {
@@ -116,7 +116,7 @@ fn check_grant(config: &Config, faults: &Faults) {
             (Some(_), _) => {
                 "is for grants, and login.body is the request of a login: leave one of the two out"
             }
-            (None, Some(Grant::Login)) => {
+            (None, Some(GrantType::Login)) => {
                 "is for grants, and grant is \"login\": set grant to \"client_credentials\" or \"password\""
             }
             _ => {
@@ -134,7 +134,7 @@ fn check_grant(config: &Config, faults: &Faults) {
 }
 
 /// Every token request has the parameters, so every one must have a place for them.
-fn check_places_of_parameters(config: &Config, faults: &Faults) {
+fn check_places_of_parameters(config: &Config, faults: &ConfigErrors) {
     let login = &config.login;
     for Parameter { name, .. } in &config.parameters {
         let path = format!("parameters.{name}");

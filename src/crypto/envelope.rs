@@ -37,46 +37,46 @@ pub(super) struct Envelope {
 
 /// Why a text is no envelope that can be opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Fault {
+pub(super) enum EnvelopeError {
     NotAnEnvelope,
     OtherVersion(u32),
 }
 
 impl Envelope {
-    pub(super) fn parse(text: &str) -> Result<Self, Fault> {
-        let rest = text.strip_prefix("et").ok_or(Fault::NotAnEnvelope)?;
-        let (version, rest) = rest.split_once('.').ok_or(Fault::NotAnEnvelope)?;
+    pub(super) fn parse(text: &str) -> Result<Self, EnvelopeError> {
+        let rest = text.strip_prefix("et").ok_or(EnvelopeError::NotAnEnvelope)?;
+        let (version, rest) = rest.split_once('.').ok_or(EnvelopeError::NotAnEnvelope)?;
         match version.parse::<u32>() {
             // A sign or a leading zero is a number to Rust, and no spelling of ours.
-            Ok(number) if number.to_string() != version => return Err(Fault::NotAnEnvelope),
+            Ok(number) if number.to_string() != version => return Err(EnvelopeError::NotAnEnvelope),
             Ok(VERSION) => {}
-            Ok(other) => return Err(Fault::OtherVersion(other)),
-            Err(_) => return Err(Fault::NotAnEnvelope),
+            Ok(other) => return Err(EnvelopeError::OtherVersion(other)),
+            Err(_) => return Err(EnvelopeError::NotAnEnvelope),
         }
         let mut parts = rest.split('.');
         let (Some(kind), Some(hint), Some(body), None) =
             (parts.next(), parts.next(), parts.next(), parts.next())
         else {
-            return Err(Fault::NotAnEnvelope);
+            return Err(EnvelopeError::NotAnEnvelope);
         };
         let hint = decode(hint)?;
         let sealer = match kind {
             "k" => Sealer::Key(exactly::<KEY_ID_BYTES>(&hint)?),
             "p" => Sealer::Passphrase(exactly::<SALT_BYTES>(&hint)?),
-            _ => return Err(Fault::NotAnEnvelope),
+            _ => return Err(EnvelopeError::NotAnEnvelope),
         };
         Ok(Self { sealer, body: decode(body)? })
     }
 }
 
-impl From<Fault> for Error {
-    fn from(fault: Fault) -> Self {
+impl From<EnvelopeError> for Error {
+    fn from(fault: EnvelopeError) -> Self {
         match fault {
-            Fault::NotAnEnvelope => {
+            EnvelopeError::NotAnEnvelope => {
                 Self::new(ErrorKind::Decrypt, "the stored text is not a sealed envelope, or a damaged one")
             }
             // It is good to somebody: it stays where it is.
-            Fault::OtherVersion(version) => Self::new(
+            EnvelopeError::OtherVersion(version) => Self::new(
                 ErrorKind::Storage,
                 format!(
                     "the stored text is sealed in a format (version {version}) of another evertoken release"
@@ -86,12 +86,12 @@ impl From<Fault> for Error {
     }
 }
 
-fn decode(text: &str) -> Result<Vec<u8>, Fault> {
-    URL_SAFE_NO_PAD.decode(text).map_err(|_| Fault::NotAnEnvelope)
+fn decode(text: &str) -> Result<Vec<u8>, EnvelopeError> {
+    URL_SAFE_NO_PAD.decode(text).map_err(|_| EnvelopeError::NotAnEnvelope)
 }
 
-fn exactly<const N: usize>(bytes: &[u8]) -> Result<[u8; N], Fault> {
-    bytes.try_into().map_err(|_| Fault::NotAnEnvelope)
+fn exactly<const N: usize>(bytes: &[u8]) -> Result<[u8; N], EnvelopeError> {
+    bytes.try_into().map_err(|_| EnvelopeError::NotAnEnvelope)
 }
 
 /// Whether a stored text is an envelope, of this or another version, whole or damaged.

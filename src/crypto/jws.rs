@@ -71,7 +71,7 @@ pub fn unique_id() -> Result<String> {
 }
 
 /// A key pair that signs by one algorithm.
-enum Pair {
+enum SigningPair {
     Rsa(RsaKeyPair, &'static dyn RsaEncoding, Algorithm),
     P256(EcdsaKeyPair),
     Ed25519(Ed25519KeyPair),
@@ -81,7 +81,7 @@ fn signer(algorithm: &Algorithm, key: &EncodingKey) -> JwtResult<Box<dyn JwtSign
     let rsa = |encoding| {
         let der = key.as_bytes();
         let pair = RsaKeyPair::from_der(der).or_else(|_| RsaKeyPair::from_pkcs8(der)).ok()?;
-        Some(Pair::Rsa(pair, encoding, *algorithm))
+        Some(SigningPair::Rsa(pair, encoding, *algorithm))
     };
     let pair = match algorithm {
         Algorithm::RS256 => rsa(&RSA_PKCS1_SHA256),
@@ -89,10 +89,10 @@ fn signer(algorithm: &Algorithm, key: &EncodingKey) -> JwtResult<Box<dyn JwtSign
         Algorithm::ES256 => {
             EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, key.as_bytes(), &SystemRandom::new())
                 .ok()
-                .map(Pair::P256)
+                .map(SigningPair::P256)
         }
         Algorithm::EdDSA => {
-            Ed25519KeyPair::from_pkcs8_maybe_unchecked(key.as_bytes()).ok().map(Pair::Ed25519)
+            Ed25519KeyPair::from_pkcs8_maybe_unchecked(key.as_bytes()).ok().map(SigningPair::Ed25519)
         }
         _ => None,
     };
@@ -102,7 +102,7 @@ fn signer(algorithm: &Algorithm, key: &EncodingKey) -> JwtResult<Box<dyn JwtSign
     }
 }
 
-impl JwtSigner for Pair {
+impl JwtSigner for SigningPair {
     fn algorithm(&self) -> Algorithm {
         match self {
             Self::Rsa(.., algorithm) => *algorithm,
@@ -112,7 +112,7 @@ impl JwtSigner for Pair {
     }
 }
 
-impl Signer<Vec<u8>> for Pair {
+impl Signer<Vec<u8>> for SigningPair {
     fn try_sign(&self, message: &[u8]) -> Result<Vec<u8>, Unsigned> {
         let random = SystemRandom::new();
         match self {

@@ -12,9 +12,11 @@ mod envelope;
 pub mod fuzzing;
 mod jws;
 mod key;
+mod key_file;
 mod memory;
 mod passphrase;
 mod ring;
+mod signing_key;
 #[cfg(test)]
 mod tests;
 
@@ -24,4 +26,7 @@ pub use envelope::is_envelope;
 pub(crate) use jws::tests as jws_tests;
 pub use jws::{generate_p256, p256_point, sha256, sign, unique_id};
 pub use key::generate_key;
+pub(crate) use key_file::ClientKey;
 pub use ring::KeyRing;
+pub use signing_key::{KeySource, PrivateKey, SigningKey, SigningKeyError};
+pub(crate) use signing_key::{looks_like_pem, private_key};

@@ -25,7 +25,7 @@ const LANES: u32 = 1;
 const REMEMBERED_SALTS: usize = 8;
 
 /// Where the text is read when a key is derived from it.
-pub(super) type Text = dyn Fn() -> Result<Secret> + Send + Sync;
+pub(super) type PassphraseSource = dyn Fn() -> Result<Secret> + Send + Sync;
 
 /// The keys in use, by the SHA-256 of the text they are derived from. They end with the last service that has them.
 static KEYS: Mutex<Option<HashMap<Vec<u8>, Weak<Keys>>>> = Mutex::new(None);
@@ -35,7 +35,7 @@ static TURN: Mutex<()> = Mutex::new(());
 
 /// A text that keys are derived from.
 pub(super) struct Passphrase {
-    text: Box<Text>,
+    text: Box<PassphraseSource>,
     keys: OnceCell<Arc<Keys>>,
 }
 
@@ -44,7 +44,7 @@ impl Passphrase {
         Self::read_by(Box::new(move || Ok(text.clone())))
     }
 
-    pub(super) fn read_by(text: Box<Text>) -> Self {
+    pub(super) fn read_by(text: Box<PassphraseSource>) -> Self {
         Self { text, keys: OnceCell::new() }
     }
 
@@ -61,7 +61,7 @@ impl Passphrase {
 
     /// One that shares its keys with nobody, as in another process.
     #[cfg(test)]
-    pub(super) fn apart(text: Secret) -> Self {
+    pub(super) fn in_another_process(text: Secret) -> Self {
         Self { keys: OnceCell::with_value(Arc::new(Keys::new(text.clone()))), ..Self::new(text) }
     }
 }
@@ -69,13 +69,13 @@ impl Passphrase {
 /// The keys derived from one text so far.
 pub(super) struct Keys {
     text: Secret,
-    state: Mutex<State>,
+    state: Mutex<KeyCache>,
     #[cfg(test)]
     derivations: std::sync::atomic::AtomicUsize,
 }
 
 #[derive(Default)]
-struct State {
+struct KeyCache {
     sealing_salt: Option<Salt>,
     by_salt: HashMap<Salt, Arc<OnceCell<Key>>>,
 }
@@ -168,7 +168,7 @@ impl Keys {
         Ok(Key::new(key))
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, KeyCache> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -27,11 +27,11 @@ const MIN_PASSPHRASE_CHARS: usize = 16;
 /// # Ok::<(), evertoken::error::Error>(())
 /// ```
 pub struct KeyRing {
-    first: Member,
-    others: Vec<Member>,
+    first: RingKey,
+    others: Vec<RingKey>,
 }
 
-enum Member {
+enum RingKey {
     Key { id: KeyId, key: Key },
     Passphrase(Passphrase),
 }
@@ -45,35 +45,35 @@ impl KeyRing {
     /// # Errors
     /// `Config`, naming `encryptionKey`, when there is no key or one is too short.
     pub fn configured(keys: Vec<Secret>) -> Result<Self> {
-        let mut members = keys.into_iter().map(|key| Member::configured(&key));
+        let mut members = keys.into_iter().map(|key| RingKey::configured(&key));
         let first = members.next().ok_or_else(|| Error::config("encryptionKey", "holds no key"))??;
         Ok(Self { first, others: members.collect::<Result<_>>()? })
     }
 
     /// The ring of a service without `encryptionKey`: a copy of the store opens nothing without `credential`.
     pub fn derived(credential: Secret) -> Self {
-        Self { first: Member::Passphrase(Passphrase::new(credential)), others: Vec::new() }
+        Self { first: RingKey::Passphrase(Passphrase::new(credential)), others: Vec::new() }
     }
 
     /// The same with a credential that is only read when a key is derived from it, such as one in a file.
     pub fn derived_from(credential: impl Fn() -> Result<Secret> + Send + Sync + 'static) -> Self {
-        Self { first: Member::Passphrase(Passphrase::read_by(Box::new(credential))), others: Vec::new() }
+        Self { first: RingKey::Passphrase(Passphrase::read_by(Box::new(credential))), others: Vec::new() }
     }
 
     /// Seals `plain` for `context`; the text differs each time.
     pub fn seal(&self, context: &Context, plain: &Secret) -> Result<String> {
         let sealer = match &self.first {
-            Member::Key { id, .. } => Sealer::Key(*id),
-            Member::Passphrase(passphrase) => Sealer::Passphrase(passphrase.keys()?.sealing_salt()?),
+            RingKey::Key { id, .. } => Sealer::Key(*id),
+            RingKey::Passphrase(passphrase) => Sealer::Passphrase(passphrase.keys()?.sealing_salt()?),
         };
         let mut text = sealer.header();
         let associated_data = context.associated_data(&text);
         let body = match (&self.first, &sealer) {
-            (Member::Passphrase(passphrase), Sealer::Passphrase(salt)) => {
+            (RingKey::Passphrase(passphrase), Sealer::Passphrase(salt)) => {
                 passphrase.keys()?.with_key(salt, |key| key.seal(&associated_data, plain))??
             }
-            (Member::Key { key, .. }, _) => key.seal(&associated_data, plain)?,
-            (Member::Passphrase(_), Sealer::Key(_)) => {
+            (RingKey::Key { key, .. }, _) => key.seal(&associated_data, plain)?,
+            (RingKey::Passphrase(_), Sealer::Key(_)) => {
                 return Err(Error::new(ErrorKind::Internal, "a passphrase seals with a salt"));
             }
         };
@@ -106,8 +106,8 @@ impl KeyRing {
     /// read, since a record found there decides the salt.
     pub fn warm_up(&self) -> Result<()> {
         match &self.first {
-            Member::Key { .. } => Ok(()),
-            Member::Passphrase(passphrase) => {
+            RingKey::Key { .. } => Ok(()),
+            RingKey::Passphrase(passphrase) => {
                 let keys = passphrase.keys()?;
                 keys.with_key(&keys.sealing_salt()?, |_| ())
             }
@@ -117,8 +117,8 @@ impl KeyRing {
     /// Whether the next seal has its key at hand; it derives one first where it has not.
     pub fn is_ready_to_seal(&self) -> bool {
         match &self.first {
-            Member::Key { .. } => true,
-            Member::Passphrase(passphrase) => passphrase.is_derived(None),
+            RingKey::Key { .. } => true,
+            RingKey::Passphrase(passphrase) => passphrase.is_derived(None),
         }
     }
 
@@ -128,8 +128,8 @@ impl KeyRing {
             return true;
         };
         std::iter::once(&self.first).chain(&self.others).all(|member| match member {
-            Member::Key { .. } => true,
-            Member::Passphrase(passphrase) => passphrase.is_derived(Some(&salt)),
+            RingKey::Key { .. } => true,
+            RingKey::Passphrase(passphrase) => passphrase.is_derived(Some(&salt)),
         })
     }
 
@@ -137,15 +137,18 @@ impl KeyRing {
     #[cfg(test)]
     pub(super) fn keys(&self) -> Option<&super::passphrase::Keys> {
         match &self.first {
-            Member::Key { .. } => None,
-            Member::Passphrase(passphrase) => passphrase.keys().ok(),
+            RingKey::Key { .. } => None,
+            RingKey::Passphrase(passphrase) => passphrase.keys().ok(),
         }
     }
 
     /// A ring that shares no derivation with others, as in another process.
     #[cfg(test)]
     pub(crate) fn of_another_process(passphrase: &str) -> Self {
-        Self { first: Member::Passphrase(Passphrase::apart(Secret::new(passphrase))), others: Vec::new() }
+        Self {
+            first: RingKey::Passphrase(Passphrase::in_another_process(Secret::new(passphrase))),
+            others: Vec::new(),
+        }
     }
 }
 
@@ -155,7 +158,7 @@ impl fmt::Debug for KeyRing {
     }
 }
 
-impl Member {
+impl RingKey {
     fn configured(text: &Secret) -> Result<Self> {
         let trimmed = text.expose().trim();
         if let Some(key) = Key::parse(trimmed) {

@@ -42,7 +42,7 @@ impl AnswerFields {
 
     /// These fields, with `earlier`'s values where they have none.
     #[must_use]
-    pub fn or(mut self, earlier: &Self) -> Self {
+    pub fn with_earlier(mut self, earlier: &Self) -> Self {
         for (name, value) in &mut self.0 {
             if value.is_none() {
                 value.clone_from(earlier.0.get(name).unwrap_or(&None));
@@ -79,7 +79,7 @@ mod tests {
     #[test]
     fn an_earlier_value_stands_in_for_one_that_is_left_out_and_for_no_other() {
         let earlier = fields([("a", Some("a1")), ("b", Some("b1")), ("c", Some("c1"))]);
-        let later = fields([("a", Some("a2")), ("b", None), ("d", None)]).or(&earlier);
+        let later = fields([("a", Some("a2")), ("b", None), ("d", None)]).with_earlier(&earlier);
         assert_eq!(texts(&later), [("a", "a2"), ("b", "b1")]);
         assert_eq!(later.missing().collect::<Vec<_>>(), ["d"]);
     }

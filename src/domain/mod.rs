@@ -5,15 +5,15 @@ mod lifetime;
 mod policy;
 mod secret;
 mod service_name;
-mod state;
 mod timestamp;
 mod token;
+mod token_phase;
 
 pub use answer_fields::AnswerFields;
 pub use lifetime::Lifetime;
 pub use policy::{MAX_LIFETIME, Policy};
 pub use secret::Secret;
 pub use service_name::ServiceName;
-pub use state::State;
 pub use timestamp::Timestamp;
-pub use token::{AccessToken, Generation, Scheme, TokenFault, TokenSet};
+pub use token::{AccessToken, Generation, TokenError, TokenSet, TokenType};
+pub use token_phase::TokenPhase;

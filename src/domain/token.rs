@@ -7,7 +7,7 @@ const MAX_TOKEN_BYTES: usize = 64 * 1024;
 
 /// Why a text is no access token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TokenFault {
+pub enum TokenError {
     /// Nothing is left of it once its scheme and surrounding white space are taken away.
     Empty,
     /// It holds a space, a control character or a character beyond ASCII (RFC 6749 appendix A.12).
@@ -18,7 +18,7 @@ pub enum TokenFault {
     Placeholder,
 }
 
-impl TokenFault {
+impl TokenError {
     /// The fault in words, without anything of the token.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -38,7 +38,7 @@ pub struct AccessToken(Secret);
 impl AccessToken {
     /// Reads a token. White space around it is dropped, and so is a scheme that a server or a person put
     /// before it (`Bearer abc`, in any case).
-    pub fn parse(text: &str) -> Result<Self, TokenFault> {
+    pub fn parse(text: &str) -> Result<Self, TokenError> {
         // ASCII only: any other white space is a character that no header may carry.
         let text = text.trim_ascii();
         let bare = match text.split_once([' ', '\t']) {
@@ -47,24 +47,24 @@ impl AccessToken {
             _ => text,
         };
         if bare.is_empty() {
-            return Err(TokenFault::Empty);
+            return Err(TokenError::Empty);
         }
         if bare.len() > MAX_TOKEN_BYTES {
-            return Err(TokenFault::TooLong);
+            return Err(TokenError::TooLong);
         }
         if !bare.bytes().all(|b| b.is_ascii_graphic()) {
-            return Err(TokenFault::NotVisibleAscii);
+            return Err(TokenError::NotVisibleAscii);
         }
         if matches!(bare, "undefined" | "null" | "None" | "NaN" | "[object") {
-            return Err(TokenFault::Placeholder);
+            return Err(TokenError::Placeholder);
         }
         Ok(Self(Secret::new(bare)))
     }
 
     /// Reads a token and the scheme before it, where that is one whose token is sent as it is (`JWT abc`).
-    pub fn parse_with_scheme(text: &str) -> Result<(Self, Option<Scheme>), TokenFault> {
+    pub fn parse_with_type(text: &str) -> Result<(Self, Option<TokenType>), TokenError> {
         let named = text.trim_ascii_start().split_once([' ', '\t']);
-        match named.and_then(|(word, rest)| Some((Scheme::understood(word)?, rest))) {
+        match named.and_then(|(word, rest)| Some((TokenType::bearer_like(word)?, rest))) {
             Some((scheme, rest)) => Ok((Self::parse(rest)?, Some(scheme))),
             None => Ok((Self::parse(text)?, None)),
         }
@@ -78,9 +78,9 @@ impl AccessToken {
 
 /// The word before the token in the `Authorization` header.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Scheme(String);
+pub struct TokenType(String);
 
-impl Scheme {
+impl TokenType {
     /// `Bearer` ([RFC 6750](https://www.rfc-editor.org/rfc/rfc6750)).
     pub fn bearer() -> Self {
         Self("Bearer".into())
@@ -98,7 +98,7 @@ impl Scheme {
 
     /// A scheme that takes a token as it is: RFC 6750's and those of two frameworks, in any case, and in the
     /// spelling that servers expect.
-    pub fn understood(word: &str) -> Option<Self> {
+    pub fn bearer_like(word: &str) -> Option<Self> {
         ["Bearer", "Token", "JWT", "DPoP"]
             .into_iter()
             .find(|known| known.eq_ignore_ascii_case(word))
@@ -137,7 +137,7 @@ pub struct TokenSet {
     /// The token to send.
     pub access_token: AccessToken,
     /// The word before it.
-    pub scheme: Scheme,
+    pub scheme: TokenType,
     /// What gets the next one, where the server gave it.
     pub refresh_token: Option<Secret>,
     /// From issue to expiry.
@@ -158,20 +158,20 @@ mod tests {
     #[test]
     fn nothing_that_no_header_may_carry_is_a_token() {
         for (text, fault) in [
-            ("", TokenFault::Empty),
-            ("Bearer ", TokenFault::Empty),
-            ("bearer", TokenFault::Empty),
-            ("abc def", TokenFault::NotVisibleAscii),
-            ("abc\r\nX-Injected: 1", TokenFault::NotVisibleAscii),
-            ("abc\u{7f}", TokenFault::NotVisibleAscii),
-            ("abc\u{85}def", TokenFault::NotVisibleAscii),
-            ("a\0b", TokenFault::NotVisibleAscii),
-            ("ключ", TokenFault::NotVisibleAscii),
-            ("undefined", TokenFault::Placeholder),
+            ("", TokenError::Empty),
+            ("Bearer ", TokenError::Empty),
+            ("bearer", TokenError::Empty),
+            ("abc def", TokenError::NotVisibleAscii),
+            ("abc\r\nX-Injected: 1", TokenError::NotVisibleAscii),
+            ("abc\u{7f}", TokenError::NotVisibleAscii),
+            ("abc\u{85}def", TokenError::NotVisibleAscii),
+            ("a\0b", TokenError::NotVisibleAscii),
+            ("ключ", TokenError::NotVisibleAscii),
+            ("undefined", TokenError::Placeholder),
         ] {
             assert_eq!(AccessToken::parse(text).unwrap_err(), fault, "{text:?}");
         }
-        assert_eq!(AccessToken::parse(&"a".repeat(65_537)).unwrap_err(), TokenFault::TooLong);
+        assert_eq!(AccessToken::parse(&"a".repeat(65_537)).unwrap_err(), TokenError::TooLong);
         assert!(AccessToken::parse(&"a".repeat(65_536)).is_ok());
     }
 
@@ -183,20 +183,20 @@ mod tests {
             ("token\tabc", Some("Token")),
             ("bearer abc", Some("Bearer")),
         ] {
-            let (token, named) = AccessToken::parse_with_scheme(text).unwrap();
+            let (token, named) = AccessToken::parse_with_type(text).unwrap();
             assert_eq!(token.secret().expose(), "abc", "{text:?}");
-            assert_eq!(named.as_ref().map(Scheme::as_str), scheme, "{text:?}");
+            assert_eq!(named.as_ref().map(TokenType::as_str), scheme, "{text:?}");
         }
         for text in ["Basic abc", "JWT a b", "JWT Token abc", "JWT ", "one two", ""] {
-            assert!(AccessToken::parse_with_scheme(text).is_err(), "{text:?}");
+            assert!(AccessToken::parse_with_type(text).is_err(), "{text:?}");
         }
     }
 
     #[test]
     fn a_scheme_is_one_word() {
-        assert_eq!(Scheme::parse("Token").unwrap().as_str(), "Token");
+        assert_eq!(TokenType::parse("Token").unwrap().as_str(), "Token");
         for bad in ["", "two words", "a:b", "ä"] {
-            assert!(Scheme::parse(bad).is_none(), "{bad:?}");
+            assert!(TokenType::parse(bad).is_none(), "{bad:?}");
         }
     }
 }

@@ -6,8 +6,8 @@ use std::time::Duration;
 use jsonwebtoken::Header;
 use serde::Serialize;
 
-use crate::config::SigningKey;
 use crate::crypto;
+use crate::crypto::SigningKey;
 use crate::domain::{Secret, Timestamp};
 use crate::error::Result;
 
@@ -16,7 +16,7 @@ const LIFETIME: Duration = Duration::from_secs(60);
 
 /// The claims of RFC 7523 §3.
 #[derive(Serialize)]
-struct Claims<'a> {
+struct AssertionClaims<'a> {
     iss: &'a str,
     sub: &'a str,
     aud: &'a str,
@@ -34,7 +34,7 @@ pub fn client_assertion(
     now: Timestamp,
 ) -> Result<Secret> {
     let header = Header { kid: kid.map(str::to_owned), ..Header::new(key.algorithm) };
-    let claims = Claims {
+    let claims = AssertionClaims {
         iss: client_id,
         sub: client_id,
         aud: audience,

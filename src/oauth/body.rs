@@ -12,11 +12,11 @@ use crate::transport::Response;
 /// §3), then what is valid UTF-8, which is what Node reads; only then the label. What cannot be decoded becomes
 /// U+FFFD, which no token holds.
 pub(super) fn text(response: &Response) -> Zeroizing<String> {
-    decoded(&response.body, response.header("content-type").unwrap_or_default())
+    decode(&response.body, response.header("content-type").unwrap_or_default())
 }
 
 /// The same of a body and its `Content-Type`.
-pub(super) fn decoded(body: &[u8], content_type: &str) -> Zeroizing<String> {
+pub(super) fn decode(body: &[u8], content_type: &str) -> Zeroizing<String> {
     match body {
         [0xFF, 0xFE, 0, 0, rest @ ..] => return utf_32(rest, u32::from_le_bytes),
         [0, 0, 0xFE, 0xFF, rest @ ..] => return utf_32(rest, u32::from_be_bytes),
@@ -27,12 +27,12 @@ pub(super) fn decoded(body: &[u8], content_type: &str) -> Zeroizing<String> {
     let (encoding, length) = match body {
         [first, 0, ..] if *first != 0 => (UTF_16LE, 0),
         [0, second, ..] if *second != 0 => (UTF_16BE, 0),
-        _ => Encoding::for_bom(body).unwrap_or_else(|| (labeled(content_type, body), 0)),
+        _ => Encoding::for_bom(body).unwrap_or_else(|| (encoding_of(content_type, body), 0)),
     };
     Zeroizing::new(encoding.decode_without_bom_handling(&body[length..]).0.into_owned())
 }
 
-fn labeled(content_type: &str, body: &[u8]) -> &'static Encoding {
+fn encoding_of(content_type: &str, body: &[u8]) -> &'static Encoding {
     if std::str::from_utf8(body).is_ok() {
         return UTF_8;
     }

@@ -11,13 +11,13 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use self::judge::{Judge, Telling};
-use super::fields::Fields;
-use super::jwt::Claims;
+use self::judge::{Judge, Reading};
+use super::fields::ResponseFields;
+use super::jwt::TokenClaims;
 use crate::domain::{MAX_LIFETIME, Timestamp};
 use crate::transport::Response;
 
-pub(super) use self::value::{Said, read as value_said};
+pub(super) use self::value::{ParsedValue, read as value_said};
 
 /// Clocks that differ by less agree: networks are slow and dates are cut to the second.
 const TOLERANCE_SECONDS: f64 = 30.0;
@@ -102,9 +102,9 @@ pub(super) struct Sources<'a> {
     /// What `login.expiresPath` leads to, where it is set.
     pub path: Option<Path<'a>>,
     /// The fields around the token.
-    pub fields: Fields<'a>,
+    pub fields: ResponseFields<'a>,
     /// What the token says.
-    pub claims: Claims,
+    pub claims: TokenClaims,
     /// `Max-Age` or `Expires` of the cookie that the token came in.
     pub cookie: Option<(&'static str, Value)>,
     /// `neverExpires`.
@@ -135,7 +135,7 @@ const SET_THE_PATH: &str = "Set login.expiresPath to the field that tells the ex
 
 /// What comes of all sources.
 #[derive(Debug, PartialEq)]
-pub(super) struct Found {
+pub(super) struct FoundExpiry {
     /// When the token ends; in no time, where it has ended already.
     pub expiry: Expiry,
     /// Why that is in doubt.
@@ -144,7 +144,7 @@ pub(super) struct Found {
     pub ended: Option<Ended>,
 }
 
-impl Found {
+impl FoundExpiry {
     /// The warning as a text, about the answer of `place`.
     pub(super) fn warning_text(&self, place: &str) -> Option<String> {
         let Warning { what, hint } = self.warning.as_ref()?;
@@ -165,24 +165,24 @@ pub(super) struct Ended {
 
 /// Finds when a token ends: by the configured path, by the names that are usual, nearest to the token first, and by
 /// what the token says; of several that can be believed the earliest counts.
-pub(super) fn find(sources: &Sources<'_>, moments: Moments) -> Found {
+pub(super) fn find(sources: &Sources<'_>, moments: Moments) -> FoundExpiry {
     let judge = Judge { moments, never_expires: sources.never_expires };
     let by_path = sources.path.as_ref().and_then(|path| judge.path(path));
     let mut tellings = Vec::from_iter(by_path);
-    let needs_usual = !tellings.iter().any(Telling::is_usable);
+    let needs_usual = !tellings.iter().any(Reading::is_usable);
     if needs_usual {
         tellings.extend(usual(&sources.fields, &judge));
     }
     tellings.extend(judge.claims(sources.claims));
-    if !tellings.iter().any(Telling::is_usable) {
+    if !tellings.iter().any(Reading::is_usable) {
         tellings.extend(sources.cookie.iter().filter_map(|(name, value)| judge.cookie(name, value)));
     }
-    let mut found = judge.settle(&tellings);
+    let mut found = judge.combine(&tellings);
     if found.warning.is_none() {
         let path = sources.path.as_ref().filter(|_| needs_usual);
         let is_unknown = found.expiry == Expiry::Unknown;
         found.warning = path
-            .and_then(|path| lost(path, found.expiry))
+            .and_then(|path| missing_path_warning(path, found.expiry))
             .or_else(|| if is_unknown { unknown_name(sources) } else { None });
     }
     found
@@ -190,7 +190,7 @@ pub(super) fn find(sources: &Sources<'_>, moments: Moments) -> Found {
 
 /// The warning of a configured path that is of no use. The answer of a refresh may be laid out in another way than
 /// the login's, which the path describes.
-fn lost(path: &Path<'_>, expiry: Expiry) -> Option<Warning> {
+fn missing_path_warning(path: &Path<'_>, expiry: Expiry) -> Option<Warning> {
     let what = if path.value.is_some() { "finds no time" } else { "finds nothing" };
     let instead = match expiry {
         Expiry::In(_) if path.is_binding => ": the usual fields are used instead",
@@ -202,18 +202,18 @@ fn lost(path: &Path<'_>, expiry: Expiry) -> Option<Warning> {
 }
 
 /// What the nearest object says that says anything: the plain names first, and the vague ones without them.
-fn usual(fields: &Fields<'_>, judge: &Judge) -> Vec<Telling> {
+fn usual(fields: &ResponseFields<'_>, judge: &Judge) -> Vec<Reading> {
     let mut all = Vec::new();
     for (level, is_plain) in fields.levels.iter().flat_map(|level| [(level, true), (level, false)]) {
-        all.extend(told(level, is_plain, judge));
-        if all.iter().any(Telling::is_sure) {
+        all.extend(readings_at(level, is_plain, judge));
+        if all.iter().any(Reading::is_sure) {
             break;
         }
     }
     all
 }
 
-fn told(level: &Map<String, Value>, is_plain: bool, judge: &Judge) -> Vec<Telling> {
+fn readings_at(level: &Map<String, Value>, is_plain: bool, judge: &Judge) -> Vec<Reading> {
     let known = level.iter().filter_map(|(name, value)| Some((name, value, name::known(name)?)));
     known
         .filter(|(_, _, known)| known.is_plain == is_plain)
@@ -228,7 +228,8 @@ fn plain(name: &str) -> String {
 
 /// A warning of a name that is not known and looks like that of an expiry.
 fn unknown_name(sources: &Sources<'_>) -> Option<Warning> {
-    let says_something = |value: &Value| !matches!(value_said(value), Said::Nothing) && !value.is_boolean();
+    let says_something =
+        |value: &Value| !matches!(value_said(value), ParsedValue::Nothing) && !value.is_boolean();
     let mut fields = sources.fields.levels.iter().flat_map(|level| level.iter());
     let (name, _) = fields.find(|(name, value)| {
         name::looks_like_an_expiry(name) && says_something(value) && (sources.is_tellable)(name)

@@ -11,13 +11,13 @@ pub(super) const HOLDERS: [&str; 4] = ["data", "token", "access", "tokens"];
 /// The objects of an answer that may say something of its token: those around it, the nearest first, then the top
 /// of the answer and its usual parts.
 #[derive(Clone, Default)]
-pub(super) struct Fields<'v> {
+pub(super) struct ResponseFields<'v> {
     pub levels: Vec<&'v Object>,
 }
 
-impl<'v> Fields<'v> {
+impl<'v> ResponseFields<'v> {
     /// The fields around a token.
-    pub(super) fn around(chain: Vec<&'v Object>, whole: Option<&'v Value>) -> Self {
+    pub(super) fn from_chain(chain: Vec<&'v Object>, whole: Option<&'v Value>) -> Self {
         let top = whole.and_then(Value::as_object);
         let usual = top.into_iter().flat_map(|top| {
             std::iter::once(top).chain(HOLDERS.iter().filter_map(|name| top.get(*name)?.as_object()))
@@ -68,10 +68,10 @@ pub(super) fn at_path<'v>(whole: &'v Value, names: &[String]) -> Option<(&'v Val
 /// JSON, as far as it can be understood: a number that no double holds (`1e999`) is `null`, and half of a
 /// surrogate pair is U+FFFD, which no token holds. Either says nothing, and the rest of the answer does.
 pub(super) fn parse(json: &str) -> Option<Value> {
-    serde_json::from_str(json).or_else(|_| serde_json::from_str(&mended(json))).ok()
+    serde_json::from_str(json).or_else(|_| serde_json::from_str(&replace_lone_surrogates(json))).ok()
 }
 
-fn mended(json: &str) -> Zeroizing<String> {
+fn replace_lone_surrogates(json: &str) -> Zeroizing<String> {
     let mut kept = Zeroizing::new(String::with_capacity(json.len()));
     let (mut rest, mut is_text) = (json, false);
     while let Some(first) = rest.chars().next() {

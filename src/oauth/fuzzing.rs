@@ -8,9 +8,9 @@ use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use zeroize::Zeroizing;
 
 use super::expiry::{self, Moments, Sources};
-use super::fields::Fields;
-use super::jwt::{self, Claims};
-use super::{Expiry, Granted, Reading, Refusal, fresh_nonce, read, retry_after as waits};
+use super::fields::ResponseFields;
+use super::jwt::{self, TokenClaims};
+use super::{Expiry, Granted, Refusal, ResponseContext, fresh_nonce, read, retry_after as waits};
 use crate::config::{AnswerPath, LoginShape};
 use crate::domain::{AccessToken, Lifetime, MAX_LIFETIME, Policy, Secret, Timestamp};
 use crate::error::{Error, ErrorKind, ServerError};
@@ -22,7 +22,7 @@ const SECRETS: [&str; 2] = ["correct-horse-battery", "s3cret/of+the client"];
 
 /// An answer in writing: status, headers, `login` paths, `dpop`, `refresh` and `neverExpires` a line
 /// each, an empty line, the body. Lines that are neither are left out.
-struct Written {
+struct FuzzResponse {
     response: Response,
     login: LoginShape,
     dpop: bool,
@@ -30,7 +30,7 @@ struct Written {
     never_expires: bool,
 }
 
-fn written(data: &[u8]) -> Written {
+fn fuzz_response(data: &[u8]) -> FuzzResponse {
     let end = data.windows(2).position(|pair| pair == b"\n\n");
     let (head, body) = end.map_or((&b""[..], data), |at| (&data[..at], &data[at + 2..]));
     let (mut status, mut dpop, mut is_refresh, mut never_expires) = (200, false, false, false);
@@ -58,7 +58,7 @@ fn written(data: &[u8]) -> Written {
         }
     }
     let body = Zeroizing::new(body.to_vec());
-    Written { response: Response { status, headers, body }, login, dpop, is_refresh, never_expires }
+    FuzzResponse { response: Response { status, headers, body }, login, dpop, is_refresh, never_expires }
 }
 
 fn now() -> Timestamp {
@@ -70,10 +70,10 @@ fn now() -> Timestamp {
 /// # Panics
 /// When that does not hold.
 pub fn token_response(data: &[u8]) {
-    let Written { response, login, dpop, is_refresh, never_expires } = written(data);
+    let FuzzResponse { response, login, dpop, is_refresh, never_expires } = fuzz_response(data);
     assert!(fresh_nonce(&response).is_none_or(|nonce| nonce.len() <= 4096 && !nonce.contains(['"', ' '])));
     let secrets = SECRETS.map(Secret::new);
-    let reading = Reading {
+    let reading = ResponseContext {
         login: &login,
         scheme: None,
         kept: &[],
@@ -171,10 +171,10 @@ pub fn jwt(data: &[u8]) {
     }
 }
 
-fn check_claims(claims: Claims, moments: Moments) {
+fn check_claims(claims: TokenClaims, moments: Moments) {
     let sources = Sources {
         path: None,
-        fields: Fields::default(),
+        fields: ResponseFields::default(),
         claims,
         cookie: None,
         never_expires: false,
@@ -182,8 +182,8 @@ fn check_claims(claims: Claims, moments: Moments) {
     };
     let found = expiry::find(&sources, moments);
     let is_silent = found.expiry == Expiry::Unknown && found.warning.is_none();
-    assert_eq!(is_silent, claims == Claims::Nothing, "an expiry that is wrong in silence");
-    let (Claims::Dates(dates), Expiry::In(life)) = (claims, found.expiry) else { return };
+    assert_eq!(is_silent, claims == TokenClaims::Nothing, "an expiry that is wrong in silence");
+    let (TokenClaims::Dates(dates), Expiry::In(life)) = (claims, found.expiry) else { return };
     check_life(life);
     assert!(dates.expires.is_finite());
     assert_eq!(life.is_zero(), found.ended.is_some());
@@ -199,7 +199,7 @@ fn check_claims(claims: Claims, moments: Moments) {
 /// # Panics
 /// When that does not hold.
 pub fn retry_after(data: &[u8]) {
-    let Written { response, .. } = written(data);
+    let FuzzResponse { response, .. } = fuzz_response(data);
     let wait = waits::read(&response, now());
     assert!(wait.is_none_or(|wait| !wait.is_zero() && wait <= Duration::from_secs(3600)), "{wait:?}");
     let mut values = response.headers.get_all("retry-after").iter();

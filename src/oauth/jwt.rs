@@ -9,7 +9,7 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
-use super::expiry::{Said, epoch_seconds, seconds, value_said};
+use super::expiry::{ParsedValue, epoch_seconds, seconds, value_said};
 use crate::domain::AccessToken;
 
 const BASE64: GeneralPurpose = GeneralPurpose::new(
@@ -19,7 +19,7 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 
 /// What a token says of its end.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Claims {
+pub(super) enum TokenClaims {
     /// Nothing: it is not a JWT, or has no `exp`.
     Nothing,
     /// An `exp` that cannot be read.
@@ -38,12 +38,12 @@ pub(super) struct Dates {
 }
 
 /// The claims of a token with three parts whose second is a JSON object.
-pub(super) fn claims(token: &AccessToken) -> Claims {
-    let Some(claims) = payload(token) else { return Claims::Nothing };
-    let Some(expires) = claims.get("exp").filter(|exp| !exp.is_null()) else { return Claims::Nothing };
-    let Some(expires) = date(expires) else { return Claims::Unreadable };
+pub(super) fn claims(token: &AccessToken) -> TokenClaims {
+    let Some(claims) = payload(token) else { return TokenClaims::Nothing };
+    let Some(expires) = claims.get("exp").filter(|exp| !exp.is_null()) else { return TokenClaims::Nothing };
+    let Some(expires) = date(expires) else { return TokenClaims::Unreadable };
     let issued = claims.get("iat").and_then(date).filter(|issued| *issued < expires);
-    Claims::Dates(Dates { expires, issued })
+    TokenClaims::Dates(Dates { expires, issued })
 }
 
 fn payload(token: &AccessToken) -> Option<Map<String, Value>> {
@@ -58,9 +58,9 @@ fn payload(token: &AccessToken) -> Option<Map<String, Value>> {
 /// A `NumericDate`, also in milliseconds or as a text, as some servers write it.
 fn date(value: &Value) -> Option<f64> {
     match value_said(value) {
-        Said::Zero => Some(0.0),
-        Said::Number(number) => Some(epoch_seconds(number)),
-        Said::Moment(moment) => Some(seconds(moment)),
+        ParsedValue::Zero => Some(0.0),
+        ParsedValue::Number(number) => Some(epoch_seconds(number)),
+        ParsedValue::Moment(moment) => Some(seconds(moment)),
         _ => None,
     }
 }
@@ -71,13 +71,13 @@ mod tests {
 
     use super::*;
 
-    fn read(payload: &str) -> Claims {
+    fn read(payload: &str) -> TokenClaims {
         let token = format!("eyJhbGciOiJub25lIn0.{}.c2ln", URL_SAFE_NO_PAD.encode(payload));
         claims(&AccessToken::parse(&token).unwrap())
     }
 
-    fn dates(expires: f64, issued: impl Into<Option<f64>>) -> Claims {
-        Claims::Dates(Dates { expires, issued: issued.into() })
+    fn dates(expires: f64, issued: impl Into<Option<f64>>) -> TokenClaims {
+        TokenClaims::Dates(Dates { expires, issued: issued.into() })
     }
 
     #[test]
@@ -104,13 +104,13 @@ mod tests {
     #[test]
     fn an_end_that_cannot_be_read_is_told_from_none() {
         for payload in [r#"{"exp":"soon"}"#, r#"{"exp":{}}"#, r#"{"exp":true}"#, r#"{"exp":"15m"}"#] {
-            assert_eq!(read(payload), Claims::Unreadable, "{payload}");
+            assert_eq!(read(payload), TokenClaims::Unreadable, "{payload}");
         }
         for payload in ["42", "null", "{}", r#"{"exp":null}"#, "{", r#"{"__proto__":{"exp":1}}"#] {
-            assert_eq!(read(payload), Claims::Nothing, "{payload}");
+            assert_eq!(read(payload), TokenClaims::Nothing, "{payload}");
         }
         for token in ["..", "a.b", "a.b.c.d.e", "a.~~~.c", "abc"] {
-            assert_eq!(claims(&AccessToken::parse(token).unwrap()), Claims::Nothing, "{token}");
+            assert_eq!(claims(&AccessToken::parse(token).unwrap()), TokenClaims::Nothing, "{token}");
         }
     }
 }

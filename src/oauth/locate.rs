@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use super::fields::{HOLDERS, at_path};
 use super::{body, cookie};
 use crate::config::{AnswerPath, LoginShape};
-use crate::domain::Scheme;
+use crate::domain::TokenType;
 use crate::transport::Response;
 
 /// The names of a token, in the order in which they are looked for.
@@ -119,7 +119,7 @@ pub(super) fn authorization(response: &Response) -> Option<Located<'_>> {
     let (value, None) = (values.next()?.to_str().ok()?.trim(), values.next()) else {
         return None;
     };
-    let is_understood = value.split_once(' ').is_none_or(|(word, _)| Scheme::understood(word).is_some());
+    let is_understood = value.split_once(' ').is_none_or(|(word, _)| TokenType::bearer_like(word).is_some());
     is_understood.then(|| Located::plain(value))
 }
 
@@ -129,10 +129,10 @@ pub(super) fn usual<'a, T>(
     names: &'static [&'static str],
     accept: &mut dyn FnMut(Located<'a>) -> Option<T>,
 ) -> Option<T> {
-    within(object, names, &[], accept)
+    find_within(object, names, &[], accept)
 }
 
-fn within<'a, T>(
+fn find_within<'a, T>(
     object: &'a Map<String, Value>,
     names: &'static [&'static str],
     around: &[&'a Map<String, Value>],
@@ -144,5 +144,5 @@ fn within<'a, T>(
     if found.is_some() || around.len() == DEEPEST {
         return found;
     }
-    HOLDERS.iter().find_map(|name| within(object.get(*name)?.as_object()?, names, &chain, accept))
+    HOLDERS.iter().find_map(|name| find_within(object.get(*name)?.as_object()?, names, &chain, accept))
 }

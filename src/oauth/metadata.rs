@@ -31,7 +31,7 @@ pub struct Aliases {
 
 /// Why a document is no metadata to go by.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Unusable {
+pub enum MetadataError {
     /// It is no JSON object: a page, most likely.
     NotMetadata,
     /// It is another issuer's, which it names.
@@ -41,7 +41,7 @@ pub enum Unusable {
 }
 
 #[derive(Deserialize)]
-struct Document {
+struct MetadataDocument {
     issuer: Option<String>,
     token_endpoint: Option<String>,
     revocation_endpoint: Option<String>,
@@ -58,19 +58,19 @@ struct AliasDocument {
 impl Metadata {
     /// Reads a document. The issuer in it must be `issuer` to the letter (RFC 8414 §3.3), and each endpoint one
     /// that `is_allowed`.
-    pub fn read(body: &[u8], issuer: &str, is_allowed: impl Fn(&Url) -> bool) -> Result<Self, Unusable> {
-        let value = fields::parse(&body::decoded(body, "")).ok_or(Unusable::NotMetadata)?;
+    pub fn read(body: &[u8], issuer: &str, is_allowed: impl Fn(&Url) -> bool) -> Result<Self, MetadataError> {
+        let value = fields::parse(&body::decode(body, "")).ok_or(MetadataError::NotMetadata)?;
         if !value.is_object() {
-            return Err(Unusable::NotMetadata);
+            return Err(MetadataError::NotMetadata);
         }
-        let document: Document = serde_json::from_value(value)
-            .map_err(|_| Unusable::Fault("holds an endpoint or a list that is of another type"))?;
-        let named = document.issuer.ok_or(Unusable::Fault("names no issuer"))?;
+        let document: MetadataDocument = serde_json::from_value(value)
+            .map_err(|_| MetadataError::Fault("holds an endpoint or a list that is of another type"))?;
+        let named = document.issuer.ok_or(MetadataError::Fault("names no issuer"))?;
         if named != issuer {
-            return Err(Unusable::OtherIssuer(named));
+            return Err(MetadataError::OtherIssuer(named));
         }
         let endpoint = |text: Option<String>, fault| {
-            text.map(|text| Url::parse(&text).ok().filter(&is_allowed).ok_or(Unusable::Fault(fault)))
+            text.map(|text| Url::parse(&text).ok().filter(&is_allowed).ok_or(MetadataError::Fault(fault)))
                 .transpose()
         };
         let token = |text| endpoint(text, "names a token_endpoint that is no https address");
@@ -78,7 +78,7 @@ impl Metadata {
         let aliases = document.mtls_endpoint_aliases.unwrap_or_default();
         Ok(Self {
             token_endpoint: token(document.token_endpoint)?
-                .ok_or(Unusable::Fault("names no token_endpoint"))?,
+                .ok_or(MetadataError::Fault("names no token_endpoint"))?,
             revocation_endpoint: revocation(document.revocation_endpoint)?,
             methods: document.token_endpoint_auth_methods_supported.map(|names| {
                 let known = ClientAuthentication::ALL.into_iter();
@@ -100,7 +100,7 @@ mod tests {
 
     const ISSUER: &str = "https://id.example.com/tenant";
 
-    fn read(document: &Value) -> Result<Metadata, Unusable> {
+    fn read(document: &Value) -> Result<Metadata, MetadataError> {
         Metadata::read(document.to_string().as_bytes(), ISSUER, |url| url.scheme() == "https")
     }
 
@@ -131,7 +131,7 @@ mod tests {
             ["https://id.example.com/tenant/", "https://ID.example.com/tenant", "https://evil.example.com"]
         {
             let document = json!({ "issuer": other, "token_endpoint": "https://id.example.com/token" });
-            assert_eq!(read(&document), Err(Unusable::OtherIssuer(other.to_owned())));
+            assert_eq!(read(&document), Err(MetadataError::OtherIssuer(other.to_owned())));
         }
     }
 
@@ -158,7 +158,7 @@ mod tests {
             ),
             (json!({ "issuer": [ISSUER] }), "holds an endpoint or a list that is of another type"),
         ] {
-            assert_eq!(read(&document), Err(Unusable::Fault(fault)), "{document}");
+            assert_eq!(read(&document), Err(MetadataError::Fault(fault)), "{document}");
         }
         let marked = format!("\u{feff}{}", json!({ "issuer": ISSUER, "token_endpoint": "https://h/t" }));
         assert!(
@@ -167,7 +167,7 @@ mod tests {
         );
         for text in ["", "<!doctype html>", "[]", "\"text\"", "null"] {
             let read = Metadata::read(text.as_bytes(), ISSUER, |_| true);
-            assert_eq!(read, Err(Unusable::NotMetadata), "{text}");
+            assert_eq!(read, Err(MetadataError::NotMetadata), "{text}");
         }
     }
 }

@@ -1,29 +1,29 @@
 //! The messages of RFC 6749 and its family: requests to bytes, bytes to tokens or refusals. No policy.
 
-mod answer;
 mod assertion;
 mod body;
 mod cookie;
+mod dpop;
 mod expiry;
 mod fields;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 mod jwt;
-mod kept;
+mod kept_fields;
 mod locate;
 mod metadata;
-mod proof;
 mod refusal;
 mod request;
 mod retry_after;
 mod server_error;
+mod token_response;
 
-pub use answer::{Granted, Reading, read};
 pub use assertion::client_assertion;
+pub use dpop::{ProofKey, ProofTarget, asks_for_nonce, fresh_nonce, is_nonce, may_refuse_the_date};
 pub use expiry::{Expiry, clocks_differ, server_clock};
-pub use kept::{Kept, Unkept};
-pub use metadata::{Metadata, Unusable};
-pub use proof::{ProofKey, Proven, asks_for_nonce, fresh_nonce, is_nonce, may_refuse_the_date};
+pub use kept_fields::{FieldError, KeptFields};
+pub use metadata::{Metadata, MetadataError};
 pub use refusal::Refusal;
-pub use request::{Client, Draft, Form, Proof, blank, json};
+pub use request::{Client, ClientCredential, Form, UnsignedRequest, blank, json};
 pub use retry_after::read as retry_after;
+pub use token_response::{Granted, ResponseContext, read};

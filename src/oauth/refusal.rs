@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 use self::complaint::Complaint;
-use super::answer::Reading;
+use super::token_response::ResponseContext;
 use super::{body, fields, retry_after, server_error};
 use crate::domain::Secret;
 use crate::error::{Error, ErrorKind, Retry, ServerError};
@@ -38,7 +38,7 @@ pub enum Refusal {
     /// reject the credential: its error then cools down.
     NoToken(Error),
     /// A token that is over already, and the refresh token that came with it.
-    Over(Error, Secret),
+    ExpiredToken(Error, Secret),
     /// The server or the network failed, or the server asks to come back later; nothing was said of the credential.
     Failed(Error),
 }
@@ -55,7 +55,7 @@ impl Refusal {
             | Self::Untellable(error, _)
             | Self::Rejected(error)
             | Self::NoToken(error)
-            | Self::Over(error, _)
+            | Self::ExpiredToken(error, _)
             | Self::Failed(error) => error,
         }
     }
@@ -90,18 +90,18 @@ pub(super) fn oauth_error(object: &Map<String, Value>) -> Option<&'static str> {
 }
 
 /// Sorts an answer whose status is not 2xx.
-pub(super) fn from_status(response: &Response, reading: &Reading<'_>) -> Refusal {
+pub(super) fn from_status(response: &Response, reading: &ResponseContext<'_>) -> Refusal {
     let value = body::value(&body::text(response), response, &[]);
-    Case::of_value(value.as_ref(), response, reading).sort()
+    RefusedResponse::of_value(value.as_ref(), response, reading).sort()
 }
 
 /// Sorts the error of an answer whose status is 2xx all the same; nothing where it reports none.
 pub(super) fn from_object(
     object: &Map<String, Value>,
     response: &Response,
-    reading: &Reading<'_>,
+    reading: &ResponseContext<'_>,
 ) -> Option<Refusal> {
-    let sort = || Case::of_object(object, response, reading).sort_reported(body_status(object));
+    let sort = || RefusedResponse::of_object(object, response, reading).sort_reported(body_status(object));
     reports_an_error(object).then(sort)
 }
 
@@ -110,10 +110,10 @@ pub(super) fn from_object(
 pub(super) fn without_token(
     value: Option<&Value>,
     response: &Response,
-    reading: &Reading<'_>,
+    reading: &ResponseContext<'_>,
     what: &str,
 ) -> Refusal {
-    let case = Case::of_value(value, response, reading);
+    let case = RefusedResponse::of_value(value, response, reading);
     match value {
         Some(value) => case.sort_silent(value.as_object().and_then(body_status), what),
         None => case.sort_text(what),
@@ -121,28 +121,32 @@ pub(super) fn without_token(
 }
 
 /// One answer that gave no token.
-struct Case<'a> {
+struct RefusedResponse<'a> {
     response: &'a Response,
-    reading: &'a Reading<'a>,
+    reading: &'a ResponseContext<'a>,
     complaint: Complaint,
     /// Its `error`, where that is one that is known.
     code: Option<&'static str>,
     said: Option<ServerError>,
 }
 
-impl<'a> Case<'a> {
-    fn of_object(object: &Map<String, Value>, response: &'a Response, reading: &'a Reading<'a>) -> Self {
-        let said = server_error::of_object(object, &reading.redacted());
+impl<'a> RefusedResponse<'a> {
+    fn of_object(
+        object: &Map<String, Value>,
+        response: &'a Response,
+        reading: &'a ResponseContext<'a>,
+    ) -> Self {
+        let said = server_error::of_object(object, &reading.redaction());
         Self { response, reading, complaint: Complaint::of_object(object), code: oauth_error(object), said }
     }
 
     /// `value` is the body, where that can be read as one.
-    fn of_value(value: Option<&Value>, response: &'a Response, reading: &'a Reading<'a>) -> Self {
+    fn of_value(value: Option<&Value>, response: &'a Response, reading: &'a ResponseContext<'a>) -> Self {
         if let Some(Value::Object(object)) = value {
             return Self::of_object(object, response, reading);
         }
         let complaint = value.map_or_else(|| Complaint::of_body(response), Complaint::of_value);
-        let said = server_error::of_body(response, value, &reading.redacted());
+        let said = server_error::of_body(response, value, &reading.redaction());
         Self { response, reading, complaint, code: None, said }
     }
 
@@ -159,7 +163,7 @@ impl<'a> Case<'a> {
             408 | 425 | 500.. => {
                 Refusal::Failed(self.error(ErrorKind::Response, "failed").with_retry(self.wait()))
             }
-            _ if complaint.passes() || self.asked_to_wait().is_some() => self.passing(),
+            _ if complaint.passes() || self.asked_to_wait().is_some() => self.temporary(),
             404 | 405 => Refusal::NotHere(self.error(ErrorKind::Endpoint, "does not offer a token endpoint")),
             415 => self.wrong_format(),
             _ => self.by_code().unwrap_or_else(|| self.by_text()),
@@ -209,12 +213,12 @@ impl<'a> Case<'a> {
             423 if complaint.locks_an_account() => self.rejected(),
             // About the message or the moment, and not about who sent it.
             402 | 406 | 407 | 409..=414 | 416..=418 | 421 | 423 | 424 | 426 | 428 | 431 | 444 | 451 | 498 => {
-                self.passing()
+                self.temporary()
             }
             _ if complaint.is_for_browsers() || status == 419 => self.for_browsers(),
             // A firewall, or a proxy.
-            403 if complaint.is_page() => self.passing(),
-            403 if complaint.says_nothing() => self.untellable(),
+            403 if complaint.is_page() => self.temporary(),
+            403 if complaint.says_nothing() => self.ambiguous(),
             _ if complaint.misses_the_client() => self.missing_client(),
             _ if complaint.rejects_the_client() => self.invalid_client(),
             _ if is_of_the_request && complaint.names_a_wrong_request() => self.wrong_format(),
@@ -223,7 +227,7 @@ impl<'a> Case<'a> {
             401 if complaint.says_nothing() => {
                 Refusal::Unexplained(self.error(ErrorKind::Credentials, "rejected the credentials"))
             }
-            400 | 403 if complaint.is_no_api() => self.untellable(),
+            400 | 403 if complaint.is_no_api() => self.ambiguous(),
             _ => self.rejected(),
         }
     }
@@ -233,7 +237,7 @@ impl<'a> Case<'a> {
         let complaint = &self.complaint;
         let is_rejected = complaint.rejects_a_credential();
         if complaint.passes() {
-            return self.passing();
+            return self.temporary();
         }
         match self.by_code() {
             Some(refusal) => refusal,
@@ -253,8 +257,8 @@ impl<'a> Case<'a> {
         let is_rejected = self.complaint.rejects_a_credential();
         match status {
             Some(429) if !is_rejected => self.limited(),
-            Some(500..) if !is_rejected => self.passing(),
-            _ if self.complaint.passes() => self.passing(),
+            Some(500..) if !is_rejected => self.temporary(),
+            _ if self.complaint.passes() => self.temporary(),
             Some(404 | 405) if !is_rejected => {
                 Refusal::NotHere(self.error(ErrorKind::Endpoint, "does not offer a token endpoint"))
             }
@@ -272,7 +276,7 @@ impl<'a> Case<'a> {
     fn sort_text(&self, what: &str) -> Refusal {
         let complaint = &self.complaint;
         if complaint.passes() && !complaint.is_page() {
-            return self.passing();
+            return self.temporary();
         }
         let message = format!("the answer of {} {what}", self.reading.place);
         let error = self.with(Error::new(ErrorKind::Response, message));
@@ -289,7 +293,7 @@ impl<'a> Case<'a> {
         Refusal::Rejected(self.error(ErrorKind::Credentials, what).with_retry(Retry::Never))
     }
 
-    fn untellable(&self) -> Refusal {
+    fn ambiguous(&self) -> Refusal {
         let rejected = self.error(ErrorKind::Credentials, "rejected the request and does not say why");
         let passing = self.error(ErrorKind::Response, "refuses the request and does not say why");
         Refusal::Untellable(rejected, Box::new(passing))
@@ -326,7 +330,7 @@ impl<'a> Case<'a> {
 
     /// A refusal that passes by itself. Where an account is locked, the pauses are those of a rejected credential: one
     /// more try could prolong it.
-    fn passing(&self) -> Refusal {
+    fn temporary(&self) -> Refusal {
         if self.complaint.locks_for_a_time() && self.wait() == Retry::BackOff {
             let error = self.error(ErrorKind::RateLimited, "has locked the account for a time");
             return Refusal::Failed(error.with_retry(Retry::CoolDown));

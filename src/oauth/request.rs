@@ -16,11 +16,11 @@ pub struct Client<'a> {
     /// `client_id`.
     pub id: &'a str,
     /// How it proves itself.
-    pub proof: Proof<'a>,
+    pub proof: ClientCredential<'a>,
 }
 
 /// What a client proves itself by.
-pub enum Proof<'a> {
+pub enum ClientCredential<'a> {
     /// Nothing in the request: a public client only names itself (RFC 6749 §3.2.1), and so does one whose
     /// certificate is shown when TLS begins ([RFC 8705 §2](https://www.rfc-editor.org/rfc/rfc8705#section-2)).
     Name,
@@ -36,7 +36,7 @@ pub enum Proof<'a> {
 
 /// A request, whole but for what is made anew each time it is sent.
 #[derive(Clone, Debug)]
-pub struct Draft {
+pub struct UnsignedRequest {
     /// The request.
     pub request: Request,
     /// With the client's assertion, which is for the server with this token endpoint.
@@ -48,7 +48,7 @@ pub struct Draft {
     pub hidden: Vec<Secret>,
 }
 
-impl Draft {
+impl UnsignedRequest {
     fn plain(request: Request) -> Self {
         Self { request, asserted_to: None, is_refresh: false, hidden: Vec::new() }
     }
@@ -95,12 +95,12 @@ pub struct Form {
     url: Url,
     format: RequestFormat,
     headers: Vec<(String, Secret)>,
-    fields: Vec<Field>,
+    fields: Vec<FormField>,
     asserted_to: Option<Url>,
 }
 
 /// A name and one value of it.
-struct Field {
+struct FormField {
     name: String,
     value: Secret,
     /// Whether it is in a list in JSON, however many values there are.
@@ -126,7 +126,7 @@ impl Form {
 
     /// The same, written in this format.
     #[must_use]
-    pub fn written_as(mut self, format: RequestFormat) -> Self {
+    pub fn with_format(mut self, format: RequestFormat) -> Self {
         self.format = format;
         self
     }
@@ -134,7 +134,7 @@ impl Form {
     /// With one more field.
     #[must_use]
     pub fn field(mut self, name: &str, value: &str) -> Self {
-        self.fields.push(Field { name: name.to_owned(), value: Secret::new(value), is_listed: false });
+        self.fields.push(FormField { name: name.to_owned(), value: Secret::new(value), is_listed: false });
         self
     }
 
@@ -149,7 +149,7 @@ impl Form {
     pub fn parameters(mut self, parameters: &[Parameter]) -> Self {
         for Parameter { name, values, is_list } in parameters {
             let field =
-                |value: &Secret| Field { name: name.clone(), value: value.clone(), is_listed: *is_list };
+                |value: &Secret| FormField { name: name.clone(), value: value.clone(), is_listed: *is_list };
             self.fields.extend(values.iter().map(field));
         }
         self
@@ -160,17 +160,19 @@ impl Form {
     pub fn client(mut self, client: Option<&Client<'_>>) -> Self {
         let Some(client) = client else { return self };
         match client.proof {
-            Proof::Basic(secret) => {
+            ClientCredential::Basic(secret) => {
                 self.headers.push((AUTHORIZATION.into(), basic(client.id, secret)));
                 self
             }
-            Proof::BasicRaw(secret) => {
+            ClientCredential::BasicRaw(secret) => {
                 self.headers.push((AUTHORIZATION.into(), basic_raw(client.id, secret)));
                 self
             }
-            Proof::Post(secret) => self.field("client_id", client.id).field("client_secret", secret.expose()),
-            Proof::Name => self.field("client_id", client.id),
-            Proof::Assertion(token_endpoint) => {
+            ClientCredential::Post(secret) => {
+                self.field("client_id", client.id).field("client_secret", secret.expose())
+            }
+            ClientCredential::Name => self.field("client_id", client.id),
+            ClientCredential::Assertion(token_endpoint) => {
                 self.asserted_to = Some(token_endpoint.clone());
                 self.field("client_id", client.id)
             }
@@ -178,23 +180,23 @@ impl Form {
     }
 
     /// The request.
-    pub fn into_draft(self) -> Draft {
+    pub fn into_request(self) -> UnsignedRequest {
         let body = match self.format {
             RequestFormat::Form => Body::Form(urlencoded(&self.fields)),
             RequestFormat::Json => Body::Json(Secret::new(Value::Object(members(self.fields)).to_string())),
         };
-        let mut draft = Draft::plain(Request::post(self.url, body));
+        let mut draft = UnsignedRequest::plain(Request::post(self.url, body));
         draft.request.headers = self.headers;
         draft.asserted_to = self.asserted_to;
         draft
     }
 
     /// The request whose bearer token is the refresh token; without fields there is nothing in its body.
-    pub fn into_bearer_refresh(mut self, refresh_token: &Secret) -> Draft {
+    pub fn into_bearer_refresh(mut self, refresh_token: &Secret) -> UnsignedRequest {
         let value = Secret::new(format!("Bearer {}", refresh_token.expose()));
         self.headers.push((AUTHORIZATION.into(), value));
         let is_empty = self.fields.is_empty();
-        let mut draft = self.into_draft();
+        let mut draft = self.into_request();
         if is_empty {
             draft.request.body = Body::Empty;
         }
@@ -202,18 +204,18 @@ impl Form {
     }
 }
 
-fn urlencoded(fields: &[Field]) -> Secret {
+fn urlencoded(fields: &[FormField]) -> Secret {
     let mut form = Serializer::new(String::new());
-    for Field { name, value, .. } in fields {
+    for FormField { name, value, .. } in fields {
         form.append_pair(name, value.expose());
     }
     Secret::new(form.finish())
 }
 
 /// What is there once is a text; what is repeated, or was given as a list, is a list.
-fn members(fields: Vec<Field>) -> Map<String, Value> {
+fn members(fields: Vec<FormField>) -> Map<String, Value> {
     let mut members = Map::new();
-    for Field { name, value, is_listed } in fields {
+    for FormField { name, value, is_listed } in fields {
         let value = Value::from(value.expose());
         match members.get_mut(&name) {
             None if is_listed => _ = members.insert(name, Value::Array(vec![value])),
@@ -240,19 +242,19 @@ fn basic_raw(name: &str, password: &Secret) -> Secret {
 }
 
 /// A request with a JSON body: these members, and the configured parameters.
-pub fn json(url: &Url, mut body: Map<String, Value>, parameters: &[Parameter]) -> Draft {
+pub fn json(url: &Url, mut body: Map<String, Value>, parameters: &[Parameter]) -> UnsignedRequest {
     let fields = Form::new(url).parameters(parameters).fields;
     for (name, value) in members(fields) {
         // A member that is there already is the credential.
         body.entry(name).or_insert(value);
     }
     let body = Body::Json(Secret::new(Value::Object(body).to_string()));
-    Draft::plain(Request::post(url.clone(), body))
+    UnsignedRequest::plain(Request::post(url.clone(), body))
 }
 
 /// A request without a body.
-pub fn blank(url: &Url) -> Draft {
-    Draft::plain(Request::post(url.clone(), Body::Empty))
+pub fn blank(url: &Url) -> UnsignedRequest {
+    UnsignedRequest::plain(Request::post(url.clone(), Body::Empty))
 }
 
 #[cfg(test)]
@@ -273,11 +275,11 @@ mod tests {
     #[test]
     fn the_refresh_of_rfc_6749_section_6_is_written_to_the_byte() {
         let secret = Secret::new("gX1fBat3bV");
-        let client = Client { id: "s6BhdRkqt3", proof: Proof::Basic(&secret) };
+        let client = Client { id: "s6BhdRkqt3", proof: ClientCredential::Basic(&secret) };
         let request = Form::grant(&url(), "refresh_token")
             .field("refresh_token", "tGzv3JOkF0XG5Qx2TlKWIA")
             .client(Some(&client))
-            .into_draft()
+            .into_request()
             .request;
         assert_eq!(request.headers[0].1.expose(), "Basic czZCaGRSa3F0MzpnWDFmQmF0M2JW");
         assert_eq!(body(request), "grant_type=refresh_token&refresh_token=tGzv3JOkF0XG5Qx2TlKWIA");
@@ -286,11 +288,11 @@ mod tests {
     #[test]
     fn the_post_method_of_rfc_6749_section_2_3_1_is_written_to_the_byte() {
         let secret = Secret::new("7Fjfp0ZBr1KtDRbnfVdmIw");
-        let client = Client { id: "s6BhdRkqt3", proof: Proof::Post(&secret) };
+        let client = Client { id: "s6BhdRkqt3", proof: ClientCredential::Post(&secret) };
         let request = Form::grant(&url(), "refresh_token")
             .field("refresh_token", "tGzv3JOkF0XG5Qx2TlKWIA")
             .client(Some(&client))
-            .into_draft()
+            .into_request()
             .request;
         assert!(request.headers.is_empty());
         assert_eq!(
@@ -318,8 +320,8 @@ mod tests {
 
     #[test]
     fn a_public_client_only_names_itself() {
-        let client = Client { id: "spa", proof: Proof::Name };
-        let request = Form::grant(&url(), "password").client(Some(&client)).into_draft().request;
+        let client = Client { id: "spa", proof: ClientCredential::Name };
+        let request = Form::grant(&url(), "password").client(Some(&client)).into_request().request;
         assert!(request.headers.is_empty());
         assert_eq!(body(request), "grant_type=password&client_id=spa");
     }
@@ -327,11 +329,11 @@ mod tests {
     #[test]
     fn the_assertion_of_rfc_7523_section_2_2_is_written_as_its_example_has_it() {
         let url = url();
-        let client = Client { id: "s6BhdRkqt3", proof: Proof::Assertion(&url) };
+        let client = Client { id: "s6BhdRkqt3", proof: ClientCredential::Assertion(&url) };
         let draft = Form::grant(&url, "authorization_code")
             .field("code", "n0esc3NRze7LTCu7iYzS6a5acc3f0ogp4")
             .client(Some(&client))
-            .into_draft();
+            .into_request();
         assert_eq!(draft.asserted_to.as_ref(), Some(&url));
         let request =
             draft.with_assertion(&Secret::new("eyJhbGciOiJSUzI1NiIsImtpZCI6IjIyIn0.eyJpc3Mi.cC4hiUPo"));
@@ -347,7 +349,7 @@ mod tests {
     #[test]
     fn json_holds_the_same_members_and_lists_what_is_repeated() {
         let secret = Secret::new("p \"w\"/ä");
-        let client = Client { id: "app", proof: Proof::Post(&secret) };
+        let client = Client { id: "app", proof: ClientCredential::Post(&secret) };
         let parameters = [
             Parameter { name: "one".into(), values: vec![Secret::new("1")], is_list: true },
             Parameter { name: "text".into(), values: vec![Secret::new("1")], is_list: false },
@@ -358,7 +360,7 @@ mod tests {
                 .parameters(&parameters)
                 .client(Some(&client))
         };
-        let json = form().written_as(RequestFormat::Json).into_draft().request;
+        let json = form().with_format(RequestFormat::Json).into_request().request;
         assert_eq!(json.content_type(), Some("application/json"));
         assert_eq!(
             body(json),
@@ -367,7 +369,7 @@ mod tests {
                 r#""one":["1"],"resource":["a","b","c"],"text":"1"}"#
             )
         );
-        let form = body(form().into_draft().request);
+        let form = body(form().into_request().request);
         assert!(form.contains("&resource=a&resource=b&resource=c&one=1&text=1&client_id=app&"), "{form}");
     }
 

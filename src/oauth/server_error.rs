@@ -30,11 +30,11 @@ pub(super) fn of_body(
     redaction: &Redaction,
 ) -> Option<ServerError> {
     if let Some(value) = value {
-        return described(first_text(value)?, redaction);
+        return describe(first_text(value)?, redaction);
     }
     let text = String::from_utf8_lossy(&response.body);
     let is_page = text.trim_start().starts_with('<');
-    if is_page || response.status >= 500 { None } else { described(&text, redaction) }
+    if is_page || response.status >= 500 { None } else { describe(&text, redaction) }
 }
 
 /// What an object says.
@@ -65,7 +65,7 @@ pub(super) fn of_object(object: &Map<String, Value>, redaction: &Redaction) -> O
     (said != ServerError::default()).then_some(said)
 }
 
-fn described(text: &str, redaction: &Redaction) -> Option<ServerError> {
+fn describe(text: &str, redaction: &Redaction) -> Option<ServerError> {
     let description = Some(redaction.clean(text)?);
     Some(ServerError { description, ..ServerError::default() })
 }
@@ -114,12 +114,12 @@ mod tests {
     use super::*;
     use crate::domain::Secret;
 
-    fn said(value: &Value) -> Option<ServerError> {
+    fn from_value(value: &Value) -> Option<ServerError> {
         of_object(value.as_object().unwrap(), &Redaction::of([]))
     }
 
     fn both(value: &Value) -> [Option<String>; 2] {
-        let said = said(value).unwrap_or_default();
+        let said = from_value(value).unwrap_or_default();
         [said.error, said.description]
     }
 
@@ -133,7 +133,7 @@ mod tests {
             description: Some("The secret has expired.".into()),
             uri: Some("https://h/errors".into()),
         };
-        assert_eq!(said(&value), Some(told));
+        assert_eq!(from_value(&value), Some(told));
     }
 
     #[test]
@@ -158,15 +158,15 @@ mod tests {
             let expected = [error.map(str::to_owned), description.map(str::to_owned)];
             assert_eq!(both(&value), expected, "{value}");
         }
-        assert_eq!(said(&json!({ "error": null, "message": "", "code": 7 })), None);
+        assert_eq!(from_value(&json!({ "error": null, "message": "", "code": 7 })), None);
     }
 
     #[test]
     fn an_address_that_no_browser_should_open_is_not_told() {
         for uri in ["javascript:alert(1)", "file:///etc/passwd", "nonsense", "data:text/html,x"] {
-            assert_eq!(said(&json!({ "error_uri": uri })), None, "{uri}");
+            assert_eq!(from_value(&json!({ "error_uri": uri })), None, "{uri}");
         }
-        let uri = said(&json!({ "error_uri": "https://user:pass@h/a?b=c#d" })).unwrap().uri;
+        let uri = from_value(&json!({ "error_uri": "https://user:pass@h/a?b=c#d" })).unwrap().uri;
         assert_eq!(uri.as_deref(), Some("https://h/a"));
     }
 

@@ -8,20 +8,20 @@ use url::Url;
 use super::Service;
 use crate::domain::Timestamp;
 use crate::error::{Error, ErrorKind, Result};
+use crate::grants::Exchange;
 use crate::log::Level;
-use crate::oauth::{self, Draft, Granted, ProofKey, Reading, Refusal};
-use crate::strategy::Exchange;
+use crate::oauth::{self, Granted, ProofKey, Refusal, ResponseContext, UnsignedRequest};
 use crate::transport::{Request, Response};
 
 /// One attempt's requests: counted, timed, read.
-pub(super) struct Asking<'s> {
+pub(super) struct TokenRequest<'s> {
     pub(super) service: &'s Service,
     pub(super) deadline: Timestamp,
     /// The key that tokens are to be bound to.
     pub(super) proof_key: Option<ProofKey>,
 }
 
-impl<'s> Asking<'s> {
+impl<'s> TokenRequest<'s> {
     /// An attempt that may take as long as the configuration says.
     pub(super) fn begin(service: &'s Service) -> Self {
         let deadline = service.clock.now().plus(service.config.timeout);
@@ -35,8 +35,8 @@ impl<'s> Asking<'s> {
 }
 
 #[async_trait]
-impl Exchange for Asking<'_> {
-    async fn exchange(&self, draft: Draft) -> Result<Granted, Refusal> {
+impl Exchange for TokenRequest<'_> {
+    async fn exchange(&self, draft: UnsignedRequest) -> Result<Granted, Refusal> {
         let service = self.service;
         let mut response = self.send(&draft).await?;
         let (is_asserted, is_proven) = (draft.asserted_to.is_some(), self.proof_key.is_some());
@@ -48,7 +48,7 @@ impl Exchange for Asking<'_> {
             response = self.send(&draft).await?;
         }
         let sent = draft.secrets();
-        let reading = Reading {
+        let reading = ResponseContext {
             login: &service.config.login,
             is_refresh: draft.is_refresh,
             never_expires: service.config.policy.never_expires,
@@ -66,14 +66,14 @@ impl Exchange for Asking<'_> {
 }
 
 /// An answer, and whether it was the first to show how wrong the local clock is.
-struct Heard {
+struct TimedResponse {
     answer: Response,
     has_set_clock: bool,
 }
 
-impl Asking<'_> {
+impl TokenRequest<'_> {
     /// Sends what is drafted, with signatures of its own.
-    async fn send(&self, draft: &Draft) -> Result<Heard, Refusal> {
+    async fn send(&self, draft: &UnsignedRequest) -> Result<TimedResponse, Refusal> {
         let service = self.service;
         let place = place(&draft.request.url);
         let time_left = self.time_left();
@@ -92,13 +92,13 @@ impl Asking<'_> {
             request.headers.push(("dpop".into(), proof));
         }
         service.life().counters.token_requests += 1;
-        service.log(|log| log.say(Level::Debug, format!("{} {place}", draft.request.method)));
+        service.log(|log| log.write(Level::Debug, format!("{} {place}", draft.request.method)));
         let answer = service.transport.send(request, time_left).await.map_err(Refusal::Failed)?;
         if let Some(nonce) = oauth::fresh_nonce(&answer) {
             service.signing.remember_nonce(&draft.request.url, nonce);
         }
-        let has_set_clock = service.signing.hear_clock(&answer, service.clock.now());
-        Ok(Heard { answer, has_set_clock })
+        let has_set_clock = service.signing.note_server_clock(&answer, service.clock.now());
+        Ok(TimedResponse { answer, has_set_clock })
     }
 }
 
@@ -111,7 +111,7 @@ impl Service {
     ///
     /// # Errors
     /// `Config`, where the client's key cannot be read.
-    pub(super) async fn signed(&self, draft: &Draft) -> Result<Request> {
+    pub(super) async fn signed(&self, draft: &UnsignedRequest) -> Result<Request> {
         let (Some(token_endpoint), Some(client_key), Some(client_id)) =
             (&draft.asserted_to, &self.client_key, &self.config.credentials.client_id)
         else {

@@ -4,21 +4,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Service;
-use super::asking::Asking;
+use super::asking::TokenRequest;
 use super::events::EventKind;
-use super::life::{Held, Source, Why};
+use super::life::{Held, RefreshReason, Source};
 use super::limits::is_rejection;
 use super::refresh_token::Refreshed;
 use super::rejected::CredentialTurn;
-use super::status::{Entry, LastError};
+use super::status::{HistoryEntry, LastError};
 use super::turn::Turn;
 use crate::config::Config;
 use crate::domain::{Generation, Lifetime, Secret, Timestamp, TokenSet};
 use crate::error::{Error, ErrorKind, Result, Retry};
+use crate::grants::{GrantRequest, Obtained, Search};
 use crate::log::Level;
 use crate::oauth::{Granted, ProofKey};
 use crate::runtime;
-use crate::strategy::{Obtained, Search, Strategy};
 
 /// Two token requests in a row are at least this far apart, however short the tokens live.
 const SPACING: Duration = Duration::from_secs(1);
@@ -26,7 +26,7 @@ const SPACING: Duration = Duration::from_secs(1);
 /// A token, and how it was had.
 pub(super) struct Gain {
     pub(super) granted: Granted,
-    pub(super) strategy: Strategy,
+    pub(super) strategy: GrantRequest,
     /// The refresh token that was spent for it; it stays good where the answer brings no other.
     pub(super) spent: Option<Secret>,
     /// The key that it was asked for with.
@@ -35,14 +35,14 @@ pub(super) struct Gain {
 
 impl Service {
     /// One attempt, from take-off to landing.
-    pub(super) async fn attempt(&self, why: Why) -> Result<()> {
+    pub(super) async fn attempt(&self, why: RefreshReason) -> Result<()> {
         let started = self.clock.now();
         let epoch = self.life().epoch;
-        if why == Why::Start {
+        if why == RefreshReason::Start {
             self.begin_with_store().await;
         }
         self.adopt_from_store(epoch, started).await;
-        if why == Why::Start {
+        if why == RefreshReason::Start {
             self.begin_with_rejection(started).await;
             // The first look decides the salt; the derivation then runs beside the first request.
             let vault = Arc::clone(&self.vault);
@@ -129,12 +129,12 @@ impl Service {
     }
 
     /// Whether what is held makes a request needless; `joined` when another process's was waited for.
-    pub(super) fn is_satisfied(&self, why: Why, joined: bool) -> bool {
+    pub(super) fn is_satisfied(&self, why: RefreshReason, joined: bool) -> bool {
         let now = self.clock.now();
         self.life().held.as_ref().is_some_and(|held| {
             let is_usable = held.tokens.lifetime.is_usable(now);
             why.is_satisfied_by(held, now)
-                || (joined && is_usable && matches!(why, Why::Asked | Why::Interval(_)))
+                || (joined && is_usable && matches!(why, RefreshReason::Asked | RefreshReason::Interval(_)))
         })
     }
 
@@ -168,12 +168,12 @@ impl Service {
     /// turned out to have done so, and its token was adopted.
     async fn obtain(
         &self,
-        why: Why,
+        why: RefreshReason,
         turn: &Turn,
         (epoch, started): (u64, Timestamp),
         credential_turn: &mut Option<CredentialTurn>,
     ) -> Result<Option<Gain>> {
-        let asking = Asking { proof_key: self.proof_key_in_hand()?, ..Asking::begin(self) };
+        let asking = TokenRequest { proof_key: self.proof_key_in_hand()?, ..TokenRequest::begin(self) };
         let mut tries = 1;
         let config = loop {
             match self.informed(&asking).await {
@@ -193,23 +193,23 @@ impl Service {
         *credential_turn = self.credential_memory.turn(&*self.clock, self.config.timeout).await;
         self.respect_rejection(why).await?;
         // The refresh may have used up its time; the login has its own.
-        let asking = Asking { proof_key: asking.proof_key, ..Asking::begin(self) };
+        let asking = TokenRequest { proof_key: asking.proof_key, ..TokenRequest::begin(self) };
         self.log_in(asking, &config).await.map(Some)
     }
 
     /// Holds back a credential that was rejected, unless somebody asks for it by name.
-    async fn respect_rejection(&self, why: Why) -> Result<()> {
+    async fn respect_rejection(&self, why: RefreshReason) -> Result<()> {
         let now = self.clock.now();
         let Some(rejection) = self.credential_memory.last_rejection(now).await else { return Ok(()) };
         self.life().limits.rejected_before(rejection.times);
         match rejection.cool_down(now) {
-            Some(wait) if why != Why::Asked => Err(rejection.error(wait)),
+            Some(wait) if why != RefreshReason::Asked => Err(rejection.error(wait)),
             _ => Ok(()),
         }
     }
 
     /// Asks with the credentials, in whichever way works.
-    async fn log_in(&self, asking: Asking<'_>, config: &Config) -> Result<Gain> {
+    async fn log_in(&self, asking: TokenRequest<'_>, config: &Config) -> Result<Gain> {
         let remembered = self.life().strategy.clone();
         let mut search = Search::new(config, remembered.as_ref());
         let mut tries = 1;
@@ -228,12 +228,12 @@ impl Service {
 
     /// Holds the attempt to the configured rate. A token that reached its own refresh point is replaced
     /// whatever the rate: its server sets that pace, and one request a second is the most.
-    async fn admit(&self, why: Why) -> Result<()> {
+    async fn admit(&self, why: RefreshReason) -> Result<()> {
         let now = self.clock.now();
         let wait = {
             let mut life = self.life();
-            let is_natural = why == Why::Due && life.held.is_some() && life.limits.failures() == 0;
-            if let Why::Rejected(_) = why {
+            let is_natural = why == RefreshReason::Due && life.held.is_some() && life.limits.failures() == 0;
+            if let RefreshReason::Rejected(_) = why {
                 life.rejections.admit(now).map_err(|wait| too_many("401 answers ask for", wait))?;
             }
             if !is_natural && let Err(wait) = life.limits.admit(now) {
@@ -254,7 +254,7 @@ impl Service {
     /// tries are used up, or when the time is.
     pub(super) async fn wait_to_retry(
         &self,
-        asking: &Asking<'_>,
+        asking: &TokenRequest<'_>,
         error: Error,
         tries: &mut u32,
         most: u32,
@@ -322,7 +322,7 @@ impl Service {
                 if self.life().epoch != epoch {
                     return;
                 }
-                self.log(|log| log.say(Level::Warn, "another process took the refresh over meanwhile"));
+                self.log(|log| log.write(Level::Warn, "another process took the refresh over meanwhile"));
                 if has_adopted {
                     return;
                 }
@@ -351,7 +351,7 @@ impl Service {
             self.credential_memory.forget(now).await;
         }
         self.changed();
-        self.log(|log| log.say(Level::Info, "got a new token"));
+        self.log(|log| log.write(Level::Info, "got a new token"));
         self.announce_gain();
     }
 
@@ -403,6 +403,6 @@ pub(super) fn entry(
     now: Timestamp,
     outcome: &'static str,
     code: Option<&'static str>,
-) -> Entry {
-    Entry { at: now, outcome, duration_ms: started.until(now).as_millis() as u64, code }
+) -> HistoryEntry {
+    HistoryEntry { at: now, outcome, duration_ms: started.until(now).as_millis() as u64, code }
 }

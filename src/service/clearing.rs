@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use super::Service;
-use super::asking::Asking;
+use super::asking::TokenRequest;
 use super::attempt::entry;
 use super::events::EventKind;
 use crate::domain::TokenSet;
 use crate::error::{Error, ErrorKind, Result};
+use crate::grants::{self, GrantRequest};
 use crate::log::Level;
 use crate::store::Revision;
-use crate::strategy::{self, Strategy};
 
 impl Service {
     /// Forgets the token, in memory and in the store; with `revoke` the server is told, where a revocation
@@ -43,7 +43,7 @@ impl Service {
         self.changed();
         self.report_store_health();
         self.announce(EventKind::Cleared, None);
-        self.log(|log| log.say(Level::Info, "the token was cleared"));
+        self.log(|log| log.write(Level::Info, "the token was cleared"));
         removed?;
         match held {
             Some(held) if revoke => self.revoke(&held.tokens, strategy.as_ref()).await,
@@ -72,15 +72,15 @@ impl Service {
         }
         self.changed();
         self.announce(EventKind::Cleared, None);
-        self.log(|log| log.say(Level::Info, "the stored token was cleared: it is not used any more"));
+        self.log(|log| log.write(Level::Info, "the stored token was cleared: it is not used any more"));
     }
 
-    async fn revoke(&self, tokens: &TokenSet, strategy: Option<&Strategy>) -> Result<()> {
-        let asking = Asking::begin(self);
+    async fn revoke(&self, tokens: &TokenSet, strategy: Option<&GrantRequest>) -> Result<()> {
+        let asking = TokenRequest::begin(self);
         let config = self.informed(&asking).await?;
-        let Some(draft) = strategy::revocation(tokens, strategy, &config) else {
+        let Some(draft) = grants::revocation(tokens, strategy, &config) else {
             const UNKNOWN: &str = "the token was not revoked: no revocation endpoint is known";
-            self.log(|log| log.say(Level::Warn, UNKNOWN));
+            self.log(|log| log.write(Level::Warn, UNKNOWN));
             return Ok(());
         };
         let place = draft.request.url.path().to_owned();

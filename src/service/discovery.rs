@@ -4,20 +4,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Service;
-use super::asking::Asking;
+use super::asking::TokenRequest;
 use crate::config::{Config, Issuer};
 use crate::domain::Timestamp;
 use crate::error::{Error, ErrorKind, Result, Retry};
+use crate::grants;
 use crate::log::Level;
-use crate::oauth::{self, Metadata, Unusable};
-use crate::strategy;
+use crate::oauth::{self, Metadata, MetadataError};
 use crate::transport::{Request, Response};
 
 /// How long metadata is gone by. An endpoint that moved is noticed earlier, by its answer.
 const LIFE: Duration = Duration::from_secs(24 * 3600);
 
 /// The configuration as an issuer completed it.
-pub(super) struct Informed {
+pub(super) struct ResolvedConfig {
     config: Arc<Config>,
     at: Timestamp,
     /// Whether it is to be asked for anew: an endpoint was not there.
@@ -31,7 +31,7 @@ impl Service {
     /// # Errors
     /// `Config` when the metadata is another issuer's; `Endpoint` when there is none; `Response` when it cannot be
     /// used; and what a failing server or network gives.
-    pub(super) async fn informed(&self, asking: &Asking<'_>) -> Result<Arc<Config>> {
+    pub(super) async fn informed(&self, asking: &TokenRequest<'_>) -> Result<Arc<Config>> {
         let Some(issuer) = &self.config.issuer else { return Ok(Arc::clone(&self.config)) };
         let now = self.clock.now();
         let known = self.life().informed.as_ref().map(|informed| {
@@ -55,18 +55,18 @@ impl Service {
         }
     }
 
-    async fn discover(&self, issuer: &Issuer, asking: &Asking<'_>) -> Result<Arc<Config>> {
-        let addresses = strategy::metadata_addresses(&issuer.url);
+    async fn discover(&self, issuer: &Issuer, asking: &TokenRequest<'_>) -> Result<Arc<Config>> {
+        let addresses = grants::metadata_addresses(&issuer.url);
         let mut last = None;
         for url in &addresses {
             let place = format!("{}{}", url.origin().ascii_serialization(), url.path());
-            self.log(|log| log.say(Level::Debug, format!("GET {place}")));
+            self.log(|log| log.write(Level::Debug, format!("GET {place}")));
             let answer = self.transport.send(Request::get(url.clone()), asking.time_left()).await?;
             match self.read_metadata(&answer, issuer, &place)? {
                 Some(metadata) => {
-                    let config = Arc::new(strategy::informed(&self.config, &metadata));
+                    let config = Arc::new(grants::with_metadata(&self.config, &metadata));
                     let at = self.clock.now();
-                    let informed = Informed { config: Arc::clone(&config), at, is_doubtful: false };
+                    let informed = ResolvedConfig { config: Arc::clone(&config), at, is_doubtful: false };
                     self.life().informed = Some(informed);
                     return Ok(config);
                 }
@@ -100,15 +100,18 @@ impl Service {
             Err(unusable) => unusable,
         };
         match unusable {
-            Unusable::NotMetadata => Ok(None),
-            Unusable::OtherIssuer(other) => {
+            MetadataError::NotMetadata => Ok(None),
+            MetadataError::OtherIssuer(other) => {
                 let is_slash = other.trim_end_matches('/') == issuer.text.trim_end_matches('/');
                 let hint = if is_slash { ": the slash at the end makes the difference" } else { "" };
-                let fault =
-                    format!("is {}, and the metadata there is that of {}{hint}", issuer.text, shown(&other));
+                let fault = format!(
+                    "is {}, and the metadata there is that of {}{hint}",
+                    issuer.text,
+                    printable_issuer(&other)
+                );
                 Err(Error::config("issuer", fault))
             }
-            Unusable::Fault(fault) => {
+            MetadataError::Fault(fault) => {
                 Err(Error::new(ErrorKind::Response, format!("the metadata at {place} {fault}")))
             }
         }
@@ -116,7 +119,7 @@ impl Service {
 }
 
 /// A text of the server's, as far as it may be repeated: an address without what might be secret in it.
-fn shown(issuer: &str) -> String {
+fn printable_issuer(issuer: &str) -> String {
     match url::Url::parse(issuer) {
         Ok(url) => {
             format!("{}{}", url.origin().ascii_serialization(), url.path().trim_end_matches('/'))

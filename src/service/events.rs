@@ -40,5 +40,5 @@ pub struct Event {
 /// Hears events; called on the evertoken thread, so it must not wait.
 pub trait Listener: Send + Sync {
     /// Hears one.
-    fn hear(&self, event: &Event);
+    fn on_event(&self, event: &Event);
 }

@@ -5,14 +5,14 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 use super::Service;
-use super::life::Why;
+use super::life::RefreshReason;
 use crate::error::{Error, ErrorKind, Result};
 use crate::runtime;
 
 /// Begins a flight on the evertoken thread; it lands in the service's life.
 pub(super) fn begin(
     service: Arc<Service>,
-    why: Why,
+    why: RefreshReason,
     announce: watch::Sender<Option<Result<()>>>,
 ) -> Result<()> {
     let landing = Landing { service, announce, result: None };
@@ -24,7 +24,7 @@ pub(super) fn broken_off() -> Error {
     Error::new(ErrorKind::Internal, "a refresh ended without a result")
 }
 
-async fn fly(mut landing: Landing, why: Why) {
+async fn fly(mut landing: Landing, why: RefreshReason) {
     landing.result = Some(landing.service.attempt(why).await);
 }
 

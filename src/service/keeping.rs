@@ -11,10 +11,10 @@ use super::life::{Held, Source};
 use crate::config::BaseUrl;
 use crate::domain::{Timestamp, TokenSet};
 use crate::error::{Error, ErrorKind, Result};
+use crate::grants::{self, GrantRequest};
 use crate::log::Level;
 use crate::oauth::ProofKey;
-use crate::store::{Fence, Leasing, Loaded, Record, Revision};
-use crate::strategy::{self, Strategy};
+use crate::store::{Fence, Leasing, Loaded, Revision, StoredToken};
 
 /// Where a stored state says for whom the token is.
 const IDENTITY: &str = "identity";
@@ -30,7 +30,7 @@ impl Service {
             Ok(Loaded { record: Some((record, revision)), .. }) => {
                 self.adopt(record, revision, epoch, started)
             }
-            Ok(Loaded { is_shut: true, .. }) => {
+            Ok(Loaded { is_undecryptable: true, .. }) => {
                 self.life().see(None);
                 false
             }
@@ -42,14 +42,14 @@ impl Service {
         }
     }
 
-    fn adopt(&self, record: Record, revision: Revision, epoch: u64, started: Timestamp) -> bool {
+    fn adopt(&self, record: StoredToken, revision: Revision, epoch: u64, started: Timestamp) -> bool {
         let now = self.clock.now();
         let mut lifetime = self.lifetime(record.issued_at, record.expires_at);
         // It was stored by somebody who did not look for all the fields that are wanted here. Where one of them says
         // where the API is, the token is of no use without it.
         if !record.fields.cover(self.config.field_names()) {
             lifetime = match self.config.base_url {
-                Some(BaseUrl::Named(_)) => self.lifetime(record.issued_at, record.issued_at),
+                Some(BaseUrl::Template(_)) => self.lifetime(record.issued_at, record.issued_at),
                 _ => lifetime.due_at_once(),
             };
         }
@@ -64,7 +64,7 @@ impl Service {
             // The token of another user, or for another purpose; the next one replaces it.
             if record.strategy.as_ref().is_some_and(|state| self.is_of_another(state)) {
                 if is_later {
-                    self.log(|log| log.say(Level::Info, "the stored token is another configuration's"));
+                    self.log(|log| log.write(Level::Info, "the stored token is another configuration's"));
                 }
                 return false;
             }
@@ -81,10 +81,10 @@ impl Service {
             if proof_key.is_none() && (self.config.dpop || record.scheme.is_dpop()) {
                 return false;
             }
-            let strategy: Option<Strategy> = match record.strategy {
+            let strategy: Option<GrantRequest> = match record.strategy {
                 Some(state) => serde_json::from_value(state).ok(),
                 // A token that somebody else put there was most likely obtained in the first way.
-                None => strategy::first_way(&self.config),
+                None => grants::first_request(&self.config),
             };
             // Whoever can write to the store shall not say where the credentials go.
             let strategy = strategy.filter(|strategy| strategy.is_allowed(&self.config));
@@ -113,7 +113,7 @@ impl Service {
         }
         self.changed();
         if is_usable {
-            self.log(|log| log.say(Level::Info, "took the token from the store"));
+            self.log(|log| log.write(Level::Info, "took the token from the store"));
             self.announce_gain();
         }
         is_usable
@@ -166,8 +166,8 @@ impl Service {
         })
     }
 
-    fn record_of(&self, held: &Held, now: Timestamp) -> Record {
-        Record {
+    fn record_of(&self, held: &Held, now: Timestamp) -> StoredToken {
+        StoredToken {
             access_token: held.tokens.access_token.clone(),
             scheme: held.tokens.scheme.clone(),
             refresh_token: held.tokens.refresh_token.clone(),
@@ -207,7 +207,7 @@ impl Service {
     }
 
     /// What is stored beside a token: how it was had, and for whom.
-    fn state_of(&self, strategy: &Strategy) -> Option<Value> {
+    fn state_of(&self, strategy: &GrantRequest) -> Option<Value> {
         let mut state = serde_json::to_value(strategy).ok()?;
         state.as_object_mut()?.insert(IDENTITY.to_owned(), self.config.identity.as_str().into());
         Some(state)
@@ -243,7 +243,7 @@ impl Service {
         if is_unsaved {
             self.store_again(epoch).await;
         } else {
-            self.vault.forgive();
+            self.vault.forgive_writes();
             self.report_store_health();
         }
     }

@@ -5,15 +5,15 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use super::discovery::Informed;
-use super::limits::{Limits, Rejections};
-use super::status::{Counters, Entry, LastError};
+use super::discovery::ResolvedConfig;
+use super::limits::{Limits, RejectionSpacing};
+use super::status::{Counters, HistoryEntry, LastError};
 use crate::config::Config;
-use crate::domain::{AnswerFields, Generation, Secret, State, Timestamp, TokenSet};
+use crate::domain::{AnswerFields, Generation, Secret, Timestamp, TokenPhase, TokenSet};
 use crate::error::{Error, Result, Retry};
+use crate::grants::GrantRequest;
 use crate::oauth::ProofKey;
 use crate::store::Revision;
-use crate::strategy::Strategy;
 
 /// How many lines of history are kept.
 const HISTORY: usize = 50;
@@ -46,7 +46,7 @@ pub(super) struct Held {
     pub(super) tokens: TokenSet,
     pub(super) generation: Generation,
     pub(super) source: Source,
-    pub(super) strategy: Option<Strategy>,
+    pub(super) strategy: Option<GrantRequest>,
     /// What else of the answer is kept.
     pub(super) fields: AnswerFields,
     /// The key that the tokens are bound to, with `dpop`.
@@ -73,7 +73,7 @@ impl Held {
 
 /// Why a flight takes off, which decides what may hold it back and what satisfies it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Why {
+pub(super) enum RefreshReason {
     /// The service has just begun: what is stored is adopted, nothing is requested.
     Start,
     /// A caller has no usable token, the refresh point is past, or the scheduler looks.
@@ -86,7 +86,7 @@ pub(super) enum Why {
     Asked,
 }
 
-impl Why {
+impl RefreshReason {
     /// Whether it goes through a pause.
     fn is_urgent(self) -> bool {
         matches!(self, Self::Asked | Self::Start)
@@ -113,13 +113,13 @@ impl Why {
 /// A flight under way, and how to learn its end.
 #[derive(Clone, Debug)]
 pub(super) struct Flight {
-    pub(super) why: Why,
+    pub(super) why: RefreshReason,
     pub(super) end: watch::Receiver<Option<Result<()>>>,
 }
 
 /// Who told the webhook of the incident: of all processes that share a store, one does.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Told {
+pub(super) enum AlertDelivery {
     #[default]
     Nobody,
     Here,
@@ -127,7 +127,7 @@ pub(super) enum Told {
 }
 
 /// What a caller is to do.
-pub(super) enum Boarding {
+pub(super) enum Admission {
     /// Wait for the flight under way.
     Join(Flight),
     /// Begin one, with this end to announce.
@@ -147,15 +147,15 @@ pub(super) struct Life {
     pub(super) seen: Option<Revision>,
     /// What was said last of a record that cannot be used: it is said once.
     pub(super) warned_of: Option<Error>,
-    pub(super) strategy: Option<Strategy>,
-    pub(super) informed: Option<Informed>,
+    pub(super) strategy: Option<GrantRequest>,
+    pub(super) informed: Option<ResolvedConfig>,
     pub(super) flight: Option<Flight>,
     pub(super) limits: Limits,
-    pub(super) rejections: Rejections,
+    pub(super) rejections: RejectionSpacing,
     pub(super) last_error: Option<(Error, LastError)>,
     pub(super) last_refresh_at: Option<Timestamp>,
     pub(super) counters: Counters,
-    pub(super) history: VecDeque<Entry>,
+    pub(super) history: VecDeque<HistoryEntry>,
     /// Raised by `clear`: what a flight that took off before brings is not kept.
     pub(super) epoch: u64,
     /// Whether the token was cleared: the scheduler does not fetch another before its next look.
@@ -171,7 +171,7 @@ pub(super) struct Life {
     /// What was said last of the fields that no answer had.
     pub(super) warned_of_fields: Option<String>,
     /// Whether the webhook was told of the incident.
-    pub(super) told: Told,
+    pub(super) told: AlertDelivery,
     /// Whether the refresh point of the token in hand was announced.
     pub(super) expiry_announced: bool,
     /// Whether a refresh token was ever taken, or it was said that none was.
@@ -190,7 +190,7 @@ impl Life {
             informed: None,
             flight: None,
             limits: Limits::new(config.retry.clone(), config.rate_limit.clone()),
-            rejections: Rejections::default(),
+            rejections: RejectionSpacing::default(),
             last_error: None,
             last_refresh_at: None,
             counters: Counters::default(),
@@ -203,7 +203,7 @@ impl Life {
             warned_of_scope: false,
             warned_of_expiry: None,
             warned_of_fields: None,
-            told: Told::default(),
+            told: AlertDelivery::default(),
             expiry_announced: false,
             refresh_is_settled: false,
         }
@@ -223,12 +223,12 @@ impl Life {
     }
 
     /// The state of the token alone; the manual one stands in elsewhere.
-    pub(super) fn state(&self, now: Timestamp) -> State {
+    pub(super) fn state(&self, now: Timestamp) -> TokenPhase {
         match &self.held {
-            None => State::Missing,
-            Some(held) if !held.tokens.lifetime.is_usable(now) => State::Expired,
-            Some(held) if held.tokens.lifetime.is_due(now) => State::Expiring,
-            Some(_) => State::Valid,
+            None => TokenPhase::Missing,
+            Some(held) if !held.tokens.lifetime.is_usable(now) => TokenPhase::Expired,
+            Some(held) if held.tokens.lifetime.is_due(now) => TokenPhase::Expiring,
+            Some(_) => TokenPhase::Valid,
         }
     }
 
@@ -254,18 +254,18 @@ impl Life {
     }
 
     /// Joins the flight under way or begins one.
-    pub(super) fn board(&mut self, why: Why, now: Timestamp) -> Boarding {
+    pub(super) fn board(&mut self, why: RefreshReason, now: Timestamp) -> Admission {
         if let Some(flight) = &self.flight {
-            return Boarding::Join(flight.clone());
+            return Admission::Join(flight.clone());
         }
         if let Some(until) = self.limits.paused_until(now).filter(|_| !why.is_urgent()) {
             let error = self.last_error.as_ref().map_or_else(Error::shutdown, |(error, _)| error.clone());
-            return Boarding::Paused(error.with_retry(Retry::After(now.until(until))));
+            return Admission::Paused(error.with_retry(Retry::After(now.until(until))));
         }
         let (announce, end) = watch::channel(None);
         let flight = Flight { why, end };
         self.flight = Some(flight.clone());
-        Boarding::Begin(flight, announce)
+        Admission::Begin(flight, announce)
     }
 
     /// Notes what the store has; whether that is later than whatever was seen before.
@@ -325,8 +325,8 @@ impl Life {
     pub(super) fn succeed(&mut self) {
         self.limits.succeeded();
         self.last_error = None;
-        if self.told == Told::Elsewhere {
-            self.told = Told::Nobody;
+        if self.told == AlertDelivery::Elsewhere {
+            self.told = AlertDelivery::Nobody;
         }
     }
 
@@ -345,7 +345,7 @@ impl Life {
     }
 
     /// Writes a line of history.
-    pub(super) fn note(&mut self, entry: Entry) {
+    pub(super) fn note(&mut self, entry: HistoryEntry) {
         if self.history.len() == HISTORY {
             self.history.pop_front();
         }

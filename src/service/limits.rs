@@ -135,11 +135,11 @@ const REJECTION_SPACING: Duration = Duration::from_secs(1);
 /// An upstream that answers 401 whatever the token must not make the token server pay for it: refreshes that
 /// follow each other closely for that reason move apart.
 #[derive(Debug, Default)]
-pub(super) struct Rejections {
+pub(super) struct RejectionSpacing {
     last: Option<(Timestamp, u32)>,
 }
 
-impl Rejections {
+impl RejectionSpacing {
     const LONGEST: Duration = Duration::from_secs(300);
 
     /// Notes a refresh for this reason, or says how long there is none.
@@ -237,7 +237,7 @@ mod tests {
 
     #[test]
     fn refreshes_that_401_answers_ask_for_move_apart_and_come_together_again() {
-        let mut rejections = Rejections::default();
+        let mut rejections = RejectionSpacing::default();
         assert_eq!(rejections.admit(at(0)), Ok(()));
         assert_eq!(rejections.admit(at(0)), Err(Duration::from_secs(1)));
         assert_eq!(rejections.admit(at(1)), Ok(()));

@@ -2,13 +2,11 @@
 
 mod asking;
 mod attempt;
-mod cells;
+mod change_counters;
 mod clearing;
-mod client_key;
 mod discovery;
 mod events;
 mod flight;
-mod health;
 mod keeping;
 mod life;
 mod limits;
@@ -23,7 +21,6 @@ mod succession;
 #[cfg(test)]
 mod tests;
 mod turn;
-mod vault;
 mod webhook;
 
 use std::sync::atomic::AtomicU32;
@@ -33,23 +30,22 @@ use tokio::sync::watch;
 
 use crate::clock::Clock;
 use crate::config::{Config, OnFailure};
+use crate::crypto::ClientKey;
 use crate::domain::Generation;
 use crate::error::{Error, ErrorKind, Result};
 use crate::log::{Level, Log};
 use crate::runtime;
-use crate::store::Store;
+use crate::store::{Store, StoreClient};
 use crate::transport::Transport;
 
-use cells::Cells;
-use client_key::ClientKey;
-use life::{Boarding, Flight, Life, Why};
+use change_counters::ChangeCounters;
+use life::{Admission, Flight, Life, RefreshReason};
 use proofs::Signing;
 use rejected::CredentialMemory;
-use vault::Vault;
 
 pub use events::{Event, EventKind, Listener};
 pub use life::Source;
-pub use proofs::Proof;
+pub use proofs::DpopProof;
 pub use registry::{Initialized, Registry};
 pub use rejected::KnownCredentials;
 pub use snapshot::Snapshot;
@@ -91,11 +87,11 @@ pub struct Service {
     transport: Arc<dyn Transport>,
     listener: Arc<dyn Listener>,
     log: Mutex<Log>,
-    vault: Arc<Vault>,
+    vault: Arc<StoreClient>,
     client_key: Option<Arc<ClientKey>>,
     signing: Signing,
     life: Mutex<Life>,
-    cells: Cells,
+    cells: ChangeCounters,
     /// Changes with every change of this service.
     changes: watch::Sender<u64>,
     pulse: watch::Sender<u64>,
@@ -108,7 +104,7 @@ impl Service {
     /// A service that adopts what is stored, in the background, and requests nothing yet.
     pub fn start(config: Config, parts: Parts) -> Result<Arc<Self>> {
         let client_key = config.credentials.private_key.clone().map(ClientKey::new).map(Arc::new);
-        let vault = Arc::new(Vault::new(&config, client_key.clone(), parts.store)?);
+        let vault = Arc::new(StoreClient::new(&config, client_key.clone(), parts.store)?);
         let Shared { pulse, credentials } = parts.shared;
         let credential = config.credential.clone();
         let service = Arc::new(Self {
@@ -123,16 +119,16 @@ impl Service {
             vault,
             client_key,
             signing: Signing::default(),
-            cells: Cells::default(),
+            cells: ChangeCounters::default(),
             changes: watch::Sender::new(0),
             pulse,
         });
         for warning in &service.config.warnings {
-            service.log(|log| log.say(Level::Warn, warning.clone()));
+            service.log(|log| log.write(Level::Warn, warning.clone()));
         }
         service.warn_of_clear_text();
         if service.has_credentials() {
-            service.take_off(Why::Start)?;
+            service.take_off(RefreshReason::Start)?;
             let transport = Arc::clone(&service.transport);
             let told = Arc::clone(&service);
             runtime::spawn(async move {
@@ -179,7 +175,7 @@ impl Service {
         };
         if snapshot.is_some() && is_due && self.has_credentials() {
             // A refusal to take off is a pause, which ends at its own moment.
-            let _ = self.take_off(Why::Due);
+            let _ = self.take_off(RefreshReason::Due);
         }
         Ok(snapshot)
     }
@@ -205,7 +201,7 @@ impl Service {
                 );
             }
             flights += 1;
-            let flight = match self.take_off(Why::Due) {
+            let flight = match self.take_off(RefreshReason::Due) {
                 Ok(flight) => flight,
                 Err(error) => break error,
             };
@@ -231,8 +227,8 @@ impl Service {
         self.require_credentials()?;
         let before = self.life().counters.refreshes;
         loop {
-            let flight = self.take_off(Why::Asked)?;
-            let was_own = flight.why == Why::Asked;
+            let flight = self.take_off(RefreshReason::Asked)?;
+            let was_own = flight.why == RefreshReason::Asked;
             self.end_of(flight).await?;
             // One that took off for another reason may have found the token good and asked nobody.
             if was_own || self.life().counters.refreshes > before {
@@ -260,8 +256,8 @@ impl Service {
             }
             // A flight that took off for another reason may bring a later token, or only prove the old one
             // to be fresh: then one flight of this call's own follows.
-            let flight = self.take_off(Why::Rejected(generation))?;
-            let was_own = flight.why == Why::Rejected(generation);
+            let flight = self.take_off(RefreshReason::Rejected(generation))?;
+            let was_own = flight.why == RefreshReason::Rejected(generation);
             let ended = self.end_of(flight).await;
             let has_later =
                 self.life().usable(self.clock.now()).is_some_and(|held| held.generation > generation);
@@ -278,7 +274,7 @@ impl Service {
     /// what it brings is stored, as a rotated refresh token must not be lost.
     pub async fn shutdown(self: &Arc<Self>) {
         self.close();
-        self.settled().await;
+        self.wait_for_flight().await;
     }
 
     /// Ends the service without waiting for a request under way.
@@ -288,7 +284,7 @@ impl Service {
     }
 
     /// Waits until the flight under way, if any, has landed: after the start, until what is stored was looked at.
-    pub async fn settled(&self) {
+    pub async fn wait_for_flight(&self) {
         let flight = self.life().flight.clone();
         if let Some(mut flight) = flight {
             let _ = flight.end.wait_for(Option::is_some).await;
@@ -316,7 +312,7 @@ impl Service {
     }
 
     /// Joins the flight under way or begins one; the error is why nothing is tried now.
-    fn take_off(self: &Arc<Self>, why: Why) -> Result<Flight> {
+    fn take_off(self: &Arc<Self>, why: RefreshReason) -> Result<Flight> {
         let boarding = {
             let mut life = self.life();
             if life.closed {
@@ -330,9 +326,9 @@ impl Service {
             life.board(why, now)
         };
         match boarding {
-            Boarding::Join(flight) => Ok(flight),
-            Boarding::Paused(error) => Err(error),
-            Boarding::Begin(flight, announce) => {
+            Admission::Join(flight) => Ok(flight),
+            Admission::Paused(error) => Err(error),
+            Admission::Begin(flight, announce) => {
                 flight::begin(Arc::clone(self), why, announce)?;
                 Ok(flight)
             }
@@ -366,7 +362,7 @@ impl Service {
 
     /// Something changed: JavaScript looks again, the tender and the scheduler plan anew.
     fn changed(&self) {
-        self.cells.bump();
+        self.cells.increment();
         self.changes.send_modify(|count| *count += 1);
         self.pulse.send_modify(|count| *count += 1);
     }
@@ -377,7 +373,7 @@ impl Service {
         if let Some(url) = urls.into_iter().flatten().find(|url| url.scheme() == "http") {
             let host = url.host_str().unwrap_or_default();
             self.log(|log| {
-                log.say(Level::Warn, format!("credentials go to {host} over http, in clear text"));
+                log.write(Level::Warn, format!("credentials go to {host} over http, in clear text"));
             });
         }
     }

@@ -7,10 +7,10 @@ use std::sync::{Mutex, PoisonError};
 use url::Url;
 
 use super::Service;
-use crate::domain::{AccessToken, Generation, Scheme, Secret, Timestamp};
+use crate::domain::{AccessToken, Generation, Secret, Timestamp, TokenType};
 use crate::error::{Error, Result};
 use crate::log::Level;
-use crate::oauth::{self, ProofKey, Proven};
+use crate::oauth::{self, ProofKey, ProofTarget};
 use crate::transport::Response;
 
 /// Nobody calls more origins with one token; whoever does asks some of them twice.
@@ -41,7 +41,7 @@ impl Signing {
     }
 
     /// Notes the server's clock; whether that moved what is signed from now on by more than the tolerance.
-    pub(super) fn hear_clock(&self, answer: &Response, now: Timestamp) -> bool {
+    pub(super) fn note_server_clock(&self, answer: &Response, now: Timestamp) -> bool {
         let Some(ahead) = oauth::server_clock(answer, now) else { return false };
         let before = self.ahead.swap(ahead, Ordering::Relaxed);
         oauth::clocks_differ(ahead - before)
@@ -50,7 +50,7 @@ impl Signing {
 
 /// A proof for one request with the token in hand.
 #[derive(Debug)]
-pub enum Proof {
+pub enum DpopProof {
     /// For the `DPoP` header.
     Made(Secret),
     /// The token is not bound to a key, and needs none.
@@ -81,15 +81,15 @@ impl Service {
         token: Option<&AccessToken>,
     ) -> Result<Secret> {
         let nonce = self.signing.nonce(url);
-        key.proof(&Proven { method, url, token, nonce: nonce.as_deref() }, self.server_now())
+        key.proof(&ProofTarget { method, url, token, nonce: nonce.as_deref() }, self.server_now())
     }
 
     /// A proof for one request that carries the token of this generation; none when another is in hand by now.
     ///
     /// # Errors
     /// `Config` for what is no method or no address of a request; `Shutdown`.
-    pub fn proof(&self, method: &str, url: &str, generation: Generation) -> Result<Option<Proof>> {
-        if Scheme::parse(method).is_none() {
+    pub fn proof(&self, method: &str, url: &str, generation: Generation) -> Result<Option<DpopProof>> {
+        if TokenType::parse(method).is_none() {
             return Err(Error::config("request.method", "must be the method of the request, such as GET"));
         }
         let url =
@@ -103,34 +103,36 @@ impl Service {
             }
             match &life.held {
                 // The manual token is nobody's.
-                _ if generation == Generation::default() => return Ok(Some(Proof::NotNeeded)),
+                _ if generation == Generation::default() => return Ok(Some(DpopProof::NotNeeded)),
                 Some(held) if held.generation != generation => return Ok(None),
                 None => return Ok(None),
-                Some(held) if !held.tokens.scheme.is_dpop() => return Ok(Some(Proof::NotNeeded)),
+                Some(held) if !held.tokens.scheme.is_dpop() => return Ok(Some(DpopProof::NotNeeded)),
                 Some(held) => (held.proof_key.clone(), held.tokens.access_token.clone()),
             }
         };
         match key {
-            Some(key) => self.prove(&key, method, &url, Some(&token)).map(|proof| Some(Proof::Made(proof))),
-            None => Ok(Some(Proof::NotNeeded)),
+            Some(key) => {
+                self.prove(&key, method, &url, Some(&token)).map(|proof| Some(DpopProof::Made(proof)))
+            }
+            None => Ok(Some(DpopProof::NotNeeded)),
         }
     }
 
     /// A server gave this nonce in an answer (RFC 9449 §9): the next proofs for its origin carry it.
-    pub fn hear_nonce(&self, url: &str, nonce: &str) {
+    pub fn remember_nonce_for(&self, url: &str, nonce: &str) {
         if let (Ok(url), true) = (Url::parse(url), oauth::is_nonce(nonce)) {
             self.signing.remember_nonce(&url, nonce);
         }
     }
 
     /// Says once that the server does not do what `dpop` is for.
-    pub(super) fn warn_of_unbound(&self, scheme: &Scheme) {
+    pub(super) fn warn_of_unbound(&self, scheme: &TokenType) {
         let is_bound = !self.config.dpop || scheme.is_dpop();
         if is_bound || std::mem::replace(&mut self.life().warned_of_unbound, true) {
             return;
         }
         self.log(|log| {
-            log.say(
+            log.write(
                 Level::Warn,
                 "the token server binds no token to its key: it is sent as Bearer, without dpop",
             );

@@ -3,16 +3,16 @@
 use std::time::Duration;
 
 use super::Service;
-use super::asking::Asking;
+use super::asking::TokenRequest;
 use super::attempt::Gain;
-use super::life::Why;
+use super::life::RefreshReason;
 use super::turn::Turn;
 use crate::config::Config;
 use crate::domain::{Secret, Timestamp};
 use crate::error::{Error, Result, Retry};
+use crate::grants::{Exchange, GrantRequest, RefreshRequest};
 use crate::log::Level;
 use crate::oauth::Refusal;
-use crate::strategy::{Exchange, RefreshWay, Strategy};
 
 /// How often one attempt sends a refresh token that is certainly not spent: the server said that it is busy.
 const REFRESH_TRIES: u32 = 2;
@@ -57,9 +57,9 @@ impl Service {
     /// Why the attempt ends here: the old token still works, and nobody is in a hurry.
     pub(super) async fn refresh_first(
         &self,
-        asking: &Asking<'_>,
+        asking: &TokenRequest<'_>,
         config: &Config,
-        why: Why,
+        why: RefreshReason,
         turn: &Turn,
         (epoch, started): (u64, Timestamp),
     ) -> Result<Refreshed> {
@@ -67,10 +67,12 @@ impl Service {
             Spent::Gained(gain) => return Ok(Refreshed::Gained(gain)),
             // Another process may have rotated it meanwhile: its token is as good as one of our own.
             Spent::Refused if self.adopt_from_store(epoch, started).await => return Ok(Refreshed::Adopted),
-            Spent::Refused => self.log(|log| log.say(Level::Warn, "logging in with the credentials instead")),
+            Spent::Refused => {
+                self.log(|log| log.write(Level::Warn, "logging in with the credentials instead"));
+            }
             Spent::Rotated(error) | Spent::Failed(error) => {
                 let spare = self.time_left(why).saturating_sub(self.config.retry.max);
-                if !spare.is_zero() && why != Why::Asked {
+                if !spare.is_zero() && why != RefreshReason::Asked {
                     self.store_in_place(turn.expected, turn.fence(), epoch).await;
                     return Err(as_failure_of_the_refresh(error, spare));
                 }
@@ -85,7 +87,7 @@ impl Service {
     }
 
     /// Spends the refresh token in hand, where there is one and a way to spend it.
-    async fn spend_refresh_token(&self, asking: &Asking<'_>, config: &Config) -> Spent {
+    async fn spend_refresh_token(&self, asking: &TokenRequest<'_>, config: &Config) -> Spent {
         let Some((refresh_token, mut strategy)) = self.refresh_token_in_hand() else {
             return Spent::None;
         };
@@ -93,13 +95,13 @@ impl Service {
         if let (Some(_), Some(endpoint)) = (&config.issuer, &config.endpoint) {
             strategy.endpoint.clone_from(endpoint);
         }
-        let Some(way) = RefreshWay::of(&strategy, config) else { return Spent::None };
+        let Some(way) = RefreshRequest::of(&strategy, config) else { return Spent::None };
         let (mut tries, mut is_other_method) = (1, false);
         loop {
             let refusal = match asking.exchange(way.request(&strategy, &refresh_token, config)).await {
                 Ok(granted) => {
                     self.life().refresh_is_settled = true;
-                    let strategy = Strategy { refreshes: true, ..strategy };
+                    let strategy = GrantRequest { refreshes: true, ..strategy };
                     let (spent, proof_key) = (Some(refresh_token), asking.proof_key.clone());
                     return Spent::Gained(Gain { granted, strategy, spent, proof_key });
                 }
@@ -115,7 +117,7 @@ impl Service {
                     self.note_failed_refresh(&refresh_token, is_unspent);
                     return Spent::Failed(error);
                 }
-                Refusal::Over(error, next) => {
+                Refusal::ExpiredToken(error, next) => {
                     self.note_rotated_refresh(&refresh_token, next);
                     return Spent::Rotated(error);
                 }
@@ -162,7 +164,7 @@ impl Service {
         }
     }
 
-    fn refresh_token_in_hand(&self) -> Option<(Secret, Strategy)> {
+    fn refresh_token_in_hand(&self) -> Option<(Secret, GrantRequest)> {
         let now = self.clock.now();
         let life = self.life();
         let held = life.held.as_ref()?;
@@ -174,7 +176,13 @@ impl Service {
 
     /// The refresh token is spent or void: it is not sent again. Where none was ever taken, this one was most
     /// likely not understood, which heals only when a person hears of it.
-    fn note_refused_refresh(&self, sent: &Secret, refusal: Refusal, strategy: &Strategy, way: &RefreshWay) {
+    fn note_refused_refresh(
+        &self,
+        sent: &Secret,
+        refusal: Refusal,
+        strategy: &GrantRequest,
+        way: &RefreshRequest,
+    ) {
         let is_first_use = {
             let mut life = self.life();
             if let Some(held) = life.held.as_mut().filter(|held| held.has_refresh_token(sent)) {
@@ -184,15 +192,16 @@ impl Service {
             life.refresh_is_settled |= is_first_use;
             is_first_use
         };
-        let fault = if is_first_use { way.refused_at_first_use() } else { REFUSED.to_owned() };
+        let fault = if is_first_use { way.first_use_hint() } else { REFUSED.to_owned() };
         self.log(|log| log.error(Level::Warn, &fault, &refusal.into_error()));
     }
 
     /// How long the token in hand may still be sent: not at all where an API has just refused it.
-    fn time_left(&self, why: Why) -> Duration {
+    fn time_left(&self, why: RefreshReason) -> Duration {
         let now = self.clock.now();
         let life = self.life();
-        let is_refused = |generation| matches!(why, Why::Rejected(refused) if refused == generation);
+        let is_refused =
+            |generation| matches!(why, RefreshReason::Rejected(refused) if refused == generation);
         let usable = life.usable(now).filter(|held| !is_refused(held.generation));
         usable.map_or(Duration::ZERO, |held| now.until(held.tokens.lifetime.usable_until()))
     }

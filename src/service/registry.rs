@@ -70,7 +70,7 @@ impl Registry {
         if let Some(at) = old {
             service.replace(&services[at].1);
             services[at] = (id, service);
-            log.say(
+            log.write(
                 Level::Warn,
                 "initialized again with another configuration; the earlier service is shut down",
             );

@@ -9,11 +9,11 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use tokio::sync::OwnedMutexGuard;
 
-use super::vault::Vault;
 use crate::clock::Clock;
 use crate::config::CredentialDigest;
 use crate::domain::{Secret, Timestamp};
 use crate::error::{Error, ErrorKind, Retry};
+use crate::store::StoreClient;
 
 /// Configurations of one service that take turns; more are a program that makes them up.
 const MOST_STORED: usize = 16;
@@ -27,7 +27,7 @@ const MEMORY: Duration = Duration::from_secs(86_400);
 /// One credential at one endpoint, as it was rejected last.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Rejection {
+pub(super) struct CredentialRejection {
     credential: CredentialDigest,
     /// How often in a row.
     pub(super) times: u32,
@@ -38,7 +38,7 @@ pub(super) struct Rejection {
     until_ms: i64,
 }
 
-impl Rejection {
+impl CredentialRejection {
     /// A rejection of `credential` for the `times`-th time, by this error, that cools down until `until`.
     fn new(
         credential: &CredentialDigest,
@@ -92,7 +92,7 @@ impl Rejection {
 /// What the services of a process know of their credentials in common.
 #[derive(Default)]
 pub struct KnownCredentials {
-    rejections: Mutex<Rejections>,
+    rejections: Mutex<RejectedCredentials>,
     gates: Mutex<HashMap<CredentialDigest, Weak<Gate>>>,
 }
 
@@ -121,21 +121,21 @@ impl KnownCredentials {
         gate
     }
 
-    fn rejections(&self) -> MutexGuard<'_, Rejections> {
+    fn rejections(&self) -> MutexGuard<'_, RejectedCredentials> {
         self.rejections.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// The rejected credentials of a process, or of a stored record.
 #[derive(Debug, Default, Serialize, Deserialize)]
-struct Rejections(Vec<Rejection>);
+struct RejectedCredentials(Vec<CredentialRejection>);
 
-impl Rejections {
-    fn find(&self, credential: &CredentialDigest, now: Timestamp) -> Option<&Rejection> {
+impl RejectedCredentials {
+    fn find(&self, credential: &CredentialDigest, now: Timestamp) -> Option<&CredentialRejection> {
         self.0.iter().find(|known| known.credential == *credential && known.counts(now))
     }
 
-    fn add(&mut self, rejection: Rejection, now: Timestamp, most: usize) {
+    fn add(&mut self, rejection: CredentialRejection, now: Timestamp, most: usize) {
         self.forget(&rejection.credential);
         self.0.retain(|known| known.counts(now));
         self.0.push(rejection);
@@ -153,7 +153,7 @@ pub(super) struct CredentialMemory {
     credential: CredentialDigest,
     process: Arc<KnownCredentials>,
     gate: Arc<Gate>,
-    vault: Arc<Vault>,
+    vault: Arc<StoreClient>,
     /// Whether the store was seen to hold a rejection of this credential.
     is_stored: AtomicBool,
 }
@@ -162,7 +162,7 @@ impl CredentialMemory {
     pub(super) fn new(
         credential: CredentialDigest,
         process: Arc<KnownCredentials>,
-        vault: Arc<Vault>,
+        vault: Arc<StoreClient>,
     ) -> Self {
         let gate = process.gate(&credential);
         Self { credential, process, gate, vault, is_stored: AtomicBool::new(false) }
@@ -193,9 +193,9 @@ impl CredentialMemory {
     }
 
     /// The last rejection of this credential, where one is known. A store that cannot be read knows of none.
-    pub(super) async fn last_rejection(&self, now: Timestamp) -> Option<Rejection> {
+    pub(super) async fn last_rejection(&self, now: Timestamp) -> Option<CredentialRejection> {
         let accepted_ms = self.gate.accepted_ms.load(Ordering::Acquire);
-        let is_later = |rejection: &&Rejection| rejection.from_ms > accepted_ms;
+        let is_later = |rejection: &&CredentialRejection| rejection.from_ms > accepted_ms;
         let stored = self.stored().await.find(&self.credential, now).filter(is_later).cloned();
         self.is_stored.store(stored.is_some(), Ordering::Relaxed);
         let here = self.process.rejections().find(&self.credential, now).cloned();
@@ -206,7 +206,7 @@ impl CredentialMemory {
 
     /// Notes a rejection for the `times`-th time in a row, which cools down until `until`.
     pub(super) async fn remember(&self, error: &Error, times: u32, now: Timestamp, until: Timestamp) {
-        let rejection = Rejection::new(&self.credential, times, error, now, until);
+        let rejection = CredentialRejection::new(&self.credential, times, error, now, until);
         self.gate.is_good.store(false, Ordering::Release);
         self.process.rejections().add(rejection.clone(), now, MOST_IN_PROCESS);
         let mut stored = self.stored().await;
@@ -228,17 +228,17 @@ impl CredentialMemory {
         self.store(&stored, now.plus(MEMORY)).await;
     }
 
-    async fn stored(&self) -> Rejections {
+    async fn stored(&self) -> RejectedCredentials {
         // A store that could not be read just now is not waited for once more.
         if self.vault.read_fault().is_some() {
-            return Rejections::default();
+            return RejectedCredentials::default();
         }
         let note = self.vault.load_note().await.ok().flatten();
         note.and_then(|note| serde_json::from_str(note.expose()).ok()).unwrap_or_default()
     }
 
     /// A store that cannot take it costs one more rejection by another process.
-    async fn store(&self, rejections: &Rejections, until: Timestamp) {
+    async fn store(&self, rejections: &RejectedCredentials, until: Timestamp) {
         let note = serde_json::to_string(rejections).ok().filter(|_| !rejections.0.is_empty());
         let _ = self.vault.save_note(note.map(Secret::new), until).await;
     }
@@ -256,10 +256,10 @@ mod tests {
         CredentialDigest::new(of)
     }
 
-    fn rejection(credential: &str, from: u64, until: u64) -> Rejection {
+    fn rejection(credential: &str, from: u64, until: u64) -> CredentialRejection {
         let error =
             Error::new(ErrorKind::Credentials, "https://h/token rejected the credentials").with_status(401);
-        Rejection::new(&digest(credential), 1, &error, at(from), at(until))
+        CredentialRejection::new(&digest(credential), 1, &error, at(from), at(until))
     }
 
     #[test]
@@ -273,7 +273,7 @@ mod tests {
 
     #[test]
     fn a_rejection_counts_for_a_day_after_its_cool_down() {
-        let mut known = Rejections::default();
+        let mut known = RejectedCredentials::default();
         known.add(rejection("a", 0, 60), at(0), 16);
         assert!(known.find(&digest("a"), at(60 + 86_399)).is_some());
         assert!(known.find(&digest("a"), at(60 + 86_400)).is_none());
@@ -282,7 +282,7 @@ mod tests {
 
     #[test]
     fn the_latest_rejection_of_a_credential_replaces_the_earlier_and_the_number_is_bounded() {
-        let mut known = Rejections::default();
+        let mut known = RejectedCredentials::default();
         for n in 0..20 {
             known.add(rejection(&n.to_string(), 0, 60), at(0), 16);
         }

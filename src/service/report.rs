@@ -4,13 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::events::{Event, EventKind};
-use super::life::{Source, Why};
+use super::life::{RefreshReason, Source};
 use super::status::{SchedulerStatus, Status, StorageStatus, StrategyStatus};
 use super::{Life, Service};
-use crate::domain::{AnswerFields, State, Timestamp};
+use crate::domain::{AnswerFields, Timestamp, TokenPhase};
 use crate::error::Error;
 use crate::log::Level;
-use crate::oauth::Kept;
+use crate::oauth::KeptFields;
 
 impl Service {
     /// How things stand, by what is in memory.
@@ -20,7 +20,7 @@ impl Service {
         let held = life.held.as_ref();
         let lifetime = held.map(|held| held.tokens.lifetime);
         let state = self.state(&life, now);
-        let is_manual = state == State::Manual;
+        let is_manual = state == TokenPhase::Manual;
         let token_type = if is_manual {
             self.config.scheme.as_ref().map_or("Bearer", |scheme| scheme.as_str())
         } else {
@@ -71,21 +71,21 @@ impl Service {
         let now = self.clock.now();
         if self.next_refresh().is_some_and(|due| due <= now && self.life().is_due(now)) {
             // A refusal to take off is the pause itself, which ends at its own moment.
-            let _ = self.take_off(Why::Due);
+            let _ = self.take_off(RefreshReason::Due);
         }
     }
 
     /// Looks at the store, and asks the server where there is no good token; a pause is respected.
     pub fn look(self: &Arc<Self>) {
         if self.has_credentials() {
-            let _ = self.take_off(Why::Due);
+            let _ = self.take_off(RefreshReason::Due);
         }
     }
 
     /// Begins a refresh whether one is due or not, as `everyInterval` asks; a pause is respected.
     pub fn refresh_for_interval(self: &Arc<Self>, length: Duration) {
         if self.has_credentials() {
-            let _ = self.take_off(Why::Interval(length));
+            let _ = self.take_off(RefreshReason::Interval(length));
         }
     }
 
@@ -99,7 +99,7 @@ impl Service {
             self.doubt_metadata();
             let forgot = self.life().begin_anew();
             if forgot {
-                self.log(|log| log.say(Level::Info, "recovery: looking for the endpoint and format anew"));
+                self.log(|log| log.write(Level::Info, "recovery: looking for the endpoint and format anew"));
             }
         }
         self.look_into_store().await;
@@ -129,7 +129,7 @@ impl Service {
             ends
         };
         if ends {
-            self.log(|log| log.say(Level::Info, "recovered"));
+            self.log(|log| log.write(Level::Info, "recovered"));
             self.announce(EventKind::Recovered, None);
         }
     }
@@ -147,14 +147,14 @@ impl Service {
                     return;
                 }
                 let state = life.state(now);
-                let begins = state == State::Expiring && !life.expiry_announced;
+                let begins = state == TokenPhase::Expiring && !life.expiry_announced;
                 life.expiry_announced |= begins;
                 ((state, life.limits.paused_until(now).is_some()), life.next_change(now), begins)
             };
             // Compared with the last look rather than with the moment waited for: that may have passed
             // between a change and this look at it.
             if last.replace(stands) != Some(stands) {
-                self.cells.bump();
+                self.cells.increment();
             }
             if begins_to_expire {
                 self.announce(EventKind::Expiring, None);
@@ -180,7 +180,10 @@ impl Service {
         }
         let words = words.join(" ");
         self.log(|log| {
-            log.say(Level::Warn, format!("the token server does not grant all of `scope`: without {words}"));
+            log.write(
+                Level::Warn,
+                format!("the token server does not grant all of `scope`: without {words}"),
+            );
         });
     }
 
@@ -189,14 +192,14 @@ impl Service {
         let Some(warning) = warning else { return };
         let last = self.life().warned_of_expiry.replace(warning.to_owned());
         if last.as_deref() != Some(warning) {
-            self.log(|log| log.say(Level::Warn, warning));
+            self.log(|log| log.write(Level::Warn, warning));
         }
     }
 
     /// What is kept of an answer, with the earlier values of what it leaves out. Says once which fields no answer had.
-    pub(super) fn with_earlier_fields(&self, kept: Kept) -> AnswerFields {
+    pub(super) fn with_earlier_fields(&self, kept: KeptFields) -> AnswerFields {
         let fields = match &self.life().held {
-            Some(held) => kept.fields.or(&held.fields),
+            Some(held) => kept.fields.with_earlier(&held.fields),
             None => kept.fields,
         };
         let reason = |name: &str| kept.faults.iter().find(|(faulty, _)| faulty == name);
@@ -213,7 +216,7 @@ impl Service {
                 format!("the token answer does not have every name in `fields`: {missing}. Correct `fields`");
             let last = self.life().warned_of_fields.replace(warning.clone());
             if last.as_ref() != Some(&warning) {
-                self.log(|log| log.say(Level::Warn, warning));
+                self.log(|log| log.write(Level::Warn, warning));
             }
         }
         fields
@@ -225,7 +228,7 @@ impl Service {
 
     fn announce_at(&self, kind: EventKind, error: Option<&Error>, at: Timestamp) {
         let event = Event { kind, at, status: self.status(), error: error.cloned() };
-        self.listener.hear(&event);
+        self.listener.on_event(&event);
         self.tell_webhook(&event);
     }
 
@@ -234,8 +237,8 @@ impl Service {
         for warning in self.vault.take_warnings() {
             self.warn_of(&warning);
         }
-        match self.vault.turned() {
-            Some(true) => self.log(|log| log.say(Level::Info, "the store works again")),
+        match self.vault.take_transition() {
+            Some(true) => self.log(|log| log.write(Level::Info, "the store works again")),
             Some(false) => {
                 if let Some(error) = self.vault.fault() {
                     self.log(|log| {
@@ -247,12 +250,12 @@ impl Service {
         }
     }
 
-    fn state(&self, life: &Life, now: Timestamp) -> State {
+    fn state(&self, life: &Life, now: Timestamp) -> TokenPhase {
         let state = life.state(now);
         let stands_in = self.config.manual_token.is_some()
-            && matches!(state, State::Missing | State::Expired)
+            && matches!(state, TokenPhase::Missing | TokenPhase::Expired)
             && (!self.has_credentials() || life.limits.failures() > 0);
-        if stands_in { State::Manual } else { state }
+        if stands_in { TokenPhase::Manual } else { state }
     }
 
     fn is_healthy(&self, life: &Life, now: Timestamp) -> bool {

@@ -4,7 +4,7 @@ use url::Url;
 
 use super::life::{Held, Source};
 use crate::config::{BaseUrl, Config};
-use crate::domain::{AccessToken, AnswerFields, Generation, Scheme, Secret, Timestamp};
+use crate::domain::{AccessToken, AnswerFields, Generation, Secret, Timestamp, TokenType};
 use crate::error::Result;
 
 /// The token to send, and what belongs to it.
@@ -13,7 +13,7 @@ pub struct Snapshot {
     /// Which of the service's tokens it is.
     pub generation: Generation,
     /// The word that belongs before it.
-    pub scheme: Scheme,
+    pub scheme: TokenType,
     /// The token.
     pub token: AccessToken,
     /// The value of the header that carries it.
@@ -49,7 +49,7 @@ impl Snapshot {
     /// The configured token, where there is one.
     pub(super) fn manual(config: &Config) -> Option<Self> {
         let token = config.manual_token.clone()?;
-        let scheme = config.scheme.clone().unwrap_or_else(Scheme::bearer);
+        let scheme = config.scheme.clone().unwrap_or_else(TokenType::bearer);
         Some(Self {
             generation: Generation::default(),
             header: config.header.value(&scheme, &token),
@@ -66,7 +66,7 @@ impl Snapshot {
 
 fn named_base_url(config: &Config, fields: &AnswerFields) -> Option<Result<Url>> {
     match config.base_url.as_ref()? {
-        BaseUrl::Named(template) => Some(template.resolve(fields)),
+        BaseUrl::Template(template) => Some(template.resolve(fields)),
         BaseUrl::Fixed(_) => None,
     }
 }

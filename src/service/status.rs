@@ -2,7 +2,7 @@
 
 use serde::{Serialize, Serializer};
 
-use crate::domain::{State, Timestamp};
+use crate::domain::{Timestamp, TokenPhase};
 use crate::error::Error;
 
 /// `TokenStatus` of the public interface.
@@ -12,7 +12,7 @@ use crate::error::Error;
 pub struct Status {
     pub service: String,
     #[serde(serialize_with = "state")]
-    pub state: State,
+    pub state: TokenPhase,
     pub healthy: bool,
     pub source: Option<&'static str>,
     pub token_type: Option<String>,
@@ -31,7 +31,7 @@ pub struct Status {
     pub scheduler: SchedulerStatus,
     pub storage: StorageStatus,
     pub counters: Counters,
-    pub history: Vec<Entry>,
+    pub history: Vec<HistoryEntry>,
 }
 
 /// The last failure, kept until a token is had.
@@ -109,7 +109,7 @@ pub struct Counters {
 /// One line of the history.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Entry {
+pub struct HistoryEntry {
     #[serde(serialize_with = "iso_moment")]
     pub at: Timestamp,
     pub outcome: &'static str,
@@ -118,7 +118,7 @@ pub struct Entry {
     pub code: Option<&'static str>,
 }
 
-fn state<S: Serializer>(state: &State, to: S) -> Result<S::Ok, S::Error> {
+fn state<S: Serializer>(state: &TokenPhase, to: S) -> Result<S::Ok, S::Error> {
     to.serialize_str(state.as_str())
 }
 

@@ -28,7 +28,7 @@ impl Service {
             // A refresh and a login, each as long as it may be.
             let longest = predecessor.config.timeout * 2;
             tokio::select! {
-                () = predecessor.settled() => {}
+                () = predecessor.wait_for_flight() => {}
                 () = self.clock.sleep(longest) => {}
             }
         }

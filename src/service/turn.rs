@@ -7,16 +7,16 @@ use serde::{Deserialize, Serialize};
 use tokio::task::JoinHandle;
 
 use super::Service;
-use super::life::{Held, Told, Why};
+use super::life::{AlertDelivery, Held, RefreshReason};
 use super::limits::is_rejection;
-use super::vault::Vault;
 use crate::clock::Clock;
 use crate::config::CredentialDigest;
 use crate::domain::{Secret, Timestamp};
 use crate::error::{Error, ErrorKind, Result, Retry};
 use crate::log::Level;
 use crate::runtime;
-use crate::store::{Fence, Grant, Leasing, Revision};
+use crate::store::StoreClient;
+use crate::store::{Fence, LeaseGrant, Leasing, Revision};
 
 /// Between two looks at the record of a process that waits for another's token: the first ones are close, as
 /// most requests take milliseconds.
@@ -34,7 +34,7 @@ pub(super) struct Turn {
 
 /// A lease that this process holds, renewed until it is dropped.
 struct Lease {
-    vault: Arc<Vault>,
+    vault: Arc<StoreClient>,
     fence: Fence,
     /// What the last holder left.
     note: Option<Secret>,
@@ -70,7 +70,7 @@ impl Turn {
 /// How an attempt failed, as its process leaves it to the next holder of the lease.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Note {
+struct LastFailure {
     /// The lease it was made under: who waited for that very one shares its failure.
     fence: Fence,
     code: String,
@@ -86,7 +86,7 @@ struct Note {
     credential: CredentialDigest,
 }
 
-impl Note {
+impl LastFailure {
     fn error(&self) -> Error {
         let kind = ErrorKind::of_code(&self.code).unwrap_or(ErrorKind::Internal);
         let mut error = Error::new(kind, format!("{} (as another process was told)", self.message));
@@ -107,7 +107,12 @@ impl Service {
     /// # Errors
     /// How another process's attempt failed while this one waited for it; `Storage`, where the refresh token in hand may be spent by others and the store that
     /// would tell is away.
-    pub(super) async fn take_turn(&self, why: Why, epoch: u64, started: Timestamp) -> Result<Option<Turn>> {
+    pub(super) async fn take_turn(
+        &self,
+        why: RefreshReason,
+        epoch: u64,
+        started: Timestamp,
+    ) -> Result<Option<Turn>> {
         let mut waited_for = None;
         let mut longest = FIRST_PAUSE;
         loop {
@@ -145,7 +150,7 @@ impl Service {
         &self,
         lease: Lease,
         waited_for: Option<Fence>,
-        why: Why,
+        why: RefreshReason,
         epoch: u64,
         started: Timestamp,
     ) -> Result<Option<Turn>> {
@@ -167,13 +172,14 @@ impl Service {
 
     /// How the attempt that was waited for has failed, where it has.
     fn told(&self, lease: &Lease, waited_for: Option<Fence>) -> Option<Error> {
-        let note: Note = serde_json::from_str(lease.note.as_ref()?.expose()).ok()?;
+        let note: LastFailure = serde_json::from_str(lease.note.as_ref()?.expose()).ok()?;
         if note.credential != self.config.credential {
             return None;
         }
         if note.is_told {
             let mut life = self.life();
-            life.told = if life.told == Told::Here { Told::Here } else { Told::Elsewhere };
+            life.told =
+                if life.told == AlertDelivery::Here { AlertDelivery::Here } else { AlertDelivery::Elsewhere };
         }
         waited_for.is_some_and(|fence| note.fence >= fence).then(|| note.error())
     }
@@ -181,13 +187,14 @@ impl Service {
     /// The store is away. A grant that can be repeated is made all the same. A refresh token that is stored may
     /// be spent by others meanwhile, and a second use looks like theft (RFC 9700 §4.14.2): as long as the token
     /// lives, and the API does not refuse it, it is not touched; then the credentials are used.
-    fn without_store(&self, error: Error, why: Why) -> Result<Turn> {
+    fn without_store(&self, error: Error, why: RefreshReason) -> Result<Turn> {
         let now = self.clock.now();
         let is_shared = {
             let life = self.life();
             let held = life.held.as_ref().filter(|held| held.tokens.refresh_token.is_some());
-            let is_good =
-                |held: &Held| held.tokens.lifetime.is_usable(now) && why != Why::Rejected(held.generation);
+            let is_good = |held: &Held| {
+                held.tokens.lifetime.is_usable(now) && why != RefreshReason::Rejected(held.generation)
+            };
             if held.is_some_and(|held| held.revision.is_some() && is_good(held)) {
                 return Err(error);
             }
@@ -196,7 +203,7 @@ impl Service {
         Ok(Turn { lease: None, expected: None, may_spend: !is_shared })
     }
 
-    fn begin_lease(&self, grant: Grant) -> Result<Lease> {
+    fn begin_lease(&self, grant: LeaseGrant) -> Result<Lease> {
         let (vault, clock) = (Arc::clone(&self.vault), Arc::clone(&self.clock));
         let renewal = runtime::spawn(renew(vault, clock, grant.fence))?;
         let vault = Arc::clone(&self.vault);
@@ -206,8 +213,8 @@ impl Service {
     /// Ends a turn that came to nothing and says why, for those who wait for it and those who come later.
     pub(super) async fn end_turn(&self, turn: Turn, error: &Error) {
         let Some(mut lease) = turn.lease else { return };
-        let is_told = self.life().told != Told::Nobody;
-        let note = Note {
+        let is_told = self.life().told != AlertDelivery::Nobody;
+        let note = LastFailure {
             fence: lease.fence,
             code: error.code().to_owned(),
             message: error.message().to_owned(),
@@ -239,7 +246,7 @@ impl Service {
 }
 
 /// Makes a lease last until it is given back, or is another's.
-async fn renew(vault: Arc<Vault>, clock: Arc<dyn Clock>, fence: Fence) {
+async fn renew(vault: Arc<StoreClient>, clock: Arc<dyn Clock>, fence: Fence) {
     loop {
         clock.sleep(vault.renewal_interval()).await;
         if let Ok(false) = vault.renew(fence, clock.now()).await {

@@ -9,7 +9,7 @@ use url::Url;
 
 use super::Service;
 use super::events::{Event, EventKind};
-use super::life::Told;
+use super::life::AlertDelivery;
 use crate::clock::Clock;
 use crate::domain::Secret;
 use crate::error::{Error, ErrorKind, Result, Retry};
@@ -31,11 +31,11 @@ impl Service {
         let is_due = {
             let told = &mut self.life().told;
             match event.kind {
-                EventKind::Alert if *told == Told::Nobody => {
-                    *told = Told::Here;
+                EventKind::Alert if *told == AlertDelivery::Nobody => {
+                    *told = AlertDelivery::Here;
                     true
                 }
-                EventKind::Recovered => mem::take(told) == Told::Here,
+                EventKind::Recovered => mem::take(told) == AlertDelivery::Here,
                 _ => false,
             }
         };

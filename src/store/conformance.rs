@@ -13,14 +13,14 @@ use std::time::Duration;
 use serde_json::json;
 use tempfile::TempDir;
 
-use super::provided::tests::Shelf;
+use super::external::tests::RowMap;
 use super::{
-    Claim, Fence, Grant, Leasing, MemoryStore, Owner, ProvidedStore, Record, Revision, Row, Saved,
-    SealedStore, Store,
+    Claim, ExternalStore, Fence, LeaseGrant, Leasing, MemoryStore, Owner, Revision, Saved, SealedStore,
+    Store, StoredRow, StoredToken,
 };
-use crate::config::Provided;
+use crate::config::ExternalStoreKind;
 use crate::crypto::KeyRing;
-use crate::domain::{AccessToken, AnswerFields, Scheme, Secret, ServiceName, Timestamp};
+use crate::domain::{AccessToken, AnswerFields, Secret, ServiceName, Timestamp, TokenType};
 
 use notes::*;
 use removals::*;
@@ -39,7 +39,7 @@ impl Fixture {
             let key = crate::crypto::generate_key().unwrap();
             SealedStore::new(Arc::clone(&place), Arc::new(KeyRing::configured(vec![key]).unwrap()))
         } else {
-            SealedStore::unsealed(Arc::clone(&place))
+            SealedStore::without_sealing(Arc::clone(&place))
         };
         Self { store, place, _directory: directory }
     }
@@ -55,8 +55,8 @@ impl Fixture {
 
     /// What a provider of either kind does: one only keeps records, the other compares and swaps.
     fn provided(careful: bool) -> Self {
-        let provider = Arc::new(Shelf::new(careful));
-        Self::new(Arc::new(ProvidedStore::new(Provided::Custom, provider)), None, true)
+        let provider = Arc::new(RowMap::new(careful));
+        Self::new(Arc::new(ExternalStore::new(ExternalStoreKind::Custom, provider)), None, true)
     }
 
     async fn saved(
@@ -77,7 +77,7 @@ impl Fixture {
         self.granted(who, second).await.map(|grant| grant.fence)
     }
 
-    async fn granted(&self, who: Owner, second: f64) -> Option<Grant> {
+    async fn granted(&self, who: Owner, second: f64) -> Option<LeaseGrant> {
         match self.store.lease(&service("a"), &claim(who, second)).await.unwrap() {
             Leasing::Granted(grant) => Some(grant),
             Leasing::Held(_) => None,
@@ -97,10 +97,10 @@ impl Fixture {
 }
 
 /// A record that differs from others by its token.
-pub(super) fn some_record(token: &str) -> Record {
-    Record {
+pub(super) fn some_record(token: &str) -> StoredToken {
+    StoredToken {
         access_token: AccessToken::parse(token).unwrap(),
-        scheme: Scheme::bearer(),
+        scheme: TokenType::bearer(),
         refresh_token: Some(Secret::new(format!("{token} refresh"))),
         proof_key: None,
         fields: AnswerFields::default(),
@@ -128,7 +128,7 @@ async fn an_empty_store_has_no_record(f: Fixture) {
 
 async fn a_record_comes_back_as_it_was_saved(f: Fixture) {
     let fields = [("instance_url", Some("https://na1.example.com")), ("region", None)];
-    let record = Record {
+    let record = StoredToken {
         proof_key: Some(Secret::new("a proof key")),
         fields: fields.into_iter().map(|(name, value)| (name.to_owned(), value.map(Secret::new))).collect(),
         ..some_record("one")
@@ -151,8 +151,8 @@ async fn a_record_comes_back_as_it_was_saved(f: Fixture) {
 }
 
 async fn what_a_record_lacks_it_lacks_when_it_comes_back(f: Fixture) {
-    let bare = Record { refresh_token: None, strategy: None, ..some_record("one") };
-    let bound = Record { proof_key: Some(Secret::new("a proof key")), ..bare.clone() };
+    let bare = StoredToken { refresh_token: None, strategy: None, ..some_record("one") };
+    let bound = StoredToken { proof_key: Some(Secret::new("a proof key")), ..bare.clone() };
     let mut expected = None;
     for record in [bound, bare] {
         let saved = f.store.save(&service("a"), &record, expected, None).await.unwrap();
@@ -186,7 +186,7 @@ async fn every_save_is_later_than_those_before_it_removals_or_not(f: Fixture) {
         let found = f.store.load(&service("a")).await.unwrap().record.unwrap().1;
         assert_eq!(found, next);
         f.store.remove(&service("a")).await.unwrap();
-        let record = Record {
+        let record = StoredToken {
             last_used: some_record("one").last_used.plus(Duration::from_secs(60 * (round + 1))),
             ..some_record("one")
         };

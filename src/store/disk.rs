@@ -39,7 +39,7 @@ pub(in crate::store) fn read(path: &Path) -> Result<Option<Content>> {
     let mut bytes = Zeroizing::new(Vec::new());
     file.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(|error| failed(&error))?;
     let fits = bytes.len() as u64 <= MAX_BYTES;
-    Ok(Some(Content { bytes: fits.then_some(bytes), written: modified(&metadata) }))
+    Ok(Some(Content { bytes: fits.then_some(bytes), written: modified_at(&metadata) }))
 }
 
 /// Replaces the file's content in one step: readers, and whoever comes after a crash, find the old or the new.
@@ -71,11 +71,11 @@ pub(in crate::store) fn rename_damaged(
     let is_free = |path: &Path| fs::symlink_metadata(path).is_err();
     let mut candidates = (0..1000).map(candidate);
     let free =
-        candidates.find(|to| is_free(to) && suffixes.iter().all(|suffix| is_free(&beside(to, suffix))));
+        candidates.find(|to| is_free(to) && suffixes.iter().all(|suffix| is_free(&sibling(to, suffix))));
     let target = free.ok_or_else(|| failed(&io::Error::from(Io::AlreadyExists)))?;
     // The file itself goes last: from then on another process may make a new one, with the like beside it.
     for suffix in suffixes {
-        match fs::rename(beside(path, suffix), beside(&target, suffix)) {
+        match fs::rename(sibling(path, suffix), sibling(&target, suffix)) {
             Err(error) if error.kind() != Io::NotFound => return Err(failed(&error)),
             _ => {}
         }
@@ -88,12 +88,12 @@ pub(in crate::store) fn rename_damaged(
 }
 
 /// When a file was last written.
-pub(in crate::store) fn written(path: &Path) -> Result<Timestamp> {
+pub(in crate::store) fn written_at(path: &Path) -> Result<Timestamp> {
     let metadata = fs::symlink_metadata(path).map_err(|error| storage("read", path, &error))?;
-    Ok(modified(&metadata))
+    Ok(modified_at(&metadata))
 }
 
-pub(in crate::store) fn modified(metadata: &fs::Metadata) -> Timestamp {
+pub(in crate::store) fn modified_at(metadata: &fs::Metadata) -> Timestamp {
     let since_epoch = metadata.modified().ok().and_then(|moment| moment.duration_since(UNIX_EPOCH).ok());
     Timestamp::MIN.plus(since_epoch.unwrap_or_default())
 }
@@ -118,7 +118,7 @@ pub(in crate::store) fn stamp(path: &Path) -> Result<Stamp> {
     };
     #[cfg(not(unix))]
     let changed = (0, 0);
-    Ok(Stamp { bytes: metadata.len(), modified: modified(&metadata), changed })
+    Ok(Stamp { bytes: metadata.len(), modified: modified_at(&metadata), changed })
 }
 
 /// Which file it is, whatever its name: device and inode, where there are such.
@@ -151,7 +151,7 @@ pub(in crate::store) fn make_file(path: &Path) -> Result<()> {
 }
 
 /// The path of what stands beside a file, under its name and a suffix.
-pub(in crate::store) fn beside(path: &Path, suffix: &str) -> PathBuf {
+pub(in crate::store) fn sibling(path: &Path, suffix: &str) -> PathBuf {
     let mut beside = path.as_os_str().to_owned();
     beside.push(suffix);
     beside.into()

@@ -15,12 +15,12 @@ use async_trait::async_trait;
 
 use super::disk::{self, Content};
 use super::lock::Lock;
-use super::{Claim, Fence, Leasing, Revision, Row, Saved, Slot, Store};
+use super::{Claim, Fence, Leasing, Revision, Saved, Slot, Store, StoredRow};
 use crate::domain::{Secret, ServiceName, Timestamp};
 use crate::error::{Error, ErrorKind, Result};
 use crate::runtime;
 
-use document::{Document, Fault, Found};
+use document::{CacheDocument, DocumentError, FileEntry};
 use leases::{Leases, SignsOfLife};
 
 /// Records in a file of mode 0600, replaced as a whole at each write: a crash leaves the old content or the
@@ -29,11 +29,11 @@ use leases::{Leases, SignsOfLife};
 /// `<name>.corrupt-<time>`, with a warning, and the store goes on empty.
 #[derive(Debug)]
 pub struct FileStore {
-    place: Arc<Place>,
+    place: Arc<SharedFile>,
 }
 
 #[derive(Debug)]
-struct Place {
+struct SharedFile {
     configured: PathBuf,
     /// Made absolute at once: a later change of the working directory moves no store.
     path: PathBuf,
@@ -48,7 +48,7 @@ impl FileStore {
     pub fn new(path: impl Into<PathBuf>) -> Self {
         let configured = path.into();
         let path = std::path::absolute(&configured).unwrap_or_else(|_| configured.clone());
-        let place = Place {
+        let place = SharedFile {
             configured,
             signs: SignsOfLife::new(&path),
             path,
@@ -61,7 +61,7 @@ impl FileStore {
 
     async fn run<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&Place) -> Result<T> + Send + 'static,
+        work: impl FnOnce(&SharedFile) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         let place = Arc::clone(&self.place);
         runtime::blocking(move || work(&place)).await
@@ -86,7 +86,7 @@ impl Store for FileStore {
     async fn save(
         &self,
         service: &ServiceName,
-        row: &Row,
+        row: &StoredRow,
         expected: Option<Revision>,
         fence: Option<Fence>,
     ) -> Result<Saved> {
@@ -170,7 +170,7 @@ impl Store for FileStore {
     }
 }
 
-impl Place {
+impl SharedFile {
     fn load_note(&self, service: &ServiceName) -> Result<Option<Secret>> {
         let Some(content) = self.read()? else { return Ok(None) };
         Ok(self.parse_or_set_aside(&content)?.note(service))
@@ -180,8 +180,8 @@ impl Place {
         let Some(content) = self.read()? else { return Ok(Slot::Empty) };
         let document = self.parse_or_set_aside(&content)?;
         match document.find(service, content.written) {
-            Some(Found::Row(row, revision)) => Ok(Slot::Record(row, revision)),
-            Some(Found::Malformed(revision)) => {
+            Some(FileEntry::Row(row, revision)) => Ok(Slot::Record(row, revision)),
+            Some(FileEntry::Malformed(revision)) => {
                 let moved = self.change(&self.open()?, |document| document.set_aside(service, revision))?;
                 if moved {
                     let path = self.path.display();
@@ -196,7 +196,7 @@ impl Place {
     fn save(
         &self,
         service: &ServiceName,
-        row: &Row,
+        row: &StoredRow,
         expected: Option<Revision>,
         fence: Option<Fence>,
     ) -> Result<Saved> {
@@ -237,7 +237,7 @@ impl Place {
     }
 
     /// Reads, changes and, where `change` says so, replaces the file; whether it did.
-    fn change(&self, lock: &Lock, change: impl FnOnce(&mut Document) -> bool) -> Result<bool> {
+    fn change(&self, lock: &Lock, change: impl FnOnce(&mut CacheDocument) -> bool) -> Result<bool> {
         let mut document = self.read_or_set_aside(lock)?;
         let is_changed = change(&mut document);
         if is_changed {
@@ -247,17 +247,17 @@ impl Place {
     }
 
     /// What is in the file; one that cannot be read as a document is renamed, and the store begins anew.
-    fn read_or_set_aside(&self, _lock: &Lock) -> Result<Document> {
-        let Some(content) = self.read()? else { return Ok(Document::empty()) };
+    fn read_or_set_aside(&self, _lock: &Lock) -> Result<CacheDocument> {
+        let Some(content) = self.read()? else { return Ok(CacheDocument::empty()) };
         if let Some(document) = self.parse(&content)? {
             return Ok(document);
         }
         let kept = disk::rename_damaged(&self.path, content.written, &[])?;
         self.warn(format!("{} is damaged: it was renamed to {}", self.path.display(), kept.display()));
-        Ok(Document::empty())
+        Ok(CacheDocument::empty())
     }
 
-    fn parse_or_set_aside(&self, content: &Content) -> Result<Document> {
+    fn parse_or_set_aside(&self, content: &Content) -> Result<CacheDocument> {
         match self.parse(content)? {
             Some(document) => Ok(document),
             // Whoever held the lock before may have put it right.
@@ -270,11 +270,12 @@ impl Place {
     }
 
     /// `None` when it is damaged.
-    fn parse(&self, content: &Content) -> Result<Option<Document>> {
-        match content.bytes.as_ref().map_or(Err(Fault::Damaged), |bytes| Document::parse(bytes)) {
+    fn parse(&self, content: &Content) -> Result<Option<CacheDocument>> {
+        match content.bytes.as_ref().map_or(Err(DocumentError::Damaged), |bytes| CacheDocument::parse(bytes))
+        {
             Ok(document) => Ok(Some(document)),
-            Err(Fault::Damaged) => Ok(None),
-            Err(Fault::Newer(version)) => Err(disk::newer(&self.path.display().to_string(), version)),
+            Err(DocumentError::Damaged) => Ok(None),
+            Err(DocumentError::Newer(version)) => Err(disk::newer(&self.path.display().to_string(), version)),
         }
     }
 

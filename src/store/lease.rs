@@ -68,7 +68,7 @@ impl Claim {
 #[derive(Clone, Debug)]
 pub enum Leasing {
     /// The lease is the claimant's.
-    Granted(Grant),
+    Granted(LeaseGrant),
     /// Another holds it.
     Held(Fence),
     /// This store has no leases.
@@ -77,7 +77,7 @@ pub enum Leasing {
 
 /// A lease that was granted.
 #[derive(Clone, Debug)]
-pub struct Grant {
+pub struct LeaseGrant {
     /// Its number, to save under.
     pub fence: Fence,
     /// What the last holder left for the next one: see [`Store::release`](super::Store::release).
@@ -91,7 +91,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(10);
 /// A lease as a store keeps it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(in crate::store) struct Lease {
+pub(in crate::store) struct LeaseEntry {
     /// The number of the last lease, held or not.
     pub(in crate::store) fence: Fence,
     /// Who holds it.
@@ -107,7 +107,7 @@ pub(in crate::store) struct Lease {
     pub(in crate::store) note: Option<Secret>,
 }
 
-impl Lease {
+impl LeaseEntry {
     /// Whether somebody else than `claim`'s owner holds it at its moment. A lease that began well in the future
     /// was written before the clock was set back: it tells nothing.
     pub(in crate::store) fn is_held_against(&self, claim: &Claim) -> bool {
@@ -149,8 +149,8 @@ impl Lease {
     }
 
     /// What a claimant is told who has just got it.
-    pub(in crate::store) fn grant(&self) -> Grant {
-        Grant { fence: self.fence, note: self.note.clone() }
+    pub(in crate::store) fn grant(&self) -> LeaseGrant {
+        LeaseGrant { fence: self.fence, note: self.note.clone() }
     }
 }
 

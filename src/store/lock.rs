@@ -74,10 +74,10 @@ impl Lock {
     }
 
     /// When that was written last.
-    pub(in crate::store) fn written(&self) -> Result<Timestamp> {
+    pub(in crate::store) fn written_at(&self) -> Result<Timestamp> {
         let metadata = self.file.metadata();
         metadata
-            .map(|metadata| disk::modified(&metadata))
+            .map(|metadata| disk::modified_at(&metadata))
             .map_err(|error| disk::storage("read the lock of", &self.path, &error))
     }
 

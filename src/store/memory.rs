@@ -5,24 +5,24 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 
-use super::lease::Lease;
-use super::{Claim, Fence, Leasing, Revision, Row, Saved, Slot, Store};
+use super::lease::LeaseEntry;
+use super::{Claim, Fence, Leasing, Revision, Saved, Slot, Store, StoredRow};
 use crate::domain::{Secret, ServiceName, Timestamp};
 use crate::error::Result;
 
 /// Records in this process's memory.
 #[derive(Debug, Default)]
 pub struct MemoryStore {
-    state: Mutex<State>,
+    state: Mutex<MemoryState>,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct MemoryState {
     last_number: Option<u64>,
-    records: HashMap<ServiceName, (Row, Revision)>,
+    records: HashMap<ServiceName, (StoredRow, Revision)>,
     removals: HashMap<ServiceName, Revision>,
-    leases: HashMap<ServiceName, Lease>,
-    aside: HashMap<ServiceName, Row>,
+    leases: HashMap<ServiceName, LeaseEntry>,
+    aside: HashMap<ServiceName, StoredRow>,
     notes: HashMap<ServiceName, Secret>,
 }
 
@@ -32,7 +32,7 @@ impl MemoryStore {
         Self::default()
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, MemoryState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -57,7 +57,7 @@ impl Store for MemoryStore {
     async fn save(
         &self,
         service: &ServiceName,
-        row: &Row,
+        row: &StoredRow,
         expected: Option<Revision>,
         fence: Option<Fence>,
     ) -> Result<Saved> {
@@ -111,7 +111,7 @@ impl Store for MemoryStore {
         if let Some(lease) = last.filter(|lease| lease.is_held_against(claim)) {
             return Ok(Leasing::Held(lease.fence));
         }
-        let lease = Lease::granted(last, claim);
+        let lease = LeaseEntry::granted(last, claim);
         let grant = lease.grant();
         state.leases.insert(service.clone(), lease);
         Ok(Leasing::Granted(grant))

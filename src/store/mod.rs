@@ -1,12 +1,14 @@
 //! Where a token rests between processes and restarts: the trait, one file a place, the sealing decorator,
 //! and one conformance suite that every store passes.
 
+mod client;
 mod disk;
+mod external;
 mod file;
+mod health;
 mod lease;
 mod lock;
 mod memory;
-mod provided;
 mod record;
 mod sealed;
 mod sqlite;
@@ -16,13 +18,14 @@ mod conformance;
 
 use async_trait::async_trait;
 
+pub(crate) use client::StoreClient;
+pub use external::{ExternalStore, StoreCallbacks};
 pub use file::FileStore;
 #[cfg(any(test, fuzzing))]
 pub use file::fuzzing::record_file;
-pub use lease::{Claim, Fence, Grant, Leasing, Owner};
+pub use lease::{Claim, Fence, LeaseGrant, Leasing, Owner};
 pub use memory::MemoryStore;
-pub use provided::{ProvidedStore, Provider};
-pub use record::{Record, Revision, Row, Slot};
+pub use record::{Revision, Slot, StoredRow, StoredToken};
 pub use sealed::{Loaded, SealedStore};
 pub use sqlite::SqliteStore;
 
@@ -64,7 +67,7 @@ pub trait Store: Send + Sync + 'static {
     async fn save(
         &self,
         service: &ServiceName,
-        row: &Row,
+        row: &StoredRow,
         expected: Option<Revision>,
         fence: Option<Fence>,
     ) -> Result<Saved>;

@@ -3,7 +3,7 @@
 use zeroize::Zeroizing;
 
 use crate::crypto::{is_envelope, sha256};
-use crate::domain::{AccessToken, AnswerFields, Scheme, Secret, Timestamp};
+use crate::domain::{AccessToken, AnswerFields, Secret, Timestamp, TokenType};
 
 /// Tells the states of a record apart, and which of two is the later one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -16,7 +16,7 @@ pub struct Revision {
 
 impl Revision {
     /// The revision of a row that is written with this number.
-    pub fn new(number: u64, row: &Row) -> Self {
+    pub fn new(number: u64, row: &StoredRow) -> Self {
         Self { number, digest: row.digest() }
     }
 
@@ -48,11 +48,11 @@ pub(super) fn next_number(last: Option<u64>, now: Timestamp) -> u64 {
 
 /// A token and what is remembered with it.
 #[derive(Clone, Debug)]
-pub struct Record {
+pub struct StoredToken {
     /// The token to send.
     pub access_token: AccessToken,
     /// The word before it.
-    pub scheme: Scheme,
+    pub scheme: TokenType,
     /// What gets the next one.
     pub refresh_token: Option<Secret>,
     /// The key that both are bound to (RFC 9449): PKCS#8 in base64.
@@ -69,16 +69,16 @@ pub struct Record {
     pub strategy: Option<serde_json::Value>,
 }
 
-/// A [`Record`] as it is stored: one sealed text, and columns for people and for a Prisma schema. Whoever can write
+/// A [`StoredToken`] as it is stored: one sealed text, and columns for people and for a Prisma schema. Whoever can write
 /// to the store can write those, so they are read with a plain token only, where the configuration accepts one.
 #[derive(Clone, Debug)]
-pub struct Row {
+pub struct StoredRow {
     /// The whole record, sealed; or a plain token that another program put there.
     pub token: Secret,
     /// `refreshToken` beside a plain token; evertoken itself writes none.
     pub refresh_token: Option<Secret>,
     /// `tokenType`.
-    pub token_type: Scheme,
+    pub token_type: TokenType,
     /// `createdAt`: when the token was issued.
     pub created_at: Timestamp,
     /// `expiresAt`.
@@ -95,7 +95,7 @@ pub struct Row {
 /// may be none.
 pub(super) struct Columns {
     pub(super) refresh_token: Result<Option<Secret>, ()>,
-    pub(super) token_type: Option<Scheme>,
+    pub(super) token_type: Option<TokenType>,
     pub(super) created_at: Option<Timestamp>,
     pub(super) expires_at: Option<Timestamp>,
     pub(super) last_used: Option<Timestamp>,
@@ -114,15 +114,15 @@ impl Columns {
     }
 }
 
-impl Row {
+impl StoredRow {
     /// A row as it was found: columns that cannot be read are no reason not to open the token.
-    pub(super) fn found(token: Secret, columns: Columns) -> Self {
+    pub(super) fn from_columns(token: Secret, columns: Columns) -> Self {
         Self {
             token,
             format: None,
             column_fault: columns.fault(),
             refresh_token: columns.refresh_token.unwrap_or_default(),
-            token_type: columns.token_type.unwrap_or_else(Scheme::bearer),
+            token_type: columns.token_type.unwrap_or_else(TokenType::bearer),
             created_at: columns.created_at.unwrap_or(Timestamp::MIN),
             expires_at: columns.expires_at.unwrap_or(Timestamp::MIN),
             last_used: columns.last_used.unwrap_or(Timestamp::MIN),
@@ -155,7 +155,7 @@ pub(super) fn digest<const N: usize>(parts: [&str; N]) -> u64 {
 #[derive(Clone, Debug, Default)]
 pub enum Slot {
     /// The record and its revision.
-    Record(Row, Revision),
+    Record(StoredRow, Revision),
     /// The removal that left no record, later than the record was.
     Removed(Revision),
     /// There never was a record, or it was lost with its place, by a person's hand or a disk's fault.
@@ -165,7 +165,7 @@ pub enum Slot {
 
 impl Slot {
     /// The record and its revision, where there is one.
-    pub fn record(self) -> Option<(Row, Revision)> {
+    pub fn record(self) -> Option<(StoredRow, Revision)> {
         match self {
             Self::Record(row, revision) => Some((row, revision)),
             Self::Removed(_) | Self::Empty => None,

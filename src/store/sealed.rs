@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::{Claim, Fence, Leasing, Record, Revision, Row, Saved, Slot, Store};
+use super::{Claim, Fence, Leasing, Revision, Saved, Slot, Store, StoredRow, StoredToken};
 use crate::crypto::{Context, KeyRing, is_envelope};
 use crate::domain::{AccessToken, AnswerFields, Secret, ServiceName, Timestamp};
 use crate::error::{Error, ErrorKind, Result};
@@ -29,16 +29,16 @@ static DERIVATIONS: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
 #[derive(Debug, Default)]
 pub struct Loaded {
     /// The record and its revision.
-    pub record: Option<(Record, Revision)>,
+    pub record: Option<(StoredToken, Revision)>,
     /// Whether there is a record that does not open.
-    pub is_shut: bool,
+    pub is_undecryptable: bool,
     /// The removal that left no record.
     pub removal: Option<Revision>,
     /// What the caller should log: a record does not open, or a damaged store was set aside.
     pub warnings: Vec<Error>,
 }
 
-/// A store that takes and gives [`Record`]s. Derivation, sealing and opening run beside the runtime's thread.
+/// A store that takes and gives [`StoredToken`]s. Derivation, sealing and opening run beside the runtime's thread.
 #[derive(Clone)]
 pub struct SealedStore {
     store: Arc<dyn Store>,
@@ -46,25 +46,25 @@ pub struct SealedStore {
     accepts_plain_tokens: bool,
     /// The records that were found not to open. To look is not to evict: another process may have their key, so
     /// they stay until a save replaces them.
-    shut: Arc<Mutex<HashMap<ServiceName, Revision>>>,
+    undecryptable: Arc<Mutex<HashMap<ServiceName, Revision>>>,
 }
 
 impl SealedStore {
     /// Seals with `ring`.
     pub fn new(store: Arc<dyn Store>, ring: Arc<KeyRing>) -> Self {
-        Self { store, ring: Some(ring), accepts_plain_tokens: false, shut: Arc::default() }
+        Self { store, ring: Some(ring), accepts_plain_tokens: false, undecryptable: Arc::default() }
     }
 
     /// Whether a plain token is used that another program put into the store, with the columns beside it. Whoever
     /// can write to the store then decides which token is sent.
     #[must_use]
     pub fn accepting_plain_tokens(self, accepts_plain_tokens: bool) -> Self {
-        Self { accepts_plain_tokens, shut: Arc::default(), ..self }
+        Self { accepts_plain_tokens, undecryptable: Arc::default(), ..self }
     }
 
     /// Seals nothing: for memory, which no other process reads. A sealed text met here does not open.
-    pub fn unsealed(store: Arc<dyn Store>) -> Self {
-        Self { store, ring: None, accepts_plain_tokens: false, shut: Arc::default() }
+    pub fn without_sealing(store: Arc<dyn Store>) -> Self {
+        Self { store, ring: None, accepts_plain_tokens: false, undecryptable: Arc::default() }
     }
 
     /// The store's kind.
@@ -98,16 +98,16 @@ impl SealedStore {
             Slot::Empty => return Ok(Loaded { warnings, ..Loaded::default() }),
         };
         // It is not tried again: a key may be slow to derive.
-        if self.shut().get(service) == Some(&revision) {
-            return Ok(Loaded { is_shut: true, warnings, ..Loaded::default() });
+        if self.undecryptable().get(service) == Some(&revision) {
+            return Ok(Loaded { is_undecryptable: true, warnings, ..Loaded::default() });
         }
         match self.open(service, row).await {
             Ok(record) => Ok(Loaded { record: Some((record, revision)), warnings, ..Loaded::default() }),
             Err(error) if error.kind() == ErrorKind::Decrypt => {
-                self.shut().insert(service.clone(), revision);
+                self.undecryptable().insert(service.clone(), revision);
                 let message = format!("{}; it stays until the next token replaces it", error.message());
                 warnings.push(Error::new(error.kind(), message));
-                Ok(Loaded { is_shut: true, warnings, ..Loaded::default() })
+                Ok(Loaded { is_undecryptable: true, warnings, ..Loaded::default() })
             }
             Err(error) => Err(error),
         }
@@ -117,15 +117,15 @@ impl SealedStore {
     pub async fn save(
         &self,
         service: &ServiceName,
-        record: &Record,
+        record: &StoredToken,
         expected: Option<Revision>,
         fence: Option<Fence>,
     ) -> Result<Saved> {
         let row = self.seal(service, record).await?;
         let saved = self.store.save(service, &row, expected, fence).await?;
-        let shut = self.shut().get(service).copied();
-        let (Saved::Conflict, Some(shut)) = (saved, shut) else { return Ok(saved) };
-        self.store.set_aside(service, shut).await?;
+        let undecryptable = self.undecryptable().get(service).copied();
+        let (Saved::Conflict, Some(undecryptable)) = (saved, undecryptable) else { return Ok(saved) };
+        self.store.set_aside(service, undecryptable).await?;
         self.store.save(service, &row, None, fence).await
     }
 
@@ -210,11 +210,11 @@ impl SealedStore {
         }
     }
 
-    fn shut(&self) -> MutexGuard<'_, HashMap<ServiceName, Revision>> {
-        self.shut.lock().unwrap_or_else(PoisonError::into_inner)
+    fn undecryptable(&self) -> MutexGuard<'_, HashMap<ServiceName, Revision>> {
+        self.undecryptable.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn seal(&self, service: &ServiceName, record: &Record) -> Result<Row> {
+    async fn seal(&self, service: &ServiceName, record: &StoredToken) -> Result<StoredRow> {
         let payload = payload::write(record)?;
         let token = match self.ring.clone() {
             Some(ring) => {
@@ -230,7 +230,7 @@ impl SealedStore {
                 "the token is too long to be stored: over 4 MiB sealed",
             ));
         }
-        Ok(Row {
+        Ok(StoredRow {
             token,
             refresh_token: None,
             token_type: record.scheme.clone(),
@@ -242,7 +242,7 @@ impl SealedStore {
         })
     }
 
-    async fn open(&self, service: &ServiceName, row: Row) -> Result<Record> {
+    async fn open(&self, service: &ServiceName, row: StoredRow) -> Result<StoredToken> {
         if row.token.len() > MAX_RECORD_BYTES {
             return Err(Error::new(ErrorKind::Decrypt, "the stored record is larger than 4 MiB"));
         }
@@ -262,7 +262,7 @@ impl SealedStore {
     }
 
     /// A token that evertoken did not seal, where such ones are accepted.
-    fn plain_record(&self, row: Row) -> Result<Record> {
+    fn plain_record(&self, row: StoredRow) -> Result<StoredToken> {
         let unused = |fault: String| Error::new(ErrorKind::Decrypt, fault);
         if !self.accepts_plain_tokens {
             let message =
@@ -274,7 +274,7 @@ impl SealedStore {
         }
         let access_token = AccessToken::parse(row.token.expose())
             .map_err(|fault| unused(format!("the stored text is no token: {}", fault.as_str())))?;
-        Ok(Record {
+        Ok(StoredToken {
             access_token,
             scheme: row.token_type,
             refresh_token: row.refresh_token,
@@ -289,7 +289,7 @@ impl SealedStore {
 }
 
 /// Nothing else of the state may be seen: the endpoint in it may hold a key.
-fn format_of(record: &Record) -> Option<String> {
+fn format_of(record: &StoredToken) -> Option<String> {
     record.strategy.as_ref()?.get("format")?.as_str().map(str::to_owned)
 }
 

@@ -16,24 +16,24 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::{Claim, Fence, Leasing, Revision, Row, Saved, Slot, Store};
+use super::{Claim, Fence, Leasing, Revision, Saved, Slot, Store, StoredRow};
 use crate::domain::{Secret, ServiceName, Timestamp};
 use crate::error::{Error, ErrorKind, Result};
 use crate::runtime;
 
 use database::{Database, Missing, Survives};
-use rows::Found;
+use rows::DatabaseRow;
 
 /// Records in the table `token_cache` of Prisma's model, whatever else evertoken needs in tables of its own;
 /// the tables of others are never touched. Each change is one transaction. A damaged database is renamed to
 /// `<name>.corrupt-<time>`, with a warning, and the store goes on empty, unless others keep things in it.
 #[derive(Debug)]
 pub struct SqliteStore {
-    place: Place,
+    place: SharedDatabase,
 }
 
 #[derive(Clone, Debug)]
-struct Place {
+struct SharedDatabase {
     configured: PathBuf,
     database: Arc<Database>,
 }
@@ -44,7 +44,7 @@ impl SqliteStore {
         let configured = path.into();
         // Made absolute at once: a later change of the working directory moves no store.
         let path = std::path::absolute(&configured).unwrap_or_else(|_| configured.clone());
-        Self { place: Place { configured, database: Database::at(&path) } }
+        Self { place: SharedDatabase { configured, database: Database::at(&path) } }
     }
 
     /// The first value of what a statement answers.
@@ -61,7 +61,7 @@ impl SqliteStore {
 
     async fn run<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&Place) -> Result<T> + Send + 'static,
+        work: impl FnOnce(&SharedDatabase) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         let place = self.place.clone();
         runtime::blocking(move || work(&place)).await
@@ -86,7 +86,7 @@ impl Store for SqliteStore {
     async fn save(
         &self,
         service: &ServiceName,
-        row: &Row,
+        row: &StoredRow,
         expected: Option<Revision>,
         fence: Option<Fence>,
     ) -> Result<Saved> {
@@ -111,7 +111,7 @@ impl Store for SqliteStore {
         self.run(move |place| {
             let moved = place.database.change(Missing::Leave, Survives::PowerCut, |connection| {
                 match rows::find(connection, &service)? {
-                    Found::Slot(Slot::Record(_, revision)) if revision == seen => {
+                    DatabaseRow::Slot(Slot::Record(_, revision)) if revision == seen => {
                         rows::set_aside(connection, &service)
                     }
                     _ => Ok(()),
@@ -174,7 +174,7 @@ impl Store for SqliteStore {
     }
 }
 
-impl Place {
+impl SharedDatabase {
     fn path(&self) -> &Path {
         &self.configured
     }
@@ -186,8 +186,8 @@ impl Place {
 
     fn load(&self, service: &ServiceName) -> Result<Slot> {
         match self.database.read(|connection| rows::find(connection, service))? {
-            Some(Found::Slot(slot)) => Ok(slot),
-            Some(Found::Malformed) => self.set_malformed_aside(service).map(|()| Slot::Empty),
+            Some(DatabaseRow::Slot(slot)) => Ok(slot),
+            Some(DatabaseRow::Malformed) => self.set_malformed_aside(service).map(|()| Slot::Empty),
             None => Ok(Slot::Empty),
         }
     }
@@ -195,7 +195,7 @@ impl Place {
     fn set_malformed_aside(&self, service: &ServiceName) -> Result<()> {
         let moved = self.database.change(Missing::Leave, Survives::PowerCut, |connection| {
             // It may have been put right meanwhile.
-            let is_malformed = matches!(rows::find(connection, service)?, Found::Malformed);
+            let is_malformed = matches!(rows::find(connection, service)?, DatabaseRow::Malformed);
             if is_malformed {
                 rows::set_aside(connection, service)?;
             }
@@ -212,7 +212,7 @@ impl Place {
     fn save(
         &self,
         service: &ServiceName,
-        row: &Row,
+        row: &StoredRow,
         expected: Option<Revision>,
         fence: Option<Fence>,
     ) -> Result<Saved> {
@@ -222,8 +222,8 @@ impl Place {
                 return Ok(Saved::Fenced);
             }
             let is_expected = match rows::find(connection, service)? {
-                Found::Slot(slot) => slot.record().map(|(_, revision)| revision) == expected,
-                Found::Malformed => false,
+                DatabaseRow::Slot(slot) => slot.record().map(|(_, revision)| revision) == expected,
+                DatabaseRow::Malformed => false,
             };
             if !is_expected {
                 return Ok(Saved::Conflict);

@@ -28,13 +28,13 @@ impl Route<'_> {
     }
 
     /// ` through the proxy …`, where there is one.
-    fn way(&self) -> String {
+    fn description(&self) -> String {
         self.proxy.map_or_else(String::new, |proxy| format!(" through {proxy}"))
     }
 
     /// The error of a request that took too long.
     pub(super) fn timeout(&self, millis: u128, was_sent: bool) -> Error {
-        let (place, way) = (self.place(), self.way());
+        let (place, way) = (self.place(), self.description());
         let message = if was_sent {
             format!("{place} gave no whole answer within {millis} ms{way}")
         } else {

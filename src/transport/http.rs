@@ -16,7 +16,7 @@ use tokio::sync::OnceCell;
 use url::Url;
 use zeroize::Zeroizing;
 
-use super::coding::{Fault, decoded};
+use super::coding::{DecodingError, decoded};
 use super::environment::Environment;
 use super::failure::{Route, place};
 use super::proxy::Proxies;
@@ -44,11 +44,11 @@ pub struct HttpTransport {
     trust: Trust,
     proxies: Proxies,
     certificate: Option<ClientCertificate>,
-    made: OnceCell<Made>,
+    made: OnceCell<BuiltClient>,
 }
 
 /// A client, and what a person should know of how it was made.
-struct Made {
+struct BuiltClient {
     client: Client,
     warning: Option<Error>,
 }
@@ -67,7 +67,7 @@ impl HttpTransport {
     /// The same, in this environment: through its proxies, and with the certificates that it names. A file of
     /// `NODE_EXTRA_CA_CERTS` that cannot be used is a warning, as it is to Node.
     #[must_use]
-    pub fn within(mut self, environment: &Environment) -> Self {
+    pub fn with_environment(mut self, environment: &Environment) -> Self {
         self.trust.add_places(environment);
         self.proxies = Proxies::of(environment);
         self
@@ -75,12 +75,12 @@ impl HttpTransport {
 
     /// The same with a certificate to show to servers that ask for one when TLS begins (RFC 8705 §2).
     #[must_use]
-    pub fn presenting(mut self, certificate: Option<ClientCertificate>) -> Self {
+    pub fn with_client_certificate(mut self, certificate: Option<ClientCertificate>) -> Self {
         self.certificate = certificate;
         self
     }
 
-    async fn made(&self) -> Result<&Made> {
+    async fn client(&self) -> Result<&BuiltClient> {
         let make = || {
             let (trust, proxies, certificate) =
                 (self.trust.clone(), self.proxies.clone(), self.certificate.clone());
@@ -153,15 +153,15 @@ impl HttpTransport {
         }
         let headers = answer.headers().clone();
         let body = decoded(&headers, body, MAX_BODY_BYTES).map_err(|found| match found {
-            Fault::TooLong => fault("with more than 1 MiB"),
-            Fault::Broken => fault("in a broken coding"),
-            Fault::Unknown => fault("in a coding that is neither gzip, deflate, br nor zstd"),
+            DecodingError::TooLong => fault("with more than 1 MiB"),
+            DecodingError::Broken => fault("in a broken coding"),
+            DecodingError::Unknown => fault("in a coding that is neither gzip, deflate, br nor zstd"),
         })?;
         Ok(Response { status, headers, body })
     }
 
     async fn request(&self, request: &Request, departure: &Departure) -> Result<reqwest::RequestBuilder> {
-        let client = &self.made().await?.client;
+        let client = &self.client().await?.client;
         let mut builder = client
             .request(request.method.clone(), request.url.clone())
             .header(ACCEPT, "application/json")
@@ -187,7 +187,7 @@ impl HttpTransport {
     }
 }
 
-fn build(trust: &Trust, proxies: Proxies, certificate: Option<&ClientCertificate>) -> Result<Made> {
+fn build(trust: &Trust, proxies: Proxies, certificate: Option<&ClientCertificate>) -> Result<BuiltClient> {
     let (tls, warning) = tls::client(trust, certificate)?;
     // What is no address was refused before.
     let proxy = move |url: &Url| proxies.for_url(url).and_then(|proxy| proxy.address().ok().cloned());
@@ -207,14 +207,14 @@ fn build(trust: &Trust, proxies: Proxies, certificate: Option<&ClientCertificate
         .user_agent(concat!("evertoken/", env!("CARGO_PKG_VERSION")))
         .build()
         .map_err(|_| Error::new(ErrorKind::Internal, "the HTTP client cannot be built"))?;
-    Ok(Made { client, warning })
+    Ok(BuiltClient { client, warning })
 }
 
 #[async_trait]
 impl Transport for HttpTransport {
     async fn prepare(&self) -> Option<Error> {
         // What keeps it from being made is said to the first request.
-        self.made().await.ok()?.warning.clone()
+        self.client().await.ok()?.warning.clone()
     }
 
     async fn send(&self, request: Request, timeout: Duration) -> Result<Response> {
@@ -223,7 +223,7 @@ impl Transport for HttpTransport {
         let result = tokio::time::timeout(timeout, self.follow(request, &departure, &refused)).await;
         result
             .unwrap_or_else(|_| Err(self.route(&url).timeout(timeout.as_millis(), departure.has_been())))
-            .or_else(|error| refused.answer().ok_or(error))
+            .or_else(|error| refused.into_response().ok_or(error))
             .map_err(|error| if departure.has_been() { error } else { error.unsent() })
     }
 }
@@ -240,7 +240,7 @@ impl Refused {
     }
 
     /// The answer without a body.
-    fn answer(self) -> Option<Response> {
+    fn into_response(self) -> Option<Response> {
         let (status, headers) = self.0.into_inner()?;
         Some(Response { status, headers, body: Zeroizing::default() })
     }

@@ -41,7 +41,7 @@ impl Trail {
         let (from, status) = (&request.url, answer.status);
         let is_round = self.0.iter().any(|known| is_same(known, &target));
         if has_login(request) && (is_round || !self.may_pass_on(status, from, &target)) {
-            return Err(unfollowed(request, status, &target));
+            return Err(not_followed(request, status, &target));
         }
         if is_round && self.0.len() > 1 || self.0.len() > MAX_REDIRECTS {
             return Err(refused(from, "redirects in a loop", status));
@@ -79,7 +79,7 @@ fn target(request: &Request, answer: &Response) -> Result<Url> {
     let is_see_other = status == 303;
     let is_moved = is_same_path(from, &target) && !tells_of_an_error(&target);
     if has_login(request) && (is_see_other || (is_elsewhere && !is_moved)) {
-        return Err(unfollowed(request, status, &target));
+        return Err(not_followed(request, status, &target));
     }
     if is_see_other {
         let what = format!("answers with a page to look at (303): {}", named(&target, request));
@@ -96,7 +96,7 @@ fn target(request: &Request, answer: &Response) -> Result<Url> {
 }
 
 /// The refusal of a redirect that may be what a wrong password is answered with, as login forms do.
-fn unfollowed(request: &Request, status: u16, target: &Url) -> Error {
+fn not_followed(request: &Request, status: u16, target: &Url) -> Error {
     let what = format!(
         "redirects the login ({status}), and evertoken does not send the password there. Some servers refuse a wrong \
          login like this: check the username and the password. If it is the server's login for programs, configure {}",

@@ -60,14 +60,14 @@ mod glibc {
 
     /// How `struct __res_state` of `resolv.h` begins.
     #[repr(C)]
-    struct State {
+    struct ResolverState {
         retransmission: c_int,
         retries: c_int,
         options: c_ulong,
     }
 
     unsafe extern "C" {
-        fn __res_state() -> *mut State;
+        fn __res_state() -> *mut ResolverState;
     }
 
     /// Reads `resolv.conf` and `LOCALDOMAIN`, `RES_OPTIONS` and `RESOLV_*` for the whole process.

@@ -143,7 +143,7 @@ fn others(
     let mut roots = trust.system.roots();
     roots.extend_from_slice(own);
     if roots.is_empty() {
-        return Ok(Arc::new(Nobody(Arc::clone(provider))));
+        return Ok(Arc::new(NoClientCertificate(Arc::clone(provider))));
     }
     Ok(by_webpki(&roots, provider)?)
 }
@@ -163,10 +163,10 @@ fn others(
 /// Where somebody chose a place without certificates, nobody is known.
 #[cfg(all(unix, not(target_vendor = "apple")))]
 #[derive(Debug)]
-struct Nobody(Arc<CryptoProvider>);
+struct NoClientCertificate(Arc<CryptoProvider>);
 
 #[cfg(all(unix, not(target_vendor = "apple")))]
-impl ServerCertVerifier for Nobody {
+impl ServerCertVerifier for NoClientCertificate {
     fn verify_server_cert(
         &self,
         _: &CertificateDer<'_>,

@@ -18,7 +18,7 @@ pub(super) struct Trust {
     /// What `NODE_EXTRA_CA_CERTS` names.
     pub(super) file: Option<PathBuf>,
     /// What `SSL_CERT_FILE` and `SSL_CERT_DIR` name.
-    pub(super) system: System,
+    pub(super) system: SystemTrust,
 }
 
 /// Where the system's certificates are, if somebody chose the place.
@@ -27,7 +27,7 @@ pub(super) struct Trust {
     not(all(unix, not(target_vendor = "apple"))),
     expect(dead_code, reason = "the system itself verifies")
 )]
-pub(super) struct System {
+pub(super) struct SystemTrust {
     file: Option<PathBuf>,
     folders: Vec<PathBuf>,
 }
@@ -37,7 +37,7 @@ impl Trust {
     pub(super) fn add_places(&mut self, environment: &Environment) {
         self.file = environment.get("NODE_EXTRA_CA_CERTS").map(PathBuf::from);
         let folders = environment.get("SSL_CERT_DIR").unwrap_or_default();
-        self.system = System {
+        self.system = SystemTrust {
             file: environment.get("SSL_CERT_FILE").map(PathBuf::from),
             folders: std::env::split_paths(folders).filter(|path| !path.as_os_str().is_empty()).collect(),
         };
@@ -91,7 +91,7 @@ const FILES: [&str; 8] = [
 const FOLDERS: [&str; 2] = ["/etc/ssl/certs", "/etc/pki/tls/certs"];
 
 #[cfg(all(unix, not(target_vendor = "apple")))]
-impl System {
+impl SystemTrust {
     /// The authorities that the system knows. The variables are not read here: this is no thread of Node's.
     pub(super) fn roots(&self) -> Vec<CertificateDer<'static>> {
         let is_chosen = self.file.is_some() || !self.folders.is_empty();
@@ -106,7 +106,7 @@ impl System {
         }
         found.sort_unstable_by(|a, b| a.as_ref().cmp(b.as_ref()));
         found.dedup();
-        or_mozillas(found, is_chosen)
+        with_mozilla_fallback(found, is_chosen)
     }
 }
 
@@ -118,7 +118,10 @@ fn existing(paths: &[&str]) -> impl Iterator<Item = PathBuf> {
 /// Small images, such as Debian's `slim`, bring no `ca-certificates`. Node has its own authorities and works there, so
 /// Mozilla's stand in. Whoever chose where the system's are means just those.
 #[cfg(all(unix, not(target_vendor = "apple")))]
-fn or_mozillas(found: Vec<CertificateDer<'static>>, is_chosen: bool) -> Vec<CertificateDer<'static>> {
+fn with_mozilla_fallback(
+    found: Vec<CertificateDer<'static>>,
+    is_chosen: bool,
+) -> Vec<CertificateDer<'static>> {
     let is_missing = found.is_empty() && !is_chosen;
     let roots = if is_missing { webpki_root_certs::TLS_SERVER_ROOT_CERTS.to_vec() } else { found };
     roots.into_iter().filter(is_usable).collect()
@@ -149,10 +152,10 @@ mod tests {
 
     #[test]
     fn mozillas_authorities_stand_in_for_those_that_a_system_does_not_have() {
-        let all = or_mozillas(Vec::new(), false);
+        let all = with_mozilla_fallback(Vec::new(), false);
         assert_eq!(all.len(), webpki_root_certs::TLS_SERVER_ROOT_CERTS.len());
         let one = webpki_root_certs::TLS_SERVER_ROOT_CERTS[..1].to_vec();
-        assert_eq!(or_mozillas(one, false).len(), 1);
-        assert!(or_mozillas(Vec::new(), true).is_empty(), "none was chosen");
+        assert_eq!(with_mozilla_fallback(one, false).len(), 1);
+        assert!(with_mozilla_fallback(Vec::new(), true).is_empty(), "none was chosen");
     }
 }

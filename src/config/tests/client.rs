@@ -1,5 +1,6 @@
 //! `clientAuthentication`, `privateKey` and `clientCertificate`.
 
+use crate::crypto::KeySource;
 use jsonwebtoken::Algorithm;
 
 use super::*;

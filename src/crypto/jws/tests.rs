@@ -8,7 +8,7 @@ use ring::signature::{
 use serde_json::{Value, json};
 
 use super::*;
-use crate::config::SigningKey;
+use crate::crypto::SigningKey;
 
 /// A PEM text among the fixtures.
 macro_rules! pem {

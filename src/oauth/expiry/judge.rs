@@ -4,15 +4,15 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::name::{self, Known, Unit};
-use super::value::{Said, read};
+use super::name::{self, KnownName, Unit};
+use super::value::{ParsedValue, read};
 use super::{
-    Ended, Expiry, FIRST_DATE_SECONDS, Found, Moments, Path, SET_THE_PATH, TOLERANCE_SECONDS, Warning,
+    Ended, Expiry, FIRST_DATE_SECONDS, FoundExpiry, Moments, Path, SET_THE_PATH, TOLERANCE_SECONDS, Warning,
     epoch_seconds, seconds,
 };
 use crate::domain::MAX_LIFETIME;
 use crate::oauth::fields::number;
-use crate::oauth::jwt::{Claims, Dates};
+use crate::oauth::jwt::{Dates, TokenClaims};
 
 /// From here on, and below the numbers of dates, a number under a name without a unit counts milliseconds: Directus
 /// sends 900000 for a quarter of an hour.
@@ -32,26 +32,26 @@ const SHORTEST_GUESS_SECONDS: f64 = 30.0;
 const SHORTEST_SECONDS: f64 = 0.001;
 
 /// What one source says.
-pub(super) struct Telling {
+pub(super) struct Reading {
     /// What it is called in a message.
     source: String,
-    outcome: Outcome,
+    outcome: Verdict,
 }
 
-impl Telling {
+impl Reading {
     /// Whether no other source is needed.
     pub(super) fn is_usable(&self) -> bool {
-        !matches!(self.outcome, Outcome::Ignored(_))
+        !matches!(self.outcome, Verdict::Ignored(_))
     }
 
     /// Whether it is no guess, which another source could confirm or correct.
     pub(super) fn is_sure(&self) -> bool {
-        self.is_usable() && !matches!(self.outcome, Outcome::Guessed(..))
+        self.is_usable() && !matches!(self.outcome, Verdict::Guessed(..))
     }
 }
 
 #[derive(Clone, Copy)]
-enum Outcome {
+enum Verdict {
     /// The token does not expire.
     Endless,
     /// So many seconds are left.
@@ -82,7 +82,7 @@ enum Doubt {
 }
 
 impl Doubt {
-    fn about(self, source: &str) -> Warning {
+    fn warning(self, source: &str) -> Warning {
         const NEVER: &str = "If the token does not expire, set neverExpires: true";
         const UNIT: &str = "Set login.expiresPath to a field that tells seconds or a date, if there is one";
         let (what, hint) = match self {
@@ -115,61 +115,63 @@ pub(super) struct Judge {
 impl Judge {
     /// What a field of the answer says; `None` where it says nothing. A vague name (`expiry`, `exp`) may be that of
     /// something else, and does not end a token.
-    pub(super) fn field(&self, name: &str, value: &Value, known: Known) -> Option<Telling> {
+    pub(super) fn field(&self, name: &str, value: &Value, known: KnownName) -> Option<Reading> {
         let outcome = match self.value(value, known.unit)? {
-            Outcome::Ended { .. } if !known.is_plain => Outcome::Ignored(Doubt::Past),
+            Verdict::Ended { .. } if !known.is_plain => Verdict::Ignored(Doubt::Past),
             outcome => outcome,
         };
-        Some(Telling { source: format!("`{name}` of the answer"), outcome })
+        Some(Reading { source: format!("`{name}` of the answer"), outcome })
     }
 
     /// What stands at the configured path says.
-    pub(super) fn path(&self, path: &Path<'_>) -> Option<Telling> {
+    pub(super) fn path(&self, path: &Path<'_>) -> Option<Reading> {
         let unit = path.name.and_then(name::known).map_or(Unit::BySize, |known| known.unit);
         let outcome = self.value(path.value.as_ref()?, unit)?;
-        Some(Telling { source: "login.expiresPath".into(), outcome })
+        Some(Reading { source: "login.expiresPath".into(), outcome })
     }
 
     /// What the token says.
-    pub(super) fn claims(&self, claims: Claims) -> Option<Telling> {
+    pub(super) fn claims(&self, claims: TokenClaims) -> Option<Reading> {
         let outcome = match claims {
-            Claims::Nothing => return None,
-            Claims::Unreadable => Outcome::Ignored(Doubt::Unreadable),
-            Claims::Dates(dates) if dates.expires <= 0.0 && self.never_expires => Outcome::Endless,
-            Claims::Dates(dates) if dates.expires <= 0.0 => Outcome::Ended { is_zero: true, is_date: false },
-            Claims::Dates(dates) => self.life(remaining(dates, self.moments)),
+            TokenClaims::Nothing => return None,
+            TokenClaims::Unreadable => Verdict::Ignored(Doubt::Unreadable),
+            TokenClaims::Dates(dates) if dates.expires <= 0.0 && self.never_expires => Verdict::Endless,
+            TokenClaims::Dates(dates) if dates.expires <= 0.0 => {
+                Verdict::Ended { is_zero: true, is_date: false }
+            }
+            TokenClaims::Dates(dates) => self.life(remaining(dates, self.moments)),
         };
-        Some(Telling { source: "`exp` of the token".into(), outcome })
+        Some(Reading { source: "`exp` of the token".into(), outcome })
     }
 
     /// What `Max-Age` or `Expires` of a cookie says.
-    pub(super) fn cookie(&self, name: &str, value: &Value) -> Option<Telling> {
+    pub(super) fn cookie(&self, name: &str, value: &Value) -> Option<Reading> {
         let unit = if name == "Max-Age" { Unit::Seconds } else { Unit::BySize };
-        Some(Telling { source: format!("{name} of the cookie"), outcome: self.value(value, unit)? })
+        Some(Reading { source: format!("{name} of the cookie"), outcome: self.value(value, unit)? })
     }
 
-    fn value(&self, value: &Value, unit: Unit) -> Option<Outcome> {
+    fn value(&self, value: &Value, unit: Unit) -> Option<Verdict> {
         Some(match read(value) {
-            Said::Nothing => return None,
-            Said::Zero | Said::Never if self.never_expires => Outcome::Endless,
-            Said::Zero => {
+            ParsedValue::Nothing => return None,
+            ParsedValue::Zero | ParsedValue::Never if self.never_expires => Verdict::Endless,
+            ParsedValue::Zero => {
                 let is_date = unit == Unit::BySize || number(value).is_none();
-                Outcome::Ended { is_zero: true, is_date }
+                Verdict::Ended { is_zero: true, is_date }
             }
-            Said::Never | Said::Unreadable => Outcome::Ignored(Doubt::Unreadable),
-            Said::Number(number) => self.number(number, unit),
-            Said::Life(life) => self.life(life),
-            Said::Moment(moment) => self.date(seconds(moment)),
+            ParsedValue::Never | ParsedValue::Unreadable => Verdict::Ignored(Doubt::Unreadable),
+            ParsedValue::Number(number) => self.number(number, unit),
+            ParsedValue::Life(life) => self.life(life),
+            ParsedValue::Moment(moment) => self.date(seconds(moment)),
         })
     }
 
-    fn number(&self, number: f64, unit: Unit) -> Outcome {
+    fn number(&self, number: f64, unit: Unit) -> Verdict {
         let date = epoch_seconds(number);
         let is_near = (date - self.moments.server_now()).abs() <= LONGEST_SECONDS;
         match unit {
             Unit::BySize | Unit::Unsure if number >= FIRST_DATE_SECONDS => self.date(date),
             Unit::BySize | Unit::Unsure if number >= FIRST_MILLISECONDS => {
-                Outcome::Guessed(number / 1000.0, Doubt::WithoutUnit)
+                Verdict::Guessed(number / 1000.0, Doubt::WithoutUnit)
             }
             Unit::Seconds if number >= FIRST_DATE_SECONDS && is_near => self.date(date),
             // Three weeks in milliseconds are as great a number as a date in seconds.
@@ -179,13 +181,13 @@ impl Judge {
             Unit::Milliseconds => self.life(number / 1000.0),
             Unit::Minutes => self.life(number * 60.0),
             Unit::Seconds if is_likely_milliseconds(number) => {
-                Outcome::Guessed(number / 1000.0, Doubt::LikelyMilliseconds)
+                Verdict::Guessed(number / 1000.0, Doubt::LikelyMilliseconds)
             }
-            Unit::Unsure if is_guess(number) => Outcome::Guessed(number, Doubt::Unsure),
-            Unit::Unsure => Outcome::Ignored(Doubt::Unreadable),
+            Unit::Unsure if is_guess(number) => Verdict::Guessed(number, Doubt::Unsure),
+            Unit::Unsure => Verdict::Ignored(Doubt::Unreadable),
             Unit::Seconds | Unit::BySize => match self.life(number) {
-                Outcome::Ignored(_) if is_guess(number / 1000.0) => {
-                    Outcome::Guessed(number / 1000.0, Doubt::TooLongInSeconds)
+                Verdict::Ignored(_) if is_guess(number / 1000.0) => {
+                    Verdict::Guessed(number / 1000.0, Doubt::TooLongInSeconds)
                 }
                 outcome => outcome,
             },
@@ -193,80 +195,80 @@ impl Judge {
     }
 
     /// So many seconds from now on.
-    fn life(&self, left: f64) -> Outcome {
+    fn life(&self, left: f64) -> Verdict {
         match () {
-            () if left < SHORTEST_SECONDS => Outcome::Ended { is_zero: false, is_date: false },
-            () if left <= LONGEST_SECONDS => Outcome::Sound(left),
-            () if self.never_expires => Outcome::Endless,
-            () => Outcome::Ignored(Doubt::TooLong),
+            () if left < SHORTEST_SECONDS => Verdict::Ended { is_zero: false, is_date: false },
+            () if left <= LONGEST_SECONDS => Verdict::Sound(left),
+            () if self.never_expires => Verdict::Endless,
+            () => Verdict::Ignored(Doubt::TooLong),
         }
     }
 
     /// The end as a date, in seconds.
-    fn date(&self, date: f64) -> Outcome {
+    fn date(&self, date: f64) -> Verdict {
         match self.life(date - self.moments.server_now()) {
-            Outcome::Ended { is_zero, .. } => Outcome::Ended { is_zero, is_date: true },
+            Verdict::Ended { is_zero, .. } => Verdict::Ended { is_zero, is_date: true },
             outcome => outcome,
         }
     }
 
     /// The earliest of what can be believed; else the shortest guess; else that there is no end, where that is
     /// configured.
-    pub(super) fn settle(&self, tellings: &[Telling]) -> Found {
+    pub(super) fn combine(&self, tellings: &[Reading]) -> FoundExpiry {
         if let Some(ended) = tellings.iter().find(|telling| telling.outcome.is_over(false)) {
             return ended.end();
         }
-        if let Some(left) = tellings.iter().filter_map(Telling::left).min_by(f64::total_cmp) {
-            return Found { expiry: Expiry::In(span(left)), warning: None, ended: None };
+        if let Some(left) = tellings.iter().filter_map(Reading::left).min_by(f64::total_cmp) {
+            return FoundExpiry { expiry: Expiry::In(span(left)), warning: None, ended: None };
         }
         // A name that may mean something else counts only where no other does.
         let guesses = |is_unsure| tellings.iter().filter(move |telling| telling.is_unsure() == is_unsure);
         let shortest = |is_unsure| {
-            guesses(is_unsure).filter_map(Telling::guess).min_by(|one, other| one.0.total_cmp(&other.0))
+            guesses(is_unsure).filter_map(Reading::guess).min_by(|one, other| one.0.total_cmp(&other.0))
         };
         if let Some((left, warning)) = shortest(false).or_else(|| shortest(true)) {
-            return Found { expiry: Expiry::In(span(left)), warning: Some(warning), ended: None };
+            return FoundExpiry { expiry: Expiry::In(span(left)), warning: Some(warning), ended: None };
         }
         if let Some(ended) = tellings.iter().find(|telling| telling.outcome.is_over(true)) {
             return ended.end();
         }
-        let warning = tellings.iter().find_map(Telling::doubt);
+        let warning = tellings.iter().find_map(Reading::doubt);
         let expiry = if self.never_expires && warning.is_none() { Expiry::Never } else { Expiry::Unknown };
-        Found { expiry, warning, ended: None }
+        FoundExpiry { expiry, warning, ended: None }
     }
 }
 
-impl Outcome {
+impl Verdict {
     fn is_over(self, by_date: bool) -> bool {
         matches!(self, Self::Ended { is_date, .. } if is_date == by_date)
     }
 }
 
-impl Telling {
+impl Reading {
     fn left(&self) -> Option<f64> {
-        if let Outcome::Sound(left) = self.outcome { Some(left) } else { None }
+        if let Verdict::Sound(left) = self.outcome { Some(left) } else { None }
     }
 
     fn is_unsure(&self) -> bool {
-        matches!(self.outcome, Outcome::Guessed(_, Doubt::Unsure))
+        matches!(self.outcome, Verdict::Guessed(_, Doubt::Unsure))
     }
 
     fn guess(&self) -> Option<(f64, Warning)> {
         match self.outcome {
-            Outcome::Guessed(left, doubt) => Some((left, doubt.about(&self.source))),
+            Verdict::Guessed(left, doubt) => Some((left, doubt.warning(&self.source))),
             _ => None,
         }
     }
 
     fn doubt(&self) -> Option<Warning> {
-        if let Outcome::Ignored(doubt) = self.outcome { Some(doubt.about(&self.source)) } else { None }
+        if let Verdict::Ignored(doubt) = self.outcome { Some(doubt.warning(&self.source)) } else { None }
     }
 
     /// What comes of it where it says that the token has ended.
-    fn end(&self) -> Found {
-        let is_zero = matches!(self.outcome, Outcome::Ended { is_zero: true, .. });
+    fn end(&self) -> FoundExpiry {
+        let is_zero = matches!(self.outcome, Verdict::Ended { is_zero: true, .. });
         let ended = Some(Ended { source: self.source.clone(), is_zero });
-        Found { expiry: Expiry::In(Duration::ZERO), warning: None, ended }
+        FoundExpiry { expiry: Expiry::In(Duration::ZERO), warning: None, ended }
     }
 }
 

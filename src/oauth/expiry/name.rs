@@ -17,21 +17,21 @@ pub(super) enum Unit {
 
 /// A name that is known: its unit, and whether it can hardly mean anything but the end of the token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Known {
+pub(super) struct KnownName {
     pub unit: Unit,
     pub is_plain: bool,
 }
 
-const fn plain(unit: Unit) -> Known {
-    Known { unit, is_plain: true }
+const fn plain(unit: Unit) -> KnownName {
+    KnownName { unit, is_plain: true }
 }
 
-const fn vague(unit: Unit) -> Known {
-    Known { unit, is_plain: false }
+const fn vague(unit: Unit) -> KnownName {
+    KnownName { unit, is_plain: false }
 }
 
 /// What is known of `name`, however it is written: `expires_in`, `expiresIn`, `accessTokenExpiresIn`, `.expires`.
-pub(super) fn known(name: &str) -> Option<Known> {
+pub(super) fn known(name: &str) -> Option<KnownName> {
     let letters = letters(name);
     let own =
         ["accesstoken", "access", "token", "jwt"].into_iter().find_map(|word| letters.strip_prefix(word));

@@ -14,7 +14,7 @@ fn at(second: f64) -> Timestamp {
 
 /// An answer, read with what a test changes.
 struct Case {
-    claims: Claims,
+    claims: TokenClaims,
     server: Option<f64>,
     never_expires: bool,
     path: Option<(&'static str, Option<Value>, bool)>,
@@ -22,13 +22,13 @@ struct Case {
 }
 
 const PLAIN: Case =
-    Case { claims: Claims::Nothing, server: None, never_expires: false, path: None, cookie: None };
+    Case { claims: TokenClaims::Nothing, server: None, never_expires: false, path: None, cookie: None };
 
 impl Case {
-    fn read(self, answer: &Value) -> Found {
+    fn read(self, answer: &Value) -> FoundExpiry {
         let sources = Sources {
             path: self.path.map(|(name, value, is_binding)| Path { name: Some(name), value, is_binding }),
-            fields: Fields::around(Vec::new(), Some(answer)),
+            fields: ResponseFields::from_chain(Vec::new(), Some(answer)),
             claims: self.claims,
             cookie: self.cookie,
             never_expires: self.never_expires,
@@ -38,7 +38,7 @@ impl Case {
     }
 }
 
-fn found(answer: &Value) -> Found {
+fn found(answer: &Value) -> FoundExpiry {
     PLAIN.read(answer)
 }
 
@@ -49,7 +49,7 @@ fn sound(answer: &Value) -> Option<u64> {
     seconds_in(&found)
 }
 
-fn seconds_in(found: &Found) -> Option<u64> {
+fn seconds_in(found: &FoundExpiry) -> Option<u64> {
     match found.expiry {
         Expiry::In(life) => Some(life.as_secs()),
         Expiry::Unknown | Expiry::Never => None,
@@ -62,11 +62,11 @@ fn doubted(answer: &Value) -> (Option<u64>, String) {
     (seconds_in(&found), found.warning_text("the server").expect("a warning"))
 }
 
-fn jwt(issued: impl Into<Option<f64>>, expires: f64) -> Claims {
-    Claims::Dates(Dates { expires: NOW + expires, issued: issued.into().map(|issued| NOW + issued) })
+fn jwt(issued: impl Into<Option<f64>>, expires: f64) -> TokenClaims {
+    TokenClaims::Dates(Dates { expires: NOW + expires, issued: issued.into().map(|issued| NOW + issued) })
 }
 
-fn life(answer: &Value, claims: Claims, server: Option<f64>) -> Option<u64> {
+fn life(answer: &Value, claims: TokenClaims, server: Option<f64>) -> Option<u64> {
     seconds_in(&Case { claims, server, ..PLAIN }.read(answer))
 }
 
@@ -309,7 +309,7 @@ fn a_jwt_that_is_over_or_never_ends_is_not_believed() {
     assert_eq!(life(&json!({}), jwt(None, -60.0), None), Some(0));
     let beyond_the_year_9999 = 253_402_300_800.0 - NOW;
     for claims in
-        [jwt(None, beyond_the_year_9999), jwt(0.0, 1e300), jwt(0.0, 367.0 * DAY), Claims::Unreadable]
+        [jwt(None, beyond_the_year_9999), jwt(0.0, 1e300), jwt(0.0, 367.0 * DAY), TokenClaims::Unreadable]
     {
         let found = Case { claims, ..PLAIN }.read(&json!({}));
         assert_eq!(found.expiry, Expiry::Unknown);
@@ -336,7 +336,7 @@ fn a_servers_wrong_clock_neither_kills_a_token_nor_keeps_it() {
     ] {
         assert_eq!(life(&json!({}), claims, Some(server)), Some(3600), "{why}");
     }
-    let span = life(&json!({ "expires_in": 3600 }), Claims::Nothing, Some(NOW + DAY));
+    let span = life(&json!({ "expires_in": 3600 }), TokenClaims::Nothing, Some(NOW + DAY));
     assert_eq!(span, Some(3600), "a span needs no clock");
 }
 

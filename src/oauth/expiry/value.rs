@@ -7,7 +7,7 @@ use crate::oauth::fields::number;
 
 /// What a value says.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(in crate::oauth) enum Said {
+pub(in crate::oauth) enum ParsedValue {
     /// `null` or an empty text.
     Nothing,
     /// 0, -1, or the first moment of a calendar: some servers mean by it that the token does not expire.
@@ -25,30 +25,31 @@ pub(in crate::oauth) enum Said {
 }
 
 /// Reads a value. Nothing is coerced: `true` is not 1, and a list of one is not that one.
-pub(in crate::oauth) fn read(value: &Value) -> Said {
+pub(in crate::oauth) fn read(value: &Value) -> ParsedValue {
     if let Some(number) = number(value) {
-        return if is_zero(number) { Said::Zero } else { Said::Number(number) };
+        return if is_zero(number) { ParsedValue::Zero } else { ParsedValue::Number(number) };
     }
     match value {
-        Value::Null => Said::Nothing,
+        Value::Null => ParsedValue::Nothing,
         Value::String(text) => read_text(text.trim()),
-        _ => Said::Unreadable,
+        _ => ParsedValue::Unreadable,
     }
 }
 
-fn read_text(text: &str) -> Said {
+fn read_text(text: &str) -> ParsedValue {
     if text.is_empty() {
-        return Said::Nothing;
+        return ParsedValue::Nothing;
     }
     if text.eq_ignore_ascii_case("never") {
-        return Said::Never;
+        return ParsedValue::Never;
     }
     let moment = dotnet_date(text).or_else(|| Timestamp::parse(text));
     match moment.map(|moment| (moment == Timestamp::MIN, moment)) {
-        Some((true, _)) => Said::Zero,
-        Some((false, moment)) => Said::Moment(moment),
-        None => life(text)
-            .map_or(Said::Unreadable, |life| if is_zero(life) { Said::Zero } else { Said::Life(life) }),
+        Some((true, _)) => ParsedValue::Zero,
+        Some((false, moment)) => ParsedValue::Moment(moment),
+        None => life(text).map_or(ParsedValue::Unreadable, |life| {
+            if is_zero(life) { ParsedValue::Zero } else { ParsedValue::Life(life) }
+        }),
     }
 }
 
@@ -113,13 +114,13 @@ mod tests {
             ("01:00:00", 3600.0),
             ("-5m", -300.0),
         ] {
-            assert_eq!(read(&json!(text)), Said::Life(seconds), "{text}");
+            assert_eq!(read(&json!(text)), ParsedValue::Life(seconds), "{text}");
         }
     }
 
     #[test]
     fn moments_are_told_from_lives() {
-        let moment = Said::Moment(Timestamp::from_second(1_700_000_000.0));
+        let moment = ParsedValue::Moment(Timestamp::from_second(1_700_000_000.0));
         for text in [
             "2023-11-14T22:13:20Z",
             "2023-11-14T22:13:20",
@@ -149,11 +150,11 @@ mod tests {
             json!("/Date(-62135596800000)/"),
             json!("/Date(0)/"),
         ] {
-            assert_eq!(read(&value), Said::Zero, "{value}");
+            assert_eq!(read(&value), ParsedValue::Zero, "{value}");
         }
-        assert_eq!(read(&json!("Never")), Said::Never);
+        assert_eq!(read(&json!("Never")), ParsedValue::Never);
         for value in [json!(null), json!(""), json!(" ")] {
-            assert_eq!(read(&value), Said::Nothing, "{value}");
+            assert_eq!(read(&value), ParsedValue::Nothing, "{value}");
         }
     }
 
@@ -175,9 +176,9 @@ mod tests {
             json!("30 M"),
             json!("1.5M"),
         ] {
-            assert_eq!(read(&value), Said::Unreadable, "{value}");
+            assert_eq!(read(&value), ParsedValue::Unreadable, "{value}");
         }
-        assert_eq!(read(&json!(" 3599.5 ")), Said::Number(3599.5));
-        assert_eq!(read(&json!("1800000000")), Said::Number(1_800_000_000.0));
+        assert_eq!(read(&json!(" 3599.5 ")), ParsedValue::Number(3599.5));
+        assert_eq!(read(&json!("1800000000")), ParsedValue::Number(1_800_000_000.0));
     }
 }

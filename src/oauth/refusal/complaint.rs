@@ -31,7 +31,7 @@ const ADDRESS_KEYS: [&str; 6] = ["path", "instance", "error uri", "documentation
 
 /// One thing that is said, with the name it stands under.
 #[derive(Debug)]
-struct Line {
+struct ComplaintLine {
     key: String,
     text: String,
     /// Name and text as [`words::plain`] writes them.
@@ -43,7 +43,7 @@ struct Line {
 pub(super) struct Complaint {
     /// The server's own word for the error, in lower case.
     code: Option<String>,
-    lines: Vec<Line>,
+    lines: Vec<ComplaintLine>,
     is_page: bool,
     /// Whether it is a text, and not JSON.
     is_text: bool,
@@ -86,12 +86,12 @@ impl Complaint {
         }
         match value {
             Value::String(text) => self.add(key, text),
-            Value::Array(list) if list.iter().all(is_plain) => self.add(key, &joined(list)),
+            Value::Array(list) if list.iter().all(is_plain) => self.add(key, &join(list)),
             Value::Array(list) => list.iter().for_each(|item| self.walk(key, item, depth + 1)),
             Value::Object(object) => {
                 self.points_at_fields |= points_at_a_field(object);
                 if object.values().all(is_flat) {
-                    let parts: Vec<_> = object.iter().map(|(name, value)| worded(name, value)).collect();
+                    let parts: Vec<_> = object.iter().map(|(name, value)| describe(name, value)).collect();
                     self.add(key, &parts.join(" "));
                 } else {
                     object.iter().for_each(|(name, value)| self.walk(name, value, depth + 1));
@@ -107,7 +107,7 @@ impl Complaint {
         }
         let (key, text) = (words::plain(key), words::beginning(text).to_owned());
         let plain = format!("{key} {}", words::plain(&text));
-        self.lines.push(Line { key, text, plain });
+        self.lines.push(ComplaintLine { key, text, plain });
     }
 
     /// The server's own word for the error.
@@ -132,7 +132,7 @@ impl Complaint {
 
     /// Whether it says no more than the status does.
     pub(super) fn says_nothing(&self) -> bool {
-        let tells = |line: &Line| {
+        let tells = |line: &ComplaintLine| {
             !SILENT_KEYS.contains(&line.key.as_str()) && !words::is_reason_phrase(&words::plain(&line.text))
         };
         self.is_page || !self.lines.iter().any(tells)
@@ -170,7 +170,7 @@ impl Complaint {
 
     /// Whether it calls the request unauthorized, as statuses do.
     pub(super) fn calls_it_unauthorized(&self) -> bool {
-        let is_of_the_client = |line: &Line| line.plain.contains("unauthorized client");
+        let is_of_the_client = |line: &ComplaintLine| line.plain.contains("unauthorized client");
         !self.is_page
             && self.lines.iter().any(|line| {
                 words::has(&words::plain(&line.text), &rejection::UNAUTHORIZED) && !is_of_the_client(line)
@@ -205,7 +205,7 @@ impl Complaint {
 
     /// Whether the *request* is said to be wrong: a missing or unknown field, a content type, a parse error.
     pub(super) fn names_a_wrong_request(&self) -> bool {
-        let names = |line: &Line| {
+        let names = |line: &ComplaintLine| {
             words::has(&line.plain, &words::WRONG_REQUEST)
                 || words::misses_a_usual_field(&line.plain)
                 || words::misses_a_field(&line.text)
@@ -253,14 +253,14 @@ fn is_flat(value: &Value) -> bool {
     is_plain(value) || value.as_array().is_some_and(|list| list.iter().all(is_plain))
 }
 
-fn joined(list: &[Value]) -> String {
+fn join(list: &[Value]) -> String {
     list.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(" ")
 }
 
-fn worded(name: &str, value: &Value) -> String {
+fn describe(name: &str, value: &Value) -> String {
     match value {
         Value::String(text) => format!("{name} {text}"),
-        Value::Array(list) => format!("{name} {}", joined(list)),
+        Value::Array(list) => format!("{name} {}", join(list)),
         _ => String::new(),
     }
 }

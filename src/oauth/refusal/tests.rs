@@ -18,7 +18,7 @@ fn answer(status: u16, headers: &[(&'static str, &'static str)], body: &str) -> 
     }
     let response = Response { status, headers: map, body: Zeroizing::new(body.as_bytes().to_vec()) };
     let (password, sent) = (Secret::new("hunter2"), Secret::new("the-refresh-token"));
-    let reading = Reading {
+    let reading = ResponseContext {
         is_refresh: false,
         never_expires: false,
         login: &LoginShape::default(),
@@ -58,7 +58,7 @@ fn told(refusal: &Refusal) -> String {
         }
         Refusal::NoToken(error) if error.retry() == Retry::CoolDown => "no token, cool-down".into(),
         Refusal::NoToken(_) => "no token".into(),
-        Refusal::Over(..) => "over".into(),
+        Refusal::ExpiredToken(..) => "over".into(),
         Refusal::Failed(error) => format!("{:?} {:?}", error.kind(), error.retry()),
     }
 }

@@ -5,27 +5,27 @@ use std::collections::HashMap;
 use url::form_urlencoded;
 
 use super::*;
-use crate::config::SigningKey;
+use crate::crypto::SigningKey;
 use crate::crypto::jws_tests::verified;
 use crate::domain::Secret;
 
 const PEM: &str = include_str!("../../../tests/fixtures/keys/p256-pkcs8.pem");
 
-fn key_house(key: &Value, extra: &Value, answers: impl IntoIterator<Item = Answer>) -> House {
+fn key_house(key: &Value, extra: &Value, answers: impl IntoIterator<Item = Script>) -> TestService {
     let mut config = json!({ "clientSecret": null, "privateKey": key, "retry": { "baseMs": 1 } });
     for (field, value) in extra.as_object().unwrap() {
         config[field] = value.clone();
     }
-    House::with(&config, answers)
+    TestService::with(&config, answers)
 }
 
-fn form(house: &House, index: usize) -> HashMap<String, String> {
-    form_urlencoded::parse(house.server.asked(index).as_bytes()).into_owned().collect()
+fn form(fixture: &TestService, index: usize) -> HashMap<String, String> {
+    form_urlencoded::parse(fixture.server.asked(index).as_bytes()).into_owned().collect()
 }
 
 /// The claims of the assertion in a request.
-fn claims(house: &House, index: usize) -> Value {
-    let form = form(house, index);
+fn claims(fixture: &TestService, index: usize) -> Value {
+    let form = form(fixture, index);
     assert_eq!(form["client_assertion_type"], "urn:ietf:params:oauth:client-assertion-type:jwt-bearer");
     assert_eq!(form["client_id"], "app");
     let key = SigningKey::from_pem(&Secret::new(PEM), None).unwrap();
@@ -34,7 +34,7 @@ fn claims(house: &House, index: usize) -> Value {
 
 #[tokio::test]
 async fn every_request_and_every_repetition_has_an_assertion_of_its_own() {
-    let house = key_house(
+    let fixture = key_house(
         &json!(PEM),
         &json!({}),
         [
@@ -45,19 +45,19 @@ async fn every_request_and_every_repetition_has_an_assertion_of_its_own() {
             token("three", 3600),
         ],
     );
-    assert_eq!(house.token().await.as_deref(), Some("one"));
-    house.pass(10);
-    house.service.refresh().await.unwrap();
-    house.pass(10);
-    house.service.refresh().await.unwrap();
-    assert_eq!(house.token().await.as_deref(), Some("three"));
+    assert_eq!(fixture.token().await.as_deref(), Some("one"));
+    fixture.pass(10);
+    fixture.service.refresh().await.unwrap();
+    fixture.pass(10);
+    fixture.service.refresh().await.unwrap();
+    assert_eq!(fixture.token().await.as_deref(), Some("three"));
 
-    let grants: Vec<_> = (0..5).map(|index| form(&house, index)["grant_type"].clone()).collect();
+    let grants: Vec<_> = (0..5).map(|index| form(&fixture, index)["grant_type"].clone()).collect();
     assert_eq!(
         grants,
         ["client_credentials", "refresh_token", "refresh_token", "refresh_token", "client_credentials"]
     );
-    let all: Vec<_> = (0..5).map(|index| claims(&house, index)).collect();
+    let all: Vec<_> = (0..5).map(|index| claims(&fixture, index)).collect();
     let ids: std::collections::HashSet<_> = all.iter().map(|claims| claims["jti"].to_string()).collect();
     assert_eq!(ids.len(), 5, "{all:?}");
     assert!(all.iter().all(|claims| claims["aud"] == "https://h/token"), "{all:?}");
@@ -67,9 +67,9 @@ async fn every_request_and_every_repetition_has_an_assertion_of_its_own() {
 #[tokio::test]
 async fn an_audience_of_its_own_is_in_every_assertion() {
     let key = json!({ "pem": PEM, "audience": "https://issuer.example.com/" });
-    let house = key_house(&key, &json!({}), [token("one", 3600)]);
-    house.token().await;
-    assert_eq!(claims(&house, 0)["aud"], "https://issuer.example.com/");
+    let fixture = key_house(&key, &json!({}), [token("one", 3600)]);
+    fixture.token().await;
+    assert_eq!(claims(&fixture, 0)["aud"], "https://issuer.example.com/");
 }
 
 #[tokio::test]
@@ -77,16 +77,16 @@ async fn a_key_in_a_file_is_read_when_it_is_needed_and_its_absence_names_the_fie
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("key.pem");
     let key = json!({ "path": path });
-    let house = key_house(&key, &json!({ "onFailure": "throw" }), [token("one", 3600)]);
-    let error = house.service.acquire().await.unwrap_err();
+    let fixture = key_house(&key, &json!({ "onFailure": "throw" }), [token("one", 3600)]);
+    let error = fixture.service.acquire().await.unwrap_err();
     assert_eq!((error.kind(), error.field()), (ErrorKind::Config, Some("privateKey.path")));
     assert!(!error.message().contains("key.pem"), "{}", error.message());
-    assert_eq!(house.server.requests(), 0);
+    assert_eq!(fixture.server.requests(), 0);
 
     std::fs::write(&path, PEM).unwrap();
-    house.service.refresh().await.unwrap();
-    assert_eq!(house.token().await.as_deref(), Some("one"));
-    assert_eq!(claims(&house, 0)["iss"], "app");
+    fixture.service.refresh().await.unwrap();
+    assert_eq!(fixture.token().await.as_deref(), Some("one"));
+    assert_eq!(claims(&fixture, 0)["iss"], "app");
 }
 
 #[tokio::test]
@@ -100,8 +100,8 @@ async fn a_file_with_another_kind_of_key_names_the_field() {
     ] {
         std::fs::write(&path, text).unwrap();
         let key = json!({ "path": path, "alg": alg });
-        let house = key_house(&key, &json!({ "onFailure": "throw" }), []);
-        let error = house.service.acquire().await.unwrap_err();
+        let fixture = key_house(&key, &json!({ "onFailure": "throw" }), []);
+        let error = fixture.service.acquire().await.unwrap_err();
         assert_eq!((error.kind(), error.field()), (ErrorKind::Config, Some(field)), "{}", error.message());
         assert!(!error.message().contains("hunter2"));
     }
@@ -130,16 +130,16 @@ async fn a_stored_token_opens_with_the_same_key_wherever_it_is_and_with_no_other
 async fn an_assertion_that_was_refused_by_a_clock_that_is_an_hour_ahead_is_made_again_once() {
     let refused = || {
         let date = vec![("date", "Fri, 15 Jan 2027 09:00:00 GMT".to_owned())];
-        Answer::Headed(401, json!({ "error": "invalid_client" }), date)
+        Script::Headed(401, json!({ "error": "invalid_client" }), date)
     };
-    let house = key_house(&json!(PEM), &json!({}), [refused(), token("one", 3600)]);
-    assert_eq!(house.token().await.as_deref(), Some("one"));
+    let fixture = key_house(&json!(PEM), &json!({}), [refused(), token("one", 3600)]);
+    assert_eq!(fixture.token().await.as_deref(), Some("one"));
     assert_eq!(
-        (&claims(&house, 0)["iat"], &claims(&house, 1)["iat"]),
+        (&claims(&fixture, 0)["iat"], &claims(&fixture, 1)["iat"]),
         (&json!(1_800_000_000), &json!(1_800_003_600))
     );
 
-    let house = key_house(&json!(PEM), &json!({ "onFailure": "throw" }), [refused(), refused()]);
-    assert_eq!(house.service.acquire().await.unwrap_err().kind(), ErrorKind::Credentials);
-    assert_eq!(house.server.requests(), 2);
+    let fixture = key_house(&json!(PEM), &json!({ "onFailure": "throw" }), [refused(), refused()]);
+    assert_eq!(fixture.service.acquire().await.unwrap_err().kind(), ErrorKind::Credentials);
+    assert_eq!(fixture.server.requests(), 2);
 }

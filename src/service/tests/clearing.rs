@@ -1,23 +1,23 @@
 //! A token that is cleared in one process, as the others find it out.
 
-use super::shelf::*;
+use super::scripted_store::*;
 use super::*;
 
 #[tokio::test]
 async fn a_cleared_token_is_given_up_by_every_process_within_seconds_and_nobody_fetches_another() {
-    for shelf in [Shelf::new(), Shelf::without_leases()] {
+    for store in [ScriptedStore::new(), ScriptedStore::without_leases()] {
         let clock = clock();
-        let (one, two) = (beside(&shelf, &clock, [token("a1", 3600)]), beside(&shelf, &clock, []));
+        let (one, two) = (beside(&store, &clock, [token("a1", 3600)]), beside(&store, &clock, []));
         one.token().await;
         assert_eq!(two.token().await.as_deref(), Some("a1"));
         one.service.clear(false).await.unwrap();
         pass(&clock, 3).await;
         assert_eq!(two.at_once(), None);
         pass(&clock, 5).await;
-        for house in [&one, &two] {
-            let lines = house.service.status().history;
+        for fixture in [&one, &two] {
+            let lines = fixture.service.status().history;
             assert_eq!(lines.iter().filter(|line| line.outcome == "cleared").count(), 1);
-            assert_eq!(house.heard(EventKind::Cleared), 1);
+            assert_eq!(fixture.heard(EventKind::Cleared), 1);
         }
         assert_eq!((one.server.requests(), two.server.requests()), (1, 0));
     }
@@ -25,9 +25,9 @@ async fn a_cleared_token_is_given_up_by_every_process_within_seconds_and_nobody_
 
 #[tokio::test]
 async fn who_asks_after_the_clear_gets_a_new_token_and_the_refresh_token_is_gone_with_the_old_one() {
-    let (shelf, clock) = (Shelf::new(), clock());
+    let (store, clock) = (ScriptedStore::new(), clock());
     let (one, two) =
-        (beside(&shelf, &clock, [rotating("a1", "r1")]), beside(&shelf, &clock, [rotating("b1", "s1")]));
+        (beside(&store, &clock, [rotating("a1", "r1")]), beside(&store, &clock, [rotating("b1", "s1")]));
     one.token().await;
     two.token().await;
     one.service.clear(false).await.unwrap();
@@ -39,10 +39,10 @@ async fn who_asks_after_the_clear_gets_a_new_token_and_the_refresh_token_is_gone
 
 #[tokio::test]
 async fn what_was_asked_for_before_the_clear_of_another_process_is_neither_stored_nor_kept() {
-    for shelf in [Shelf::new(), Shelf::without_leases()] {
+    for store in [ScriptedStore::new(), ScriptedStore::without_leases()] {
         let clock = clock();
         let (one, two) =
-            (beside(&shelf, &clock, [token("a1", 3600), token("a2", 3600)]), beside(&shelf, &clock, []));
+            (beside(&store, &clock, [token("a1", 3600), token("a2", 3600)]), beside(&store, &clock, []));
         one.token().await;
         hold(&one).await;
         let refresh = tokio::spawn(refreshing(&one));
@@ -52,15 +52,15 @@ async fn what_was_asked_for_before_the_clear_of_another_process_is_neither_store
         refresh.await.unwrap().unwrap();
         pass(&clock, 5).await;
         assert_eq!(one.at_once(), None);
-        assert!(shelf.row().await.is_none());
+        assert!(store.row().await.is_none());
     }
 }
 
 #[tokio::test]
 async fn a_caller_who_waits_through_the_clear_of_another_process_gets_a_token_that_was_asked_for_after_it() {
-    let (shelf, clock) = (Shelf::new(), clock());
+    let (store, clock) = (ScriptedStore::new(), clock());
     let answers = [token("a1", 60), token("a2", 3600), token("a3", 3600)];
-    let (one, two) = (beside(&shelf, &clock, answers), beside(&shelf, &clock, []));
+    let (one, two) = (beside(&store, &clock, answers), beside(&store, &clock, []));
     one.token().await;
     clock.advance(Duration::from_secs(60));
     hold(&one).await;
@@ -74,70 +74,70 @@ async fn a_caller_who_waits_through_the_clear_of_another_process_gets_a_token_th
 
 #[tokio::test]
 async fn a_token_that_is_had_while_a_look_is_under_way_is_not_taken_for_lost() {
-    let (shelf, clock) = (Shelf::new(), clock());
-    let house = beside(&shelf, &clock, [token("a1", 3600)]);
-    house.landed().await;
-    shelf.parks_a_look();
-    let service = Arc::clone(&house.service);
+    let (store, clock) = (ScriptedStore::new(), clock());
+    let fixture = beside(&store, &clock, [token("a1", 3600)]);
+    fixture.landed().await;
+    store.parks_a_look();
+    let service = Arc::clone(&fixture.service);
     let look = tokio::spawn(async move { service.look_into_store().await });
-    until(|| shelf.has_parked()).await;
-    assert_eq!(house.token().await.as_deref(), Some("a1"));
-    let stored = shelf.row().await.unwrap().1;
-    shelf.heals();
+    until(|| store.has_parked()).await;
+    assert_eq!(fixture.token().await.as_deref(), Some("a1"));
+    let stored = store.row().await.unwrap().1;
+    store.heals();
     look.await.unwrap();
-    assert_eq!(house.at_once().as_deref(), Some("a1"));
-    assert_eq!(shelf.row().await.unwrap().1, stored, "it is not stored once more");
+    assert_eq!(fixture.at_once().as_deref(), Some("a1"));
+    assert_eq!(store.row().await.unwrap().1, stored, "it is not stored once more");
 }
 
 #[tokio::test]
 async fn a_record_of_another_key_is_no_sign_of_a_clear() {
-    let (shelf, clock) = (Shelf::new(), clock());
-    let house = beside(&shelf, &clock, [token("a1", 3600)]);
-    house.token().await;
+    let (store, clock) = (ScriptedStore::new(), clock());
+    let fixture = beside(&store, &clock, [token("a1", 3600)]);
+    fixture.token().await;
     let key = "ffeeddccbbaa99887766554433221100ffeeddccbbaa99887766554433221100";
     let other = json!({ "encryptionKey": key });
-    beside_configured(&other, &shelf, &clock, [token("b1", 3600)]).token().await;
+    beside_configured(&other, &store, &clock, [token("b1", 3600)]).token().await;
     pass(&clock, 3).await;
-    assert_eq!(house.at_once().as_deref(), Some("a1"));
+    assert_eq!(fixture.at_once().as_deref(), Some("a1"));
 }
 
 #[tokio::test]
 async fn what_a_look_takes_from_the_store_while_it_is_cleared_is_given_up_with_the_record() {
-    let (shelf, clock) = (Shelf::new(), clock());
-    let house = beside(&shelf, &clock, [token("a1", 3600)]);
-    house.token().await;
-    let turn = house.service.vault.turn().await;
-    let service = Arc::clone(&house.service);
+    let (store, clock) = (ScriptedStore::new(), clock());
+    let fixture = beside(&store, &clock, [token("a1", 3600)]);
+    fixture.token().await;
+    let turn = fixture.service.vault.turn().await;
+    let service = Arc::clone(&fixture.service);
     let clear = tokio::spawn(async move { service.clear(false).await });
-    until(|| house.at_once().is_none()).await;
-    house.service.look_into_store().await;
+    until(|| fixture.at_once().is_none()).await;
+    fixture.service.look_into_store().await;
     drop(turn);
     clear.await.unwrap().unwrap();
-    assert_eq!(house.at_once(), None);
+    assert_eq!(fixture.at_once(), None);
 }
 
 #[tokio::test]
 async fn a_record_that_is_lost_with_its_place_is_stored_again_within_seconds() {
-    let (shelf, clock) = (Shelf::new(), clock());
-    let (one, two) = (beside(&shelf, &clock, [token("a1", 3600)]), beside(&shelf, &clock, []));
+    let (store, clock) = (ScriptedStore::new(), clock());
+    let (one, two) = (beside(&store, &clock, [token("a1", 3600)]), beside(&store, &clock, []));
     one.token().await;
     two.token().await;
-    shelf.loses_the_record().await;
+    store.loses_the_record().await;
     pass(&clock, 5).await;
-    assert!(shelf.row().await.is_some());
-    for house in [one, two, beside(&shelf, &clock, [])] {
-        assert_eq!(house.token().await.as_deref(), Some("a1"));
-        assert_eq!(house.heard(EventKind::Cleared), 0);
+    assert!(store.row().await.is_some());
+    for fixture in [one, two, beside(&store, &clock, [])] {
+        assert_eq!(fixture.token().await.as_deref(), Some("a1"));
+        assert_eq!(fixture.heard(EventKind::Cleared), 0);
     }
 }
 
 #[tokio::test]
 async fn a_clear_of_long_ago_keeps_nobody_from_a_token() {
-    let (shelf, clock) = (Shelf::new(), clock());
-    let one = beside(&shelf, &clock, [token("a1", 3600)]);
+    let (store, clock) = (ScriptedStore::new(), clock());
+    let one = beside(&store, &clock, [token("a1", 3600)]);
     one.token().await;
     one.service.clear(false).await.unwrap();
-    let two = beside(&shelf, &clock, [token("b1", 3600)]);
+    let two = beside(&store, &clock, [token("b1", 3600)]);
     two.landed().await;
     assert!(two.service.next_refresh().is_some(), "the scheduler fetches one");
     assert_eq!(two.token().await.as_deref(), Some("b1"));

@@ -1,6 +1,6 @@
 //! A service that has its endpoints from an issuer.
 
-use super::shelf::{Shelf, beside_configured, clock, pass};
+use super::scripted_store::{ScriptedStore, beside_configured, clock, pass};
 use super::*;
 
 const ISSUER: &str = "https://id.example.com";
@@ -11,52 +11,52 @@ fn settings(extra: &Value) -> Value {
     config
 }
 
-fn with(answers: impl IntoIterator<Item = Answer>) -> House {
-    House::with(&settings(&json!({})), answers)
+fn with(answers: impl IntoIterator<Item = Script>) -> TestService {
+    TestService::with(&settings(&json!({})), answers)
 }
 
-fn metadata() -> Answer {
+fn metadata() -> Script {
     metadata_of(ISSUER, "https://id.example.com/token")
 }
 
-fn metadata_of(issuer: &str, token_endpoint: &str) -> Answer {
+fn metadata_of(issuer: &str, token_endpoint: &str) -> Script {
     let document = json!({
         "issuer": issuer, "token_endpoint": token_endpoint, "revocation_endpoint": "https://id.example.com/revoke",
     });
-    Answer::Http(200, document, None)
+    Script::Http(200, document, None)
 }
 
-fn not_found() -> Answer {
-    Answer::Http(404, json!({}), None)
+fn not_found() -> Script {
+    Script::Http(404, json!({}), None)
 }
 
 const OPENID: &str = "GET /.well-known/openid-configuration";
 const OAUTH: &str = "GET /.well-known/oauth-authorization-server";
 const LOGIN: &str = "grant_type=client_credentials";
 
-fn all_asked(house: &House) -> Vec<String> {
-    (0..house.server.requests()).map(|index| house.server.asked(index)).collect()
+fn all_asked(fixture: &TestService) -> Vec<String> {
+    (0..fixture.server.requests()).map(|index| fixture.server.asked(index)).collect()
 }
 
 #[tokio::test]
 async fn the_metadata_is_asked_for_once_a_day_and_is_no_token_request() {
-    let house = with([metadata(), token("a1", 3600), token("a2", 3600), metadata(), token("a3", 3600)]);
-    assert_eq!(house.token().await.as_deref(), Some("a1"));
-    house.service.refresh().await.unwrap();
-    house.pass(86_401);
-    assert_eq!(house.token().await.as_deref(), Some("a3"));
-    assert_eq!(all_asked(&house), [OPENID, LOGIN, LOGIN, OPENID, LOGIN]);
-    assert_eq!(house.service.status().counters.token_requests, 3);
-    assert_eq!(house.service.status().strategy.unwrap().endpoint, "https://id.example.com/token");
+    let fixture = with([metadata(), token("a1", 3600), token("a2", 3600), metadata(), token("a3", 3600)]);
+    assert_eq!(fixture.token().await.as_deref(), Some("a1"));
+    fixture.service.refresh().await.unwrap();
+    fixture.pass(86_401);
+    assert_eq!(fixture.token().await.as_deref(), Some("a3"));
+    assert_eq!(all_asked(&fixture), [OPENID, LOGIN, LOGIN, OPENID, LOGIN]);
+    assert_eq!(fixture.service.status().counters.token_requests, 3);
+    assert_eq!(fixture.service.status().strategy.unwrap().endpoint, "https://id.example.com/token");
 }
 
 #[tokio::test]
 async fn the_other_standards_address_is_asked_where_the_first_has_nothing() {
-    let page = Answer::Http(200, json!("a page"), None);
-    for nothing in [not_found(), Answer::Http(405, json!({}), None), page] {
-        let house = with([nothing, metadata(), token("a1", 3600)]);
-        assert_eq!(house.token().await.as_deref(), Some("a1"));
-        assert_eq!(all_asked(&house)[..2], [OPENID, OAUTH]);
+    let page = Script::Http(200, json!("a page"), None);
+    for nothing in [not_found(), Script::Http(405, json!({}), None), page] {
+        let fixture = with([nothing, metadata(), token("a1", 3600)]);
+        assert_eq!(fixture.token().await.as_deref(), Some("a1"));
+        assert_eq!(all_asked(&fixture)[..2], [OPENID, OAUTH]);
     }
 }
 
@@ -67,16 +67,16 @@ async fn without_metadata_no_credential_is_sent() {
         (vec![metadata_of("https://evil.example.com", "https://evil.example.com/token")], ErrorKind::Config),
         (vec![metadata_of("https://id.example.com/", "https://id.example.com/token")], ErrorKind::Config),
         (vec![metadata_of(ISSUER, "http://id.example.com/token")], ErrorKind::Response),
-        (vec![Answer::Http(503, json!({}), None)], ErrorKind::Response),
-        (vec![Answer::Error(ErrorKind::Tls)], ErrorKind::Tls),
-        (vec![Answer::Error(ErrorKind::Timeout)], ErrorKind::Timeout),
+        (vec![Script::Http(503, json!({}), None)], ErrorKind::Response),
+        (vec![Script::Error(ErrorKind::Tls)], ErrorKind::Tls),
+        (vec![Script::Error(ErrorKind::Timeout)], ErrorKind::Timeout),
     ];
     for (answers, kind) in cases {
-        let house = with(answers);
-        let error = house.service.refresh().await.unwrap_err();
+        let fixture = with(answers);
+        let error = fixture.service.refresh().await.unwrap_err();
         assert_eq!(error.kind(), kind, "{}", error.message());
-        assert!(all_asked(&house).iter().all(|line| line.starts_with("GET ")));
-        assert_eq!(house.service.status().counters.token_requests, 0);
+        assert!(all_asked(&fixture).iter().all(|line| line.starts_with("GET ")));
+        assert_eq!(fixture.service.status().counters.token_requests, 0);
     }
 }
 
@@ -93,28 +93,28 @@ async fn the_error_says_what_was_looked_for_or_whose_metadata_it_is() {
 
 #[tokio::test]
 async fn metadata_that_cannot_be_had_anew_goes_on_as_it_was() {
-    let down = Answer::Http(503, json!({}), None);
-    let house = with([metadata(), token("a1", 3600), down, token("a2", 3600)]);
-    house.token().await;
-    house.pass(86_401);
-    assert_eq!(house.token().await.as_deref(), Some("a2"));
+    let down = Script::Http(503, json!({}), None);
+    let fixture = with([metadata(), token("a1", 3600), down, token("a2", 3600)]);
+    fixture.token().await;
+    fixture.pass(86_401);
+    assert_eq!(fixture.token().await.as_deref(), Some("a2"));
 }
 
 #[tokio::test]
 async fn an_endpoint_that_moved_is_asked_for_anew() {
     let moved = metadata_of(ISSUER, "https://id.example.com/v2/token");
-    let house =
+    let fixture =
         with([metadata(), rotating("a1", "r1"), not_found(), not_found(), moved, rotating("a2", "r2")]);
-    house.token().await;
-    house.service.refresh().await.unwrap_err();
-    house.service.refresh().await.unwrap();
-    assert_eq!(house.service.status().strategy.unwrap().endpoint, "https://id.example.com/v2/token");
+    fixture.token().await;
+    fixture.service.refresh().await.unwrap_err();
+    fixture.service.refresh().await.unwrap();
+    assert_eq!(fixture.service.status().strategy.unwrap().endpoint, "https://id.example.com/v2/token");
 }
 
 #[tokio::test]
 async fn a_restart_with_a_good_token_asks_nobody_and_its_refresh_token_is_spent_at_the_issuers_endpoint() {
-    let (shelf, clock) = (Shelf::new(), clock());
-    let begin = |answers: Vec<Answer>| beside_configured(&settings(&json!({})), &shelf, &clock, answers);
+    let (store, clock) = (ScriptedStore::new(), clock());
+    let begin = |answers: Vec<Script>| beside_configured(&settings(&json!({})), &store, &clock, answers);
     begin(vec![metadata(), rotating("a1", "r1")]).token().await;
     let next = begin(vec![metadata(), rotating("a2", "r2")]);
     assert_eq!(next.token().await.as_deref(), Some("a1"));
@@ -126,17 +126,17 @@ async fn a_restart_with_a_good_token_asks_nobody_and_its_refresh_token_is_spent_
 
 #[tokio::test]
 async fn a_token_is_revoked_where_the_metadata_says() {
-    let revoked = Answer::Http(200, json!({}), None);
-    let house = with([metadata(), token("a1", 3600), revoked]);
-    house.token().await;
-    house.service.clear(true).await.unwrap();
-    assert_eq!(house.server.asked(2), "token=a1&token_type_hint=access_token");
+    let revoked = Script::Http(200, json!({}), None);
+    let fixture = with([metadata(), token("a1", 3600), revoked]);
+    fixture.token().await;
+    fixture.service.clear(true).await.unwrap();
+    assert_eq!(fixture.server.asked(2), "token=a1&token_type_hint=access_token");
 }
 
 #[tokio::test]
 async fn a_login_at_an_issuer_is_the_password_grant() {
     let login = json!({ "clientSecret": null, "username": "ann", "password": "pw" });
-    let house = House::with(&settings(&login), [metadata(), token("a1", 3600)]);
-    house.token().await;
-    assert_eq!(house.server.asked(1), "grant_type=password&username=ann&password=pw&client_id=app");
+    let fixture = TestService::with(&settings(&login), [metadata(), token("a1", 3600)]);
+    fixture.token().await;
+    assert_eq!(fixture.server.asked(1), "grant_type=password&username=ann&password=pw&client_id=app");
 }

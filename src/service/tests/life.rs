@@ -4,107 +4,107 @@ use super::*;
 
 #[tokio::test]
 async fn ten_thousand_cold_callers_make_one_request() {
-    let house = house([token("abc", 3600)]);
+    let fixture = test_service([token("abc", 3600)]);
     let callers: Vec<_> = (0..10_000)
         .map(|_| {
-            let service = Arc::clone(&house.service);
+            let service = Arc::clone(&fixture.service);
             runtime::spawn(async move { service.acquire().await.unwrap().unwrap().generation }).unwrap()
         })
         .collect();
     for caller in callers {
         assert_eq!(caller.await.unwrap(), Generation(1));
     }
-    assert_eq!(house.server.requests(), 1);
+    assert_eq!(fixture.server.requests(), 1);
 }
 
 #[tokio::test]
 async fn a_sixty_second_token_is_requested_once_in_a_thousand_calls() {
-    let house = house([token("abc", 60)]);
+    let fixture = test_service([token("abc", 60)]);
     for _ in 0..1000 {
-        assert_eq!(house.token().await.as_deref(), Some("abc"));
+        assert_eq!(fixture.token().await.as_deref(), Some("abc"));
     }
-    house.pass(40);
-    assert_eq!(house.token().await.as_deref(), Some("abc"));
-    assert_eq!(house.server.requests(), 1);
+    fixture.pass(40);
+    assert_eq!(fixture.token().await.as_deref(), Some("abc"));
+    assert_eq!(fixture.server.requests(), 1);
 }
 
 #[tokio::test]
 async fn a_hung_refresh_is_felt_by_nobody_while_the_token_is_good() {
-    let house = house([token("old", 3600), token("new", 3600)]);
-    house.token().await;
-    house.server.gate.acquire().await.unwrap().forget();
-    house.pass(3400);
+    let fixture = test_service([token("old", 3600), token("new", 3600)]);
+    fixture.token().await;
+    fixture.server.gate.acquire().await.unwrap().forget();
+    fixture.pass(3400);
     for _ in 0..100 {
-        assert_eq!(house.at_once().as_deref(), Some("old"));
+        assert_eq!(fixture.at_once().as_deref(), Some("old"));
     }
-    house.server.gate.add_permits(1);
-    house.landed().await;
-    assert_eq!(house.at_once().as_deref(), Some("new"));
-    assert_eq!(house.server.requests(), 2);
+    fixture.server.gate.add_permits(1);
+    fixture.landed().await;
+    assert_eq!(fixture.at_once().as_deref(), Some("new"));
+    assert_eq!(fixture.server.requests(), 2);
 }
 
 #[tokio::test]
 async fn past_its_expiry_a_token_is_not_sent() {
-    let house = house([token("old", 3600), token("new", 3600)]);
-    house.token().await;
-    house.pass(3594);
-    assert_eq!(house.at_once().as_deref(), Some("old"));
-    house.landed().await;
-    house.pass(3600);
-    assert_eq!(house.at_once(), None, "the newer one is over as well");
+    let fixture = test_service([token("old", 3600), token("new", 3600)]);
+    fixture.token().await;
+    fixture.pass(3594);
+    assert_eq!(fixture.at_once().as_deref(), Some("old"));
+    fixture.landed().await;
+    fixture.pass(3600);
+    assert_eq!(fixture.at_once(), None, "the newer one is over as well");
 }
 
 #[tokio::test]
 async fn a_cleared_token_is_gone_also_when_a_refresh_was_under_way() {
-    let house = house([token("a1", 3600), token("a2", 3600), token("a3", 3600)]);
-    house.token().await;
-    house.server.gate.acquire().await.unwrap().forget();
-    let arrived = house.server.arrived.notified();
+    let fixture = test_service([token("a1", 3600), token("a2", 3600), token("a3", 3600)]);
+    fixture.token().await;
+    fixture.server.gate.acquire().await.unwrap().forget();
+    let arrived = fixture.server.arrived.notified();
     let refresh = tokio::spawn({
-        let service = Arc::clone(&house.service);
+        let service = Arc::clone(&fixture.service);
         async move { service.refresh().await }
     });
     arrived.await;
-    house.service.clear(false).await.unwrap();
-    house.server.gate.add_permits(1);
+    fixture.service.clear(false).await.unwrap();
+    fixture.server.gate.add_permits(1);
     refresh.await.unwrap().unwrap();
-    assert_eq!(house.at_once(), None);
-    assert_eq!(house.service.status().state, State::Missing);
-    assert_eq!(house.token().await.as_deref(), Some("a3"));
-    assert_eq!(house.heard(EventKind::Cleared), 1);
+    assert_eq!(fixture.at_once(), None);
+    assert_eq!(fixture.service.status().state, TokenPhase::Missing);
+    assert_eq!(fixture.token().await.as_deref(), Some("a3"));
+    assert_eq!(fixture.heard(EventKind::Cleared), 1);
 }
 
 #[tokio::test]
 async fn after_shutdown_callers_and_waiters_are_told_so() {
-    let house = house([token("abc", 3600)]);
-    house.server.gate.acquire().await.unwrap().forget();
-    let arrived = house.server.arrived.notified();
+    let fixture = test_service([token("abc", 3600)]);
+    fixture.server.gate.acquire().await.unwrap().forget();
+    let arrived = fixture.server.arrived.notified();
     let waiting = tokio::spawn({
-        let service = Arc::clone(&house.service);
+        let service = Arc::clone(&fixture.service);
         async move { service.acquire().await }
     });
     arrived.await;
     let ending = tokio::spawn({
-        let service = Arc::clone(&house.service);
+        let service = Arc::clone(&fixture.service);
         async move { service.shutdown().await }
     });
     assert_eq!(waiting.await.unwrap().unwrap_err().kind(), ErrorKind::Shutdown);
-    house.server.gate.add_permits(1);
+    fixture.server.gate.add_permits(1);
     ending.await.unwrap();
-    assert_eq!(house.service.acquire().await.unwrap_err().kind(), ErrorKind::Shutdown);
-    assert_eq!(house.service.refresh().await.unwrap_err().kind(), ErrorKind::Shutdown);
+    assert_eq!(fixture.service.acquire().await.unwrap_err().kind(), ErrorKind::Shutdown);
+    assert_eq!(fixture.service.refresh().await.unwrap_err().kind(), ErrorKind::Shutdown);
 }
 
 #[tokio::test]
 async fn the_counter_moves_at_the_refresh_point_and_at_the_expiry() {
     use std::sync::atomic::Ordering;
-    let house = house([token("old", 3600), Answer::Error(ErrorKind::Credentials)]);
-    house.token().await;
-    house.landed().await;
-    let cell = house.service.attach();
+    let fixture = test_service([token("old", 3600), Script::Error(ErrorKind::Credentials)]);
+    fixture.token().await;
+    fixture.landed().await;
+    let cell = fixture.service.attach();
     let moved = async |seconds: u64| {
         let before = cell.load(Ordering::Acquire);
-        house.pass(seconds);
+        fixture.pass(seconds);
         for _ in 0..1000 {
             if cell.load(Ordering::Acquire) != before {
                 return true;
@@ -114,18 +114,18 @@ async fn the_counter_moves_at_the_refresh_point_and_at_the_expiry() {
         false
     };
     assert!(moved(3300).await, "the refresh point");
-    while house.heard(EventKind::Expiring) == 0 {
+    while fixture.heard(EventKind::Expiring) == 0 {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
     assert!(moved(295).await, "the end of use");
-    assert_eq!(house.heard(EventKind::Expiring), 1);
+    assert_eq!(fixture.heard(EventKind::Expiring), 1);
 }
 
 #[tokio::test]
 async fn a_token_in_the_status_is_never_seen() {
-    let house = house([rotating("the-access-token", "the-refresh-token")]);
-    house.token().await;
-    let text = serde_json::to_string(&house.service.status()).unwrap();
+    let fixture = test_service([rotating("the-access-token", "the-refresh-token")]);
+    fixture.token().await;
+    let text = serde_json::to_string(&fixture.service.status()).unwrap();
     for secret in ["the-access-token", "the-refresh-token", "s3cret"] {
         assert!(!text.contains(secret), "{text}");
     }
@@ -145,15 +145,15 @@ async fn a_token_in_the_status_is_never_seen() {
 
 #[tokio::test]
 async fn a_clock_set_by_a_day_serves_no_expired_token_and_makes_no_storm() {
-    let house = house((0..4).map(|n| token(&format!("t{n}"), 3600)));
-    house.token().await;
-    house.pass(86_400);
-    assert_eq!(house.at_once(), None);
-    assert_eq!(house.token().await.as_deref(), Some("t1"));
-    house.clock.set(Timestamp::from_second(1_800_000_000.0));
-    assert_eq!(house.token().await.as_deref(), Some("t2"), "a token from the future is not trusted");
+    let fixture = test_service((0..4).map(|n| token(&format!("t{n}"), 3600)));
+    fixture.token().await;
+    fixture.pass(86_400);
+    assert_eq!(fixture.at_once(), None);
+    assert_eq!(fixture.token().await.as_deref(), Some("t1"));
+    fixture.clock.set(Timestamp::from_second(1_800_000_000.0));
+    assert_eq!(fixture.token().await.as_deref(), Some("t2"), "a token from the future is not trusted");
     for _ in 0..100 {
-        house.token().await;
+        fixture.token().await;
     }
-    assert_eq!(house.server.requests(), 3);
+    assert_eq!(fixture.server.requests(), 3);
 }

@@ -23,20 +23,20 @@ mod parameters;
 mod refused_refresh;
 mod rejections;
 mod replicas;
-mod shelf;
+mod scripted_store;
 mod sick_store;
 mod webhook;
 
 use super::*;
 use crate::clock::ManualClock;
-use crate::domain::{Secret, ServiceName, State, Timestamp};
+use crate::domain::{Secret, ServiceName, Timestamp, TokenPhase};
 use crate::error::ErrorKind;
-use crate::log::{Line, Sink};
+use crate::log::{LogLine, Sink};
 use crate::transport::{Body, Method, Request, Response};
 
 /// A token server that answers as it is told, and waits where it is told.
 struct Server {
-    answers: StdMutex<VecDeque<Answer>>,
+    answers: StdMutex<VecDeque<Script>>,
     asked: StdMutex<Vec<String>>,
     /// The proof of each request, where it had one.
     proofs: StdMutex<Vec<Option<Secret>>>,
@@ -49,7 +49,7 @@ struct Server {
 }
 
 #[derive(Clone)]
-enum Answer {
+enum Script {
     Http(u16, Value, Option<&'static str>),
     /// With headers.
     Headed(u16, Value, Vec<(&'static str, String)>),
@@ -59,20 +59,20 @@ enum Answer {
     Panic,
 }
 
-fn token(name: &str, expires_in: u64) -> Answer {
-    Answer::Http(200, json!({ "access_token": name, "expires_in": expires_in }), None)
+fn token(name: &str, expires_in: u64) -> Script {
+    Script::Http(200, json!({ "access_token": name, "expires_in": expires_in }), None)
 }
 
-fn rotating(name: &str, refresh_token: &str) -> Answer {
-    Answer::Http(
+fn rotating(name: &str, refresh_token: &str) -> Script {
+    Script::Http(
         200,
         json!({ "access_token": name, "expires_in": 3600, "refresh_token": refresh_token }),
         None,
     )
 }
 
-fn refusal(status: u16, error: &str) -> Answer {
-    Answer::Http(status, json!({ "error": error }), None)
+fn refusal(status: u16, error: &str) -> Script {
+    Script::Http(status, json!({ "error": error }), None)
 }
 
 impl Server {
@@ -106,36 +106,36 @@ impl Transport for Server {
         self.gate.add_permits(1);
         let answer = self.answers.lock().unwrap().pop_front().expect("a request beyond the script");
         match answer {
-            Answer::Http(status, body, retry_after) => {
+            Script::Http(status, body, retry_after) => {
                 let mut headers = HeaderMap::new();
                 if let Some(wait) = retry_after {
                     headers.insert("retry-after", HeaderValue::from_static(wait));
                 }
                 Ok(Response { status, headers, body: Zeroizing::new(body.to_string().into_bytes()) })
             }
-            Answer::Headed(status, body, list) => {
+            Script::Headed(status, body, list) => {
                 let mut headers = HeaderMap::new();
                 for (name, value) in list {
                     headers.insert(name, HeaderValue::from_str(&value).unwrap());
                 }
                 Ok(Response { status, headers, body: Zeroizing::new(body.to_string().into_bytes()) })
             }
-            Answer::Error(kind) => Err(Error::new(kind, "scripted")),
-            Answer::Unsent => Err(Error::new(ErrorKind::Network, "scripted").unsent()),
-            Answer::Panic => panic!("scripted"),
+            Script::Error(kind) => Err(Error::new(kind, "scripted")),
+            Script::Unsent => Err(Error::new(ErrorKind::Network, "scripted").unsent()),
+            Script::Panic => panic!("scripted"),
         }
     }
 }
 
 /// Hears events; the clock moves on by a second at each new token, where the test gives one.
 #[derive(Default)]
-struct Ears {
+struct RecordingListener {
     heard: StdMutex<Vec<EventKind>>,
     clock: StdMutex<Option<Arc<ManualClock>>>,
 }
 
-impl Listener for Ears {
-    fn hear(&self, event: &Event) {
+impl Listener for RecordingListener {
+    fn on_event(&self, event: &Event) {
         self.heard.lock().unwrap().push(event.kind);
         if let (EventKind::Refreshed, Some(clock)) = (event.kind, &*self.clock.lock().unwrap()) {
             clock.advance(Duration::from_secs(1));
@@ -143,28 +143,28 @@ impl Listener for Ears {
     }
 }
 
-struct Quiet;
+struct NullSink;
 
-impl Sink for Quiet {
-    fn take(&self, _: Line) {}
+impl Sink for NullSink {
+    fn write_line(&self, _: LogLine) {}
 }
 
-struct House {
+struct TestService {
     service: Arc<Service>,
     server: Arc<Server>,
     clock: Arc<ManualClock>,
-    ears: Arc<Ears>,
+    listener: Arc<RecordingListener>,
 }
 
-impl House {
-    fn with(extra: &Value, answers: impl IntoIterator<Item = Answer>) -> Self {
+impl TestService {
+    fn with(extra: &Value, answers: impl IntoIterator<Item = Script>) -> Self {
         let clock = Arc::new(ManualClock::new(Timestamp::from_second(1_800_000_000.0)));
         Self::at(extra, answers, clock, None)
     }
 
     fn at(
         extra: &Value,
-        answers: impl IntoIterator<Item = Answer>,
+        answers: impl IntoIterator<Item = Script>,
         clock: Arc<ManualClock>,
         store: Option<Arc<dyn Store>>,
     ) -> Self {
@@ -175,7 +175,7 @@ impl House {
     fn sharing(
         shared: Shared,
         extra: &Value,
-        answers: impl IntoIterator<Item = Answer>,
+        answers: impl IntoIterator<Item = Script>,
         clock: Arc<ManualClock>,
         store: Option<Arc<dyn Store>>,
     ) -> Self {
@@ -195,17 +195,17 @@ impl House {
             gate: Semaphore::new(1),
             arrived: Notify::new(),
         });
-        let ears = Arc::new(Ears::default());
+        let listener = Arc::new(RecordingListener::default());
         let parts = Parts {
             clock: Arc::clone(&clock) as Arc<dyn Clock>,
             transport: Arc::clone(&server) as Arc<dyn Transport>,
-            listener: Arc::clone(&ears) as Arc<dyn Listener>,
-            log: Log::new(ServiceName::default(), Level::Error, Arc::new(Quiet)),
+            listener: Arc::clone(&listener) as Arc<dyn Listener>,
+            log: Log::new(ServiceName::default(), Level::Error, Arc::new(NullSink)),
             shared,
             store,
         };
         let service = Service::start(Config::from_json(config).unwrap(), parts).unwrap();
-        Self { service, server, clock, ears }
+        Self { service, server, clock, listener }
     }
 
     async fn token(&self) -> Option<String> {
@@ -219,7 +219,7 @@ impl House {
 
     /// Waits until the flight under way, if any, has landed.
     async fn landed(&self) {
-        self.service.settled().await;
+        self.service.wait_for_flight().await;
     }
 
     fn pass(&self, seconds: u64) {
@@ -227,10 +227,10 @@ impl House {
     }
 
     fn heard(&self, kind: EventKind) -> usize {
-        self.ears.heard.lock().unwrap().iter().filter(|heard| **heard == kind).count()
+        self.listener.heard.lock().unwrap().iter().filter(|heard| **heard == kind).count()
     }
 }
 
-fn house(answers: impl IntoIterator<Item = Answer>) -> House {
-    House::with(&json!({}), answers)
+fn test_service(answers: impl IntoIterator<Item = Script>) -> TestService {
+    TestService::with(&json!({}), answers)
 }

@@ -1,6 +1,6 @@
 //! Token requests of other shapes, seen from the service: what is shown of them, and whose record is whose.
 
-use super::shelf::{Shelf, beside_configured, clock};
+use super::scripted_store::{ScriptedStore, beside_configured, clock};
 use super::*;
 
 fn with_account(account: &str) -> Value {
@@ -10,40 +10,40 @@ fn with_account(account: &str) -> Value {
 #[tokio::test]
 async fn a_server_that_repeats_a_parameter_is_told_without_it() {
     let answer = json!({ "error": "invalid_request", "error_description": "no account HUNTER2-0001 here" });
-    let house = House::with(&with_account("hunter2-0001"), [Answer::Http(400, answer, None)]);
-    let error = house.service.acquire().await.unwrap_err();
+    let fixture = TestService::with(&with_account("hunter2-0001"), [Script::Http(400, answer, None)]);
+    let error = fixture.service.acquire().await.unwrap_err();
     let said = error.server_error().and_then(|said| said.description.as_deref());
     assert_eq!(said, Some("no account [removed] here"));
     assert!(!format!("{error:?}").to_lowercase().contains("hunter2"));
-    assert_eq!(house.server.asked(0), "grant_type=client_credentials&account_id=hunter2-0001");
+    assert_eq!(fixture.server.asked(0), "grant_type=client_credentials&account_id=hunter2-0001");
 }
 
 #[tokio::test]
 async fn a_parameter_that_comes_back_is_no_token_and_no_name_in_a_message() {
     let answer = json!({ "access_token": "hunter2-0001", "hunter2-0001": 1, "other": 2 });
-    let house = House::with(&with_account("hunter2-0001"), [Answer::Http(200, answer, None)]);
-    let error = house.service.acquire().await.unwrap_err();
+    let fixture = TestService::with(&with_account("hunter2-0001"), [Script::Http(200, answer, None)]);
+    let error = fixture.service.acquire().await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Response);
     assert!(error.message().contains("other") && !error.message().contains("hunter2"), "{error}");
 }
 
 #[tokio::test]
 async fn a_record_of_other_parameters_is_not_taken_over() {
-    let (shelf, clock) = (Shelf::new(), clock());
-    let first = beside_configured(&with_account("1"), &shelf, &clock, [token("of-1", 3600)]);
+    let (store, clock) = (ScriptedStore::new(), clock());
+    let first = beside_configured(&with_account("1"), &store, &clock, [token("of-1", 3600)]);
     assert_eq!(first.token().await.as_deref(), Some("of-1"));
-    let again = beside_configured(&with_account("1"), &shelf, &clock, []);
+    let again = beside_configured(&with_account("1"), &store, &clock, []);
     assert_eq!(again.token().await.as_deref(), Some("of-1"));
-    let other = beside_configured(&with_account("2"), &shelf, &clock, [token("of-2", 3600)]);
+    let other = beside_configured(&with_account("2"), &store, &clock, [token("of-2", 3600)]);
     assert_eq!(other.token().await.as_deref(), Some("of-2"));
 }
 
 #[tokio::test]
 async fn a_rejection_of_other_parameters_is_another_one() {
-    let (shelf, clock) = (Shelf::new(), clock());
-    let wrong = beside_configured(&with_account("1"), &shelf, &clock, [refusal(401, "invalid_grant")]);
+    let (store, clock) = (ScriptedStore::new(), clock());
+    let wrong = beside_configured(&with_account("1"), &store, &clock, [refusal(401, "invalid_grant")]);
     assert_eq!(wrong.service.acquire().await.unwrap_err().kind(), ErrorKind::Credentials);
-    let right = beside_configured(&with_account("2"), &shelf, &clock, [token("abc", 3600)]);
+    let right = beside_configured(&with_account("2"), &store, &clock, [token("abc", 3600)]);
     assert_eq!(right.token().await.as_deref(), Some("abc"));
 }
 
@@ -63,9 +63,9 @@ async fn the_status_names_what_is_used() {
         ),
         (json!({ "login": { "body": { "k": "{clientSecret}" } } }), "login", "custom"),
     ] {
-        let house = House::with(&extra, [token("abc", 3600)]);
-        house.token().await;
-        let strategy = house.service.status().strategy.unwrap();
+        let fixture = TestService::with(&extra, [token("abc", 3600)]);
+        fixture.token().await;
+        let strategy = fixture.service.status().strategy.unwrap();
         assert_eq!((strategy.grant.as_str(), strategy.format.as_str()), (grant, format), "{extra}");
     }
 }
@@ -73,16 +73,17 @@ async fn the_status_names_what_is_used() {
 #[tokio::test]
 async fn a_rotated_refresh_token_is_spent_in_the_configured_shape() {
     let extra = json!({ "requestFormat": "json", "parameters": { "account_id": "7" } });
-    let house = House::with(&extra, [rotating("one", "r1"), rotating("two", "r2"), rotating("three", "r3")]);
-    house.token().await;
-    house.service.refresh().await.unwrap();
-    house.service.refresh().await.unwrap();
+    let fixture =
+        TestService::with(&extra, [rotating("one", "r1"), rotating("two", "r2"), rotating("three", "r3")]);
+    fixture.token().await;
+    fixture.service.refresh().await.unwrap();
+    fixture.service.refresh().await.unwrap();
     assert_eq!(
-        house.server.asked(1),
+        fixture.server.asked(1),
         r#"{"account_id":"7","grant_type":"refresh_token","refresh_token":"r1"}"#
     );
     assert_eq!(
-        house.server.asked(2),
+        fixture.server.asked(2),
         r#"{"account_id":"7","grant_type":"refresh_token","refresh_token":"r2"}"#
     );
 }
@@ -93,12 +94,12 @@ async fn a_proof_is_for_the_method_of_the_request() {
         "clientId": null, "clientSecret": null, "username": "u", "password": "p", "dpop": true,
         "login": { "credentials": "basic", "method": "GET" },
     });
-    let house = House::with(&extra, [token("abc", 3600)]);
-    house.token().await;
-    let proof = house.server.proofs.lock().unwrap()[0].clone().unwrap();
+    let fixture = TestService::with(&extra, [token("abc", 3600)]);
+    fixture.token().await;
+    let proof = fixture.server.proofs.lock().unwrap()[0].clone().unwrap();
     let claims = proof.expose().split('.').nth(1).unwrap().to_owned();
     let claims = base64::Engine::decode(&base64::engine::general_purpose::URL_SAFE_NO_PAD, claims).unwrap();
     let claims: Value = serde_json::from_slice(&claims).unwrap();
     assert_eq!(claims["htm"], "GET");
-    assert_eq!(house.server.asked(0), "GET /token");
+    assert_eq!(fixture.server.asked(0), "GET /token");
 }

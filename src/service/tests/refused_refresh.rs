@@ -1,6 +1,6 @@
 //! What a person is told of a refresh token that is refused, and of a scope that is narrowed.
 
-use super::shelf::{Shelf, beside_configured, clock};
+use super::scripted_store::{ScriptedStore, beside_configured, clock};
 use super::*;
 
 /// Keeps the warnings.
@@ -8,15 +8,15 @@ use super::*;
 pub(super) struct Notebook(StdMutex<Vec<String>>);
 
 impl Sink for Notebook {
-    fn take(&self, line: Line) {
+    fn write_line(&self, line: LogLine) {
         self.0.lock().unwrap().push(line.message);
     }
 }
 
 impl Notebook {
-    pub(super) fn of(house: &House) -> Arc<Self> {
+    pub(super) fn of(fixture: &TestService) -> Arc<Self> {
         let notebook = Arc::<Self>::default();
-        house.service.set_log(Log::new(ServiceName::default(), Level::Warn, Arc::clone(&notebook) as _));
+        fixture.service.set_log(Log::new(ServiceName::default(), Level::Warn, Arc::clone(&notebook) as _));
         notebook
     }
 
@@ -35,26 +35,26 @@ impl Notebook {
     }
 }
 
-fn refused() -> Answer {
+fn refused() -> Script {
     refusal(400, "invalid_grant")
 }
 
 #[tokio::test]
 async fn a_refusal_at_the_first_use_says_once_what_to_set() {
     let answers = [rotating("a1", "r1"), refused(), rotating("b1", "r2"), refused(), rotating("c1", "r3")];
-    let house = house(answers);
-    let notebook = Notebook::of(&house);
-    house.token().await;
-    house.service.refresh().await.unwrap();
+    let fixture = test_service(answers);
+    let notebook = Notebook::of(&fixture);
+    fixture.token().await;
+    fixture.service.refresh().await.unwrap();
     let [advice] = &notebook.advice()[..] else { panic!("{:?}", notebook.0) };
     for part in ["first use", "form", "https://h/token", "refreshUrl", "refreshFormat", "'json' or 'bearer'"]
     {
         assert!(advice.contains(part), "{part}: {advice}");
     }
-    house.service.refresh().await.unwrap();
+    fixture.service.refresh().await.unwrap();
     assert_eq!(notebook.advice().len(), 1, "not said again");
     assert_eq!(notebook.refusals(), 2);
-    assert_eq!(house.token().await.as_deref(), Some("c1"));
+    assert_eq!(fixture.token().await.as_deref(), Some("c1"));
 }
 
 #[tokio::test]
@@ -63,11 +63,13 @@ async fn the_advice_names_where_and_how_it_was_sent() {
         "authUrl": "https://h/login", "email": "a@b.c", "password": "hunter2", "clientId": null, "clientSecret": null,
         "refreshUrl": "https://h/renew?key=hunter2",
     });
-    let house =
-        House::with(&login, [rotating("a1", "r1"), Answer::Http(404, json!({}), None), token("b1", 60)]);
-    let notebook = Notebook::of(&house);
-    house.token().await;
-    house.service.refresh().await.unwrap();
+    let fixture = TestService::with(
+        &login,
+        [rotating("a1", "r1"), Script::Http(404, json!({}), None), token("b1", 60)],
+    );
+    let notebook = Notebook::of(&fixture);
+    fixture.token().await;
+    fixture.service.refresh().await.unwrap();
     let [advice] = &notebook.advice()[..] else { panic!("{:?}", notebook.0) };
     assert!(advice.contains("https://h/renew;") && advice.contains("'form' or 'bearer'"), "{advice}");
     assert!(!advice.contains("hunter2") && !advice.contains("r1"), "{advice}");
@@ -75,22 +77,22 @@ async fn the_advice_names_where_and_how_it_was_sent() {
 
 #[tokio::test]
 async fn once_a_refresh_has_worked_a_refusal_is_only_a_refusal() {
-    let house = house([rotating("a1", "r1"), rotating("a2", "r2"), refused(), token("b1", 3600)]);
-    let notebook = Notebook::of(&house);
-    house.token().await;
-    house.service.refresh().await.unwrap();
-    house.service.refresh().await.unwrap();
+    let fixture = test_service([rotating("a1", "r1"), rotating("a2", "r2"), refused(), token("b1", 3600)]);
+    let notebook = Notebook::of(&fixture);
+    fixture.token().await;
+    fixture.service.refresh().await.unwrap();
+    fixture.service.refresh().await.unwrap();
     assert_eq!((notebook.advice().len(), notebook.refusals()), (0, 1));
 }
 
 #[tokio::test]
 async fn that_a_refresh_has_worked_is_remembered_in_the_store() {
-    let (shelf, clock) = (Shelf::new(), clock());
-    let first = beside_configured(&json!({}), &shelf, &clock, [rotating("a1", "r1"), rotating("a2", "r2")]);
+    let (store, clock) = (ScriptedStore::new(), clock());
+    let first = beside_configured(&json!({}), &store, &clock, [rotating("a1", "r1"), rotating("a2", "r2")]);
     first.token().await;
     first.service.refresh().await.unwrap();
     first.service.shutdown().await;
-    let second = beside_configured(&json!({}), &shelf, &clock, [refused(), token("b1", 3600)]);
+    let second = beside_configured(&json!({}), &store, &clock, [refused(), token("b1", 3600)]);
     let notebook = Notebook::of(&second);
     assert_eq!(second.token().await.as_deref(), Some("a2"));
     second.service.refresh().await.unwrap();
@@ -100,13 +102,13 @@ async fn that_a_refresh_has_worked_is_remembered_in_the_store() {
 #[tokio::test]
 async fn a_client_that_is_refused_says_nothing_of_the_form() {
     let client = || refusal(401, "invalid_client");
-    let house = house([rotating("a1", "r1"), client(), client(), client()]);
-    let notebook = Notebook::of(&house);
-    house.token().await;
-    house.pass(3400);
-    house.at_once();
-    house.landed().await;
-    assert_eq!(house.server.requests(), 3);
+    let fixture = test_service([rotating("a1", "r1"), client(), client(), client()]);
+    let notebook = Notebook::of(&fixture);
+    fixture.token().await;
+    fixture.pass(3400);
+    fixture.at_once();
+    fixture.landed().await;
+    assert_eq!(fixture.server.requests(), 3);
     assert_eq!((notebook.advice().len(), notebook.refusals()), (0, 0));
 }
 
@@ -114,13 +116,13 @@ async fn a_client_that_is_refused_says_nothing_of_the_form() {
 async fn a_client_that_is_refused_at_a_refresh_proves_itself_by_the_other_method_and_keeps_to_it() {
     let answers =
         [rotating("a1", "r1"), refusal(401, "invalid_client"), rotating("a2", "r2"), rotating("a3", "r3")];
-    let house = house(answers);
-    house.token().await;
-    house.service.refresh().await.unwrap();
-    house.service.refresh().await.unwrap();
-    assert_eq!(house.at_once().as_deref(), Some("a3"));
+    let fixture = test_service(answers);
+    fixture.token().await;
+    fixture.service.refresh().await.unwrap();
+    fixture.service.refresh().await.unwrap();
+    assert_eq!(fixture.at_once().as_deref(), Some("a3"));
     for (index, refresh_token) in [(2, "r1"), (3, "r2")] {
-        let sent = house.server.asked(index);
+        let sent = fixture.server.asked(index);
         assert!(
             sent.contains(&format!("refresh_token={refresh_token}")) && sent.contains("client_secret="),
             "{sent}"
@@ -131,27 +133,27 @@ async fn a_client_that_is_refused_at_a_refresh_proves_itself_by_the_other_method
 #[tokio::test]
 async fn a_client_that_is_refused_by_both_methods_keeps_the_refresh_token() {
     let client = || refusal(401, "invalid_client");
-    let house = house([rotating("a1", "r1"), client(), client(), rotating("a2", "r2")]);
-    house.token().await;
-    house.pass(3400);
-    house.at_once();
-    house.landed().await;
-    house.service.refresh().await.unwrap();
-    assert!(house.server.asked(3).contains("refresh_token=r1"));
+    let fixture = test_service([rotating("a1", "r1"), client(), client(), rotating("a2", "r2")]);
+    fixture.token().await;
+    fixture.pass(3400);
+    fixture.at_once();
+    fixture.landed().await;
+    fixture.service.refresh().await.unwrap();
+    assert!(fixture.server.asked(3).contains("refresh_token=r1"));
 }
 
 #[tokio::test]
 async fn a_scope_that_is_narrowed_is_said_once() {
     let narrowed = |name: &str| {
         let body = json!({ "access_token": name, "refresh_token": "r", "expires_in": 3600, "scope": "read" });
-        Answer::Http(200, body, None)
+        Script::Http(200, body, None)
     };
     let settings = json!({ "scope": "read write" });
-    let house = House::with(&settings, [narrowed("a1"), narrowed("a2"), narrowed("a3")]);
-    let notebook = Notebook::of(&house);
-    house.token().await;
-    house.service.refresh().await.unwrap();
-    house.service.refresh().await.unwrap();
+    let fixture = TestService::with(&settings, [narrowed("a1"), narrowed("a2"), narrowed("a3")]);
+    let notebook = Notebook::of(&fixture);
+    fixture.token().await;
+    fixture.service.refresh().await.unwrap();
+    fixture.service.refresh().await.unwrap();
     let lines = notebook.0.lock().unwrap();
     assert_eq!(*lines, ["the token server does not grant all of `scope`: without write"]);
 }
@@ -159,12 +161,12 @@ async fn a_scope_that_is_narrowed_is_said_once() {
 #[tokio::test]
 async fn an_expiry_that_cannot_be_read_is_said_once() {
     let vague =
-        |name: &str| Answer::Http(200, json!({ "access_token": name, "expires_in": "whenever" }), None);
-    let house = house([vague("a1"), vague("a2"), vague("a3")]);
-    let notebook = Notebook::of(&house);
-    house.token().await;
-    house.service.refresh().await.unwrap();
-    house.service.refresh().await.unwrap();
+        |name: &str| Script::Http(200, json!({ "access_token": name, "expires_in": "whenever" }), None);
+    let fixture = test_service([vague("a1"), vague("a2"), vague("a3")]);
+    let notebook = Notebook::of(&fixture);
+    fixture.token().await;
+    fixture.service.refresh().await.unwrap();
+    fixture.service.refresh().await.unwrap();
     let [line] = &notebook.lines_with("expires_in")[..] else { panic!("{:?}", notebook.0) };
     assert!(line.contains("https://h/token") && !line.contains("whenever"), "{line}");
 }

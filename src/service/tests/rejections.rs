@@ -1,6 +1,8 @@
 //! A wrong credential is sent once, whoever would send it again.
 
-use super::shelf::{Call, Shelf, beside_configured, clock, hold, in_process, refreshing, until};
+use super::scripted_store::{
+    Call, ScriptedStore, beside_configured, clock, hold, in_process, refreshing, until,
+};
 use super::*;
 
 fn login(password: &str) -> Value {
@@ -10,64 +12,64 @@ fn login(password: &str) -> Value {
     })
 }
 
-fn rejected() -> Answer {
+fn rejected() -> Script {
     refusal(401, "invalid_grant")
 }
 
 /// An answer of success that says otherwise.
-fn without_token() -> Answer {
-    Answer::Http(200, json!({ "success": false, "message": "Invalid username or password" }), None)
+fn without_token() -> Script {
+    Script::Http(200, json!({ "success": false, "message": "Invalid username or password" }), None)
 }
 
-async fn kind_of_failure(house: &House) -> ErrorKind {
-    house.service.acquire().await.unwrap_err().kind()
+async fn kind_of_failure(fixture: &TestService) -> ErrorKind {
+    fixture.service.acquire().await.unwrap_err().kind()
 }
 
 #[tokio::test]
 async fn restarts_do_not_send_it_again_over_any_store() {
-    for shelf in [Shelf::new(), Shelf::without_leases()] {
+    for store in [ScriptedStore::new(), ScriptedStore::without_leases()] {
         let clock = clock();
-        let first = beside_configured(&login("wrong"), &shelf, &clock, [rejected()]);
+        let first = beside_configured(&login("wrong"), &store, &clock, [rejected()]);
         assert_eq!(kind_of_failure(&first).await, ErrorKind::Credentials);
         for _ in 0..5 {
-            let again = beside_configured(&login("wrong"), &shelf, &clock, []);
+            let again = beside_configured(&login("wrong"), &store, &clock, []);
             let error = again.service.acquire().await.unwrap_err();
             assert_eq!((error.kind(), error.status()), (ErrorKind::Credentials, Some(401)));
             assert_eq!(error.retry_after(), Some(Duration::from_secs(60)));
             assert_eq!(again.service.status().consecutive_failures, 1);
         }
         clock.advance(Duration::from_secs(60));
-        let second = beside_configured(&login("wrong"), &shelf, &clock, [rejected()]);
+        let second = beside_configured(&login("wrong"), &store, &clock, [rejected()]);
         kind_of_failure(&second).await;
         clock.advance(Duration::from_secs(61));
-        let third = beside_configured(&login("wrong"), &shelf, &clock, []);
+        let third = beside_configured(&login("wrong"), &store, &clock, []);
         kind_of_failure(&third).await;
         clock.advance(Duration::from_secs(60));
-        let healed = beside_configured(&login("wrong"), &shelf, &clock, [token("abc", 3600)]);
+        let healed = beside_configured(&login("wrong"), &store, &clock, [token("abc", 3600)]);
         assert_eq!(healed.token().await.as_deref(), Some("abc"));
     }
 }
 
 #[tokio::test]
 async fn a_changed_credential_is_sent_at_once_and_the_old_one_stays_known() {
-    let (shelf, clock) = (Shelf::without_leases(), clock());
-    kind_of_failure(&beside_configured(&login("wrong"), &shelf, &clock, [rejected()])).await;
-    kind_of_failure(&beside_configured(&login("worse"), &shelf, &clock, [rejected()])).await;
+    let (store, clock) = (ScriptedStore::without_leases(), clock());
+    kind_of_failure(&beside_configured(&login("wrong"), &store, &clock, [rejected()])).await;
+    kind_of_failure(&beside_configured(&login("worse"), &store, &clock, [rejected()])).await;
     for password in ["wrong", "worse", "wrong"] {
-        let again = beside_configured(&login(password), &shelf, &clock, []);
+        let again = beside_configured(&login(password), &store, &clock, []);
         assert_eq!(kind_of_failure(&again).await, ErrorKind::Credentials, "they take turns");
     }
-    let right = beside_configured(&login("right"), &shelf, &clock, [token("abc", 3600)]);
+    let right = beside_configured(&login("right"), &store, &clock, [token("abc", 3600)]);
     assert_eq!(right.token().await.as_deref(), Some("abc"));
 }
 
 #[tokio::test]
 async fn services_of_one_process_know_it_without_a_store() {
     let (shared, clock) = (Shared::default(), clock());
-    let begin = |extra: &Value, answers: Vec<Answer>| {
+    let begin = |extra: &Value, answers: Vec<Script>| {
         let mut config = login("wrong");
         config.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
-        House::sharing(shared.clone(), &config, answers, Arc::clone(&clock), None)
+        TestService::sharing(shared.clone(), &config, answers, Arc::clone(&clock), None)
     };
     kind_of_failure(&begin(&json!({}), vec![rejected()])).await;
     for other in
@@ -81,81 +83,81 @@ async fn services_of_one_process_know_it_without_a_store() {
 
 #[tokio::test]
 async fn a_request_by_name_is_made_and_ends_it() {
-    let (shelf, clock) = (Shelf::without_leases(), clock());
-    kind_of_failure(&beside_configured(&login("wrong"), &shelf, &clock, [rejected()])).await;
-    let asked = beside_configured(&login("wrong"), &shelf, &clock, [token("abc", 3600)]);
+    let (store, clock) = (ScriptedStore::without_leases(), clock());
+    kind_of_failure(&beside_configured(&login("wrong"), &store, &clock, [rejected()])).await;
+    let asked = beside_configured(&login("wrong"), &store, &clock, [token("abc", 3600)]);
     asked.service.refresh().await.unwrap();
     asked.service.clear(false).await.unwrap();
-    let again = beside_configured(&login("wrong"), &shelf, &clock, [token("def", 3600)]);
+    let again = beside_configured(&login("wrong"), &store, &clock, [token("def", 3600)]);
     assert_eq!(again.token().await.as_deref(), Some("def"), "nothing is left of it");
 }
 
 #[tokio::test]
 async fn a_store_that_fails_costs_no_answer() {
-    let (shelf, clock) = (Shelf::without_leases(), clock());
-    shelf.breaks(&Call::ALL);
-    let house = beside_configured(&login("wrong"), &shelf, &clock, [rejected()]);
-    assert_eq!(kind_of_failure(&house).await, ErrorKind::Credentials);
-    assert_eq!(kind_of_failure(&house).await, ErrorKind::Credentials);
-    assert_eq!(house.server.requests(), 1);
+    let (store, clock) = (ScriptedStore::without_leases(), clock());
+    store.breaks(&Call::ALL);
+    let fixture = beside_configured(&login("wrong"), &store, &clock, [rejected()]);
+    assert_eq!(kind_of_failure(&fixture).await, ErrorKind::Credentials);
+    assert_eq!(kind_of_failure(&fixture).await, ErrorKind::Credentials);
+    assert_eq!(fixture.server.requests(), 1);
 }
 
 #[tokio::test]
 async fn success_without_a_token_counts_as_a_rejection_the_second_time() {
-    let house = House::with(&login("wrong"), [without_token(), without_token(), token("abc", 3600)]);
-    assert_eq!(kind_of_failure(&house).await, ErrorKind::Response);
-    house.pass(59);
-    assert_eq!(kind_of_failure(&house).await, ErrorKind::Response);
-    assert_eq!(house.server.requests(), 1, "it cools down as a rejected one");
-    house.pass(1);
-    assert_eq!(kind_of_failure(&house).await, ErrorKind::Credentials);
-    house.pass(119);
-    assert_eq!(kind_of_failure(&house).await, ErrorKind::Credentials);
-    assert_eq!(house.server.requests(), 2);
-    house.pass(1);
-    assert_eq!(house.token().await.as_deref(), Some("abc"));
+    let fixture = TestService::with(&login("wrong"), [without_token(), without_token(), token("abc", 3600)]);
+    assert_eq!(kind_of_failure(&fixture).await, ErrorKind::Response);
+    fixture.pass(59);
+    assert_eq!(kind_of_failure(&fixture).await, ErrorKind::Response);
+    assert_eq!(fixture.server.requests(), 1, "it cools down as a rejected one");
+    fixture.pass(1);
+    assert_eq!(kind_of_failure(&fixture).await, ErrorKind::Credentials);
+    fixture.pass(119);
+    assert_eq!(kind_of_failure(&fixture).await, ErrorKind::Credentials);
+    assert_eq!(fixture.server.requests(), 2);
+    fixture.pass(1);
+    assert_eq!(fixture.token().await.as_deref(), Some("abc"));
 }
 
 #[tokio::test]
 async fn success_without_a_token_is_known_after_a_restart() {
-    let (shelf, clock) = (Shelf::without_leases(), clock());
-    let first = beside_configured(&login("wrong"), &shelf, &clock, [without_token()]);
+    let (store, clock) = (ScriptedStore::without_leases(), clock());
+    let first = beside_configured(&login("wrong"), &store, &clock, [without_token()]);
     assert_eq!(kind_of_failure(&first).await, ErrorKind::Response);
     assert_eq!(
-        kind_of_failure(&beside_configured(&login("wrong"), &shelf, &clock, [])).await,
+        kind_of_failure(&beside_configured(&login("wrong"), &store, &clock, [])).await,
         ErrorKind::Response
     );
     clock.advance(Duration::from_secs(60));
-    let second = beside_configured(&login("wrong"), &shelf, &clock, [without_token()]);
+    let second = beside_configured(&login("wrong"), &store, &clock, [without_token()]);
     assert_eq!(kind_of_failure(&second).await, ErrorKind::Credentials);
 }
 
 #[tokio::test]
 async fn a_cool_down_is_in_the_status_from_the_start_and_holds_no_refresh_token_back() {
-    let (shelf, clock) = (Shelf::new(), clock());
-    kind_of_failure(&beside_configured(&login("wrong"), &shelf, &clock, [rejected()])).await;
-    let again = beside_configured(&login("wrong"), &shelf, &clock, []);
+    let (store, clock) = (ScriptedStore::new(), clock());
+    kind_of_failure(&beside_configured(&login("wrong"), &store, &clock, [rejected()])).await;
+    let again = beside_configured(&login("wrong"), &store, &clock, []);
     again.landed().await;
     let status = again.service.status();
     assert_eq!(status.last_error.unwrap().code, "ERR_TOKEN_CREDENTIALS");
     assert!(!status.healthy);
 
-    let (shelf, shared) = (Shelf::new(), Shared::default());
+    let (store, shared) = (ScriptedStore::new(), Shared::default());
     let config = json!({ "clientAuthentication": "client_secret_post" });
-    let first = in_process(&shared, &config, &shelf, &clock, [rotating("a1", "r1"), rejected(), rejected()]);
+    let first = in_process(&shared, &config, &store, &clock, [rotating("a1", "r1"), rejected(), rejected()]);
     first.token().await;
     clock.advance(Duration::from_secs(4000));
     let other = json!({ "clientAuthentication": "client_secret_post", "service": "other" });
-    assert_eq!(in_process(&shared, &other, &Shelf::new(), &clock, [rejected()]).token().await, None);
-    let second = in_process(&shared, &config, &shelf, &clock, [rotating("a2", "r2")]);
+    assert_eq!(in_process(&shared, &other, &ScriptedStore::new(), &clock, [rejected()]).token().await, None);
+    let second = in_process(&shared, &config, &store, &clock, [rotating("a2", "r2")]);
     assert_eq!(second.token().await.as_deref(), Some("a2"), "the refresh token is still good");
 }
 
 #[tokio::test]
 async fn nothing_of_the_credential_is_in_the_store() {
-    let (shelf, clock) = (Shelf::without_leases(), clock());
-    kind_of_failure(&beside_configured(&login("wr0ng-pass"), &shelf, &clock, [rejected()])).await;
-    let note = shelf.load_note(&ServiceName::default()).await.unwrap().unwrap();
+    let (store, clock) = (ScriptedStore::without_leases(), clock());
+    kind_of_failure(&beside_configured(&login("wr0ng-pass"), &store, &clock, [rejected()])).await;
+    let note = store.load_note(&ServiceName::default()).await.unwrap().unwrap();
     for text in ["wr0ng-pass", "a@b.c", "https://h/login", "credential"] {
         assert!(!note.expose().contains(text), "{text}");
     }
@@ -163,16 +165,16 @@ async fn nothing_of_the_credential_is_in_the_store() {
 
 #[tokio::test]
 async fn a_service_that_replaces_another_waits_for_its_refresh_and_spends_no_token_twice() {
-    for shelf in [Shelf::new(), Shelf::without_leases()] {
+    for store in [ScriptedStore::new(), ScriptedStore::without_leases()] {
         let (shared, clock) = (Shared::default(), clock());
         let settings = json!({});
         let answers = [rotating("a1", "r1"), rotating("a2", "r2")];
-        let first = in_process(&shared, &settings, &shelf, &clock, answers);
+        let first = in_process(&shared, &settings, &store, &clock, answers);
         first.token().await;
         hold(&first).await;
         let refresh = tokio::spawn(refreshing(&first));
         until(|| first.server.requests() == 2).await;
-        let second = in_process(&shared, &settings, &shelf, &clock, []);
+        let second = in_process(&shared, &settings, &store, &clock, []);
         second.service.replace(&first.service);
         let asked = tokio::spawn(refreshing(&second));
         assert_eq!(second.token().await.as_deref(), Some("a1"), "who only wants a token does not wait");
@@ -185,11 +187,11 @@ async fn a_service_that_replaces_another_waits_for_its_refresh_and_spends_no_tok
 
 #[tokio::test]
 async fn a_predecessor_that_hangs_is_waited_for_only_as_long_as_its_requests_may_take() {
-    let (shared, shelf, clock) = (Shared::default(), Shelf::without_leases(), clock());
+    let (shared, store, clock) = (Shared::default(), ScriptedStore::without_leases(), clock());
     let first = in_process(
         &shared,
         &json!({ "timeoutMs": 1000 }),
-        &shelf,
+        &store,
         &clock,
         [rotating("a1", "r1"), token("a2", 60)],
     );
@@ -197,33 +199,36 @@ async fn a_predecessor_that_hangs_is_waited_for_only_as_long_as_its_requests_may
     hold(&first).await;
     let _hangs = tokio::spawn(refreshing(&first));
     until(|| first.server.requests() == 2).await;
-    let second = in_process(&shared, &json!({ "scope": "more" }), &shelf, &clock, [token("b1", 3600)]);
+    let second = in_process(&shared, &json!({ "scope": "more" }), &store, &clock, [token("b1", 3600)]);
     second.service.replace(&first.service);
-    assert_eq!(super::shelf::passing(&clock, super::shelf::acquiring(&second)).await.as_deref(), Some("b1"));
+    assert_eq!(
+        super::scripted_store::passing(&clock, super::scripted_store::acquiring(&second)).await.as_deref(),
+        Some("b1")
+    );
 }
 
 #[tokio::test]
 async fn what_a_refresh_endpoint_refuses_is_held_against_no_service_and_no_restart() {
-    let (shared, shelf, clock) = (Shared::default(), Shelf::new(), clock());
+    let (shared, store, clock) = (Shared::default(), ScriptedStore::new(), clock());
     let mut config = login("right");
     config["refreshUrl"] = json!("https://h/renew");
     for refused in [
-        Answer::Http(401, json!({}), None),
+        Script::Http(401, json!({}), None),
         refusal(401, "invalid_client"),
-        Answer::Http(200, json!({ "success": false }), None),
+        Script::Http(200, json!({ "success": false }), None),
     ] {
-        let shelf = if shelf.row().await.is_none() { Arc::clone(&shelf) } else { Shelf::new() };
-        let first = in_process(&shared, &config, &shelf, &clock, [rotating("a1", "r1"), refused]);
+        let store = if store.row().await.is_none() { Arc::clone(&store) } else { ScriptedStore::new() };
+        let first = in_process(&shared, &config, &store, &clock, [rotating("a1", "r1"), refused]);
         first.token().await;
         clock.advance(Duration::from_secs(3400));
         first.at_once();
         first.landed().await;
         let mut other = config.clone();
         other["service"] = json!("other");
-        let other = in_process(&shared, &other, &Shelf::new(), &clock, [token("b1", 3600)]);
+        let other = in_process(&shared, &other, &ScriptedStore::new(), &clock, [token("b1", 3600)]);
         assert_eq!(other.token().await.as_deref(), Some("b1"));
         clock.advance(Duration::from_secs(200));
-        let restarted = beside_configured(&config, &shelf, &clock, [rotating("c1", "r2"), token("c1", 3600)]);
+        let restarted = beside_configured(&config, &store, &clock, [rotating("c1", "r2"), token("c1", 3600)]);
         assert_eq!(restarted.token().await.as_deref(), Some("c1"));
     }
 }
@@ -231,44 +236,44 @@ async fn what_a_refresh_endpoint_refuses_is_held_against_no_service_and_no_resta
 #[tokio::test]
 async fn of_services_that_begin_together_with_one_wrong_credential_one_sends_it() {
     let (shared, clock) = (Shared::default(), clock());
-    let begin = |n: usize, answers: Vec<Answer>| {
+    let begin = |n: usize, answers: Vec<Script>| {
         let mut config = login("wrong");
         config["service"] = json!(format!("tenant {n}"));
         config["scope"] = json!(format!("scope{n}"));
-        House::sharing(shared.clone(), &config, answers, Arc::clone(&clock), None)
+        TestService::sharing(shared.clone(), &config, answers, Arc::clone(&clock), None)
     };
-    let houses: Vec<_> = (0..10).map(|n| begin(n, vec![rejected()])).collect();
-    let callers: Vec<_> = houses
+    let tests: Vec<_> = (0..10).map(|n| begin(n, vec![rejected()])).collect();
+    let callers: Vec<_> = tests
         .iter()
-        .map(|house| {
-            let service = Arc::clone(&house.service);
+        .map(|fixture| {
+            let service = Arc::clone(&fixture.service);
             tokio::spawn(async move { service.acquire().await.unwrap_err().kind() })
         })
         .collect();
     for caller in callers {
         assert_eq!(caller.await.unwrap(), ErrorKind::Credentials);
     }
-    assert_eq!(houses.iter().map(|house| house.server.requests()).sum::<usize>(), 1);
+    assert_eq!(tests.iter().map(|fixture| fixture.server.requests()).sum::<usize>(), 1);
 
     // One that has it accepted frees the others at once, and those that begin later.
     clock.advance(Duration::from_secs(1));
     let healed = begin(11, vec![token("abc", 3600)]);
     healed.service.refresh().await.unwrap();
-    for house in &houses {
-        house.server.answers.lock().unwrap().clear();
-        house.server.answers.lock().unwrap().push_back(token("def", 3600));
-        assert_eq!(house.token().await.as_deref(), Some("def"), "the one that was rejected, too");
+    for fixture in &tests {
+        fixture.server.answers.lock().unwrap().clear();
+        fixture.server.answers.lock().unwrap().push_back(token("def", 3600));
+        assert_eq!(fixture.token().await.as_deref(), Some("def"), "the one that was rejected, too");
     }
     assert_eq!(begin(12, vec![token("ghi", 3600)]).token().await.as_deref(), Some("ghi"));
 }
 
 #[tokio::test]
 async fn an_idle_service_that_was_replaced_is_let_go_of() {
-    let (shared, shelf, clock) = (Shared::default(), Shelf::without_leases(), clock());
-    let first = in_process(&shared, &json!({}), &shelf, &clock, [token("a1", 3600)]);
+    let (shared, store, clock) = (Shared::default(), ScriptedStore::without_leases(), clock());
+    let first = in_process(&shared, &json!({}), &store, &clock, [token("a1", 3600)]);
     first.token().await;
     first.landed().await;
-    let second = in_process(&shared, &json!({ "scope": "more" }), &shelf, &clock, []);
+    let second = in_process(&shared, &json!({ "scope": "more" }), &store, &clock, []);
     second.service.replace(&first.service);
     assert!(first.service.is_closed());
     assert!(second.service.predecessors().is_empty());

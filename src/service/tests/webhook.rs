@@ -1,53 +1,53 @@
 //! The chat room that hears of incidents.
 
-use super::shelf::{Shelf, beside_configured, clock};
+use super::scripted_store::{ScriptedStore, beside_configured, clock};
 use super::*;
 
 fn settings(url: &str) -> Value {
     json!({ "alerts": { "afterFailures": 2, "webhookUrl": url }, "retry": { "attempts": 1 } })
 }
 
-async fn fail(house: &House) {
-    house.service.refresh().await.unwrap_err();
+async fn fail(fixture: &TestService) {
+    fixture.service.refresh().await.unwrap_err();
 }
 
-fn events(house: &House) -> Vec<String> {
-    let hooked = house.server.hooked.lock().unwrap();
+fn events(fixture: &TestService) -> Vec<String> {
+    let hooked = fixture.server.hooked.lock().unwrap();
     hooked.iter().map(|message| message["event"].as_str().unwrap_or("none").to_owned()).collect()
 }
 
-async fn hears(house: &House, count: usize) {
-    while house.server.hooked.lock().unwrap().len() < count {
-        house.clock.advance(Duration::from_millis(100));
+async fn hears(fixture: &TestService, count: usize) {
+    while fixture.server.hooked.lock().unwrap().len() < count {
+        fixture.clock.advance(Duration::from_millis(100));
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
 }
 
 /// Long enough for a message that must not come.
-async fn hears_no_more(house: &House, count: usize) {
+async fn hears_no_more(fixture: &TestService, count: usize) {
     for _ in 0..50 {
-        house.clock.advance(Duration::from_secs(1));
+        fixture.clock.advance(Duration::from_secs(1));
         tokio::time::sleep(Duration::from_millis(2)).await;
     }
-    assert_eq!(events(house).len(), count, "{:?}", events(house));
+    assert_eq!(events(fixture).len(), count, "{:?}", events(fixture));
 }
 
 #[tokio::test]
 async fn an_incident_is_told_once_and_so_is_its_end() {
-    let failures = (0..4).map(|_| Answer::Http(503, json!({}), None));
+    let failures = (0..4).map(|_| Script::Http(503, json!({}), None));
     let answers = failures.chain([token("a1", 3600), refusal(503, "x"), refusal(503, "x")]);
-    let house = House::with(&settings("https://chat.example.com/hook?room=s3cr3t"), answers);
+    let fixture = TestService::with(&settings("https://chat.example.com/hook?room=s3cr3t"), answers);
     for _ in 0..4 {
-        fail(&house).await;
+        fail(&fixture).await;
     }
-    house.service.refresh().await.unwrap();
-    hears(&house, 2).await;
+    fixture.service.refresh().await.unwrap();
+    hears(&fixture, 2).await;
     for _ in 0..2 {
-        fail(&house).await;
+        fail(&fixture).await;
     }
-    hears(&house, 3).await;
-    assert_eq!(events(&house), ["alert", "recovered", "alert"]);
-    let message = house.server.hooked.lock().unwrap()[0].clone();
+    hears(&fixture, 3).await;
+    assert_eq!(events(&fixture), ["alert", "recovered", "alert"]);
+    let message = fixture.server.hooked.lock().unwrap()[0].clone();
     assert_eq!(message["code"], "ERR_TOKEN_RESPONSE");
     assert_eq!(message["consecutiveFailures"], 2);
     assert_eq!(message["service"], "external_api");
@@ -64,13 +64,13 @@ async fn an_incident_is_told_once_and_so_is_its_end() {
 
 #[tokio::test]
 async fn a_message_that_is_not_taken_is_tried_again_and_one_that_is_refused_is_not() {
-    let house = House::with(&settings("https://h/hook"), (0..2).map(|_| refusal(503, "x")));
-    house.server.hook_answers.lock().unwrap().extend([500, 429, 200]);
-    fail(&house).await;
-    fail(&house).await;
-    hears(&house, 3).await;
-    hears_no_more(&house, 3).await;
-    let refused = House::with(&settings("https://h/hook"), (0..2).map(|_| refusal(503, "x")));
+    let fixture = TestService::with(&settings("https://h/hook"), (0..2).map(|_| refusal(503, "x")));
+    fixture.server.hook_answers.lock().unwrap().extend([500, 429, 200]);
+    fail(&fixture).await;
+    fail(&fixture).await;
+    hears(&fixture, 3).await;
+    hears_no_more(&fixture, 3).await;
+    let refused = TestService::with(&settings("https://h/hook"), (0..2).map(|_| refusal(503, "x")));
     refused.server.hook_answers.lock().unwrap().extend([404]);
     fail(&refused).await;
     fail(&refused).await;
@@ -80,24 +80,25 @@ async fn a_message_that_is_not_taken_is_tried_again_and_one_that_is_refused_is_n
 
 #[tokio::test]
 async fn slack_gets_nothing_but_text() {
-    let house = House::with(&settings("https://hooks.slack.com/hook"), (0..2).map(|_| refusal(503, "x")));
-    fail(&house).await;
-    fail(&house).await;
-    hears(&house, 1).await;
-    let message = house.server.hooked.lock().unwrap()[0].clone();
+    let fixture =
+        TestService::with(&settings("https://hooks.slack.com/hook"), (0..2).map(|_| refusal(503, "x")));
+    fail(&fixture).await;
+    fail(&fixture).await;
+    hears(&fixture, 1).await;
+    let message = fixture.server.hooked.lock().unwrap()[0].clone();
     assert_eq!(message.as_object().unwrap().keys().collect::<Vec<_>>(), ["text"]);
 }
 
 #[tokio::test]
 async fn of_processes_that_share_a_store_one_tells() {
-    let (shelf, clock) = (Shelf::new(), clock());
+    let (store, clock) = (ScriptedStore::new(), clock());
     let begin =
-        |answers: Vec<Answer>| beside_configured(&settings("https://h/hook"), &shelf, &clock, answers);
+        |answers: Vec<Script>| beside_configured(&settings("https://h/hook"), &store, &clock, answers);
     let failing = || (0..3).map(|_| refusal(503, "x")).collect::<Vec<_>>();
     let one = begin(failing().into_iter().chain([token("a1", 3600)]).collect());
     let two = begin(failing());
-    for house in [&one, &two, &one, &two, &one, &two] {
-        fail(house).await;
+    for fixture in [&one, &two, &one, &two, &one, &two] {
+        fail(fixture).await;
         clock.advance(Duration::from_secs(120));
     }
     hears_no_more(&two, 0).await;

@@ -10,7 +10,7 @@ pub(super) async fn a_plain_token_is_used_only_where_it_is_accepted(f: Fixture) 
     row.refresh_token = Some(Secret::new("refresh by hand"));
     f.place.save(&service("a"), &row, Some(revision), None).await.unwrap();
     let loaded = f.store.load(&service("a")).await.unwrap();
-    assert!(loaded.record.is_none() && loaded.is_shut && loaded.warnings.len() == 1);
+    assert!(loaded.record.is_none() && loaded.is_undecryptable && loaded.warnings.len() == 1);
     assert!(!loaded.warnings[0].message().contains("by-hand"));
     if !f.store.is_encrypted() {
         return;
@@ -25,9 +25,9 @@ pub(super) async fn a_plain_token_is_used_only_where_it_is_accepted(f: Fixture) 
 pub(super) async fn what_stands_beside_a_sealed_record_is_not_believed(f: Fixture) {
     f.saved(&service("a"), "one", None).await.unwrap();
     let (row, revision) = f.place.load(&service("a")).await.unwrap().record().unwrap();
-    let edited = Row {
+    let edited = StoredRow {
         refresh_token: Some(Secret::new("planted")),
-        token_type: Scheme::parse("Planted").unwrap(),
+        token_type: TokenType::parse("Planted").unwrap(),
         created_at: Timestamp::MIN,
         expires_at: Timestamp::MAX,
         ..row
@@ -47,14 +47,14 @@ pub(super) async fn a_record_moved_to_another_service_is_not_used(f: Fixture) {
     f.saved(&service("a"), "one", None).await.unwrap();
     let (row, _) = f.place.load(&service("a")).await.unwrap().record().unwrap();
     f.place.save(&service("b"), &row, None, None).await.unwrap();
-    assert!(f.store.load(&service("b")).await.unwrap().is_shut);
+    assert!(f.store.load(&service("b")).await.unwrap().is_undecryptable);
     // Nor as what is kept apart from the record, and the reverse.
     f.place.save_note(&service("a"), Some(&row.token), Timestamp::MAX).await.unwrap();
     assert!(f.store.load_note(&service("a")).await.unwrap().is_none());
     f.store.save_note(&service("c"), Some(&Secret::new("a note")), Timestamp::MAX).await.unwrap();
     let note = f.place.load_note(&service("c")).await.unwrap().unwrap();
-    f.place.save(&service("c"), &Row { token: note, ..row }, None, None).await.unwrap();
-    assert!(f.store.load(&service("c")).await.unwrap().is_shut);
+    f.place.save(&service("c"), &StoredRow { token: note, ..row }, None, None).await.unwrap();
+    assert!(f.store.load(&service("c")).await.unwrap().is_undecryptable);
 }
 
 pub(super) async fn no_text_beside_the_sealed_one_says_anything_of_the_record(f: Fixture) {
@@ -72,5 +72,5 @@ pub(super) async fn an_edit_beside_a_sealed_record_is_no_new_revision(f: Fixture
     }
     f.saved(&service("a"), "one", None).await.unwrap();
     let (row, revision) = f.place.load(&service("a")).await.unwrap().record().unwrap();
-    assert_eq!(Revision::new(revision.number, &Row { expires_at: Timestamp::MAX, ..row }), revision);
+    assert_eq!(Revision::new(revision.number, &StoredRow { expires_at: Timestamp::MAX, ..row }), revision);
 }

@@ -3,9 +3,9 @@
 use serde_json::{Map, Value, json};
 
 use super::super::record::{Columns, digest};
-use super::super::{Revision, Row};
+use super::super::{Revision, StoredRow};
 use crate::crypto::is_envelope;
-use crate::domain::{Scheme, Secret, ServiceName, Timestamp};
+use crate::domain::{Secret, ServiceName, Timestamp, TokenType};
 
 const VERSION: u64 = 1;
 
@@ -15,7 +15,7 @@ const KEPT_ASIDE: usize = 4;
 
 /// The file's content. What it does not know (a field somebody added) it keeps.
 #[derive(Debug)]
-pub(super) struct Document {
+pub(super) struct CacheDocument {
     services: Map<String, Value>,
     aside: Map<String, Value>,
     /// The numbers of the removals that no record came after.
@@ -29,19 +29,19 @@ pub(super) struct Document {
 
 /// Why a content is no document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Fault {
+pub(super) enum DocumentError {
     Damaged,
     Newer(u64),
 }
 
 /// A record as it is found.
-pub(super) enum Found {
-    Row(Row, Revision),
+pub(super) enum FileEntry {
+    Row(StoredRow, Revision),
     /// Not the shape of a record.
     Malformed(Revision),
 }
 
-impl Document {
+impl CacheDocument {
     /// Nothing yet.
     pub(super) fn empty() -> Self {
         Self {
@@ -54,20 +54,24 @@ impl Document {
         }
     }
 
-    pub(super) fn parse(bytes: &[u8]) -> Result<Self, Fault> {
+    pub(super) fn parse(bytes: &[u8]) -> Result<Self, DocumentError> {
         // Some editors put a byte order mark before what they save.
         let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-        let Ok(Value::Object(mut rest)) = serde_json::from_slice(bytes) else { return Err(Fault::Damaged) };
+        let Ok(Value::Object(mut rest)) = serde_json::from_slice(bytes) else {
+            return Err(DocumentError::Damaged);
+        };
         match rest.remove("version").as_ref().and_then(Value::as_u64) {
             Some(VERSION) => {}
-            Some(newer) if newer > VERSION => return Err(Fault::Newer(newer)),
-            _ => return Err(Fault::Damaged),
+            Some(newer) if newer > VERSION => return Err(DocumentError::Newer(newer)),
+            _ => return Err(DocumentError::Damaged),
         }
-        let Some(Value::Object(services)) = rest.remove("services") else { return Err(Fault::Damaged) };
+        let Some(Value::Object(services)) = rest.remove("services") else {
+            return Err(DocumentError::Damaged);
+        };
         let aside = match rest.remove("aside") {
             Some(Value::Object(aside)) => aside,
             None => Map::new(),
-            Some(_) => return Err(Fault::Damaged),
+            Some(_) => return Err(DocumentError::Damaged),
         };
         let mut object = |name| match rest.remove(name) {
             Some(Value::Object(members)) => members,
@@ -90,10 +94,13 @@ impl Document {
     }
 
     /// The record of a service. `written` stands in for a `createdAt` that a person left out.
-    pub(super) fn find(&self, service: &ServiceName, written: Timestamp) -> Option<Found> {
+    pub(super) fn find(&self, service: &ServiceName, written: Timestamp) -> Option<FileEntry> {
         let value = self.services.get(service.as_str())?;
         let revision = self.revision_of(value);
-        Some(read_row(value, written).map_or(Found::Malformed(revision), |row| Found::Row(row, revision)))
+        Some(
+            read_row(value, written)
+                .map_or(FileEntry::Malformed(revision), |row| FileEntry::Row(row, revision)),
+        )
     }
 
     pub(super) fn revision(&self, service: &ServiceName) -> Option<Revision> {
@@ -113,7 +120,7 @@ impl Document {
 
     /// The record is the latest of all, and also later than the one it replaces where a person's hand or a copy
     /// put that one ahead of the file.
-    pub(super) fn put(&mut self, service: &ServiceName, row: &Row) -> Revision {
+    pub(super) fn put(&mut self, service: &ServiceName, row: &StoredRow) -> Revision {
         let replaced = self.revision(service).map(|revision| revision.number);
         let number = Revision::number_after(self.last_write.max(replaced), row.last_used);
         self.last_write = Some(number);
@@ -177,7 +184,7 @@ impl Document {
 }
 
 /// `None` where there is no token.
-fn read_row(value: &Value, written: Timestamp) -> Option<Row> {
+fn read_row(value: &Value, written: Timestamp) -> Option<StoredRow> {
     let fields = value.as_object()?;
     let given = |name: &str| fields.get(name).filter(|value| !value.is_null());
     let text = |value: &Value| value.as_str().filter(|text| !text.is_empty()).map(Secret::new);
@@ -187,15 +194,15 @@ fn read_row(value: &Value, written: Timestamp) -> Option<Row> {
     let created_at = given("createdAt").map_or(Some(expires_at.map_or(written, |e| written.min(e))), moment);
     let columns = Columns {
         refresh_token: given("refreshToken").map(|value| text(value).ok_or(())).transpose(),
-        token_type: given("tokenType").map_or(Some(Scheme::bearer()), |v| Scheme::parse(v.as_str()?)),
+        token_type: given("tokenType").map_or(Some(TokenType::bearer()), |v| TokenType::parse(v.as_str()?)),
         created_at,
         expires_at,
         last_used: given("lastUsed").map_or(created_at, moment),
     };
-    Some(Row::found(token, columns))
+    Some(StoredRow::from_columns(token, columns))
 }
 
-fn write_row(row: &Row, number: u64) -> Value {
+fn write_row(row: &StoredRow, number: u64) -> Value {
     json!({
         "token": row.token.expose(),
         "refreshToken": row.refresh_token.as_ref().map(Secret::expose),

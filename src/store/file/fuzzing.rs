@@ -1,8 +1,8 @@
 //! What holds for every file that may hold records.
 
-use super::super::Row;
-use super::document::{Document, Found};
-use crate::domain::{Scheme, Secret, ServiceName, Timestamp};
+use super::super::StoredRow;
+use super::document::{CacheDocument, FileEntry};
+use crate::domain::{Secret, ServiceName, Timestamp, TokenType};
 
 /// A file is damaged, of a later release, or a document that is read back as it was written: its records stay
 /// what they are beside a new one, which survives the way through the file too.
@@ -10,7 +10,7 @@ use crate::domain::{Scheme, Secret, ServiceName, Timestamp};
 /// # Panics
 /// When that does not hold.
 pub fn record_file(data: &[u8]) {
-    let Ok(mut document) = Document::parse(data) else { return };
+    let Ok(mut document) = CacheDocument::parse(data) else { return };
     let (Ok(known), Ok(other)) = (ServiceName::parse("external_api"), ServiceName::parse("other")) else {
         panic!("the names are names")
     };
@@ -35,11 +35,11 @@ pub fn record_file(data: &[u8]) {
 }
 
 /// What is found is found again after the way through the file, and after it was written anew.
-fn check_again(document: &Document, service: &ServiceName) {
+fn check_again(document: &CacheDocument, service: &ServiceName) {
     let again = reread(document);
     assert_eq!(again.revision(service), document.revision(service));
     assert_eq!(rows(&again, service), rows(document, service));
-    let Some(Found::Row(row, old)) = document.find(service, written()) else { return };
+    let Some(FileEntry::Row(row, old)) = document.find(service, written()) else { return };
     assert!(!row.token.is_empty());
     assert!(row.refresh_token.as_ref().is_none_or(|token| !token.is_empty()));
     if row.column_fault.is_some() {
@@ -51,25 +51,25 @@ fn check_again(document: &Document, service: &ServiceName) {
     assert_eq!(rows(&reread(&copy), service), Some(words(&row)));
 }
 
-fn reread(document: &Document) -> Document {
-    match Document::parse(document.to_text().as_bytes()) {
+fn reread(document: &CacheDocument) -> CacheDocument {
+    match CacheDocument::parse(document.to_text().as_bytes()) {
         Ok(document) => document,
         Err(fault) => panic!("what was written is {fault:?}"),
     }
 }
 
 /// The record of a service in words; `malformed` for one that is.
-fn rows(document: &Document, service: &ServiceName) -> Option<String> {
+fn rows(document: &CacheDocument, service: &ServiceName) -> Option<String> {
     document.find(service, written()).map(|found| match found {
-        Found::Row(row, _) => words(&row),
-        Found::Malformed(_) => "malformed".to_owned(),
+        FileEntry::Row(row, _) => words(&row),
+        FileEntry::Malformed(_) => "malformed".to_owned(),
     })
 }
 
-fn words(row: &Row) -> String {
+fn words(row: &StoredRow) -> String {
     let refresh_token = row.refresh_token.as_ref().map(Secret::expose);
     // The format is not read back.
-    let row = Row { format: None, ..row.clone() };
+    let row = StoredRow { format: None, ..row.clone() };
     format!("{:?} {refresh_token:?} {row:?}", row.token.expose())
 }
 
@@ -77,11 +77,11 @@ fn written() -> Timestamp {
     Timestamp::from_second(1_800_000_000.0)
 }
 
-fn new_row() -> Row {
-    Row {
+fn new_row() -> StoredRow {
+    StoredRow {
         token: Secret::new("et1.k.a.b"),
         refresh_token: None,
-        token_type: Scheme::bearer(),
+        token_type: TokenType::bearer(),
         created_at: written(),
         expires_at: Timestamp::MAX,
         last_used: written(),

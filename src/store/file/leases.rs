@@ -9,7 +9,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use serde_json::{Map, Value, json};
 
 use super::super::disk;
-use super::super::lease::{Claim, Fence, Grant, Lease, Owner};
+use super::super::lease::{Claim, Fence, LeaseEntry, LeaseGrant, Owner};
 use super::super::lock::Lock;
 use crate::domain::{Secret, ServiceName, Timestamp};
 use crate::error::Result;
@@ -19,7 +19,7 @@ const VERSION: u64 = 1;
 /// The leases, as they are while the lock is held.
 pub(super) struct Leases<'l> {
     lock: &'l Lock,
-    by_service: BTreeMap<String, Lease>,
+    by_service: BTreeMap<String, LeaseEntry>,
     /// When something was written that cannot be read: whose the leases are is unknown.
     damaged: Option<Timestamp>,
 }
@@ -42,7 +42,7 @@ impl<'l> Leases<'l> {
         }
         let leases = root.remove("leases").filter(|_| version == VERSION);
         let by_service = leases.and_then(|leases| serde_json::from_value(leases).ok());
-        let damaged = if by_service.is_none() { Some(lock.written()?) } else { None };
+        let damaged = if by_service.is_none() { Some(lock.written_at()?) } else { None };
         Ok(Self { lock, by_service: by_service.unwrap_or_default(), damaged })
     }
 
@@ -61,21 +61,21 @@ impl<'l> Leases<'l> {
         service: &ServiceName,
         claim: &Claim,
         signs: &SignsOfLife,
-    ) -> Result<Result<Grant, Fence>> {
+    ) -> Result<Result<LeaseGrant, Fence>> {
         // Whoever held one then has asked for its token by the end of a whole lease.
-        if let Some(unknown) = self.damaged.map(|written| Lease::unknown(written, claim.length))
+        if let Some(unknown) = self.damaged.map(|written| LeaseEntry::unknown(written, claim.length))
             && unknown.is_held_against(claim)
         {
             return Ok(Err(unknown.fence));
         }
         let last = self.by_service.get(service.as_str());
         if let Some(lease) = last.filter(|lease| lease.is_held_against(claim))
-            && lease.owner.is_some_and(|owner| signs.shows(owner))
+            && lease.owner.is_some_and(|owner| signs.is_alive(owner))
         {
             return Ok(Err(lease.fence));
         }
         let former = last.and_then(|lease| lease.owner).filter(|owner| *owner != claim.owner);
-        let lease = Lease::granted(last, claim);
+        let lease = LeaseEntry::granted(last, claim);
         let grant = lease.grant();
         signs.give(claim.owner);
         self.by_service.insert(service.as_str().to_owned(), lease);
@@ -147,7 +147,7 @@ impl SignsOfLife {
 
     /// Whether the owner may be alive. Without a file or without locks there is no telling, and the lease
     /// alone decides.
-    fn shows(&self, owner: Owner) -> bool {
+    fn is_alive(&self, owner: Owner) -> bool {
         match disk::open_lease_file(&self.path, owner.number(), false) {
             Ok(file) => file.try_lock().is_err(),
             Err(_) => true,
@@ -174,7 +174,7 @@ impl SignsOfLife {
     pub(super) fn sweep(&self, leases: &Leases<'_>) {
         for number in disk::lease_files(&self.path) {
             let Some(owner) = Owner::from_number(number) else { continue };
-            if !leases.names(owner) && !self.shows(owner) {
+            if !leases.names(owner) && !self.is_alive(owner) {
                 disk::remove_lease_file(&self.path, number);
             }
         }

@@ -57,7 +57,7 @@ impl Disk {
 }
 
 fn open(path: &Path) -> SealedStore {
-    SealedStore::unsealed(std::sync::Arc::new(FileStore::new(path)))
+    SealedStore::without_sealing(std::sync::Arc::new(FileStore::new(path)))
 }
 
 /// One that takes what another program puts there.

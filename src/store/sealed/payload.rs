@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use zeroize::Zeroizing;
 
-use super::super::Record;
-use crate::domain::{AccessToken, AnswerFields, Scheme, Secret, Timestamp};
+use super::super::StoredToken;
+use crate::domain::{AccessToken, AnswerFields, Secret, Timestamp, TokenType};
 use crate::error::{Error, ErrorKind, Result};
 
 const VERSION: u64 = 1;
@@ -17,7 +17,7 @@ const ROOM: usize = 1024;
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Written<'r> {
+struct PayloadJson<'r> {
     version: u64,
     access_token: &'r str,
     token_type: &'r str,
@@ -33,7 +33,7 @@ struct Written<'r> {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Found {
+struct OpenedPayload {
     access_token: String,
     token_type: String,
     refresh_token: Option<String>,
@@ -52,8 +52,8 @@ struct Header {
 }
 
 /// The text to seal.
-pub(super) fn write(record: &Record) -> Result<Secret> {
-    let written = Written {
+pub(super) fn write(record: &StoredToken) -> Result<Secret> {
+    let written = PayloadJson {
         version: VERSION,
         access_token: record.access_token.secret().expose(),
         token_type: record.scheme.as_str(),
@@ -79,7 +79,7 @@ pub(super) fn write(record: &Record) -> Result<Secret> {
 ///
 /// # Errors
 /// `Storage` for a text of a later release, which is good to somebody; `Decrypt` for what no release has written.
-pub(super) fn read(text: &Secret) -> Result<Record> {
+pub(super) fn read(text: &Secret) -> Result<StoredToken> {
     let unreadable = || Error::new(ErrorKind::Decrypt, "the stored record is not in a format of evertoken");
     let header: Header = serde_json::from_str(text.expose()).map_err(|_| unreadable())?;
     if header.version > VERSION {
@@ -87,10 +87,10 @@ pub(super) fn read(text: &Secret) -> Result<Record> {
         let message = format!("the stored record is in a format (version {version}) of a newer evertoken");
         return Err(Error::new(ErrorKind::Storage, message));
     }
-    let found: Found = serde_json::from_str(text.expose()).map_err(|_| unreadable())?;
-    Ok(Record {
+    let found: OpenedPayload = serde_json::from_str(text.expose()).map_err(|_| unreadable())?;
+    Ok(StoredToken {
         access_token: AccessToken::parse(&Zeroizing::new(found.access_token)).map_err(|_| unreadable())?,
-        scheme: Scheme::parse(&found.token_type).ok_or_else(unreadable)?,
+        scheme: TokenType::parse(&found.token_type).ok_or_else(unreadable)?,
         refresh_token: found.refresh_token.map(Secret::new),
         proof_key: found.proof_key.map(Secret::new),
         fields: fields_of(found.fields),

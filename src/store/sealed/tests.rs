@@ -20,7 +20,7 @@ async fn holding(payload: &str) -> SealedStore {
     store.save(&service("a"), &some_record("one"), None, None).await.unwrap();
     let (row, revision) = place.load(&service("a")).await.unwrap().record().unwrap();
     let sealed = ring.seal(&Context::new(&service("a"), RECORD), &Secret::new(payload)).unwrap();
-    let row = Row { token: Secret::new(sealed), ..row };
+    let row = StoredRow { token: Secret::new(sealed), ..row };
     place.save(&service("a"), &row, Some(revision), None).await.unwrap();
     store
 }
@@ -40,7 +40,7 @@ async fn a_sealed_text_that_is_no_record_counts_as_one_that_does_not_open() {
     ];
     for payload in payloads {
         let loaded = holding(payload).await.load(&service("a")).await.unwrap();
-        assert!(loaded.is_shut && loaded.record.is_none(), "{payload}");
+        assert!(loaded.is_undecryptable && loaded.record.is_none(), "{payload}");
         assert!(!loaded.warnings[0].message().contains("hunter2"), "{payload}");
     }
 }
@@ -57,15 +57,15 @@ async fn a_record_of_a_newer_release_is_an_error_and_is_left_alone() {
 async fn a_record_over_four_mebibytes_is_neither_stored_nor_opened() {
     let (place, ring) = (Arc::new(MemoryStore::new()), ring());
     let store = store(&place, &ring);
-    let large = Record { refresh_token: Some(Secret::new("x".repeat(5 << 20))), ..some_record("one") };
+    let large = StoredToken { refresh_token: Some(Secret::new("x".repeat(5 << 20))), ..some_record("one") };
     let error = store.save(&service("a"), &large, None, None).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Storage);
     store.save(&service("a"), &some_record("one"), None, None).await.unwrap();
     let (row, revision) = place.load(&service("a")).await.unwrap().record().unwrap();
-    let row = Row { token: Secret::new("x".repeat(5 << 20)), ..row };
+    let row = StoredRow { token: Secret::new("x".repeat(5 << 20)), ..row };
     place.save(&service("a"), &row, Some(revision), None).await.unwrap();
     let loaded = store.clone().accepting_plain_tokens(true).load(&service("a")).await.unwrap();
-    assert!(loaded.is_shut && loaded.warnings[0].message().contains("4 MiB"));
+    assert!(loaded.is_undecryptable && loaded.warnings[0].message().contains("4 MiB"));
 }
 
 #[tokio::test]

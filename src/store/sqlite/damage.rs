@@ -9,7 +9,7 @@ use super::super::disk;
 use super::super::lock::Lock;
 use super::database;
 use super::defense::Operations;
-use super::fault::Fault;
+use super::fault::SqliteError;
 use super::schema;
 use crate::error::{Error, ErrorKind, Result};
 
@@ -21,7 +21,7 @@ const BESIDE: [&str; 3] = ["-wal", "-shm", "-journal"];
 
 /// Fails if the file is damaged, as far as a quick look tells. In one that others use, too, only the pages
 /// that are read need be sound.
-pub(super) fn check_at_opening(connection: &Connection, path: &Path) -> Result<(), Fault> {
+pub(super) fn check_at_opening(connection: &Connection, path: &Path) -> Result<(), SqliteError> {
     let is_small = bytes(path)? <= CHECKED_BYTES;
     if is_small && !schema::has_foreign_tables(connection)? {
         check(connection, path, "quick_check")
@@ -37,7 +37,7 @@ pub(super) fn set_aside(path: &Path) -> Result<Option<String>> {
     if disk::identity(path)?.is_none() {
         return Ok(None);
     }
-    let told = |fault: Fault| fault.tell(path);
+    let told = |fault: SqliteError| fault.tell(path);
     let connection = database::connect(path, &Operations::default()).map_err(told)?;
     let is_shared = schema::has_foreign_tables(&connection).unwrap_or(false);
     match check(&connection, path, "integrity_check") {
@@ -53,18 +53,18 @@ pub(super) fn set_aside(path: &Path) -> Result<Option<String>> {
         return Err(Error::new(ErrorKind::Storage, message));
     }
     drop(connection);
-    let kept = disk::rename_damaged(path, disk::written(path)?, &BESIDE)?;
+    let kept = disk::rename_damaged(path, disk::written_at(path)?, &BESIDE)?;
     Ok(Some(format!("{} is damaged: it was renamed to {}", path.display(), kept.display())))
 }
 
-fn check(connection: &Connection, path: &Path, how: &str) -> Result<(), Fault> {
+fn check(connection: &Connection, path: &Path, how: &str) -> Result<(), SqliteError> {
     let page: u32 = connection.query_row("PRAGMA page_size", [], |row| row.get(0))?;
     // SQLite takes the missing end of a last page for zeros.
     if page > 0 && !bytes(path)?.is_multiple_of(page.into()) {
-        return Err(Fault::Damaged);
+        return Err(SqliteError::Damaged);
     }
     let verdict: String = connection.query_row(&format!("PRAGMA {how}(1)"), [], |row| row.get(0))?;
-    if verdict == "ok" { Ok(()) } else { Err(Fault::Damaged) }
+    if verdict == "ok" { Ok(()) } else { Err(SqliteError::Damaged) }
 }
 
 fn bytes(path: &Path) -> Result<u64> {

@@ -11,7 +11,7 @@ use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 use super::super::disk::{self, Identity, Stamp};
 use super::damage;
 use super::defense::{self, Operations};
-use super::fault::{Fault, PATIENCE};
+use super::fault::{PATIENCE, SqliteError};
 use super::schema;
 use crate::error::{Error, ErrorKind, Result};
 
@@ -127,13 +127,13 @@ impl Database {
         &self,
         in_vain: &AtomicU64,
         missing: Missing,
-        work: impl Fn(&Connection) -> Result<T, Fault>,
+        work: impl Fn(&Connection) -> Result<T, SqliteError>,
     ) -> Result<Option<T>> {
         let before = in_vain.load(Ordering::Relaxed);
         let mut open = self.open();
         if in_vain.load(Ordering::Relaxed) != before {
             // Behind one that waited for another process: each in turn would wait as long.
-            return Err(Fault::busy().tell(&self.path));
+            return Err(SqliteError::busy().tell(&self.path));
         }
         let mut attempt = || {
             self.operations.begin();
@@ -164,7 +164,7 @@ impl Database {
         &self,
         open: &'o mut Option<Open>,
         missing: Missing,
-    ) -> Result<Option<&'o Connection>, Fault> {
+    ) -> Result<Option<&'o Connection>, SqliteError> {
         let mut seen = self.look()?;
         if open.as_ref().is_some_and(|open| Some(open.seen) != seen) {
             // Before a new file is made: what closing writes belongs to the old one.
@@ -197,7 +197,7 @@ impl Database {
     fn look(&self) -> Result<Option<Seen>> {
         let Some(main) = disk::identity(&self.path)? else { return Ok(None) };
         let stamp = disk::stamp(&self.path)?;
-        let shared = disk::identity(&disk::beside(&self.path, "-shm"))?;
+        let shared = disk::identity(&disk::sibling(&self.path, "-shm"))?;
         Ok(Some(Seen { main, stamp, shared }))
     }
 
@@ -221,7 +221,7 @@ impl Database {
 }
 
 /// Opens a file that is there.
-pub(super) fn connect(path: &Path, operations: &Operations) -> Result<Connection, Fault> {
+pub(super) fn connect(path: &Path, operations: &Operations) -> Result<Connection, SqliteError> {
     let flags =
         OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_NOFOLLOW;
     let mut connection = Connection::open_with_flags(disk::without_links_above(path), flags)?;
@@ -233,9 +233,9 @@ pub(super) fn connect(path: &Path, operations: &Operations) -> Result<Connection
 
 /// Under a write-ahead log no reader stops a writer. Not every file system can have one, and without it all
 /// works as well.
-fn use_log(connection: &Connection) -> Result<(), Fault> {
+fn use_log(connection: &Connection) -> Result<(), SqliteError> {
     connection.busy_timeout(Duration::ZERO)?;
-    let mode = connection.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(())).map_err(Fault::from);
+    let mode = connection.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(())).map_err(SqliteError::from);
     connection.busy_timeout(PATIENCE)?;
     mode.or_else(|fault| if fault.is_damage() { Err(fault) } else { Ok(()) })
 }

@@ -14,7 +14,7 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(3);
 
 /// Why an operation came to nothing.
 #[derive(Debug)]
-pub(super) enum Fault {
+pub(super) enum SqliteError {
     /// SQLite's own.
     Sql(rusqlite::Error),
     /// The content is no sound database, though SQLite has not said so.
@@ -27,7 +27,7 @@ pub(super) enum Fault {
     Told(Error),
 }
 
-impl Fault {
+impl SqliteError {
     fn code(&self) -> Option<ErrorCode> {
         match self {
             Self::Sql(error) => error.sqlite_error_code(),
@@ -114,13 +114,13 @@ impl Fault {
     }
 }
 
-impl From<rusqlite::Error> for Fault {
+impl From<rusqlite::Error> for SqliteError {
     fn from(error: rusqlite::Error) -> Self {
         Self::Sql(error)
     }
 }
 
-impl From<Error> for Fault {
+impl From<Error> for SqliteError {
     fn from(error: Error) -> Self {
         Self::Told(error)
     }

@@ -2,20 +2,20 @@
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::super::lease::{Claim, Fence, Grant, Lease, Owner};
+use super::super::lease::{Claim, Fence, LeaseEntry, LeaseGrant, Owner};
 use crate::domain::{Secret, ServiceName, Timestamp};
 
 const FIND: &str = "SELECT fence, owner, since, until, note FROM evertoken_state WHERE service = ?1";
 
 /// The last lease of a service; values that nobody of us wrote make none.
-pub(super) fn find(connection: &Connection, service: &ServiceName) -> rusqlite::Result<Option<Lease>> {
+pub(super) fn find(connection: &Connection, service: &ServiceName) -> rusqlite::Result<Option<LeaseEntry>> {
     let mut statement = connection.prepare_cached(FIND)?;
     let lease = statement.query_row([service.as_str()], |columns| {
         let number = |n| columns.get_ref(n).map(|value| value.as_i64().ok());
         let natural = |n| number(n).map(|value| value.and_then(|value| u64::try_from(value).ok()));
         let moment = |n| number(n).map(|value| Timestamp::from_millisecond(value.unwrap_or_default()));
         let Some(fence) = natural(0)? else { return Ok(None) };
-        Ok(Some(Lease {
+        Ok(Some(LeaseEntry {
             fence: Fence(fence),
             owner: natural(1)?.and_then(Owner::from_number),
             since: moment(2)?,
@@ -31,7 +31,7 @@ INSERT INTO evertoken_state (service, fence, owner, since, until, note) VALUES (
 ON CONFLICT (service) DO UPDATE SET fence = excluded.fence, owner = excluded.owner, since = excluded.since,
     until = excluded.until, note = excluded.note";
 
-fn keep(connection: &Connection, service: &ServiceName, lease: &Lease) -> rusqlite::Result<()> {
+fn keep(connection: &Connection, service: &ServiceName, lease: &LeaseEntry) -> rusqlite::Result<()> {
     connection.prepare_cached(KEEP)?.execute(params![
         service.as_str(),
         lease.fence.0.cast_signed(),
@@ -57,12 +57,12 @@ pub(super) fn take(
     connection: &Connection,
     service: &ServiceName,
     claim: &Claim,
-) -> rusqlite::Result<Result<Grant, Fence>> {
+) -> rusqlite::Result<Result<LeaseGrant, Fence>> {
     let last = find(connection, service)?;
     if let Some(lease) = last.as_ref().filter(|lease| lease.is_held_against(claim)) {
         return Ok(Err(lease.fence));
     }
-    let lease = Lease::granted(last.as_ref(), claim);
+    let lease = LeaseEntry::granted(last.as_ref(), claim);
     keep(connection, service, &lease)?;
     Ok(Ok(lease.grant()))
 }

@@ -4,15 +4,15 @@ use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension, named_params, params};
 
 use super::super::record::Columns;
-use super::super::{Revision, Row, Slot};
-use crate::domain::{Scheme, Secret, ServiceName, Timestamp};
+use super::super::{Revision, Slot, StoredRow};
+use crate::domain::{Secret, ServiceName, Timestamp, TokenType};
 
 /// How many unusable rows of one service are kept: enough to look at, and a bound where two processes with
 /// different keys set aside each other's.
 const KEPT_ASIDE: u32 = 4;
 
 /// What is found for a service.
-pub(super) enum Found {
+pub(super) enum DatabaseRow {
     Slot(Slot),
     /// Not the shape of a record.
     Malformed,
@@ -29,16 +29,16 @@ LEFT JOIN evertoken_state AS s ON s.service = asked.service";
 /// What there is for a service. A row that was edited by hand has the number of our last write, and thus is a later
 /// revision; one that was put there before any write of ours has number 0. Where the row is gone, the last write is
 /// later than it was, unless the row was deleted by hand.
-pub(super) fn find(connection: &Connection, service: &ServiceName) -> rusqlite::Result<Found> {
+pub(super) fn find(connection: &Connection, service: &ServiceName) -> rusqlite::Result<DatabaseRow> {
     connection.prepare_cached(FIND)?.query_row([service.as_str()], |columns| {
         let number = number(columns.get_ref(6)?);
         if !columns.get::<_, bool>(7)? {
             let removal = number.map(|number| Slot::Removed(Revision { number, digest: 0 }));
-            return Ok(Found::Slot(removal.unwrap_or_default()));
+            return Ok(DatabaseRow::Slot(removal.unwrap_or_default()));
         }
-        Ok(read(columns)?.map_or(Found::Malformed, |row| {
+        Ok(read(columns)?.map_or(DatabaseRow::Malformed, |row| {
             let revision = Revision::new(number.unwrap_or_default(), &row);
-            Found::Slot(Slot::Record(row, revision))
+            DatabaseRow::Slot(Slot::Record(row, revision))
         }))
     })
 }
@@ -48,7 +48,7 @@ fn number(value: ValueRef<'_>) -> Option<u64> {
 }
 
 /// `None` where there is no token.
-fn read(columns: &rusqlite::Row<'_>) -> rusqlite::Result<Option<Row>> {
+fn read(columns: &rusqlite::Row<'_>) -> rusqlite::Result<Option<StoredRow>> {
     let text =
         |n| Ok::<_, rusqlite::Error>(columns.get_ref(n)?.as_str().ok().filter(|text| !text.is_empty()));
     let moment = |n| columns.get_ref(n).map(read_moment);
@@ -59,11 +59,11 @@ fn read(columns: &rusqlite::Row<'_>) -> rusqlite::Result<Option<Row>> {
             ValueRef::Null => Ok(None),
             _ => text(2)?.map(|text| Some(Secret::new(text))).ok_or(()),
         },
-        token_type: text(3)?.and_then(Scheme::parse),
+        token_type: text(3)?.and_then(TokenType::parse),
         created_at: moment(4)?,
         last_used: moment(5)?,
     };
-    Ok(Some(Row::found(token, found)))
+    Ok(Some(StoredRow::from_columns(token, found)))
 }
 
 /// Prisma writes ISO 8601, and wrote milliseconds once; SQLite's own `CURRENT_TIMESTAMP` is UTC and says no
@@ -100,7 +100,11 @@ INSERT INTO evertoken_state (service, revision) VALUES (?1, ?2)
 ON CONFLICT (service) DO UPDATE SET revision = excluded.revision";
 
 /// Writes the row under the next number, and keeps its `id`.
-pub(super) fn put(connection: &Connection, service: &ServiceName, row: &Row) -> rusqlite::Result<Revision> {
+pub(super) fn put(
+    connection: &Connection,
+    service: &ServiceName,
+    row: &StoredRow,
+) -> rusqlite::Result<Revision> {
     let last = last_number(connection, service)?;
     let number = Revision::number_after(last, row.last_used);
     let [created, expires, used] = [row.created_at, row.expires_at, row.last_used].map(write_moment);

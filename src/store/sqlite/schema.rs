@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior};
 
-use super::fault::Fault;
+use super::fault::SqliteError;
 
 /// Version 0 has none of our own tables: an empty database, or one that Prisma made.
 const VERSION: i64 = 1;
@@ -78,13 +78,13 @@ pub(super) fn has_foreign_tables(connection: &Connection) -> rusqlite::Result<bo
 }
 
 /// Fails if a newer evertoken has been here.
-pub(super) fn refuse_newer(connection: &Connection) -> Result<(), Fault> {
+pub(super) fn refuse_newer(connection: &Connection) -> Result<(), SqliteError> {
     survey(connection).map(drop)
 }
 
 /// Makes what is missing. It is looked at anew for each operation: a tool that resets the database drops the
 /// tables of a process that runs.
-pub(super) fn make_current(connection: &Connection) -> Result<(), Fault> {
+pub(super) fn make_current(connection: &Connection) -> Result<(), SqliteError> {
     if survey(connection)?.is_current {
         return Ok(());
     }
@@ -102,22 +102,26 @@ pub(super) fn make_current(connection: &Connection) -> Result<(), Fault> {
 }
 
 /// Fails where whoever can write to the database has put code of their own in our way.
-fn refuse_planted(connection: &Connection) -> Result<(), Fault> {
+fn refuse_planted(connection: &Connection) -> Result<(), SqliteError> {
     let planted = connection
         .prepare_cached(PLANTED)?
         .query_row([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?)))
         .optional()?;
     match planted {
         None => Ok(()),
-        Some((kind, table)) if kind == "trigger" => Err(Fault::Planted(format!("a trigger on {table}"))),
-        Some((kind, table)) if kind == "view" => {
-            Err(Fault::Planted(format!("a view in place of the table {table}")))
+        Some((kind, table)) if kind == "trigger" => {
+            Err(SqliteError::Planted(format!("a trigger on {table}")))
         }
-        Some((_, table)) => Err(Fault::Planted(format!("a virtual table in place of the table {table}"))),
+        Some((kind, table)) if kind == "view" => {
+            Err(SqliteError::Planted(format!("a view in place of the table {table}")))
+        }
+        Some((_, table)) => {
+            Err(SqliteError::Planted(format!("a virtual table in place of the table {table}")))
+        }
     }
 }
 
-fn survey(connection: &Connection) -> Result<Standing, Fault> {
+fn survey(connection: &Connection) -> Result<Standing, SqliteError> {
     refuse_planted(connection)?;
     let (has_tokens, has_version, own): (bool, bool, i64) = connection
         .prepare_cached(SURVEY)?
@@ -130,13 +134,13 @@ fn survey(connection: &Connection) -> Result<Standing, Fault> {
         0
     };
     if version > VERSION {
-        return Err(Fault::Newer(version));
+        return Err(SqliteError::Newer(version));
     }
     // Not ours, and never written; where nobody else is at home, it can only be that of a later evertoken.
     let user_version: i64 =
         connection.prepare_cached("PRAGMA user_version")?.query_row([], |row| row.get(0))?;
     if user_version > VERSION && !has_foreign_tables(connection)? {
-        return Err(Fault::Newer(user_version));
+        return Err(SqliteError::Newer(user_version));
     }
     Ok(Standing { has_tokens, is_current: has_tokens && version == VERSION && own == 3 })
 }

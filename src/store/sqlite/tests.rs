@@ -68,7 +68,7 @@ impl Disk {
 }
 
 fn open(path: &Path) -> SealedStore {
-    SealedStore::unsealed(Arc::new(SqliteStore::new(path)))
+    SealedStore::without_sealing(Arc::new(SqliteStore::new(path)))
 }
 
 /// One that takes what another program puts there.

@@ -7,10 +7,10 @@ use url::Host;
 
 /// The entries of the list.
 #[derive(Clone)]
-pub(super) struct Exemptions(Vec<Entry>);
+pub(super) struct Exemptions(Vec<Exemption>);
 
 #[derive(Clone)]
-struct Entry {
+struct Exemption {
     hosts: Hosts,
     /// Only on this port.
     port: Option<u16>,
@@ -56,9 +56,9 @@ impl Hosts {
     }
 }
 
-fn entry(text: &str) -> Option<Entry> {
+fn entry(text: &str) -> Option<Exemption> {
     if let Some(hosts) = network(text) {
-        return Some(Entry { hosts, port: None });
+        return Some(Exemption { hosts, port: None });
     }
     let (host, port) = match text.rsplit_once(':') {
         Some((host, port)) => (host, Some(port.parse().ok()?)),
@@ -68,7 +68,7 @@ fn entry(text: &str) -> Option<Entry> {
         "*" => Hosts::All,
         _ => network(host).or_else(|| domain(host))?,
     };
-    Some(Entry { hosts, port })
+    Some(Exemption { hosts, port })
 }
 
 /// An address, in brackets or without, or a block of addresses.

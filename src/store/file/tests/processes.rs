@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::{Disk, open, save, some_record, token};
 use crate::error::ErrorKind;
 use crate::store::conformance::service;
-use crate::store::{FileStore, Record, Saved, Store};
+use crate::store::{FileStore, Saved, Store, StoredToken};
 
 const PLACE: &str = "EVERTOKEN_TEST_PLACE";
 const WRITER: &str = "EVERTOKEN_TEST_WRITER";
@@ -53,7 +53,7 @@ async fn count_up(path: &Path, name: &str) {
     }
 }
 
-fn counted(record: &Record) -> u64 {
+fn counted(record: &StoredToken) -> u64 {
     record.strategy.as_ref().and_then(serde_json::Value::as_u64).unwrap_or(0)
 }
 

@@ -8,7 +8,7 @@ use super::{Disk, open, save, some_record, token};
 use crate::domain::Secret;
 use crate::error::ErrorKind;
 use crate::store::conformance::service;
-use crate::store::{Record, Saved};
+use crate::store::{Saved, StoredToken};
 
 const PLACE: &str = "EVERTOKEN_TEST_PLACE";
 const WRITER: &str = "EVERTOKEN_TEST_WRITER";
@@ -54,7 +54,7 @@ async fn count_up(path: &Path, name: &str) {
     }
 }
 
-fn counted(record: &Record) -> u64 {
+fn counted(record: &StoredToken) -> u64 {
     record.strategy.as_ref().and_then(serde_json::Value::as_u64).unwrap_or(0)
 }
 
@@ -185,7 +185,7 @@ async fn a_record_that_finds_no_room_leaves_the_old_one() {
     let store = open(&path);
     let (_, revision) = store.load(&service("a")).await.unwrap().record.unwrap();
     let refresh_token = Some(Secret::new("x".repeat(400_000)));
-    let large = Record { refresh_token, ..some_record("large") };
+    let large = StoredToken { refresh_token, ..some_record("large") };
     let saved = store.save(&service("a"), &large, Some(revision), None).await;
     assert_eq!(saved.is_ok(), has_room, "{saved:?}");
     assert!(saved.err().is_none_or(|error| error.kind() == ErrorKind::Storage));

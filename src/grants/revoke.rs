@@ -1,0 +1,28 @@
+//! Token revocation, [RFC 7009](https://www.rfc-editor.org/rfc/rfc7009).
+
+use super::GrantRequest;
+use crate::config::Config;
+use crate::domain::TokenSet;
+use crate::oauth::{Form, UnsignedRequest};
+
+/// The request that revokes a token, where a revocation endpoint is known: of the refresh token where there
+/// is one, as that ends the access tokens with it (RFC 7009 §2.1).
+pub fn revocation(
+    tokens: &TokenSet,
+    strategy: Option<&GrantRequest>,
+    config: &Config,
+) -> Option<UnsignedRequest> {
+    let url = config.revocation_url.as_ref()?;
+    let (token, hint) = match &tokens.refresh_token {
+        Some(token) => (token, "refresh_token"),
+        None => (tokens.access_token.secret(), "access_token"),
+    };
+    let client = strategy.and_then(|strategy| strategy.client(config));
+    let mut draft = Form::new(url)
+        .field("token", token.expose())
+        .field("token_type_hint", hint)
+        .client(client.as_ref())
+        .into_request();
+    draft.request.headers.extend(config.headers.iter().cloned());
+    Some(draft)
+}

@@ -1,0 +1,127 @@
+//! What is said of the token: its type, its scope and its expiry.
+
+use super::*;
+
+#[test]
+fn a_token_type_that_is_not_understood_names_what_to_set_and_nothing_secret() {
+    let message = |word: &str| {
+        answer(json!({ "access_token": "abc", "refresh_token": "rt-9", "token_type": word }).to_string())
+            .message()
+    };
+    for word in ["mac", "N_A", "urn:ietf:params:oauth:token-type:jwt"] {
+        assert!(message(word).contains(&format!("(\"{word}\")")), "{}", message(word));
+    }
+    for word in ["mac", "abc", "x hunter2", "rt-9", "line\r\nforged", "\u{1b}[2J", &"m".repeat(41), "<b>"] {
+        let message = message(word);
+        assert!(message.contains("set scheme to the word"), "{message}");
+        for hidden in ["hunter2", "abc", "rt-9", "forged", "\u{1b}", "mmmm", "<b>"] {
+            assert!(!message.contains(hidden), "{message}");
+        }
+    }
+}
+
+#[test]
+fn a_token_of_a_type_that_is_not_understood_is_not_used() {
+    for body in [
+        r#""bearer""#,
+        r#""BEARER""#,
+        "null",
+        r#""""#,
+        r#""BearerToken""#,
+        r#""bearer_token""#,
+        r#""Bearer Token""#,
+        r#""AccessToken""#,
+        r#""access_token""#,
+        r#""OAuth2 Access Token""#,
+        r#""urn:ietf:params:oauth:token-type:access_token""#,
+    ] {
+        let granted = answer(format!(r#"{{"access_token":"abc","token_type":{body}}}"#)).read().unwrap();
+        assert_eq!(granted.scheme.as_str(), "Bearer", "{body}");
+    }
+    for body in [r#""mac""#, r#""DPoP""#, "1", r#""N_A""#] {
+        assert!(answer(format!(r#"{{"access_token":"abc","token_type":{body}}}"#)).refused(), "{body}");
+    }
+    let mut configured = answer(r#"{"access_token":"abc","token_type":"mac"}"#);
+    configured.scheme = TokenType::parse("Token");
+    assert_eq!(configured.read().unwrap().scheme.as_str(), "Token");
+}
+
+#[test]
+fn a_scheme_before_the_token_is_the_tokens() {
+    for (text, scheme) in [("JWT abc", "JWT"), ("Token abc", "Token"), ("bearer abc", "Bearer")] {
+        let granted = answer(json!({ "token": text }).to_string()).read().unwrap();
+        assert_eq!((granted.access_token.secret().expose(), granted.scheme.as_str()), ("abc", scheme));
+    }
+    let mut configured = answer(r#"{"token":"JWT abc"}"#);
+    configured.scheme = TokenType::parse("Custom");
+    assert_eq!(configured.read().unwrap().scheme.as_str(), "Custom");
+    let typed = answer(r#"{"access_token":"JWT abc","token_type":"Bearer"}"#).read().unwrap();
+    assert_eq!(typed.scheme.as_str(), "JWT", "never \"Bearer JWT abc\"");
+    for body in [r#"{"token":"Basic abc"}"#, r#"{"token":"DPoP abc"}"#, r#"{"token":"JWT hunter2"}"#] {
+        assert!(answer(body).refused(), "{body}");
+    }
+}
+
+#[test]
+fn an_expiry_of_zero_is_an_error_that_names_what_to_set() {
+    let zero_jwt = "e30.eyJleHAiOjB9.c2ln";
+    for body in [
+        json!({ "access_token": "abc", "expires_in": 0 }),
+        json!({ "access_token": "abc", "expires_in": "0" }),
+        json!({ "access_token": zero_jwt }),
+    ] {
+        let mut answer = answer(body.to_string());
+        assert!(answer.refused());
+        for part in ["expires in 0 seconds", "neverExpires: true", "defaultLifetimeSeconds"] {
+            assert!(answer.message().contains(part), "{}", answer.message());
+        }
+        answer.never_expires = true;
+        assert_eq!(answer.read().unwrap().expiry, Expiry::Never);
+    }
+    let past = answer(r#"{"access_token":"abc","expires_at":1700000000}"#);
+    assert!(past.message().contains("already expired") && !past.message().contains("neverExpires"));
+}
+
+#[test]
+fn a_doubtful_expiry_is_told_with_the_address_and_without_the_value() {
+    let granted = answer(r#"{"access_token":"abc","expires_in":"hunter2 abc"}"#).read().unwrap();
+    let warning = granted.expiry_warning.unwrap();
+    assert!(warning.starts_with("the server: `expires_in`"), "{warning}");
+    assert!(!warning.contains("hunter2") && !warning.contains("abc"), "{warning}");
+    assert_eq!(granted.expiry, Expiry::Unknown);
+}
+
+#[test]
+fn what_of_the_scope_is_withheld_is_known_where_the_answer_names_one() {
+    for (scope, withheld) in [
+        ("", vec![]),
+        (r#","scope":"read write""#, vec![]),
+        (r#","scope":"write,read,more""#, vec![]),
+        (r#","scope":["write","read"]"#, vec![]),
+        (r#","scope":null"#, vec![]),
+        (r#","scope":"read""#, vec!["write"]),
+        (r#","scope":"reads""#, vec!["read", "write"]),
+        (r#","scope":"""#, vec!["read", "write"]),
+    ] {
+        let granted = answer(format!(r#"{{"access_token":"abc"{scope}}}"#)).read().unwrap();
+        assert_eq!(granted.withheld, withheld, "{scope}");
+    }
+}
+
+#[test]
+fn scopes_are_compared_as_sets_however_they_are_joined() {
+    let read = |asked: &str, scope: &str| {
+        let body: Value = serde_json::from_str(&format!(r#"{{"scope":{scope}}}"#)).unwrap();
+        withheld_scopes(&ResponseFields::from_chain(Vec::new(), Some(&body)), asked)
+    };
+    for (asked, scope) in [
+        ("a,b", r#""b a""#),
+        ("a b", r#""b,a""#),
+        ("a, b", r#"["b","a"]"#),
+        ("a b c", r#"["a,b","c"]"#),
+        ("a", r#"" a , b ""#),
+    ] {
+        assert!(read(asked, scope).is_empty(), "{asked} {scope}");
+    }
+    assert_eq!(read("a,b", r#""a""#), ["b"]);
+}

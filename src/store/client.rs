@@ -1,0 +1,348 @@
+//! The store, as the service sees it: bounded in time, sick or well, never in the way.
+
+use std::future::Future;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+use super::health::{StoreHealth, StoreOperation};
+use super::{
+    Claim, Fence, FileStore, Leasing, Loaded, MemoryStore, Owner, Revision, Saved, SealedStore, SqliteStore,
+    Store, StoredToken,
+};
+use crate::config::{Config, PlainTokens, Storage};
+use crate::crypto::{ClientKey, KeyRing, SigningKey};
+use crate::domain::{Secret, ServiceName, Timestamp};
+use crate::error::{Error, ErrorKind, Result};
+use crate::runtime;
+
+/// A disk or network that takes longer is as good as away; the flight goes on without it.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// The same for one that is known to be sick: a flight waits for it once, and not at each of its steps.
+const PATIENCE_WITH_THE_SICK: Duration = Duration::from_secs(1);
+
+/// A lease lasts this much longer than the token request it is for, so that a holder in good health always
+/// ends first; and a dead one keeps the others waiting for little more than that request would have.
+const MARGIN: Duration = Duration::from_secs(1);
+
+pub(crate) struct StoreClient {
+    service: ServiceName,
+    store: SealedStore,
+    owner: Owner,
+    /// Who stores what a flight could not: another owner, so that the two exclude each other.
+    keeper: Owner,
+    lease_length: Duration,
+    health: Arc<Mutex<StoreHealth>>,
+    /// What looks into the store have shown, and was not said yet.
+    warnings: Arc<Mutex<Vec<Error>>>,
+    /// What did not end in time and still goes on.
+    late: Mutex<Vec<JoinHandle<()>>>,
+    /// Held while a record is saved or removed, so that `clear` and a landing flight do not cross.
+    turn: tokio::sync::Mutex<()>,
+}
+
+impl StoreClient {
+    /// The configured place, or the one that the user's program provides. Nothing is opened or derived yet.
+    pub(crate) fn new(
+        config: &Config,
+        client_key: Option<Arc<ClientKey>>,
+        provided: Option<Arc<dyn Store>>,
+    ) -> Result<Self> {
+        let sealed = |store: Arc<dyn Store>| -> Result<SealedStore> {
+            let sealed = SealedStore::new(store, Arc::new(key_ring(config, client_key)?));
+            Ok(sealed.accepting_plain_tokens(config.plain_tokens == PlainTokens::Accepted))
+        };
+        let store = match (provided, &config.storage) {
+            (Some(store), _) => sealed(store)?,
+            (None, Storage::Memory) => SealedStore::without_sealing(Arc::new(MemoryStore::new())),
+            (None, Storage::File(path)) => sealed(Arc::new(FileStore::new(path)))?,
+            (None, Storage::Sqlite(path)) => sealed(Arc::new(SqliteStore::new(path)))?,
+            (None, Storage::External(kind)) => {
+                let fault = format!("is {}, and nothing was handed over", kind.as_str());
+                return Err(Error::config("storage.kind", fault));
+            }
+        };
+        Ok(Self {
+            service: config.service.clone(),
+            store,
+            owner: Owner::random(),
+            keeper: Owner::random(),
+            lease_length: config.timeout + MARGIN,
+            health: Arc::new(Mutex::new(StoreHealth { is_told: true, ..StoreHealth::default() })),
+            warnings: Arc::default(),
+            late: Mutex::default(),
+            turn: tokio::sync::Mutex::new(()),
+        })
+    }
+
+    pub(crate) async fn turn(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        self.turn.lock().await
+    }
+
+    /// Whether other processes can write to it.
+    pub(crate) fn is_shared(&self) -> bool {
+        self.store.kind() != "memory"
+    }
+
+    /// What is stored.
+    pub(crate) async fn load(&self) -> Result<Loaded> {
+        let ((store, service), warnings) = (self.both(), Arc::clone(&self.warnings));
+        self.record_health(StoreOperation::Read, async move { look(&store, &service, &warnings).await }).await
+    }
+
+    /// Takes the lease, where it can be had.
+    pub(crate) async fn lease(&self, now: Timestamp) -> Result<Leasing> {
+        let ((store, service), claim) = (self.both(), self.claim(now));
+        self.record_health(StoreOperation::Lease, async move { store.lease(&service, &claim).await }).await
+    }
+
+    /// Takes the lease to store what is held already; while a flight has it, it is another's.
+    pub(crate) async fn lease_to_keep(&self, now: Timestamp) -> Result<Leasing> {
+        let (store, service) = self.both();
+        let claim = Claim { owner: self.keeper, now, length: self.lease_length };
+        self.record_health(StoreOperation::Lease, async move { store.lease(&service, &claim).await }).await
+    }
+
+    /// How often a lease is renewed: two renewals may be lost before it is.
+    pub(crate) fn renewal_interval(&self) -> Duration {
+        self.lease_length / 3
+    }
+
+    /// Makes a lease last; `false` when it is another's by now.
+    pub(crate) async fn renew(&self, fence: Fence, now: Timestamp) -> Result<bool> {
+        let ((store, service), claim) = (self.both(), self.claim(now));
+        self.record_health(StoreOperation::Lease, async move { store.renew(&service, &claim, fence).await })
+            .await
+    }
+
+    /// Ends a lease, with a note for the next holder.
+    pub(crate) async fn release(&self, fence: Fence, note: Option<Secret>) -> Result<()> {
+        let (store, service) = self.both();
+        self.record_health(StoreOperation::Lease, async move { store.release(&service, fence, note).await })
+            .await
+    }
+
+    /// Stores the record over whatever is there: under a fence nobody else asks meanwhile, and without one the
+    /// last of two writers wins, as a conflict only tells that there was another. `None` when the fence is
+    /// another's by now, or the record that was to be replaced was removed.
+    pub(crate) async fn save(
+        &self,
+        record: &StoredToken,
+        expected: Option<Revision>,
+        fence: Option<Fence>,
+    ) -> Result<Option<Revision>> {
+        let ((store, service), record) = (self.both(), record.clone());
+        let warnings = Arc::clone(&self.warnings);
+        self.record_health(StoreOperation::Write, async move {
+            let mut expected = expected;
+            for _ in 0..SAVES {
+                match store.save(&service, &record, expected, fence).await? {
+                    Saved::Stored(revision) => return Ok(Some(revision)),
+                    Saved::Fenced => return Ok(None),
+                    Saved::Conflict => {
+                        let found = look(&store, &service, &warnings).await?;
+                        let is_removed =
+                            |removal: Revision| expected.is_some_and(|e| removal.number > e.number);
+                        if found.removal.is_some_and(is_removed) {
+                            return Ok(None);
+                        }
+                        expected = found.record.map(|(_, revision)| revision);
+                    }
+                }
+            }
+            Err(Error::new(ErrorKind::Storage, "others kept writing the stored record"))
+        })
+        .await
+    }
+
+    /// Stores the record in place of the one of this revision, and over no other. `None` when there is another.
+    pub(crate) async fn save_in_place(
+        &self,
+        record: &StoredToken,
+        expected: Option<Revision>,
+        fence: Option<Fence>,
+    ) -> Result<Option<Revision>> {
+        let ((store, service), record) = (self.both(), record.clone());
+        self.record_health(StoreOperation::Write, async move {
+            Ok(match store.save(&service, &record, expected, fence).await? {
+                Saved::Stored(revision) => Some(revision),
+                Saved::Fenced | Saved::Conflict => None,
+            })
+        })
+        .await
+    }
+
+    pub(crate) async fn remove(&self) -> Result<()> {
+        let (store, service) = self.both();
+        self.record_health(StoreOperation::Write, async move { store.remove(&service).await }).await
+    }
+
+    /// The note that is kept beside the record.
+    pub(crate) async fn load_note(&self) -> Result<Option<Secret>> {
+        let (store, service) = self.both();
+        self.record_health(StoreOperation::Read, async move { store.load_note(&service).await }).await
+    }
+
+    /// Keeps a note beside the record, of no use after `until`; none takes it away.
+    pub(crate) async fn save_note(&self, note: Option<Secret>, until: Timestamp) -> Result<()> {
+        let (store, service) = self.both();
+        self.record_health(StoreOperation::Lease, async move {
+            store.save_note(&service, note.as_ref(), until).await
+        })
+        .await
+    }
+
+    /// What a person should know of, though nothing failed by it.
+    pub(crate) fn take_warnings(&self) -> Vec<Error> {
+        let shown = std::mem::take(&mut *locked(&self.warnings));
+        shown.into_iter().chain(self.store.take_warnings()).collect()
+    }
+
+    /// Derives the key ahead of need.
+    pub(crate) async fn warm_up(&self) -> Result<()> {
+        self.store.warm_up().await
+    }
+
+    pub(crate) fn kind(&self) -> &'static str {
+        self.store.kind()
+    }
+
+    pub(crate) fn location(&self) -> String {
+        self.store.location()
+    }
+
+    pub(crate) fn is_encrypted(&self) -> bool {
+        self.store.is_encrypted()
+    }
+
+    pub(crate) fn is_healthy(&self) -> bool {
+        self.fault().is_none()
+    }
+
+    /// What is wrong with the store, if anything.
+    pub(crate) fn fault(&self) -> Option<Error> {
+        self.health().fault().cloned()
+    }
+
+    /// Why the store could not be read, if it could not.
+    pub(crate) fn read_fault(&self) -> Option<Error> {
+        self.health().faults[StoreOperation::Read as usize].clone()
+    }
+
+    /// What could not be written need not be any more: a store that can be read is well again.
+    pub(crate) fn forgive_writes(&self) {
+        self.health().change(|faults| {
+            if faults[StoreOperation::Read as usize].is_none() {
+                *faults = Default::default();
+            }
+        });
+    }
+
+    /// Whether it turned well or sick since this was last asked.
+    pub(crate) fn take_transition(&self) -> Option<bool> {
+        let mut health = self.health();
+        if health.is_told {
+            return None;
+        }
+        health.is_told = true;
+        Some(health.fault().is_none())
+    }
+
+    fn both(&self) -> (SealedStore, ServiceName) {
+        (self.store.clone(), self.service.clone())
+    }
+
+    fn claim(&self, now: Timestamp) -> Claim {
+        Claim { owner: self.owner, now, length: self.lease_length }
+    }
+
+    async fn record_health<T: Send + 'static>(
+        &self,
+        deed: StoreOperation,
+        work: impl Future<Output = Result<T>> + Send + 'static,
+    ) -> Result<T> {
+        let health = Arc::clone(&self.health);
+        let noted = async move {
+            let result = work.await;
+            let fault = result.as_ref().err().cloned();
+            // Also when it came too late for whoever asked: that it came says how the store is now.
+            locked(&health).note(deed, fault);
+            result
+        };
+        let result = self.in_time(noted).await;
+        if let Err(error) = &result {
+            self.health().note(deed, Some(error.clone()));
+        }
+        result
+    }
+
+    /// Runs `work` to its end, whoever waits for how long. While one that came late is still not done, no
+    /// other is begun: what hangs on a dead disk holds a thread, and there are few.
+    async fn in_time<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = Result<T>> + Send + 'static,
+    ) -> Result<T> {
+        if self.has_late() {
+            return Err(Error::new(ErrorKind::Storage, "the store has still not answered"));
+        }
+        let (answer, answered) = oneshot::channel();
+        let handle = runtime::spawn(async move {
+            // Nobody may be waiting any more.
+            let _ = answer.send(work.await);
+        })?;
+        let patience = if self.is_healthy() { PATIENCE } else { PATIENCE_WITH_THE_SICK };
+        match tokio::time::timeout(patience, answered).await {
+            Ok(Ok(result)) => result,
+            Ok(Err(_)) => Err(Error::new(ErrorKind::Internal, "the store broke off")),
+            Err(_) => {
+                self.late().push(handle);
+                let waited = patience.as_secs();
+                Err(Error::new(ErrorKind::Storage, format!("the store did not answer within {waited} s")))
+            }
+        }
+    }
+
+    pub(crate) fn has_late(&self) -> bool {
+        let mut late = self.late();
+        late.retain(|handle| !handle.is_finished());
+        !late.is_empty()
+    }
+
+    fn late(&self) -> MutexGuard<'_, Vec<JoinHandle<()>>> {
+        self.late.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn health(&self) -> MutexGuard<'_, StoreHealth> {
+        locked(&self.health)
+    }
+}
+
+/// How often a conflicting save is repeated.
+const SAVES: u32 = 3;
+
+/// The configured keys, else one derived from the credential, so that a copy of the store alone opens
+/// nothing.
+fn key_ring(config: &Config, client_key: Option<Arc<ClientKey>>) -> Result<KeyRing> {
+    if !config.encryption_keys.is_empty() {
+        return KeyRing::configured(config.encryption_keys.clone());
+    }
+    Ok(match (config.credentials.secrets().next(), client_key) {
+        (Some(secret), _) => KeyRing::derived(secret.clone()),
+        (None, Some(key)) => KeyRing::derived_from(move || key.get_blocking().map(SigningKey::as_credential)),
+        (None, None) => KeyRing::derived(Secret::new(String::new())),
+    })
+}
+
+/// What is stored; what a person should know of it is kept until it is said.
+async fn look(store: &SealedStore, service: &ServiceName, warnings: &Mutex<Vec<Error>>) -> Result<Loaded> {
+    let mut loaded = store.load(service).await?;
+    locked(warnings).append(&mut loaded.warnings);
+    Ok(loaded)
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,240 @@
+//! Records behind functions of the user's program: a Prisma client, or a store of their own.
+
+mod removal;
+#[cfg(test)]
+pub(super) mod tests;
+mod wire;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+
+use super::{Fence, Revision, Saved, Slot, Store, StoredRow};
+use crate::config::ExternalStoreKind;
+use crate::domain::{Secret, ServiceName, Timestamp, TokenType};
+use crate::error::{Error, ErrorKind, Result};
+
+use wire::{Expected, StoreRequest, StoreResponse, WireRecord, number_of};
+
+/// The user's functions, as the core calls them.
+#[async_trait]
+pub trait StoreCallbacks: Send + Sync + 'static {
+    /// Hands a request over, as JSON, and waits for its outcome, as JSON: `{"ok": …}`, or `{"error":
+    /// {"message": …}}` with words that hold nothing of a record.
+    ///
+    /// # Errors
+    /// `Storage` when nobody is there to answer.
+    async fn call(&self, request: String) -> Result<String>;
+}
+
+/// Records that a [`StoreCallbacks`] keeps. There are no leases; of two processes that save at once, a provider that
+/// compares and swaps lets one win, and with any other the last one does.
+///
+/// The provider has one record for a service, and no other place: a record set aside stays where it is, and this
+/// process takes it for none from then on, so that the next save replaces it.
+///
+/// A provider may lose records: a cache evicts them, a replica lags behind. A record that is absent was removed only
+/// where a removal is recorded, as one more record under a reserved name; the next save outnumbers it.
+pub struct ExternalStore {
+    kind: ExternalStoreKind,
+    provider: Arc<dyn StoreCallbacks>,
+    known: Mutex<HashMap<ServiceName, KnownRevision>>,
+    /// Held from the look at the stored record to its replacement.
+    turn: tokio::sync::Mutex<()>,
+}
+
+/// What this process knows of a service's record besides what is stored.
+#[derive(Clone, Copy, Default)]
+struct KnownRevision {
+    /// The latest.
+    last: Option<Revision>,
+    set_aside: Option<Revision>,
+    /// What this process removed. A replica that lags behind may still show it.
+    removed: Option<Revision>,
+}
+
+impl KnownRevision {
+    /// A later record stays the last one, whatever an older copy shows.
+    fn see(&mut self, revision: Revision) {
+        self.last = self.last.filter(|last| last.number > revision.number).or(Some(revision));
+    }
+
+    fn is_out_of_the_way(&self, revision: Revision) -> bool {
+        self.set_aside == Some(revision)
+            || self.removed.is_some_and(|removed| removed.digest == revision.digest)
+    }
+}
+
+impl ExternalStore {
+    /// The store behind `provider`; nothing is called yet.
+    pub fn new(kind: ExternalStoreKind, provider: Arc<dyn StoreCallbacks>) -> Self {
+        Self { kind, provider, known: Mutex::default(), turn: tokio::sync::Mutex::default() }
+    }
+
+    async fn find(&self, service: &ServiceName) -> Result<WireRecord> {
+        let answer = self.call(&StoreRequest::Get(service)).await?;
+        let mut all = self.known();
+        let known = all.entry(service.clone()).or_default();
+        let mut found = wire::read(answer);
+        if let WireRecord::Record { revision, .. } = &mut found {
+            *revision = known.last.filter(|last| last.digest == revision.digest).unwrap_or(*revision);
+            known.see(*revision);
+        }
+        Ok(found)
+    }
+
+    /// The recorded removal, for where there is no record.
+    async fn find_removal(&self, service: &ServiceName) -> Result<Option<Revision>> {
+        let answer = self.call(&StoreRequest::Get(&service.reserved_for_removal())).await?;
+        let WireRecord::Record { row, .. } = wire::read(answer) else { return Ok(None) };
+        let removal = removal::read(&row);
+        self.known().entry(service.clone()).or_default().see(removal);
+        Ok(Some(removal))
+    }
+
+    /// Records that what is known of the service was removed. Of nothing, nothing is recorded.
+    async fn record_removal(&self, service: &ServiceName) -> Result<()> {
+        let last = self.last(service).filter(|last| !removal::is_one(*last));
+        let Some(last) = last else { return Ok(()) };
+        let row = removal::write(last);
+        let name = &service.reserved_for_removal();
+        self.call(&StoreRequest::Set { service: name, row: &row, replaced: Expected::Any }).await?;
+        self.known().entry(service.clone()).or_default().see(removal::read(&row));
+        Ok(())
+    }
+
+    fn last(&self, service: &ServiceName) -> Option<Revision> {
+        self.known().get(service).and_then(|known| known.last)
+    }
+
+    fn is_out_of_the_way(&self, service: &ServiceName, revision: Revision) -> bool {
+        self.known().get(service).is_some_and(|known| known.is_out_of_the_way(revision))
+    }
+
+    async fn call(&self, request: &StoreRequest<'_>) -> Result<StoreResponse> {
+        let outcome = self.provider.call(request.to_json()).await?;
+        StoreResponse::parse(&outcome).map_err(|message| self.error(&message))
+    }
+
+    fn error(&self, message: &str) -> Error {
+        Error::new(ErrorKind::Storage, format!("the {}: {message}", self.location()))
+    }
+
+    fn known(&self) -> MutexGuard<'_, HashMap<ServiceName, KnownRevision>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[async_trait]
+impl Store for ExternalStore {
+    fn kind(&self) -> &'static str {
+        self.kind.as_str()
+    }
+
+    fn location(&self) -> String {
+        match self.kind {
+            ExternalStoreKind::Prisma => "Prisma client".to_owned(),
+            ExternalStoreKind::Custom => "custom store".to_owned(),
+        }
+    }
+
+    async fn load(&self, service: &ServiceName) -> Result<Slot> {
+        match self.find(service).await? {
+            WireRecord::Record { row, revision } if !self.is_out_of_the_way(service, revision) => {
+                Ok(Slot::Record(row, revision))
+            }
+            WireRecord::Record { .. } => Ok(Slot::Empty),
+            WireRecord::Nothing => Ok(self.find_removal(service).await?.map_or(Slot::Empty, Slot::Removed)),
+            WireRecord::Malformed(fault) => Err(self.error(fault)),
+        }
+    }
+
+    async fn save(
+        &self,
+        service: &ServiceName,
+        row: &StoredRow,
+        expected: Option<Revision>,
+        fence: Option<Fence>,
+    ) -> Result<Saved> {
+        if fence.is_some() {
+            // It never granted a lease.
+            return Ok(Saved::Fenced);
+        }
+        let _turn = self.turn.lock().await;
+        let (current, replaced) = match self.find(service).await? {
+            WireRecord::Nothing => {
+                // Only for its number. A mark that cannot be read keeps nothing from being stored.
+                let _ = self.find_removal(service).await;
+                (None, Expected::None)
+            }
+            WireRecord::Record { revision, row } => {
+                let current = Some(revision).filter(|revision| !self.is_out_of_the_way(service, *revision));
+                (current, Expected::Seen(row.token))
+            }
+            // Nobody can use it, whoever wrote it.
+            WireRecord::Malformed(_) => (expected, Expected::Any),
+        };
+        if current != expected {
+            return Ok(Saved::Conflict);
+        }
+        let last_number = self.last(service).map(|last| last.number);
+        let revision = Revision::new(Revision::number_after(last_number, row.last_used), row);
+        // The one column that grows with each write: it stands for the number, which has no column of its own.
+        let last_used = Timestamp::from_millisecond(revision.number.cast_signed());
+        let row = StoredRow { last_used, ..row.clone() };
+        let revision = Revision { number: number_of(last_used), ..revision };
+        let request = StoreRequest::Set { service, row: &row, replaced };
+        match self.call(&request).await? {
+            StoreResponse::Stored => {
+                self.known().entry(service.clone()).or_default().last = Some(revision);
+                Ok(Saved::Stored(revision))
+            }
+            StoreResponse::Conflict => Ok(Saved::Conflict),
+            StoreResponse::Other(_) => Err(self.error("it did not say whether it stored the record")),
+        }
+    }
+
+    async fn remove(&self, service: &ServiceName) -> Result<()> {
+        let _turn = self.turn.lock().await;
+        let found = self.find(service).await;
+        // Before the record goes: who finds neither takes it for lost, and stores what it holds once more.
+        let recorded = self.record_removal(service).await;
+        let deleted = self.call(&StoreRequest::Delete(service)).await;
+        if let Ok(WireRecord::Record { revision, .. }) = &found {
+            self.known().entry(service.clone()).or_default().removed = Some(*revision);
+        }
+        deleted.and(recorded).and(found).map(drop)
+    }
+
+    async fn set_aside(&self, service: &ServiceName, seen: Revision) -> Result<()> {
+        self.known().entry(service.clone()).or_default().set_aside = Some(seen);
+        Ok(())
+    }
+
+    async fn load_note(&self, service: &ServiceName) -> Result<Option<Secret>> {
+        let answer = self.call(&StoreRequest::Get(&service.reserved_for_note())).await?;
+        Ok(match wire::read(answer) {
+            WireRecord::Record { row, .. } => Some(row.token),
+            WireRecord::Nothing | WireRecord::Malformed(_) => None,
+        })
+    }
+
+    async fn save_note(&self, service: &ServiceName, note: Option<&Secret>, until: Timestamp) -> Result<()> {
+        let service = &service.reserved_for_note();
+        let Some(note) = note else { return self.call(&StoreRequest::Delete(service)).await.map(drop) };
+        let row = StoredRow {
+            token: note.clone(),
+            refresh_token: None,
+            token_type: TokenType::bearer(),
+            // A store knows no other time.
+            created_at: until,
+            expires_at: until,
+            last_used: until,
+            format: None,
+            column_fault: None,
+        };
+        let request = StoreRequest::Set { service, row: &row, replaced: Expected::Any };
+        self.call(&request).await.map(drop)
+    }
+}

@@ -1,0 +1,145 @@
+//! What crosses to a provider and back, as JSON.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::super::record::Columns;
+use super::super::{Revision, StoredRow};
+use crate::domain::{Secret, ServiceName, Timestamp, TokenType};
+
+/// What is asked of a provider.
+pub(super) enum StoreRequest<'a> {
+    /// Answered by a record or `null`.
+    Get(&'a ServiceName),
+    /// Answered by `"stored"` or `"conflict"`.
+    Set { service: &'a ServiceName, row: &'a StoredRow, replaced: Expected },
+    /// Answered by anything.
+    Delete(&'a ServiceName),
+}
+
+/// What a save is to replace, for a provider that can compare and swap.
+pub(super) enum Expected {
+    /// There was none.
+    None,
+    /// The record with this token, as it is stored.
+    Seen(Secret),
+    /// Whatever is there.
+    Any,
+}
+
+impl StoreRequest<'_> {
+    pub(super) fn to_json(&self) -> String {
+        let request = match self {
+            Self::Get(service) => json!({ "operation": "get", "service": service.as_str() }),
+            Self::Delete(service) => json!({ "operation": "delete", "service": service.as_str() }),
+            Self::Set { service, row, replaced } => {
+                let mut request = json!({
+                    "operation": "set", "service": service.as_str(), "record": write_row(row),
+                });
+                match replaced {
+                    Expected::None => request["replaced"] = Value::Null,
+                    Expected::Seen(seen) => request["replaced"] = seen.expose().into(),
+                    Expected::Any => {}
+                }
+                request
+            }
+        };
+        request.to_string()
+    }
+}
+
+/// What a provider answered.
+pub(super) enum StoreResponse {
+    Stored,
+    Conflict,
+    Other(Value),
+}
+
+impl StoreResponse {
+    /// The error is in the provider's own words.
+    pub(super) fn parse(outcome: &str) -> Result<Self, String> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "lowercase")]
+        enum WireOutcome {
+            Ok(Value),
+            Error { message: String },
+        }
+
+        match serde_json::from_str(outcome) {
+            Ok(WireOutcome::Ok(Value::String(word))) if word == "stored" => Ok(Self::Stored),
+            Ok(WireOutcome::Ok(Value::String(word))) if word == "conflict" => Ok(Self::Conflict),
+            Ok(WireOutcome::Ok(value)) => Ok(Self::Other(value)),
+            Ok(WireOutcome::Error { message }) => Err(message),
+            Err(_) => Err("it gave no readable answer".to_owned()),
+        }
+    }
+}
+
+/// A record as it is found.
+pub(super) enum WireRecord {
+    Nothing,
+    Record {
+        row: StoredRow,
+        revision: Revision,
+    },
+    /// Not a record: what is wrong.
+    Malformed(&'static str),
+}
+
+/// The number of the write of a record that has this in its `lastUsed`.
+pub(super) fn number_of(last_used: Timestamp) -> u64 {
+    u64::try_from(last_used.as_millisecond()).unwrap_or_default()
+}
+
+pub(super) fn read(answer: StoreResponse) -> WireRecord {
+    let StoreResponse::Other(value) = answer else { return WireRecord::Malformed(NO_RECORD) };
+    if value.is_null() {
+        return WireRecord::Nothing;
+    }
+    match read_row(&value) {
+        Ok(row) => {
+            let revision = Revision::new(number_of(row.last_used), &row);
+            WireRecord::Record { row, revision }
+        }
+        Err(fault) => WireRecord::Malformed(fault),
+    }
+}
+
+/// How long before its expiry a token was issued that another program stored without saying so.
+const ASSUMED_LIFE: Duration = Duration::from_secs(3600);
+
+const NO_RECORD: &str = "it did not give a record";
+
+fn read_row(value: &Value) -> Result<StoredRow, &'static str> {
+    let fields = value.as_object().ok_or(NO_RECORD)?;
+    let given = |name: &str| fields.get(name).filter(|value| !value.is_null());
+    let text = |value: &Value| value.as_str().filter(|text| !text.is_empty()).map(Secret::new);
+    let moment = |value: &Value| value.as_str().and_then(Timestamp::parse);
+    if given("isTooLong") == Some(&Value::Bool(true)) {
+        return Err("it gave a record whose token is longer than 4 MiB");
+    }
+    let token = given("token").and_then(text).ok_or("it gave a record whose token is not a text")?;
+    let expires_at = given("expiresAt").and_then(moment);
+    let created_at = given("createdAt").map_or(expires_at.map(|end| end.minus(ASSUMED_LIFE)), moment);
+    let columns = Columns {
+        refresh_token: given("refreshToken").map(|value| text(value).ok_or(())).transpose(),
+        token_type: given("tokenType").map_or(Some(TokenType::bearer()), |v| TokenType::parse(v.as_str()?)),
+        created_at,
+        expires_at,
+        last_used: given("lastUsed").map_or(created_at, moment),
+    };
+    Ok(StoredRow::from_columns(token, columns))
+}
+
+fn write_row(row: &StoredRow) -> Value {
+    json!({
+        "token": row.token.expose(),
+        "refreshToken": row.refresh_token.as_ref().map(Secret::expose),
+        "tokenType": row.token_type.as_str(),
+        "createdAt": row.created_at.to_string(),
+        "expiresAt": row.expires_at.to_string(),
+        "lastUsed": row.last_used.to_string(),
+    })
+}
