@@ -5,21 +5,27 @@
 //! speaks to JavaScript. `ARCHITECTURE.md` is the map.
 
 // In suggested reading order; a module uses only those above it.
+mod sync;
+
 pub mod domain;
-pub mod error;
 mod redaction;
 
-pub mod config;
+pub mod error;
 
 pub mod clock;
 pub mod log;
 pub mod runtime;
 
 pub mod crypto;
+
+pub mod config;
+
 pub mod transport;
 
-pub mod grants;
 pub mod oauth;
+
+pub mod grants;
+
 pub mod store;
 
 pub mod service;

@@ -1,8 +1,8 @@
 //! What is said to a person: lines with a level, to stderr or to the configured logger.
 
 use std::io::Write;
+use std::sync::Arc;
 use std::sync::mpsc::{Sender, channel};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 use serde_json::{Map, Value, json};
@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 use crate::clock::{Clock, SystemClock};
 use crate::domain::ServiceName;
 use crate::error::{Error, Result};
+use crate::sync::Mutex;
 
 /// How much a line matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -153,7 +154,7 @@ impl Stderr {
 impl Sink for Stderr {
     fn write_line(&self, line: LogLine) {
         static WRITER: Mutex<Option<Sender<String>>> = Mutex::new(None);
-        let mut writer = WRITER.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut writer = WRITER.lock();
         if writer.is_none() {
             let (sender, lines) = channel::<String>();
             let write = move || {
@@ -197,7 +198,7 @@ mod tests {
 
     impl Sink for RecentLines {
         fn write_line(&self, line: LogLine) {
-            self.0.lock().unwrap().push(line);
+            self.0.lock().push(line);
         }
     }
 
@@ -209,7 +210,7 @@ mod tests {
             let kept = Arc::<RecentLines>::default();
             let log = Log::new(ServiceName::default(), level, Arc::clone(&kept) as Arc<dyn Sink>);
             log.error(Level::Warn, "no token", &error);
-            let line = kept.0.lock().unwrap().pop().unwrap();
+            let line = kept.0.lock().pop().unwrap();
             assert_eq!(line.message, "no token: rejected");
             let told = is_told.then(|| json!({ "description": "The secret has expired." }));
             assert_eq!(line.fields.get("serverError"), told.as_ref());
@@ -223,6 +224,6 @@ mod tests {
         log.write(Level::Info, "dropped");
         log.write(Level::Warn, "kept");
         log.write(Level::Error, "kept");
-        assert_eq!(kept.0.lock().unwrap().len(), 2);
+        assert_eq!(kept.0.lock().len(), 2);
     }
 }

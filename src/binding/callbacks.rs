@@ -3,7 +3,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -16,6 +16,7 @@ use super::host::host;
 use crate::config::ExternalStoreKind;
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::{ExternalStore, Store, StoreCallbacks};
+use crate::sync::Mutex;
 
 /// A store that takes longer has lost the call; the vault has long gone on without it.
 const LONGEST_ANSWER: Duration = Duration::from_secs(15);
@@ -47,7 +48,7 @@ impl CallbackRegistry {
     /// Makes a callback one that the evertoken thread can call.
     pub(super) fn register(&self, env: &Env, callback: &Function<'_, String, ()>) -> NapiResult<EnvCallback> {
         let environment = env.raw() as EnvironmentId;
-        if locked(&self.environments).insert(environment) {
+        if self.environments.lock().insert(environment) {
             env.add_env_cleanup_hook(environment, |environment| host().callbacks.forget(environment))?;
         }
         let callback = callback.build_threadsafe_function::<String>().weak::<true>().build()?;
@@ -57,7 +58,7 @@ impl CallbackRegistry {
     /// The store of a service. A service that is there already keeps its store, and has it asked through the
     /// newest provider from now on: a hot reload brings a client of its own.
     pub(super) fn store(&self, service: u32, kind: ExternalStoreKind, newest: EnvCallback) -> Arc<dyn Store> {
-        let mut all = locked(&self.of_services);
+        let mut all = self.of_services.lock();
         all.retain(|_, provider| provider.strong_count() > 0);
         let known = all.get(&service).and_then(Weak::upgrade);
         let provider = known.unwrap_or_else(|| {
@@ -71,7 +72,7 @@ impl CallbackRegistry {
 
     /// Hands an answer to whoever waits for it; after its time nobody does.
     pub(super) fn provide(&self, number: u32, outcome: String) {
-        let waiting = locked(&self.waiting).remove(&number);
+        let waiting = self.waiting.lock().remove(&number);
         if let Some((_, answer)) = waiting {
             let _ = answer.send(outcome);
         }
@@ -79,14 +80,14 @@ impl CallbackRegistry {
 
     /// Ends the calls into an environment that ends: nobody is left to answer them.
     fn forget(&self, environment: EnvironmentId) {
-        locked(&self.environments).remove(&environment);
-        locked(&self.waiting).retain(|_, (of, _)| *of != environment);
+        self.environments.lock().remove(&environment);
+        self.waiting.lock().retain(|_, (of, _)| *of != environment);
     }
 
     fn expect(&self, environment: EnvironmentId) -> (Expectation<'_>, oneshot::Receiver<String>) {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         let (answer, answered) = oneshot::channel();
-        locked(&self.waiting).insert(number, (environment, answer));
+        self.waiting.lock().insert(number, (environment, answer));
         (Expectation { callbacks: self, number }, answered)
     }
 }
@@ -99,7 +100,7 @@ struct Expectation<'a> {
 
 impl Drop for Expectation<'_> {
     fn drop(&mut self) {
-        locked(&self.callbacks.waiting).remove(&self.number);
+        self.callbacks.waiting.lock().remove(&self.number);
     }
 }
 
@@ -111,7 +112,7 @@ struct JsStore {
 
 impl JsStore {
     fn take_over(&self, newest: EnvCallback) {
-        let mut callbacks = locked(&self.callbacks);
+        let mut callbacks = self.callbacks.lock();
         callbacks.retain(|(environment, callback)| *environment != newest.environment && !callback.aborted());
         callbacks.push((newest.environment, Arc::new(newest.callback)));
     }
@@ -121,7 +122,7 @@ impl JsStore {
 impl StoreCallbacks for JsStore {
     async fn call(&self, request: String) -> Result<String> {
         let newest_first: Vec<_> = {
-            let mut callbacks = locked(&self.callbacks);
+            let mut callbacks = self.callbacks.lock();
             callbacks.retain(|(_, callback)| !callback.aborted());
             callbacks
                 .iter()
@@ -149,8 +150,4 @@ fn unanswered() -> Error {
 
 fn gone() -> Error {
     Error::new(ErrorKind::Storage, "the thread that brought the store has ended")
-}
-
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,6 +1,6 @@
 //! One listener for each JavaScript environment; none of them keeps its process alive.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use napi::Status;
 use napi::bindgen_prelude::{Function, Result};
@@ -11,6 +11,7 @@ use super::host::host;
 use super::outcome::error_json;
 use crate::log::{LogLine, Sink};
 use crate::service::{Event, EventKind, Listener};
+use crate::sync::Mutex;
 
 /// A callback of one environment: weak, so that the event loop may end.
 type EventCallback = ThreadsafeFunction<String, (), String, Status, false, true>;
@@ -24,7 +25,7 @@ pub(super) struct Subscribers {
 impl Subscribers {
     pub(super) fn add(&self, callback: &Function<'_, String, ()>) -> Result<()> {
         let callback = callback.build_threadsafe_function::<String>().weak::<true>().build()?;
-        self.callbacks.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::new(callback));
+        self.callbacks.lock().push(Arc::new(callback));
         Ok(())
     }
 
@@ -36,7 +37,7 @@ impl Subscribers {
     /// Hands the message to every environment that still is.
     fn notify(&self, message: &str) {
         let callbacks: Vec<_> = {
-            let mut callbacks = self.callbacks.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut callbacks = self.callbacks.lock();
             callbacks.retain(|callback| !callback.aborted());
             callbacks.iter().map(Arc::clone).collect()
         };

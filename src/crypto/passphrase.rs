@@ -1,7 +1,7 @@
 //! Keys made of a text that a person chose, or a server gave.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 
 use argon2::{Algorithm, Argon2, Params, Version};
 use once_cell::sync::OnceCell;
@@ -12,6 +12,7 @@ use super::key::{KEY_BYTES, Key, random};
 use super::memory::Blocks;
 use crate::domain::Secret;
 use crate::error::{Error, ErrorKind, Result};
+use crate::sync::{Mutex, MutexGuard};
 
 pub(super) const SALT_BYTES: usize = 16;
 pub(super) type Salt = [u8; SALT_BYTES];
@@ -92,7 +93,7 @@ impl Keys {
 
     fn shared(text: Secret) -> Arc<Self> {
         let digest = sha256(text.expose().as_bytes());
-        let mut all = KEYS.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = KEYS.lock();
         let all = all.get_or_insert_default();
         if let Some(keys) = all.get(&digest).and_then(Weak::upgrade) {
             return keys;
@@ -160,7 +161,7 @@ impl Keys {
         let params =
             Params::new(MEMORY_KIB, PASSES, LANES, Some(KEY_BYTES)).map_err(|error| failed(&error))?;
         let mut key = Zeroizing::new([0; KEY_BYTES]);
-        let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+        let _turn = TURN.lock();
         let blocks = Blocks::new(params.block_count()).map_err(|error| failed(&error.kind()))?;
         Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
             .hash_password_into_with_memory(self.text.expose().as_bytes(), salt, &mut *key, blocks)
@@ -169,6 +170,6 @@ impl Keys {
     }
 
     fn state(&self) -> MutexGuard<'_, KeyCache> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 }

@@ -2,7 +2,7 @@
 
 mod plan;
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use tokio::sync::watch;
 
@@ -11,6 +11,7 @@ use crate::domain::Timestamp;
 use crate::error::Result;
 use crate::runtime;
 use crate::service::{Registry, SchedulerStatus};
+use crate::sync::{Mutex, MutexGuard};
 
 use plan::Plan;
 
@@ -39,7 +40,7 @@ impl Scheduler {
 
     /// Starts it, or goes on with other options; with equal ones nothing changes.
     pub fn start(self: &Arc<Self>, options: Options) -> Result<SchedulerStatus> {
-        *self.last_options.lock().unwrap_or_else(PoisonError::into_inner) = options.clone();
+        *self.last_options.lock() = options.clone();
         let mut running = self.running();
         if running.as_ref().is_none_or(|running| *running.plan.options() != options) {
             let (stop, stopped) = watch::channel(());
@@ -61,7 +62,7 @@ impl Scheduler {
     /// How it stands.
     pub fn status(&self) -> SchedulerStatus {
         let running = self.running();
-        let last = self.last_options.lock().unwrap_or_else(PoisonError::into_inner);
+        let last = self.last_options.lock();
         let next =
             running.as_ref().and_then(|_| self.registry.all().iter().filter_map(|s| s.next_refresh()).min());
         SchedulerStatus {
@@ -114,6 +115,6 @@ impl Scheduler {
     }
 
     fn running(&self) -> MutexGuard<'_, Option<Running>> {
-        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+        self.running.lock()
     }
 }

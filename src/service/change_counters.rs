@@ -1,7 +1,8 @@
 //! The counters through which JavaScript learns, without a call, that its snapshot may be old.
 
+use crate::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 
 /// One number for each JavaScript handle; it changes when the snapshot may have changed.
 #[derive(Debug, Default)]
@@ -13,7 +14,7 @@ impl ChangeCounters {
     /// A new cell. Whoever keeps it keeps it alive.
     pub(super) fn attach(&self) -> Arc<AtomicU32> {
         let cell = Arc::new(AtomicU32::new(0));
-        let mut cells = self.cells.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut cells = self.cells.lock();
         cells.retain(|cell| cell.strong_count() > 0);
         cells.push(Arc::downgrade(&cell));
         cell
@@ -21,8 +22,7 @@ impl ChangeCounters {
 
     /// Changes every cell.
     pub(super) fn increment(&self) {
-        for cell in self.cells.lock().unwrap_or_else(PoisonError::into_inner).iter().filter_map(Weak::upgrade)
-        {
+        for cell in self.cells.lock().iter().filter_map(Weak::upgrade) {
             cell.fetch_add(1, Ordering::Release);
         }
     }
@@ -40,6 +40,6 @@ mod tests {
         assert_eq!((one.load(Ordering::Acquire), other.load(Ordering::Acquire)), (1, 1));
         drop(other);
         drop(cells.attach());
-        assert_eq!(cells.cells.lock().unwrap().len(), 2, "the one alive and the one just made");
+        assert_eq!(cells.cells.lock().len(), 2, "the one alive and the one just made");
     }
 }

@@ -23,8 +23,8 @@ mod tests;
 mod turn;
 mod webhook;
 
+use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::watch;
 
@@ -36,6 +36,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::log::{Level, Log};
 use crate::runtime;
 use crate::store::{Store, StoreClient};
+use crate::sync::{Mutex, MutexGuard};
 use crate::transport::Transport;
 
 use change_counters::ChangeCounters;
@@ -157,7 +158,7 @@ impl Service {
 
     /// Takes another log, as a later call with an equal configuration brings one.
     pub fn set_log(&self, log: Log) {
-        *self.log.lock().unwrap_or_else(PoisonError::into_inner) = log;
+        *self.log.lock() = log;
     }
 
     /// What may be sent at once, if anything; begins a refresh in the background when one is due.
@@ -349,7 +350,7 @@ impl Service {
     }
 
     fn life(&self) -> MutexGuard<'_, Life> {
-        self.life.lock().unwrap_or_else(PoisonError::into_inner)
+        self.life.lock()
     }
 
     fn log(&self, say: impl FnOnce(&Log)) {
@@ -357,7 +358,7 @@ impl Service {
     }
 
     fn current_log(&self) -> Log {
-        self.log.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.log.lock().clone()
     }
 
     /// Something changed: JavaScript looks again, the tender and the scheduler plan anew.

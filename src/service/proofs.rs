@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Mutex, PoisonError};
 
 use url::Url;
 
@@ -11,6 +10,7 @@ use crate::domain::{AccessToken, Generation, Secret, Timestamp, TokenType};
 use crate::error::{Error, Result};
 use crate::log::Level;
 use crate::oauth::{self, ProofKey, ProofTarget};
+use crate::sync::Mutex;
 use crate::transport::Response;
 
 /// Nobody calls more origins with one token; whoever does asks some of them twice.
@@ -28,7 +28,7 @@ pub(super) struct Signing {
 impl Signing {
     pub(super) fn remember_nonce(&self, url: &Url, nonce: &str) {
         let origin = url.origin().ascii_serialization();
-        let mut nonces = self.nonces.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut nonces = self.nonces.lock();
         if nonces.len() >= MOST_NONCES && !nonces.contains_key(&origin) {
             nonces.clear();
         }
@@ -36,7 +36,7 @@ impl Signing {
     }
 
     fn nonce(&self, url: &Url) -> Option<String> {
-        let nonces = self.nonces.lock().unwrap_or_else(PoisonError::into_inner);
+        let nonces = self.nonces.lock();
         nonces.get(&url.origin().ascii_serialization()).cloned()
     }
 

@@ -1,7 +1,7 @@
 //! The services of this process, by name: one of a name, whichever copy of the JavaScript asks.
 
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 
 use tokio::sync::watch;
 
@@ -10,6 +10,7 @@ use crate::config::Config;
 use crate::domain::ServiceName;
 use crate::error::{Error, ErrorKind, Result};
 use crate::log::{Level, Log};
+use crate::sync::{Mutex, MutexGuard};
 
 /// What came of an initialisation.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -123,7 +124,7 @@ impl Registry {
         let at = services.iter().position(|(known, _)| *known == id)?;
         let (_, service) = services.remove(at);
         drop(services);
-        self.ending.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::downgrade(&service));
+        self.ending.lock().push(Arc::downgrade(&service));
         self.shared.pulse.send_modify(|count| *count += 1);
         Some(service)
     }
@@ -135,12 +136,12 @@ impl Registry {
 
     /// The service of this name that was taken out last, if it is still there.
     fn ending(&self, name: &ServiceName) -> Option<Arc<Service>> {
-        let mut ending = self.ending.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut ending = self.ending.lock();
         ending.retain(|service| service.strong_count() > 0);
         ending.iter().rev().filter_map(Weak::upgrade).find(|service| service.config().service == *name)
     }
 
     fn services(&self) -> MutexGuard<'_, Vec<(u32, Arc<Service>)>> {
-        self.services.lock().unwrap_or_else(PoisonError::into_inner)
+        self.services.lock()
     }
 }

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -14,6 +14,7 @@ use crate::config::CredentialDigest;
 use crate::domain::{Secret, Timestamp};
 use crate::error::{Error, ErrorKind, Retry};
 use crate::store::StoreClient;
+use crate::sync::{Mutex, MutexGuard};
 
 /// Configurations of one service that take turns; more are a program that makes them up.
 const MOST_STORED: usize = 16;
@@ -111,7 +112,7 @@ pub(super) type CredentialTurn = OwnedMutexGuard<()>;
 
 impl KnownCredentials {
     fn gate(&self, credential: &CredentialDigest) -> Arc<Gate> {
-        let mut gates = self.gates.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut gates = self.gates.lock();
         if let Some(gate) = gates.get(credential).and_then(Weak::upgrade) {
             return gate;
         }
@@ -122,7 +123,7 @@ impl KnownCredentials {
     }
 
     fn rejections(&self) -> MutexGuard<'_, RejectedCredentials> {
-        self.rejections.lock().unwrap_or_else(PoisonError::into_inner)
+        self.rejections.lock()
     }
 }
 

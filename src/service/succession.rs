@@ -1,8 +1,9 @@
 //! A service that takes the place of another of its name, as in a hot reload.
 
-use std::sync::{Arc, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use super::Service;
+use crate::sync::MutexGuard;
 
 impl Service {
     /// Ends the service that this one replaces. Its request under way is waited for before this one makes its own:
@@ -17,7 +18,7 @@ impl Service {
     }
 
     pub(super) fn predecessors(&self) -> MutexGuard<'_, Vec<Arc<Self>>> {
-        self.predecessors.lock().unwrap_or_else(PoisonError::into_inner)
+        self.predecessors.lock()
     }
 
     /// Waits for the requests of the services that this one replaced; whether there were any.

@@ -1,7 +1,7 @@
 //! The store, as the service sees it: bounded in time, sick or well, never in the way.
 
 use std::future::Future;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::oneshot;
@@ -17,6 +17,7 @@ use crate::crypto::{ClientKey, KeyRing, SigningKey};
 use crate::domain::{Secret, ServiceName, Timestamp};
 use crate::error::{Error, ErrorKind, Result};
 use crate::runtime;
+use crate::sync::{Mutex, MutexGuard};
 
 /// A disk or network that takes longer is as good as away; the flight goes on without it.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -197,7 +198,7 @@ impl StoreClient {
 
     /// What a person should know of, though nothing failed by it.
     pub(crate) fn take_warnings(&self) -> Vec<Error> {
-        let shown = std::mem::take(&mut *locked(&self.warnings));
+        let shown = std::mem::take(&mut *self.warnings.lock());
         shown.into_iter().chain(self.store.take_warnings()).collect()
     }
 
@@ -269,7 +270,7 @@ impl StoreClient {
             let result = work.await;
             let fault = result.as_ref().err().cloned();
             // Also when it came too late for whoever asked: that it came says how the store is now.
-            locked(&health).note(deed, fault);
+            health.lock().note(deed, fault);
             result
         };
         let result = self.in_time(noted).await;
@@ -312,11 +313,11 @@ impl StoreClient {
     }
 
     fn late(&self) -> MutexGuard<'_, Vec<JoinHandle<()>>> {
-        self.late.lock().unwrap_or_else(PoisonError::into_inner)
+        self.late.lock()
     }
 
     fn health(&self) -> MutexGuard<'_, StoreHealth> {
-        locked(&self.health)
+        self.health.lock()
     }
 }
 
@@ -339,10 +340,6 @@ fn key_ring(config: &Config, client_key: Option<Arc<ClientKey>>) -> Result<KeyRi
 /// What is stored; what a person should know of it is kept until it is said.
 async fn look(store: &SealedStore, service: &ServiceName, warnings: &Mutex<Vec<Error>>) -> Result<Loaded> {
     let mut loaded = store.load(service).await?;
-    locked(warnings).append(&mut loaded.warnings);
+    warnings.lock().append(&mut loaded.warnings);
     Ok(loaded)
-}
-
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

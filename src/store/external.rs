@@ -6,7 +6,7 @@ pub(super) mod tests;
 mod wire;
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 
@@ -14,6 +14,7 @@ use super::{Fence, Revision, Saved, Slot, Store, StoredRow};
 use crate::config::ExternalStoreKind;
 use crate::domain::{Secret, ServiceName, Timestamp, TokenType};
 use crate::error::{Error, ErrorKind, Result};
+use crate::sync::{Mutex, MutexGuard};
 
 use wire::{Expected, StoreRequest, StoreResponse, WireRecord, number_of};
 
@@ -122,7 +123,7 @@ impl ExternalStore {
     }
 
     fn known(&self) -> MutexGuard<'_, HashMap<ServiceName, KnownRevision>> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+        self.known.lock()
     }
 }
 

@@ -8,8 +8,8 @@ mod leases;
 mod tests;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 
@@ -19,6 +19,7 @@ use super::{Claim, Fence, Leasing, Revision, Saved, Slot, Store, StoredRow};
 use crate::domain::{Secret, ServiceName, Timestamp};
 use crate::error::{Error, ErrorKind, Result};
 use crate::runtime;
+use crate::sync::{Mutex, MutexGuard};
 
 use document::{CacheDocument, DocumentError, FileEntry};
 use leases::{Leases, SignsOfLife};
@@ -297,6 +298,6 @@ impl SharedFile {
     }
 
     fn warnings(&self) -> MutexGuard<'_, Vec<Error>> {
-        self.warnings.lock().unwrap_or_else(PoisonError::into_inner)
+        self.warnings.lock()
     }
 }

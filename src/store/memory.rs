@@ -1,7 +1,6 @@
 //! No place at all: records end with the process.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 
@@ -9,6 +8,7 @@ use super::lease::LeaseEntry;
 use super::{Claim, Fence, Leasing, Revision, Saved, Slot, Store, StoredRow};
 use crate::domain::{Secret, ServiceName, Timestamp};
 use crate::error::Result;
+use crate::sync::{Mutex, MutexGuard};
 
 /// Records in this process's memory.
 #[derive(Debug, Default)]
@@ -33,7 +33,7 @@ impl MemoryStore {
     }
 
     fn state(&self) -> MutexGuard<'_, MemoryState> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 }
 

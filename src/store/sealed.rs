@@ -1,13 +1,14 @@
 //! The decorator that seals what goes into a store and opens what comes out.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use super::{Claim, Fence, Leasing, Revision, Saved, Slot, Store, StoredRow, StoredToken};
 use crate::crypto::{Context, KeyRing, is_envelope};
 use crate::domain::{AccessToken, AnswerFields, Secret, ServiceName, Timestamp};
 use crate::error::{Error, ErrorKind, Result};
 use crate::runtime;
+use crate::sync::{Mutex, MutexGuard};
 
 mod notes;
 mod payload;
@@ -211,7 +212,7 @@ impl SealedStore {
     }
 
     fn undecryptable(&self) -> MutexGuard<'_, HashMap<ServiceName, Revision>> {
-        self.undecryptable.lock().unwrap_or_else(PoisonError::into_inner)
+        self.undecryptable.lock()
     }
 
     async fn seal(&self, service: &ServiceName, record: &StoredToken) -> Result<StoredRow> {

@@ -4,7 +4,6 @@
 use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde_json::{Map, Value, json};
 
@@ -13,6 +12,7 @@ use super::super::lease::{Claim, Fence, LeaseEntry, LeaseGrant, Owner};
 use super::super::lock::Lock;
 use crate::domain::{Secret, ServiceName, Timestamp};
 use crate::error::Result;
+use crate::sync::{Mutex, MutexGuard};
 
 const VERSION: u64 = 1;
 
@@ -181,6 +181,6 @@ impl SignsOfLife {
     }
 
     fn held(&self) -> MutexGuard<'_, HashMap<Owner, File>> {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+        self.held.lock()
     }
 }

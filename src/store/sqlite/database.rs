@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
@@ -14,6 +14,7 @@ use super::defense::{self, Operations};
 use super::fault::{PATIENCE, SqliteError};
 use super::schema;
 use crate::error::{Error, ErrorKind, Result};
+use crate::sync::{Mutex, MutexGuard};
 
 /// Three hundred services that share a file hold one connection's descriptors, not three hundred's.
 static DATABASES: Mutex<Option<HashMap<PathBuf, Weak<Database>>>> = Mutex::new(None);
@@ -67,7 +68,7 @@ pub(super) enum Missing {
 impl Database {
     /// The one at `path`, which is absolute. Nothing is opened yet.
     pub(super) fn at(path: &Path) -> Arc<Self> {
-        let mut databases = DATABASES.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut databases = DATABASES.lock();
         let databases = databases.get_or_insert_default();
         if let Some(database) = databases.get(path).and_then(Weak::upgrade) {
             return database;
@@ -212,11 +213,11 @@ impl Database {
     }
 
     fn open(&self) -> MutexGuard<'_, Option<Open>> {
-        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+        self.open.lock()
     }
 
     fn warnings(&self) -> MutexGuard<'_, Vec<Error>> {
-        self.warnings.lock().unwrap_or_else(PoisonError::into_inner)
+        self.warnings.lock()
     }
 }
 
