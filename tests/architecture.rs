@@ -2,8 +2,14 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot read the sources has failed")]
 
+#[path = "architecture/graph.rs"]
+mod graph;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+
+use graph::{code, graph, is_test, module_of, sources, src};
 
 /// The modules in their order: each uses only those before it.
 const LAYERS: [&str; 16] = [
@@ -28,63 +34,103 @@ const LAYERS: [&str; 16] = [
 /// May use everything.
 const TOP: &str = "binding";
 
-fn sources(folder: &Path) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            found.extend(sources(&path));
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            found.push(path);
-        }
-    }
-    found
-}
+/// The rooms inside a module, in their order, where they have one.
+const ROOMS: [(&str, &[&str]); 2] = [
+    (
+        "service",
+        &["state", "observe", "store_sync", "refresh", "snapshot", "access", "upkeep", "parts", "registry"],
+    ),
+    ("scheduler", &["plan", "timetable"]),
+];
 
-fn src() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("src")
-}
-
-fn module_of(path: &Path) -> String {
-    let relative = path.strip_prefix(src()).unwrap();
-    relative.components().next().unwrap().as_os_str().to_str().unwrap().trim_end_matches(".rs").to_owned()
-}
-
-fn rank(module: &str) -> usize {
-    LAYERS.iter().position(|layer| *layer == module).unwrap_or(LAYERS.len())
-}
-
-/// The code of a file: what stands before its inline tests.
-fn code(path: &Path) -> String {
-    let text = fs::read_to_string(path).unwrap();
-    text.split("#[cfg(test)]\nmod tests {").next().unwrap().to_owned()
+fn rank(order: &[&str], name: &str) -> usize {
+    order.iter().position(|layer| *layer == name).unwrap_or(order.len())
 }
 
 #[test]
 fn no_module_uses_one_above_it() {
     let mut wrong = Vec::new();
-    for path in sources(&src()) {
-        let module = module_of(&path);
-        if module == "lib" {
-            continue;
-        }
-        assert!(module == TOP || LAYERS.contains(&module.as_str()), "{module} has no place among the layers");
-        for (number, line) in code(&path).lines().enumerate() {
-            for used in line.split("crate::").skip(1) {
-                let used: String = used.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
-                if rank(&used) > rank(&module) {
-                    wrong.push(format!("{}:{} uses {used}", path.display(), number + 1));
-                }
-            }
-        }
+    for (module, used) in graph() {
+        let name = module[0].as_str();
+        assert!(name == TOP || LAYERS.contains(&name), "{name} has no place among the layers");
+        let above = used.iter().filter(|used| rank(&LAYERS, &used[0]) > rank(&LAYERS, name));
+        wrong.extend(above.map(|used| format!("{} uses {}", module.join("::"), used.join("::"))));
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
 #[test]
+fn no_room_uses_one_above_it() {
+    let mut wrong = Vec::new();
+    for (module, used) in graph() {
+        let Some((house, order)) = ROOMS.iter().find(|(house, _)| module[0] == *house) else { continue };
+        let Some(room) = module.get(1) else { continue };
+        assert!(order.contains(&room.as_str()), "{house}::{room} has no place among the rooms");
+        let inside = used.iter().filter(|used| used[0] == *house && used.len() > 1);
+        let above = inside.filter(|used| rank(order, &used[1]) > rank(order, room));
+        wrong.extend(above.map(|used| format!("{} uses {}", module.join("::"), used.join("::"))));
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn no_files_use_each_other_in_a_circle() {
+    let mut graph = graph();
+    // What uses nothing, or only what was taken away, is in no circle.
+    loop {
+        let is_free = |used: &BTreeSet<_>| used.is_empty();
+        let free: Vec<_> =
+            graph.iter().filter(|(_, used)| is_free(used)).map(|(module, _)| module.clone()).collect();
+        if free.is_empty() {
+            break;
+        }
+        for module in free {
+            graph.remove(&module);
+            graph.values_mut().for_each(|used| {
+                used.remove(&module);
+            });
+        }
+    }
+    let left: Vec<_> = graph
+        .iter()
+        .map(|(module, used)| {
+            let used: Vec<_> = used.iter().map(|used| used.join("::")).collect();
+            format!("{} uses {}", module.join("::"), used.join(", "))
+        })
+        .collect();
+    assert!(left.is_empty(), "{left:#?}");
+}
+
+#[test]
+fn a_type_that_several_files_see_has_a_name_of_its_own() {
+    let mut names: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for path in sources(&src()).iter().filter(|path| !is_test(path)) {
+        for line in code(path).lines().map(str::trim).filter(|line| line.starts_with("pub")) {
+            let words: Vec<_> = line.split([' ', '<', '(', ';', '{']).collect();
+            let kind = words.iter().position(|word| matches!(*word, "struct" | "enum" | "trait" | "type"));
+            let name = kind.and_then(|kind| words.get(kind + 1));
+            if let Some(name) = name.filter(|name| name.starts_with(char::is_uppercase)) {
+                names.entry((*name).to_owned()).or_default().insert(module_of(path).join("::"));
+            }
+        }
+    }
+    names.retain(|_, modules| modules.len() > 1);
+    assert!(names.is_empty(), "{names:#?}");
+}
+
+#[test]
+fn only_its_own_file_implements_the_service() {
+    let implements = |path: &PathBuf| code(path).lines().any(|line| line.starts_with("impl Service "));
+    let files: Vec<_> = sources(&src()).into_iter().filter(implements).collect();
+    assert_eq!(files, [src().join("service/mod.rs")]);
+    let lines = fs::read_to_string(&files[0]).unwrap().lines().count();
+    assert!(lines <= 200, "the facade has {lines} lines");
+}
+
+#[test]
 fn only_the_binding_says_napi() {
     for path in sources(&src()) {
-        let is_free = module_of(&path) == TOP || module_of(&path) == "lib";
+        let is_free = module_of(&path).first().is_none_or(|module| module == TOP);
         assert!(is_free || !code(&path).contains("napi"), "{}", path.display());
     }
 }
@@ -142,12 +188,12 @@ const KNOWN_EXPOSURES: &[(&str, usize)] = &[
     ("oauth/request.rs", 9),
     // Compared with what a server says, to take it out.
     ("redaction.rs", 1),
-    // When which credential was rejected: digests and times, and no credential.
-    ("service/rejected.rs", 1),
-    // What the last holder of the lease left: why it failed, and no credential.
-    ("service/turn.rs", 1),
     // The address of a chat room, to post to it.
-    ("service/webhook.rs", 1),
+    ("service/observe/webhook.rs", 1),
+    // Why the last holder of the lease failed, without a credential.
+    ("service/refresh/lease.rs", 1),
+    // When which credential was rejected: digests and times, without a credential.
+    ("service/refresh/rejected_credentials.rs", 1),
     // Into the store, sealed by then.
     ("store/external/wire.rs", 3),
     ("store/file/document.rs", 3),

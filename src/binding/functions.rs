@@ -87,7 +87,7 @@ pub fn proof(id: u32, method: String, url: String, generation: u32) -> String {
     attempt(|| {
         let proof = host().registry.get(id)?.proof(&method, &url, Generation(generation))?;
         Ok(proof.map(|proof| match proof {
-            DpopProof::Made(text) => json!({ "proof": text.expose() }),
+            DpopProof::Header(text) => json!({ "proof": text.expose() }),
             DpopProof::NotNeeded => json!({ "proof": null }),
         }))
     })
@@ -97,7 +97,7 @@ pub fn proof(id: u32, method: String, url: String, generation: u32) -> String {
 #[napi(catch_unwind)]
 pub fn nonce(id: u32, url: String, nonce: String) {
     if let Ok(service) = host().registry.get(id) {
-        service.remember_nonce_for(&url, &nonce);
+        service.remember_nonce(&url, &nonce);
     }
 }
 

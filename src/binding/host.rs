@@ -17,7 +17,7 @@ use crate::domain::ServiceName;
 use crate::error::{Error, ErrorKind, Result};
 use crate::log::{Level, LineFormat, Log, Sink, Stderr};
 use crate::scheduler::Scheduler;
-use crate::service::{Initialized, Parts, Registry, Service, Shared, Status};
+use crate::service::{Initialized, Parts, Registry, Service, Status};
 use crate::transport::{Environment, HttpTransport, Proxies, prepare_resolver};
 
 /// The registry, the scheduler and who listens.
@@ -122,16 +122,19 @@ impl Host {
             (Storage::External(kind), Some(provider)) => Some((*kind, provider)),
             _ => None,
         };
-        let initialized = self.registry.initialize(config, |id, shared: Shared| {
+        let initialized = self.registry.initialize(config, |schedule, credentials| {
+            let id = schedule.id;
             Ok(Parts {
                 clock: Arc::clone(&self.clock),
                 transport: Arc::new(transport),
                 listener: Arc::new(Announcer { id }),
                 log: beginning.log.log(name, id)?,
                 store: reached.take().map(|(kind, provider)| self.callbacks.store(id, kind, provider)),
-                shared,
+                schedule,
+                credentials,
             })
         })?;
+        self.scheduler.keep_time()?;
         if let Some(replaced) = initialized.replaced {
             self.subscribers.notify_ended(replaced);
         }
@@ -143,7 +146,7 @@ impl Host {
         let mut status = service.status();
         status.scheduler = self.scheduler.status();
         if status.scheduler.running {
-            status.scheduler.next_refresh_at = service.next_refresh();
+            status.scheduler.next_refresh_at = service.upkeep().next_refresh();
         }
         status
     }

@@ -1,6 +1,7 @@
 //! Values and rules, with no I/O and no clock: whatever depends on the time takes it as an argument.
 
 mod answer_fields;
+mod backoff;
 mod lifetime;
 mod policy;
 mod secret;
@@ -10,6 +11,7 @@ mod token;
 mod token_phase;
 
 pub use answer_fields::AnswerFields;
+pub use backoff::{Backoff, Jitter};
 pub use lifetime::Lifetime;
 pub use policy::{MAX_LIFETIME, Policy};
 pub use secret::Secret;

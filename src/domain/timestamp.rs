@@ -3,6 +3,8 @@
 use std::fmt;
 use std::time::{Duration, UNIX_EPOCH};
 
+use serde::{Serialize, Serializer};
+
 /// Milliseconds since 1970-01-01T00:00:00Z, between that moment and the last days of the year 9999.
 ///
 /// Arithmetic saturates at these bounds: no answer of a server can make it wrap around.
@@ -94,6 +96,12 @@ fn civil_in_utc(text: &str) -> Option<jiff::Timestamp> {
 fn http_date(text: &str) -> Option<Timestamp> {
     let since_epoch = httpdate::parse_http_date(text).ok()?.duration_since(UNIX_EPOCH).ok()?;
     Some(Timestamp::MIN.plus(since_epoch))
+}
+
+impl Serialize for Timestamp {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
 }
 
 /// ISO 8601 in UTC, to the millisecond: `2026-01-31T08:00:00.000Z`.

@@ -1,120 +1,181 @@
-//! When to do it: a pure plan, and the loop that follows it.
+//! The one loop that keeps time for every service, and the scheduler that refreshes tokens with it.
 
 mod plan;
+mod timetable;
 
-use std::sync::Arc;
-
-use tokio::sync::watch;
+use std::collections::HashSet;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use crate::clock::Clock;
 use crate::domain::Timestamp;
 use crate::error::Result;
 use crate::runtime;
-use crate::service::{Registry, SchedulerStatus};
+use crate::service::{ChangedServices, Registry, SchedulerStatus, Service};
 use crate::sync::{Mutex, MutexGuard};
 
-use plan::Plan;
+use plan::{Due, Plan};
+use timetable::Timetable;
 
 pub use plan::Options;
 
-/// Refreshes every service of a registry, those that come later too.
+/// The loop looks at the wall clock at least this often while it waits for a moment: timers stop while a machine
+/// sleeps, and clocks are set.
+const LONGEST_SLEEP: Duration = Duration::from_secs(5);
+
+/// Keeps time for the services of a registry, those that come later too. Tokens expire, pauses end and stores are read
+/// whether it was started or not; once started, it also refreshes tokens and checks their health.
 pub struct Scheduler {
     registry: Arc<Registry>,
     clock: Arc<dyn Clock>,
-    running: Mutex<Option<Running>>,
-    last_options: Mutex<Options>,
+    state: Mutex<State>,
 }
 
-struct Running {
-    plan: Plan,
-    /// Dropped when the scheduler is stopped or started anew, which ends its loop.
-    _stop: watch::Sender<()>,
-    number: u64,
+#[derive(Default)]
+struct State {
+    timetable: Timetable,
+    /// None while the scheduler is stopped.
+    plan: Option<Plan>,
+    last_options: Options,
+    has_loop: bool,
+    /// The wall clock at the last turn of the loop.
+    last_turn: Option<Timestamp>,
 }
 
 impl Scheduler {
-    /// A scheduler that does not run yet.
+    /// A scheduler that does not keep time yet.
     pub fn new(registry: Arc<Registry>, clock: Arc<dyn Clock>) -> Arc<Self> {
-        Arc::new(Self { registry, clock, running: Mutex::default(), last_options: Mutex::default() })
+        Arc::new(Self { registry, clock, state: Mutex::default() })
     }
 
-    /// Starts it, or goes on with other options; with equal ones nothing changes.
-    pub fn start(self: &Arc<Self>, options: Options) -> Result<SchedulerStatus> {
-        *self.last_options.lock() = options.clone();
-        let mut running = self.running();
-        if running.as_ref().is_none_or(|running| *running.plan.options() != options) {
-            let (stop, stopped) = watch::channel(());
-            let number = running.as_ref().map_or(0, |running| running.number) + 1;
-            *running = Some(Running { plan: Plan::new(options, self.clock.now()), _stop: stop, number });
-            let scheduler = Arc::clone(self);
-            runtime::spawn(async move { scheduler.run(stopped, number).await })?;
+    /// Starts the loop, unless it runs already. It ends with the scheduler.
+    pub fn keep_time(self: &Arc<Self>) -> Result<()> {
+        if !std::mem::replace(&mut self.state().has_loop, true) {
+            let changed = Arc::clone(self.registry.changed());
+            runtime::spawn(run(Arc::downgrade(self), changed, Arc::clone(&self.clock)))?;
         }
-        drop(running);
+        Ok(())
+    }
+
+    /// Starts refreshing tokens, or goes on with other options; with equal ones nothing changes.
+    pub fn start(self: &Arc<Self>, options: Options) -> Result<SchedulerStatus> {
+        {
+            let mut state = self.state();
+            state.last_options = options.clone();
+            if state.plan.as_ref().is_none_or(|plan| *plan.options() != options) {
+                state.plan = Some(Plan::new(options, self.clock.now()));
+            }
+        }
+        self.keep_time()?;
+        self.registry.changed().wake();
         Ok(self.status())
     }
 
-    /// Stops it. Tokens are still refreshed when they are asked for.
+    /// Stops it. Tokens are still refreshed when callers ask for them.
     pub fn stop(&self) -> SchedulerStatus {
-        self.running().take();
+        self.state().plan = None;
+        self.registry.changed().wake();
         self.status()
     }
 
-    /// How it stands.
+    /// The status.
     pub fn status(&self) -> SchedulerStatus {
-        let running = self.running();
-        let last = self.last_options.lock();
-        let next =
-            running.as_ref().and_then(|_| self.registry.all().iter().filter_map(|s| s.next_refresh()).min());
-        SchedulerStatus {
-            running: running.is_some(),
-            refresh_interval_seconds: last.refresh_interval.as_secs_f64(),
-            health_check_interval_seconds: last.health_check_interval.as_secs_f64(),
-            next_refresh_at: next,
-            last_health_check_at: running.as_ref().and_then(|running| running.plan.last_health_check()),
-        }
-    }
-
-    async fn run(self: Arc<Self>, mut stopped: watch::Receiver<()>, number: u64) {
-        let mut pulse = self.registry.pulse();
-        while let Some(wake_at) = self.turn(number) {
-            tokio::select! {
-                () = self.clock.sleep_until(wake_at) => {}
-                _ = pulse.changed() => {}
-                _ = stopped.changed() => return,
-            }
-        }
-    }
-
-    /// Does what is due, and says when to look again; nothing once another loop runs or none.
-    fn turn(&self, number: u64) -> Option<Timestamp> {
-        let services = self.registry.all();
-        let now = self.clock.now();
-        let (due, options) = {
-            let mut running = self.running();
-            let running = running.as_mut().filter(|running| running.number == number)?;
-            (running.plan.take_due(now), running.plan.options().clone())
+        let next = {
+            let is_running = self.state().plan.is_some();
+            let services = if is_running { self.registry.all() } else { Vec::new() };
+            services.iter().filter_map(|(_, service)| service.upkeep().next_refresh()).min()
         };
-        for service in &services {
-            if due.look && options.every_interval {
-                service.refresh_for_interval(options.refresh_interval);
-            } else if due.look {
-                service.look();
-            } else {
-                service.refresh_if_due();
-            }
-            if due.health_check {
-                let service = Arc::clone(service);
-                let recover_after = options.recover_after_failures;
-                // A check may wait for a slow disk; the loop does not.
-                let _ = runtime::spawn(async move { service.check_health(recover_after).await });
-            }
+        let state = self.state();
+        SchedulerStatus {
+            running: state.plan.is_some(),
+            refresh_interval_seconds: state.last_options.refresh_interval.as_secs_f64(),
+            health_check_interval_seconds: state.last_options.health_check_interval.as_secs_f64(),
+            next_refresh_at: next,
+            last_health_check_at: state.plan.as_ref().and_then(Plan::last_health_check),
         }
-        // A service that is due by now has a flight under way, which wakes the loop when it lands.
-        let refreshes = services.iter().filter_map(|service| service.next_refresh()).filter(|at| *at > now);
-        self.running().as_ref().map(|running| running.plan.wake_at(now, refreshes))
     }
 
-    fn running(&self) -> MutexGuard<'_, Option<Running>> {
-        self.running.lock()
+    /// Does what is due, and returns when the next thing is.
+    fn turn(&self) -> Option<Timestamp> {
+        let now = self.clock.now();
+        let (due, options, mut services) = {
+            let mut state = self.state();
+            let due = state.plan.as_mut().map_or_else(Due::default, |plan| plan.take_due(now));
+            let was_set_back = state.last_turn.replace(now).is_some_and(|last| now < last);
+            let is_all = due.look || due.health_check || was_set_back;
+            let mut services: HashSet<u32> = state.timetable.take_due(now).into_iter().collect();
+            if is_all {
+                services.extend(self.registry.all().into_iter().map(|(id, _)| id));
+            }
+            (due, state.plan.as_ref().map(|plan| plan.options().clone()), services)
+        };
+        services.extend(self.registry.changed().take());
+        for id in services {
+            // A service that was shut down is not planned for.
+            let next = self
+                .registry
+                .get(id)
+                .ok()
+                .and_then(|service| look_after(&service, due, options.as_ref(), now));
+            self.state().timetable.plan(id, next);
+        }
+        let state = self.state();
+        let next = [state.timetable.next(), state.plan.as_ref().map(Plan::next)];
+        next.into_iter().flatten().min()
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock()
+    }
+}
+
+impl Drop for Scheduler {
+    fn drop(&mut self) {
+        self.registry.changed().wake();
+    }
+}
+
+/// Does what is due for one service, and returns when the next thing is.
+fn look_after(
+    service: &Arc<Service>,
+    due: Due,
+    options: Option<&Options>,
+    now: Timestamp,
+) -> Option<Timestamp> {
+    let upkeep = service.upkeep();
+    let next = upkeep.keep_time();
+    let Some(options) = options else { return next };
+    if due.look && options.every_interval {
+        upkeep.refresh_for_interval(options.refresh_interval);
+    } else if due.look {
+        upkeep.look();
+    } else {
+        upkeep.refresh_if_due();
+    }
+    if due.health_check {
+        let (service, recover_after) = (Arc::clone(service), options.recover_after_failures);
+        // A check may wait for a slow disk; the loop does not.
+        let _ = runtime::spawn(async move { service.upkeep().check_health(recover_after).await });
+    }
+    // A refresh that is due by now is under way, and its end is a change.
+    let refresh = upkeep.next_refresh().filter(|at| *at > now);
+    [next, refresh].into_iter().flatten().min()
+}
+
+async fn run(scheduler: Weak<Scheduler>, changed: Arc<ChangedServices>, clock: Arc<dyn Clock>) {
+    while let Some(scheduler) = scheduler.upgrade() {
+        let next = scheduler.turn();
+        drop(scheduler);
+        let moment = async {
+            match next {
+                // Not until the moment itself: a clock that is set back would put it off.
+                Some(moment) => clock.sleep(clock.now().until(moment).min(LONGEST_SLEEP)).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = moment => {}
+            () = changed.wait() => {}
+        }
     }
 }

@@ -8,10 +8,6 @@ use crate::config::SchedulerFields;
 use crate::domain::Timestamp;
 use crate::error::Result;
 
-/// The loop looks at the wall clock at least this often: timers stop while a machine sleeps, and clocks are
-/// set.
-const LONGEST_NAP: Duration = Duration::from_secs(30);
-
 /// `SchedulerOptions` of the public interface.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Options {
@@ -51,7 +47,7 @@ impl Options {
 }
 
 /// What a turn of the loop has to do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Due {
     pub(super) look: bool,
     pub(super) health_check: bool,
@@ -91,11 +87,9 @@ impl Plan {
         Due { look, health_check }
     }
 
-    /// When to look at the clock again: at the next of the moments, and no later than after a nap.
-    pub(super) fn wake_at(&self, now: Timestamp, refreshes: impl Iterator<Item = Timestamp>) -> Timestamp {
-        refreshes
-            .chain([self.next_look, self.next_health_check, now.plus(LONGEST_NAP)])
-            .fold(Timestamp::MAX, Ord::min)
+    /// The next look or health check.
+    pub(super) fn next(&self) -> Timestamp {
+        self.next_look.min(self.next_health_check)
     }
 }
 
@@ -151,12 +145,13 @@ mod tests {
     }
 
     #[test]
-    fn the_loop_wakes_at_the_next_moment_and_after_thirty_seconds_at_the_latest() {
+    fn the_next_moment_is_that_of_the_next_look_or_check() {
         let mut plan = Plan::new(Options::default(), at(0));
+        assert_eq!(plan.next(), at(0));
         plan.take_due(at(0));
-        assert_eq!(plan.wake_at(at(0), [at(7), at(3)].into_iter()), at(3));
-        assert_eq!(plan.wake_at(at(0), std::iter::empty()), at(30));
-        assert_eq!(plan.wake_at(at(290), std::iter::empty()), at(300));
+        assert_eq!(plan.next(), at(300));
+        plan.take_due(at(300));
+        assert_eq!(plan.next(), at(600));
     }
 
     #[test]

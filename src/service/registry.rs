@@ -1,147 +1,168 @@
-//! The services of this process, by name: one of a name, whichever copy of the JavaScript asks.
+//! The services of this process, by name: one for each name, whichever copy of the JavaScript asks.
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Weak};
 
-use tokio::sync::watch;
-
-use super::{Parts, Service, Shared};
+use super::{ChangedServices, KnownCredentials, Parts, Schedule, Service};
 use crate::config::Config;
 use crate::domain::ServiceName;
 use crate::error::{Error, ErrorKind, Result};
-use crate::log::{Level, Log};
-use crate::sync::{Mutex, MutexGuard};
+use crate::log::Level;
+use crate::sync::Mutex;
 
-/// What came of an initialisation.
+/// The result of an initialization.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Initialized {
     /// The number of the service.
     pub id: u32,
     /// Its name.
     pub name: String,
-    /// Whether it is new; an equal live one is given again.
+    /// Whether it is new; an equal live one is returned again.
     pub created: bool,
     /// The number of the service of the same name that it replaced.
     pub replaced: Option<u32>,
 }
 
-/// Services by name and number. Numbers are never used twice.
+/// Services by name and number. No number is used twice.
+#[derive(Default)]
 pub struct Registry {
-    next: AtomicU32,
-    /// Services that were taken out, as long as a request of theirs is under way.
+    services: Mutex<Services>,
+    /// Services that were taken out, while a request of theirs is under way.
     ending: Mutex<Vec<Weak<Service>>>,
-    services: Mutex<Vec<(u32, Arc<Service>)>>,
-    shared: Shared,
+    changed: Arc<ChangedServices>,
+    credentials: Arc<KnownCredentials>,
 }
 
-impl Default for Registry {
-    fn default() -> Self {
-        Self {
-            next: AtomicU32::new(0),
-            ending: Mutex::default(),
-            services: Mutex::default(),
-            shared: Shared::default(),
-        }
-    }
+#[derive(Default)]
+struct Services {
+    last_id: u32,
+    by_id: HashMap<u32, Entry>,
+    by_name: HashMap<ServiceName, u32>,
+    /// Numbers in the order of initialization. A service takes the place of the one that it replaces.
+    by_order: BTreeMap<u32, u32>,
+}
+
+struct Entry {
+    order: u32,
+    service: Arc<Service>,
 }
 
 impl Registry {
-    /// The live service of this configuration: the one there is, where it is equal; else a new one, and one
-    /// of the same name is shut down.
+    /// The live service of this configuration: the one there is, if it is equal; else a new one, and one of the same
+    /// name is shut down.
     pub fn initialize(
         &self,
         config: Config,
-        parts: impl FnOnce(u32, Shared) -> Result<Parts>,
+        parts: impl FnOnce(Schedule, Arc<KnownCredentials>) -> Result<Parts>,
     ) -> Result<Initialized> {
-        let mut services = self.services();
+        let mut services = self.services.lock();
         let name = config.service.clone();
-        let old = services.iter().position(|(_, service)| service.config().service == name);
-        let id = match old {
-            Some(at) if services[at].1.config().fingerprint == config.fingerprint => services[at].0,
-            _ => self.next.fetch_add(1, Ordering::Relaxed) + 1,
-        };
-        let parts = parts(id, self.shared.clone())?;
-        if let Some(at) = old.filter(|at| services[*at].0 == id) {
-            services[at].1.set_log(parts.log);
+        let old = services.by_name.get(&name).copied();
+        let equal = old.filter(|id| services.by_id[id].service.config().fingerprint == config.fingerprint);
+        let id = equal.unwrap_or_else(|| {
+            services.last_id += 1;
+            services.last_id
+        });
+        let schedule = Schedule { id, changed: Arc::clone(&self.changed) };
+        let parts = parts(schedule, Arc::clone(&self.credentials))?;
+        if equal.is_some() {
+            services.by_id[&id].service.set_log(parts.log);
             return Ok(Initialized { id, name: name.to_string(), created: false, replaced: None });
         }
-        let log: Log = parts.log.clone();
+        let log = parts.log.clone();
         let service = Service::start(config, parts)?;
-        let replaced = old.map(|at| services[at].0);
-        if let Some(at) = old {
-            service.replace(&services[at].1);
-            services[at] = (id, service);
+        let default = services.find(None);
+        let replaced = old.and_then(|old| services.remove(old));
+        if let Some(replaced) = &replaced {
+            replaced.service.replace_by(&service);
             log.write(
                 Level::Warn,
                 "initialized again with another configuration; the earlier service is shut down",
             );
-        } else {
-            if let Some(ended) = self.ending(&name) {
-                service.replace(&ended);
-            }
-            services.push((id, service));
+        } else if let Some(ended) = self.ending(&name) {
+            ended.replace_by(&service);
         }
-        // Another may be the default one now.
-        for (_, service) in services.iter() {
-            service.changed();
+        services.insert(id, Entry { order: replaced.map_or(id, |replaced| replaced.order), service });
+        if let Some(default) = default.filter(|default| services.find(None) != Some(*default))
+            && let Some(entry) = services.by_id.get(&default)
+        {
+            // Callers that name no service have to look again.
+            entry.service.changed();
         }
-        drop(services);
-        Ok(Initialized { id, name: name.to_string(), created: true, replaced })
+        Ok(Initialized { id, name: name.to_string(), created: true, replaced: old })
     }
 
-    /// The number of the live service of this name; without a name the one of the default name, else the
-    /// first.
+    /// The number of the live service of this name; without a name the one of the default name, else the first one that
+    /// was initialized.
     pub fn find(&self, name: Option<&str>) -> Option<u32> {
-        let services = self.services();
-        let wanted = name.unwrap_or(ServiceName::DEFAULT);
-        let named = services.iter().find(|(_, service)| service.config().service.as_str() == wanted);
-        let found = named.or_else(|| services.first().filter(|_| name.is_none()));
-        found.map(|(id, _)| *id)
+        self.services.lock().find(name)
     }
 
     /// The service of this number.
     ///
     /// # Errors
-    /// `Shutdown` for one that was shut down or replaced.
+    /// `Shutdown` if it was shut down or replaced.
     pub fn get(&self, id: u32) -> Result<Arc<Service>> {
-        let found =
-            self.services().iter().find(|(known, _)| *known == id).map(|(_, service)| Arc::clone(service));
-        match found {
-            Some(service) => Ok(service),
-            None if id <= self.next.load(Ordering::Relaxed) => Err(Error::shutdown()),
-            None => Err(Error::new(ErrorKind::Internal, "there is no such service")),
+        let services = self.services.lock();
+        match services.by_id.get(&id) {
+            Some(entry) => Ok(Arc::clone(&entry.service)),
+            None if id <= services.last_id => Err(Error::shutdown()),
+            None => Err(Error::new(ErrorKind::Internal, "there is no service of this number")),
         }
     }
 
-    /// Every live service.
-    pub fn all(&self) -> Vec<Arc<Service>> {
-        self.services().iter().map(|(_, service)| Arc::clone(service)).collect()
+    /// Every live service with its number.
+    pub fn all(&self) -> Vec<(u32, Arc<Service>)> {
+        let services = self.services.lock();
+        services.by_id.iter().map(|(id, entry)| (*id, Arc::clone(&entry.service))).collect()
     }
 
-    /// Takes the service out; it is shut down by the caller.
+    /// Takes the service out; the caller shuts it down.
     pub fn take(&self, id: u32) -> Option<Arc<Service>> {
-        let mut services = self.services();
-        let at = services.iter().position(|(known, _)| *known == id)?;
-        let (_, service) = services.remove(at);
-        drop(services);
+        let Entry { service, .. } = self.services.lock().remove(id)?;
         self.ending.lock().push(Arc::downgrade(&service));
-        self.shared.pulse.send_modify(|count| *count += 1);
+        self.changed.mark(id);
         Some(service)
     }
 
-    /// Changes whenever a service comes, goes or changes.
-    pub fn pulse(&self) -> watch::Receiver<u64> {
-        self.shared.pulse.subscribe()
+    /// The services that have changed since they were last taken: those that come and go, too.
+    pub fn changed(&self) -> &Arc<ChangedServices> {
+        &self.changed
     }
 
-    /// The service of this name that was taken out last, if it is still there.
+    /// The service of this name that was taken out last, if it still exists.
     fn ending(&self, name: &ServiceName) -> Option<Arc<Service>> {
         let mut ending = self.ending.lock();
         ending.retain(|service| service.strong_count() > 0);
         ending.iter().rev().filter_map(Weak::upgrade).find(|service| service.config().service == *name)
     }
 
-    fn services(&self) -> MutexGuard<'_, Vec<(u32, Arc<Service>)>> {
-        self.services.lock()
+    /// A registry of one service, which was started with this schedule.
+    #[cfg(test)]
+    pub(crate) fn of(service: &Arc<Service>, schedule: &Schedule) -> Self {
+        let registry = Self { changed: Arc::clone(&schedule.changed), ..Self::default() };
+        registry.services.lock().insert(schedule.id, Entry { order: 0, service: Arc::clone(service) });
+        registry
+    }
+}
+
+impl Services {
+    fn find(&self, name: Option<&str>) -> Option<u32> {
+        let wanted = ServiceName::parse(name.unwrap_or(ServiceName::DEFAULT)).ok()?;
+        let first = || self.by_order.first_key_value().map(|(_, id)| *id).filter(|_| name.is_none());
+        self.by_name.get(&wanted).copied().or_else(first)
+    }
+
+    fn insert(&mut self, id: u32, entry: Entry) {
+        self.by_name.insert(entry.service.config().service.clone(), id);
+        self.by_order.insert(entry.order, id);
+        self.by_id.insert(id, entry);
+    }
+
+    fn remove(&mut self, id: u32) -> Option<Entry> {
+        let entry = self.by_id.remove(&id)?;
+        self.by_name.remove(&entry.service.config().service);
+        self.by_order.remove(&entry.order);
+        Some(entry)
     }
 }

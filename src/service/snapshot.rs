@@ -2,7 +2,7 @@
 
 use url::Url;
 
-use super::life::{Held, Source};
+use super::state::{HeldToken, Source};
 use crate::config::{BaseUrl, Config};
 use crate::domain::{AccessToken, AnswerFields, Generation, Secret, Timestamp, TokenType};
 use crate::error::Result;
@@ -31,7 +31,7 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
-    pub(super) fn of(held: &Held, config: &Config) -> Self {
+    pub(super) fn of(held: &HeldToken, config: &Config) -> Self {
         let tokens = &held.tokens;
         Self {
             generation: held.generation,

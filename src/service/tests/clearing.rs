@@ -16,7 +16,7 @@ async fn a_cleared_token_is_given_up_by_every_process_within_seconds_and_nobody_
         pass(&clock, 5).await;
         for fixture in [&one, &two] {
             let lines = fixture.service.status().history;
-            assert_eq!(lines.iter().filter(|line| line.outcome == "cleared").count(), 1);
+            assert_eq!(lines.iter().filter(|line| line.outcome == Outcome::Cleared).count(), 1);
             assert_eq!(fixture.heard(EventKind::Cleared), 1);
         }
         assert_eq!((one.server.requests(), two.server.requests()), (1, 0));
@@ -79,7 +79,7 @@ async fn a_token_that_is_had_while_a_look_is_under_way_is_not_taken_for_lost() {
     fixture.landed().await;
     store.parks_a_look();
     let service = Arc::clone(&fixture.service);
-    let look = tokio::spawn(async move { service.look_into_store().await });
+    let look = tokio::spawn(async move { service.sync.look().await });
     until(|| store.has_parked()).await;
     assert_eq!(fixture.token().await.as_deref(), Some("a1"));
     let stored = store.row().await.unwrap().1;
@@ -106,11 +106,11 @@ async fn what_a_look_takes_from_the_store_while_it_is_cleared_is_given_up_with_t
     let (store, clock) = (ScriptedStore::new(), clock());
     let fixture = beside(&store, &clock, [token("a1", 3600)]);
     fixture.token().await;
-    let turn = fixture.service.vault.turn().await;
+    let turn = fixture.service.sync.store().turn().await;
     let service = Arc::clone(&fixture.service);
     let clear = tokio::spawn(async move { service.clear(false).await });
     until(|| fixture.at_once().is_none()).await;
-    fixture.service.look_into_store().await;
+    fixture.service.sync.look().await;
     drop(turn);
     clear.await.unwrap().unwrap();
     assert_eq!(fixture.at_once(), None);
@@ -139,7 +139,7 @@ async fn a_clear_of_long_ago_keeps_nobody_from_a_token() {
     one.service.clear(false).await.unwrap();
     let two = beside(&store, &clock, [token("b1", 3600)]);
     two.landed().await;
-    assert!(two.service.next_refresh().is_some(), "the scheduler fetches one");
+    assert!(two.service.upkeep().next_refresh().is_some(), "the scheduler fetches one");
     assert_eq!(two.token().await.as_deref(), Some("b1"));
     pass(&clock, 3).await;
     assert_eq!(one.at_once().as_deref(), Some("b1"));

@@ -88,7 +88,7 @@ async fn the_error_says_what_was_looked_for_or_whose_metadata_it_is() {
     let other = with([metadata_of("https://id.example.com/", "https://id.example.com/token")]);
     let other = other.service.refresh().await.unwrap_err();
     assert_eq!(other.field(), Some("issuer"));
-    assert!(other.message().contains("the slash at the end makes the difference"), "{other}");
+    assert!(other.message().contains("the trailing slash differs"), "{other}");
 }
 
 #[tokio::test]

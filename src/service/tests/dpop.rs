@@ -52,7 +52,7 @@ impl TestService {
     async fn proof(&self, method: &str, url: &str) -> (Value, Value) {
         let snapshot = self.service.acquire().await.unwrap().unwrap();
         match self.service.proof(method, url, snapshot.generation).unwrap().unwrap() {
-            DpopProof::Made(proof) => read(&proof),
+            DpopProof::Header(proof) => read(&proof),
             DpopProof::NotNeeded => panic!("{} needs a proof", snapshot.scheme.as_str()),
         }
     }
@@ -99,9 +99,9 @@ async fn a_nonce_that_is_asked_for_is_sent_at_once_and_kept_for_its_origin() {
     assert_eq!(fixture.service.status().counters.failures, 0);
 
     assert!(fixture.proof("GET", "https://api.example.com/").await.1["nonce"].is_null());
-    fixture.service.remember_nonce_for("https://api.example.com/orders", "of the api");
+    fixture.service.remember_nonce("https://api.example.com/orders", "of the api");
     assert!(fixture.proof("GET", "https://api.example.com/").await.1["nonce"].is_null(), "it is no nonce");
-    fixture.service.remember_nonce_for("https://api.example.com/orders", "of-the-api");
+    fixture.service.remember_nonce("https://api.example.com/orders", "of-the-api");
     assert_eq!(fixture.proof("GET", "https://api.example.com/").await.1["nonce"], "of-the-api");
 }
 
@@ -138,7 +138,7 @@ async fn a_server_that_binds_nothing_is_used_as_it_is_and_named_once() {
     struct Count(AtomicUsize);
     impl Sink for Arc<Count> {
         fn write_line(&self, line: LogLine) {
-            if line.level == Level::Warn && line.message.contains("binds no token") {
+            if line.level == Level::Warn && line.message.contains("does not bind tokens") {
                 self.0.fetch_add(1, Ordering::Relaxed);
             }
         }

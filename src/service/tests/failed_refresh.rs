@@ -164,7 +164,7 @@ async fn a_refresh_token_that_may_be_spent_leaves_the_store_although_the_login_f
     first.token().await;
     clock.advance(Duration::from_secs(3600));
     first.service.acquire().await.unwrap_err();
-    first.service.look_into_store().await;
+    first.service.sync.look().await;
     let second = beside_configured(&login(), &store, &clock, [token("b1", 3600)]);
     assert_eq!(second.token().await.as_deref(), Some("b1"));
     assert!(second.server.asked(0).contains("hunter2"), "{}", second.server.asked(0));
@@ -306,7 +306,7 @@ async fn recovery_logs_in_although_the_token_works() {
         due(&fixture).await;
         fixture.pass(40);
     }
-    fixture.service.check_health(3).await;
+    fixture.service.upkeep().check_health(3).await;
     fixture.landed().await;
     assert_eq!(fixture.at_once().as_deref(), Some("b1"));
     assert!(fixture.server.asked(4).contains("hunter2"), "{}", fixture.server.asked(4));

@@ -1,6 +1,6 @@
 //! What goes wrong, and what callers feel of it.
 
-use super::scripted_store::{Call, ScriptedStore, beside, clock};
+use super::scripted_store::{Call, ScriptedStore, beside, clock, refreshing, until};
 use super::*;
 
 #[tokio::test]
@@ -187,22 +187,17 @@ async fn a_caller_does_not_wait_for_ever_for_tokens_that_end_at_once() {
 
 #[tokio::test]
 async fn a_refresh_that_is_asked_for_is_not_satisfied_by_a_look_under_way() {
-    let fixture = test_service([token("a1", 3600), token("a2", 3600)]);
+    let (store, clock) = (ScriptedStore::new(), clock());
+    let fixture = beside(&store, &clock, [token("a1", 3600), token("a2", 3600)]);
     fixture.token().await;
     fixture.landed().await;
-    let boarding = fixture.service.life().board(RefreshReason::Due, fixture.clock.now());
-    let Admission::Begin(look, announce) = boarding else { panic!("another flight is under way") };
-    drop(look);
-    let refresh = tokio::spawn({
-        let service = Arc::clone(&fixture.service);
-        async move { service.refresh().await }
-    });
-    // The look itself is kept in the service's life; the second is the one who waits.
-    while announce.receiver_count() < 2 {
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
-    fixture.service.life().flight = None;
-    announce.send_replace(Some(Ok(())));
+    store.parks_a_look();
+    fixture.service.upkeep().look();
+    until(|| store.has_parked()).await;
+    let refresh = tokio::spawn(refreshing(&fixture));
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    assert_eq!(fixture.server.requests(), 1, "it waits for the look");
+    store.heals();
     refresh.await.unwrap().unwrap();
     assert_eq!(fixture.at_once().as_deref(), Some("a2"));
 }

@@ -28,10 +28,14 @@ mod sick_store;
 mod webhook;
 
 use super::*;
-use crate::clock::ManualClock;
+use crate::clock::{Clock, ManualClock};
 use crate::domain::{Secret, ServiceName, Timestamp, TokenPhase};
-use crate::error::ErrorKind;
+use crate::error::{Error, ErrorKind};
 use crate::log::{LogLine, Sink};
+use crate::scheduler::Scheduler;
+use crate::service::state::Outcome;
+use crate::store::Store;
+use crate::transport::Transport;
 use crate::transport::{Body, Method, Request, Response};
 
 /// A token server that answers as it is told, and waits where it is told.
@@ -149,11 +153,17 @@ impl Sink for NullSink {
     fn write_line(&self, _: LogLine) {}
 }
 
+/// What the services of one process share.
+type Credentials = Arc<KnownCredentials>;
+
 struct TestService {
     service: Arc<Service>,
     server: Arc<Server>,
     clock: Arc<ManualClock>,
     listener: Arc<RecordingListener>,
+    /// Keeps time for the service as long as the test runs.
+    #[expect(dead_code, reason = "its loop ends when it is dropped")]
+    scheduler: Arc<Scheduler>,
 }
 
 impl TestService {
@@ -168,12 +178,12 @@ impl TestService {
         clock: Arc<ManualClock>,
         store: Option<Arc<dyn Store>>,
     ) -> Self {
-        Self::sharing(Shared::default(), extra, answers, clock, store)
+        Self::sharing(Credentials::default(), extra, answers, clock, store)
     }
 
-    /// With what the services of one process share.
+    /// With what the services of one process know about their credentials.
     fn sharing(
-        shared: Shared,
+        credentials: Credentials,
         extra: &Value,
         answers: impl IntoIterator<Item = Script>,
         clock: Arc<ManualClock>,
@@ -196,16 +206,21 @@ impl TestService {
             arrived: Notify::new(),
         });
         let listener = Arc::new(RecordingListener::default());
+        let schedule = Schedule { id: 1, changed: Arc::default() };
         let parts = Parts {
             clock: Arc::clone(&clock) as Arc<dyn Clock>,
             transport: Arc::clone(&server) as Arc<dyn Transport>,
             listener: Arc::clone(&listener) as Arc<dyn Listener>,
             log: Log::new(ServiceName::default(), Level::Error, Arc::new(NullSink)),
-            shared,
+            schedule: schedule.clone(),
+            credentials,
             store,
         };
         let service = Service::start(Config::from_json(config).unwrap(), parts).unwrap();
-        Self { service, server, clock, listener }
+        let registry = Arc::new(Registry::of(&service, &schedule));
+        let scheduler = Scheduler::new(registry, Arc::clone(&clock) as Arc<dyn Clock>);
+        scheduler.keep_time().unwrap();
+        Self { service, server, clock, listener, scheduler }
     }
 
     async fn token(&self) -> Option<String> {

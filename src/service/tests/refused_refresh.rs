@@ -155,7 +155,7 @@ async fn a_scope_that_is_narrowed_is_said_once() {
     fixture.service.refresh().await.unwrap();
     fixture.service.refresh().await.unwrap();
     let lines = notebook.0.lock().unwrap();
-    assert_eq!(*lines, ["the token server does not grant all of `scope`: without write"]);
+    assert_eq!(*lines, ["the token server does not grant all of `scope`: write is missing"]);
 }
 
 #[tokio::test]

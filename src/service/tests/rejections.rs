@@ -65,11 +65,11 @@ async fn a_changed_credential_is_sent_at_once_and_the_old_one_stays_known() {
 
 #[tokio::test]
 async fn services_of_one_process_know_it_without_a_store() {
-    let (shared, clock) = (Shared::default(), clock());
+    let (shared, clock) = (Credentials::default(), clock());
     let begin = |extra: &Value, answers: Vec<Script>| {
         let mut config = login("wrong");
         config.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
-        TestService::sharing(shared.clone(), &config, answers, Arc::clone(&clock), None)
+        TestService::sharing(Arc::clone(&shared), &config, answers, Arc::clone(&clock), None)
     };
     kind_of_failure(&begin(&json!({}), vec![rejected()])).await;
     for other in
@@ -142,7 +142,7 @@ async fn a_cool_down_is_in_the_status_from_the_start_and_holds_no_refresh_token_
     assert_eq!(status.last_error.unwrap().code, "ERR_TOKEN_CREDENTIALS");
     assert!(!status.healthy);
 
-    let (store, shared) = (ScriptedStore::new(), Shared::default());
+    let (store, shared) = (ScriptedStore::new(), Credentials::default());
     let config = json!({ "clientAuthentication": "client_secret_post" });
     let first = in_process(&shared, &config, &store, &clock, [rotating("a1", "r1"), rejected(), rejected()]);
     first.token().await;
@@ -166,7 +166,7 @@ async fn nothing_of_the_credential_is_in_the_store() {
 #[tokio::test]
 async fn a_service_that_replaces_another_waits_for_its_refresh_and_spends_no_token_twice() {
     for store in [ScriptedStore::new(), ScriptedStore::without_leases()] {
-        let (shared, clock) = (Shared::default(), clock());
+        let (shared, clock) = (Credentials::default(), clock());
         let settings = json!({});
         let answers = [rotating("a1", "r1"), rotating("a2", "r2")];
         let first = in_process(&shared, &settings, &store, &clock, answers);
@@ -175,7 +175,7 @@ async fn a_service_that_replaces_another_waits_for_its_refresh_and_spends_no_tok
         let refresh = tokio::spawn(refreshing(&first));
         until(|| first.server.requests() == 2).await;
         let second = in_process(&shared, &settings, &store, &clock, []);
-        second.service.replace(&first.service);
+        first.service.replace_by(&second.service);
         let asked = tokio::spawn(refreshing(&second));
         assert_eq!(second.token().await.as_deref(), Some("a1"), "who only wants a token does not wait");
         first.server.gate.add_permits(1);
@@ -187,7 +187,7 @@ async fn a_service_that_replaces_another_waits_for_its_refresh_and_spends_no_tok
 
 #[tokio::test]
 async fn a_predecessor_that_hangs_is_waited_for_only_as_long_as_its_requests_may_take() {
-    let (shared, store, clock) = (Shared::default(), ScriptedStore::without_leases(), clock());
+    let (shared, store, clock) = (Credentials::default(), ScriptedStore::without_leases(), clock());
     let first = in_process(
         &shared,
         &json!({ "timeoutMs": 1000 }),
@@ -200,7 +200,7 @@ async fn a_predecessor_that_hangs_is_waited_for_only_as_long_as_its_requests_may
     let _hangs = tokio::spawn(refreshing(&first));
     until(|| first.server.requests() == 2).await;
     let second = in_process(&shared, &json!({ "scope": "more" }), &store, &clock, [token("b1", 3600)]);
-    second.service.replace(&first.service);
+    first.service.replace_by(&second.service);
     assert_eq!(
         super::scripted_store::passing(&clock, super::scripted_store::acquiring(&second)).await.as_deref(),
         Some("b1")
@@ -209,7 +209,7 @@ async fn a_predecessor_that_hangs_is_waited_for_only_as_long_as_its_requests_may
 
 #[tokio::test]
 async fn what_a_refresh_endpoint_refuses_is_held_against_no_service_and_no_restart() {
-    let (shared, store, clock) = (Shared::default(), ScriptedStore::new(), clock());
+    let (shared, store, clock) = (Credentials::default(), ScriptedStore::new(), clock());
     let mut config = login("right");
     config["refreshUrl"] = json!("https://h/renew");
     for refused in [
@@ -235,12 +235,12 @@ async fn what_a_refresh_endpoint_refuses_is_held_against_no_service_and_no_resta
 
 #[tokio::test]
 async fn of_services_that_begin_together_with_one_wrong_credential_one_sends_it() {
-    let (shared, clock) = (Shared::default(), clock());
+    let (shared, clock) = (Credentials::default(), clock());
     let begin = |n: usize, answers: Vec<Script>| {
         let mut config = login("wrong");
         config["service"] = json!(format!("tenant {n}"));
         config["scope"] = json!(format!("scope{n}"));
-        TestService::sharing(shared.clone(), &config, answers, Arc::clone(&clock), None)
+        TestService::sharing(Arc::clone(&shared), &config, answers, Arc::clone(&clock), None)
     };
     let tests: Vec<_> = (0..10).map(|n| begin(n, vec![rejected()])).collect();
     let callers: Vec<_> = tests
@@ -265,16 +265,4 @@ async fn of_services_that_begin_together_with_one_wrong_credential_one_sends_it(
         assert_eq!(fixture.token().await.as_deref(), Some("def"), "the one that was rejected, too");
     }
     assert_eq!(begin(12, vec![token("ghi", 3600)]).token().await.as_deref(), Some("ghi"));
-}
-
-#[tokio::test]
-async fn an_idle_service_that_was_replaced_is_let_go_of() {
-    let (shared, store, clock) = (Shared::default(), ScriptedStore::without_leases(), clock());
-    let first = in_process(&shared, &json!({}), &store, &clock, [token("a1", 3600)]);
-    first.token().await;
-    first.landed().await;
-    let second = in_process(&shared, &json!({ "scope": "more" }), &store, &clock, []);
-    second.service.replace(&first.service);
-    assert!(first.service.is_closed());
-    assert!(second.service.predecessors().is_empty());
 }

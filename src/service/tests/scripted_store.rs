@@ -224,12 +224,12 @@ pub(super) fn beside_configured(
     clock: &Arc<ManualClock>,
     answers: impl IntoIterator<Item = Script>,
 ) -> TestService {
-    in_process(&Shared::default(), extra, store, clock, answers)
+    in_process(&Credentials::default(), extra, store, clock, answers)
 }
 
 /// A service of the process that has this in common.
 pub(super) fn in_process(
-    shared: &Shared,
+    shared: &Credentials,
     extra: &Value,
     store: &Arc<ScriptedStore>,
     clock: &Arc<ManualClock>,
@@ -238,7 +238,7 @@ pub(super) fn in_process(
     let mut config = json!({ "encryptionKey": KEY });
     config.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
     let store = Some(Arc::clone(store) as Arc<dyn Store>);
-    TestService::sharing(shared.clone(), &config, answers, Arc::clone(clock), store)
+    TestService::sharing(Arc::clone(shared), &config, answers, Arc::clone(clock), store)
 }
 
 pub(super) fn clock() -> Arc<ManualClock> {

@@ -10,15 +10,15 @@ use crate::error::Error;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum EventKind {
-    /// A new token is there, requested or adopted.
+    /// A new token was obtained, or adopted from the store.
     Refreshed,
-    /// No new token could be had.
+    /// An attempt obtained no token.
     RefreshFailed,
-    /// The refresh point is past.
+    /// The refresh point has passed.
     Expiring,
-    /// Failures have come in a row, or the store is sick: once an incident.
+    /// An incident has begun: several attempts in a row have failed, or the store fails.
     Alert,
-    /// The incident is over.
+    /// The incident has ended.
     Recovered,
     /// The token was cleared.
     Cleared,
@@ -31,14 +31,14 @@ pub struct Event {
     pub kind: EventKind,
     /// When.
     pub at: Timestamp,
-    /// How things stand.
+    /// The status at that moment.
     pub status: Status,
     /// What went wrong.
     pub error: Option<Error>,
 }
 
-/// Hears events; called on the evertoken thread, so it must not wait.
+/// Receives events on the evertoken thread, so it must not block.
 pub trait Listener: Send + Sync {
-    /// Hears one.
+    /// An event has occurred.
     fn on_event(&self, event: &Event);
 }

@@ -1,66 +1,66 @@
-//! Tells a chat room or a pager of an incident, and of its end.
+//! Posts an incident, and its end, to a chat room or a pager.
 
-use std::mem;
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 use url::Url;
 
-use super::Service;
 use super::events::{Event, EventKind};
-use super::life::AlertDelivery;
 use crate::clock::Clock;
-use crate::domain::Secret;
+use crate::config::Config;
+use crate::domain::{Backoff, Secret};
 use crate::error::{Error, ErrorKind, Result, Retry};
-use crate::log::Level;
+use crate::log::{Level, Log};
 use crate::runtime;
 use crate::transport::{Body, Request, Transport};
 
-/// How often a message is tried; the pauses between double.
+/// How often a message is sent until it is accepted.
 const TRIES: u32 = 5;
-const FIRST_PAUSE: Duration = Duration::from_secs(1);
 
-impl Service {
-    /// Posts an alert and its recovery, each once an incident, whatever process meets it. Nobody waits for it.
-    pub(super) fn tell_webhook(&self, event: &Event) {
-        let Some(url) = self.config.alert_webhook.as_ref().and_then(|url| Url::parse(url.expose()).ok())
-        else {
-            return;
-        };
-        let is_due = {
-            let told = &mut self.life().told;
-            match event.kind {
-                EventKind::Alert if *told == AlertDelivery::Nobody => {
-                    *told = AlertDelivery::Here;
-                    true
-                }
-                EventKind::Recovered => mem::take(told) == AlertDelivery::Here,
-                _ => false,
-            }
-        };
-        if !is_due {
-            return;
-        }
-        let origin = url.origin().ascii_serialization();
-        let body = Body::Json(Secret::new(message(&url, event).to_string()));
-        let request = Request::post(url, body);
-        let (transport, clock) = (Arc::clone(&self.transport), Arc::clone(&self.clock));
-        let (log, timeout) = (self.current_log(), self.config.timeout);
+/// The wait before the second try doubles with each further one: the last one is sent after 15 s.
+const BACKOFF: Backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(8));
+
+/// Where incidents are posted.
+pub(in crate::service) struct Webhook {
+    url: Url,
+    transport: Arc<dyn Transport>,
+    clock: Arc<dyn Clock>,
+    timeout: Duration,
+}
+
+impl Webhook {
+    /// The configured webhook, if there is one.
+    pub(in crate::service) fn configured(
+        config: &Config,
+        transport: &Arc<dyn Transport>,
+        clock: &Arc<dyn Clock>,
+    ) -> Option<Self> {
+        let url = Url::parse(config.alert_webhook.as_ref()?.expose()).ok()?;
+        let (transport, clock) = (Arc::clone(transport), Arc::clone(clock));
+        Some(Self { url, transport, clock, timeout: config.timeout })
+    }
+
+    /// Posts an event. No caller waits for it.
+    pub(super) fn post(&self, event: &Event, log: Log) {
+        let origin = self.url.origin().ascii_serialization();
+        let body = Body::Json(Secret::new(message(&self.url, event).to_string()));
+        let request = Request::post(self.url.clone(), body);
+        let (transport, clock, timeout) =
+            (Arc::clone(&self.transport), Arc::clone(&self.clock), self.timeout);
         // Without a runtime there is no service.
         let _ = runtime::spawn(async move {
             if let Err(error) = deliver(&*transport, &*clock, request, timeout).await {
                 // The path is the room's secret, and the transport's own words name it.
                 let status = error.status().map(|status| format!(", status {status}")).unwrap_or_default();
                 let fault = Error::new(error.kind(), format!("{}{status}", error.code()));
-                log.error(Level::Warn, &format!("{origin} was not told of the incident"), &fault);
+                log.error(Level::Warn, &format!("could not post the incident to {origin}"), &fault);
             }
         });
     }
 }
 
-/// What is posted: `text` is what Slack, Mattermost and Discord-like services show, the card is Teams', and the rest
-/// is for programs.
+/// The message: Slack, Mattermost and their like show `text`, Teams shows the card, and the rest is for programs.
 fn message(url: &Url, event: &Event) -> Value {
     let Event { kind, at, status, error } = event;
     let text = match (kind, error) {
@@ -97,20 +97,20 @@ fn message(url: &Url, event: &Event) -> Value {
     })
 }
 
-/// Posts until it is taken, or refused for good.
+/// Posts until the message is accepted, or refused for good.
 async fn deliver(
     transport: &dyn Transport,
     clock: &dyn Clock,
     request: Request,
     timeout: Duration,
 ) -> Result<()> {
-    let mut pause = FIRST_PAUSE;
     let mut tries = 1;
     loop {
         let error = match transport.send(request.clone(), timeout).await {
             Ok(answer) if (200..300).contains(&answer.status) => return Ok(()),
             Ok(answer) => {
-                let error = Error::new(ErrorKind::Response, "it was not taken").with_status(answer.status);
+                let error = Error::new(ErrorKind::Response, "the message was not accepted")
+                    .with_status(answer.status);
                 let may_change = answer.status == 429 || answer.status >= 500;
                 if may_change { error } else { error.with_retry(Retry::Never) }
             }
@@ -119,8 +119,7 @@ async fn deliver(
         if tries == TRIES || error.retry() == Retry::Never {
             return Err(error);
         }
-        clock.sleep(pause).await;
+        clock.sleep(BACKOFF.wait(tries - 1)).await;
         tries += 1;
-        pause *= 2;
     }
 }

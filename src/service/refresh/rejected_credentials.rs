@@ -1,5 +1,5 @@
-//! The credentials that a token server has rejected: none is sent again before its cool-down ends, whichever
-//! configuration, restart or process would send it.
+//! The credentials that a token server has rejected. None is sent again before its cool-down ends: not by another
+//! configuration, not after a restart, not by another process.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
@@ -16,22 +16,22 @@ use crate::error::{Error, ErrorKind, Retry};
 use crate::store::StoreClient;
 use crate::sync::{Mutex, MutexGuard};
 
-/// Configurations of one service that take turns; more are a program that makes them up.
+/// How many configurations of one service may take turns. A program with more of them makes them up.
 const MOST_STORED: usize = 16;
 
-/// The tenants of a process whose credentials are wrong at once.
+/// How many tenants of a process may have wrong credentials at once.
 const MOST_IN_PROCESS: usize = 10_000;
 
-/// For how long after its cool-down a rejection still makes the next one longer.
+/// How long after its cool-down a rejection still makes the next cool-down longer.
 const MEMORY: Duration = Duration::from_secs(86_400);
 
-/// One credential at one endpoint, as it was rejected last.
+/// The last rejection of one credential at one endpoint.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct CredentialRejection {
+pub(in crate::service) struct CredentialRejection {
     credential: CredentialDigest,
-    /// How often in a row.
-    pub(super) times: u32,
+    /// The number of rejections in a row.
+    pub(in crate::service) times: u32,
     code: String,
     message: String,
     status: Option<u16>,
@@ -40,7 +40,7 @@ pub(super) struct CredentialRejection {
 }
 
 impl CredentialRejection {
-    /// A rejection of `credential` for the `times`-th time, by this error, that cools down until `until`.
+    /// The `times`-th rejection of `credential` in a row, with a cool-down until `until`.
     fn new(
         credential: &CredentialDigest,
         times: u32,
@@ -59,19 +59,19 @@ impl CredentialRejection {
         }
     }
 
-    /// How long the credential is not sent. A rejection from the future was noted before the clock was set back,
-    /// and counts no more.
-    pub(super) fn cool_down(&self, now: Timestamp) -> Option<Duration> {
+    /// The rest of the cool-down. A rejection from the future was noted before the clock was set back, and no longer
+    /// counts.
+    pub(in crate::service) fn cool_down(&self, now: Timestamp) -> Option<Duration> {
         let until = Timestamp::from_millisecond(self.until_ms);
         (self.is_past(now) && now < until).then(|| now.until(until))
     }
 
-    /// The error of an attempt that is not made, `wait` before the next one.
-    pub(super) fn error(&self, wait: Duration) -> Error {
+    /// The error of an attempt that is not made; the next one is allowed after `wait`.
+    pub(in crate::service) fn error(&self, wait: Duration) -> Error {
         let kind = ErrorKind::of_code(&self.code).unwrap_or(ErrorKind::Credentials);
         let seconds = wait.as_secs_f64().ceil();
         let message = format!(
-            "{}; these credentials are sent again in {seconds} s at the earliest, changed ones at once",
+            "{}; the next attempt with these credentials is in {seconds} s, with changed ones at once",
             self.message
         );
         let error = Error::new(kind, message).with_retry(Retry::After(wait));
@@ -90,25 +90,25 @@ impl CredentialRejection {
     }
 }
 
-/// What the services of a process know of their credentials in common.
+/// What all services of a process know about their credentials.
 #[derive(Default)]
 pub struct KnownCredentials {
     rejections: Mutex<RejectedCredentials>,
     gates: Mutex<HashMap<CredentialDigest, Weak<Gate>>>,
 }
 
-/// Through which one login at a time passes, as long as the credential was not accepted: of ten services that begin
-/// together with one wrong password, one sends it.
+/// Lets one login at a time pass until the credential is accepted: of ten services that start together with one wrong
+/// password, one sends it.
 #[derive(Default)]
 struct Gate {
     is_good: AtomicBool,
-    /// When it was accepted last, in milliseconds: what a store says of a rejection before that is out of date.
+    /// When it was last accepted, in milliseconds. A stored rejection from before that is out of date.
     accepted_ms: AtomicI64,
     turn: Arc<tokio::sync::Mutex<()>>,
 }
 
-/// The right to be the one that sends a credential.
-pub(super) type CredentialTurn = OwnedMutexGuard<()>;
+/// The right to send a credential that was not accepted yet.
+pub(in crate::service) type CredentialTurn = OwnedMutexGuard<()>;
 
 impl KnownCredentials {
     fn gate(&self, credential: &CredentialDigest) -> Arc<Gate> {
@@ -149,29 +149,34 @@ impl RejectedCredentials {
     }
 }
 
-/// What is known of one service's credential: in this process for all services, and in the store for all processes.
-pub(super) struct CredentialMemory {
+/// What is known about one service's credential: in this process for all services, and in the store for all
+/// processes.
+pub(in crate::service) struct CredentialMemory {
     credential: CredentialDigest,
     process: Arc<KnownCredentials>,
     gate: Arc<Gate>,
-    vault: Arc<StoreClient>,
+    store: Arc<StoreClient>,
     /// Whether the store was seen to hold a rejection of this credential.
     is_stored: AtomicBool,
 }
 
 impl CredentialMemory {
-    pub(super) fn new(
+    pub(in crate::service) fn new(
         credential: CredentialDigest,
         process: Arc<KnownCredentials>,
-        vault: Arc<StoreClient>,
+        store: Arc<StoreClient>,
     ) -> Self {
         let gate = process.gate(&credential);
-        Self { credential, process, gate, vault, is_stored: AtomicBool::new(false) }
+        Self { credential, process, gate, store, is_stored: AtomicBool::new(false) }
     }
 
-    /// Waits until no other service of the process tries the credential for the first time; no longer than `longest`,
-    /// and not at all once it was accepted.
-    pub(super) async fn turn(&self, clock: &dyn Clock, longest: Duration) -> Option<CredentialTurn> {
+    /// Waits while another service of the process tries the credential for the first time; no longer than `longest`, and
+    /// not at all once it was accepted.
+    pub(in crate::service) async fn turn(
+        &self,
+        clock: &dyn Clock,
+        longest: Duration,
+    ) -> Option<CredentialTurn> {
         if self.gate.is_good.load(Ordering::Acquire) {
             return None;
         }
@@ -185,16 +190,16 @@ impl CredentialMemory {
         }
     }
 
-    /// Whether a rejection of this credential is known in this process, and still cools down.
-    pub(super) fn is_cooling_here(&self, now: Timestamp) -> bool {
+    /// Whether this process knows of a rejection of this credential that still cools down.
+    pub(in crate::service) fn is_cooling_here(&self, now: Timestamp) -> bool {
         self.process
             .rejections()
             .find(&self.credential, now)
             .is_some_and(|known| known.cool_down(now).is_some())
     }
 
-    /// The last rejection of this credential, where one is known. A store that cannot be read knows of none.
-    pub(super) async fn last_rejection(&self, now: Timestamp) -> Option<CredentialRejection> {
+    /// The last rejection of this credential. A store that cannot be read knows of none.
+    pub(in crate::service) async fn last_rejection(&self, now: Timestamp) -> Option<CredentialRejection> {
         let accepted_ms = self.gate.accepted_ms.load(Ordering::Acquire);
         let is_later = |rejection: &&CredentialRejection| rejection.from_ms > accepted_ms;
         let stored = self.stored().await.find(&self.credential, now).filter(is_later).cloned();
@@ -205,19 +210,25 @@ impl CredentialMemory {
         Some(last)
     }
 
-    /// Notes a rejection for the `times`-th time in a row, which cools down until `until`.
-    pub(super) async fn remember(&self, error: &Error, times: u32, now: Timestamp, until: Timestamp) {
+    /// Notes the `times`-th rejection in a row, with a cool-down until `until`.
+    pub(in crate::service) async fn remember(
+        &self,
+        error: &Error,
+        times: u32,
+        now: Timestamp,
+        until: Timestamp,
+    ) {
         let rejection = CredentialRejection::new(&self.credential, times, error, now, until);
         self.gate.is_good.store(false, Ordering::Release);
         self.process.rejections().add(rejection.clone(), now, MOST_IN_PROCESS);
         let mut stored = self.stored().await;
         stored.add(rejection, now, MOST_STORED);
         self.is_stored.store(true, Ordering::Relaxed);
-        self.store(&stored, until.plus(MEMORY)).await;
+        self.save(&stored, until.plus(MEMORY)).await;
     }
 
     /// The credential was accepted.
-    pub(super) async fn forget(&self, now: Timestamp) {
+    pub(in crate::service) async fn forget(&self, now: Timestamp) {
         self.gate.is_good.store(true, Ordering::Release);
         self.gate.accepted_ms.store(now.as_millisecond(), Ordering::Release);
         self.process.rejections().forget(&self.credential);
@@ -226,22 +237,22 @@ impl CredentialMemory {
         }
         let mut stored = self.stored().await;
         stored.forget(&self.credential);
-        self.store(&stored, now.plus(MEMORY)).await;
+        self.save(&stored, now.plus(MEMORY)).await;
     }
 
     async fn stored(&self) -> RejectedCredentials {
-        // A store that could not be read just now is not waited for once more.
-        if self.vault.read_fault().is_some() {
+        // A store that could not be read a moment ago is not waited for again.
+        if self.store.read_fault().is_some() {
             return RejectedCredentials::default();
         }
-        let note = self.vault.load_note().await.ok().flatten();
+        let note = self.store.load_note().await.ok().flatten();
         note.and_then(|note| serde_json::from_str(note.expose()).ok()).unwrap_or_default()
     }
 
-    /// A store that cannot take it costs one more rejection by another process.
-    async fn store(&self, rejections: &RejectedCredentials, until: Timestamp) {
+    /// If this fails, another process may send the credential once more.
+    async fn save(&self, rejections: &RejectedCredentials, until: Timestamp) {
         let note = serde_json::to_string(rejections).ok().filter(|_| !rejections.0.is_empty());
-        let _ = self.vault.save_note(note.map(Secret::new), until).await;
+        let _ = self.store.save_note(note.map(Secret::new), until).await;
     }
 }
 

@@ -1,0 +1,256 @@
+//! One refresh for all processes: the lease that the store grants to the one that requests a token.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use tokio::task::JoinHandle;
+
+use crate::clock::Clock;
+use crate::config::{Config, CredentialDigest};
+use crate::domain::{Backoff, Jitter, Secret};
+use crate::error::{Error, ErrorKind, Result, Retry};
+use crate::log::Level;
+use crate::runtime;
+use crate::service::observe::Observer;
+use crate::service::state::{HeldToken, RefreshReason, SharedState, is_rejection};
+use crate::service::store_sync::{Attempt, StoreSync};
+use crate::store::{Fence, LeaseGrant, Leasing, Revision, StoreClient};
+
+/// Between two looks at the record while another process requests a token. The first ones are close together, as most
+/// requests take milliseconds.
+const LOOKS: Backoff = Backoff::new(Duration::from_millis(10), Duration::from_millis(250));
+
+/// The right to request a token.
+pub(super) struct RefreshLease {
+    /// None where the store has no leases, or is away.
+    held: Option<HeldLease>,
+    /// The revision that the new record is to replace.
+    pub(super) expected: Option<Revision>,
+    /// Whether the refresh token may be spent: not if another process may have done so unseen.
+    pub(super) may_spend: bool,
+}
+
+impl RefreshLease {
+    /// What to save under.
+    pub(super) fn fence(&self) -> Option<Fence> {
+        self.held.as_ref().map(|lease| lease.fence)
+    }
+
+    /// The record was saved under the fence, which ended the lease.
+    pub(super) fn end_by_save(mut self) {
+        if let Some(lease) = &mut self.held {
+            lease.has_ended = true;
+        }
+    }
+}
+
+/// A lease that this process holds, renewed until it is dropped.
+struct HeldLease {
+    store: Arc<StoreClient>,
+    fence: Fence,
+    /// What the last holder left.
+    note: Option<Secret>,
+    renewal: JoinHandle<()>,
+    has_ended: bool,
+}
+
+impl Drop for HeldLease {
+    fn drop(&mut self) {
+        self.renewal.abort();
+        if !self.has_ended {
+            // The attempt was broken off, or its token is no longer wanted.
+            let (store, fence, note) = (Arc::clone(&self.store), self.fence, self.note.take());
+            let _ = runtime::spawn(async move { store.release(fence, note).await });
+        }
+    }
+}
+
+/// How an attempt failed, as its process leaves it to the next holder of the lease.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct LastFailure {
+    /// The lease it was made under: a process that waited for that very one shares its failure.
+    fence: Fence,
+    code: String,
+    message: String,
+    status: Option<u16>,
+    retry_after_ms: Option<u64>,
+    /// Whether the credential must not be sent again before a cool-down.
+    cools_down: bool,
+    /// Whether the webhook got the alert.
+    #[serde(default)]
+    is_alert_posted: bool,
+    /// What was sent: with another credential, the failure says nothing.
+    credential: CredentialDigest,
+}
+
+impl LastFailure {
+    fn error(&self) -> Error {
+        let kind = ErrorKind::of_code(&self.code).unwrap_or(ErrorKind::Internal);
+        let mut error = Error::new(kind, format!("{} (reported by another process)", self.message));
+        if let Some(status) = self.status {
+            error = error.with_status(status);
+        }
+        match self.retry_after_ms {
+            _ if self.cools_down => error.with_retry(Retry::CoolDown),
+            Some(wait) => error.with_retry(Retry::After(Duration::from_millis(wait))),
+            None => error,
+        }
+    }
+}
+
+/// Takes leases, and ends them.
+pub(super) struct LeaseManager {
+    pub(super) config: Arc<Config>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) state: SharedState,
+    pub(super) store: Arc<StoreClient>,
+    pub(super) sync: Arc<StoreSync>,
+    pub(super) observer: Arc<Observer>,
+}
+
+impl LeaseManager {
+    /// Waits for the right to request a token; none if another process requested one meanwhile, and it was adopted.
+    ///
+    /// # Errors
+    /// How another process's attempt failed while this one waited for it; `Storage` if other processes may spend the
+    /// refresh token as well and the store is away.
+    pub(super) async fn take(&self, reason: RefreshReason, attempt: Attempt) -> Result<Option<RefreshLease>> {
+        let mut waited_for = None;
+        let mut looks = 0;
+        loop {
+            match self.store.lease(self.clock.now()).await {
+                Ok(Leasing::Granted(grant)) => {
+                    let lease = self.hold(grant)?;
+                    return self.use_or_release(lease, waited_for, reason, attempt).await;
+                }
+                Ok(Leasing::Unknown) => {
+                    // Without leases only the record tells what others do, and it could not be read.
+                    if let Some(error) = self.store.read_fault() {
+                        return self.without_store(error, reason).map(Some);
+                    }
+                    let expected = self.state.lock().stored();
+                    return Ok(Some(RefreshLease { held: None, expected, may_spend: true }));
+                }
+                // The first of those that are waited for: its successors also tell how that one ended.
+                Ok(Leasing::Held(fence)) => waited_for = waited_for.or(Some(fence)),
+                Err(error) => return self.without_store(error, reason).map(Some),
+            }
+            self.clock.sleep(Jitter::random().half(LOOKS.wait(looks))).await;
+            let has_adopted = self.sync.adopt(attempt).await;
+            let state = self.state.lock();
+            let is_satisfied = has_adopted && state.satisfies(reason, true, self.clock.now());
+            if is_satisfied || state.epoch() != attempt.epoch {
+                return Ok(None);
+            }
+            if state.is_closed() {
+                return Err(Error::shutdown());
+            }
+            looks += 1;
+        }
+    }
+
+    /// The lease is held: what has happened since it was requested decides whether it is used.
+    async fn use_or_release(
+        &self,
+        lease: HeldLease,
+        waited_for: Option<Fence>,
+        reason: RefreshReason,
+        attempt: Attempt,
+    ) -> Result<Option<RefreshLease>> {
+        let has_adopted = self.sync.adopt(attempt).await;
+        let is_needless = {
+            let state = self.state.lock();
+            let by_another = has_adopted && waited_for.is_some();
+            state.satisfies(reason, by_another, self.clock.now()) || state.epoch() != attempt.epoch
+        };
+        if is_needless {
+            self.release_held(lease).await;
+            return Ok(None);
+        }
+        if let Some(error) = self.failure_of_another(&lease, waited_for) {
+            self.release_held(lease).await;
+            return Err(error);
+        }
+        let expected = self.state.lock().stored();
+        match self.store.read_fault() {
+            Some(error) => Ok(Some(RefreshLease { held: Some(lease), ..self.without_store(error, reason)? })),
+            None => Ok(Some(RefreshLease { held: Some(lease), expected, may_spend: true })),
+        }
+    }
+
+    /// How the attempt failed that was waited for, if it did.
+    fn failure_of_another(&self, lease: &HeldLease, waited_for: Option<Fence>) -> Option<Error> {
+        let last: LastFailure = serde_json::from_str(lease.note.as_ref()?.expose()).ok()?;
+        if last.credential != self.config.credential {
+            return None;
+        }
+        if last.is_alert_posted {
+            self.observer.note_alert_posted_elsewhere();
+        }
+        waited_for.is_some_and(|fence| last.fence >= fence).then(|| last.error())
+    }
+
+    /// The store is away. A grant that can be repeated is made all the same. A stored refresh token may be spent by
+    /// other processes meanwhile, and a second use looks like theft (RFC 9700 §4.14.2): while the token lives and the
+    /// API accepts it, the refresh token is left alone; then the credentials are used.
+    fn without_store(&self, error: Error, reason: RefreshReason) -> Result<RefreshLease> {
+        let now = self.clock.now();
+        let state = self.state.lock();
+        let is_shared = |held: &&HeldToken| held.tokens.refresh_token.is_some() && held.revision.is_some();
+        let shared = state.held().filter(is_shared);
+        if shared.is_some() && !state.time_left(reason, now).is_zero() {
+            return Err(error);
+        }
+        Ok(RefreshLease { held: None, expected: None, may_spend: shared.is_none() })
+    }
+
+    fn hold(&self, grant: LeaseGrant) -> Result<HeldLease> {
+        let renewal = runtime::spawn(renew(Arc::clone(&self.store), Arc::clone(&self.clock), grant.fence))?;
+        let store = Arc::clone(&self.store);
+        Ok(HeldLease { store, fence: grant.fence, note: grant.note, renewal, has_ended: false })
+    }
+
+    /// Ends the lease of an attempt that failed, and tells the processes that wait or come later why.
+    pub(super) async fn fail(&self, lease: RefreshLease, error: &Error) {
+        let Some(mut lease) = lease.held else { return };
+        let last = LastFailure {
+            fence: lease.fence,
+            code: error.code().to_owned(),
+            message: error.message().to_owned(),
+            status: error.status(),
+            retry_after_ms: error.retry_after().and_then(|wait| u64::try_from(wait.as_millis()).ok()),
+            cools_down: is_rejection(error),
+            is_alert_posted: self.observer.is_alert_posted(),
+            credential: self.config.credential.clone(),
+        };
+        lease.note = serde_json::to_string(&last).ok().map(Secret::new);
+        self.release_held(lease).await;
+    }
+
+    /// Ends a lease that was not used.
+    pub(super) async fn release(&self, lease: RefreshLease) {
+        if let Some(lease) = lease.held {
+            self.release_held(lease).await;
+        }
+    }
+
+    async fn release_held(&self, mut lease: HeldLease) {
+        lease.has_ended = true;
+        if let Err(error) = self.store.release(lease.fence, lease.note.take()).await {
+            // It ends by itself.
+            self.observer.log_error(Level::Debug, "could not release the lease", &error);
+        }
+    }
+}
+
+/// Makes a lease last until it is released, or another process has taken it.
+async fn renew(store: Arc<StoreClient>, clock: Arc<dyn Clock>, fence: Fence) {
+    loop {
+        clock.sleep(store.renewal_interval()).await;
+        if let Ok(false) = store.renew(fence, clock.now()).await {
+            return;
+        }
+    }
+}

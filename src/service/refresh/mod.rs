@@ -1,0 +1,373 @@
+//! A refresh: adopt what the store has, else request a token, save it, and only then hand it out.
+
+mod issuer;
+mod lease;
+mod predecessors;
+mod refresh_token;
+mod rejected_credentials;
+mod signer;
+mod single_flight;
+mod source;
+mod token_request;
+
+use std::sync::Arc;
+
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::domain::{AnswerFields, Generation, Jitter, Secret, Timestamp, TokenSet};
+use crate::error::{Error, ErrorKind, Result, Retry};
+use crate::grants::GrantRequest;
+use crate::log::Level;
+use crate::oauth::{Granted, ProofKey};
+use crate::runtime;
+use crate::service::observe::Observer;
+use crate::service::state::{HeldToken, RefreshReason, SharedState, Source, is_rejection};
+use crate::service::store_sync::{Attempt, StoreSync};
+use crate::store::StoreClient;
+
+use lease::{LeaseManager, RefreshLease};
+use predecessors::Predecessors;
+use rejected_credentials::CredentialMemory;
+use single_flight::{Landing, SingleFlight};
+use source::TokenSource;
+
+pub use rejected_credentials::KnownCredentials;
+pub use signer::DpopProof;
+pub(super) use signer::Signer;
+pub(super) use single_flight::Flight;
+pub(super) use token_request::TokenClient;
+
+/// A token from the server, and how it was obtained.
+struct NewToken {
+    granted: Granted,
+    grant: GrantRequest,
+    /// The refresh token that was spent for it. It stays valid unless the response brings another.
+    spent: Option<Secret>,
+    /// The key that the token was requested for.
+    proof_key: Option<ProofKey>,
+}
+
+/// Refreshes the token of one service, one attempt at a time.
+pub(super) struct Refresher {
+    config: Arc<Config>,
+    clock: Arc<dyn Clock>,
+    state: SharedState,
+    store: Arc<StoreClient>,
+    sync: Arc<StoreSync>,
+    observer: Arc<Observer>,
+    source: TokenSource,
+    leases: LeaseManager,
+    credentials: Arc<CredentialMemory>,
+    flights: Arc<SingleFlight>,
+    predecessors: Predecessors,
+}
+
+impl Refresher {
+    pub(super) fn new(
+        client: TokenClient,
+        store: Arc<StoreClient>,
+        sync: Arc<StoreSync>,
+        known: Arc<KnownCredentials>,
+    ) -> Self {
+        let TokenClient { config, clock, state, observer, .. } = &client;
+        let (config, clock, state, observer) =
+            (Arc::clone(config), Arc::clone(clock), Arc::clone(state), Arc::clone(observer));
+        let credentials =
+            Arc::new(CredentialMemory::new(config.credential.clone(), known, Arc::clone(&store)));
+        let leases = LeaseManager {
+            config: Arc::clone(&config),
+            clock: Arc::clone(&clock),
+            state: Arc::clone(&state),
+            store: Arc::clone(&store),
+            sync: Arc::clone(&sync),
+            observer: Arc::clone(&observer),
+        };
+        let source = TokenSource::new(client, Arc::clone(&sync), Arc::clone(&credentials));
+        let (flights, predecessors) = (Arc::default(), Predecessors::default());
+        Self {
+            config,
+            clock,
+            state,
+            store,
+            sync,
+            observer,
+            source,
+            leases,
+            credentials,
+            flights,
+            predecessors,
+        }
+    }
+
+    // Attempts.
+
+    /// Joins the attempt under way or starts one; the error is why none starts now.
+    pub(super) fn start(self: &Arc<Self>, reason: RefreshReason) -> Result<Flight> {
+        let admit = || {
+            let (mut state, now) = (self.state.lock(), self.clock.now());
+            // Another service of this process has the credential accepted again.
+            if state.rejections() > 0 && !self.credentials.is_cooling_here(now) {
+                state.lift_rejection();
+            }
+            state.may_refresh(reason, now)
+        };
+        let this = Arc::clone(self);
+        self.flights.join_or_start(reason, admit, Arc::clone(self) as Arc<dyn Landing>, || async move {
+            this.attempt(reason).await
+        })
+    }
+
+    /// The attempt under way.
+    pub(super) fn current(&self) -> Option<Flight> {
+        self.flights.current()
+    }
+
+    /// Before its first request, this refresher waits for the attempt under way of the one that it replaces.
+    pub(super) fn take_over(&self, replaced: &Self) {
+        self.predecessors.take_over(&replaced.predecessors, &replaced.flights, replaced.config.timeout);
+    }
+
+    /// The next attempt requests the issuer's metadata again, and looks for the endpoint and format anew. Whether
+    /// there was anything to forget.
+    pub(super) fn begin_again(&self) -> bool {
+        self.source.doubt_metadata();
+        self.state.lock().begin_again()
+    }
+
+    async fn attempt(&self, reason: RefreshReason) -> Result<()> {
+        let attempt = self.sync.attempt();
+        if reason == RefreshReason::Start {
+            return self.adopt_at_start(attempt).await;
+        }
+        self.sync.adopt(attempt).await;
+        if self.satisfies(reason, false) {
+            return Ok(());
+        }
+        if self.predecessors.wait(&*self.clock).await {
+            self.sync.adopt(attempt).await;
+            if self.satisfies(reason, true) {
+                return Ok(());
+            }
+            // This service was itself replaced meanwhile.
+            if self.state.lock().is_closed() {
+                return Err(Error::shutdown());
+            }
+        }
+        // Nothing was requested yet: a clearing that those looks found does not keep this attempt from a request.
+        let attempt = Attempt { started: attempt.started, ..self.sync.attempt() };
+        let lease = match self.leases.take(reason, attempt).await {
+            Ok(Some(lease)) => lease,
+            Ok(None) => return Ok(()),
+            Err(error) if error.kind() == ErrorKind::Shutdown => return Err(error),
+            Err(error) => {
+                self.note_failure(&error, attempt.started);
+                return Err(error);
+            }
+        };
+        if let Err(error) = self.admit(reason).await {
+            self.leases.release(lease).await;
+            return Err(error);
+        }
+        // Held until the outcome is noted.
+        let mut turn = None;
+        match self.source.obtain(reason, &lease, attempt, &mut turn).await {
+            Ok(Some(token)) => self.keep(token, lease, attempt).await,
+            Ok(None) => self.leases.release(lease).await,
+            Err(error) => return Err(self.fail(error, lease, attempt).await),
+        }
+        Ok(())
+    }
+
+    /// The first attempt: adopts what is stored, and requests nothing.
+    async fn adopt_at_start(&self, attempt: Attempt) -> Result<()> {
+        if self.config.clear_on_start
+            && let Err(error) = self.store.remove().await
+        {
+            self.observer.log_error(Level::Warn, "could not clear the stored token at the start", &error);
+        }
+        self.sync.adopt(attempt).await;
+        self.respect_stored_rejection(attempt.started).await;
+        // The first look decides the salt; the derivation then runs while the first request is under way.
+        let store = Arc::clone(&self.store);
+        runtime::spawn(async move { store.warm_up().await }).map(drop)
+    }
+
+    /// A credential that was rejected before the start is not sent again, and the status says so from the start on.
+    async fn respect_stored_rejection(&self, started: Timestamp) {
+        let now = self.clock.now();
+        // A refresh token is tried all the same.
+        if !self.state.lock().held().is_none_or(|held| held.needs_login(now)) {
+            return;
+        }
+        let Some(rejection) = self.credentials.last_rejection(now).await else { return };
+        if let Some(wait) = rejection.cool_down(now) {
+            self.state.lock().set_rejections(rejection.times);
+            self.note_failure(&rejection.error(wait), started);
+        }
+    }
+
+    fn satisfies(&self, reason: RefreshReason, by_another: bool) -> bool {
+        self.state.lock().satisfies(reason, by_another, self.clock.now())
+    }
+
+    /// Holds the attempt to the configured rate.
+    async fn admit(&self, reason: RefreshReason) -> Result<()> {
+        let wait = self.state.lock().admit(reason, self.clock.now())?;
+        if !wait.is_zero() {
+            self.clock.sleep(wait).await;
+        }
+        Ok(())
+    }
+
+    // Outcomes.
+
+    /// Saves a new token, then makes it the one that is handed out.
+    async fn keep(&self, token: NewToken, lease: RefreshLease, attempt: Attempt) {
+        let is_login = token.spent.is_none();
+        let is_rotated = token.granted.refresh_token.is_some();
+        let mut token = self.hold(token);
+        let now = token.tokens.lifetime.issued_at();
+        // A clearing takes the same lock: either it came first and raised the epoch, or it removes what is saved here.
+        let guard = self.store.turn().await;
+        if self.state.lock().epoch() != attempt.epoch {
+            return;
+        }
+        match self.sync.save(&token, lease.expected, lease.fence()).await {
+            Ok(Some(revision)) => {
+                token.revision = Some(revision);
+                lease.end_by_save();
+            }
+            // This process stalled, and another took over: what that one stores is the later token. Or the record was
+            // removed: then what was requested before is not kept.
+            Ok(None) => {
+                let has_adopted = self.sync.adopt(attempt).await;
+                if self.state.lock().epoch() != attempt.epoch {
+                    return;
+                }
+                self.observer.log(Level::Warn, "another process took over the refresh meanwhile");
+                if has_adopted {
+                    return;
+                }
+            }
+            Err(error) if is_rotated => {
+                const UNSAVED: &str =
+                    "could not store the new refresh token: another process may send the old one";
+                self.observer.log_error(Level::Error, UNSAVED, &error);
+            }
+            Err(_) => {}
+        }
+        {
+            let mut state = self.state.lock();
+            if state.epoch() != attempt.epoch {
+                return;
+            }
+            state.refresh(token, attempt.started, now);
+        }
+        drop(guard);
+        if is_login {
+            self.credentials.forget(now).await;
+        }
+        self.observer.announce_token("obtained a new token");
+    }
+
+    /// A new token as it is kept in memory, with warnings about what its response lacks.
+    fn hold(&self, token: NewToken) -> HeldToken {
+        let NewToken { granted, grant, spent, proof_key } = token;
+        self.observer.check_binding(&granted.scheme);
+        self.observer.check_scopes(&granted.withheld);
+        self.observer.check_expiry(granted.expiry_warning.as_deref());
+        let fields = self.with_earlier_fields(granted.kept.fields);
+        self.observer.check_fields(&fields, &granted.kept.faults);
+        let now = self.clock.now();
+        let length = granted.expiry.lifetime(self.config.policy.default_lifetime);
+        HeldToken {
+            tokens: TokenSet {
+                access_token: granted.access_token,
+                scheme: granted.scheme,
+                refresh_token: granted.refresh_token.or(spent),
+                lifetime: self.sync.lifetime(now, now.plus(length)),
+            },
+            generation: Generation::default(),
+            source: Source::Request,
+            grant: Some(grant),
+            fields,
+            proof_key,
+            revision: None,
+            refresh_has_failed: false,
+        }
+    }
+
+    /// The fields of a response, with the earlier values of those that it leaves out.
+    fn with_earlier_fields(&self, fields: AnswerFields) -> AnswerFields {
+        match self.state.lock().held() {
+            Some(held) => fields.with_earlier(&held.fields),
+            None => fields,
+        }
+    }
+
+    /// Notes a failed attempt for this process and all others, and returns the error as callers get it.
+    async fn fail(&self, error: Error, lease: RefreshLease, attempt: Attempt) -> Error {
+        let error = self.with_verdict(error);
+        self.note_failure(&error, attempt.started);
+        let is_rejection = is_rejection(&error);
+        if is_rejection {
+            self.remember_rejection(&error).await;
+        }
+        self.leases.fail(lease, &error).await;
+        if is_rejection { self.with_wait(error) } else { error }
+    }
+
+    /// A response of success without a token rejects the credentials when it comes twice in a row: many login endpoints
+    /// have no other way to say it.
+    fn with_verdict(&self, error: Error) -> Error {
+        let is_repeated = is_rejection(&error) && self.state.lock().rejections() > 0;
+        let is_success = error.status().is_some_and(|status| (200..300).contains(&status));
+        if !is_repeated || !is_success || error.kind() == ErrorKind::Credentials {
+            return error;
+        }
+        let message = format!("{}, for the second time: the credentials count as rejected", error.message());
+        Error::new(ErrorKind::Credentials, message).with_details_of(&error)
+    }
+
+    fn note_failure(&self, error: &Error, started: Timestamp) {
+        self.state.lock().fail(error, started, self.clock.now(), Jitter::random());
+        if error.kind() == ErrorKind::Endpoint {
+            self.source.doubt_metadata();
+        }
+        self.observer.announce_failure(error);
+    }
+
+    /// No process sends the credential again before its cool-down ends.
+    async fn remember_rejection(&self, error: &Error) {
+        let now = self.clock.now();
+        let (times, until) = {
+            let state = self.state.lock();
+            (state.rejections(), state.paused_until(now))
+        };
+        self.credentials.remember(error, times, now, until.unwrap_or(now)).await;
+    }
+
+    /// The error with the time until the next attempt.
+    fn with_wait(&self, error: Error) -> Error {
+        let now = self.clock.now();
+        match self.state.lock().paused_until(now) {
+            Some(until) => error.with_retry(Retry::After(now.until(until))),
+            None => error,
+        }
+    }
+
+    /// Revokes a token that is no longer held: [`TokenSource::revoke`].
+    pub(super) async fn revoke(&self, tokens: &TokenSet) -> Result<()> {
+        self.source.revoke(tokens).await
+    }
+}
+
+impl Landing for Refresher {
+    fn on_broken_off(&self, error: &Error) {
+        self.note_failure(error, self.clock.now());
+    }
+
+    fn on_landed(&self) {
+        self.observer.changed();
+    }
+}

@@ -1,0 +1,75 @@
+//! A token in memory, and what belongs to it.
+
+use crate::domain::{AccessToken, AnswerFields, Generation, Secret, Timestamp, TokenSet};
+use crate::grants::GrantRequest;
+use crate::oauth::ProofKey;
+use crate::store::Revision;
+
+/// Where a token came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// This process requested it.
+    Request,
+    /// It was in the store.
+    Store,
+    /// It is the configured one.
+    Manual,
+}
+
+impl Source {
+    /// The word in the status.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Request => "request",
+            Self::Store => "store",
+            Self::Manual => "manual",
+        }
+    }
+}
+
+/// A token in memory.
+#[derive(Clone, Debug)]
+pub(in crate::service) struct HeldToken {
+    pub(in crate::service) tokens: TokenSet,
+    pub(in crate::service) generation: Generation,
+    pub(in crate::service) source: Source,
+    /// How it was obtained.
+    pub(in crate::service) grant: Option<GrantRequest>,
+    /// The fields of the response that the configuration keeps.
+    pub(in crate::service) fields: AnswerFields,
+    /// The key that the tokens are bound to, with `dpop`.
+    pub(in crate::service) proof_key: Option<ProofKey>,
+    /// The revision of the stored record that holds this very token; none while it is not stored.
+    pub(in crate::service) revision: Option<Revision>,
+    /// Whether a refresh failed without a verdict on the refresh token.
+    pub(in crate::service) refresh_has_failed: bool,
+}
+
+impl HeldToken {
+    /// Whether the token may be sent.
+    pub(in crate::service) fn is_usable(&self, now: Timestamp) -> bool {
+        self.tokens.lifetime.is_usable(now)
+    }
+
+    /// Whether only a login can replace it once it has expired.
+    pub(in crate::service) fn needs_login(&self, now: Timestamp) -> bool {
+        !self.is_usable(now) && self.tokens.refresh_token.is_none()
+    }
+
+    /// The key that the access token is bound to, with the token: what a proof is made of.
+    pub(in crate::service) fn binding(&self) -> Option<(ProofKey, AccessToken)> {
+        let key = self.proof_key.as_ref().filter(|_| self.tokens.scheme.is_dpop())?;
+        Some((key.clone(), self.tokens.access_token.clone()))
+    }
+
+    /// Whether `token` is its refresh token.
+    pub(super) fn has_refresh_token(&self, token: &Secret) -> bool {
+        self.tokens.refresh_token.as_ref().is_some_and(|known| known.matches(token))
+    }
+
+    /// Replaces the refresh token. The stored record holds the earlier one, and is out of date with it.
+    pub(super) fn set_refresh_token(&mut self, token: Option<Secret>) {
+        self.tokens.refresh_token = token;
+        self.revision = None;
+    }
+}

@@ -1,0 +1,358 @@
+//! The token in memory and the record in the store: what is adopted from it, and what is saved to it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::observe::{EventKind, Observer};
+use super::state::{HeldToken, SharedState, Source, TokenState};
+use crate::clock::Clock;
+use crate::config::{BaseUrl, Config};
+use crate::domain::{Generation, Jitter, Lifetime, Timestamp, TokenSet};
+use crate::error::{Error, Result};
+use crate::grants::{self, GrantRequest};
+use crate::log::Level;
+use crate::oauth::ProofKey;
+use crate::store::{Fence, Leasing, Loaded, Revision, StoreClient, StoredToken};
+use crate::sync::Mutex;
+
+/// The member of a stored state that names the configuration the token is for.
+const IDENTITY: &str = "identity";
+
+/// How often the store is read for what other processes put there.
+const LOOK_INTERVAL: Duration = Duration::from_secs(2);
+
+/// When an attempt started, and which clearing it comes after.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Attempt {
+    pub(super) epoch: u64,
+    pub(super) started: Timestamp,
+}
+
+/// Keeps memory and store in step.
+pub(super) struct StoreSync {
+    config: Arc<Config>,
+    clock: Arc<dyn Clock>,
+    state: SharedState,
+    store: Arc<StoreClient>,
+    observer: Arc<Observer>,
+    next_look: Mutex<Timestamp>,
+}
+
+/// What a look at the record is worth.
+enum Candidate {
+    /// A token to use.
+    Token(Box<HeldToken>),
+    /// Nothing that is better than the token in memory.
+    Nothing,
+    /// A later token that is for another configuration.
+    OfAnother,
+}
+
+impl StoreSync {
+    pub(super) fn new(
+        config: Arc<Config>,
+        clock: Arc<dyn Clock>,
+        state: SharedState,
+        store: Arc<StoreClient>,
+        observer: Arc<Observer>,
+    ) -> Self {
+        let next_look = Mutex::new(clock.now().plus(LOOK_INTERVAL));
+        Self { config, clock, state, store, observer, next_look }
+    }
+
+    /// The store, as a test looks at it.
+    #[cfg(test)]
+    pub(super) fn store(&self) -> &StoreClient {
+        &self.store
+    }
+
+    /// An attempt that starts now.
+    pub(super) fn attempt(&self) -> Attempt {
+        Attempt { epoch: self.state.lock().epoch(), started: self.clock.now() }
+    }
+
+    // From the store.
+
+    /// Adopts the stored token if it is later than the one in memory. Whether that gave a usable token.
+    pub(super) async fn adopt(&self, attempt: Attempt) -> bool {
+        let last = self.state.lock().stored();
+        let loaded = self.store.load().await;
+        self.observer.report_store();
+        match loaded {
+            Ok(Loaded { record: Some((record, revision)), .. }) => {
+                self.adopt_record(record, revision, attempt)
+            }
+            Ok(Loaded { is_undecryptable: true, .. }) => {
+                self.state.lock().see(None);
+                false
+            }
+            Ok(Loaded { removal, .. }) => {
+                self.note_absence(removal, last);
+                false
+            }
+            Err(error) => {
+                self.observer.log_error(Level::Debug, "could not read the store", &error);
+                false
+            }
+        }
+    }
+
+    fn adopt_record(&self, record: StoredToken, revision: Revision, attempt: Attempt) -> bool {
+        let now = self.clock.now();
+        let is_usable = {
+            let mut state = self.state.lock();
+            // What was read before a clearing is not brought back.
+            if state.epoch() != attempt.epoch {
+                return false;
+            }
+            match self.candidate(&mut state, record, revision, now) {
+                Candidate::Token(token) => {
+                    let is_usable = token.is_usable(now);
+                    state.adopt(*token, attempt.started, now);
+                    Some(is_usable)
+                }
+                Candidate::Nothing => return false,
+                Candidate::OfAnother => None,
+            }
+        };
+        match is_usable {
+            Some(true) => self.observer.announce_token("adopted the stored token"),
+            Some(false) => self.observer.changed(),
+            None => {
+                const UNUSED: &str = "the stored token is for another configuration and is not used";
+                self.observer.log(Level::Info, UNUSED);
+            }
+        }
+        is_usable == Some(true)
+    }
+
+    fn candidate(
+        &self,
+        state: &mut TokenState,
+        record: StoredToken,
+        revision: Revision,
+        now: Timestamp,
+    ) -> Candidate {
+        let lifetime = self.lifetime_of(&record);
+        let is_later = state.see(Some(revision));
+        if record.strategy.as_ref().is_some_and(|stored| self.is_of_another(stored)) {
+            return if is_later { Candidate::OfAnother } else { Candidate::Nothing };
+        }
+        // An earlier record (a copy that was put back) is better than nothing.
+        let is_needed = state.held().is_none_or(|held| {
+            lifetime.is_usable(now) && !held.is_usable(now) && held.revision != Some(revision)
+        });
+        if !is_later && !is_needed {
+            return Candidate::Nothing;
+        }
+        let stored_key = record.proof_key.filter(|_| self.config.dpop);
+        let proof_key = stored_key.and_then(|key| ProofKey::from_secret(&key).ok());
+        // Obtained before `dpop` was set, or after it was removed: a new token is requested.
+        if proof_key.is_none() && (self.config.dpop || record.scheme.is_dpop()) {
+            return Candidate::Nothing;
+        }
+        let grant: Option<GrantRequest> = match record.strategy {
+            Some(stored) => serde_json::from_value(stored).ok(),
+            // A token that another program put there was most likely obtained by the first request of the search.
+            None => grants::first_request(&self.config),
+        };
+        Candidate::Token(Box::new(HeldToken {
+            tokens: TokenSet {
+                access_token: record.access_token,
+                scheme: record.scheme,
+                refresh_token: record.refresh_token,
+                lifetime,
+            },
+            generation: Generation::default(),
+            source: Source::Store,
+            // A writer to the store must not decide where credentials go.
+            grant: grant.filter(|grant| grant.is_allowed(&self.config)),
+            fields: record.fields.only(self.config.field_names()),
+            proof_key,
+            revision: Some(revision),
+            refresh_has_failed: false,
+        }))
+    }
+
+    /// The lifetime of a stored token. A process with another configuration may not have kept all `fields`: then a
+    /// refresh is due at once, and where one of them names the API's URL, the token is of no use.
+    fn lifetime_of(&self, record: &StoredToken) -> Lifetime {
+        let lifetime = self.lifetime(record.issued_at, record.expires_at);
+        if record.fields.cover(self.config.field_names()) {
+            return lifetime;
+        }
+        match self.config.base_url {
+            Some(BaseUrl::Template(_)) => self.lifetime(record.issued_at, record.issued_at),
+            _ => lifetime.due_at_once(),
+        }
+    }
+
+    /// The lifetime of a token, with a refresh point of its own.
+    pub(super) fn lifetime(&self, issued_at: Timestamp, expires_at: Timestamp) -> Lifetime {
+        Lifetime::new(issued_at, expires_at, &self.config.policy, Jitter::random().value())
+    }
+
+    /// Nothing is stored where `last` was as the look began. What this process has stored or cleared meanwhile is later
+    /// than the look.
+    fn note_absence(&self, removal: Option<Revision>, last: Option<Revision>) {
+        let is_cleared = {
+            let mut state = self.state.lock();
+            state.stored() == last && state.see_absence(removal, self.clock.now())
+        };
+        if is_cleared {
+            self.observer.changed();
+            self.observer.announce(EventKind::Cleared, None);
+            self.observer.log(Level::Info, "the stored token was cleared and is no longer used");
+        }
+    }
+
+    // To the store.
+
+    /// Drops the token, in memory and in the store, and returns it.
+    ///
+    /// # Errors
+    /// `Shutdown`; `Storage` if the record could not be removed.
+    pub(super) async fn clear(&self) -> Result<Option<HeldToken>> {
+        let held = {
+            let mut state = self.state.lock();
+            if state.is_closed() {
+                return Err(Error::shutdown());
+            }
+            state.clear(self.clock.now())
+        };
+        self.observer.changed();
+        let removed = {
+            let _turn = self.store.turn().await;
+            let removed = self.store.remove().await;
+            if removed.is_ok() {
+                // A look may have adopted it once more while it was being removed.
+                self.state.lock().forget();
+            }
+            removed
+        };
+        self.observer.changed();
+        self.observer.report_store();
+        self.observer.announce(EventKind::Cleared, None);
+        self.observer.log(Level::Info, "the token was cleared");
+        removed.map(|()| held)
+    }
+
+    /// Stores a new token; a store that fails costs no caller anything. `None` if another holder has taken the lease.
+    ///
+    /// The caller holds [`StoreClient::turn`].
+    pub(super) async fn save(
+        &self,
+        token: &HeldToken,
+        expected: Option<Revision>,
+        fence: Option<Fence>,
+    ) -> Result<Option<Revision>> {
+        let record = self.record_of(token);
+        let saved = self.store.save(&record, expected, fence).await;
+        self.observer.report_store();
+        if let Ok(Some(revision)) = saved {
+            self.state.lock().see(Some(revision));
+        }
+        saved.inspect_err(|error| {
+            self.observer.log_error(Level::Debug, "could not store the token", error);
+        })
+    }
+
+    /// Stores the token in memory if it is not stored as it is, for example after a change of the refresh token. A
+    /// later token of another process stays. Whether the token was stored.
+    pub(super) async fn store_in_place(
+        &self,
+        expected: Option<Revision>,
+        fence: Option<Fence>,
+        epoch: u64,
+    ) -> bool {
+        let _guard = self.store.turn().await;
+        let token = {
+            let state = self.state.lock();
+            state.held().filter(|_| state.is_unsaved() && state.epoch() == epoch).cloned()
+        };
+        let Some(token) = token else { return false };
+        let saved = self.store.save_in_place(&self.record_of(&token), expected, fence).await;
+        self.observer.report_store();
+        // If this fails, a later look stores it.
+        let Ok(Some(revision)) = saved else { return false };
+        self.state.lock().mark_stored(token.generation, revision);
+        true
+    }
+
+    fn record_of(&self, token: &HeldToken) -> StoredToken {
+        StoredToken {
+            access_token: token.tokens.access_token.clone(),
+            scheme: token.tokens.scheme.clone(),
+            refresh_token: token.tokens.refresh_token.clone(),
+            proof_key: token.proof_key.as_ref().map(ProofKey::to_secret),
+            fields: token.fields.clone(),
+            issued_at: token.tokens.lifetime.issued_at(),
+            expires_at: token.tokens.lifetime.expires_at(),
+            last_used: self.clock.now(),
+            strategy: token.grant.as_ref().and_then(|grant| self.state_of(grant)),
+        }
+    }
+
+    /// What is stored with a token: how it was obtained, and for which configuration.
+    fn state_of(&self, grant: &GrantRequest) -> Option<Value> {
+        let mut state = serde_json::to_value(grant).ok()?;
+        state.as_object_mut()?.insert(IDENTITY.to_owned(), self.config.identity.as_str().into());
+        Some(state)
+    }
+
+    /// Whether a stored state names another configuration. One that names none was written by hand.
+    fn is_of_another(&self, state: &Value) -> bool {
+        state.get(IDENTITY).and_then(Value::as_str).is_some_and(|identity| identity != self.config.identity)
+    }
+
+    // From time to time.
+
+    /// When to look into the store again; never where no other process can write to it.
+    pub(super) fn next_look(&self) -> Option<Timestamp> {
+        self.store.is_shared().then(|| *self.next_look.lock())
+    }
+
+    /// Whether a look is due, which is then taken: a token of another process is adopted long before the refresh point
+    /// (some servers end the old token with a refresh), and a token is stored that a failing store did not take.
+    pub(super) fn take_due_look(&self, now: Timestamp) -> bool {
+        let mut next = self.next_look.lock();
+        // A clock that was set back would put the look off.
+        let is_due = self.store.is_shared() && (*next <= now || now.until(*next) > LOOK_INTERVAL * 2);
+        if is_due {
+            *next = now.plus(Jitter::random().around(LOOK_INTERVAL));
+        }
+        is_due
+    }
+
+    /// Adopts a later token from the store, or else stores the token that is not stored yet.
+    pub(super) async fn look(&self) {
+        let attempt = self.attempt();
+        self.adopt(attempt).await;
+        if self.state.lock().is_unsaved() {
+            self.store_again(attempt.epoch).await;
+        } else {
+            self.store.forgive_writes();
+            self.observer.report_store();
+        }
+    }
+
+    /// Stores a token that could not be stored when it was obtained, unless another process is about to store its own.
+    async fn store_again(&self, epoch: u64) {
+        let fence = match self.store.lease_to_keep(self.clock.now()).await {
+            Ok(Leasing::Granted(grant)) => Some(grant.fence),
+            Ok(Leasing::Unknown) => None,
+            Ok(Leasing::Held(_)) | Err(_) => return,
+        };
+        // Another process may have stored a later one since the last look.
+        self.adopt(Attempt { epoch, started: self.clock.now() }).await;
+        let can_tell = self.store.read_fault().is_none();
+        let expected = self.state.lock().stored();
+        let is_stored = can_tell && self.store_in_place(expected, fence, epoch).await;
+        if let Some(fence) = fence.filter(|_| !is_stored) {
+            // If this fails, the lease ends by itself.
+            let _ = self.store.release(fence, None).await;
+        }
+    }
+}
