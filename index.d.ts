@@ -63,8 +63,8 @@ export function initializeTokenService(
 export function getTokenService(service?: string): TokenService | null
 
 /**
- * Returns the header to send, from the service of this name (without a name: the default one, as {@link
- * getTokenService} finds it). See {@link TokenService.getAuthHeaders}.
+ * Returns the header to send, from the service of this name (without a name: the default one, as
+ * {@link getTokenService} finds it). See {@link TokenService.getAuthHeaders}.
  *
  * If no service has been initialized, this call initializes the default one from the environment. It does not replace a
  * default service that was configured in code and then shut down: the call rejects with `ERR_TOKEN_SHUTDOWN`.
@@ -334,8 +334,8 @@ export class TokenService {
 
   /**
    * Adds a listener, as Node's `EventEmitter` does, with one difference: a listener that throws or rejects does no
-   * harm. The first such error is reported, to the configured logger or else as a process warning. When the service
-   * ends, its listeners are released.
+   * harm. The first error of each listener is reported, to the configured logger or else as a process warning. When the
+   * service ends, its listeners are released.
    *
    * @example
    * ```ts
@@ -484,8 +484,8 @@ export interface TokenServiceConfig {
    *
    * evertoken generates one key pair (P-256) for a token and its refreshes, and stores it encrypted with the token, so
    * that every process that shares the store can prove possession. {@link TokenService.fetch} sends each request with a
-   * new proof, and repeats it once if the server asks for a nonce (§9). For other clients, use the headers of {@link
-   * TokenService.getAuthHeaders}. If the `Date` header of the token server shows that the local clock is wrong by more
+   * new proof, and repeats it once if the server asks for a nonce (§9). For other clients, use the headers of
+   * {@link TokenService.getAuthHeaders}. If the `Date` header of the token server shows that the local clock is wrong by more
    * than 30 seconds, proofs and assertions use the server's time. If the server responds with a Bearer token, the token
    * is used without proofs, and evertoken warns once. Cannot be combined with `scheme`.
    *
@@ -543,8 +543,8 @@ export interface TokenServiceConfig {
    */
   fields?: string[]
   /**
-   * Recognizes responses of the API, other than 401, that mean that it refused the token, for {@link
-   * TokenService.fetch}. If it returns `true`, evertoken looks for a later token and repeats the request once. It gets
+   * Recognizes responses of the API, other than 401, that mean that it refused the token, for
+   * {@link TokenService.fetch}. If it returns `true`, evertoken looks for a later token and repeats the request once. It gets
    * a copy of the response, which it may read until it returns or its promise settles. It is not called for responses
    * of an origin that was not sent the token. If it throws, rejects or takes more than 5 seconds, the token counts as
    * accepted; the first such failure is reported to the logger.
