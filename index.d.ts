@@ -485,9 +485,9 @@ export interface TokenServiceConfig {
    * evertoken generates one key pair (P-256) for a token and its refreshes, and stores it encrypted with the token, so
    * that every process that shares the store can prove possession. {@link TokenService.fetch} sends each request with a
    * new proof, and repeats it once if the server asks for a nonce (§9). For other clients, use the headers of
-   * {@link TokenService.getAuthHeaders}. If the `Date` header of the token server shows that the local clock is wrong by more
-   * than 30 seconds, proofs and assertions use the server's time. If the server responds with a Bearer token, the token
-   * is used without proofs, and evertoken warns once. Cannot be combined with `scheme`.
+   * {@link TokenService.getAuthHeaders}. If the `Date` header of the token server shows that the local clock is wrong
+   * by more than 30 seconds, proofs and assertions use the server's time. If the server responds with a Bearer token,
+   * the token is used without proofs, and evertoken warns once. Cannot be combined with `scheme`.
    *
    * @example
    * ```ts
@@ -544,10 +544,10 @@ export interface TokenServiceConfig {
   fields?: string[]
   /**
    * Recognizes responses of the API, other than 401, that mean that it refused the token, for
-   * {@link TokenService.fetch}. If it returns `true`, evertoken looks for a later token and repeats the request once. It gets
-   * a copy of the response, which it may read until it returns or its promise settles. It is not called for responses
-   * of an origin that was not sent the token. If it throws, rejects or takes more than 5 seconds, the token counts as
-   * accepted; the first such failure is reported to the logger.
+   * {@link TokenService.fetch}. If it returns `true`, evertoken looks for a later token and repeats the request once.
+   * It gets a copy of the response, which it may read until it returns or its promise settles. It is not called for
+   * responses of an origin that was not sent the token. If it throws, rejects or takes more than 5 seconds, the token
+   * counts as accepted; the first such failure is reported to the logger.
    *
    * As with `logger`, services with an equal configuration use the newest function, separately in each thread.
    *
