@@ -4,6 +4,7 @@ import { build } from './build.mjs'
 import { cleanTree } from './clean-tree.mjs'
 import { nodeTests, packageTests } from './node-tests.mjs'
 import { packageLint } from './package-lint.mjs'
+import { rustDependencies } from './rust-dependencies.mjs'
 import { clippy, rustDocs, rustFormat } from './rust-lint.mjs'
 import { rustTests } from './rust-tests.mjs'
 import { typeTests } from './type-tests.mjs'
@@ -11,4 +12,4 @@ import { typeTests } from './type-tests.mjs'
 export const testSteps = [rustTests, build, nodeTests, packageTests, browserTests]
 
 /** The cheap ones first: a forgotten blank is not worth twenty minutes of waiting. */
-export const readySteps = [rustFormat, clippy, rustDocs, ...testSteps, typeTests, packageLint, cleanTree]
+export const readySteps = [rustFormat, clippy, rustDocs, ...testSteps, typeTests, packageLint, rustDependencies, cleanTree]
