@@ -1,11 +1,11 @@
 /**
- * `evertoken` keeps an access token fresh: it logs in, caches, stores and refreshes in the background, and
- * hands out the header to send.
+ * `evertoken` keeps a valid access token ready: it logs in, caches and stores the token, refreshes it in the
+ * background, and returns the header to send.
  *
  * ```ts
  * import { initializeTokenService, getAuthHeaders, startTokenScheduler } from 'evertoken'
  *
- * initializeTokenService()        // everything from the environment; a configuration is optional
+ * initializeTokenService()        // reads the environment; a configuration is optional
  * startTokenScheduler()           // refreshes in the background; never keeps the process alive
  * const response = await fetch('https://api.example.com/orders', { headers: await getAuthHeaders() })
  * ```
@@ -16,22 +16,21 @@
 // ---------------------------------------------------------------------------------------------- functions
 
 /**
- * Begins a token service, or finds the one that is already there.
+ * Starts a token service, or returns the one that is already running.
  *
- * It checks the configuration and returns at once: no I/O on the calling thread, and no token request. What
- * `config` leaves out comes from the environment (see {@link configFromEnv} for how the two meet).
+ * It checks the configuration and returns immediately: there is no I/O on the calling thread, and no token request.
+ * Fields that `config` leaves out come from the environment (see {@link configFromEnv} for how the two combine).
  *
- * There is one service of a name in a process, whichever copy of this package asks (a bundle, a worker
- * thread, a hot reload). Called again with an equal configuration, it returns the live one, with the newest
- * `logger`; with another configuration it shuts the old one down, replaces it and logs a warning.
+ * A process has one service per name, even if several copies of this package are loaded (a bundle, a worker thread, a
+ * hot reload). If you call it again with an equal configuration, it returns the running service, with the newest
+ * `logger`. With a different configuration, it shuts the old service down, replaces it and logs a warning.
  *
- * @param config What to do; every field is optional.
- * @param useDatabase `true` keeps the token in a database, whatever `config.storage` says. Default `false`.
- * @param database With `useDatabase`: the path of a SQLite file (default `./data/token-cache.db`), a URL
- * (`sqlite:`, `file:`, `postgres:`, `postgresql:`, `redis:`, `rediss:`), a Prisma client or a store of your
- * own.
- * @throws {TokenError} `ERR_TOKEN_CONFIG`, with `field` naming what is wrong, unknown keys included.
- * `ERR_TOKEN_INTERNAL` when the native addon cannot be loaded.
+ * @param config The configuration; every field is optional.
+ * @param useDatabase `true` keeps the token in a database and ignores `config.storage`. Default `false`.
+ * @param database With `useDatabase`: the path of an SQLite file (default `./data/token-cache.db`), a URL (`sqlite:` or
+ * `file:`; this version refuses `postgres:` and `redis:`), a Prisma client or a store of your own.
+ * @throws {TokenError} `ERR_TOKEN_CONFIG` if a value is invalid or a key is unknown; `field` names it.
+ * `ERR_TOKEN_INTERNAL` if the native addon cannot be loaded.
  *
  * @example
  * ```ts
@@ -50,10 +49,11 @@ export function initializeTokenService(
 ): TokenService
 
 /**
- * The live service of this name, or `null`. Without a name: the one named `external_api`, else the one that
- * was initialised first. It finds services that another bundle or worker thread of this process initialised.
+ * Returns the running service of this name, or `null`. Without a name, it returns the one named `external_api`, or else
+ * the one that was initialized first. It also finds services that another bundle or worker thread of this process
+ * initialized.
  *
- * @throws {TokenError} `ERR_TOKEN_INTERNAL` when the native addon cannot be loaded.
+ * @throws {TokenError} `ERR_TOKEN_INTERNAL` if the native addon cannot be loaded.
  *
  * @example
  * ```ts
@@ -63,17 +63,15 @@ export function initializeTokenService(
 export function getTokenService(service?: string): TokenService | null
 
 /**
- * The header to send, from the service of this name (without a name: the default one, as
+ * Returns the header to send, from the service of this name (without a name: the default one, as
  * {@link getTokenService} finds it). See {@link TokenService.getAuthHeaders}.
  *
- * When no service is initialised at all, the default one is initialised from the environment first. A default
- * service that was configured in code and then shut down is not silently replaced by the environment's: the
- * call rejects with `ERR_TOKEN_SHUTDOWN`.
+ * If no service has been initialized, this call initializes the default one from the environment. It does not replace a
+ * default service that was configured in code and then shut down: the call rejects with `ERR_TOKEN_SHUTDOWN`.
  *
- * @throws {TokenError} (by rejecting) `ERR_TOKEN_CONFIG` when the environment is not enough, when no service has
- * the given name, or with `field: 'request'` for a service with `dpop`, whose headers are for one request;
- * `ERR_TOKEN_SHUTDOWN`; with `onFailure: 'throw'` whatever kept the token from
- * being had.
+ * @throws {TokenError} (by rejecting) `ERR_TOKEN_CONFIG` if the environment does not contain a complete configuration,
+ * if no service has the given name, or, with `field: 'request'`, for a service with `dpop`, whose headers are valid for
+ * one request only; `ERR_TOKEN_SHUTDOWN`; with `onFailure: 'throw'`, the reason why no token could be obtained.
  *
  * @example
  * ```ts
@@ -83,8 +81,8 @@ export function getTokenService(service?: string): TokenService | null
 export function getAuthHeaders(service?: string): Promise<AuthHeaders>
 
 /**
- * Starts the background refresh, for every service of this process, those initialised later too. It runs on a
- * thread of its own and never keeps the process alive. Called again, it takes the new intervals over.
+ * Starts the background refresh for every service of this process, including those that are initialized later. It runs
+ * on a separate thread and never keeps the process alive. If you call it again, the new intervals replace the old ones.
  *
  * @throws {TokenError} `ERR_TOKEN_CONFIG`, with `field` naming the option.
  *
@@ -106,7 +104,7 @@ export function startTokenScheduler(options?: SchedulerOptions): SchedulerStatus
 export function stopTokenScheduler(): SchedulerStatus
 
 /**
- * Reads a configuration from environment variables; an empty one counts as unset.
+ * Reads a configuration from environment variables. An empty variable counts as unset.
  *
  * | variable | field |
  * |---|---|
@@ -119,27 +117,28 @@ export function stopTokenScheduler(): SchedulerStatus
  * | `OAUTH_PARAMETERS` | `parameters`, as form text: `account_id=7&tenant=blue`; a space is `+`, and a plus is `%2B` |
  * | `EXTERNAL_API_TOKEN` | `token` |
  * | `EXTERNAL_API_HEADER` | `header`: its name |
- * | `TOKEN_ENCRYPTION_KEY` | `encryptionKey`; several keys are separated by commas |
- * | `EVERTOKEN_STORAGE` | `storage`: `memory`, `file`, `file:PATH`, `sqlite:PATH`, `postgres://…`, `redis://…` |
+ * | `TOKEN_ENCRYPTION_KEY` | `encryptionKey`; separate several keys with commas |
+ * | `EVERTOKEN_STORAGE` | `storage`: `memory`, `file`, `file:PATH` or `sqlite:PATH` |
  *
- * A `file:` path that ends in `.db`, `.sqlite` or `.sqlite3` is a SQLite database.
+ * A `file:` path that ends in `.db`, `.sqlite` or `.sqlite3` is an SQLite database.
  *
- * {@link initializeTokenService} takes each field from the code, else from the environment, with one care:
- * the environment never completes what the code says with something that contradicts it.
- * - With `authUrl` in code `OAUTH_ISSUER` is not read, nor `EXTERNAL_AUTH_URL` with `issuer` in code.
- * - With `email` in code `EXTERNAL_API_USERNAME` is not read, nor `EXTERNAL_API_EMAIL` with `username` in
- * code.
- * - With `clientSecret`, `privateKey`, `clientCertificate` or `clientAuthentication: 'none'` in code
+ * {@link initializeTokenService} takes each field from the code, or else from the environment. A variable that would
+ * contradict the code is not read:
+ * - With `authUrl` in code, `OAUTH_ISSUER` is not read; with `issuer` in code, `EXTERNAL_AUTH_URL` is not read.
+ * - With `email` in code, `EXTERNAL_API_USERNAME` is not read; with `username` in code, `EXTERNAL_API_EMAIL` is not
+ *   read.
+ * - With `clientSecret`, `privateKey`, `clientCertificate` or `clientAuthentication: 'none'` in code,
  *   `OAUTH_CLIENT_SECRET` and `OAUTH_PRIVATE_KEY` are not read.
- * - With `dpop: true` in code `EXTERNAL_API_HEADER` is not read.
- * - A whole credential in code stands alone unless `grant` is in code too: with `clientId` and a client
- *   credential (`clientSecret`, `privateKey` or `clientCertificate`) the user's login of the environment is not
- *   read, and with `email` or `username` and `password` the client of the environment is not read. A password
- *   of one service is so never sent to the server of another. `OAUTH_PARAMETERS` is not read then either.
+ * - With `dpop: true` in code, `EXTERNAL_API_HEADER` is not read.
+ * - A complete credential in code is used on its own, unless `grant` is in code, too. With `clientId` and a client
+ *   credential (`clientSecret`, `privateKey` or `clientCertificate`) in code, the email, username and password in the
+ *   environment are not read. With a password and `email` or `username` in code, the client in the environment is not
+ *   read. In both cases, `OAUTH_PARAMETERS` is not read either. This way, the password of one service is never sent to
+ *   the server of another.
  *
- * @param env The variables; default `process.env`.
- * @throws {TokenError} `ERR_TOKEN_CONFIG` with `field: 'EVERTOKEN_STORAGE'` or `field: 'OAUTH_PARAMETERS'` when it
- * cannot be understood.
+ * @param env The variables. Default: `process.env`.
+ * @throws {TokenError} `ERR_TOKEN_CONFIG` with `field: 'EVERTOKEN_STORAGE'` or `field: 'OAUTH_PARAMETERS'` if the value
+ * cannot be parsed.
  *
  * @example
  * ```ts
@@ -151,37 +150,40 @@ export function configFromEnv(env?: Record<string, string | undefined>): TokenSe
 // ------------------------------------------------------------------------------------------------ service
 
 /**
- * The headers to send: `Authorization` (for example `Bearer eyJ…`, RFC 6750 §2.1) or the configured `header`; with `dpop`
- * also `DPoP`, the proof of possession (RFC 9449 §4); none of them when there is no token to send. `fetch`, `new Headers()` and HTTP clients
- * take it as it is.
+ * The headers to send: `Authorization` (for example `Bearer eyJ…`, RFC 6750 §2.1), or the configured `header`. With
+ * `dpop`, also `DPoP`, the proof of possession (RFC 9449 §4). The object is empty if there is no token to send. You can
+ * pass it to `fetch`, to `new Headers()` and to HTTP clients as it is.
  *
- * Every call answers a plain object of its own: add to it what you like. (Its type has no names of its own, because
- * `fetch` and clients ask for a `Record`, and because hosts and callers add names.)
+ * Every call returns a new plain object, so you can add headers of your own. (The type lists no header names, because
+ * `fetch` and HTTP clients expect a `Record`, and because hosts and callers add names.)
  */
 export type AuthHeaders = Record<string, string>
 
 /**
- * Headers as an HTTP client keeps them: a plain object, `Headers`, a list of pairs, or axios' headers. The names may be
- * in any case; see {@link TokenService.rejected}.
+ * Headers as an HTTP client keeps them: a plain object, `Headers`, a list of pairs, or the headers of axios. The names
+ * are case-insensitive; see {@link TokenService.rejected}.
  */
 export type SentHeaders =
   | Readonly<Record<string, string | readonly string[] | undefined>>
   | Iterable<readonly [string, string]>
   | { get(name: string): unknown }
 
-/** A token to send, and what belongs to it; see {@link TokenService.getAccessToken}. */
+/** A token to send, with its details; see {@link TokenService.getAccessToken}. */
 export interface AccessToken {
   /** The token itself. */
   token: string
-  /** The word that belongs before it in an `Authorization` header, for example `Bearer`. */
+  /** The token type, as it is written before the token in an `Authorization` header, for example `Bearer`. */
   tokenType: string
-  /** When it expires; `null` for one that does not (`neverExpires`), and for the configured `token`. */
+  /** When it expires; `null` for a token that does not (`neverExpires`), and for the configured `token`. */
   expiresAt: Date | null
-  /** The members of the token answer that `fields` names, as text; those that no answer had are left out. */
+  /** The members of the token response that `fields` names, as text. Names that no response had are left out. */
   fields: Record<string, string>
 }
 
-/** One token and its life. Made by {@link initializeTokenService}, found by {@link getTokenService}. */
+/**
+ * One service, which keeps one token. Create it with {@link initializeTokenService}, find it with
+ * {@link getTokenService}.
+ */
 export class TokenService {
   private constructor()
 
@@ -189,23 +191,22 @@ export class TokenService {
   readonly name: string
 
   /**
-   * The header to send.
+   * Returns the header to send.
    *
-   * With a usable token it makes no I/O and never waits for a refresh under way. Without one it waits for one
-   * token request, shared by every caller that waits.
+   * While there is a usable token, this makes no I/O and never waits for a refresh that is in progress. Otherwise it
+   * waits for one token request, which all waiting callers share.
    *
-   * When no token can be had: the manual one (`config.token`) if there is one, else `{}`, with a warning in
-   * the log and a `refreshFailed` event.
+   * If no token can be obtained, it resolves with the manual token (`config.token`) if there is one, or else with `{}`.
+   * The failed attempt logs a warning and emits a `refreshFailed` event.
    *
-   * With `dpop` each call has a proof of its own, and makes no I/O either. A server that wants its nonce in the
-   * proof tells it in an answer, which only {@link TokenService.fetch} sees.
+   * With `dpop`, each call returns a new proof, also without I/O. If a server requires a nonce in the proof, it sends
+   * the nonce in a response, which only {@link TokenService.fetch} sees.
    *
-   * @param request The request that the header is for; needed with `dpop`, and not read without. `method` counts
-   * as `fetch` sends it, `url` is absolute.
-   * @throws {TokenError} (by rejecting) `ERR_TOKEN_SHUTDOWN`; with `dpop` `ERR_TOKEN_CONFIG` with `field`
-   * `request`, `request.method` or `request.url` when that is missing or none; with `onFailure: 'throw'`
-   * whatever kept the
-   * token from being had.
+   * @param request The request that the header is for; required with `dpop`, and otherwise ignored. `method` is
+   * normalized as `fetch` does it; `url` must be absolute.
+   * @throws {TokenError} (by rejecting) `ERR_TOKEN_SHUTDOWN`; with `dpop`, `ERR_TOKEN_CONFIG` with `field` `request`,
+   * `request.method` or `request.url` if it is missing or invalid; with `onFailure: 'throw'`, the reason why no token
+   * could be obtained.
    *
    * @example
    * ```ts
@@ -216,15 +217,15 @@ export class TokenService {
   getAuthHeaders(request?: { method: string; url: string }): Promise<AuthHeaders>
 
   /**
-   * The token itself, for a client that is no HTTP client; `null` when there is none. Waits and fails as
-   * {@link TokenService.getAuthHeaders} does.
+   * Returns the token itself, for clients that do not use HTTP headers; `null` if there is none. It waits and fails in
+   * the same way as {@link TokenService.getAuthHeaders}.
    */
   getToken(): Promise<string | null>
 
   /**
-   * The token with its type, its expiry and the `fields` that came with it; `null` where
-   * {@link TokenService.getAuthHeaders} answers `{}`. Waits and fails as that does. Every call answers an object of its
-   * own.
+   * Returns the token with its type, its expiry and the `fields` that came with it; `null` where
+   * {@link TokenService.getAuthHeaders} resolves with `{}`. It waits and fails in the same way. Every call returns a
+   * new object.
    *
    * @example
    * ```ts
@@ -235,29 +236,29 @@ export class TokenService {
   getAccessToken(): Promise<AccessToken | null>
 
   /**
-   * Gets a new token now, however good the old one is; joins a refresh that is already under way.
+   * Requests a new token now, even if the current one is still valid. If a refresh is already in progress, it waits for
+   * that one instead.
    *
-   * @throws {TokenError} (by rejecting) what kept it from being had: `ERR_TOKEN_CREDENTIALS`,
-   * `ERR_TOKEN_ENDPOINT`, `ERR_TOKEN_RESPONSE`, `ERR_TOKEN_RATE_LIMITED`, `ERR_TOKEN_TIMEOUT`,
-   * `ERR_TOKEN_NETWORK`, `ERR_TOKEN_TLS`, `ERR_TOKEN_STORAGE`, `ERR_TOKEN_SHUTDOWN`. The old token stays in
-   * use while it lives.
+   * @throws {TokenError} (by rejecting) the reason why no token could be obtained: `ERR_TOKEN_CREDENTIALS`,
+   * `ERR_TOKEN_ENDPOINT`, `ERR_TOKEN_RESPONSE`, `ERR_TOKEN_RATE_LIMITED`, `ERR_TOKEN_TIMEOUT`, `ERR_TOKEN_NETWORK`,
+   * `ERR_TOKEN_TLS`, `ERR_TOKEN_STORAGE`, `ERR_TOKEN_SHUTDOWN`. The current token remains in use until it expires.
    */
   refresh(): Promise<TokenStatus>
 
   /**
-   * Reports that an API refused this token (it answered 401), and resolves with headers that carry a later one, for HTTP
-   * clients of your own; {@link TokenService.fetch} does this by itself. All callers that report one token share one
-   * token request. If a later token is there already, no request is made.
+   * Reports that an API refused this token (it responded with 401), and resolves with headers that carry a later one.
+   * Use it with HTTP clients of your own; {@link TokenService.fetch} does this automatically. All callers that report
+   * the same token share one token request. If there is already a later token, no request is made.
    *
-   * If no later token can be obtained, it resolves with `{}`, or with `onFailure: 'throw'` rejects with the reason. An
-   * API that refuses every token does not cost a token request each time: the pause between two of them starts at a
-   * second, doubles, and ends at five minutes (`ERR_TOKEN_RATE_LIMITED`, with `retryAfterSeconds`).
+   * If no later token can be obtained, it resolves with `{}`; with `onFailure: 'throw'`, it rejects with the reason. An
+   * API that refuses every token does not cost a token request each time: the pause between two requests starts at one
+   * second and doubles up to five minutes (`ERR_TOKEN_RATE_LIMITED`, with `retryAfterSeconds`).
    *
-   * @param headersOrToken The headers that were sent, the value of the header that carries the token, or the token.
-   * Headers without a token count as none: the result is that of {@link TokenService.getAuthHeaders}.
-   * @param request The request that the result is for; needed with `dpop`, as in {@link TokenService.getAuthHeaders}.
-   * @throws {TokenError} (by rejecting) `ERR_TOKEN_CONFIG` with `field: 'headersOrToken'` for anything else, and
-   * what {@link TokenService.getAuthHeaders} rejects with.
+   * @param headersOrToken The headers that were sent, the value of the header that carries the token, or the token
+   * itself. If the headers contain no token, the result is that of {@link TokenService.getAuthHeaders}.
+   * @param request The request that the result is for; required with `dpop`, as in {@link TokenService.getAuthHeaders}.
+   * @throws {TokenError} (by rejecting) `ERR_TOKEN_CONFIG` with `field: 'headersOrToken'` for any other argument, and
+   * the errors of {@link TokenService.getAuthHeaders}.
    *
    * @example
    * ```ts
@@ -280,45 +281,48 @@ export class TokenService {
   rejected(headersOrToken: SentHeaders | string, request?: { method: string; url: string }): Promise<AuthHeaders>
 
   /**
-   * Forgets the token, in memory and in the store; other processes that share the store forget it within
-   * seconds. The next caller waits for a new one.
+   * Deletes the token, in memory and in the store. Other processes that share the store drop it within seconds. The
+   * next caller waits for a new one.
    *
-   * @param options `revoke: true` also tells the server, RFC 7009 §2, when a revocation endpoint is known.
-   * @throws {TokenError} (by rejecting) `ERR_TOKEN_STORAGE` when the stored record could not be removed, or
-   * what kept the token from being revoked; memory is cleared all the same.
+   * @param options `revoke: true` also revokes the token at the server (RFC 7009 §2), if a revocation endpoint is
+   * known.
+   * @throws {TokenError} (by rejecting) `ERR_TOKEN_STORAGE` if the stored record could not be deleted, or the reason
+   * why the token could not be revoked. The token in memory is deleted in any case.
    */
   clear(options?: { revoke?: boolean }): Promise<void>
 
   /**
-   * How things stand. No I/O; never holds a token or a secret.
+   * Returns the current status. It makes no I/O, and the result never contains a token or a secret.
    *
    * @throws {TokenError} `ERR_TOKEN_SHUTDOWN` after {@link TokenService.shutdown}.
    */
   status(): TokenStatus
 
   /**
-   * The platform's `fetch`, with the header.
+   * The platform's `fetch`, with the header added.
    *
-   * An upstream that answers 401, or as `refusedBy` knows it, may have revoked the token early: then a later one is looked for, here and
-   * in the store, else one is requested, and the request is repeated once, if its body can be sent again
-   * (nothing, text, bytes, `URLSearchParams`, `FormData` or `Blob`; not a stream). The answer to the repeated
-   * request is returned as it is.
+   * If the API responds with 401, or with a response that `refusedBy` recognizes, the token may have been revoked
+   * early. evertoken then looks for a later token, in memory and in the store, or else requests one. It repeats the
+   * request once, if its body can be sent again (no body, a string, bytes, `URLSearchParams`, `FormData` or `Blob`; not
+   * a stream). The response to the repeated request is returned as it is.
    *
-   * With `dpop` each request has a proof of its own. A 401 that asks for a nonce (`use_dpop_nonce`, RFC 9449 §9) is
-   * answered by repeating the request once with it, if its body can be sent again; nonces are remembered by origin.
+   * With `dpop`, each request carries a new proof. If a 401 asks for a nonce (`use_dpop_nonce`, RFC 9449 §9), the
+   * request is repeated once with that nonce, if its body can be sent again. Nonces are remembered for each origin.
    *
-   * An `Authorization` header of your own (or one of the name that `header` gives) is left alone, and such a request is never repeated. With `baseUrl`
-   * set, relative inputs resolve against it (as links on a page do: keep its closing slash), and the header
-   * goes only to that origin and to `allowedOrigins`. Without it the header goes to every `http` and `https`
-   * URL you pass in, or, if `allowedOrigins` is set, only to those; one warning says when that is `http` on a public
-   * network. A `baseUrl` with `{field}` in it leads to the API that the token answer names; where the answer does not
-   * name one that is allowed, a relative input rejects with `ERR_TOKEN_CONFIG` and `field: 'baseUrl'`.
+   * If the request already has an `Authorization` header (or the one that `header` names), it is sent unchanged and
+   * never repeated. With `baseUrl`, relative URLs resolve against it as links on a page do, so keep its trailing slash.
+   * The header then goes only to that origin and to `allowedOrigins`. Without `baseUrl`, the header goes only to
+   * `allowedOrigins` if that is set, or else to every `http` and `https` URL that you pass; evertoken warns once if it
+   * goes over `http` to a public network. If `baseUrl` contains a `{field}`, it leads to the API that the token
+   * response names. If the response does not name one that is allowed, a relative URL rejects with `ERR_TOKEN_CONFIG`
+   * and `field: 'baseUrl'`.
    *
-   * A redirect to another origin takes no header of ours along, wherever it leads later; within the origin it does,
-   * with `dpop` with a proof for the new URL. (With `dpop`, or a `header` other than `Authorization`, the redirects are
-   * followed here, by the rules of the fetch standard; a `Request`'s body cannot be sent again then.)
+   * A redirect to another origin does not carry the header, even if it later leads back. A redirect within the origin
+   * does; with `dpop`, it carries a proof for the new URL. (With `dpop`, or with a `header` other than `Authorization`,
+   * evertoken follows the redirects itself, by the rules of the fetch standard; the body of a `Request` cannot be sent
+   * again then.)
    *
-   * @throws What `fetch` throws, and what {@link TokenService.getAuthHeaders} rejects with.
+   * @throws The errors of `fetch`, and those of {@link TokenService.getAuthHeaders}.
    *
    * @example
    * ```ts
@@ -329,9 +333,9 @@ export class TokenService {
   fetch(input: string | URL | Request, init?: RequestInit): Promise<Response>
 
   /**
-   * Hears events, as Node's `EventEmitter` does it, with one difference: a listener that throws or rejects, whatever
-   * it throws, harms nobody. It is reported once, to the configured logger, or else as a process warning. When the
-   * service has ended, its listeners are let go.
+   * Adds a listener, as Node's `EventEmitter` does, with one difference: a listener that throws or rejects does no
+   * harm. The first error of each listener is reported, to the configured logger or else as a process warning. When the
+   * service ends, its listeners are released.
    *
    * @example
    * ```ts
@@ -340,79 +344,79 @@ export class TokenService {
    */
   on(event: TokenEventName, listener: (event: TokenEvent) => void): this
 
-  /** Hears the next event only. */
+  /** Adds a listener for the next event only. */
   once(event: TokenEventName, listener: (event: TokenEvent) => void): this
 
-  /** Stops hearing. */
+  /** Removes a listener. */
   off(event: TokenEventName, listener: (event: TokenEvent) => void): this
 
-  /** The same as `on`; here for `events.once` and its like. */
+  /** Same as `on`; for `events.once` and similar functions. */
   addListener(event: TokenEventName, listener: (event: TokenEvent) => void): this
 
-  /** The same as `off`. */
+  /** Same as `off`. */
   removeListener(event: TokenEventName, listener: (event: TokenEvent) => void): this
 
   /**
-   * Ends the service: whoever waits or calls gets `ERR_TOKEN_SHUTDOWN`. A request under way is waited for, so
-   * that a rotated refresh token is stored. Calling it again does nothing more.
+   * Ends the service: waiting callers and later calls get `ERR_TOKEN_SHUTDOWN`. It waits for a request that is in
+   * progress, so that a rotated refresh token is stored. Calling it again has no effect.
    */
   shutdown(): Promise<void>
 }
 
 // ------------------------------------------------------------------------------------------ configuration
 
-/** What a service is to do. Every field is optional; see {@link configFromEnv} for the environment's part. */
+/** The configuration of a service. Every field is optional; see {@link configFromEnv} for the environment variables. */
 export interface TokenServiceConfig {
   /** The name in the store. Default `external_api`. */
   service?: string
 
   /**
-   * Where the credentials go: a login endpoint, a token endpoint, or a bare origin, on which the common
-   * endpoints are tried. `http` is only for this machine and private addresses. `EXTERNAL_AUTH_URL`.
+   * Where the credentials go: a token endpoint, a login endpoint, or an origin without a path, on which evertoken tries
+   * the common endpoints. `http` is allowed only to this machine and to private addresses. `EXTERNAL_AUTH_URL`.
    */
   authUrl?: string
   /**
-   * The issuer whose metadata names the token endpoint, and the revocation endpoint, instead of `authUrl` (OpenID
-   * Connect Discovery §4, RFC 8414 §3). The metadata must name this very issuer, to the letter: a slash at the end
-   * makes a difference. It is asked for before the first token request, and then once a day. `OAUTH_ISSUER`.
+   * Instead of `authUrl`: the issuer whose metadata names the token endpoint and the revocation endpoint (OpenID
+   * Connect Discovery §4, RFC 8414 §3). The metadata must name exactly this issuer, including a slash at the end.
+   * evertoken requests it before the first token request, and then once a day. `OAUTH_ISSUER`.
    */
   issuer?: string
 
-  /** The account's address. `EXTERNAL_API_EMAIL`. */
+  /** The email address of the account. `EXTERNAL_API_EMAIL`. */
   email?: string
-  /** The account's name; without one, the email stands in for it. `EXTERNAL_API_USERNAME`. */
+  /** The name of the account; if not set, `email` is used. `EXTERNAL_API_USERNAME`. */
   username?: string
-  /** The account's password. `EXTERNAL_API_PASSWORD`. */
+  /** The password of the account. `EXTERNAL_API_PASSWORD`. */
   password?: string
 
   /** `client_id`, RFC 6749 §2.2. `OAUTH_CLIENT_ID`. */
   clientId?: string
   /**
    * `client_secret`, RFC 6749 §2.3.1. `OAUTH_CLIENT_SECRET`. Line ends at the end of this and of the other credentials
-   * are cut off; quotes, invisible characters and spaces around them are a warning, and are sent.
+   * are removed. Quotes, invisible characters and spaces around them are sent, with a warning.
    */
   clientSecret?: string
-  /** `scope`, RFC 6749 §3.3: words with one space between them. `OAUTH_SCOPE`. */
+  /** `scope`, RFC 6749 §3.3: words separated by one space. `OAUTH_SCOPE`. */
   scope?: string
 
   /**
-   * How the token is had: `client_credentials` (RFC 6749 §4.4), `password` (RFC 6749 §4.3, which RFC 9700
-   * §2.4 rules out for new servers) or `login`, any other login endpoint. Default: what the credentials are
-   * for; with both kinds, what worked last, else client credentials when `authUrl` ends in `token`, else a
-   * login.
+   * How the token is obtained: `client_credentials` (RFC 6749 §4.4), `password` (RFC 6749 §4.3, which RFC 9700 §2.4
+   * forbids for new servers) or `login`, any other login endpoint. Default: the one that the credentials are for. With
+   * both kinds of credentials, it is what worked last, or else client credentials if `authUrl` ends in `token`, or else
+   * a login.
    */
   grant?: 'client_credentials' | 'password' | 'login'
   /**
-   * The server's own word for the grant, sent as `grant_type` in place of `client_credentials` or `password`. Zoom, for
-   * example, wants `account_credentials`. A refresh keeps `refresh_token`. It is for grants: where `email` or `username`
-   * is set, set `grant`, too.
+   * The server's own name of the grant, sent as `grant_type` instead of `client_credentials` or `password`. Zoom, for
+   * example, requires `account_credentials`. A refresh still sends `refresh_token`. This applies to grants only: if
+   * `email` or `username` is set, also set `grant`.
    */
   grantType?: string
   /**
-   * Sent with every token request, refreshes included. A list is sent as the same name several times, and in JSON as a
-   * list. The values count as secrets: they are removed from what the server says. A token that was obtained with other
-   * parameters is not used. What evertoken writes itself, such as `client_id` or `scope`, has a field of its own.
-   * `OAUTH_PARAMETERS`.
+   * Sent with every token request, including refreshes. A list is sent as the same name several times, and in JSON as a
+   * list. The values count as secrets: they are removed from the server's error text. A token that was obtained with
+   * other parameters is not used. Values that evertoken writes itself, such as `client_id` or `scope`, have their own
+   * fields. `OAUTH_PARAMETERS`.
    *
    * @example
    * ```ts
@@ -427,24 +431,25 @@ export interface TokenServiceConfig {
    */
   parameters?: Record<string, string | string[]>
   /**
-   * How the requests of a grant are written: as a form (RFC 6749 appendix B), or as a JSON object with the same members.
-   * It holds for `client_credentials`, `password`, and the refresh at the token endpoint, where `refreshFormat` does not
-   * say otherwise. With `clientAuthentication: 'client_secret_post'` the secret is a member of the object. A login is
-   * written as `login` says. Default `form`.
+   * The format of a grant's requests: a form (RFC 6749 appendix B), or a JSON object with the same members. It applies
+   * to `client_credentials`, `password`, and the refresh at the token endpoint, unless `refreshFormat` is set. With
+   * `clientAuthentication: 'client_secret_post'`, the secret is a member of the object. For a login, see `login`.
+   * Default `form`.
    */
   requestFormat?: 'form' | 'json'
-  /** `audience`, as some servers want it. `OAUTH_AUDIENCE`. */
+  /** `audience`, as some servers require it. `OAUTH_AUDIENCE`. */
   audience?: string
   /** `resource`, RFC 8707 §2. */
   resource?: string | string[]
   /**
-   * How the client proves itself, by the names of RFC 7591 §2. Default: what its credential is for. With
-   * `clientSecret` that is basic, and post where basic is refused; with `privateKey` `private_key_jwt`; with
-   * `clientCertificate` alone `tls_client_auth`. Needed beside both `clientSecret` and `privateKey`.
+   * How the client authenticates, by the names of RFC 7591 §2. Default: the method that fits its credential. With
+   * `clientSecret`, that is `client_secret_basic`, then `client_secret_post` if the server refuses it; with
+   * `privateKey`, `private_key_jwt`; with `clientCertificate` alone, `tls_client_auth`. Required if both `clientSecret`
+   * and `privateKey` are set.
    *
-   * `none` sends `clientId` alone; unless the token is kept in memory, `encryptionKey` is needed then, as there is no
-   * secret to derive it from. `client_secret_basic_raw` sends the pair of `client_secret_basic` without the form encoding
-   * of RFC 6749 §2.3.1, for servers that do not decode it.
+   * `none` sends `clientId` alone. There is then no secret from which to derive a key, so `encryptionKey` is required,
+   * unless the token is kept in memory. `client_secret_basic_raw` is `client_secret_basic` without the form encoding of
+   * RFC 6749 §2.3.1, for servers that do not decode it.
    */
   clientAuthentication?:
     | 'client_secret_basic'
@@ -454,9 +459,9 @@ export interface TokenServiceConfig {
     | 'tls_client_auth'
     | 'none'
   /**
-   * The client's private key: PEM, the path of a PEM file, or {@link PrivateKeyOptions}. With it the client
-   * sends, instead of a secret, a signed assertion that is new for each request and good for 60 seconds:
-   * `private_key_jwt`, RFC 7523 §2.2. `OAUTH_PRIVATE_KEY`.
+   * The private key of the client: PEM, the path of a PEM file, or {@link PrivateKeyOptions}. Instead of a secret, the
+   * client then sends a signed assertion, which is new for each request and valid for 60 seconds: `private_key_jwt`,
+   * RFC 7523 §2.2. `OAUTH_PRIVATE_KEY`.
    *
    * @example
    * ```ts
@@ -469,20 +474,20 @@ export interface TokenServiceConfig {
    */
   privateKey?: string | PrivateKeyOptions
   /**
-   * The client's certificate (with those that it hangs on, if the server wants them) and its private key, as
-   * PEM: `tls_client_auth`, RFC 8705 §2. It is shown to every token endpoint that asks for one when TLS begins,
-   * also beside a `clientSecret` or `privateKey`. `authUrl` must begin with `https://`.
+   * The certificate of the client (with its chain, if the server requires it) and its private key, as PEM:
+   * `tls_client_auth`, RFC 8705 §2. It is presented to every token endpoint that asks for one in the TLS handshake,
+   * even if `clientSecret` or `privateKey` is also set. `authUrl` must begin with `https://`.
    */
   clientCertificate?: { cert: string; key: string }
   /**
-   * Binds the token to a key, so that a token alone opens nothing: DPoP, RFC 9449. Default `false`.
+   * Binds the token to a private key, so that a stolen token alone cannot be used: DPoP, RFC 9449. Default `false`.
    *
-   * The key pair (P-256) is made here, once for a token and those that it is refreshed to, and rests sealed beside
-   * them: every process that shares the store can prove. {@link TokenService.fetch} sends each request with a proof
-   * of its own, and repeats it once when the server asks for its nonce (§9); other clients take the headers of
-   * {@link TokenService.getAuthHeaders}. Proofs and assertions are dated by the token server's clock where its
-   * `Date` shows that the local one is wrong by more than 30 seconds. A server that answers with a Bearer token is
-   * used without, and one warning says so. Not beside `scheme`.
+   * evertoken generates one key pair (P-256) for a token and its refreshes, and stores it encrypted with the token, so
+   * that every process that shares the store can prove possession. {@link TokenService.fetch} sends each request with a
+   * new proof, and repeats it once if the server asks for a nonce (§9). For other clients, use the headers of
+   * {@link TokenService.getAuthHeaders}. If the `Date` header of the token server shows that the local clock is wrong
+   * by more than 30 seconds, proofs and assertions use the server's time. If the server responds with a Bearer token,
+   * the token is used without proofs, and evertoken warns once. Cannot be combined with `scheme`.
    *
    * @example
    * ```ts
@@ -492,28 +497,28 @@ export interface TokenServiceConfig {
    * ```
    */
   dpop?: boolean
-  /** The token to send when none can be had. `EXTERNAL_API_TOKEN`. */
+  /** The token to send when no other can be obtained. `EXTERNAL_API_TOKEN`. */
   token?: string
 
-  /** How a login endpoint wants to be asked and read, where the usual ways do not fit. */
+  /** The request and the response of a login endpoint, if they differ from the usual ones. */
   login?: LoginOptions
-  /** Where a refresh token is spent, when not at the token endpoint. */
+  /** Where the refresh token is sent, if not to the token endpoint. */
   refreshUrl?: string
   /**
-   * How it is spent: as a form, RFC 6749 §6; as JSON under the name it came by; or as `Authorization:
-   * Bearer`. Default `form` at the token endpoint, `json` at `refreshUrl`.
+   * How the refresh token is sent: as a form, RFC 6749 §6; as JSON, under the name it arrived with; or as
+   * `Authorization: Bearer`. Default: `form` at the token endpoint, `json` at `refreshUrl`.
    */
   refreshFormat?: 'form' | 'json' | 'bearer'
   /**
-   * The word before the token in the header. Default: the word that stands before the token in the answer (`JWT abc`),
-   * else the answer's `token_type`, else `Bearer`.
+   * The token type, as it is written before the token in the header. Default: the word before the token in the response
+   * (`JWT abc`), or else the `token_type` of the response, or else `Bearer`.
    */
   scheme?: string
   /**
-   * The header that carries the token to the API: its name, or its name and value. In `value`, `{token}` stands for the
-   * token and `{scheme}` for the word before it. Default `{ name: 'Authorization', value: '{scheme} {token}' }`; under
-   * any other name the value is the token alone, unless it is given. A header that belongs to the HTTP message
-   * (`Host`, `Cookie`, `Content-Length`, …) is refused. Cannot be combined with `dpop`. `EXTERNAL_API_HEADER`.
+   * The header that carries the token to the API: its name, or its name and value. In `value`, `{token}` is replaced by
+   * the token, and `{scheme}` by the token type. Default: `{ name: 'Authorization', value: '{scheme} {token}' }`. With
+   * any other name, the default value is the token alone. Headers that belong to the HTTP message (`Host`, `Cookie`,
+   * `Content-Length`, …) are refused. Cannot be combined with `dpop`. `EXTERNAL_API_HEADER`.
    *
    * @example
    * ```ts
@@ -523,12 +528,13 @@ export interface TokenServiceConfig {
    */
   header?: string | { name: string; value?: string }
   /**
-   * Members of the token answer to keep next to the token, for {@link TokenService.getAccessToken}: at most 16 names.
-   * A name is found at the top of the answer or next to the token; a path as in `login.tokenPath` is possible, too
-   * (`data.api_domain`, `header:X-Region`). Texts, numbers and booleans of up to 4 KiB are kept, as text, sealed in the
-   * stored record. What a later answer leaves out keeps its value. A name that no answer had is one warning.
+   * Members of the token response to keep with the token, for {@link TokenService.getAccessToken}: at most 16 names. A
+   * name is looked up at the top of the response, then next to the token. A path, as in `login.tokenPath`, also works
+   * (`data.api_domain`, `header:X-Region`). Strings, numbers and booleans of up to 4 KiB are kept as text, encrypted in
+   * the stored record. If a later response leaves a field out, it keeps its value. If no response contains it,
+   * evertoken warns once.
    *
-   * They are in no status, event or log line: an answer may hold secrets.
+   * The values do not appear in the status, events or logs, because a response may contain secrets.
    *
    * @example
    * ```ts
@@ -537,12 +543,13 @@ export interface TokenServiceConfig {
    */
   fields?: string[]
   /**
-   * Tells which answers of the API refuse the token, besides 401, for {@link TokenService.fetch}: then a later token is
-   * looked for, and the request is repeated once. It is given a copy of the answer, which it may read until it returns
-   * or its promise settles, and is not asked about answers of an origin that was not sent the token. Where it throws,
-   * rejects or takes more than 5 seconds, the token counts as accepted; the first time is reported to the logger.
+   * Recognizes responses of the API, other than 401, that mean that it refused the token, for
+   * {@link TokenService.fetch}. If it returns `true`, evertoken looks for a later token and repeats the request once.
+   * It gets a copy of the response, which it may read until it returns or its promise settles. It is not called for
+   * responses of an origin that was not sent the token. If it throws, rejects or takes more than 5 seconds, the token
+   * counts as accepted; the first such failure is reported to the logger.
    *
-   * As with `logger`, the newest function counts for services of an equal configuration, in each thread its own.
+   * As with `logger`, services with an equal configuration use the newest function, separately in each thread.
    *
    * @example
    * ```ts
@@ -554,64 +561,66 @@ export interface TokenServiceConfig {
   refusedBy?: (response: Response) => boolean | Promise<boolean>
   /** Where tokens are revoked, RFC 7009 §2. */
   revocationUrl?: string
-  /** Sent with every token request, for example an API key or a tenant. */
+  /** HTTP headers for every token request, for example an API key or a tenant. */
   headers?: Record<string, string>
   /**
-   * Whether the credentials may go to the common endpoints of the origin, too. Default: only when `authUrl` is a bare
-   * origin. With `true` they are tried after an `authUrl` with a path that answers 404 or 405; by default that is an
-   * error, and the credentials go nowhere else.
+   * Whether the credentials may also go to the common endpoints of the origin. Default: only if `authUrl` is an origin
+   * without a path. With `true`, evertoken tries the common endpoints after an `authUrl` with a path responds with 404
+   * or 405. By default, that is an error, and the credentials go nowhere else.
    */
   probe?: boolean
 
   /**
-   * How long before its expiry a token is refreshed, in seconds. Default 300; a quarter of its life for a
-   * token that lives less than four times as long.
+   * How long before its expiry a token is refreshed, in seconds. Default 300, or a quarter of its lifetime if the
+   * lifetime is shorter than four times this value.
    */
   refreshBufferSeconds?: number
   /**
-   * How long a token lives when nothing tells, or nothing that can be believed, in seconds. Default 3600. A life of
-   * more than 366 days is not believed, and neither is a field that cannot be read as a time: a warning names it.
+   * The assumed lifetime of a token, in seconds, if the response gives none or gives one that is not plausible. Default
+   * 3600. A lifetime of more than 366 days is not plausible, and neither is a field that cannot be parsed as a time; a
+   * warning names the field.
    */
   defaultLifetimeSeconds?: number
   /**
-   * Whether a token does not expire when its answer gives no expiry, or `expires_in: 0`, or more than 366 days. It is
-   * used for ten years, or until the API refuses it. Default `false`: `expires_in: 0` is an error.
+   * Whether the token does not expire if its response gives no expiry, `expires_in: 0`, or more than 366 days. It is
+   * then used for ten years, or until the API refuses it. Default `false`: `expires_in: 0` is an error.
    */
   neverExpires?: boolean
-  /** The longest that a whole token request may take, in milliseconds. Default 10000. */
+  /** The time limit for a whole token request, in milliseconds. Default 10000. */
   timeoutMs?: number
-  /** How failed requests are repeated. */
+  /** How failed token requests are retried. */
   retry?: RetryOptions
-  /** How many attempts to get a token in how many seconds. Default 10 in 60. */
+  /** The maximum number of attempts to get a token in a period. Default: 10 in 60 seconds. */
   rateLimit?: { attempts: number; perSeconds: number }
-  /** What callers get when no token can be had: `{}`, or the error. Default `unauthenticated`. */
+  /** What callers get if no token can be obtained: `{}`, or the error. Default `unauthenticated`. */
   onFailure?: 'unauthenticated' | 'throw'
 
-  /** Where the token rests. Default: `EVERTOKEN_STORAGE`, else the file `./data/token-cache.json`. */
+  /** Where the token is stored. Default: `EVERTOKEN_STORAGE`, or else the file `./data/token-cache.json`. */
   storage?: StorageOptions
   /**
-   * Seals what is stored. Of several keys the first seals and all of them open. Default: a key derived from
-   * the credential. `TOKEN_ENCRYPTION_KEY`.
+   * Encrypts the stored token. Of several keys, the first encrypts and all decrypt. Default: a key derived from the
+   * credential. `TOKEN_ENCRYPTION_KEY`.
    */
   encryptionKey?: string | string[]
-  /** Forgets a stored token at the start. Default `false`. */
+  /** Deletes the stored token when the service starts. Default `false`. */
   clearOnStart?: boolean
 
   /**
-   * Certificates to trust, as PEM, on top of the system's and `NODE_EXTRA_CA_CERTS`: authorities', or a server's own
-   * self-signed one.
+   * Certificates to trust, as PEM, in addition to the system's and `NODE_EXTRA_CA_CERTS`: those of authorities, or a
+   * server's own self-signed certificate.
    */
   ca?: string | string[]
-  /** Allows `http` beyond this machine and private addresses. Default `false`. */
+  /** Allows `http` to addresses other than this machine and private ones. Default `false`. */
   allowInsecureHttp?: boolean
   /**
-   * What relative URLs of {@link TokenService.fetch} resolve against; the header goes to its origin only. As with
-   * `authUrl`, `http` is only for this machine and private addresses, with a warning, unless `allowInsecureHttp` is set.
+   * The URL that relative URLs of {@link TokenService.fetch} resolve against; the header goes to its origin only. As
+   * with `authUrl`, `http` is allowed only to this machine and to private addresses, with a warning, unless
+   * `allowInsecureHttp` is set.
    *
-   * It may hold names of `fields` in braces, where the token answer says where the API is: `{instance_url}` alone or
-   * with a path, where the field is a URL, or `https://{domain}.example.com/{tenant}/`, where the fields are parts of a
-   * host or path. Unless the host ends in two or more names of your own (`.example.com`), `allowedOrigins` must say
-   * which origins the answer may name.
+   * If the token response says where the API is, `baseUrl` may contain names of `fields` in braces: `{instance_url}`,
+   * alone or with a path, if the field is a URL; or `https://{domain}.example.com/{tenant}/`, if the fields are parts
+   * of a host or path. Unless the host ends in at least two labels of your own (`.example.com`), `allowedOrigins` must
+   * list the origins that the response may name.
    *
    * @example
    * ```ts
@@ -624,108 +633,109 @@ export interface TokenServiceConfig {
    */
   baseUrl?: string
   /**
-   * Origins besides `baseUrl`'s that the header may go to, for example `https://files.example.com`, or
-   * `https://*.example.com` for every name below `example.com`; `http` as with `baseUrl`.
+   * Origins other than that of `baseUrl` that may receive the header, for example `https://files.example.com`, or
+   * `https://*.example.com` for every subdomain of `example.com`. `http` is restricted as for `baseUrl`.
    */
   allowedOrigins?: string[]
   /**
-   * When an `alert` is raised: after so many failures in a row (default 3), or when the store is sick. It is posted
-   * to `webhookUrl`, if that is set, and so is the recovery: as JSON with a `text` that Slack and its like show, a card
-   * for Teams, and `event`, `service`, `at`, `code` and `consecutiveFailures` for programs. Of the processes that share
-   * a file or an SQLite store, one posts a failing server; a sick store, which cannot pass that on, each. What is not taken is tried five times. The URL is kept as a secret.
+   * When to emit an `alert`: after this many failures in a row (default 3), or when the store fails. If `webhookUrl` is
+   * set, the alert and the recovery are posted to it as JSON: a `text` for Slack and similar services, a card for
+   * Teams, and `event`, `service`, `at`, `code` and `consecutiveFailures` for programs. If several processes share a
+   * file or an SQLite store, only one of them reports a failing server; each of them reports a failing store. A post
+   * that is not accepted is tried five times. The URL is treated as a secret.
    */
   alerts?: { afterFailures?: number; webhookUrl?: string }
   /**
-   * Takes the log lines; pino, winston and `console` fit. Default: stderr, in the shape of `LOG_FORMAT`
-   * (`text` or `json`). `LOG_LEVEL` (`error`, `warn`, `info`, `debug`, `trace`) says which lines; its default
-   * is `warn` for stderr and `debug` for a logger, which has a level of its own. A logger that throws or rejects is
-   * reported once, as a process warning; nobody waits for it.
+   * Receives the log lines; pino, winston and `console` work. Default: stderr, in the format that `LOG_FORMAT` sets
+   * (`text` or `json`). `LOG_LEVEL` (`error`, `warn`, `info`, `debug`, `trace`) selects the lines. Its default is
+   * `warn` for stderr, and `debug` for a logger, which has a level of its own. If the logger throws or rejects, that is
+   * reported once, as a process warning. evertoken does not wait for it.
    */
   logger?: Logger
 }
 
 /**
- * The key by which a client signs its assertions, and what is in them. Either `pem` or `path` is needed.
+ * The key with which a client signs its assertions, and their contents. Either `pem` or `path` is required.
  *
- * The key is RSA (2048 to 4096 bits), P-256 or Ed25519, not encrypted, as PKCS#8 (`BEGIN PRIVATE KEY`), PKCS#1
- * (`BEGIN RSA PRIVATE KEY`) or SEC1 (`BEGIN EC PRIVATE KEY`). One that cannot sign is an `ERR_TOKEN_CONFIG`
- * that names the field.
+ * The key must be RSA (2048 to 4096 bits), P-256 or Ed25519, not encrypted, as PKCS#8 (`BEGIN PRIVATE KEY`), PKCS#1
+ * (`BEGIN RSA PRIVATE KEY`) or SEC1 (`BEGIN EC PRIVATE KEY`). A key that cannot sign causes an `ERR_TOKEN_CONFIG` that
+ * names the field.
  */
 export interface PrivateKeyOptions {
   /** The key as PEM text. */
   pem?: string
   /**
-   * The path of a PEM file. It is read in the background when the key is first needed, so that what is wrong
-   * with it is told by the call that waits for a token: `ERR_TOKEN_CONFIG` with `field: 'privateKey.path'`.
+   * The path of a PEM file. It is read in the background when the key is first needed. An error in it is therefore
+   * reported by the call that waits for a token: `ERR_TOKEN_CONFIG` with `field: 'privateKey.path'`.
    */
   path?: string
-  /** `kid` of the assertions, where the server knows the key by a name. */
+  /** The `kid` of the assertions, if the server identifies the key by one. */
   kid?: string
-  /** `RS256`, `PS256`, `ES256` or `EdDSA`. Default: `RS256` for an RSA key, else what fits the key. */
+  /** `RS256`, `PS256`, `ES256` or `EdDSA`. Default: `RS256` for an RSA key, or else the one that fits the key. */
   alg?: string
-  /** `aud` of the assertions, RFC 7523 §3. Default: the token endpoint's URL. */
+  /** The `aud` of the assertions, RFC 7523 §3. Default: the URL of the token endpoint. */
   audience?: string
 }
 
-/** How a login endpoint wants to be asked and read. */
+/** The request and the response of a login endpoint. */
 export interface LoginOptions {
   /**
-   * The method. Default `POST`. `GET` has no body and needs `credentials: 'basic'`: credentials do not belong in a URL.
-   * A refresh is a `POST` in any case.
+   * The HTTP method. Default `POST`. `GET` has no body and requires `credentials: 'basic'`, because credentials must
+   * not be in a URL. A refresh is always a `POST`.
    */
   method?: 'POST' | 'GET' | 'PUT' | 'PATCH'
   /**
-   * Where the name and the password are: in the body, or in the header `Authorization: Basic` (RFC 7617, in UTF-8). With
-   * `basic` and no `body` there is one request, without a body; `body: {}` is an empty JSON object. Default `body`.
+   * Where the name and the password go: into the body, or into the header `Authorization: Basic` (RFC 7617, in UTF-8).
+   * With `basic` and no `body`, the request has no body; `body: {}` sends an empty JSON object. Default `body`.
    */
   credentials?: 'body' | 'basic'
   /**
-   * The body; texts in it may hold `{email}`, `{username}`, `{password}`, `{clientId}` and `{clientSecret}`, which are
-   * filled in. A body that holds the client's credentials needs no user, and is the only request that is made.
+   * The body. Strings in it may contain `{email}`, `{username}`, `{password}`, `{clientId}` and `{clientSecret}`, which
+   * are replaced. A body that contains the client's credentials needs no user, and is the only request that is made.
    */
   body?: Record<string, unknown>
-  /** How the body is written. Default `json`. */
+  /** The format of the body. Default `json`. */
   format?: 'json' | 'form'
-  /** The media type of a JSON body, of a refresh in JSON, too. Default `application/json`. */
+  /** The media type of a JSON body, also for a refresh in JSON. Default `application/json`. */
   contentType?: string
   /**
-   * Where the token is in the answer: names with dots between them, where a number is the index of a list
-   * (`data.access_token`, `0.token`); `$` for the whole answer, a JSON string or plain text; `header:NAME`; or
-   * `cookie:NAME`. The expiry and the refresh token are also looked for next to it, under their usual names. The
-   * answer of a refresh is read by the usual names where this path finds nothing in it.
+   * Where the token is in the response: names separated by dots, with numbers as list indexes (`data.access_token`,
+   * `0.token`); `$` for the whole response, a JSON string or plain text; `header:NAME`; or `cookie:NAME`. The expiry
+   * and the refresh token are also looked for next to it, under their usual names. If this path finds nothing in the
+   * response to a refresh, the usual names are used.
    */
   tokenPath?: string
-  /** Where the refresh token is, written as `tokenPath` is. */
+  /** Where the refresh token is, in the format of `tokenPath`. */
   refreshTokenPath?: string
-  /** The name under which a refresh in JSON sends the refresh token. Default: the name that it came by. */
+  /** The name under which a refresh in JSON sends the refresh token. Default: the name it arrived with. */
   refreshTokenField?: string
   /**
-   * Where the expiry is, written as `tokenPath` is: seconds to live, a date as text or as a number since the epoch, or
-   * a text such as `15m` or `PT1H`. Under a name other than `expires_in` and its kind, a number from 100000 to a
-   * billion counts milliseconds.
+   * Where the expiry is, in the format of `tokenPath`: the lifetime in seconds, a date as text or as a number since
+   * 1970, or a lifetime as text, such as `15m` or `PT1H`. Under a name other than `expires_in` and its variants, a
+   * number from 100000 to a billion is in milliseconds.
    */
   expiresPath?: string
 }
 
-/** How failed token requests are repeated: an exponential back-off with full jitter. */
+/** How failed token requests are retried: an exponential back-off with full jitter. */
 export interface RetryOptions {
-  /** Tries within one attempt to get a token. Default 3. */
+  /** The number of tries within one attempt to get a token. Default 3. */
   attempts?: number
-  /** The first pause at most, in milliseconds. Default 500. */
+  /** The maximum of the first pause, in milliseconds. Default 500. */
   baseMs?: number
   /** The longest pause, in milliseconds. Default 60000. */
   maxMs?: number
 }
 
 /**
- * Where the token rests. This version has `memory`, `file`, `sqlite`, `prisma` and `custom`; the other kinds answer
- * `ERR_TOKEN_CONFIG`.
+ * Where the token is stored. This version supports `memory`, `file`, `sqlite`, `prisma` and `custom`; the other kinds
+ * throw `ERR_TOKEN_CONFIG`.
  *
  * Default paths: `./data/token-cache.json` for `file`, `./data/token-cache.db` for `sqlite`.
  *
- * `acceptPlainTokens` (default `false`) also uses a token that is not sealed, which another program put into the
- * store, with the `refreshToken`, `tokenType` and `expiresAt` beside it. Whoever can write to the store then decides
- * which token is sent. To hand over a token once, use `token` (`EXTERNAL_API_TOKEN`) instead.
+ * `acceptPlainTokens` (default `false`) also uses a token that is not encrypted, which another program put into the
+ * store, with its `refreshToken`, `tokenType` and `expiresAt`. Anyone who can write to the store then decides which
+ * token is sent. To hand over a token once, use `token` (`EXTERNAL_API_TOKEN`) instead.
  */
 export type StorageOptions =
   | { kind: 'memory' }
@@ -736,11 +746,11 @@ export type StorageOptions =
   | { kind: 'prisma'; client: PrismaTokenClient; acceptPlainTokens?: boolean }
   | { kind: 'custom'; store: TokenStore; acceptPlainTokens?: boolean }
 
-/** A database: the path of a SQLite file, a URL, a Prisma client or a store of your own. */
+/** A database: the path of an SQLite file, a URL, a Prisma client or a store of your own. */
 export type DatabaseHandle = string | PrismaTokenClient | TokenStore
 
 /**
- * What is used of a Prisma client: the delegate of the `TokenCache` model.
+ * The part of a Prisma client that evertoken uses: the delegate of the `TokenCache` model.
  *
  * ```prisma
  * model TokenCache {
@@ -757,35 +767,35 @@ export type DatabaseHandle = string | PrismaTokenClient | TokenStore
  * }
  * ```
  *
- * `token` holds the whole record as one sealed text of some hundred characters and more: where `String` is short
- * (MySQL), give it and `refreshToken` `@db.Text`. The other columns are for you to look at: evertoken does not read
- * them back, and leaves `refreshToken` empty. A row whose `service` begins with a space is evertoken's own: a sealed
- * note, or the mark of a `clear()`. A row that you create yourself with a plain token is used with `acceptPlainTokens`
- * only; see {@link StorageOptions}.
+ * `token` contains the whole record as one encrypted text of several hundred characters or more. Where `String` is
+ * short (MySQL), give it and `refreshToken` the type `@db.Text`. The other columns are for your information: evertoken
+ * does not read them back, and leaves `refreshToken` empty. Rows whose `service` begins with a space belong to
+ * evertoken: an encrypted note, or the mark of a `clear()`. A row that you create yourself with a plain token is used
+ * only with `acceptPlainTokens`; see {@link StorageOptions}.
  */
 export interface PrismaTokenClient {
   readonly tokenCache: {
     findUnique(args: any): PromiseLike<unknown>
     upsert(args: any): PromiseLike<unknown>
     deleteMany(args?: any): PromiseLike<unknown>
-    /** With these two, one of several processes that save at once wins, and the others notice. */
+    /** With these two, if several processes save at the same time, one succeeds and the others notice. */
     createMany?(args: any): PromiseLike<{ count: number }>
     updateMany?(args: any): PromiseLike<{ count: number }>
   }
 }
 
 /**
- * A store of your own: one record for a service, under its name, which may be any text without control characters.
- * What it is given is sealed: it never sees a token. Under names that begin with a space it is given a sealed note
- * about a service, and the mark of a `clear()`, which tells other processes to drop their token. A record that is
- * missing without such a mark was lost: that costs no login, and the token is stored again. Each function may also
- * answer without a promise.
+ * A store of your own: one record per service, under the service's name, which may be any text without control
+ * characters. The store gets encrypted records only, and never sees a token. Under names that begin with a space, it
+ * gets an encrypted note about a service, and the mark of a `clear()`, which tells other processes to drop their token.
+ * If a record is missing without such a mark, it was lost: that costs no login, and the token is stored again. The
+ * functions may also return values without a promise.
  *
- * What it throws is an `ERR_TOKEN_STORAGE` that names the class and `code` of the error and nothing of its message;
- * a call that takes longer than 5 seconds counts as failed. Meanwhile tokens are served from memory, the status says
- * `storage.healthy: false`, and the store is tried again by itself.
+ * If a function throws, that is an `ERR_TOKEN_STORAGE`, which names the class and the `code` of the error but not its
+ * message. A call that takes longer than 5 seconds counts as failed. In the meantime, tokens are kept in memory, the
+ * status shows `storage.healthy: false`, and evertoken keeps trying the store.
  *
- * `evertoken/testing` has the cases that a store has to pass.
+ * `evertoken/testing` has the test cases that a store must pass.
  *
  * @example
  * ```ts
@@ -800,39 +810,39 @@ export interface PrismaTokenClient {
  */
 export interface TokenStore {
   /**
-   * The record of this service, or `null`. A record of a wrong shape, or with a `token` of more than 4 MiB, is an
-   * `ERR_TOKEN_STORAGE`, and the next save replaces it.
+   * Returns the record of this service, or `null`. A record with an invalid shape, or with a `token` of more than 4
+   * MiB, causes an `ERR_TOKEN_STORAGE`, and the next save replaces it.
    */
   get(service: string): Promise<FoundToken | null | undefined> | FoundToken | null | undefined
-  /** Keeps the whole record of this service, in place of the one there was. */
+  /** Saves the whole record of this service, and replaces an existing one. */
   set(service: string, record: StoredToken): Promise<unknown> | unknown
-  /** Forgets the record of this service. It must not throw if there is none. */
+  /** Deletes the record of this service. It must not throw if there is none. */
   delete(service: string): Promise<unknown> | unknown
 }
 
 /**
- * One record, as a store is given it; moments are ISO 8601, UTC, to the millisecond. `token` alone counts when it is
- * read back; the other fields are for people.
+ * A record as a store gets it. Times are ISO 8601 in UTC, to the millisecond. evertoken reads only `token` back; the
+ * other fields are for your information.
  */
 export interface StoredToken {
-  /** The whole record, sealed: the tokens, their type and times, and how they were obtained. */
+  /** The whole record, encrypted: the tokens, their type and times, and how they were obtained. */
   token: string
   /** When the access token expires. */
   expiresAt: string
-  /** `null`: a refresh token is inside `token`. */
+  /** Always `null`: the refresh token is inside `token`. */
   refreshToken: string | null
-  /** The word before the token in the header. */
+  /** The token type, as it is written before the token in the header. */
   tokenType: string
   /** When it was issued. */
   createdAt: string
-  /** When it was last written or taken into use. It grows with each write. */
+  /** When it was last written or put to use. It grows with each write. */
   lastUsed: string
 }
 
 /**
- * One record, as a store may give it back: moments as ISO 8601 with a time zone, as `Date` or in milliseconds since
- * 1970. Further fields are not read. One that you put there yourself, with a plain `token`, needs `expiresAt`, and is
- * used with `acceptPlainTokens` only; see {@link StorageOptions}.
+ * A record as a store may return it. Times are ISO 8601 with a time zone, `Date` objects, or milliseconds since 1970.
+ * Other fields are ignored. A record that you create yourself, with a plain `token`, needs `expiresAt`, and is used
+ * only with `acceptPlainTokens`; see {@link StorageOptions}.
  */
 export interface FoundToken {
   token: string
@@ -846,7 +856,7 @@ export interface FoundToken {
   lastUsed?: string | number | Date | null | undefined
 }
 
-/** Takes log lines: a sentence, and fields that belong to it. pino, winston and `console` fit. */
+/** Receives log lines: a sentence, and the fields that belong to it. pino, winston and `console` work. */
 export interface Logger {
   debug(message: string, ...details: any[]): unknown
   info(message: string, ...details: any[]): unknown
@@ -854,82 +864,84 @@ export interface Logger {
   error(message: string, ...details: any[]): unknown
 }
 
-/** How the background refresh works; see {@link startTokenScheduler}. */
+/** The options of the background refresh; see {@link startTokenScheduler}. */
 export interface SchedulerOptions {
   /**
-   * How often every service is looked at, besides at its refresh point, in seconds: what the store has is
-   * adopted, a missing token is fetched, and what becomes due before the next look is refreshed. Default 600.
+   * How often each service is checked, in addition to its refresh point, in seconds. A check takes over the token in
+   * the store, requests a token if there is none, and refreshes a token that is due before the next check. Default 600.
    */
   refreshIntervalSeconds?: number
-  /** Refreshes at each interval, due or not. Default `false`. */
+  /** Refreshes at every interval, even if no refresh is due. Default `false`. */
   everyInterval?: boolean
-  /** How often expired tokens, a sick store and overdue refreshes are looked for, in seconds. Default 300. */
+  /** How often to check for expired tokens, a failing store and overdue refreshes, in seconds. Default 300. */
   healthCheckIntervalSeconds?: number
-  /** After so many failures in a row, what was remembered is forgotten and found anew. Default 3. */
+  /**
+   * After this many failures in a row, evertoken drops what it remembered (such as the endpoint) and searches again.
+   * Default 3.
+   */
   recoverAfterFailures?: number
 }
 
 // ------------------------------------------------------------------------------------------------- status
 
-/** How a service stands. Moments are ISO 8601, UTC; `null` is for what is not known or not there. */
+/** The status of a service. Times are ISO 8601 in UTC; `null` means unknown or not present. */
 export interface TokenStatus {
   /** The name of the service. */
   service: string
   /**
-   * `valid`; `expiring`: past its refresh point, and still good; `expired`; `missing`: there was none yet, or
-   * it was cleared; `manual`: the configured token stands in.
+   * `valid`; `expiring`: past its refresh point, and still valid; `expired`; `missing`: not obtained yet, or cleared;
+   * `manual`: the configured token is used instead.
    */
   state: 'valid' | 'expiring' | 'expired' | 'missing' | 'manual'
   /**
-   * Whether nothing needs attention: a token or a first attempt to come, no run of failures, a store that
-   * works.
+   * Whether nothing needs your attention: there is a token, or the first attempt has not been made yet; there is no
+   * series of failures; and the store works.
    */
   healthy: boolean
-  /** Where the token came from: this process asked for it, the store had it, or it is the configured one. */
+  /** Where the token came from: a request of this process, the store, or the configured `token`. */
   source: 'request' | 'store' | 'manual' | null
-  /** The word before the token in the header. */
+  /** The token type, as it is written before the token in the header. */
   tokenType: string | null
   /** When the token was issued. */
   issuedAt: string | null
   /** When it expires. */
   expiresAt: string | null
-  /** From when on it is refreshed in the background. */
+  /** When the background refresh is due. */
   refreshAt: string | null
-  /** How long it still lives, in seconds. */
+  /** The remaining lifetime, in seconds. */
   expiresInSeconds: number | null
-  /** When a token was last requested with success. */
+  /** When a token request last succeeded. */
   lastRefreshAt: string | null
-  /** Failures in a row. */
+  /** The number of failures in a row. */
   consecutiveFailures: number
-  /** The last failure, until a token is had. */
+  /** The last failure; `null` once a token is obtained. */
   lastError: { code: string; message: string; at: string } | null
   /**
-   * What worked last: `grant` is `client_credentials`, `password`, the configured `grantType`, or `login`; `format` is
-   * the client's authentication (`client_secret_basic` and its kind; `json_client_secret_post` with
-   * `requestFormat: 'json'`), `form` or `json` of a password grant, or `json_email`, `json_username`, `custom` or `basic`
-   * of a login.
+   * What worked last. `grant` is `client_credentials`, `password`, the configured `grantType`, or `login`. `format` is,
+   * for a grant, the client authentication (`client_secret_basic` and so on; `json_client_secret_post` with
+   * `requestFormat: 'json'`), or `form` or `json` for a password grant. For a login, it is `json_email`,
+   * `json_username`, `custom` or `basic`.
    */
   strategy: { grant: string; endpoint: string; format: string } | null
-  /** The scheduler, which is one for all services. */
+  /** The scheduler; there is one for all services. */
   scheduler: SchedulerStatus
-  /** Where the token rests; `location` holds no credentials. */
+  /** Where the token is stored; `location` contains no credentials. */
   storage: { kind: string; location: string; encrypted: boolean; healthy: boolean }
-  /** Counted since the service began. */
+  /** Counts since the service started. */
   counters: {
     /** HTTP requests for a token. */
     tokenRequests: number
     /** New tokens. */
     refreshes: number
-    /** Attempts that brought none. */
+    /** Attempts that failed. */
     failures: number
     /** Tokens taken from the store. */
     storeHits: number
-    /** 401 answers after which a later token was there. */
+    /** 401 responses after which there was a later token. */
     retriesOn401: number
   }
   /**
-   * The last 50 things that happened; `adopted`: another process had refreshed, and this one took its token
-   * over.
+   * The last 50 events. `adopted` means that another process refreshed the token, and this one took it from the store.
    */
   history: {
     at: string
@@ -939,7 +951,7 @@ export interface TokenStatus {
   }[]
 }
 
-/** How the scheduler stands. */
+/** The status of the scheduler. */
 export interface SchedulerStatus {
   running: boolean
   refreshIntervalSeconds: number
@@ -951,15 +963,16 @@ export interface SchedulerStatus {
 // ------------------------------------------------------------------------------------------------- events
 
 /**
- * What is announced: `refreshed`: a new token is there; `refreshFailed`: none could be had; `expiring`: the
- * refresh point is past; `alert`: failures in a row, or a sick store, once an incident; `recovered`: the
- * incident is over; `cleared`: the token was cleared, here or by another process.
+ * The events: `refreshed`: there is a new token; `refreshFailed`: no token could be obtained; `expiring`: the token is
+ * past its refresh point; `alert`: failures in a row, or a failing store, once per incident; `recovered`: the incident
+ * has ended; `cleared`: the token was cleared, by this or another process.
  */
 export type TokenEventName = 'refreshed' | 'refreshFailed' | 'expiring' | 'alert' | 'recovered' | 'cleared'
 
 /**
- * One announcement. The same goes to Node's `diagnostics_channel`, as `evertoken:<type>`. What a subscriber there throws
- * is an uncaught exception, as Node has it for every channel; a listener of {@link TokenService.on} may throw.
+ * An event. evertoken also publishes it on Node's `diagnostics_channel`, as `evertoken:<type>`. An error that a
+ * subscriber throws there is an uncaught exception, as on every channel; a listener of {@link TokenService.on} may
+ * throw.
  *
  * @example
  * ```ts
@@ -972,33 +985,33 @@ export interface TokenEvent {
   readonly type: TokenEventName
   /** The name of the service. */
   readonly service: string
-  /** When, ISO 8601, UTC. */
+  /** When it happened, ISO 8601 in UTC. */
   readonly at: string
-  /** How things stood then. */
+  /** The status at that time. */
   readonly status: TokenStatus
-  /** What went wrong, where something did. */
+  /** The error, if the event is about one. */
   readonly error?: TokenError
 }
 
 // ------------------------------------------------------------------------------------------------- errors
 
 /**
- * What went wrong, from a closed list.
+ * The error codes; there are no others.
  *
  * | code | what happened | trying again |
  * |---|---|---|
- * | `ERR_TOKEN_CONFIG` | a configuration value is wrong; `field` names it | not before it is changed |
- * | `ERR_TOKEN_CREDENTIALS` | the server rejected the credential | after a cool-down, by itself |
- * | `ERR_TOKEN_ENDPOINT` | no endpoint answered as a token endpoint | by itself; after a cool-down where a password was sent |
- * | `ERR_TOKEN_RESPONSE` | an answer held no usable token | by itself; after a cool-down where the answer may reject the credential |
- * | `ERR_TOKEN_RATE_LIMITED` | the server, or `rateLimit`, limits requests | after `retryAfterSeconds`, by itself |
- * | `ERR_TOKEN_TIMEOUT` | no whole answer came within `timeoutMs` | by itself |
- * | `ERR_TOKEN_NETWORK` | the connection could not be made, or broke | by itself |
- * | `ERR_TOKEN_TLS` | the server's certificate was not accepted | not before `ca` or the server is changed |
- * | `ERR_TOKEN_STORAGE` | the store could not be read or written | by itself |
- * | `ERR_TOKEN_DECRYPT` | a stored record opens with no configured key | a new login replaces it |
- * | `ERR_TOKEN_SHUTDOWN` | the service was shut down | initialise it again |
- * | `ERR_TOKEN_INTERNAL` | a fault of evertoken, or its native addon does not load | please report it |
+ * | `ERR_TOKEN_CONFIG` | a configuration value is invalid; `field` names it | not until it is changed |
+ * | `ERR_TOKEN_CREDENTIALS` | the server rejected the credential | automatic, after a cool-down |
+ * | `ERR_TOKEN_ENDPOINT` | no token endpoint was found | automatic; after a cool-down if a password was sent |
+ * | `ERR_TOKEN_RESPONSE` | a response contained no usable token | automatic; after a cool-down if the response may reject the credential |
+ * | `ERR_TOKEN_RATE_LIMITED` | the server or `rateLimit` is limiting requests | automatic, after `retryAfterSeconds` |
+ * | `ERR_TOKEN_TIMEOUT` | no complete response arrived within `timeoutMs` | automatic |
+ * | `ERR_TOKEN_NETWORK` | the connection failed or broke | automatic |
+ * | `ERR_TOKEN_TLS` | the server's certificate was not accepted | not until `ca` or the server is changed |
+ * | `ERR_TOKEN_STORAGE` | the store could not be read or written | automatic |
+ * | `ERR_TOKEN_DECRYPT` | a stored record cannot be decrypted with any configured key | a new login replaces it |
+ * | `ERR_TOKEN_SHUTDOWN` | the service was shut down | initialize it again |
+ * | `ERR_TOKEN_INTERNAL` | evertoken has a bug, or its native addon cannot be loaded | please report it |
  */
 export type TokenErrorCode =
   | 'ERR_TOKEN_CONFIG'
@@ -1014,7 +1027,7 @@ export type TokenErrorCode =
   | 'ERR_TOKEN_SHUTDOWN'
   | 'ERR_TOKEN_INTERNAL'
 
-/** What is known about an error besides its code and message. */
+/** The details of an error, in addition to its code and message. */
 export interface TokenErrorDetails {
   service?: string
   field?: string
@@ -1025,25 +1038,25 @@ export interface TokenErrorDetails {
 }
 
 /**
- * What the token server said of its refusal, in its own words: the error response of RFC 6749 §5.2, or what the
- * server sends in its place (`message`, `detail`, `errors`, …).
+ * The error text of the token server: the error response of RFC 6749 §5.2, or what the server sends instead (`message`,
+ * `detail`, `errors`, …).
  *
- * Each text is cleaned: one printable line of at most 300 characters, in which `[removed]` stands for every secret
- * that is configured or was sent, and for whatever looks like a token. Show it to people who operate the service, and
- * do not compare it: servers change their words.
+ * Each text is cleaned: one printable line of at most 300 characters, in which `[removed]` replaces every secret that
+ * is configured or was sent, and anything that looks like a token. Show it to those who operate the service, but do not
+ * compare it: servers change their texts.
  */
 export interface ServerError {
-  /** Its code, for example `invalid_client`. */
+  /** Its error code, for example `invalid_client`. */
   error?: string
-  /** Its sentence. */
+  /** Its error description. */
   description?: string
-  /** The address of a page about it, without a query or a fragment. */
+  /** The URL of a page about the error, without a query or fragment. */
   uri?: string
 }
 
 /**
- * The one error of this package. Nothing in it ever holds a token, password, secret or key. `instanceof`
- * knows the errors of another copy of this package, too.
+ * The error class of this package. It never contains a token, password, secret or key. `instanceof` also recognizes
+ * errors of another copy of this package.
  *
  * @example
  * ```ts
@@ -1059,21 +1072,21 @@ export interface ServerError {
 export class TokenError extends Error {
   constructor(code: TokenErrorCode, message: string, details?: TokenErrorDetails)
   readonly code: TokenErrorCode
-  /** The address of the page that explains the code, in this version's documentation. */
+  /** The URL of the page that explains the code, for this version. */
   readonly help: string
-  /** The name of the service; absent when the error belongs to no one of them. */
+  /** The name of the service; not set if the error does not belong to a service. */
   readonly service?: string
-  /** The dotted path of the configuration field, or the environment variable, at fault. */
+  /** The configuration field that is invalid, as a dotted path, or the environment variable. */
   readonly field?: string
-  /** The HTTP status of the token server's answer. */
+  /** The HTTP status of the token server's response. */
   readonly status?: number
-  /** How long the server asked to wait, in seconds. */
+  /** How long to wait, in seconds. */
   readonly retryAfterSeconds?: number
   /**
-   * What the token server said, cleaned; absent when it said nothing. `message` never holds it. It is also in the log
-   * line from `LOG_LEVEL=debug` on, and not in `status()`, `alert` events or the alert webhook.
+   * The cleaned error text of the token server; not set if the server sent none. `message` never contains it. It is
+   * also in the log line, from `LOG_LEVEL=debug` on, but not in `status()`, `alert` events or the alert webhook.
    */
   readonly serverError?: ServerError
-  /** The same in plain data, `message` included. */
+  /** The same as a plain object, including `message`. */
   toJSON(): { name: string; code: TokenErrorCode; message: string; help: string } & Omit<TokenErrorDetails, 'cause'>
 }

@@ -34,7 +34,7 @@ process.on('SIGTERM', () => void stop(0))
 try {
   await demonstrate()
 } catch (error) {
-  // What Ctrl-C interrupts fails, too; that is no news.
+  // An interruption by Ctrl-C also ends here, and needs no report.
   if (!isStopping) {
     console.error(`\nThe demo failed: ${error.message}`)
     await stop(1)

@@ -3,7 +3,7 @@ const { requestToken, untilFiveMinutesBeforeExpiry } = require('../support/clien
 
 const BUFFER_MS = 300_000
 
-exports.title = 'hand-rolled single flight'
+exports.title = 'handwritten single flight'
 exports.untilDue = untilFiveMinutesBeforeExpiry
 
 exports.connect = async (tokenUrl) => {

@@ -12,8 +12,8 @@ export function runInChild(caseName, contender, tokenUrl, folder) {
 }
 
 /**
- * Runs `caseName` in `count` processes and resolves with what each measured. Each says when it is ready, and when
- * all are, they are told to go on, all at once.
+ * Runs `caseName` in `count` processes and resolves with what each measured. Each reports when it is ready; when all
+ * are, all of them start measuring at the same time.
  */
 export function runTogether(count, caseName, contender, tokenUrl, folder) {
   return withChildren(count, [caseName, contender, tokenUrl], folder, async (children) => {
@@ -35,7 +35,7 @@ async function withChildren(count, args, folder, work) {
     return await Promise.race([work(children), tooLate])
   } finally {
     clearTimeout(timer)
-    // The next measurement waits for their end, and so does whoever removes their folder.
+    // The next measurement waits for their end, and so does the code that removes their folder.
     await Promise.all(children.map((child) => child.end()))
   }
 }
@@ -51,7 +51,7 @@ function start(args, folder) {
   const died = closed.then(([code, signal]) => {
     throw new Error(`ended with ${signal ?? code} before it answered\n${errors.slice(-2000)}`)
   })
-  // Whoever waits for a message hears of it; an end that nobody waits for is no news.
+  // A caller that waits for a message gets the error; otherwise, the end needs no report.
   died.catch(() => {})
   return {
     message: () => Promise.race([once(child, 'message').then(([message]) => message), died]),

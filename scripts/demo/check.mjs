@@ -1,4 +1,4 @@
-// Whether the main job works: the orders come, the token renews itself, and nobody gets in who should not.
+// Whether the demo works: the orders arrive, the token is refreshed, and only authorized users have access.
 import assert from 'node:assert/strict'
 import { setTimeout as pause } from 'node:timers/promises'
 
@@ -42,6 +42,6 @@ async function expectOrders(origin) {
 
 async function statusOf(origin, headers) {
   const response = await fetch(`${origin}/api/token/status`, { headers })
-  assert.equal(response.status, 200, 'the status is open to whoever has the secret')
+  assert.equal(response.status, 200, 'the status is open with the secret')
   return response.json()
 }

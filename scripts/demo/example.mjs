@@ -69,7 +69,7 @@ export async function startServer(args, options) {
   const child = spawn(process.execPath, args, {
     cwd,
     env: { ...plainEnvironment(), NEXT_TELEMETRY_DISABLED: '1', ...environment },
-    // What Ctrl-C ends is decided by whoever started this, and not by the terminal.
+    // The program that started this decides what Ctrl-C ends, and not the terminal.
     detached: process.platform !== 'win32',
     stdio: ['ignore', 'pipe', 'pipe']
   })

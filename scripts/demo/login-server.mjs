@@ -1,4 +1,4 @@
-// A login endpoint: Django with simplejwt where Python is there and its packages can be had, else a plain one in Node.
+// A login endpoint: Django with simplejwt if Python and its packages are available, or else a plain one in Node.
 import { randomBytes, timingSafeEqual } from 'node:crypto'
 import { once } from 'node:events'
 import { join } from 'node:path'

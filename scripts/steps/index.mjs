@@ -4,11 +4,14 @@ import { build } from './build.mjs'
 import { cleanTree } from './clean-tree.mjs'
 import { nodeTests, packageTests } from './node-tests.mjs'
 import { packageLint } from './package-lint.mjs'
+import { rustDependencies } from './rust-dependencies.mjs'
 import { clippy, rustDocs, rustFormat } from './rust-lint.mjs'
 import { rustTests } from './rust-tests.mjs'
+import { spelling } from './spelling.mjs'
 import { typeTests } from './type-tests.mjs'
+import { phrases } from './words.mjs'
 
 export const testSteps = [rustTests, build, nodeTests, packageTests, browserTests]
 
 /** The cheap ones first: a forgotten blank is not worth twenty minutes of waiting. */
-export const readySteps = [rustFormat, clippy, rustDocs, ...testSteps, typeTests, packageLint, cleanTree]
+export const readySteps = [rustFormat, spelling, phrases, clippy, rustDocs, ...testSteps, typeTests, packageLint, rustDependencies, cleanTree]

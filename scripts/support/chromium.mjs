@@ -5,7 +5,7 @@ import { run } from './run.mjs'
 const NAMES = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable']
 const MAC = '/Applications/Google Chrome.app/Contents/MacOS/Google Chrome'
 
-/** Resolves with `{ path }`, or with `{ reason }` in a sentence when there is none to be had. */
+/** Resolves with `{ path }`, or with `{ reason }`, a sentence that says why there is none. */
 export async function chromium() {
   const found = await findChromium()
   if (found !== null) return { path: found }

@@ -22,7 +22,7 @@ const KEPT = {
   'https://github.com/napi-rs/napi-rs': 'napi-rs.txt'
 }
 
-/** What is linked and is no crate. */
+/** Linked code that is not a crate. */
 const BESIDES = [
   { name: 'Rust standard library', license: 'MIT OR Apache-2.0', repository: 'https://github.com/rust-lang/rust', file: 'rust-standard-library.txt' },
   { name: 'SQLite', license: 'blessing (public domain)', repository: 'https://sqlite.org', file: 'sqlite.txt' }

@@ -8,7 +8,7 @@ import { run } from './run.mjs'
 const folder = join(root, 'target', 'promtool')
 const unpacked = join(folder, 'usr', 'bin', 'promtool')
 
-/** Resolves with `{ path }`, or with `{ reason }` in a sentence when there is none to be had. */
+/** Resolves with `{ path }`, or with `{ reason }`, a sentence that says why there is none. */
 export async function promtool() {
   const found = (await onPath('promtool')) ?? ((await exists(unpacked)) ? unpacked : null)
   if (found !== null) return { path: found }
