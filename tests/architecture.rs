@@ -86,9 +86,9 @@ fn no_files_use_each_other_in_a_circle() {
         }
         for module in free {
             graph.remove(&module);
-            graph.values_mut().for_each(|used| {
+            for used in graph.values_mut() {
                 used.remove(&module);
-            });
+            }
         }
     }
     let left: Vec<_> = graph
