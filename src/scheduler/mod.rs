@@ -157,7 +157,7 @@ fn look_after(
         // A check may wait for a slow disk; the loop does not.
         let _ = runtime::spawn(async move { service.upkeep().check_health(recover_after).await });
     }
-    // A refresh that is due by now is under way, and its end is a change.
+    // A refresh that is already due is under way, and its end is a change.
     let refresh = upkeep.next_refresh().filter(|at| *at > now);
     [next, refresh].into_iter().flatten().min()
 }

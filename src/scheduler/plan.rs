@@ -17,7 +17,7 @@ pub struct Options {
     pub every_interval: bool,
     /// How often the health of every service is checked.
     pub health_check_interval: Duration,
-    /// After how many failures in a row recovery begins anew.
+    /// The number of failures in a row after which the search for endpoint and format starts again.
     pub recover_after_failures: u32,
 }
 
@@ -94,7 +94,7 @@ impl Plan {
 }
 
 /// Whether `next` is due, and if so the one after. A clock that was set back by more than an interval would
-/// put the next one off: it is planned anew.
+/// put the next one off: it is planned again.
 fn is_due(next: &mut Timestamp, interval: Duration, now: Timestamp) -> bool {
     let is_due = *next <= now;
     if is_due || now.until(*next) > interval {

@@ -85,7 +85,7 @@ impl TokenAccess {
         }
     }
 
-    /// Requests a new token now, whatever the age of the old one; joins a refresh under way.
+    /// Requests a new token now, however fresh the old one is; joins a refresh under way.
     ///
     /// # Errors
     /// Why no token could be obtained.
@@ -140,7 +140,7 @@ impl TokenAccess {
         }
     }
 
-    /// A proof for one request with the token of this generation; none if another token is held by now.
+    /// A proof for one request with the token of this generation; none if another token has replaced it.
     ///
     /// # Errors
     /// `Config` for an invalid method or URL; `Shutdown`.

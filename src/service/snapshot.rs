@@ -1,4 +1,4 @@
-//! The token to send, as a caller gets it.
+//! The token to send, as callers get it.
 
 use url::Url;
 
@@ -12,7 +12,7 @@ use crate::error::Result;
 pub struct Snapshot {
     /// Which of the service's tokens it is.
     pub generation: Generation,
-    /// The word that belongs before it.
+    /// Its type, which goes before it in the `Authorization` header.
     pub scheme: TokenType,
     /// The token.
     pub token: AccessToken,
@@ -20,13 +20,13 @@ pub struct Snapshot {
     pub header: Secret,
     /// Where it came from.
     pub source: Source,
-    /// Until when it may be sent.
+    /// When it may last be sent.
     pub usable_until: Timestamp,
-    /// When it expires; none where that is not known, or never.
+    /// When it expires; none if never, or if that is unknown.
     pub expires_at: Option<Timestamp>,
-    /// What else of the answer is kept.
+    /// The fields of the response that the configuration keeps.
     pub fields: AnswerFields,
-    /// Where relative requests lead, where the answer says that.
+    /// The base of relative URLs, if it depends on the response.
     pub base_url: Option<Result<Url>>,
 }
 
@@ -46,7 +46,7 @@ impl Snapshot {
         }
     }
 
-    /// The configured token, where there is one.
+    /// The configured token, if there is one.
     pub(super) fn manual(config: &Config) -> Option<Self> {
         let token = config.manual_token.clone()?;
         let scheme = config.scheme.clone().unwrap_or_else(TokenType::bearer);

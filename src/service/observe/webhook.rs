@@ -60,7 +60,7 @@ impl Webhook {
     }
 }
 
-/// The message: Slack, Mattermost and their like show `text`, Teams shows the card, and the rest is for programs.
+/// The message: Slack, Mattermost and similar services show `text`, Teams shows the card, and the rest is for programs.
 fn message(url: &Url, event: &Event) -> Value {
     let Event { kind, at, status, error } = event;
     let text = match (kind, error) {
@@ -107,11 +107,11 @@ async fn deliver(
     let mut tries = 1;
     loop {
         let error = match transport.send(request.clone(), timeout).await {
-            Ok(answer) if (200..300).contains(&answer.status) => return Ok(()),
-            Ok(answer) => {
+            Ok(response) if (200..300).contains(&response.status) => return Ok(()),
+            Ok(response) => {
                 let error = Error::new(ErrorKind::Response, "the message was not accepted")
-                    .with_status(answer.status);
-                let may_change = answer.status == 429 || answer.status >= 500;
+                    .with_status(response.status);
+                let may_change = response.status == 429 || response.status >= 500;
                 if may_change { error } else { error.with_retry(Retry::Never) }
             }
             Err(error) => error,

@@ -127,7 +127,7 @@ impl Refresher {
         self.predecessors.take_over(&replaced.predecessors, &replaced.flights, replaced.config.timeout);
     }
 
-    /// The next attempt requests the issuer's metadata again, and looks for the endpoint and format anew. Whether
+    /// The next attempt requests the issuer's metadata again, and looks for the endpoint and format again. Whether
     /// there was anything to forget.
     pub(super) fn begin_again(&self) -> bool {
         self.source.doubt_metadata();

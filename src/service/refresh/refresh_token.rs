@@ -55,7 +55,7 @@ pub(super) struct RefreshTokenGrant {
 }
 
 impl RefreshTokenGrant {
-    /// Spends the refresh token, if there is one. Whatever its endpoint does, the service lives on while its
+    /// Spends the refresh token, if there is one. However its endpoint fails, the service works as long as its
     /// credentials are good.
     ///
     /// # Errors

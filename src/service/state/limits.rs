@@ -258,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn refreshes_that_401_answers_ask_for_move_apart_and_come_together_again() {
+    fn refreshes_caused_by_401_responses_move_apart_and_come_together_again() {
         let mut rejections = RejectionSpacing::default();
         assert_eq!(rejections.admit(at(0)), Ok(()));
         assert_eq!(rejections.admit(at(0)), Err(Duration::from_secs(1)));

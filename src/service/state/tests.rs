@@ -167,7 +167,7 @@ fn a_closed_service_refreshes_for_no_reason() {
 }
 
 #[test]
-fn the_natural_pace_of_a_token_is_one_request_a_second_whatever_the_rate() {
+fn a_token_is_replaced_at_its_own_pace_but_not_more_often_than_once_a_second() {
     let mut state = holding("a");
     for _ in 0..50 {
         assert_eq!(state.admit(RefreshReason::Due, at(10)).unwrap(), Duration::ZERO);
@@ -200,7 +200,7 @@ fn a_refresh_token_that_may_be_spent_is_dropped_and_an_unspent_one_is_kept() {
 }
 
 #[test]
-fn a_failed_refresh_token_is_no_hope_once_the_token_has_expired() {
+fn a_failed_refresh_token_is_not_sent_once_the_token_has_expired() {
     let mut state = state();
     let grant = crate::grants::first_request(
         &Config::from_json(json!({ "authUrl": "https://h/token", "clientId": "a", "clientSecret": "b" }))

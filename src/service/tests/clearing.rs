@@ -4,10 +4,10 @@ use super::scripted_store::*;
 use super::*;
 
 #[tokio::test]
-async fn a_cleared_token_is_given_up_by_every_process_within_seconds_and_nobody_fetches_another() {
+async fn every_process_drops_a_cleared_token_within_seconds_and_none_requests_another() {
     for store in [ScriptedStore::new(), ScriptedStore::without_leases()] {
         let clock = clock();
-        let (one, two) = (beside(&store, &clock, [token("a1", 3600)]), beside(&store, &clock, []));
+        let (one, two) = (process(&store, &clock, [token("a1", 3600)]), process(&store, &clock, []));
         one.token().await;
         assert_eq!(two.token().await.as_deref(), Some("a1"));
         one.service.clear(false).await.unwrap();
@@ -27,7 +27,7 @@ async fn a_cleared_token_is_given_up_by_every_process_within_seconds_and_nobody_
 async fn who_asks_after_the_clear_gets_a_new_token_and_the_refresh_token_is_gone_with_the_old_one() {
     let (store, clock) = (ScriptedStore::new(), clock());
     let (one, two) =
-        (beside(&store, &clock, [rotating("a1", "r1")]), beside(&store, &clock, [rotating("b1", "s1")]));
+        (process(&store, &clock, [rotating("a1", "r1")]), process(&store, &clock, [rotating("b1", "s1")]));
     one.token().await;
     two.token().await;
     one.service.clear(false).await.unwrap();
@@ -42,7 +42,7 @@ async fn what_was_asked_for_before_the_clear_of_another_process_is_neither_store
     for store in [ScriptedStore::new(), ScriptedStore::without_leases()] {
         let clock = clock();
         let (one, two) =
-            (beside(&store, &clock, [token("a1", 3600), token("a2", 3600)]), beside(&store, &clock, []));
+            (process(&store, &clock, [token("a1", 3600), token("a2", 3600)]), process(&store, &clock, []));
         one.token().await;
         hold(&one).await;
         let refresh = tokio::spawn(refreshing(&one));
@@ -60,7 +60,7 @@ async fn what_was_asked_for_before_the_clear_of_another_process_is_neither_store
 async fn a_caller_who_waits_through_the_clear_of_another_process_gets_a_token_that_was_asked_for_after_it() {
     let (store, clock) = (ScriptedStore::new(), clock());
     let answers = [token("a1", 60), token("a2", 3600), token("a3", 3600)];
-    let (one, two) = (beside(&store, &clock, answers), beside(&store, &clock, []));
+    let (one, two) = (process(&store, &clock, answers), process(&store, &clock, []));
     one.token().await;
     clock.advance(Duration::from_secs(60));
     hold(&one).await;
@@ -73,9 +73,9 @@ async fn a_caller_who_waits_through_the_clear_of_another_process_gets_a_token_th
 }
 
 #[tokio::test]
-async fn a_token_that_is_had_while_a_look_is_under_way_is_not_taken_for_lost() {
+async fn a_token_obtained_while_a_look_is_under_way_is_not_taken_for_lost() {
     let (store, clock) = (ScriptedStore::new(), clock());
-    let fixture = beside(&store, &clock, [token("a1", 3600)]);
+    let fixture = process(&store, &clock, [token("a1", 3600)]);
     fixture.landed().await;
     store.parks_a_look();
     let service = Arc::clone(&fixture.service);
@@ -90,13 +90,13 @@ async fn a_token_that_is_had_while_a_look_is_under_way_is_not_taken_for_lost() {
 }
 
 #[tokio::test]
-async fn a_record_of_another_key_is_no_sign_of_a_clear() {
+async fn a_record_under_another_key_does_not_mean_that_the_token_was_cleared() {
     let (store, clock) = (ScriptedStore::new(), clock());
-    let fixture = beside(&store, &clock, [token("a1", 3600)]);
+    let fixture = process(&store, &clock, [token("a1", 3600)]);
     fixture.token().await;
     let key = "ffeeddccbbaa99887766554433221100ffeeddccbbaa99887766554433221100";
     let other = json!({ "encryptionKey": key });
-    beside_configured(&other, &store, &clock, [token("b1", 3600)]).token().await;
+    configured_process(&other, &store, &clock, [token("b1", 3600)]).token().await;
     pass(&clock, 3).await;
     assert_eq!(fixture.at_once().as_deref(), Some("a1"));
 }
@@ -104,7 +104,7 @@ async fn a_record_of_another_key_is_no_sign_of_a_clear() {
 #[tokio::test]
 async fn what_a_look_takes_from_the_store_while_it_is_cleared_is_given_up_with_the_record() {
     let (store, clock) = (ScriptedStore::new(), clock());
-    let fixture = beside(&store, &clock, [token("a1", 3600)]);
+    let fixture = process(&store, &clock, [token("a1", 3600)]);
     fixture.token().await;
     let turn = fixture.service.sync.store().turn().await;
     let service = Arc::clone(&fixture.service);
@@ -119,25 +119,25 @@ async fn what_a_look_takes_from_the_store_while_it_is_cleared_is_given_up_with_t
 #[tokio::test]
 async fn a_record_that_is_lost_with_its_place_is_stored_again_within_seconds() {
     let (store, clock) = (ScriptedStore::new(), clock());
-    let (one, two) = (beside(&store, &clock, [token("a1", 3600)]), beside(&store, &clock, []));
+    let (one, two) = (process(&store, &clock, [token("a1", 3600)]), process(&store, &clock, []));
     one.token().await;
     two.token().await;
     store.loses_the_record().await;
     pass(&clock, 5).await;
     assert!(store.row().await.is_some());
-    for fixture in [one, two, beside(&store, &clock, [])] {
+    for fixture in [one, two, process(&store, &clock, [])] {
         assert_eq!(fixture.token().await.as_deref(), Some("a1"));
         assert_eq!(fixture.heard(EventKind::Cleared), 0);
     }
 }
 
 #[tokio::test]
-async fn a_clear_of_long_ago_keeps_nobody_from_a_token() {
+async fn a_token_cleared_long_ago_does_not_keep_a_process_from_a_new_one() {
     let (store, clock) = (ScriptedStore::new(), clock());
-    let one = beside(&store, &clock, [token("a1", 3600)]);
+    let one = process(&store, &clock, [token("a1", 3600)]);
     one.token().await;
     one.service.clear(false).await.unwrap();
-    let two = beside(&store, &clock, [token("b1", 3600)]);
+    let two = process(&store, &clock, [token("b1", 3600)]);
     two.landed().await;
     assert!(two.service.upkeep().next_refresh().is_some(), "the scheduler fetches one");
     assert_eq!(two.token().await.as_deref(), Some("b1"));

@@ -1,6 +1,6 @@
 //! A service that has its endpoints from an issuer.
 
-use super::scripted_store::{ScriptedStore, beside_configured, clock, pass};
+use super::scripted_store::{ScriptedStore, clock, configured_process, pass};
 use super::*;
 
 const ISSUER: &str = "https://id.example.com";
@@ -39,7 +39,7 @@ fn all_asked(fixture: &TestService) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn the_metadata_is_asked_for_once_a_day_and_is_no_token_request() {
+async fn the_metadata_is_requested_once_a_day_and_does_not_count_as_a_token_request() {
     let fixture = with([metadata(), token("a1", 3600), token("a2", 3600), metadata(), token("a3", 3600)]);
     assert_eq!(fixture.token().await.as_deref(), Some("a1"));
     fixture.service.refresh().await.unwrap();
@@ -92,7 +92,7 @@ async fn the_error_says_what_was_looked_for_or_whose_metadata_it_is() {
 }
 
 #[tokio::test]
-async fn metadata_that_cannot_be_had_anew_goes_on_as_it_was() {
+async fn metadata_that_cannot_be_refreshed_stays_in_use() {
     let down = Script::Http(503, json!({}), None);
     let fixture = with([metadata(), token("a1", 3600), down, token("a2", 3600)]);
     fixture.token().await;
@@ -101,7 +101,7 @@ async fn metadata_that_cannot_be_had_anew_goes_on_as_it_was() {
 }
 
 #[tokio::test]
-async fn an_endpoint_that_moved_is_asked_for_anew() {
+async fn an_endpoint_that_moved_is_looked_up_again() {
     let moved = metadata_of(ISSUER, "https://id.example.com/v2/token");
     let fixture =
         with([metadata(), rotating("a1", "r1"), not_found(), not_found(), moved, rotating("a2", "r2")]);
@@ -112,9 +112,10 @@ async fn an_endpoint_that_moved_is_asked_for_anew() {
 }
 
 #[tokio::test]
-async fn a_restart_with_a_good_token_asks_nobody_and_its_refresh_token_is_spent_at_the_issuers_endpoint() {
+async fn a_restart_with_a_good_token_sends_no_request_and_its_refresh_token_is_spent_at_the_issuers_endpoint()
+{
     let (store, clock) = (ScriptedStore::new(), clock());
-    let begin = |answers: Vec<Script>| beside_configured(&settings(&json!({})), &store, &clock, answers);
+    let begin = |answers: Vec<Script>| configured_process(&settings(&json!({})), &store, &clock, answers);
     begin(vec![metadata(), rotating("a1", "r1")]).token().await;
     let next = begin(vec![metadata(), rotating("a2", "r2")]);
     assert_eq!(next.token().await.as_deref(), Some("a1"));

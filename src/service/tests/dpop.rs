@@ -100,7 +100,7 @@ async fn a_nonce_that_is_asked_for_is_sent_at_once_and_kept_for_its_origin() {
 
     assert!(fixture.proof("GET", "https://api.example.com/").await.1["nonce"].is_null());
     fixture.service.remember_nonce("https://api.example.com/orders", "of the api");
-    assert!(fixture.proof("GET", "https://api.example.com/").await.1["nonce"].is_null(), "it is no nonce");
+    assert!(fixture.proof("GET", "https://api.example.com/").await.1["nonce"].is_null(), "it is not a nonce");
     fixture.service.remember_nonce("https://api.example.com/orders", "of-the-api");
     assert_eq!(fixture.proof("GET", "https://api.example.com/").await.1["nonce"], "of-the-api");
 }
@@ -157,7 +157,7 @@ async fn a_server_that_binds_nothing_is_used_as_it_is_and_named_once() {
 }
 
 #[tokio::test]
-async fn whoever_adopts_the_token_has_its_key() {
+async fn a_process_that_adopts_the_token_has_its_key() {
     let store = ScriptedStore::new();
     let first = shared(&store, &json!({ "dpop": true }), [rotating_bound("one", "r1")]);
     first.token().await;
@@ -172,7 +172,7 @@ async fn whoever_adopts_the_token_has_its_key() {
 }
 
 #[tokio::test]
-async fn a_stored_token_that_is_bound_to_no_key_is_replaced_and_so_is_one_that_nobody_can_prove() {
+async fn a_stored_token_without_a_key_is_replaced_and_so_is_one_whose_key_is_missing() {
     let store = ScriptedStore::new();
     let bearer = shared(&store, &json!({}), [token("unbound", 3600)]);
     bearer.token().await;
@@ -215,7 +215,7 @@ async fn what_is_signed_goes_by_the_servers_clock_from_its_first_answer_on() {
 }
 
 #[tokio::test]
-async fn a_secret_that_is_refused_is_not_sent_again_whatever_the_clock_shows() {
+async fn a_refused_secret_is_not_sent_again_however_the_clock_is_set() {
     let date = vec![("date", "Fri, 15 Jan 2027 09:00:00 GMT".to_owned())];
     let refused = Script::Headed(401, json!({ "error": "invalid_client" }), date);
     let config = json!({ "dpop": true, "clientAuthentication": "client_secret_post", "onFailure": "throw" });

@@ -1,7 +1,7 @@
 //! A refresh endpoint that fails without a verdict: the service is never dead while its credential is good.
 
 use super::refused_refresh::Notebook;
-use super::scripted_store::{ScriptedStore, beside_configured, clock};
+use super::scripted_store::{ScriptedStore, clock, configured_process};
 use super::*;
 
 /// A login with a refresh endpoint of its own.
@@ -17,7 +17,7 @@ fn one_endpoint() -> Value {
     json!({ "onFailure": "throw", "retry": { "attempts": 1 } })
 }
 
-/// What a refresh endpoint answers that is no refusal.
+/// Responses of a refresh endpoint that do not refuse the refresh token.
 fn failures() -> Vec<Script> {
     vec![
         Script::Http(500, json!({ "message": "jwt expired" }), None),
@@ -111,7 +111,7 @@ async fn a_refresh_token_that_is_certainly_unspent_is_sent_again_while_the_token
 }
 
 #[tokio::test]
-async fn what_a_refresh_endpoint_says_is_no_verdict_on_the_credentials() {
+async fn the_responses_of_a_refresh_endpoint_say_nothing_about_the_credentials() {
     for failure in failures() {
         let fixture = TestService::with(
             &login(),
@@ -155,7 +155,7 @@ async fn a_token_that_does_not_outlast_a_back_off_is_replaced_with_the_credentia
 async fn a_refresh_token_that_may_be_spent_leaves_the_store_although_the_login_fails_too() {
     let (store, clock) = (ScriptedStore::new(), clock());
     let lost = Script::Error(ErrorKind::Network);
-    let first = beside_configured(
+    let first = configured_process(
         &login(),
         &store,
         &clock,
@@ -165,7 +165,7 @@ async fn a_refresh_token_that_may_be_spent_leaves_the_store_although_the_login_f
     clock.advance(Duration::from_secs(3600));
     first.service.acquire().await.unwrap_err();
     first.service.sync.look().await;
-    let second = beside_configured(&login(), &store, &clock, [token("b1", 3600)]);
+    let second = configured_process(&login(), &store, &clock, [token("b1", 3600)]);
     assert_eq!(second.token().await.as_deref(), Some("b1"));
     assert!(second.server.asked(0).contains("hunter2"), "{}", second.server.asked(0));
 }
@@ -174,7 +174,7 @@ async fn a_refresh_token_that_may_be_spent_leaves_the_store_although_the_login_f
 async fn a_lost_answer_is_remembered_in_the_store_so_that_no_process_sends_the_token_again() {
     for store in [ScriptedStore::new(), ScriptedStore::without_leases()] {
         let clock = clock();
-        let first = beside_configured(
+        let first = configured_process(
             &login(),
             &store,
             &clock,
@@ -184,7 +184,7 @@ async fn a_lost_answer_is_remembered_in_the_store_so_that_no_process_sends_the_t
         clock.advance(Duration::from_secs(3400));
         first.at_once();
         first.landed().await;
-        let second = beside_configured(&login(), &store, &clock, [token("b1", 3600)]);
+        let second = configured_process(&login(), &store, &clock, [token("b1", 3600)]);
         second.landed().await;
         assert_eq!(second.at_once().as_deref(), Some("a1"), "the access token still works");
         second.service.refresh().await.unwrap();
@@ -223,7 +223,7 @@ async fn an_endpoint_that_is_busy_is_asked_once_more_with_the_credentials_and_th
 }
 
 #[tokio::test]
-async fn an_asked_for_refresh_logs_in_whatever_the_refresh_endpoint_does() {
+async fn a_requested_refresh_logs_in_however_the_refresh_endpoint_fails() {
     for failure in failures() {
         let fixture = TestService::with(&login(), [rotating("a1", "r1"), failure, token("b1", 3600)]);
         fixture.token().await;
@@ -240,7 +240,7 @@ async fn of_two_rotations_to_expired_tokens_the_latest_refresh_token_is_sent_and
     let down = || Script::Http(503, json!({}), None);
     let (store, clock) = (ScriptedStore::new(), clock());
     let answers = [rotating("a1", "r1"), expired("r2"), down(), down(), down()];
-    let fixture = beside_configured(&login(), &store, &clock, answers);
+    let fixture = configured_process(&login(), &store, &clock, answers);
     fixture.token().await;
     clock.advance(Duration::from_secs(3600));
     for _ in 0..3 {
@@ -248,7 +248,7 @@ async fn of_two_rotations_to_expired_tokens_the_latest_refresh_token_is_sent_and
         clock.advance(Duration::from_secs(120));
     }
     assert_eq!((1..5).filter(|index| sends_refresh_token(&fixture, *index)).count(), 1);
-    let again = beside_configured(&login(), &store, &clock, [rotating("b1", "r3")]);
+    let again = configured_process(&login(), &store, &clock, [rotating("b1", "r3")]);
     assert_eq!(again.token().await.as_deref(), Some("b1"));
     assert!(again.server.asked(0).contains("r2"), "{}", again.server.asked(0));
 }
@@ -259,11 +259,11 @@ async fn a_refused_refresh_token_leaves_the_store_although_the_login_fails() {
         let clock = clock();
         let answers =
             [rotating("a1", "r1"), refusal(400, "invalid_grant"), Script::Http(503, json!({}), None)];
-        let fixture = beside_configured(&login(), &store, &clock, answers);
+        let fixture = configured_process(&login(), &store, &clock, answers);
         fixture.token().await;
         clock.advance(Duration::from_secs(3600));
         fixture.service.acquire().await.unwrap_err();
-        let again = beside_configured(&login(), &store, &clock, [token("b1", 3600)]);
+        let again = configured_process(&login(), &store, &clock, [token("b1", 3600)]);
         assert_eq!(again.token().await.as_deref(), Some("b1"));
         assert!(again.server.asked(0).contains("hunter2"), "{}", again.server.asked(0));
     }
@@ -283,12 +283,12 @@ async fn an_api_that_refuses_the_token_makes_it_as_good_as_expired() {
 #[tokio::test]
 async fn a_restart_with_an_expired_token_heals() {
     let (store, clock) = (ScriptedStore::new(), clock());
-    let first = beside_configured(&login(), &store, &clock, [rotating("a1", "r1")]);
+    let first = configured_process(&login(), &store, &clock, [rotating("a1", "r1")]);
     first.token().await;
     first.service.shutdown().await;
     clock.advance(Duration::from_secs(4000));
     for failure in failures() {
-        let again = beside_configured(&login(), &store, &clock, [failure, rotating("b1", "r1")]);
+        let again = configured_process(&login(), &store, &clock, [failure, rotating("b1", "r1")]);
         assert_eq!(again.token().await.as_deref(), Some("b1"));
         again.service.shutdown().await;
         clock.advance(Duration::from_secs(4000));

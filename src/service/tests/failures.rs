@@ -1,6 +1,6 @@
 //! What goes wrong, and what callers feel of it.
 
-use super::scripted_store::{Call, ScriptedStore, beside, clock, refreshing, until};
+use super::scripted_store::{Call, ScriptedStore, clock, process, refreshing, until};
 use super::*;
 
 #[tokio::test]
@@ -38,7 +38,7 @@ async fn a_rejected_credential_is_sent_once_and_again_only_after_the_cool_down_o
 async fn without_a_token_the_manual_one_stands_in_and_with_throw_the_error_comes() {
     let manual = TestService::with(&json!({ "token": "manual" }), [refusal(401, "invalid_grant")]);
     assert_eq!(manual.token().await.as_deref(), Some("manual"));
-    assert_eq!(manual.at_once().as_deref(), Some("manual"), "while it cools down nobody waits");
+    assert_eq!(manual.at_once().as_deref(), Some("manual"), "during the cool-down no caller waits");
     assert_eq!(manual.service.status().state, TokenPhase::Manual);
 
     let throwing = TestService::with(&json!({ "onFailure": "throw" }), [refusal(401, "invalid_grant")]);
@@ -188,7 +188,7 @@ async fn a_caller_does_not_wait_for_ever_for_tokens_that_end_at_once() {
 #[tokio::test]
 async fn a_refresh_that_is_asked_for_is_not_satisfied_by_a_look_under_way() {
     let (store, clock) = (ScriptedStore::new(), clock());
-    let fixture = beside(&store, &clock, [token("a1", 3600), token("a2", 3600)]);
+    let fixture = process(&store, &clock, [token("a1", 3600), token("a2", 3600)]);
     fixture.token().await;
     fixture.landed().await;
     store.parks_a_look();
@@ -203,24 +203,24 @@ async fn a_refresh_that_is_asked_for_is_not_satisfied_by_a_look_under_way() {
 }
 
 #[tokio::test]
-async fn a_refresh_token_that_comes_with_a_token_that_is_over_is_the_next_one_to_be_spent() {
+async fn a_refresh_token_that_comes_with_an_expired_token_is_the_next_one_to_be_spent() {
     let over = json!({ "access_token": "a2", "expires_in": 0, "refresh_token": "r2" });
     for store in [ScriptedStore::new(), ScriptedStore::without_leases()] {
         let clock = clock();
         let answers = [rotating("a1", "r1"), Script::Http(200, over.clone(), None)];
-        let one = beside(&store, &clock, answers);
+        let one = process(&store, &clock, answers);
         one.token().await;
         clock.advance(Duration::from_secs(3400));
         one.at_once();
         one.landed().await;
         assert_eq!(one.at_once().as_deref(), Some("a1"), "the token in hand is still good");
-        let two = beside(&store, &clock, [rotating("b1", "s1")]);
+        let two = process(&store, &clock, [rotating("b1", "s1")]);
         two.service.refresh().await.unwrap();
         assert_eq!(two.server.asked(0), "grant_type=refresh_token&refresh_token=r2");
     }
     let (store, clock) = (ScriptedStore::new(), clock());
     let answers = [rotating("a1", "r1"), Script::Http(200, over, None), rotating("a3", "r3")];
-    let fixture = beside(&store, &clock, answers);
+    let fixture = process(&store, &clock, answers);
     fixture.token().await;
     store.breaks(&[Call::Save]);
     clock.advance(Duration::from_secs(3400));

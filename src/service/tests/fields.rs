@@ -52,10 +52,10 @@ async fn what_was_cleared_does_not_come_back_with_the_next_token() {
 async fn a_process_that_adopts_the_token_has_its_fields_and_asks_for_nothing() {
     let (store, clock) = (ScriptedStore::new(), clock());
     let settings = wanting(["instance_url", "never_there"]);
-    beside_configured(&settings, &store, &clock, [with_url("a1", "https://one")]).token().await;
+    configured_process(&settings, &store, &clock, [with_url("a1", "https://one")]).token().await;
     let (row, _) = store.row().await.unwrap();
     assert!(!row.token.expose().contains("https://one"));
-    let fixture = beside_configured(&settings, &store, &clock, []);
+    let fixture = configured_process(&settings, &store, &clock, []);
     assert_eq!(fields_of(&fixture).await, url("https://one"));
     fixture.landed().await;
     assert_eq!(fixture.server.requests(), 0);
@@ -64,8 +64,8 @@ async fn a_process_that_adopts_the_token_has_its_fields_and_asks_for_nothing() {
 #[tokio::test]
 async fn a_stored_token_without_a_field_that_is_wanted_now_is_sent_and_refreshed_in_the_background() {
     let (store, clock) = (ScriptedStore::new(), clock());
-    beside(&store, &clock, [rotating("a1", "r1")]).token().await;
-    let fixture = beside_configured(
+    process(&store, &clock, [rotating("a1", "r1")]).token().await;
+    let fixture = configured_process(
         &wanting(["instance_url"]),
         &store,
         &clock,
@@ -82,18 +82,18 @@ async fn a_stored_token_without_a_field_that_is_wanted_now_is_sent_and_refreshed
 #[tokio::test]
 async fn a_stored_token_is_not_sent_without_the_field_that_says_where_the_api_is() {
     let (store, clock) = (ScriptedStore::new(), clock());
-    beside(&store, &clock, [rotating("a1", "r1")]).token().await;
+    process(&store, &clock, [rotating("a1", "r1")]).token().await;
     let settings = json!({
         "fields": ["instance_url"], "baseUrl": "{instance_url}", "allowedOrigins": ["https://*.example.com"]
     });
-    let fixture = beside_configured(&settings, &store, &clock, [with_url("a2", "https://one.example.com")]);
+    let fixture = configured_process(&settings, &store, &clock, [with_url("a2", "https://one.example.com")]);
     let snapshot = fixture.service.acquire().await.unwrap().unwrap();
     assert_eq!(snapshot.base_url.unwrap().unwrap().as_str(), "https://one.example.com/");
     assert_eq!(fixture.server.asked(0), "grant_type=refresh_token&refresh_token=r1");
 }
 
 #[tokio::test]
-async fn a_field_that_no_answer_had_is_told_once_and_by_name() {
+async fn a_field_that_no_response_has_is_reported_once_by_name() {
     let (sink, fixture) =
         listening(&wanting(["instance_url", "api_domain"]), [with_url("a1", "u"), token("a2", 3600)]);
     fixture.token().await;

@@ -29,7 +29,7 @@ async fn a_sixty_second_token_is_requested_once_in_a_thousand_calls() {
 }
 
 #[tokio::test]
-async fn a_hung_refresh_is_felt_by_nobody_while_the_token_is_good() {
+async fn no_caller_feels_a_hung_refresh_while_the_token_is_good() {
     let fixture = test_service([token("old", 3600), token("new", 3600)]);
     fixture.token().await;
     fixture.server.gate.acquire().await.unwrap().forget();
@@ -75,7 +75,7 @@ async fn a_cleared_token_is_gone_also_when_a_refresh_was_under_way() {
 }
 
 #[tokio::test]
-async fn after_shutdown_callers_and_waiters_are_told_so() {
+async fn after_shutdown_callers_and_waiters_get_an_error() {
     let fixture = test_service([token("abc", 3600)]);
     fixture.server.gate.acquire().await.unwrap().forget();
     let arrived = fixture.server.arrived.notified();

@@ -38,7 +38,7 @@ use crate::store::Store;
 use crate::transport::Transport;
 use crate::transport::{Body, Method, Request, Response};
 
-/// A token server that answers as it is told, and waits where it is told.
+/// A token server that responds by a script, and waits where the test says so.
 struct Server {
     answers: StdMutex<VecDeque<Script>>,
     asked: StdMutex<Vec<String>>,

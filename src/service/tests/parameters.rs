@@ -1,6 +1,6 @@
 //! Token requests of other shapes, seen from the service: what is shown of them, and whose record is whose.
 
-use super::scripted_store::{ScriptedStore, beside_configured, clock};
+use super::scripted_store::{ScriptedStore, clock, configured_process};
 use super::*;
 
 fn with_account(account: &str) -> Value {
@@ -8,7 +8,7 @@ fn with_account(account: &str) -> Value {
 }
 
 #[tokio::test]
-async fn a_server_that_repeats_a_parameter_is_told_without_it() {
+async fn a_parameter_that_a_server_repeats_is_removed_from_the_message() {
     let answer = json!({ "error": "invalid_request", "error_description": "no account HUNTER2-0001 here" });
     let fixture = TestService::with(&with_account("hunter2-0001"), [Script::Http(400, answer, None)]);
     let error = fixture.service.acquire().await.unwrap_err();
@@ -19,7 +19,7 @@ async fn a_server_that_repeats_a_parameter_is_told_without_it() {
 }
 
 #[tokio::test]
-async fn a_parameter_that_comes_back_is_no_token_and_no_name_in_a_message() {
+async fn a_parameter_that_comes_back_is_neither_a_token_nor_a_name_in_a_message() {
     let answer = json!({ "access_token": "hunter2-0001", "hunter2-0001": 1, "other": 2 });
     let fixture = TestService::with(&with_account("hunter2-0001"), [Script::Http(200, answer, None)]);
     let error = fixture.service.acquire().await.unwrap_err();
@@ -30,20 +30,20 @@ async fn a_parameter_that_comes_back_is_no_token_and_no_name_in_a_message() {
 #[tokio::test]
 async fn a_record_of_other_parameters_is_not_taken_over() {
     let (store, clock) = (ScriptedStore::new(), clock());
-    let first = beside_configured(&with_account("1"), &store, &clock, [token("of-1", 3600)]);
+    let first = configured_process(&with_account("1"), &store, &clock, [token("of-1", 3600)]);
     assert_eq!(first.token().await.as_deref(), Some("of-1"));
-    let again = beside_configured(&with_account("1"), &store, &clock, []);
+    let again = configured_process(&with_account("1"), &store, &clock, []);
     assert_eq!(again.token().await.as_deref(), Some("of-1"));
-    let other = beside_configured(&with_account("2"), &store, &clock, [token("of-2", 3600)]);
+    let other = configured_process(&with_account("2"), &store, &clock, [token("of-2", 3600)]);
     assert_eq!(other.token().await.as_deref(), Some("of-2"));
 }
 
 #[tokio::test]
 async fn a_rejection_of_other_parameters_is_another_one() {
     let (store, clock) = (ScriptedStore::new(), clock());
-    let wrong = beside_configured(&with_account("1"), &store, &clock, [refusal(401, "invalid_grant")]);
+    let wrong = configured_process(&with_account("1"), &store, &clock, [refusal(401, "invalid_grant")]);
     assert_eq!(wrong.service.acquire().await.unwrap_err().kind(), ErrorKind::Credentials);
-    let right = beside_configured(&with_account("2"), &store, &clock, [token("abc", 3600)]);
+    let right = configured_process(&with_account("2"), &store, &clock, [token("abc", 3600)]);
     assert_eq!(right.token().await.as_deref(), Some("abc"));
 }
 

@@ -1,6 +1,6 @@
-//! What a person is told of a refresh token that is refused, and of a scope that is narrowed.
+//! What the log says about a refused refresh token and a narrowed scope.
 
-use super::scripted_store::{ScriptedStore, beside_configured, clock};
+use super::scripted_store::{ScriptedStore, clock, configured_process};
 use super::*;
 
 /// Keeps the warnings.
@@ -88,11 +88,11 @@ async fn once_a_refresh_has_worked_a_refusal_is_only_a_refusal() {
 #[tokio::test]
 async fn that_a_refresh_has_worked_is_remembered_in_the_store() {
     let (store, clock) = (ScriptedStore::new(), clock());
-    let first = beside_configured(&json!({}), &store, &clock, [rotating("a1", "r1"), rotating("a2", "r2")]);
+    let first = configured_process(&json!({}), &store, &clock, [rotating("a1", "r1"), rotating("a2", "r2")]);
     first.token().await;
     first.service.refresh().await.unwrap();
     first.service.shutdown().await;
-    let second = beside_configured(&json!({}), &store, &clock, [refused(), token("b1", 3600)]);
+    let second = configured_process(&json!({}), &store, &clock, [refused(), token("b1", 3600)]);
     let notebook = Notebook::of(&second);
     assert_eq!(second.token().await.as_deref(), Some("a2"));
     second.service.refresh().await.unwrap();
@@ -143,7 +143,7 @@ async fn a_client_that_is_refused_by_both_methods_keeps_the_refresh_token() {
 }
 
 #[tokio::test]
-async fn a_scope_that_is_narrowed_is_said_once() {
+async fn a_narrowed_scope_is_logged_once() {
     let narrowed = |name: &str| {
         let body = json!({ "access_token": name, "refresh_token": "r", "expires_in": 3600, "scope": "read" });
         Script::Http(200, body, None)
@@ -159,7 +159,7 @@ async fn a_scope_that_is_narrowed_is_said_once() {
 }
 
 #[tokio::test]
-async fn an_expiry_that_cannot_be_read_is_said_once() {
+async fn an_unreadable_expiry_is_logged_once() {
     let vague =
         |name: &str| Script::Http(200, json!({ "access_token": name, "expires_in": "whenever" }), None);
     let fixture = test_service([vague("a1"), vague("a2"), vague("a3")]);

@@ -1,7 +1,7 @@
-//! A wrong credential is sent once, whoever would send it again.
+//! A wrong credential is sent once, by one process.
 
 use super::scripted_store::{
-    Call, ScriptedStore, beside_configured, clock, hold, in_process, refreshing, until,
+    Call, ScriptedStore, clock, configured_process, hold, refreshing, service_of_process, until,
 };
 use super::*;
 
@@ -29,23 +29,23 @@ async fn kind_of_failure(fixture: &TestService) -> ErrorKind {
 async fn restarts_do_not_send_it_again_over_any_store() {
     for store in [ScriptedStore::new(), ScriptedStore::without_leases()] {
         let clock = clock();
-        let first = beside_configured(&login("wrong"), &store, &clock, [rejected()]);
+        let first = configured_process(&login("wrong"), &store, &clock, [rejected()]);
         assert_eq!(kind_of_failure(&first).await, ErrorKind::Credentials);
         for _ in 0..5 {
-            let again = beside_configured(&login("wrong"), &store, &clock, []);
+            let again = configured_process(&login("wrong"), &store, &clock, []);
             let error = again.service.acquire().await.unwrap_err();
             assert_eq!((error.kind(), error.status()), (ErrorKind::Credentials, Some(401)));
             assert_eq!(error.retry_after(), Some(Duration::from_secs(60)));
             assert_eq!(again.service.status().consecutive_failures, 1);
         }
         clock.advance(Duration::from_secs(60));
-        let second = beside_configured(&login("wrong"), &store, &clock, [rejected()]);
+        let second = configured_process(&login("wrong"), &store, &clock, [rejected()]);
         kind_of_failure(&second).await;
         clock.advance(Duration::from_secs(61));
-        let third = beside_configured(&login("wrong"), &store, &clock, []);
+        let third = configured_process(&login("wrong"), &store, &clock, []);
         kind_of_failure(&third).await;
         clock.advance(Duration::from_secs(60));
-        let healed = beside_configured(&login("wrong"), &store, &clock, [token("abc", 3600)]);
+        let healed = configured_process(&login("wrong"), &store, &clock, [token("abc", 3600)]);
         assert_eq!(healed.token().await.as_deref(), Some("abc"));
     }
 }
@@ -53,13 +53,13 @@ async fn restarts_do_not_send_it_again_over_any_store() {
 #[tokio::test]
 async fn a_changed_credential_is_sent_at_once_and_the_old_one_stays_known() {
     let (store, clock) = (ScriptedStore::without_leases(), clock());
-    kind_of_failure(&beside_configured(&login("wrong"), &store, &clock, [rejected()])).await;
-    kind_of_failure(&beside_configured(&login("worse"), &store, &clock, [rejected()])).await;
+    kind_of_failure(&configured_process(&login("wrong"), &store, &clock, [rejected()])).await;
+    kind_of_failure(&configured_process(&login("worse"), &store, &clock, [rejected()])).await;
     for password in ["wrong", "worse", "wrong"] {
-        let again = beside_configured(&login(password), &store, &clock, []);
+        let again = configured_process(&login(password), &store, &clock, []);
         assert_eq!(kind_of_failure(&again).await, ErrorKind::Credentials, "they take turns");
     }
-    let right = beside_configured(&login("right"), &store, &clock, [token("abc", 3600)]);
+    let right = configured_process(&login("right"), &store, &clock, [token("abc", 3600)]);
     assert_eq!(right.token().await.as_deref(), Some("abc"));
 }
 
@@ -84,11 +84,11 @@ async fn services_of_one_process_know_it_without_a_store() {
 #[tokio::test]
 async fn a_request_by_name_is_made_and_ends_it() {
     let (store, clock) = (ScriptedStore::without_leases(), clock());
-    kind_of_failure(&beside_configured(&login("wrong"), &store, &clock, [rejected()])).await;
-    let asked = beside_configured(&login("wrong"), &store, &clock, [token("abc", 3600)]);
+    kind_of_failure(&configured_process(&login("wrong"), &store, &clock, [rejected()])).await;
+    let asked = configured_process(&login("wrong"), &store, &clock, [token("abc", 3600)]);
     asked.service.refresh().await.unwrap();
     asked.service.clear(false).await.unwrap();
-    let again = beside_configured(&login("wrong"), &store, &clock, [token("def", 3600)]);
+    let again = configured_process(&login("wrong"), &store, &clock, [token("def", 3600)]);
     assert_eq!(again.token().await.as_deref(), Some("def"), "nothing is left of it");
 }
 
@@ -96,7 +96,7 @@ async fn a_request_by_name_is_made_and_ends_it() {
 async fn a_store_that_fails_costs_no_answer() {
     let (store, clock) = (ScriptedStore::without_leases(), clock());
     store.breaks(&Call::ALL);
-    let fixture = beside_configured(&login("wrong"), &store, &clock, [rejected()]);
+    let fixture = configured_process(&login("wrong"), &store, &clock, [rejected()]);
     assert_eq!(kind_of_failure(&fixture).await, ErrorKind::Credentials);
     assert_eq!(kind_of_failure(&fixture).await, ErrorKind::Credentials);
     assert_eq!(fixture.server.requests(), 1);
@@ -121,22 +121,22 @@ async fn success_without_a_token_counts_as_a_rejection_the_second_time() {
 #[tokio::test]
 async fn success_without_a_token_is_known_after_a_restart() {
     let (store, clock) = (ScriptedStore::without_leases(), clock());
-    let first = beside_configured(&login("wrong"), &store, &clock, [without_token()]);
+    let first = configured_process(&login("wrong"), &store, &clock, [without_token()]);
     assert_eq!(kind_of_failure(&first).await, ErrorKind::Response);
     assert_eq!(
-        kind_of_failure(&beside_configured(&login("wrong"), &store, &clock, [])).await,
+        kind_of_failure(&configured_process(&login("wrong"), &store, &clock, [])).await,
         ErrorKind::Response
     );
     clock.advance(Duration::from_secs(60));
-    let second = beside_configured(&login("wrong"), &store, &clock, [without_token()]);
+    let second = configured_process(&login("wrong"), &store, &clock, [without_token()]);
     assert_eq!(kind_of_failure(&second).await, ErrorKind::Credentials);
 }
 
 #[tokio::test]
 async fn a_cool_down_is_in_the_status_from_the_start_and_holds_no_refresh_token_back() {
     let (store, clock) = (ScriptedStore::new(), clock());
-    kind_of_failure(&beside_configured(&login("wrong"), &store, &clock, [rejected()])).await;
-    let again = beside_configured(&login("wrong"), &store, &clock, []);
+    kind_of_failure(&configured_process(&login("wrong"), &store, &clock, [rejected()])).await;
+    let again = configured_process(&login("wrong"), &store, &clock, []);
     again.landed().await;
     let status = again.service.status();
     assert_eq!(status.last_error.unwrap().code, "ERR_TOKEN_CREDENTIALS");
@@ -144,19 +144,23 @@ async fn a_cool_down_is_in_the_status_from_the_start_and_holds_no_refresh_token_
 
     let (store, shared) = (ScriptedStore::new(), Credentials::default());
     let config = json!({ "clientAuthentication": "client_secret_post" });
-    let first = in_process(&shared, &config, &store, &clock, [rotating("a1", "r1"), rejected(), rejected()]);
+    let first =
+        service_of_process(&shared, &config, &store, &clock, [rotating("a1", "r1"), rejected(), rejected()]);
     first.token().await;
     clock.advance(Duration::from_secs(4000));
     let other = json!({ "clientAuthentication": "client_secret_post", "service": "other" });
-    assert_eq!(in_process(&shared, &other, &ScriptedStore::new(), &clock, [rejected()]).token().await, None);
-    let second = in_process(&shared, &config, &store, &clock, [rotating("a2", "r2")]);
+    assert_eq!(
+        service_of_process(&shared, &other, &ScriptedStore::new(), &clock, [rejected()]).token().await,
+        None
+    );
+    let second = service_of_process(&shared, &config, &store, &clock, [rotating("a2", "r2")]);
     assert_eq!(second.token().await.as_deref(), Some("a2"), "the refresh token is still good");
 }
 
 #[tokio::test]
 async fn nothing_of_the_credential_is_in_the_store() {
     let (store, clock) = (ScriptedStore::without_leases(), clock());
-    kind_of_failure(&beside_configured(&login("wr0ng-pass"), &store, &clock, [rejected()])).await;
+    kind_of_failure(&configured_process(&login("wr0ng-pass"), &store, &clock, [rejected()])).await;
     let note = store.load_note(&ServiceName::default()).await.unwrap().unwrap();
     for text in ["wr0ng-pass", "a@b.c", "https://h/login", "credential"] {
         assert!(!note.expose().contains(text), "{text}");
@@ -169,12 +173,12 @@ async fn a_service_that_replaces_another_waits_for_its_refresh_and_spends_no_tok
         let (shared, clock) = (Credentials::default(), clock());
         let settings = json!({});
         let answers = [rotating("a1", "r1"), rotating("a2", "r2")];
-        let first = in_process(&shared, &settings, &store, &clock, answers);
+        let first = service_of_process(&shared, &settings, &store, &clock, answers);
         first.token().await;
         hold(&first).await;
         let refresh = tokio::spawn(refreshing(&first));
         until(|| first.server.requests() == 2).await;
-        let second = in_process(&shared, &settings, &store, &clock, []);
+        let second = service_of_process(&shared, &settings, &store, &clock, []);
         first.service.replace_by(&second.service);
         let asked = tokio::spawn(refreshing(&second));
         assert_eq!(second.token().await.as_deref(), Some("a1"), "who only wants a token does not wait");
@@ -188,7 +192,7 @@ async fn a_service_that_replaces_another_waits_for_its_refresh_and_spends_no_tok
 #[tokio::test]
 async fn a_predecessor_that_hangs_is_waited_for_only_as_long_as_its_requests_may_take() {
     let (shared, store, clock) = (Credentials::default(), ScriptedStore::without_leases(), clock());
-    let first = in_process(
+    let first = service_of_process(
         &shared,
         &json!({ "timeoutMs": 1000 }),
         &store,
@@ -199,7 +203,8 @@ async fn a_predecessor_that_hangs_is_waited_for_only_as_long_as_its_requests_may
     hold(&first).await;
     let _hangs = tokio::spawn(refreshing(&first));
     until(|| first.server.requests() == 2).await;
-    let second = in_process(&shared, &json!({ "scope": "more" }), &store, &clock, [token("b1", 3600)]);
+    let second =
+        service_of_process(&shared, &json!({ "scope": "more" }), &store, &clock, [token("b1", 3600)]);
     first.service.replace_by(&second.service);
     assert_eq!(
         super::scripted_store::passing(&clock, super::scripted_store::acquiring(&second)).await.as_deref(),
@@ -218,17 +223,18 @@ async fn what_a_refresh_endpoint_refuses_is_held_against_no_service_and_no_resta
         Script::Http(200, json!({ "success": false }), None),
     ] {
         let store = if store.row().await.is_none() { Arc::clone(&store) } else { ScriptedStore::new() };
-        let first = in_process(&shared, &config, &store, &clock, [rotating("a1", "r1"), refused]);
+        let first = service_of_process(&shared, &config, &store, &clock, [rotating("a1", "r1"), refused]);
         first.token().await;
         clock.advance(Duration::from_secs(3400));
         first.at_once();
         first.landed().await;
         let mut other = config.clone();
         other["service"] = json!("other");
-        let other = in_process(&shared, &other, &ScriptedStore::new(), &clock, [token("b1", 3600)]);
+        let other = service_of_process(&shared, &other, &ScriptedStore::new(), &clock, [token("b1", 3600)]);
         assert_eq!(other.token().await.as_deref(), Some("b1"));
         clock.advance(Duration::from_secs(200));
-        let restarted = beside_configured(&config, &store, &clock, [rotating("c1", "r2"), token("c1", 3600)]);
+        let restarted =
+            configured_process(&config, &store, &clock, [rotating("c1", "r2"), token("c1", 3600)]);
         assert_eq!(restarted.token().await.as_deref(), Some("c1"));
     }
 }

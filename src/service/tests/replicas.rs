@@ -7,7 +7,7 @@ use crate::domain::Secret;
 #[tokio::test]
 async fn of_eight_processes_one_asks_and_the_others_adopt() {
     let (store, clock) = (ScriptedStore::new(), clock());
-    let tests: Vec<_> = (0..8).map(|_| beside(&store, &clock, [token("abc", 3600)])).collect();
+    let tests: Vec<_> = (0..8).map(|_| process(&store, &clock, [token("abc", 3600)])).collect();
     let callers: Vec<_> = tests.iter().map(|fixture| tokio::spawn(acquiring(fixture))).collect();
     while !callers.iter().all(tokio::task::JoinHandle::is_finished) {
         clock.advance(Duration::from_millis(5));
@@ -23,7 +23,7 @@ async fn of_eight_processes_one_asks_and_the_others_adopt() {
 async fn a_refresh_that_another_process_makes_is_joined() {
     let (store, clock) = (ScriptedStore::new(), clock());
     let (one, two) =
-        (beside(&store, &clock, [rotating("a1", "r1"), rotating("a2", "r2")]), beside(&store, &clock, []));
+        (process(&store, &clock, [rotating("a1", "r1"), rotating("a2", "r2")]), process(&store, &clock, []));
     one.token().await;
     assert_eq!(two.token().await.as_deref(), Some("a1"));
     hold(&one).await;
@@ -42,7 +42,7 @@ async fn a_refresh_that_another_process_makes_is_joined() {
 async fn a_dead_holder_costs_at_most_its_lease() {
     let (store, clock) = (ScriptedStore::new(), clock());
     store.taken_by_another(clock.now()).await.unwrap();
-    let fixture = beside(&store, &clock, [token("abc", 3600)]);
+    let fixture = process(&store, &clock, [token("abc", 3600)]);
     let began = clock.now();
     assert_eq!(passing(&clock, acquiring(&fixture)).await.as_deref(), Some("abc"));
     let waited = began.until(clock.now());
@@ -52,7 +52,7 @@ async fn a_dead_holder_costs_at_most_its_lease() {
 #[tokio::test]
 async fn a_living_holder_renews_its_lease_for_as_long_as_it_asks() {
     let (store, clock) = (ScriptedStore::new(), clock());
-    let fixture = beside_configured(&json!({ "timeoutMs": 60_000 }), &store, &clock, [token("abc", 3600)]);
+    let fixture = configured_process(&json!({ "timeoutMs": 60_000 }), &store, &clock, [token("abc", 3600)]);
     hold(&fixture).await;
     let caller = tokio::spawn(acquiring(&fixture));
     until(|| fixture.server.requests() == 1).await;
@@ -68,31 +68,31 @@ async fn a_living_holder_renews_its_lease_for_as_long_as_it_asks() {
 #[tokio::test]
 async fn what_a_stalled_holder_brings_late_is_refused_and_the_newer_token_stands() {
     let (store, clock) = (ScriptedStore::new(), clock());
-    let stalled = beside(&store, &clock, [token("late", 3600)]);
+    let stalled = process(&store, &clock, [token("late", 3600)]);
     hold(&stalled).await;
     let caller = tokio::spawn(acquiring(&stalled));
     until(|| stalled.server.requests() == 1).await;
     // Its renewals do not come through, as if it stood still.
     store.breaks(&[Call::Renew]);
     clock.advance(Duration::from_secs(12));
-    let heir = beside(&store, &clock, [token("newer", 3600)]);
+    let heir = process(&store, &clock, [token("newer", 3600)]);
     assert_eq!(heir.token().await.as_deref(), Some("newer"));
     store.heals();
     stalled.server.gate.add_permits(1);
     assert_eq!(caller.await.unwrap().as_deref(), Some("newer"));
-    assert_eq!(beside(&store, &clock, []).token().await.as_deref(), Some("newer"));
+    assert_eq!(process(&store, &clock, []).token().await.as_deref(), Some("newer"));
 }
 
 #[tokio::test]
 async fn a_stalled_holder_without_an_heir_yet_serves_what_it_got_and_adopts_the_heirs() {
     let (store, clock) = (ScriptedStore::new(), clock());
-    let stalled = beside(&store, &clock, [token("late", 3600)]);
+    let stalled = process(&store, &clock, [token("late", 3600)]);
     hold(&stalled).await;
     let caller = tokio::spawn(acquiring(&stalled));
     until(|| stalled.server.requests() == 1).await;
     store.breaks(&[Call::Renew]);
     clock.advance(Duration::from_secs(12));
-    let heir = beside(&store, &clock, [token("newer", 3600)]);
+    let heir = process(&store, &clock, [token("newer", 3600)]);
     hold(&heir).await;
     let heirs = tokio::spawn(acquiring(&heir));
     until(|| heir.server.requests() == 1).await;
@@ -110,7 +110,7 @@ async fn a_stalled_holder_without_an_heir_yet_serves_what_it_got_and_adopts_the_
 async fn who_waits_for_another_process_shares_its_failure() {
     let (store, clock) = (ScriptedStore::new(), clock());
     let refused = [Script::Error(ErrorKind::Tls)];
-    let (one, two) = (beside(&store, &clock, refused), beside(&store, &clock, []));
+    let (one, two) = (process(&store, &clock, refused), process(&store, &clock, []));
     hold(&one).await;
     let first = tokio::spawn(refreshing(&one));
     until(|| one.server.requests() == 1).await;
@@ -127,7 +127,7 @@ async fn who_waits_for_another_process_shares_its_failure() {
 async fn who_waits_for_an_answer_without_a_token_does_not_send_the_password_either() {
     let (store, clock) = (ScriptedStore::new(), clock());
     let without = [Script::Http(200, json!({ "success": false }), None)];
-    let (one, two) = (beside(&store, &clock, without), beside(&store, &clock, []));
+    let (one, two) = (process(&store, &clock, without), process(&store, &clock, []));
     hold(&one).await;
     let first = tokio::spawn(acquiring(&one));
     until(|| one.server.requests() == 1).await;
@@ -144,7 +144,7 @@ async fn who_waits_for_an_answer_without_a_token_does_not_send_the_password_eith
 async fn a_rejected_credential_cools_down_for_every_process_and_over_restarts() {
     let (store, clock) = (ScriptedStore::new(), clock());
     let rejected = || refusal(401, "invalid_client");
-    let first = beside_configured(
+    let first = configured_process(
         &json!({ "clientAuthentication": "client_secret_post" }),
         &store,
         &clock,
@@ -153,34 +153,34 @@ async fn a_rejected_credential_cools_down_for_every_process_and_over_restarts() 
     let settings = json!({ "clientAuthentication": "client_secret_post" });
     assert_eq!(first.token().await, None);
     for _ in 0..3 {
-        let later = beside_configured(&settings, &store, &clock, []);
+        let later = configured_process(&settings, &store, &clock, []);
         assert_eq!(later.token().await, None);
         assert_eq!(later.heard(EventKind::RefreshFailed), 1);
     }
     clock.advance(Duration::from_secs(60));
-    let second = beside_configured(&settings, &store, &clock, [rejected()]);
+    let second = configured_process(&settings, &store, &clock, [rejected()]);
     assert_eq!(second.token().await, None);
     clock.advance(Duration::from_secs(61));
     assert_eq!(
-        beside_configured(&settings, &store, &clock, []).token().await,
+        configured_process(&settings, &store, &clock, []).token().await,
         None,
         "the second pause is longer"
     );
     let other = json!({ "clientAuthentication": "client_secret_post", "clientSecret": "another" });
-    let other = beside_configured(&other, &store, &clock, [refusal(401, "invalid_client")]);
+    let other = configured_process(&other, &store, &clock, [refusal(401, "invalid_client")]);
     assert_eq!(other.token().await, None);
     assert_eq!(other.server.requests(), 1, "another secret is tried at once");
-    let asked = beside_configured(&settings, &store, &clock, [token("abc", 3600)]);
+    let asked = configured_process(&settings, &store, &clock, [token("abc", 3600)]);
     asked.service.refresh().await.unwrap();
-    assert_eq!(beside_configured(&settings, &store, &clock, []).token().await.as_deref(), Some("abc"));
+    assert_eq!(configured_process(&settings, &store, &clock, []).token().await.as_deref(), Some("abc"));
 }
 
 #[tokio::test]
 async fn another_processes_refresh_is_noticed_within_seconds() {
     let (store, clock) = (ScriptedStore::new(), clock());
-    let one = beside(&store, &clock, [token("a1", 3600), token("a2", 3600)]);
+    let one = process(&store, &clock, [token("a1", 3600), token("a2", 3600)]);
     one.token().await;
-    let two = beside(&store, &clock, []);
+    let two = process(&store, &clock, []);
     assert_eq!(two.token().await.as_deref(), Some("a1"));
     one.service.refresh().await.unwrap();
     pass(&clock, 3).await;
@@ -190,9 +190,9 @@ async fn another_processes_refresh_is_noticed_within_seconds() {
 #[tokio::test]
 async fn after_a_401_the_stores_later_token_is_taken_before_any_is_requested() {
     let (store, clock) = (ScriptedStore::new(), clock());
-    let one = beside(&store, &clock, [token("a1", 3600), token("a2", 3600)]);
+    let one = process(&store, &clock, [token("a1", 3600), token("a2", 3600)]);
     one.token().await;
-    let two = beside(&store, &clock, [token("a3", 3600)]);
+    let two = process(&store, &clock, [token("a3", 3600)]);
     let rejected = two.service.acquire().await.unwrap().unwrap().generation;
     one.service.refresh().await.unwrap();
     assert!(two.service.rejected(rejected).await.unwrap());
@@ -205,9 +205,9 @@ async fn after_a_401_the_stores_later_token_is_taken_before_any_is_requested() {
 #[tokio::test]
 async fn a_refused_refresh_token_that_another_process_rotated_is_no_reason_to_log_in() {
     let (store, clock) = (ScriptedStore::without_leases(), clock());
-    let winner = beside(&store, &clock, [rotating("a1", "r1"), rotating("a2", "r2")]);
+    let winner = process(&store, &clock, [rotating("a1", "r1"), rotating("a2", "r2")]);
     winner.token().await;
-    let loser = beside(&store, &clock, [refusal(400, "invalid_grant")]);
+    let loser = process(&store, &clock, [refusal(400, "invalid_grant")]);
     assert_eq!(loser.token().await.as_deref(), Some("a1"));
     hold(&loser).await;
     let refresh = tokio::spawn(refreshing(&loser));
@@ -222,7 +222,7 @@ async fn a_refused_refresh_token_that_another_process_rotated_is_no_reason_to_lo
 async fn a_plain_token_that_is_accepted_is_used_and_sealed_at_the_next_save() {
     let (store, clock) = (ScriptedStore::new(), clock());
     let accepting = json!({ "storage": { "kind": "file", "acceptPlainTokens": true } });
-    let one = beside_configured(&accepting, &store, &clock, [rotating("a1", "r1"), token("a2", 3600)]);
+    let one = configured_process(&accepting, &store, &clock, [rotating("a1", "r1"), token("a2", 3600)]);
     one.token().await;
     let (row, _) = store.row().await.unwrap();
     assert!(crate::crypto::is_envelope(row.token.expose()));
@@ -237,13 +237,13 @@ async fn a_plain_token_that_is_accepted_is_used_and_sealed_at_the_next_save() {
 #[tokio::test]
 async fn a_refresh_token_that_is_accepted_is_spent_once_its_token_has_expired() {
     let (store, clock) = (ScriptedStore::new(), clock());
-    beside(&store, &clock, [token("a1", 3600)]).token().await;
+    process(&store, &clock, [token("a1", 3600)]).token().await;
     let (row, _) = store.row().await.unwrap();
     let (plain, refresh_token) = (Secret::new("by-hand"), Some(Secret::new("seed")));
     store.put(&crate::store::StoredRow { token: plain, refresh_token, ..row }).await;
     clock.advance(Duration::from_secs(4000));
     let settings = json!({ "storage": { "kind": "custom", "acceptPlainTokens": true } });
-    let fixture = beside_configured(&settings, &store, &clock, [rotating("a2", "next")]);
+    let fixture = configured_process(&settings, &store, &clock, [rotating("a2", "next")]);
     assert_eq!(fixture.token().await.as_deref(), Some("a2"));
     assert_eq!(fixture.server.asked(0), "grant_type=refresh_token&refresh_token=seed");
 }
@@ -251,11 +251,11 @@ async fn a_refresh_token_that_is_accepted_is_spent_once_its_token_has_expired() 
 #[tokio::test]
 async fn a_planted_token_is_not_sent_and_a_planted_refresh_token_is_not_spent() {
     let (store, clock) = (ScriptedStore::new(), clock());
-    beside(&store, &clock, [token("a1", 3600)]).token().await;
+    process(&store, &clock, [token("a1", 3600)]).token().await;
     let (row, _) = store.row().await.unwrap();
     let planted = (Secret::new("planted"), Some(Secret::new("planted refresh")));
     store.put(&crate::store::StoredRow { token: planted.0, refresh_token: planted.1, ..row }).await;
-    let fixture = beside(&store, &clock, [token("a2", 3600)]);
+    let fixture = process(&store, &clock, [token("a2", 3600)]);
     assert_eq!(fixture.token().await.as_deref(), Some("a2"));
     assert_eq!(fixture.server.asked(0), "grant_type=client_credentials");
     let (row, _) = store.row().await.unwrap();
@@ -265,33 +265,33 @@ async fn a_planted_token_is_not_sent_and_a_planted_refresh_token_is_not_spent() 
 #[tokio::test]
 async fn another_configurations_token_is_not_taken_over_and_its_refresh_token_not_spent() {
     let (store, clock) = (ScriptedStore::new(), clock());
-    beside(&store, &clock, [rotating("a1", "r1")]).token().await;
+    process(&store, &clock, [rotating("a1", "r1")]).token().await;
     for other in [
         json!({ "authUrl": "https://other/token" }),
         json!({ "scope": "more" }),
         json!({ "clientId": "another" }),
         json!({ "clientSecret": null, "clientId": null, "username": "bob", "password": "s3cret", "grant": "password" }),
     ] {
-        let fixture = beside_configured(&other, &store, &clock, [token("b1", 3600), token("b2", 3600)]);
+        let fixture = configured_process(&other, &store, &clock, [token("b1", 3600), token("b2", 3600)]);
         assert_eq!(fixture.token().await.as_deref(), Some("b1"), "{other}");
         assert!(!fixture.server.asked(0).contains("refresh_token"));
-        let again = beside_configured(&other, &store, &clock, []);
+        let again = configured_process(&other, &store, &clock, []);
         assert_eq!(again.token().await.as_deref(), Some("b1"), "it took the place of the other");
-        beside(&store, &clock, [rotating("a1", "r1")]).service.refresh().await.unwrap();
+        process(&store, &clock, [rotating("a1", "r1")]).service.refresh().await.unwrap();
     }
 }
 
 #[tokio::test]
 async fn the_store_does_not_say_where_the_credentials_go() {
     let (store, clock) = (ScriptedStore::new(), clock());
-    beside(&store, &clock, [rotating("a1", "r1")]).token().await;
+    process(&store, &clock, [rotating("a1", "r1")]).token().await;
     // Under the very key: a record of another configuration, or of an earlier one.
     let sealed = store.sealed();
     let (mut record, seen) = sealed.load(&ServiceName::default()).await.unwrap().record.unwrap();
     let strategy = record.strategy.as_ref().unwrap().to_string().replace("https://h/", "https://elsewhere/");
     record.strategy = Some(serde_json::from_str(&strategy).unwrap());
     sealed.save(&ServiceName::default(), &record, Some(seen), None).await.unwrap();
-    let fixture = beside(&store, &clock, [token("a2", 3600)]);
+    let fixture = process(&store, &clock, [token("a2", 3600)]);
     assert_eq!(fixture.token().await.as_deref(), Some("a1"));
     fixture.service.refresh().await.unwrap();
     assert_eq!(fixture.server.asked(0), "grant_type=client_credentials");
@@ -302,7 +302,7 @@ async fn clock_steps_of_a_day_serve_no_dead_token_and_start_no_storm() {
     let day = Duration::from_secs(86_400);
     let (store, clock) = (ScriptedStore::new(), clock());
     let answers = (0..20).map(|n| token(&format!("t{n}"), 3600));
-    let fixture = beside(&store, &clock, answers);
+    let fixture = process(&store, &clock, answers);
     fixture.token().await;
     for step in 0..8 {
         let requests = fixture.server.requests();
@@ -315,7 +315,7 @@ async fn clock_steps_of_a_day_serve_no_dead_token_and_start_no_storm() {
             assert!(status.expires_at.unwrap() > clock.now(), "a dead token was served");
         }
         assert!(fixture.server.requests() - requests <= 1, "step {step}");
-        let other = beside(&store, &clock, [token("other", 3600)]);
+        let other = process(&store, &clock, [token("other", 3600)]);
         assert!(passing(&clock, acquiring(&other)).await.is_some(), "no lease is held for a day");
     }
 }
@@ -326,7 +326,7 @@ async fn in_ten_thousand_races_nothing_older_than_the_401_is_handed_out() {
     // Every answer is a later token; the server takes only the latest.
     let answers = (0..30_000).map(|n| token(&format!("{n}"), 3600));
     let settings = json!({ "rateLimit": { "attempts": 10_000, "perSeconds": 1 } });
-    let fixture = beside_configured(&settings, &store, &clock, answers);
+    let fixture = configured_process(&settings, &store, &clock, answers);
     fixture.token().await;
     for race in 0..10_000 {
         let rejected = fixture.service.acquire().await.unwrap().unwrap();

@@ -1,4 +1,4 @@
-//! A store that several services share, as processes do, and that fails as it is told.
+//! A store that several services share, as processes do, and that fails by a script.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -121,7 +121,7 @@ impl ScriptedStore {
         assert!(matches!(saved, Saved::Stored(_)));
     }
 
-    /// The record is gone, and nobody removed it.
+    /// The record is gone, although no process removed it.
     pub(super) async fn loses_the_record(&self) {
         let (_, seen) = self.row().await.unwrap();
         self.place.set_aside(&ServiceName::default(), seen).await.unwrap();
@@ -209,26 +209,26 @@ impl Store for ScriptedStore {
 /// A key of its own spares each test the slow derivation.
 const KEY: &str = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
 
-/// A process beside others.
-pub(super) fn beside(
+/// A process that shares the store.
+pub(super) fn process(
     store: &Arc<ScriptedStore>,
     clock: &Arc<ManualClock>,
     answers: impl IntoIterator<Item = Script>,
 ) -> TestService {
-    beside_configured(&json!({}), store, clock, answers)
+    configured_process(&json!({}), store, clock, answers)
 }
 
-pub(super) fn beside_configured(
+pub(super) fn configured_process(
     extra: &Value,
     store: &Arc<ScriptedStore>,
     clock: &Arc<ManualClock>,
     answers: impl IntoIterator<Item = Script>,
 ) -> TestService {
-    in_process(&Credentials::default(), extra, store, clock, answers)
+    service_of_process(&Credentials::default(), extra, store, clock, answers)
 }
 
 /// A service of the process that has this in common.
-pub(super) fn in_process(
+pub(super) fn service_of_process(
     shared: &Credentials,
     extra: &Value,
     store: &Arc<ScriptedStore>,
@@ -258,7 +258,7 @@ pub(super) async fn passing<T: Send + 'static>(
     work.await.unwrap()
 }
 
-/// Lets `seconds` pass, a twentieth at a time, so that whoever waits for a moment can act on it.
+/// Lets `seconds` pass, a twentieth at a time, so that tasks that wait for a moment can run.
 pub(super) async fn pass(clock: &ManualClock, seconds: u64) {
     for _ in 0..seconds * 20 {
         clock.advance(Duration::from_millis(50));

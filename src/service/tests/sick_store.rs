@@ -7,7 +7,7 @@ use super::*;
 #[tokio::test]
 async fn without_the_store_a_refresh_token_that_others_may_spend_is_kept_while_the_token_lives() {
     let (store, clock) = (ScriptedStore::new(), clock());
-    let fixture = beside(&store, &clock, [rotating("a1", "r1"), token("b1", 3600)]);
+    let fixture = process(&store, &clock, [rotating("a1", "r1"), token("b1", 3600)]);
     fixture.token().await;
     store.breaks(&Call::ALL);
     assert_eq!(fixture.service.refresh().await.unwrap_err().kind(), ErrorKind::Storage);
@@ -18,10 +18,10 @@ async fn without_the_store_a_refresh_token_that_others_may_spend_is_kept_while_t
 }
 
 #[tokio::test]
-async fn without_the_store_a_refresh_token_that_nobody_else_has_is_spent() {
+async fn without_the_store_a_refresh_token_that_no_other_process_has_is_spent() {
     let (store, clock) = (ScriptedStore::new(), clock());
     store.breaks(&Call::ALL);
-    let fixture = beside(&store, &clock, [rotating("a1", "r1"), rotating("a2", "r2")]);
+    let fixture = process(&store, &clock, [rotating("a1", "r1"), rotating("a2", "r2")]);
     assert_eq!(fixture.token().await.as_deref(), Some("a1"));
     fixture.service.refresh().await.unwrap();
     assert_eq!(fixture.server.asked(1), "grant_type=refresh_token&refresh_token=r1");
@@ -30,7 +30,7 @@ async fn without_the_store_a_refresh_token_that_nobody_else_has_is_spent() {
 #[tokio::test]
 async fn without_leases_a_store_that_cannot_be_read_keeps_the_refresh_token_unspent_as_well() {
     let (store, clock) = (ScriptedStore::without_leases(), clock());
-    let fixture = beside(&store, &clock, [rotating("a1", "r1")]);
+    let fixture = process(&store, &clock, [rotating("a1", "r1")]);
     fixture.token().await;
     store.breaks(&[Call::Load, Call::Save]);
     assert_eq!(fixture.service.refresh().await.unwrap_err().kind(), ErrorKind::Storage);
@@ -40,7 +40,7 @@ async fn without_leases_a_store_that_cannot_be_read_keeps_the_refresh_token_unsp
 #[tokio::test]
 async fn a_token_that_the_api_refuses_is_replaced_by_the_credentials_while_the_store_is_away() {
     let (store, clock) = (ScriptedStore::new(), clock());
-    let fixture = beside(&store, &clock, [rotating("a1", "r1"), token("b1", 3600)]);
+    let fixture = process(&store, &clock, [rotating("a1", "r1"), token("b1", 3600)]);
     fixture.token().await;
     store.breaks(&Call::ALL);
     let refused = fixture.service.acquire().await.unwrap().unwrap().generation;
@@ -50,12 +50,12 @@ async fn a_token_that_the_api_refuses_is_replaced_by_the_credentials_while_the_s
 }
 
 #[tokio::test]
-async fn an_expired_record_is_no_success_and_ends_no_cool_down() {
+async fn an_expired_record_does_not_count_as_success_and_does_not_end_a_cool_down() {
     let (store, clock) = (ScriptedStore::new(), clock());
-    beside(&store, &clock, [token("a1", 60)]).token().await;
+    process(&store, &clock, [token("a1", 60)]).token().await;
     clock.advance(Duration::from_secs(3600));
     store.breaks(&Call::ALL);
-    let fixture = beside(&store, &clock, [refusal(401, "invalid_client"), refusal(401, "invalid_client")]);
+    let fixture = process(&store, &clock, [refusal(401, "invalid_client"), refusal(401, "invalid_client")]);
     assert_eq!(fixture.token().await, None);
     let asked = fixture.server.requests();
     store.heals();
@@ -68,7 +68,7 @@ async fn an_expired_record_is_no_success_and_ends_no_cool_down() {
 async fn whichever_call_of_the_store_fails_callers_get_tokens_and_it_heals() {
     for call in Call::ALL {
         let (store, clock) = (ScriptedStore::new(), clock());
-        let fixture = beside(&store, &clock, [token("a1", 3600), token("a2", 3600), token("a3", 3600)]);
+        let fixture = process(&store, &clock, [token("a1", 3600), token("a2", 3600), token("a3", 3600)]);
         store.breaks(&[call]);
         assert_eq!(fixture.token().await.as_deref(), Some("a1"), "{call:?}");
         fixture.service.refresh().await.unwrap();
@@ -76,16 +76,20 @@ async fn whichever_call_of_the_store_fails_callers_get_tokens_and_it_heals() {
         store.heals();
         pass(&clock, 3).await;
         assert!(fixture.service.status().storage.healthy, "{call:?}");
-        assert_eq!(beside(&store, &clock, []).token().await.as_deref(), Some("a2"), "{call:?}: it is stored");
+        assert_eq!(
+            process(&store, &clock, []).token().await.as_deref(),
+            Some("a2"),
+            "{call:?}: it is stored"
+        );
         fixture.service.refresh().await.unwrap();
-        assert_eq!(beside(&store, &clock, []).token().await.as_deref(), Some("a3"), "{call:?}");
+        assert_eq!(process(&store, &clock, []).token().await.as_deref(), Some("a3"), "{call:?}");
     }
 }
 
 #[tokio::test]
 async fn a_store_that_is_read_and_not_written_is_sick_until_what_it_lacks_is_stored() {
     let (store, clock) = (ScriptedStore::new(), clock());
-    let fixture = beside(&store, &clock, [token("a1", 3600), token("a2", 3600)]);
+    let fixture = process(&store, &clock, [token("a1", 3600), token("a2", 3600)]);
     fixture.token().await;
     store.breaks(&[Call::Save]);
     fixture.service.refresh().await.unwrap();
@@ -96,13 +100,13 @@ async fn a_store_that_is_read_and_not_written_is_sick_until_what_it_lacks_is_sto
     store.heals();
     pass(&clock, 3).await;
     assert!(fixture.service.status().storage.healthy);
-    assert_eq!(beside(&store, &clock, []).token().await.as_deref(), Some("a2"));
+    assert_eq!(process(&store, &clock, []).token().await.as_deref(), Some("a2"));
 }
 
 #[tokio::test]
 async fn a_removal_that_failed_leaves_a_store_that_is_well_when_nothing_is_to_be_written() {
     let (store, clock) = (ScriptedStore::new(), clock());
-    let fixture = beside(&store, &clock, [token("a1", 3600)]);
+    let fixture = process(&store, &clock, [token("a1", 3600)]);
     fixture.token().await;
     store.breaks(&[Call::Remove]);
     assert_eq!(fixture.service.clear(false).await.unwrap_err().kind(), ErrorKind::Storage);
@@ -115,7 +119,7 @@ async fn a_removal_that_failed_leaves_a_store_that_is_well_when_nothing_is_to_be
 async fn a_store_that_hangs_delays_the_first_caller_once_and_no_other() {
     let (store, clock) = (ScriptedStore::new(), clock());
     store.hangs();
-    let fixture = beside(&store, &clock, [token("a1", 60), token("a2", 60)]);
+    let fixture = process(&store, &clock, [token("a1", 60), token("a2", 60)]);
     assert_eq!(fixture.token().await.as_deref(), Some("a1"));
     assert!(!fixture.service.status().storage.healthy);
     let began = std::time::Instant::now();
@@ -130,7 +134,7 @@ async fn a_store_that_hangs_delays_the_first_caller_once_and_no_other() {
 async fn a_caller_waits_once_for_a_store_that_is_busy_and_not_at_every_step() {
     let (store, clock) = (ScriptedStore::new(), clock());
     store.is_busy(Duration::from_secs(3));
-    let fixture = beside(&store, &clock, [token("a1", 3600)]);
+    let fixture = process(&store, &clock, [token("a1", 3600)]);
     let began = std::time::Instant::now();
     assert_eq!(fixture.token().await.as_deref(), Some("a1"));
     assert!(began.elapsed() < Duration::from_secs(6), "{:?}", began.elapsed());
@@ -138,23 +142,23 @@ async fn a_caller_waits_once_for_a_store_that_is_busy_and_not_at_every_step() {
     until(|| !fixture.service.sync.store().has_late()).await;
     pass(&clock, 6).await;
     until(|| fixture.service.status().storage.healthy).await;
-    assert_eq!(beside(&store, &clock, []).token().await.as_deref(), Some("a1"), "it is stored");
+    assert_eq!(process(&store, &clock, []).token().await.as_deref(), Some("a1"), "it is stored");
 }
 
 #[tokio::test]
-async fn a_record_that_a_save_finds_not_to_open_is_said_once_and_replaced() {
+async fn a_record_that_cannot_be_decrypted_is_logged_once_and_replaced() {
     let (store, clock) = (ScriptedStore::without_leases(), clock());
-    let fixture = beside(&store, &clock, [token("a1", 3600), token("a2", 3600)]);
+    let fixture = process(&store, &clock, [token("a1", 3600), token("a2", 3600)]);
     fixture.token().await;
     let notebook = Notebook::of(&fixture);
     hold(&fixture).await;
     let refresh = tokio::spawn(refreshing(&fixture));
     until(|| fixture.server.requests() == 2).await;
     let other = json!({ "encryptionKey": "ff".repeat(32) });
-    beside_configured(&other, &store, &clock, [token("b1", 3600)]).token().await;
+    configured_process(&other, &store, &clock, [token("b1", 3600)]).token().await;
     fixture.server.gate.add_permits(1);
     refresh.await.unwrap().unwrap();
     pass(&clock, 3).await;
     assert_eq!(notebook.lines_with("the stored token is not used").len(), 1);
-    assert_eq!(beside(&store, &clock, []).token().await.as_deref(), Some("a2"));
+    assert_eq!(process(&store, &clock, []).token().await.as_deref(), Some("a2"));
 }

@@ -1,6 +1,6 @@
 //! The chat room that hears of incidents.
 
-use super::scripted_store::{ScriptedStore, beside_configured, clock};
+use super::scripted_store::{ScriptedStore, clock, configured_process};
 use super::*;
 
 fn settings(url: &str) -> Value {
@@ -33,7 +33,7 @@ async fn hears_no_more(fixture: &TestService, count: usize) {
 }
 
 #[tokio::test]
-async fn an_incident_is_told_once_and_so_is_its_end() {
+async fn an_incident_is_posted_once_and_so_is_its_end() {
     let failures = (0..4).map(|_| Script::Http(503, json!({}), None));
     let answers = failures.chain([token("a1", 3600), refusal(503, "x"), refusal(503, "x")]);
     let fixture = TestService::with(&settings("https://chat.example.com/hook?room=s3cr3t"), answers);
@@ -93,7 +93,7 @@ async fn slack_gets_nothing_but_text() {
 async fn of_processes_that_share_a_store_one_tells() {
     let (store, clock) = (ScriptedStore::new(), clock());
     let begin =
-        |answers: Vec<Script>| beside_configured(&settings("https://h/hook"), &store, &clock, answers);
+        |answers: Vec<Script>| configured_process(&settings("https://h/hook"), &store, &clock, answers);
     let failing = || (0..3).map(|_| refusal(503, "x")).collect::<Vec<_>>();
     let one = begin(failing().into_iter().chain([token("a1", 3600)]).collect());
     let two = begin(failing());
