@@ -4,6 +4,8 @@
 
 #[path = "architecture/graph.rs"]
 mod graph;
+#[path = "architecture/timeouts.rs"]
+mod timeouts;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -250,4 +252,13 @@ fn no_file_is_too_long_to_read() {
         let lines = fs::read_to_string(&path).unwrap().lines().count();
         assert!(lines <= 420, "{} has {lines} lines", path.display());
     }
+}
+
+#[test]
+fn the_table_of_timeouts_lists_every_constant_with_its_value() {
+    let text = fs::read_to_string(src().with_file_name("ARCHITECTURE.md")).unwrap();
+    let (constants, rows) = (timeouts::constants(), timeouts::rows(&text));
+    let missing: Vec<_> = constants.iter().filter(|constant| !rows.contains(constant)).collect();
+    let outdated: Vec<_> = rows.iter().filter(|row| !constants.contains(row)).collect();
+    assert!(missing.is_empty() && outdated.is_empty(), "missing {missing:#?}, outdated {outdated:#?}");
 }
