@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { initializeTokenService } from 'evertoken'
-import { freshName } from './front.mjs'
+import { freshName } from './service.mjs'
 
 const worker = fileURLToPath(new URL('./processes-worker.cjs', import.meta.url))
 

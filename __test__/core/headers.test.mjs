@@ -1,0 +1,270 @@
+import assert from 'node:assert/strict'
+import { createRequire } from 'node:module'
+import { describe, test } from 'node:test'
+import { getAuthHeaders, getTokenService, initializeTokenService } from 'evertoken'
+import { configAt, freshName, serviceFor, useTokenServer } from '../support/service.mjs'
+import { startMockTokenServer } from 'evertoken/testing'
+
+const native = createRequire(import.meta.url)('evertoken/native')
+const server = useTokenServer()
+
+describe('the header', () => {
+  test('carries a token that opens the API', async (t) => {
+    const service = serviceFor(t, server)
+    const response = await fetch(server.apiUrl, { headers: await service.getAuthHeaders() })
+    assert.equal(response.status, 200)
+  })
+
+  test('is a plain object of its own at each call: what one caller adds, no other one sees', async (t) => {
+    const service = serviceFor(t, server)
+    const calls = [() => service.getAuthHeaders(), () => getAuthHeaders(service.name)]
+    const { Authorization } = await service.getAuthHeaders()
+    for (const call of calls) {
+      const headers = await call()
+      assert.equal(Object.getPrototypeOf(headers), Object.prototype)
+      headers['x-host-id'] = '1'
+      headers.Authorization = 'Bearer other'
+      delete headers.Authorization
+      for (const again of calls) assert.deepEqual(await again(), { Authorization })
+    }
+    await service.refresh()
+    assert.notEqual((await service.getAuthHeaders()).Authorization, Authorization)
+  })
+
+  test('is an object of its own for each of those who wait for one request', async (t) => {
+    const service = serviceFor(t, server)
+    const all = await Promise.all([service.getAuthHeaders(), service.getAuthHeaders(), getAuthHeaders(service.name)])
+    assert.equal(new Set(all).size, 3)
+    assert.equal(new Set(all.map(({ Authorization }) => Authorization)).size, 1)
+  })
+
+  test('lets a host write headers of its own into what fetch is given', async (t) => {
+    const service = serviceFor(t, server)
+    const platform = globalThis.fetch
+    t.mock.method(globalThis, 'fetch', (input, init) => {
+      if (init.headers instanceof Headers) init.headers.set('x-host-id', '1')
+      else init.headers['x-host-id'] = '1'
+      return platform(input, init)
+    })
+    const before = server.apiRequests.length
+    assert.equal((await fetch(server.apiUrl, { headers: await service.getAuthHeaders() })).status, 200)
+    assert.equal((await service.fetch(server.apiUrl)).status, 200)
+    const added = server.apiRequests.slice(before).map(({ headers }) => headers['x-host-id'])
+    assert.deepEqual(added, ['1', '1'])
+  })
+
+  test('costs no call into the core while it is the same', async (t) => {
+    const service = serviceFor(t, server)
+    await service.getAuthHeaders()
+    await service.getAuthHeaders()
+    const calls = ['headers', 'acquire', 'find'].map((name) => t.mock.method(native, name))
+    for (let call = 0; call < 1000; call += 1) await service.getAuthHeaders()
+    assert.deepEqual(
+      calls.map(({ mock }) => mock.callCount()),
+      [0, 0, 0],
+    )
+    await service.refresh()
+    await service.getAuthHeaders()
+    assert.deepEqual(
+      calls.map(({ mock }) => mock.callCount()),
+      [1, 0, 0],
+    )
+  })
+
+  test('costs no call into the core from the function, either', async (t) => {
+    const service = initializeTokenService(configAt(server, { service: undefined }))
+    t.after(() => service.shutdown())
+    await getAuthHeaders()
+    await getAuthHeaders()
+    const calls = ['headers', 'acquire', 'find'].map((name) => t.mock.method(native, name))
+    for (let call = 0; call < 1000; call += 1) await getAuthHeaders()
+    assert.deepEqual(
+      calls.map(({ mock }) => mock.callCount()),
+      [0, 0, 0],
+    )
+  })
+
+  test('is asked for once, however many callers are waiting', async (t) => {
+    const service = serviceFor(t, server)
+    const before = server.tokenRequests.length
+    const acquire = t.mock.method(native, 'acquire')
+    const callers = Array.from({ length: 10_000 }, (_, index) =>
+      index % 2 ? service.getAuthHeaders() : getAuthHeaders(service.name),
+    )
+    const answers = await Promise.all(callers)
+    assert.equal(new Set(answers).size, 10_000)
+    assert.equal(new Set(answers.map(({ Authorization }) => Authorization)).size, 1)
+    assert.equal(server.tokenRequests.length - before, 1)
+    assert.equal(acquire.mock.callCount(), 1)
+  })
+
+  test('is empty when no token can be had, and asked for again later', async (t) => {
+    const failing = await startMockTokenServer()
+    t.after(() => failing.close())
+    failing.script(
+      { status: 401, body: { error: 'invalid_client' } },
+      { status: 401, body: { error: 'invalid_client' } },
+    )
+    const service = serviceFor(t, failing)
+    const headers = await service.getAuthHeaders()
+    assert.deepEqual(headers, {})
+    headers['x-mine'] = '1'
+    assert.deepEqual(await service.getAuthHeaders(), {})
+    assert.equal(await service.getToken(), null)
+    await service.refresh()
+    assert.match((await service.getAuthHeaders()).Authorization, /^Bearer access-/)
+  })
+
+  test("is refused with the error when onFailure is 'throw'", async (t) => {
+    const failing = await startMockTokenServer()
+    t.after(() => failing.close())
+    failing.script(() => ({ status: 401, body: { error: 'invalid_client' } }))
+    const service = serviceFor(t, failing, {
+      onFailure: 'throw',
+      clientAuthentication: 'client_secret_basic',
+    })
+    await assert.rejects(service.getAuthHeaders(), {
+      code: 'ERR_TOKEN_CREDENTIALS',
+      service: service.name,
+      status: 401,
+    })
+  })
+
+  test('carries the manual token when there is nothing to log in with', async (t) => {
+    const service = initializeTokenService({
+      service: freshName(),
+      token: 'by-hand',
+      storage: { kind: 'memory' },
+    })
+    t.after(() => service.shutdown())
+    for (let call = 0; call < 2; call += 1) {
+      const headers = await service.getAuthHeaders()
+      assert.deepEqual(headers, { Authorization: 'Bearer by-hand' })
+      headers.Authorization = 'Bearer other'
+    }
+    assert.equal(service.status().state, 'manual')
+  })
+})
+
+describe('a service', () => {
+  test('hands out its token', async (t) => {
+    const service = serviceFor(t, server)
+    assert.equal(`Bearer ${await service.getToken()}`, (await service.getAuthHeaders()).Authorization)
+  })
+
+  test('refreshes when asked, and answers with its status', async (t) => {
+    const service = serviceFor(t, server)
+    const first = await service.getToken()
+    const status = await service.refresh()
+    assert.equal(status.service, service.name)
+    assert.equal(status.state, 'valid')
+    assert.notEqual(await service.getToken(), first)
+  })
+
+  test('rejects a refresh that fails with a TokenError that says so, and keeps the token it has', async (t) => {
+    const failing = await startMockTokenServer()
+    t.after(() => failing.close())
+    const service = serviceFor(t, failing, { retry: { attempts: 1 } })
+    const token = await service.getToken()
+    failing.script({ status: 429, headers: { 'retry-after': '7' }, body: { error: 'slow_down' } })
+    const error = await service.refresh().catch((error) => error)
+    assert.equal(error.code, 'ERR_TOKEN_RATE_LIMITED')
+    assert.equal(error.service, service.name)
+    assert.equal(error.status, 429)
+    assert.equal(error.retryAfterSeconds, 7)
+    assert.equal(await service.getToken(), token)
+  })
+
+  test('forgets its token when cleared', async (t) => {
+    const service = serviceFor(t, server)
+    const token = await service.getToken()
+    assert.equal(await service.clear(), undefined)
+    assert.equal(service.status().state, 'missing')
+    assert.notEqual(await service.getToken(), token)
+  })
+
+  test('ends once, and from then on every call is refused', async () => {
+    const service = initializeTokenService(configAt(server))
+    await service.getAuthHeaders()
+    assert.equal(service.shutdown(), service.shutdown())
+    assert.equal(await service.shutdown(), undefined)
+    const shutDown = { name: 'TokenError', code: 'ERR_TOKEN_SHUTDOWN', service: service.name }
+    await assert.rejects(service.getAuthHeaders(), shutDown)
+    await assert.rejects(service.getToken(), shutDown)
+    await assert.rejects(service.refresh(), shutDown)
+    await assert.rejects(service.clear(), shutDown)
+    await assert.rejects(service.fetch(server.apiUrl), shutDown)
+    assert.throws(() => service.status(), shutDown)
+    assert.equal(getTokenService(service.name), null)
+  })
+
+  test('that ends while callers wait refuses them', async () => {
+    const slow = await startMockTokenServer()
+    slow.hold()
+    const service = initializeTokenService(configAt(slow))
+    const waiting = assert.rejects(service.getAuthHeaders(), { code: 'ERR_TOKEN_SHUTDOWN' })
+    await slow.waitForRequests(1)
+    const ended = service.shutdown()
+    await waiting
+    slow.release()
+    await ended
+    await slow.close()
+  })
+
+  test('is found by its name, as the very object that was made', (t) => {
+    const service = serviceFor(t, server)
+    assert.equal(getTokenService(service.name), service)
+    assert.equal(getTokenService('nobody-has-this-name'), null)
+  })
+
+  test('is given again for an equal configuration, and replaced for another', async (t) => {
+    const config = configAt(server)
+    const service = initializeTokenService(config)
+    assert.equal(initializeTokenService({ ...config }), service)
+    const other = initializeTokenService({ ...config, scope: 'read' })
+    t.after(() => other.shutdown())
+    assert.notEqual(other, service)
+    assert.equal(other.name, service.name)
+    assert.equal(getTokenService(service.name), other)
+    await assert.rejects(service.fetch(server.apiUrl), { code: 'ERR_TOKEN_SHUTDOWN' })
+    await assert.rejects(service.getAuthHeaders(), { code: 'ERR_TOKEN_SHUTDOWN' })
+    assert.match(await other.getToken(), /^access-/)
+  })
+
+  test('leaves no logger behind when it is replaced', (t) => {
+    const config = configAt(server)
+    const ofService = () => {
+      const { loggers } = globalThis[Symbol.for('evertoken.environment.1')]
+      return [...loggers.values()].filter(({ service }) => service === config.service)
+    }
+    const loggers = [1, 2, 3].map(() => ({ debug() {}, info() {}, warn() {}, error() {} }))
+    loggers.forEach((logger, round) => initializeTokenService({ ...config, logger, scope: `round-${round}` }))
+    assert.deepEqual(
+      ofService().map(({ logger }) => logger),
+      [loggers[2]],
+    )
+    const service = initializeTokenService(config)
+    t.after(() => service.shutdown())
+    assert.deepEqual(ofService(), [])
+  })
+
+  test('keeps its name', (t) => {
+    const service = serviceFor(t, server)
+    assert.throws(() => (service.name = 'another'), TypeError)
+  })
+
+  test('cannot be made by hand', () => {
+    const { constructor } = initializeTokenService({
+      service: freshName(),
+      token: 'x',
+      storage: { kind: 'memory' },
+    })
+    assert.throws(() => new constructor(), { name: 'TypeError', message: /initializeTokenService/ })
+    assert.throws(() => new constructor({ id: 1, name: 'forged' }), TypeError)
+  })
+})
+
+test('a name that no service has is refused by name', async () => {
+  const call = getAuthHeaders('billing')
+  await assert.rejects(call, { code: 'ERR_TOKEN_CONFIG', field: 'service', message: /"billing"/ })
+})
