@@ -34,6 +34,12 @@ function checkImports(folder) {
   }
 }
 
+/** The modules in lib/react that are data, as ES modules or as CommonJS. */
+function writeReactData(folder, exportKeyword) {
+  const css = readFileSync(at('ts', 'react', 'monitor.css'), 'utf8').replaceAll(/\/\*[^]*?\*\/\n?/g, '')
+  writeFileSync(at(folder, 'styles.js'), `${exportKeyword('styles')}String.raw\`\n${css}\`\n`)
+}
+
 rmSync(at('lib'), { recursive: true, force: true })
 compile('tsconfig.node.json')
 
@@ -41,8 +47,10 @@ if (existsSync(at('ts', 'react'))) {
   compile('tsconfig.react.json')
   mkdirSync(at('lib', 'react'), { recursive: true })
   writeFileSync(at('lib', 'react', 'package.json'), '{ "type": "module" }\n')
+  writeReactData('lib/react', (name) => `export const ${name} = `)
   checkImports(at('lib', 'react'))
   compile('tsconfig.react.json', '--module', 'node20', '--moduleResolution', 'node16', '--outDir', at('lib', 'react', 'cjs'))
+  writeReactData('lib/react/cjs', (name) => `exports.${name} = `)
   writeFileSync(at('lib', 'react', 'cjs', 'package.json'), '{ "type": "commonjs" }\n')
   for (const folder of ['react', 'react/cjs']) {
     const entry = readFileSync(at('lib', folder, 'index.js'), 'utf8')

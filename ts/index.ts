@@ -1,11 +1,11 @@
 /** The front door of `evertoken`; documented in `index.d.ts`, which this file must match. */
 
 import type * as api from '../index'
-import { configFromEnv } from './env'
-import { TokenError } from './errors'
-import { startTokenScheduler, stopTokenScheduler } from './scheduler'
-import { TokenService } from './service'
-import { getAuthHeaders as authHeaders, getTokenService, initializeTokenService } from './services'
+import { configFromEnv } from './config/env'
+import { TokenError } from './support/errors'
+import { startTokenScheduler, stopTokenScheduler } from './service/scheduler'
+import { TokenService } from './service/token-service'
+import { getAuthHeaders as authHeaders, getTokenService, initializeTokenService } from './service/registry'
 
 // A constant of this file is exported as a plain property; what is passed on by name gets a getter, and this
 // is the one function whose every nanosecond counts.

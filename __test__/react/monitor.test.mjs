@@ -8,10 +8,10 @@ import { createElement } from 'react'
 import { renderToString } from 'react-dom/server'
 import { TokenMonitor, useTokenStatus } from 'evertoken/react'
 import { ask, sentence } from '../../lib/react/endpoint.js'
-import { lifeAt } from '../../lib/react/life.js'
+import { lifetimeAt } from '../../lib/react/lifetime.js'
 import { statusFrom } from '../../lib/react/status.js'
 import { styles } from '../../lib/react/styles.js'
-import { clockTime, distance, duration, spokenTime } from '../../lib/react/words.js'
+import { clockTime, distance, duration, spokenTime } from '../../lib/react/text.js'
 
 const folder = fileURLToPath(new URL('../../lib/react/', import.meta.url))
 
@@ -37,6 +37,12 @@ describe('TokenMonitor on the server', () => {
   it('writes its styles unchanged, for they hold nothing that any version of React escapes', () => {
     assert.ok(!/[<>&"']/.test(styles))
     assert.ok(renderToString(createElement(TokenMonitor)).includes(styles))
+  })
+
+  it('has the same dark colors for a dark system and for the dark theme', () => {
+    const [bySystem, byTheme] = [...styles.matchAll(/\{([^{}]*color-scheme: dark;)/g)].map(([, colors]) => colors.trim().split(/;\s*/))
+    assert.ok(bySystem.length > 10)
+    assert.deepEqual(bySystem, byTheme)
   })
 
   it('styles nothing but its own classes', () => {
@@ -105,7 +111,7 @@ describe('the life of a token between two answers', () => {
     expiresAt: new Date(serverNow + 75_000).toISOString(),
     expiresInSeconds: 75,
   }
-  const after = (seconds, change) => lifeAt({ ...status, ...change }, receivedAt, receivedAt + seconds * 1_000)
+  const after = (seconds, change) => lifetimeAt({ ...status, ...change }, receivedAt, receivedAt + seconds * 1_000)
 
   it('goes on by the clock of the browser, however wrong that is', () => {
     assert.deepEqual(after(0), { state: 'valid', leftSeconds: 75, serverNow, elapsed: 0.25, refreshPoint: 0.75 })
@@ -132,7 +138,7 @@ describe('the life of a token between two answers', () => {
   })
 
   it('takes the clock of the server from its answer when the token does not tell it', () => {
-    const clock = (change, sentAt) => lifeAt({ ...status, ...change }, receivedAt, receivedAt + 5_000, sentAt).serverNow
+    const clock = (change, sentAt) => lifetimeAt({ ...status, ...change }, receivedAt, receivedAt + 5_000, sentAt).serverNow
     assert.equal(clock({ expiresInSeconds: 0 }, serverNow), serverNow + 5_000)
     assert.equal(clock({ expiresAt: null, expiresInSeconds: null }, serverNow), serverNow + 5_000)
     assert.equal(clock({ expiresInSeconds: 0 }, null), receivedAt + 5_000)

@@ -13,7 +13,7 @@ import { holdExclusively, isMissing } from '../support/sqlite-lock.mjs'
 import { startMockTokenServer } from 'evertoken/testing'
 
 const here = fileURLToPath(new URL('.', import.meta.url))
-const worker = join(here, 'support', 'troubles-worker.mjs')
+const worker = fileURLToPath(new URL('../support/troubles-worker.mjs', import.meta.url))
 const clientSecret = 'a client secret'
 const names = { file: 'token-cache.json', sqlite: 'token-cache.db', custom: 'records.json' }
 

@@ -1,6 +1,6 @@
 import { optionsOf, type Command } from './command'
 import { targetHelp, targetOf, targetOptions } from './target'
-import { print, spinning } from './terminal'
+import { print, withSpinner } from './terminal'
 
 export const clear: Command = {
   summary: 'forget the stored token',
@@ -17,7 +17,7 @@ ${targetHelp}`,
     })
     const target = targetOf(where)
     try {
-      await spinning('clearing', target.clear(revoke))
+      await withSpinner('clearing', target.clear(revoke))
       print(json ? '{"cleared":true}' : 'The token is cleared.')
       return 0
     } finally {

@@ -2,8 +2,8 @@ import { existsSync, readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import * as util from 'node:util'
-import { variableNames } from '../env'
-import { complain } from './terminal'
+import { variableNames } from '../config/env'
+import { printError } from './terminal'
 
 interface NextEnv {
   loadEnvConfig(
@@ -37,13 +37,13 @@ export function loadDotenv(folder: string): Dotenv {
   const next = nextEnv(folder)
   if (next) {
     const before = { ...process.env }
-    const log = { info: () => {}, error: (...details: unknown[]) => complain(util.format(...details)) }
+    const log = { info: () => {}, error: (...details: unknown[]) => printError(util.format(...details)) }
     const loaded = next.loadEnvConfig(folder, isDevelopment, log).loadedEnvFiles
-    return { files: loaded.map(({ path }) => path), expanded: expandedIn(loaded, before) }
+    return { files: loaded.map(({ path }) => path), expanded: findExpanded(loaded, before) }
   }
   const names = fileNames(isDevelopment).filter((name) => existsSync(join(folder, name)))
   for (const name of names) {
-    for (const [variable, value] of Object.entries(parsed(readFileSync(join(folder, name), 'utf8'), name))) {
+    for (const [variable, value] of Object.entries(parseFile(readFileSync(join(folder, name), 'utf8'), name))) {
       process.env[variable] ??= value
     }
   }
@@ -51,7 +51,7 @@ export function loadDotenv(folder: string): Dotenv {
 }
 
 /** The variables that came from a file with a `$` in them, and are another text now. */
-function expandedIn(files: readonly LoadedFile[], before: NodeJS.ProcessEnv): { variable: string; file: string }[] {
+function findExpanded(files: readonly LoadedFile[], before: NodeJS.ProcessEnv): { variable: string; file: string }[] {
   // Before Node 20.12 there is nothing to read the text with as it stands.
   if (typeof util.parseEnv !== 'function') return []
   const read = files.map(({ path, contents }) => ({ file: path, values: util.parseEnv(contents) }))
@@ -71,7 +71,7 @@ function fileNames(isDevelopment: boolean): string[] {
   return [`.env.${mode}.local`, ...(isTest ? [] : ['.env.local']), `.env.${mode}`, '.env']
 }
 
-function parsed(text: string, name: string): NodeJS.Dict<string> {
+function parseFile(text: string, name: string): NodeJS.Dict<string> {
   // From Node 20.12 on.
   if (typeof util.parseEnv === 'function') return util.parseEnv(text)
   throw new Error(`${name} cannot be read on Node ${process.version}: update it to 20.12, or set the variables yourself`)

@@ -1,14 +1,14 @@
 #!/usr/bin/env node
 /** `npx evertoken`: finds the command, and runs it. Each command is a file of its own. */
 
-import { TokenError } from '../errors'
+import { TokenError } from '../support/errors'
 import { clear } from './clear'
 import { UsageError, type Command } from './command'
 import { doctor } from './doctor'
 import { init } from './init'
 import { keygen } from './keygen'
 import { refresh, status } from './status'
-import { complain, print, printable, serverWords } from './terminal'
+import { printError, print, sanitize, serverErrorText } from './terminal'
 
 const commands: ReadonlyMap<string, Command> = new Map(
   Object.entries({ init, doctor, status, refresh, clear, keygen }),
@@ -38,8 +38,8 @@ function nearest(word: string): string | undefined {
 
 /** What the server said, and the page that explains the error. */
 function detailsOf(error: TokenError): string {
-  const lines = [serverWords(error), error.help].filter((line) => line !== undefined)
-  return lines.map(printable).join('\n')
+  const lines = [serverErrorText(error), error.help].filter((line) => line !== undefined)
+  return lines.map(sanitize).join('\n')
 }
 
 async function main([name, ...args]: readonly string[]): Promise<number> {
@@ -67,7 +67,7 @@ async function main([name, ...args]: readonly string[]): Promise<number> {
 
 function stackOf(error: unknown): string {
   const text = error instanceof Error ? (error.stack ?? error.message) : String(error)
-  return text.split('\n').map(printable).join('\n')
+  return text.split('\n').map(sanitize).join('\n')
 }
 
 // Whoever reads may have seen enough: `evertoken --help | head -1`.
@@ -80,8 +80,8 @@ main(process.argv.slice(2)).then(
   (code) => (process.exitCode = code),
   (error: unknown) => {
     process.exitCode = error instanceof UsageError ? 2 : 1
-    if (error instanceof UsageError) complain(error.message, `\n${help()}`)
-    else if (error instanceof TokenError) complain(`${error.code}: ${error.message}`, detailsOf(error))
-    else complain('this is a fault of evertoken; please report it', stackOf(error))
+    if (error instanceof UsageError) printError(error.message, `\n${help()}`)
+    else if (error instanceof TokenError) printError(`${error.code}: ${error.message}`, detailsOf(error))
+    else printError('this is a fault of evertoken; please report it', stackOf(error))
   },
 )

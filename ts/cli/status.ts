@@ -1,10 +1,10 @@
 import type { TokenStatus } from '../../index'
 import { optionsOf, type Command } from './command'
 import { targetHelp, targetOf, targetOptions, type Target } from './target'
-import { inWords, paint, print, printable, printableJson, spinning } from './terminal'
+import { formatDuration, paint, print, sanitize, sanitizeJson, withSpinner } from './terminal'
 
 /** Runs a command on a target, prints the status it ends with, and closes it. */
-async function shown(
+async function printStatus(
   name: string,
   args: readonly string[],
   act: (target: Target) => Promise<TokenStatus>,
@@ -13,8 +13,8 @@ async function shown(
   const { json, ...where } = optionsOf(name, args, targetOptions)
   const target = targetOf(where)
   try {
-    const status = await spinning(what, act(target))
-    print(json ? printableJson(status) : describe(status))
+    const status = await withSpinner(what, act(target))
+    print(json ? sanitizeJson(status) : describe(status))
     return status.healthy ? 0 : 1
   } finally {
     await target.close()
@@ -25,21 +25,21 @@ export const status: Command = {
   summary: 'show how the token stands, without a token request',
   usage: '[options]',
   help: `Prints state, life, storage and the last error. The exit code is 1 when something needs attention.\n\n${targetHelp}`,
-  run: (args) => shown('status', args, (target) => target.status(), 'looking'),
+  run: (args) => printStatus('status', args, (target) => target.status(), 'looking'),
 }
 
 export const refresh: Command = {
   summary: 'get a new token now, and store it',
   usage: '[options]',
   help: `Makes one token request. Running apps that share the store take the new token over within seconds.\n\n${targetHelp}`,
-  run: (args) => shown('refresh', args, (target) => target.refresh(), 'asking for a token'),
+  run: (args) => printStatus('refresh', args, (target) => target.refresh(), 'asking for a token'),
 }
 
 const colours = { valid: 'green', manual: 'green', expiring: 'yellow', expired: 'red', missing: 'red' } as const
 
 /** The status in some lines. */
 export function describe(status: TokenStatus): string {
-  const left = status.expiresInSeconds === null ? '' : `, for ${inWords(status.expiresInSeconds)}`
+  const left = status.expiresInSeconds === null ? '' : `, for ${formatDuration(status.expiresInSeconds)}`
   const { storage, strategy, lastError } = status
   const sealed = storage.encrypted ? 'sealed' : 'not sealed'
   const rows: [name: string, value: string | null, isBad?: boolean][] = [
@@ -53,9 +53,9 @@ export function describe(status: TokenStatus): string {
   ]
   const lines = rows.flatMap(([name, value, isBad = false]) => {
     if (value === null) return []
-    const shown = printable(value)
+    const shown = sanitize(value)
     return [`  ${name.padEnd(14)}${isBad ? paint('red', shown) : shown}`]
   })
   const state = paint(colours[status.state], status.state)
-  return [`${paint('bold', printable(status.service))}: ${state}${left}`, ...lines].join('\n')
+  return [`${paint('bold', sanitize(status.service))}: ${state}${left}`, ...lines].join('\n')
 }

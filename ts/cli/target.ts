@@ -1,11 +1,11 @@
 import type { TokenServiceConfig, TokenStatus } from '../../index'
-import { initializeTokenService } from '../services'
-import { settled, type TokenService } from '../service'
-import { TokenError } from '../errors'
+import { initializeTokenService } from '../service/registry'
+import { settledStatus, type TokenService } from '../service/token-service'
+import { TokenError } from '../support/errors'
 import { UsageError } from './command'
 import { loadDotenv } from './dotenv'
-import { isCleared, isRecord, isStatus } from './routes-answer'
-import { complain } from './terminal'
+import { isCleared, isRecord, isStatus } from './route-responses'
+import { printError } from './terminal'
 
 /** Where a command acts: on the stored token, or on a running app through its routes. */
 export interface Target {
@@ -32,15 +32,15 @@ The configuration comes from the environment and the .env files of this folder, 
 
 /** The command says itself what its own call came to; what else is found out goes to stderr. */
 const settings: TokenServiceConfig = {
-  logger: { debug() {}, info() {}, warn: complainOf, error: complainOf },
+  logger: { debug() {}, info() {}, warn: printStoreError, error: printStoreError },
 }
 
-function complainOf(message: string, { code }: { code?: string } = {}): void {
-  if (code === 'ERR_TOKEN_STORAGE' || code === 'ERR_TOKEN_DECRYPT') complain(message)
+function printStoreError(message: string, { code }: { code?: string } = {}): void {
+  if (code === 'ERR_TOKEN_STORAGE' || code === 'ERR_TOKEN_DECRYPT') printError(message)
 }
 
 /** How long a route may take: a refresh waits for the token server. */
-const patienceMs = 30_000
+const timeoutMs = 30_000
 
 /** A status with fifty entries has some ten thousand characters. */
 const longestAnswer = 1024 * 1024
@@ -75,16 +75,16 @@ class Local implements Target {
   }
 
   status(): Promise<TokenStatus> {
-    return settled(this.#service)
+    return settledStatus(this.#service)
   }
 
   async refresh(): Promise<TokenStatus> {
-    await settled(this.#service)
+    await settledStatus(this.#service)
     return this.#service.refresh()
   }
 
   async clear(revoke: boolean): Promise<void> {
-    await settled(this.#service)
+    await settledStatus(this.#service)
     await this.#service.clear({ revoke })
   }
 
@@ -117,8 +117,8 @@ class Routes implements Target {
 
   async #ask<T>(method: string, path: string, isExpected: (body: unknown) => body is T): Promise<T> {
     const url = `${this.#endpoint}${path}`
-    const { status, location, body } = await answerOf(method, url)
-    if (status >= 300 && status < 400) throw redirected(url, location)
+    const { status, location, body } = await request(method, url)
+    if (status >= 300 && status < 400) throw redirectError(url, location)
     const wrong = (what: string): TokenError =>
       new TokenError('ERR_TOKEN_RESPONSE', `${url} answered ${status}: ${what}`, { status })
     if (status >= 400) throw wrong(errorMessageIn(body) ?? 'it is no route of evertoken')
@@ -134,16 +134,16 @@ interface RouteAnswer {
   body: unknown
 }
 
-async function answerOf(method: string, url: string): Promise<RouteAnswer> {
+async function request(method: string, url: string): Promise<RouteAnswer> {
   try {
     const response = await fetch(url, {
       method,
       headers: adminHeaders(),
       // The admin secret goes where it was told to go, and nowhere else.
       redirect: 'manual',
-      signal: AbortSignal.timeout(patienceMs),
+      signal: AbortSignal.timeout(timeoutMs),
     })
-    return { status: response.status, location: response.headers.get('location'), body: parsed(await textOf(response)) }
+    return { status: response.status, location: response.headers.get('location'), body: parseJson(await textOf(response)) }
   } catch (cause) {
     if (cause instanceof TokenError) throw cause
     throw new TokenError('ERR_TOKEN_NETWORK', `${url} cannot be reached: ${reasonOf(cause)}`, { cause })
@@ -171,7 +171,7 @@ async function textOf({ body }: Response): Promise<string> {
   return text + decoder.decode()
 }
 
-function parsed(text: string): unknown {
+function parseJson(text: string): unknown {
   try {
     const value: unknown = JSON.parse(text)
     // What is nested too deeply to be written again is no answer, either.
@@ -184,11 +184,11 @@ function parsed(text: string): unknown {
 
 function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error)
-  if (error.name === 'TimeoutError') return `no whole answer within ${patienceMs / 1000} s`
+  if (error.name === 'TimeoutError') return `no whole answer within ${timeoutMs / 1000} s`
   return error.cause instanceof Error ? error.cause.message : error.message
 }
 
-function redirected(url: string, location: string | null): TokenError {
+function redirectError(url: string, location: string | null): TokenError {
   const target = location !== null && URL.canParse(location, url) ? new URL(location, url).origin : 'nowhere'
   const message = `${url} redirects to ${target}, and is not followed: give the final address as --endpoint`
   return new TokenError('ERR_TOKEN_RESPONSE', message)

@@ -36,13 +36,13 @@ const unprintable = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu
  * A value from outside (an endpoint, a store, the environment, a file) as one piece of one line: whatever would move
  * the cursor, color or hide text, or begin a line of its own shows as `�`.
  */
-export function printable(value: string): string {
+export function sanitize(value: string): string {
   const shown = value.length > longestValue ? `${value.slice(0, longestValue)}…` : value
   return shown.replaceAll('\t', ' ').replace(unprintable, '\ufffd')
 }
 
 /** JSON that says the same to a program, and nothing to a terminal. */
-export function printableJson(value: unknown): string {
+export function sanitizeJson(value: unknown): string {
   const escaped = (text: string): string =>
     Array.from({ length: text.length }, (_, at) => `\\u${text.charCodeAt(at).toString(16).padStart(4, '0')}`).join('')
   // The line ends that are left are those between the lines of the JSON.
@@ -54,12 +54,12 @@ export function print(text: string): void {
 }
 
 /** Says what is wrong, in a line; `more` is text of evertoken's own, in lines below it. */
-export function complain(message: string, more = ''): void {
-  process.stderr.write(`evertoken: ${printable(message)}${more === '' ? '' : `\n${more}`}\n`)
+export function printError(message: string, more = ''): void {
+  process.stderr.write(`evertoken: ${sanitize(message)}${more === '' ? '' : `\n${more}`}\n`)
 }
 
 /** What the token server said beyond what the message says, in one line. The core has cleaned it. */
-export function serverWords({ message, serverError = {} }: TokenError): string | undefined {
+export function serverErrorText({ message, serverError = {} }: TokenError): string | undefined {
   const { error, description, uri } = serverError
   const code = error !== undefined && description === undefined && message.includes(`(${error})`) ? undefined : error
   const sentence = [code, description].filter((part) => part !== undefined).join(': ')
@@ -70,7 +70,7 @@ export function serverWords({ message, serverError = {} }: TokenError): string |
 const frames = ['⠋', '⠙', '⠹', '⠸', '⠼', '⠴', '⠦', '⠧', '⠇', '⠏']
 
 /** Turns a wheel on the terminal until `work` is over; nowhere else. */
-export async function spinning<T>(what: string, work: Promise<T>): Promise<T> {
+export async function withSpinner<T>(what: string, work: Promise<T>): Promise<T> {
   const { stderr } = process
   if (!stderr.isTTY) return work
   let turn = 0
@@ -86,7 +86,7 @@ export async function spinning<T>(what: string, work: Promise<T>): Promise<T> {
 }
 
 /** A time span as a person says it: the two greatest units. */
-export function inWords(seconds: number): string {
+export function formatDuration(seconds: number): string {
   const whole = Math.max(0, Math.round(seconds))
   const units = [
     [Math.floor(whole / 86_400), 'd'],

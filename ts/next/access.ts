@@ -1,7 +1,7 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
-import { warn } from '../logging'
-import { describeThrown, outcomeOf } from '../thrown'
-import { Refusal } from './answers'
+import { warn } from '../events/logging'
+import { describeThrown, settle } from '../support/user-code'
+import { RouteError } from './responses'
 
 /** Decides whether a request may see and do what the routes offer; only `true` lets it through. */
 export type Authorize = (request: Request) => boolean | Promise<boolean>
@@ -15,14 +15,14 @@ const longestAuthorizeMs = 30_000
 /** Throws a {@link Refusal} unless this request is one that may be answered. */
 export async function checkAccess(request: Request, authorize: Authorize | undefined): Promise<void> {
   if (request.method !== 'GET' && request.method !== 'HEAD' && isFromAnotherSite(request)) {
-    throw new Refusal(403, 'ERR_ROUTE_CROSS_SITE', 'a request that changes something must come from the same site')
+    throw new RouteError(403, 'ERR_ROUTE_CROSS_SITE', 'a request that changes something must come from the same site')
   }
   if (authorize !== undefined) return checkAuthorize(request, authorize)
   const secret = process.env['EVERTOKEN_ADMIN_SECRET']?.trim() ?? ''
   if (secret !== '') return checkSecret(request, secret)
   // Closed by default: a server that forgot to say what it is may be on the internet.
   if (openModes.includes(process.env['NODE_ENV'] ?? '')) return
-  throw new Refusal(
+  throw new RouteError(
     403,
     'ERR_ROUTE_FORBIDDEN',
     'this route is closed: set EVERTOKEN_ADMIN_SECRET in the environment of the server, or pass authorize to ' +
@@ -33,23 +33,23 @@ export async function checkAccess(request: Request, authorize: Authorize | undef
 async function checkAuthorize(request: Request, authorize: Authorize): Promise<void> {
   let answer: unknown
   try {
-    answer = await inTime(authorize(request))
+    answer = await withTimeout(authorize(request))
   } catch (error) {
     report(error)
-    throw new Refusal(500, 'ERR_ROUTE_AUTHORIZE', 'the server could not find out whether this request is allowed')
+    throw new RouteError(500, 'ERR_ROUTE_AUTHORIZE', 'the server could not find out whether this request is allowed')
   }
   // A callback that forgot to return, or returned a session object or a Response, allows nothing.
-  if (answer !== true) throw new Refusal(403, 'ERR_ROUTE_FORBIDDEN', 'this request is not allowed')
+  if (answer !== true) throw new RouteError(403, 'ERR_ROUTE_FORBIDDEN', 'this request is not allowed')
 }
 
-async function inTime(answer: unknown): Promise<unknown> {
+async function withTimeout(answer: unknown): Promise<unknown> {
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<never>((_, reject) => {
     const error = new Error(`it did not answer within ${longestAuthorizeMs / 1000} seconds`)
     timer = setTimeout(() => reject(error), longestAuthorizeMs)
   })
   try {
-    return await Promise.race([outcomeOf(answer), late])
+    return await Promise.race([settle(answer), late])
   } finally {
     clearTimeout(timer)
   }
@@ -69,7 +69,7 @@ function report(error: unknown): void {
 function checkSecret(request: Request, secret: string): void {
   const [, given] = /^Bearer +(.+)$/i.exec(request.headers.get('authorization') ?? '') ?? []
   if (given === undefined || !isEqual(given, secret)) {
-    throw new Refusal(
+    throw new RouteError(
       401,
       'ERR_ROUTE_UNAUTHORIZED',
       'this route needs the header Authorization: Bearer with the value of EVERTOKEN_ADMIN_SECRET',

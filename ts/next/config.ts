@@ -31,13 +31,13 @@ const everyRoute = '/**'
  */
 export function withEvertoken<Config extends object = TracedConfig>(config?: Config): Config {
   if (typeof config === 'function') {
-    const make = (...args: unknown[]) => whenThere(Reflect.apply(config, undefined, args), extended)
+    const make = (...args: unknown[]) => applyTo(Reflect.apply(config, undefined, args), extendConfig)
     return make as unknown as Config
   }
-  return whenThere(config ?? {}, extended) as Config
+  return applyTo(config ?? {}, extendConfig) as Config
 }
 
-function whenThere(config: unknown, change: (config: TracedConfig) => TracedConfig): unknown {
+function applyTo(config: unknown, change: (config: TracedConfig) => TracedConfig): unknown {
   return isPromise(config) ? config.then((there) => change(there ?? {})) : change((config as TracedConfig | undefined) ?? {})
 }
 
@@ -45,7 +45,7 @@ function isPromise(value: unknown): value is PromiseLike<TracedConfig | undefine
   return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function'
 }
 
-function extended(config: TracedConfig): TracedConfig {
+function extendConfig(config: TracedConfig): TracedConfig {
   const packages = config.serverExternalPackages ?? []
   if (packages.includes('evertoken')) {
     console.warn(

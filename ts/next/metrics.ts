@@ -51,18 +51,18 @@ export function metrics(status: TokenStatus): string {
 
 function family(status: TokenStatus, name: string, type: 'gauge' | 'counter', help: string, samples: Sample[]): string {
   const lines = samples.flatMap(([value, labels = {}]) =>
-    value === null ? [] : [`evertoken_${name}${written({ service: status.service, ...labels })} ${Number(value)}\n`],
+    value === null ? [] : [`evertoken_${name}${formatLabels({ service: status.service, ...labels })} ${Number(value)}\n`],
   )
   if (lines.length === 0) return ''
   return `# HELP evertoken_${name} ${help}\n# TYPE evertoken_${name} ${type}\n${lines.join('')}`
 }
 
-function written(labels: Labels): string {
-  return `{${Object.entries(labels).map(([name, value]) => `${name}="${escaped(value)}"`).join(',')}}`
+function formatLabels(labels: Labels): string {
+  return `{${Object.entries(labels).map(([name, value]) => `${name}="${escapeLabel(value)}"`).join(',')}}`
 }
 
 /** In the value of a label a backslash, a quote and the end of a line are escaped. */
-function escaped(value: string): string {
+function escapeLabel(value: string): string {
   return value.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n')
 }
 

@@ -1,9 +1,9 @@
 import type { TokenStatus } from '../../index'
-import { configError } from '../errors'
-import { getTokenService, serviceFromEnvironment } from '../services'
+import { configError } from '../support/errors'
+import { getTokenService, serviceFromEnvironment } from '../service/registry'
 import { checkAccess, type Authorize } from './access'
 import { actionOf, type TokenRouteContext } from './action'
-import { failure, json, Refusal, text } from './answers'
+import { errorResponse, json, RouteError, text } from './responses'
 import { metrics, metricsType } from './metrics'
 
 export type { TokenRouteContext } from './action'
@@ -70,10 +70,10 @@ export function createTokenRoutes(options: TokenRoutesOptions = {}): TokenRoutes
       try {
         await checkAccess(request, authorize)
         const action = (await actionOf(request, context)).join('/')
-        if (!Object.hasOwn(actions, action)) throw new Refusal(404, 'ERR_ROUTE_NOT_FOUND', 'there is no such route')
+        if (!Object.hasOwn(actions, action)) throw new RouteError(404, 'ERR_ROUTE_NOT_FOUND', 'there is no such route')
         return await actions[action]!()
       } catch (error) {
-        return failure(error)
+        return errorResponse(error)
       }
     }
 

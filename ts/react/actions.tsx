@@ -1,6 +1,6 @@
 import { useEffect, useId, useRef, useState, type KeyboardEvent, type ReactElement, type RefObject } from 'react'
 import type { TokenAction, TokenActionResult, TokenStatusView } from './use-token-status.js'
-import { adviceFor, localTime, problemAdvice } from './words.js'
+import { adviceFor, localTime, problemAdvice } from './text.js'
 
 /** A result, and when it came. */
 export interface Finished extends TokenActionResult {

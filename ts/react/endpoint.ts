@@ -1,20 +1,6 @@
-import { moment } from './life.js'
-import { cut, isRecord } from './status.js'
-
-/** Why the endpoint gave no status. */
-export interface TokenProblem {
-  /**
-   * `unreachable`: no answer, or one that is no answer of these routes; `unauthorized`: 401; `forbidden`: 403;
-   * `limited`: 429; `refused`: any other error that the routes report.
-   */
-  readonly kind: 'unreachable' | 'unauthorized' | 'forbidden' | 'limited' | 'refused'
-  /** A sentence for people. */
-  readonly message: string
-  /** The code of the error, where the answer had one. */
-  readonly code: string | null
-  /** How long the server asks to wait, in seconds. */
-  readonly retryAfterSeconds: number | null
-}
+import { moment } from './lifetime.js'
+import { cut, isRecord } from './json.js'
+import type { TokenProblem } from './problem.js'
 
 /** What came of a request: a value, with the moment it was sent by the server's clock, or why there is none. */
 export type Answer<T> = { readonly value: T; readonly sentAt: number | null } | { readonly problem: TokenProblem }
@@ -49,7 +35,7 @@ export async function ask<T>(
       credentials: 'same-origin',
       signal: controller.signal,
     })
-    const body = parsed(await response.text())
+    const body = parseJson(await response.text())
     const value = response.ok ? read(body) : null
     if (value !== null) return { value, sentAt: moment(response.headers.get('date')) }
     return { problem: problemOf(method, response, body) }
@@ -62,7 +48,7 @@ export async function ask<T>(
   }
 }
 
-function parsed(text: string): unknown {
+function parseJson(text: string): unknown {
   try {
     return JSON.parse(text)
   } catch {
@@ -91,10 +77,10 @@ function problemOf(method: Method, response: Response, body: unknown): TokenProb
     }
   }
   if (message !== null) return { kind: 'refused', message: sentence(message), code, retryAfterSeconds }
-  return { kind: 'unreachable', message: `The endpoint answers ${oddAnswer(response)}.`, code, retryAfterSeconds }
+  return { kind: 'unreachable', message: `The endpoint answers ${describeUnexpected(response)}.`, code, retryAfterSeconds }
 }
 
-function oddAnswer({ ok, status, headers }: Response): string {
+function describeUnexpected({ ok, status, headers }: Response): string {
   if (!ok) return `with status ${status}`
   const isPage = headers.get('content-type')?.startsWith('text/html')
   return isPage ? 'with a web page, perhaps one to sign in: reload this page' : 'something else than a status'

@@ -1,7 +1,7 @@
 import type { ReactElement } from 'react'
 import type { TokenStatus } from 'evertoken'
-import { moment } from './life.js'
-import { duration, localTime, outcomeWords } from './words.js'
+import { moment } from './lifetime.js'
+import { duration, localTime, outcomeWords } from './text.js'
 
 type Entry = TokenStatus['history'][number]
 
@@ -49,7 +49,7 @@ function Bars({ entries }: { entries: readonly Entry[] }): ReactElement {
       height={height}
       preserveAspectRatio="none"
       role="img"
-      aria-label={described(entries, longest)}
+      aria-label={describe(entries, longest)}
     >
       <line className="evertoken-floor" x1="0" x2={slots * step} y1={height - 0.5} y2={height - 0.5} />
       {entries.map(({ at, outcome, durationMs }, index) => {
@@ -71,7 +71,7 @@ function Bars({ entries }: { entries: readonly Entry[] }): ReactElement {
   )
 }
 
-function described(entries: readonly Entry[], longest: number): string {
+function describe(entries: readonly Entry[], longest: number): string {
   if (entries.length === 0) return 'No refreshes yet'
   const count = (outcome: Entry['outcome']) => entries.filter((entry) => entry.outcome === outcome).length
   const counts = (['refreshed', 'adopted', 'failed', 'cleared'] as const)

@@ -1,9 +1,7 @@
 import type { SchedulerStatus, TokenStatus } from 'evertoken'
-import { moment } from './life.js'
-import { outcomeWords, stateWords } from './words.js'
-
-/** More than anybody reads of one value. */
-const longestText = 1_000
+import { cut, isRecord } from './json.js'
+import { moment } from './lifetime.js'
+import { outcomeWords, stateWords } from './text.js'
 
 /** A date in any form. */
 const longestMoment = 64
@@ -53,15 +51,6 @@ export function statusFrom(body: unknown): TokenStatus | null {
     },
     history: history.slice(-longestHistory).flatMap(entryFrom),
   }
-}
-
-export function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
-}
-
-/** A text of an answer, as long as it may be. */
-export function cut(value: string): string {
-  return value.length > longestText ? `${value.slice(0, longestText)}…` : value
 }
 
 const sources: Record<NonNullable<TokenStatus['source']>, true> = { request: true, store: true, manual: true }

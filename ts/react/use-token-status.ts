@@ -1,6 +1,7 @@
 import { useCallback, useEffect, useRef, useState } from 'react'
 import type { TokenStatus } from 'evertoken'
-import { ask, clearedFrom, type Answer, type TokenProblem } from './endpoint.js'
+import { ask, clearedFrom, type Answer } from './endpoint.js'
+import type { TokenProblem } from './problem.js'
 import { startPolling } from './polling.js'
 import { statusFrom } from './status.js'
 

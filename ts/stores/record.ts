@@ -1,5 +1,5 @@
 import { types } from 'node:util'
-import type { Json } from '../plain'
+import type { Json } from '../support/json'
 
 const texts = ['refreshToken', 'tokenType'] as const
 const moments = ['expiresAt', 'createdAt', 'lastUsed'] as const

@@ -1,8 +1,8 @@
 import { EventEmitter } from 'node:events'
 import type * as api from '../../index'
-import { TokenError } from '../errors'
-import { headerFor } from '../header'
-import { carries, refusedValue } from '../refused'
+import { TokenError } from '../support/errors'
+import { headerFor } from '../service/header'
+import { carriesToken, readSentValue } from '../service/sent-headers'
 
 /** What a fake is like. Every field is optional. */
 export interface FakeOptions {
@@ -114,10 +114,10 @@ class FakeService extends EventEmitter {
   }
 
   async rejected(headersOrToken: api.SentHeaders | string): Promise<api.AuthHeaders> {
-    const refused = refusedValue(headersOrToken, headerFor(this.#header, tokenType, '').name, this.name)
+    const refused = readSentValue(headersOrToken, headerFor(this.#header, tokenType, '').name, this.name)
     const token = await this.getToken()
     const header = token === null ? null : headerFor(this.#header, tokenType, token).value
-    if (refused !== null && carries(refused, { header, token })) {
+    if (refused !== null && carriesToken(refused, { header, token })) {
       try {
         await this.refresh()
       } catch {

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import type { RecordedRequest } from './mock-server'
+import type { RecordedRequest } from './recorded-request'
 
 /** Who is let in, and what the tokens are like. */
 export interface Granting {

@@ -1,7 +1,8 @@
 import { EventEmitter, once } from 'node:events'
-import { createServer, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from 'node:http'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { Grants, type Granting } from './grants'
+import type { RecordedRequest } from './recorded-request'
 
 /** What the mock server is to do. Every field is optional. */
 export interface MockTokenServerOptions extends Granting {
@@ -31,18 +32,6 @@ export interface ScriptedAnswer {
 
 /** An answer, or a function that makes it of the request. */
 export type Scripted = ScriptedAnswer | ((request: RecordedRequest) => ScriptedAnswer)
-
-/** One request, as it came. */
-export interface RecordedRequest {
-  readonly method: string
-  /** With the query. */
-  readonly path: string
-  readonly headers: Readonly<IncomingHttpHeaders>
-  readonly body: string
-  /** The body's fields, whether it is a form or a JSON object; `{}` for neither. */
-  readonly fields: Readonly<Record<string, unknown>>
-  readonly at: Date
-}
 
 /** A token server on this machine, and an API that its tokens open. */
 export interface MockTokenServer {

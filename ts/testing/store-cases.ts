@@ -2,7 +2,7 @@ import * as assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
 import type { StoredToken, TokenStore } from '../../index'
 import { plainRecord } from '../stores/record'
-import { describeThrown } from '../thrown'
+import { describeThrown } from '../support/user-code'
 
 /** Makes the store under test. It may hold records already: the cases use names of their own, and tidy up. */
 export type MakeStore = () => TokenStore | PromiseLike<TokenStore>

@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { TokenError } from '../../errors'
+import { TokenError } from '../../support/errors'
 
 /** A Next.js app, as far as files are put into it. */
 export interface App {

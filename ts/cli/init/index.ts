@@ -1,9 +1,9 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { createInterface } from 'node:readline/promises'
-import { TokenError } from '../../errors'
+import { TokenError } from '../../support/errors'
 import { optionsOf, type Command } from '../command'
-import { paint, print, printable } from '../terminal'
+import { paint, print, sanitize } from '../terminal'
 import { findApp, type App } from './app'
 import { diff } from './diff'
 import { piecesFor, type Piece } from './pieces'
@@ -29,7 +29,7 @@ and asks first. A file that is there is never replaced: a few lines are put in w
     const pieces = piecesFor(app, { prisma, migrate })
     const changes = pieces.filter((piece): piece is Change => 'after' in piece)
     for (const piece of pieces) print(`${describe(piece)}\n`)
-    if (changes.length > 0 && !yes && !(await agrees())) {
+    if (changes.length > 0 && !yes && !(await confirm())) {
       print('Nothing was written.')
       return 1
     }
@@ -55,18 +55,18 @@ function write({ folder }: App, path: string, text: string, isNew: boolean): voi
 }
 
 function describe(piece: Piece): string {
-  if (!('after' in piece)) return `${paint('yellow', '!')} ${printable(piece.path)} ${piece.advice.replace(/\n(?=.)/g, '\n    ')}`
+  if (!('after' in piece)) return `${paint('yellow', '!')} ${sanitize(piece.path)} ${piece.advice.replace(/\n(?=.)/g, '\n    ')}`
   const { path, before, after } = piece
   const colours = { '+': 'green', '-': 'red' } as const
   const lines = diff(before ?? '', after).map((line) => {
     const colour = colours[line[0] as keyof typeof colours]
-    const shown = printable(line)
+    const shown = sanitize(line)
     return `    ${colour ? paint(colour, shown) : shown}`
   })
-  return [`${paint('bold', printable(path))} ${before === null ? '(new)' : '(changed)'}`, ...lines].join('\n')
+  return [`${paint('bold', sanitize(path))} ${before === null ? '(new)' : '(changed)'}`, ...lines].join('\n')
 }
 
-async function agrees(): Promise<boolean> {
+async function confirm(): Promise<boolean> {
   if (!process.stdin.isTTY) {
     print('There is nobody to ask: --yes writes without a question.')
     return false

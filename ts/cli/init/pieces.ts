@@ -20,13 +20,13 @@ export function piecesFor(app: App, { prisma, migrate }: Wishes): Piece[] {
   const [ts, tsx] = app.isTypeScript ? ['ts', 'tsx'] : ['js', 'jsx']
   const page = app.router === 'app' ? `app/token/page.${tsx}` : `pages/token.${tsx}`
   return [
-    made(app, `${app.base}app/api/token/[[...action]]/route.${ts}`, texts.route),
+    newFile(app, `${app.base}app/api/token/[[...action]]/route.${ts}`, texts.route),
     instrumentation(app, `${app.base}instrumentation.${ts}`),
-    made(app, `${app.base}${page}`, texts.page),
+    newFile(app, `${app.base}${page}`, texts.page),
     nextConfig(app),
     dotenvExample(app),
     ...(prisma ? [prismaModel(app)] : []),
-    ...(migrate ? [made(app, `${app.base}lib/services/token-refresh-service.${ts}`, texts.migration)] : []),
+    ...(migrate ? [newFile(app, `${app.base}lib/services/token-refresh-service.${ts}`, texts.migration)] : []),
   ].filter((piece) => piece !== null)
 }
 
@@ -37,13 +37,13 @@ function read(app: App, path: string): string | null {
 }
 
 /** A file that is made where there is none; one of evertoken's is left as it is. */
-function made(app: App, path: string, after: string): Piece | null {
+function newFile(app: App, path: string, after: string): Piece | null {
   const before = read(app, path)
   if (before === null) return { path, before, after }
   return before.includes('evertoken') ? null : { path, advice: `is there already; this is what it would hold:\n\n${after}` }
 }
 
-function changed(path: string, before: string, after: string, advice: string): Piece | null {
+function editedFile(path: string, before: string, after: string, advice: string): Piece | null {
   if (before.includes('evertoken')) return null
   return after === before ? { path, advice } : { path, before, after }
 }
@@ -52,7 +52,7 @@ function instrumentation(app: App, path: string): Piece | null {
   const before = read(app, path)
   if (before === null) return { path, before, after: texts.instrumentation }
   const after = before.replace(/^(export async function register\([^)]*\)[^{\n]*\{\n)/m, `$1${texts.registration}`)
-  return changed(path, before, after, `is there already; its register() needs these lines:\n\n${texts.registration}`)
+  return editedFile(path, before, after, `is there already; its register() needs these lines:\n\n${texts.registration}`)
 }
 
 function nextConfig(app: App): Piece | null {
@@ -65,7 +65,7 @@ function nextConfig(app: App): Piece | null {
   const before = read(app, path) ?? ''
   const exported = /^(export default|module\.exports =) ([\w$]+);?$/m.exec(before)
   const advice = `has to wrap what it exports:\n\n${texts.nextConfig}`
-  if (exported === null) return changed(path, before, before, advice)
+  if (exported === null) return editedFile(path, before, before, advice)
   const [statement, keyword, name] = exported
   const end = statement.endsWith(';') ? ';' : ''
   const load = keyword === 'export default'
@@ -75,7 +75,7 @@ function nextConfig(app: App): Piece | null {
   // Comments and `'use strict'` at the top may have to stay there; behind the last import all is well.
   const imports = [...wrapped.matchAll(/^import\b[^'"]*(['"])[^'"\n]*\1.*$/gm)].at(-1)
   const at = imports === undefined ? 0 : imports.index + imports[0].length + 1
-  return changed(path, before, `${wrapped.slice(0, at)}${load}\n${wrapped.slice(at)}`, advice)
+  return editedFile(path, before, `${wrapped.slice(0, at)}${load}\n${wrapped.slice(at)}`, advice)
 }
 
 function dotenvExample(app: App): Piece | null {

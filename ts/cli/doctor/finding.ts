@@ -1,0 +1,39 @@
+import type { TokenStatus } from '../../../index'
+import type { TokenError } from '../../support/errors'
+import { serverErrorText } from '../terminal'
+
+/** What came of one check. */
+export interface Finding {
+  readonly check: string
+  readonly outcome: 'passed' | 'warned' | 'failed' | 'skipped'
+  readonly detail: string
+  /** What to do about it. */
+  readonly remedy?: string
+  /** The token server's own words. */
+  readonly said?: string
+  /** The page that explains it. */
+  readonly help?: string
+}
+
+export const pass = (check: string, detail: string): Finding => ({ check, outcome: 'passed', detail })
+export const warn = (check: string, detail: string, remedy: string): Finding => ({ check, outcome: 'warned', detail, remedy })
+export const fail = (check: string, detail: string, remedy: string, error?: TokenError): Finding =>
+  ({ check, outcome: 'failed', detail, remedy, ...(error && { ...quote(error), help: error.help }) })
+const quote = (error: TokenError): { said?: string } => {
+  const said = serverErrorText(error)
+  return said === undefined ? {} : { said }
+}
+export const skip = (check: string, detail: string): Finding => ({ check, outcome: 'skipped', detail })
+
+/** Whether the store works, from a status and what the log said of the store. */
+export function storageFinding({ storage: { kind, location, encrypted, healthy } }: TokenStatus, faults: readonly string[]): Finding {
+  if (!healthy || faults.length > 0) {
+    const detail = faults.at(-1) ?? `${location} cannot be used`
+    return fail('storage', detail, 'Give the user of this process the right to write there, or set EVERTOKEN_STORAGE.')
+  }
+  if (kind === 'memory') {
+    return warn('storage', 'memory: each process and each restart logs in anew', 'Set EVERTOKEN_STORAGE to share the token.')
+  }
+  return pass('storage', `${kind}, ${location}, ${encrypted ? 'sealed' : 'not sealed'}`)
+}
+

@@ -1,0 +1,64 @@
+import type { TokenEvent } from '../../index'
+import { channel } from 'node:diagnostics_channel'
+import { globalState, type GlobalState } from '../support/global-state'
+import { writeLine, type Line } from './logging'
+import { errorFrom, native, type ErrorDescription } from '../binding/native'
+
+type EventMessage = {
+  kind: 'event'
+  id: number
+  event: Omit<TokenEvent, 'error'> & { error?: ErrorDescription }
+}
+type EndMessage = { kind: 'ended'; id: number }
+type LogMessage = { kind: 'log'; id: number } & Omit<Line, 'service'>
+
+let isListening = false
+
+/** What to do with the core's messages, besides publishing events and handing lines to loggers. */
+interface EventSink {
+  emit(id: number, event: TokenEvent): void
+  /** This service has ended, here or by another copy of the package: it says nothing any more. */
+  end(id: number): void
+}
+
+/**
+ * Hears the core's messages from now on. One copy of this package publishes events on `diagnostics_channel` and hands
+ * lines to loggers, for all copies in this environment. Calling it again does nothing.
+ */
+export function subscribe(sink: EventSink): void {
+  if (isListening) return
+  const shared = globalState()
+  const isPublisher = !shared.hasPublisher
+  native().subscribe((text) => {
+    const message = JSON.parse(text) as EventMessage | LogMessage | EndMessage
+    switch (message.kind) {
+      case 'event': {
+        const event = eventFrom(message)
+        sink.emit(message.id, event)
+        if (isPublisher) channel(`evertoken:${event.type}`).publish(event)
+        return
+      }
+      case 'log':
+        if (isPublisher) log(message, shared)
+        return
+      case 'ended':
+        sink.end(message.id)
+        if (isPublisher) {
+          shared.loggers.delete(message.id)
+          shared.refusalChecks.delete(message.id)
+        }
+    }
+  })
+  shared.hasPublisher = true
+  isListening = true
+}
+
+function log({ id, level, message, fields }: LogMessage, { loggers }: GlobalState): void {
+  const to = loggers.get(id)
+  if (to) writeLine(to.logger, { service: to.service, level, message, fields })
+}
+
+function eventFrom({ event }: EventMessage): TokenEvent {
+  const { error, ...rest } = event
+  return Object.freeze(error ? { ...rest, error: errorFrom(error, rest.service) } : rest)
+}

@@ -1,0 +1,98 @@
+import type { TokenStatus } from 'evertoken'
+import type { TokenProblem } from './problem.js'
+
+/** The states as a person says them. */
+export const stateWords: Record<TokenStatus['state'], string> = {
+  valid: 'Valid',
+  expiring: 'Expiring',
+  expired: 'Expired',
+  missing: 'Missing',
+  manual: 'Manual',
+}
+
+/** What a state means, in a line. */
+export const stateMeanings: Record<TokenStatus['state'], string> = {
+  valid: 'The token is good.',
+  expiring: 'The token is still good; a new one is due.',
+  expired: 'The token is over; the next request waits for a new one.',
+  missing: 'There is no token yet; the next request gets one.',
+  manual: 'The configured token stands in.',
+}
+
+/** What a person can do about an error, by its code: whatever an endpoint says is one. */
+export function adviceFor(code: string | null): string | undefined {
+  return code !== null && Object.hasOwn(errorAdvice, code) ? errorAdvice[code] : undefined
+}
+
+const errorAdvice: Readonly<Record<string, string>> = {
+  ERR_TOKEN_CREDENTIALS: 'Check the password or the client secret, then press Refresh now: it is not sent again by itself for a while.',
+  ERR_TOKEN_ENDPOINT: 'Check the address: nothing answers there as a token or login endpoint.',
+  ERR_TOKEN_RESPONSE: 'It is tried again by itself. If it stays, the address or the shape of the answer is another.',
+  ERR_TOKEN_RATE_LIMITED: 'Nothing to do: it is waited for.',
+  ERR_TOKEN_TIMEOUT: 'It is tried again by itself. If it stays, the token server is slow or out of reach.',
+  ERR_TOKEN_NETWORK: 'It is tried again by itself. If it stays, check the name, the port and the firewall.',
+  ERR_TOKEN_TLS: 'Give the certificate authority to the service (ca, or NODE_EXTRA_CA_CERTS).',
+  ERR_TOKEN_STORAGE: 'The token is kept in memory meanwhile. Check the disk, the path and who may write there.',
+  ERR_TOKEN_DECRYPT: 'Give every process the same TOKEN_ENCRYPTION_KEY. A login has replaced what could not be opened.',
+}
+
+/** What a person can do about a problem with the endpoint. */
+export const problemAdvice: Readonly<Partial<Record<TokenProblem['kind'], string>>> = {
+  unauthorized: 'Sign in, or give the component the headers that the endpoint asks for.',
+  forbidden: 'Your account, or this page, has no access to the endpoint.',
+}
+
+/** The outcomes in the history. */
+export const outcomeWords: Record<TokenStatus['history'][number]['outcome'], string> = {
+  refreshed: 'Refreshed',
+  adopted: 'Taken from the store',
+  failed: 'Failed',
+  cleared: 'Cleared',
+}
+
+/** A time in seconds as a clock shows it: `4:05`, `1:02:03`, `3 d 04:05`. */
+export function clockTime(seconds: number): string {
+  const whole = Math.ceil(seconds)
+  const [days, hours, minutes, rest] = [
+    Math.floor(whole / 86_400),
+    Math.floor(whole / 3_600) % 24,
+    Math.floor(whole / 60) % 60,
+    whole % 60,
+  ]
+  const two = (value: number) => String(value).padStart(2, '0')
+  if (days > 0) return `${days} d ${two(hours)}:${two(minutes)}`
+  return hours > 0 ? `${hours}:${two(minutes)}:${two(rest)}` : `${minutes}:${two(rest)}`
+}
+
+/** The same in words, to the two largest units: `1 hour 2 minutes`. */
+export function spokenTime(seconds: number): string {
+  const whole = Math.ceil(seconds)
+  const units: [number, string][] = [
+    [Math.floor(whole / 86_400), 'day'],
+    [Math.floor(whole / 3_600) % 24, 'hour'],
+    [Math.floor(whole / 60) % 60, 'minute'],
+    [whole % 60, 'second'],
+  ]
+  const said = units.filter(([count]) => count > 0).slice(0, 2)
+  return said.map(([count, unit]) => `${count} ${unit}${count === 1 ? '' : 's'}`).join(' ') || '0 seconds'
+}
+
+/** A moment by the clock of the reader, with the day when it is not today. */
+export function localTime(time: number, now: number): string {
+  const date = new Date(time)
+  const clock = { hour: '2-digit', minute: '2-digit', second: '2-digit' } as const
+  const isToday = date.toDateString() === new Date(now).toDateString()
+  return date.toLocaleString(undefined, isToday ? clock : { day: 'numeric', month: 'short', ...clock })
+}
+
+/** How far a moment is from now: `in 0:12`, `0:12 ago`. */
+export function distance(time: number, now: number): string {
+  const seconds = (time - now) / 1_000
+  if (Math.abs(seconds) < 1) return 'now'
+  return seconds > 0 ? `in ${clockTime(seconds)}` : `${clockTime(-seconds)} ago`
+}
+
+/** A duration in milliseconds: `84 ms`, `1.2 s`. */
+export function duration(ms: number): string {
+  return ms < 1_000 ? `${Math.round(ms)} ms` : `${(ms / 1_000).toFixed(1)} s`
+}

@@ -1,0 +1,119 @@
+import type { AuthHeaders, DatabaseHandle, TokenEvent, TokenServiceConfig } from '../../index'
+import { resolveConfig } from '../config/resolve'
+import { globalState } from '../support/global-state'
+import { asService, configError, TokenError } from '../support/errors'
+import { subscribe } from '../events/subscription'
+import type { HeaderCache } from './header-cache'
+import { logSettings } from '../events/logging'
+import { native, unwrap } from '../binding/native'
+import { networkVariables } from '../binding/network-variables'
+import { createCallback } from '../stores/callbacks'
+import { CoreService, headerCacheOf, release, emitEvent, TokenService } from './token-service'
+
+/** The name of a service that was given none. */
+const defaultName = 'external_api'
+
+/** One handle for each service of the core, by number. */
+const handles = new Map<number, TokenService>()
+
+/** The kept headers of the default service, as it was found last. */
+let defaultHeaders: HeaderCache | undefined
+
+/** Whether the newest configuration came from code, so that the environment's alone would be another. */
+let isConfiguredInCode = false
+
+/** Documented in `index.d.ts`. */
+export function initializeTokenService(
+  config?: TokenServiceConfig,
+  useDatabase?: boolean,
+  database?: DatabaseHandle,
+): TokenService {
+  const given = typeof config?.service === 'string' ? config.service : defaultName
+  const { plain, variables, logger, refusedBy, provider, log } = asService(given, () => {
+    const split = resolveConfig(config, useDatabase, database)
+    return { ...split, log: logSettings(split.logger) }
+  })
+  subscribe(eventSink)
+  const request = JSON.stringify({ config: plain, variables, log, environment: networkVariables() })
+  const { id, name } = unwrap(native().initialize(request, provider && createCallback(provider)), given)
+  isConfiguredInCode = useDatabase === true || Object.values(config ?? {}).some((value) => value !== undefined)
+  // The newest call decides which service is the default one, and where its lines go.
+  defaultHeaders = undefined
+  const { loggers, refusalChecks } = globalState()
+  for (const kept of [loggers, refusalChecks]) {
+    for (const [other, { service }] of kept) if (service === name) kept.delete(other)
+  }
+  if (logger) loggers.set(id, { service: name, logger })
+  if (refusedBy) refusalChecks.set(id, { service: name, refusedBy })
+  return handleFor(id, name)
+}
+
+/** Documented in `index.d.ts`. */
+export function getTokenService(service?: string): TokenService | null {
+  if (service !== undefined && typeof service !== 'string') throw configError('service', 'must be a text')
+  const id = native().find(service ?? null)
+  if (id === null) return null
+  const known = handles.get(id)
+  if (known) return known
+  try {
+    return handleFor(id, unwrap(native().status(id)).service)
+  } catch (error) {
+    // It was shut down between the two calls, by another thread.
+    if (error instanceof TokenError && error.code === 'ERR_TOKEN_SHUTDOWN') return null
+    throw error
+  }
+}
+
+/** Documented in `index.d.ts`. */
+export function getAuthHeaders(service?: string): Promise<AuthHeaders> {
+  const kept = service === undefined ? defaultHeaders?.current() : null
+  if (kept) return kept
+  try {
+    const found = getTokenService(service) ?? serviceFromEnvironment(service)
+    if (service === undefined) defaultHeaders = headerCacheOf(found)
+    return found.getAuthHeaders()
+  } catch (error) {
+    return Promise.reject(error)
+  }
+}
+
+/** The default service, initialised from the environment; for the calls that find no service. */
+export function serviceFromEnvironment(service: string | undefined): TokenService {
+  if (service !== undefined && service !== defaultName) {
+    throw configError('service', `names ${JSON.stringify(service)}, and no such service is initialised`, { service })
+  }
+  if (isConfiguredInCode) {
+    throw new TokenError('ERR_TOKEN_SHUTDOWN', 'the token service was shut down; initialise it again', {
+      service: defaultName,
+    })
+  }
+  return initializeTokenService()
+}
+
+function handleFor(id: number, name: string): TokenService {
+  subscribe(eventSink)
+  const known = handles.get(id)
+  if (known) return known
+  // A service of the same name is one that this one replaced.
+  for (const [other, service] of handles) if (service.name === name) forget(other)
+  const created = new TokenService(new CoreService(id, name))
+  handles.set(id, created)
+  return created
+}
+
+/** Lets go of a service that has ended. */
+function forget(id: number): void {
+  const service = handles.get(id)
+  if (service === undefined) return
+  handles.delete(id)
+  if (headerCacheOf(service) === defaultHeaders) defaultHeaders = undefined
+  release(service)
+}
+
+const eventSink = {
+  emit(id: number, event: TokenEvent): void {
+    const service = handles.get(id)
+    if (service) emitEvent(service, event)
+  },
+  end: forget,
+}
