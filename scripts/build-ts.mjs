@@ -8,7 +8,8 @@ import { fileURLToPath } from 'node:url'
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
 const at = (...path) => join(root, ...path)
-const tsc = join(dirname(createRequire(import.meta.url).resolve('typescript/package.json')), 'bin', 'tsc')
+const require = createRequire(import.meta.url)
+const tsc = join(dirname(require.resolve('typescript/package.json')), 'bin', 'tsc')
 
 function compile(project, ...options) {
   const { status } = spawnSync(process.execPath, [tsc, '--project', at(project), ...options], {
@@ -38,6 +39,9 @@ function checkImports(folder) {
 function writeReactData(folder, exportKeyword) {
   const css = readFileSync(at('ts', 'react', 'monitor.css'), 'utf8').replaceAll(/\/\*[^]*?\*\/\n?/g, '')
   writeFileSync(at(folder, 'styles.js'), `${exportKeyword('styles')}String.raw\`\n${css}\`\n`)
+  const { errorTable } = require(at('lib', 'support', 'error-table.js'))
+  const advice = Object.fromEntries(Object.entries(errorTable).map(([code, { runningAdvice }]) => [code, runningAdvice]))
+  writeFileSync(at(folder, 'error-advice.js'), `${exportKeyword('errorAdvice')}${JSON.stringify(advice, null, 2)}\n`)
 }
 
 rmSync(at('lib'), { recursive: true, force: true })

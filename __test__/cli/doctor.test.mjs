@@ -6,12 +6,15 @@ import { once } from 'node:events'
 import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { createServer as createTlsServer } from 'node:https'
+import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { initializeTokenService, startTokenScheduler, stopTokenScheduler } from 'evertoken'
 import { startMockTokenServer } from 'evertoken/testing'
 import { serveRoutes } from '../support/app-routes.mjs'
 import { evertoken, folderFor } from '../support/cli.mjs'
+
+const { envTable } = createRequire(import.meta.url)('../../lib/support/env-table.js')
 
 const users = { 'ann@example.com': 'the right password' }
 const key = '00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff'
@@ -130,6 +133,38 @@ describe('doctor', () => {
       if (!['name', 'connection', 'storage'].includes(check)) assert.match(cause.help, /docs\/errors\/ERR_TOKEN_\w+\.md$/)
     })
   }
+
+  test('names the variable of the value that is wrong, also where only the login shows it', async (t) => {
+    const client = (url) => ({ EXTERNAL_AUTH_URL: url, OAUTH_CLIENT_ID: 'app', TOKEN_ENCRYPTION_KEY: key })
+    const answers = (error) => ({ script: Array.from({ length: 2 }, () => ({ status: 400, body: { error } })) })
+    const secret = { OAUTH_CLIENT_SECRET: 'the right password' }
+    const cases = [
+      [{ OAUTH_PRIVATE_KEY: './no-such-key.pem' }, {}, /\bOAUTH_PRIVATE_KEY\b/],
+      [{ OAUTH_PRIVATE_KEY: '-----BEGIN PRIVATE KEY-----' }, {}, /\bOAUTH_PRIVATE_KEY\b/],
+      [{ ...secret, OAUTH_AUDIENCE: 'https://wrong.example.com' }, answers('invalid_target'), /\bOAUTH_AUDIENCE\b/],
+      [{ ...secret, OAUTH_SCOPE: 'wrong' }, answers('invalid_scope'), /\bOAUTH_SCOPE\b/],
+    ]
+    for (const [env, options, variable] of cases) {
+      const { cause } = await examined(t, { ...client((await mock(t, options)).tokenUrl), ...env })
+      assert.match(cause.remedy, variable, JSON.stringify(cause))
+      assert.doesNotMatch(cause.remedy, /EXTERNAL_AUTH_URL|password/)
+    }
+  })
+
+  test('shows the text of no variable that may hold a secret', async (t) => {
+    const secrets = envTable.filter(({ isSecret }) => isSecret).map(({ name }) => name)
+    const forms = {
+      EXTERNAL_AUTH_URL: (secret) => `https://no-such-host.invalid/token?key=${secret}`,
+      OAUTH_PARAMETERS: (secret) => `tenant=${secret}`,
+      EVERTOKEN_STORAGE: (secret) => `postgres://user:${secret}@db/app`,
+    }
+    for (const name of secrets) {
+      const secret = 'not-for-your-eyes-0123456789'
+      const env = { ...environment('https://no-such-host.invalid/token'), [name]: (forms[name] ?? String)(secret) }
+      const outputs = await Promise.all(['doctor', 'status'].map((command) => evertoken([command], { folder: folderFor(t), env })))
+      for (const { stdout, stderr } of outputs) assert.ok(!`${stdout}${stderr}`.includes(secret), `${name}: ${stdout}${stderr}`)
+    }
+  })
 
   test('says what the server said, without what is secret', async (t) => {
     const body = {

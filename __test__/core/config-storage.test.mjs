@@ -10,7 +10,7 @@ import { configErrorOf } from '../support/config-error.mjs'
 import { configAt, useTokenServer } from '../support/service.mjs'
 
 // What a text names is told apart here; the paths of kinds that the core refuses show only here.
-const { storageFromDatabase } = createRequire(import.meta.url)('../../lib/storage.js')
+const { storageFromDatabase } = createRequire(import.meta.url)('../../lib/config/storage.js')
 
 const server = useTokenServer()
 

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { runScript } from '../support/child.mjs'
+import { thisPlatform } from '../../scripts/support/platforms.mjs'
 
 const require = createRequire(import.meta.url)
 
@@ -62,7 +63,7 @@ describe('an addon that does not load', () => {
         { name: 'TokenError', code: 'ERR_TOKEN_INTERNAL', isTokenError: true },
       )
       assert.ok(message.includes(`on ${process.platform} ${process.arch}`), message)
-      assert.ok(message.includes(`evertoken-${process.platform}-${process.arch}`), message)
+      assert.ok(message.includes(`the optional package ${thisPlatform().packageName} `), message)
       if (process.platform === 'linux') assert.match(message, /with (glibc \d+\.\d+|musl):/)
       // What the dynamic loader itself said.
       assert.match(message, /broken\.node/)

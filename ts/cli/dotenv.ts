@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import * as util from 'node:util'
-import { variableNames } from '../config/env'
+import { envTable } from '../support/env-table'
 import { printError } from './terminal'
 
 interface NextEnv {
@@ -55,7 +55,7 @@ function findExpanded(files: readonly LoadedFile[], before: NodeJS.ProcessEnv): 
   // Before Node 20.12 there is nothing to read the text with as it stands.
   if (typeof util.parseEnv !== 'function') return []
   const read = files.map(({ path, contents }) => ({ file: path, values: util.parseEnv(contents) }))
-  return variableNames().flatMap((variable) => {
+  return envTable.flatMap(({ name: variable }) => {
     const source = read.find(({ values }) => values[variable] !== undefined)
     const written = source?.values[variable]
     if (source === undefined || written === undefined || before[variable] !== undefined) return []

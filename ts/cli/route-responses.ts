@@ -1,4 +1,5 @@
 import type { TokenStatus } from '../../index'
+import { tokenStates } from '../support/defaults'
 
 export function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
@@ -17,8 +18,6 @@ export function isStatus(body: unknown): body is TokenStatus {
 type Check = (value: unknown) => boolean
 type Checks = Readonly<Record<string, Check>>
 
-const states = ['valid', 'expiring', 'expired', 'missing', 'manual']
-
 const isText: Check = (value) => typeof value === 'string'
 const isFlag: Check = (value) => typeof value === 'boolean'
 const isNumber: Check = (value) => typeof value === 'number' && Number.isFinite(value)
@@ -29,7 +28,7 @@ const isObjectOf = (checks: Checks): Check => (value) => isRecord(value) && hasF
 
 const statusFields: Checks = {
   service: isText,
-  state: (value) => states.includes(value as string),
+  state: (value) => tokenStates.includes(value as TokenStatus['state']),
   healthy: isFlag,
   source: orNull(isText),
   issuedAt: orNull(isText),

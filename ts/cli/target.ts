@@ -1,6 +1,7 @@
 import type { TokenServiceConfig, TokenStatus } from '../../index'
 import { initializeTokenService } from '../service/registry'
 import { settledStatus, type TokenService } from '../service/token-service'
+import { defaultServiceName } from '../support/defaults'
 import { TokenError } from '../support/errors'
 import { UsageError } from './command'
 import { loadDotenv } from './dotenv'
@@ -23,7 +24,7 @@ export const targetOptions = {
 } as const
 
 export const targetHelp = `Options:
-  --service NAME   the service of this name (default: external_api)
+  --service NAME   the service of this name (default: ${defaultServiceName})
   --endpoint URL   asks a running app through its routes, such as http://localhost:3000/api/token;
                    sends EVERTOKEN_ADMIN_SECRET, if set. Without it the configured store is looked into
   --json           prints JSON

@@ -1,36 +1,7 @@
 import type { TokenServiceConfig } from '../../index'
+import { envTable, variableOf, type EnvVariable } from '../support/env-table'
 import { configError } from '../support/errors'
 import { storageFromText } from './storage'
-
-const variables = {
-  authUrl: 'EXTERNAL_AUTH_URL',
-  issuer: 'OAUTH_ISSUER',
-  email: 'EXTERNAL_API_EMAIL',
-  username: 'EXTERNAL_API_USERNAME',
-  password: 'EXTERNAL_API_PASSWORD',
-  clientId: 'OAUTH_CLIENT_ID',
-  clientSecret: 'OAUTH_CLIENT_SECRET',
-  privateKey: 'OAUTH_PRIVATE_KEY',
-  scope: 'OAUTH_SCOPE',
-  audience: 'OAUTH_AUDIENCE',
-  token: 'EXTERNAL_API_TOKEN',
-  header: 'EXTERNAL_API_HEADER',
-} as const satisfies Partial<Record<keyof TokenServiceConfig, string>>
-
-/** All that may be in a `.env` file for evertoken and hold a secret or an address. */
-export const variableNames = (): string[] => [...Object.values(allVariables), 'EVERTOKEN_ADMIN_SECRET']
-
-/** The variable of a field of the configuration, where it has one. */
-export function variableOf(field: string): string | undefined {
-  return Object.hasOwn(allVariables, field) ? allVariables[field] : undefined
-}
-
-const allVariables: Readonly<Record<string, string>> = {
-  ...variables,
-  parameters: 'OAUTH_PARAMETERS',
-  encryptionKey: 'TOKEN_ENCRYPTION_KEY',
-  storage: 'EVERTOKEN_STORAGE',
-}
 
 /**
  * The variables that the fields of a configuration come from, by field: those that nothing in the code says, and
@@ -49,21 +20,32 @@ type Environment = Record<string, string | undefined>
 
 /** A configuration from the environment; documented in `index.d.ts`. */
 export function configFromEnv(env: Environment = process.env): TokenServiceConfig {
-  const config: TokenServiceConfig = {}
-  for (const [field, variable] of Object.entries(variables) as [keyof typeof variables, string][]) {
-    const text = read(env, variable)
-    if (text !== undefined) config[field] = field === 'header' ? text.trim() : text
+  const config: Record<string, unknown> = {}
+  for (const { name, field, kind } of envTable) {
+    const text = read(env, name)
+    const value = field === null || text === undefined ? undefined : parse(text, kind, name)
+    if (field !== null && value !== undefined) config[field] = value
   }
-  const parameters = read(env, 'OAUTH_PARAMETERS')
-  if (parameters !== undefined) config.parameters = parametersFromText(parameters)
-  const keys = read(env, 'TOKEN_ENCRYPTION_KEY')
-    ?.split(',')
-    .map((key) => key.trim())
-    .filter((key) => key !== '')
-  if (keys !== undefined && keys.length > 0) config.encryptionKey = keys.length === 1 ? keys[0]! : keys
-  const storage = read(env, 'EVERTOKEN_STORAGE')
-  if (storage !== undefined) config.storage = storageFromText(storage.trim(), 'EVERTOKEN_STORAGE')
-  return config
+  return config as TokenServiceConfig
+}
+
+/** The value that this text of a variable stands for; `undefined` where it holds none. */
+function parse(text: string, kind: EnvVariable['kind'], name: string): unknown {
+  switch (kind) {
+    case 'text':
+      return text
+    case 'trimmed':
+    case 'word':
+      return text.trim()
+    case 'form':
+      return parametersFromText(text, name)
+    case 'storage':
+      return storageFromText(text.trim(), name)
+    case 'list': {
+      const items = text.split(',').map((item) => item.trim()).filter((item) => item !== '')
+      return items.length > 1 ? items : items[0]
+    }
+  }
 }
 
 /**
@@ -71,10 +53,10 @@ export function configFromEnv(env: Environment = process.env): TokenServiceConfi
  *
  * @throws TokenError `ERR_TOKEN_CONFIG` naming the variable, and without its text, which may hold a secret.
  */
-function parametersFromText(text: string): Record<string, string | string[]> {
+function parametersFromText(text: string, name: string): Record<string, string | string[]> {
   const pairs = text.trim().split('&').filter((pair) => pair !== '')
   if (/^[{["'`]/.test(text.trim()) || pairs.some((pair) => pair.indexOf('=') < 1)) {
-    throw configError('OAUTH_PARAMETERS', 'must be form text without quotes around it, such as account_id=7&tenant=blue')
+    throw configError(name, 'must be form text without quotes around it, such as account_id=7&tenant=blue')
   }
   const form = new URLSearchParams(pairs.join('&'))
   return Object.fromEntries(

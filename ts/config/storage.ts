@@ -1,8 +1,7 @@
 import type { PrismaTokenClient, StorageOptions, TokenStore } from '../../index'
 import { fileURLToPath } from 'node:url'
+import { defaultDatabasePath } from '../support/defaults'
 import { configError, TokenError } from '../support/errors'
-
-const defaultDatabase = './data/token-cache.db'
 
 /** The storage that `EVERTOKEN_STORAGE` names. */
 export function storageFromText(text: string, field: string): StorageOptions {
@@ -21,7 +20,7 @@ export function storageFromText(text: string, field: string): StorageOptions {
 
 /** The storage that `useDatabase` and `database` name. */
 export function storageFromDatabase(database: unknown): StorageOptions {
-  if (database === undefined) return { kind: 'sqlite', path: defaultDatabase }
+  if (database === undefined) return { kind: 'sqlite', path: defaultDatabasePath }
   if (typeof database === 'string') {
     if (database.trim() === '') refuse('database', 'must not be empty: name a path, a URL or leave it out')
     const scheme = schemeOf(database)

@@ -1,12 +1,10 @@
 import type { Logger } from '../../index'
+import { logFormats, logLevels } from '../support/env-table'
 import { configError } from '../support/errors'
 import { describeThrown, reportRejection } from '../support/user-code'
 
-const levels = ['error', 'warn', 'info', 'debug', 'trace'] as const
-const formats = ['text', 'json'] as const
-
 /** How much a log line matters. */
-export type Level = (typeof levels)[number]
+export type Level = (typeof logLevels)[number]
 
 /** What pino, winston and others say in the same variable: an application has one `LOG_LEVEL` for all. */
 const synonyms: Record<string, Level | 'silent'> = {
@@ -17,7 +15,7 @@ const synonyms: Record<string, Level | 'silent'> = {
 /** Which lines the core writes or hands over, and how. */
 export interface LogSettings {
   level: Level | 'silent'
-  format: (typeof formats)[number]
+  format: (typeof logFormats)[number]
   /** Lines come here as messages, for the configured logger, instead of going to stderr. */
   forward: boolean
 }
@@ -33,8 +31,8 @@ export function logSettings(
   env: Record<string, string | undefined> = process.env,
 ): LogSettings {
   return {
-    level: synonyms[wordOf(env, 'LOG_LEVEL')] ?? word(env, 'LOG_LEVEL', levels) ?? (logger ? 'debug' : 'warn'),
-    format: word(env, 'LOG_FORMAT', formats) ?? 'text',
+    level: synonyms[wordOf(env, 'LOG_LEVEL')] ?? word(env, 'LOG_LEVEL', logLevels) ?? (logger ? 'debug' : 'warn'),
+    format: word(env, 'LOG_FORMAT', logFormats) ?? 'text',
     forward: logger !== undefined,
   }
 }

@@ -1,12 +1,11 @@
 import type { TokenStatus } from '../../index'
+import { tokenStates } from '../support/defaults'
 
 /** The content type of the Prometheus text format. */
 export const metricsType = 'text/plain; version=0.0.4; charset=utf-8'
 
 type Labels = Record<string, string>
 type Sample = readonly [value: number | boolean | null, labels?: Labels]
-
-const states: readonly TokenStatus['state'][] = ['valid', 'expiring', 'expired', 'missing', 'manual']
 
 /**
  * A status in the Prometheus text format, version 0.0.4. Durations and moments are in seconds, what only grows ends
@@ -18,7 +17,7 @@ export function metrics(status: TokenStatus): string {
   const counter = (name: string, help: string, value: number) => family(status, name, 'counter', help, [[value]])
   return [
     gauge('healthy', 'Whether nothing needs attention.', [status.healthy]),
-    gauge('token_state', 'The state of the token: 1 for the one that holds.', ...states.map(
+    gauge('token_state', 'The state of the token: 1 for the one that holds.', ...tokenStates.map(
       (state): Sample => [state === status.state, { state }],
     )),
     gauge('token_expires_in_seconds', 'How long the token still lives.', [status.expiresInSeconds]),

@@ -1,3 +1,4 @@
+import { errorTable } from '../support/error-table'
 import { TokenError } from '../support/errors'
 
 /** A request that is answered with an error: its HTTP status, a code, and a sentence for people. */
@@ -36,34 +37,12 @@ function routeErrorFrom(error: unknown): RouteError {
   try {
     if (error instanceof RouteError) return error
     if (error instanceof TokenError) {
-      return new RouteError(statusOf(error), error.code, error.message, retryHeaders(error))
+      return new RouteError(errorTable[error.code].routeStatus, error.code, error.message, retryHeaders(error))
     }
   } catch {
     // A proxy that was revoked cannot even be asked what it is.
   }
   return new RouteError(500, 'ERR_ROUTE_INTERNAL', 'the request could not be answered; the reason is in the log of the server')
-}
-
-function statusOf({ code }: TokenError): number {
-  switch (code) {
-    case 'ERR_TOKEN_RATE_LIMITED':
-      return 429
-    // The token server, which stands behind this one, refused or failed.
-    case 'ERR_TOKEN_CREDENTIALS':
-    case 'ERR_TOKEN_ENDPOINT':
-    case 'ERR_TOKEN_RESPONSE':
-    case 'ERR_TOKEN_TIMEOUT':
-    case 'ERR_TOKEN_NETWORK':
-    case 'ERR_TOKEN_TLS':
-      return 502
-    case 'ERR_TOKEN_SHUTDOWN':
-    case 'ERR_TOKEN_STORAGE':
-      return 503
-    case 'ERR_TOKEN_CONFIG':
-    case 'ERR_TOKEN_DECRYPT':
-    case 'ERR_TOKEN_INTERNAL':
-      return 500
-  }
 }
 
 /** RFC 9110 §10.2.3: whole seconds, and never earlier than the token server asked for. */

@@ -1,4 +1,5 @@
 import type { TokenStatus } from 'evertoken'
+import { errorAdvice } from './error-advice.js'
 import type { TokenProblem } from './problem.js'
 
 /** The states as a person says them. */
@@ -22,18 +23,6 @@ export const stateMeanings: Record<TokenStatus['state'], string> = {
 /** What a person can do about an error, by its code: whatever an endpoint says is one. */
 export function adviceFor(code: string | null): string | undefined {
   return code !== null && Object.hasOwn(errorAdvice, code) ? errorAdvice[code] : undefined
-}
-
-const errorAdvice: Readonly<Record<string, string>> = {
-  ERR_TOKEN_CREDENTIALS: 'Check the password or the client secret, then press Refresh now: it is not sent again by itself for a while.',
-  ERR_TOKEN_ENDPOINT: 'Check the address: nothing answers there as a token or login endpoint.',
-  ERR_TOKEN_RESPONSE: 'It is tried again by itself. If it stays, the address or the shape of the answer is another.',
-  ERR_TOKEN_RATE_LIMITED: 'Nothing to do: it is waited for.',
-  ERR_TOKEN_TIMEOUT: 'It is tried again by itself. If it stays, the token server is slow or out of reach.',
-  ERR_TOKEN_NETWORK: 'It is tried again by itself. If it stays, check the name, the port and the firewall.',
-  ERR_TOKEN_TLS: 'Give the certificate authority to the service (ca, or NODE_EXTRA_CA_CERTS).',
-  ERR_TOKEN_STORAGE: 'The token is kept in memory meanwhile. Check the disk, the path and who may write there.',
-  ERR_TOKEN_DECRYPT: 'Give every process the same TOKEN_ENCRYPTION_KEY. A login has replaced what could not be opened.',
 }
 
 /** What a person can do about a problem with the endpoint. */

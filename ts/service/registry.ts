@@ -1,5 +1,6 @@
 import type { AuthHeaders, DatabaseHandle, TokenEvent, TokenServiceConfig } from '../../index'
 import { resolveConfig } from '../config/resolve'
+import { defaultServiceName } from '../support/defaults'
 import { globalState } from '../support/global-state'
 import { asService, configError, TokenError } from '../support/errors'
 import { subscribe } from '../events/subscription'
@@ -9,9 +10,6 @@ import { native, unwrap } from '../binding/native'
 import { networkVariables } from '../binding/network-variables'
 import { createCallback } from '../stores/callbacks'
 import { CoreService, headerCacheOf, release, emitEvent, TokenService } from './token-service'
-
-/** The name of a service that was given none. */
-const defaultName = 'external_api'
 
 /** One handle for each service of the core, by number. */
 const handles = new Map<number, TokenService>()
@@ -28,7 +26,7 @@ export function initializeTokenService(
   useDatabase?: boolean,
   database?: DatabaseHandle,
 ): TokenService {
-  const given = typeof config?.service === 'string' ? config.service : defaultName
+  const given = typeof config?.service === 'string' ? config.service : defaultServiceName
   const { plain, variables, logger, refusedBy, provider, log } = asService(given, () => {
     const split = resolveConfig(config, useDatabase, database)
     return { ...split, log: logSettings(split.logger) }
@@ -79,12 +77,12 @@ export function getAuthHeaders(service?: string): Promise<AuthHeaders> {
 
 /** The default service, initialised from the environment; for the calls that find no service. */
 export function serviceFromEnvironment(service: string | undefined): TokenService {
-  if (service !== undefined && service !== defaultName) {
+  if (service !== undefined && service !== defaultServiceName) {
     throw configError('service', `names ${JSON.stringify(service)}, and no such service is initialised`, { service })
   }
   if (isConfiguredInCode) {
     throw new TokenError('ERR_TOKEN_SHUTDOWN', 'the token service was shut down; initialise it again', {
-      service: defaultName,
+      service: defaultServiceName,
     })
   }
   return initializeTokenService()

@@ -1,5 +1,6 @@
 import { EventEmitter } from 'node:events'
 import type * as api from '../../index'
+import { defaultServiceName, schedulerDefaults } from '../support/defaults'
 import { TokenError } from '../support/errors'
 import { headerFor } from '../service/header'
 import { carriesToken, readSentValue } from '../service/sent-headers'
@@ -38,20 +39,19 @@ export function createFakeEvertoken(options: FakeOptions = {}): FakeEvertoken {
   const services = new Map<string, FakeService>()
   const scheduler: api.SchedulerStatus = {
     running: false,
-    refreshIntervalSeconds: 600,
-    healthCheckIntervalSeconds: 300,
+    ...schedulerDefaults,
     nextRefreshAt: null,
     lastHealthCheckAt: null,
   }
   const shared: Shared = { options, scheduler, error: null }
 
-  const initializeTokenService = ({ service = 'external_api', header }: api.TokenServiceConfig = {}): FakeService => {
+  const initializeTokenService = ({ service = defaultServiceName, header }: api.TokenServiceConfig = {}): FakeService => {
     const found = services.get(service) ?? new FakeService(service, shared, header, () => services.delete(service))
     services.set(service, found)
     return found
   }
   const find = (service?: string): FakeService | null =>
-    (service === undefined ? (services.get('external_api') ?? [...services.values()][0]) : services.get(service)) ?? null
+    (service === undefined ? (services.get(defaultServiceName) ?? [...services.values()][0]) : services.get(service)) ?? null
 
   const fake = {
     initializeTokenService,

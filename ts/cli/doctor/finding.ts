@@ -1,4 +1,5 @@
 import type { TokenStatus } from '../../../index'
+import { errorTable } from '../../support/error-table'
 import type { TokenError } from '../../support/errors'
 import { serverErrorText } from '../terminal'
 
@@ -29,7 +30,7 @@ export const skip = (check: string, detail: string): Finding => ({ check, outcom
 export function storageFinding({ storage: { kind, location, encrypted, healthy } }: TokenStatus, faults: readonly string[]): Finding {
   if (!healthy || faults.length > 0) {
     const detail = faults.at(-1) ?? `${location} cannot be used`
-    return fail('storage', detail, 'Give the user of this process the right to write there, or set EVERTOKEN_STORAGE.')
+    return fail('storage', detail, errorTable.ERR_TOKEN_STORAGE.advice)
   }
   if (kind === 'memory') {
     return warn('storage', 'memory: each process and each restart logs in anew', 'Set EVERTOKEN_STORAGE to share the token.')

@@ -2,7 +2,9 @@ import { lookup } from 'node:dns/promises'
 import { once } from 'node:events'
 import { connect, isIP } from 'node:net'
 import type { TokenServiceConfig, TokenStatus } from '../../../index'
-import { configFromEnv, variableOf } from '../../config/env'
+import { configFromEnv } from '../../config/env'
+import { variableOf } from '../../support/env-table'
+import { adviceFor } from '../../support/error-table'
 import { TokenError } from '../../support/errors'
 import { native, unwrap } from '../../binding/native'
 import { networkVariables } from '../../binding/network-variables'
@@ -22,7 +24,7 @@ const connectMs = 5000
 export async function* checkLocal({ files, expanded }: Dotenv): AsyncGenerator<Finding, void> {
   for (const each of expanded) yield expansion(each)
   const begun = begin()
-  if (begun instanceof TokenError) return yield environmentFault(begun)
+  if (begun instanceof TokenError) return yield initializationFinding(begun)
   const { config, service, storeFaults, remarks } = begun
   try {
     yield pass('environment', `complete; read ${['the environment', ...files].join(', ')}`)
@@ -86,14 +88,16 @@ function begin(): Begun | TokenError {
   }
 }
 
-function environmentFault(error: TokenError): Finding {
-  const { code, message, field } = error
-  if (code !== 'ERR_TOKEN_CONFIG') {
-    return fail('addon', message, 'Run `npm install` again on this platform, with optional dependencies.', error)
-  }
+function initializationFinding(error: TokenError): Finding {
+  if (error.code !== 'ERR_TOKEN_CONFIG') return fail('addon', error.message, adviceFor(error), error)
+  return fail('environment', error.message, configurationAdvice(error), error)
+}
+
+/** What to do about a value that is wrong: where to set it. */
+function configurationAdvice({ field }: TokenError): string {
   const variable = field === undefined ? undefined : variableOf(field.split('.')[0]!)
   const where = variable ?? field ?? 'the configuration'
-  return fail('environment', message, `Set ${where} in the environment or in a .env file of this folder.`, error)
+  return `Set ${where} in the environment or in a .env file of this folder.`
 }
 
 /** The way to the server, up to the first step that fails; whether there was none. */
@@ -172,18 +176,20 @@ async function* logIn(service: TokenService, url: URL): AsyncGenerator<Finding, 
   const error = outcome instanceof TokenError ? outcome : undefined
   if (error === undefined && outcome instanceof Error) throw outcome
   const isTls = url.protocol === 'https:'
-  if (error?.code === 'ERR_TOKEN_TLS') return yield fail('tls', error.message, tlsRemedy, error)
-  yield isTls ? pass('tls', 'the certificate is accepted') : warn('tls', 'http: credentials cross in clear text', 'Use https beyond this machine.')
+  if (error?.code === 'ERR_TOKEN_TLS') return yield fail('tls', error.message, adviceFor(error), error)
+  yield isTls
+    ? pass('tls', 'the certificate is accepted')
+    : warn('tls', 'http: credentials cross in clear text', 'Use https beyond this machine.')
   yield await clock(url)
-  if (error?.code === 'ERR_TOKEN_NETWORK' || error?.code === 'ERR_TOKEN_TIMEOUT') {
-    return yield fail('endpoint', error.message, 'Check that a token or login endpoint answers there.', error)
+  if (error?.code === 'ERR_TOKEN_CONFIG') {
+    return yield fail('credential', error.message, configurationAdvice(error), error)
   }
   if (error && error.code !== 'ERR_TOKEN_CREDENTIALS') {
-    return yield fail('endpoint', error.message, endpointRemedies[error.code] ?? 'Check EXTERNAL_AUTH_URL.', error)
+    return yield fail('endpoint', error.message, adviceFor(error), error)
   }
   if (error) {
     yield pass('endpoint', `${addressOf(url)} answers as one`)
-    return yield fail('credential', error.message, 'Check the password or the client secret.', error)
+    return yield fail('credential', error.message, adviceFor(error), error)
   }
   const { strategy, expiresInSeconds } = outcome as TokenStatus
   yield pass('endpoint', strategy?.endpoint ?? addressOf(url))
@@ -191,15 +197,6 @@ async function* logIn(service: TokenService, url: URL): AsyncGenerator<Finding, 
   yield strategy?.grant === 'password'
     ? warn('credential', life, 'RFC 9700 §2.4 rules the password grant out for new servers: prefer client credentials.')
     : pass('credential', life)
-}
-
-const tlsRemedy =
-  'Give the server’s certificate authority in `ca`, or in the file that NODE_EXTRA_CA_CERTS names.'
-
-const endpointRemedies: Readonly<Record<string, string>> = {
-  ERR_TOKEN_ENDPOINT: 'Set EXTERNAL_AUTH_URL to the address of the token or login endpoint, as the server’s manual has it.',
-  ERR_TOKEN_RESPONSE: 'Something answers there without a token: check the path and the credential, or set where the token is (`login.tokenPath`).',
-  ERR_TOKEN_RATE_LIMITED: 'The server limits requests: wait, and try again.',
 }
 
 /** Compares the clocks by the `Date` of any answer of the server (RFC 9110 §6.6.1). */
@@ -223,8 +220,8 @@ async function key({ encryptionKey, storage }: TokenServiceConfig): Promise<Find
   if (storage?.kind === 'memory') return skip('key', 'nothing is stored')
   const error = await faultOfTheStored()
   if (error) {
-    const remedy = 'Give the key that it was sealed with, too (TOKEN_ENCRYPTION_KEY=new,old), or let the next login replace it.'
-    return fail('key', error, remedy, new TokenError('ERR_TOKEN_DECRYPT', error))
+    const decryptError = new TokenError('ERR_TOKEN_DECRYPT', error)
+    return fail('key', error, adviceFor(decryptError), decryptError)
   }
   if (encryptionKey === undefined) {
     return warn('key', 'derived from the credential', 'Set TOKEN_ENCRYPTION_KEY (`npx evertoken keygen`): a changed password then costs no login.')
