@@ -181,7 +181,6 @@ export interface ErrorDescription {
   code: TokenErrorCode
   message: string
   field?: string
-  service?: string
   status?: number
   retryAfterSeconds?: number
   serverError?: ServerError

@@ -4,13 +4,13 @@ import { globalState, type GlobalState } from '../support/global-state'
 import { writeLine, type Line } from './logging'
 import { errorFrom, native, type ErrorDescription } from '../binding/native'
 
-type EventMessage = {
+export type EventMessage = {
   kind: 'event'
   id: number
   event: Omit<TokenEvent, 'error'> & { error?: ErrorDescription }
 }
-type EndMessage = { kind: 'ended'; id: number }
-type LogMessage = { kind: 'log'; id: number } & Omit<Line, 'service'>
+export type EndMessage = { kind: 'ended'; id: number }
+export type LogMessage = { kind: 'log'; id: number } & Omit<Line, 'service'>
 
 let isListening = false
 
