@@ -40,8 +40,13 @@ function writeReactData(folder, exportKeyword) {
   const css = readFileSync(at('ts', 'react', 'monitor.css'), 'utf8').replaceAll(/\/\*[^]*?\*\/\n?/g, '')
   writeFileSync(at(folder, 'styles.js'), `${exportKeyword('styles')}String.raw\`\n${css}\`\n`)
   const { errorTable } = require(at('lib', 'support', 'error-table.js'))
-  const advice = Object.fromEntries(Object.entries(errorTable).map(([code, { runningAdvice }]) => [code, runningAdvice]))
-  writeFileSync(at(folder, 'error-advice.js'), `${exportKeyword('errorAdvice')}${JSON.stringify(advice, null, 2)}\n`)
+  const advice = Object.fromEntries(
+    Object.entries(errorTable).map(([code, { runningAdvice }]) => [code, runningAdvice]),
+  )
+  writeFileSync(
+    at(folder, 'error-advice.js'),
+    `${exportKeyword('errorAdvice')}${JSON.stringify(advice, null, 2)}\n`,
+  )
 }
 
 rmSync(at('lib'), { recursive: true, force: true })
@@ -53,7 +58,15 @@ if (existsSync(at('ts', 'react'))) {
   writeFileSync(at('lib', 'react', 'package.json'), '{ "type": "module" }\n')
   writeReactData('lib/react', (name) => `export const ${name} = `)
   checkImports(at('lib', 'react'))
-  compile('tsconfig.react.json', '--module', 'node20', '--moduleResolution', 'node16', '--outDir', at('lib', 'react', 'cjs'))
+  compile(
+    'tsconfig.react.json',
+    '--module',
+    'node20',
+    '--moduleResolution',
+    'node16',
+    '--outDir',
+    at('lib', 'react', 'cjs'),
+  )
   writeReactData('lib/react/cjs', (name) => `exports.${name} = `)
   writeFileSync(at('lib', 'react', 'cjs', 'package.json'), '{ "type": "commonjs" }\n')
   for (const folder of ['react', 'react/cjs']) {

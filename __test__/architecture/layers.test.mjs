@@ -36,15 +36,22 @@ function readImports() {
     const candidates = ['.ts', '.tsx', '.d.ts', '/index.ts'].map((end) => path + end)
     return candidates.find((candidate) => known.has(candidate))
   }
-  return new Map(files.map((file) => {
-    const imports = [...readFileSync(join(ts, file), 'utf8').matchAll(importPattern)].map(([, specifier]) => {
-      const target = resolve(file, specifier)
-      // What is outside of ts/: the public types, and package.json.
-      assert.ok(target ?? /^(\.\.\/)+(index|package\.json)$/.test(specifier), `${file} imports ${specifier}: not found`)
-      return target
-    })
-    return [file, [...new Set(imports.filter((target) => target !== undefined))]]
-  }))
+  return new Map(
+    files.map((file) => {
+      const imports = [...readFileSync(join(ts, file), 'utf8').matchAll(importPattern)].map(
+        ([, specifier]) => {
+          const target = resolve(file, specifier)
+          // What is outside of ts/: the public types, and package.json.
+          assert.ok(
+            target ?? /^(\.\.\/)+(index|package\.json)$/.test(specifier),
+            `${file} imports ${specifier}: not found`,
+          )
+          return target
+        },
+      )
+      return [file, [...new Set(imports.filter((target) => target !== undefined))]]
+    }),
+  )
 }
 
 const layerOf = (file) => file.split('/')[0]
@@ -52,10 +59,12 @@ const rankOf = (layer) => layers.findIndex((names) => names.includes(layer))
 
 /** The imports that lead up, or to a folder beside. */
 function findUpwardImports(imports) {
-  const isAllowed = (from, to) =>
-    from === to || (rankOf(to) < rankOf(from) && !standalone.includes(from))
+  const isAllowed = (from, to) => from === to || (rankOf(to) < rankOf(from) && !standalone.includes(from))
   return [...imports].flatMap(([file, targets]) =>
-    targets.filter((target) => !isAllowed(layerOf(file), layerOf(target))).map((target) => `${file} imports ${target}`))
+    targets
+      .filter((target) => !isAllowed(layerOf(file), layerOf(target)))
+      .map((target) => `${file} imports ${target}`),
+  )
 }
 
 /** A circle of files as a path that ends where it begins, or undefined. */
@@ -96,8 +105,23 @@ test('no files import each other in a circle', () => {
 
 test('an upward import and a circle are found', () => {
   assert.deepEqual(
-    findUpwardImports(new Map([['support/a.ts', ['service/b.ts']], ['react/a.ts', ['support/a.ts']], ['next/a.ts', ['cli/b.ts']]])),
+    findUpwardImports(
+      new Map([
+        ['support/a.ts', ['service/b.ts']],
+        ['react/a.ts', ['support/a.ts']],
+        ['next/a.ts', ['cli/b.ts']],
+      ]),
+    ),
     ['support/a.ts imports service/b.ts', 'react/a.ts imports support/a.ts', 'next/a.ts imports cli/b.ts'],
   )
-  assert.equal(findCircle(new Map([['a', ['b']], ['b', ['c']], ['c', ['b']]])), 'b → c → b')
+  assert.equal(
+    findCircle(
+      new Map([
+        ['a', ['b']],
+        ['b', ['c']],
+        ['c', ['b']],
+      ]),
+    ),
+    'b → c → b',
+  )
 })

@@ -6,7 +6,10 @@ import { run } from '../../scripts/support/run.mjs'
 
 for (const args of [['--check'], ['--login', '--check']]) {
   it(`npm run demo -- ${args.join(' ')} sees a token renewed`, async () => {
-    const { code, output } = await run(process.execPath, ['scripts/demo.mjs', ...args], { quiet: true, limitMs: 5 * 60_000 })
+    const { code, output } = await run(process.execPath, ['scripts/demo.mjs', ...args], {
+      quiet: true,
+      limitMs: 5 * 60_000,
+    })
     assert.equal(code, 0, output)
     assert.match(output, /the token was renewed by itself/)
   })

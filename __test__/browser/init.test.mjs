@@ -19,7 +19,8 @@ const config = (type, keyword) => `${type}\n\nconst nextConfig = {}\n\n${keyword
 const shapes = {
   'app, TypeScript': {
     'tsconfig.json': '{}',
-    'next.config.ts': 'import type { NextConfig } from "next";\n\nconst nextConfig: NextConfig = {};\n\nexport default nextConfig;\n',
+    'next.config.ts':
+      'import type { NextConfig } from "next";\n\nconst nextConfig: NextConfig = {};\n\nexport default nextConfig;\n',
     'app/layout.tsx': layout(': { children: React.ReactNode }'),
     'app/page.tsx': page,
   },
@@ -50,8 +51,15 @@ describe('init in a fresh Next.js app', () => {
       await replaceSources(app, files)
       const at = { cwd: app, quiet: true, limitMs: 5 * 60_000 }
       const next = join(app, 'node_modules', 'next', 'dist', 'bin', 'next')
-      await mustRun(process.execPath, [join(app, 'node_modules', 'evertoken', 'lib', 'cli', 'index.js'), 'init', '--yes'], at)
-      await mustRun(process.execPath, [next, 'build'], { ...at, env: { NEXT_TELEMETRY_DISABLED: '1', NODE_ENV: 'production' } })
+      await mustRun(
+        process.execPath,
+        [join(app, 'node_modules', 'evertoken', 'lib', 'cli', 'index.js'), 'init', '--yes'],
+        at,
+      )
+      await mustRun(process.execPath, [next, 'build'], {
+        ...at,
+        env: { NEXT_TELEMETRY_DISABLED: '1', NODE_ENV: 'production' },
+      })
 
       const tokens = await startMockTokenServer()
       t.after(() => tokens.close())

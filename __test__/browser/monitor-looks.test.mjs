@@ -14,38 +14,55 @@ describeMonitor('the looks of the monitor', (monitor) => {
   const { open } = monitor
 
   const style = (selector, property) =>
-    monitor.page.locator(selector).first().evaluate((element, name) => getComputedStyle(element)[name], property)
+    monitor.page
+      .locator(selector)
+      .first()
+      .evaluate((element, name) => getComputedStyle(element)[name], property)
 
   /** Resolves to what stands out of the page, which nothing should. */
   const tooWide = () =>
     monitor.page.evaluate(() => {
       const width = document.documentElement.clientWidth
       return [...document.querySelectorAll('.evertoken-monitor *')]
-        .filter((each) => each.getBoundingClientRect().width > 1 && each.getBoundingClientRect().right > width)
+        .filter(
+          (each) => each.getBoundingClientRect().width > 1 && each.getBoundingClientRect().right > width,
+        )
         .map((each) => each.className)
     })
 
   // Moments of another day are longer, and there are some whenever midnight is near.
   const lives = { 'of hours': {}, 'of days': { ageSeconds: 100_000, leftSeconds: 100_000 } }
-  const looks = [320, 360, 375, 768, 1280].flatMap((width) => Object.keys(lives).map((life) => ({ width, life })))
+  const looks = [320, 360, 375, 768, 1280].flatMap((width) =>
+    Object.keys(lives).map((life) => ({ width, life })),
+  )
   for (const { width, life } of looks) {
     it(`has nothing move by itself, ${width} px wide, with a token ${life}`, async () => {
       const answer = () => ({ body: liveStatus({ service: 'token', ...lives[life] }) })
       let arrive
       monitor.pages.routes.token = { GET: () => new Promise((resolve) => (arrive = resolve)) }
-      await open({ browsing: { viewport: { width, height: 2_000 } }, isAnswered: false, isRendered: true, props: { refreshIntervalMs: 500 } })
+      await open({
+        browsing: { viewport: { width, height: 2_000 } },
+        isAnswered: false,
+        isRendered: true,
+        props: { refreshIntervalMs: 500 },
+      })
       const { page } = monitor
       await page.evaluate(() => {
         globalThis.shifts = []
         const seen = (list) =>
-          globalThis.shifts.push(...list.map(({ value, sources }) => `${value} ${sources.map(({ node }) => node?.className ?? node?.id)}`))
+          globalThis.shifts.push(
+            ...list.map(
+              ({ value, sources }) => `${value} ${sources.map(({ node }) => node?.className ?? node?.id)}`,
+            ),
+          )
         globalThis.observer = new PerformanceObserver((list) => seen(list.getEntries()))
         globalThis.observer.observe({ type: 'layout-shift', buffered: true })
         globalThis.takeShifts = () => (seen(globalThis.observer.takeRecords()), globalThis.shifts)
       })
       const height = () => page.locator('.evertoken-monitor').evaluate((card) => card.offsetHeight)
       // Two frames: what has moved is reported with the second.
-      const drawn = () => page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))))
+      const drawn = () =>
+        page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))))
       const loading = await height()
       const heights = { loading }
       const take = async (name) => {
@@ -79,17 +96,27 @@ describeMonitor('the looks of the monitor', (monitor) => {
 
   it('is light or dark as the system is, unless it is told', async () => {
     const [light, dark] = ['rgb(255, 255, 255)', 'rgb(22, 24, 29)']
-    const cases = [['light', 'auto', light], ['dark', 'auto', dark], ['light', 'dark', dark], ['dark', 'light', light]]
+    const cases = [
+      ['light', 'auto', light],
+      ['dark', 'auto', dark],
+      ['light', 'dark', dark],
+      ['dark', 'light', light],
+    ]
     for (const [colorScheme, theme, surface] of cases) {
       await open({ browsing: { colorScheme }, props: { theme, services } })
-      assert.equal(await style('.evertoken-monitor', 'backgroundColor'), surface, `${theme} on ${colorScheme}`)
+      assert.equal(
+        await style('.evertoken-monitor', 'backgroundColor'),
+        surface,
+        `${theme} on ${colorScheme}`,
+      )
       assert.equal(await style('.evertoken-tabs', 'backgroundColor'), surface, `${theme} on ${colorScheme}`)
       await assertAccessible(monitor.page, '.evertoken-services')
     }
   })
 
   it('takes its colours, corners and font from the variables of the page', async () => {
-    const head = '<style>:root { --evertoken-surface: #fafad2; --evertoken-radius: 3px; --evertoken-font: serif; --evertoken-accent: #800000 }</style>'
+    const head =
+      '<style>:root { --evertoken-surface: #fafad2; --evertoken-radius: 3px; --evertoken-font: serif; --evertoken-accent: #800000 }</style>'
     await open({ head, props: { services } })
     assert.equal(await style('.evertoken-monitor', 'backgroundColor'), 'rgb(250, 250, 210)')
     assert.equal(await style('.evertoken-monitor', 'borderRadius'), '3px')
@@ -103,7 +130,8 @@ describeMonitor('the looks of the monitor', (monitor) => {
       assert.notEqual(await style(one, property), await style(other, property), `${one} and ${other}`)
     await differ('[aria-selected=true]', '[aria-selected=false]', 'color')
     await differ('.evertoken-elapsed', '.evertoken-track', 'fill')
-    for (const outcome of ['adopted', 'failed']) await differ('rect[data-outcome=refreshed]', `rect[data-outcome=${outcome}]`, 'fill')
+    for (const outcome of ['adopted', 'failed'])
+      await differ('rect[data-outcome=refreshed]', `rect[data-outcome=${outcome}]`, 'fill')
     assert.equal(await monitor.page.locator('.evertoken-badge').textContent(), 'Valid')
     monitor.pages.routes.orders = { POST: () => new Promise(() => {}) }
     await monitor.page.getByRole('button', { name: 'Refresh now' }).click()
@@ -122,9 +150,23 @@ describeMonitor('the looks of the monitor', (monitor) => {
   })
 
   it('holds with text twice as large on a page of 320 px', async () => {
-    await open({ browsing: { viewport: { width: 320, height: 800 } }, head: '<style>html { font-size: 200% }</style>', props: { services } })
+    await open({
+      browsing: { viewport: { width: 320, height: 800 } },
+      head: '<style>html { font-size: 200% }</style>',
+      props: { services },
+    })
     assert.deepEqual(await tooWide(), [])
-    monitor.pages.routes.orders = { POST: { status: 502, body: { error: { code: 'ERR_TOKEN_NETWORK', message: 'https://login.example.com/oauth/token cannot be reached' } } } }
+    monitor.pages.routes.orders = {
+      POST: {
+        status: 502,
+        body: {
+          error: {
+            code: 'ERR_TOKEN_NETWORK',
+            message: 'https://login.example.com/oauth/token cannot be reached',
+          },
+        },
+      },
+    }
     await monitor.page.getByRole('button', { name: 'Refresh now' }).click()
     await monitor.page.getByText(/^Not refreshed/).waitFor()
     assert.deepEqual(await tooWide(), [])
@@ -147,7 +189,10 @@ describeMonitor('the looks of the monitor', (monitor) => {
     await open({ headers: policy })
     assert.equal(await style('.evertoken-monitor', 'paddingTop'), '0px')
     const text = (await monitor.page.locator('.evertoken-monitor').innerText()).replaceAll(/\s+/g, ' ')
-    assert.match(text, /^Access token token Valid (40:00|39:\d\d) \d+ minutes.* left Token: Valid\. The token is good\. Issued/)
+    assert.match(
+      text,
+      /^Access token token Valid (40:00|39:\d\d) \d+ minutes.* left Token: Valid\. The token is good\. Issued/,
+    )
     assert.equal(await style('.evertoken-track', 'fill'), 'none', 'the life is not all black')
   })
 })

@@ -6,7 +6,11 @@ import { it } from 'node:test'
 import { liveStatus, never, reacts } from '../support/monitor-page.mjs'
 import { describeMonitor } from '../support/monitor-suite.mjs'
 
-const limited = { status: 429, headers: { 'retry-after': '60' }, body: { error: { code: 'ERR_LIMIT', message: 'slow down' } } }
+const limited = {
+  status: 429,
+  headers: { 'retry-after': '60' },
+  body: { error: { code: 'ERR_LIMIT', message: 'slow down' } },
+}
 
 for (const react of reacts) {
   describeMonitor(`the polling of the monitor in React ${react}`, (monitor) => {
@@ -97,7 +101,9 @@ for (const react of reacts) {
       for (const hours of [-1, 1]) {
         await open({ clock: Date.now() + hours * 3_600_000, props: { refreshIntervalMs: 0 } })
         const left = async () => {
-          const [minutes, seconds] = (await monitor.page.locator('.evertoken-left span').first().textContent()).split(':')
+          const [minutes, seconds] = (
+            await monitor.page.locator('.evertoken-left span').first().textContent()
+          ).split(':')
           return Number(minutes) * 60 + Number(seconds)
         }
         const before = await left()

@@ -33,10 +33,30 @@ for (const react of reacts) {
     })
 
     for (const [why, answer, badge, said] of [
-      ['401', failure(401, 'ERR_ROUTE_UNAUTHORIZED', 'the secret is missing'), 'No access', /^You are not signed in here\. The secret is missing\. Sign in, or/],
-      ['403', failure(403, 'ERR_ROUTE_FORBIDDEN', 'there is no secret'), 'No access', /^You may not see this\. There is no secret\. Your account/],
-      ['a redirect to a sign-in page', { status: 307, headers: { location: '/page/0' } }, 'Unknown', /^The endpoint answers with a web page.* reload this page\.$/],
-      ['no such route', { status: 404, body: '<h1>404</h1>' }, 'Unknown', /^The endpoint answers with status 404\.$/],
+      [
+        '401',
+        failure(401, 'ERR_ROUTE_UNAUTHORIZED', 'the secret is missing'),
+        'No access',
+        /^You are not signed in here\. The secret is missing\. Sign in, or/,
+      ],
+      [
+        '403',
+        failure(403, 'ERR_ROUTE_FORBIDDEN', 'there is no secret'),
+        'No access',
+        /^You may not see this\. There is no secret\. Your account/,
+      ],
+      [
+        'a redirect to a sign-in page',
+        { status: 307, headers: { location: '/page/0' } },
+        'Unknown',
+        /^The endpoint answers with a web page.* reload this page\.$/,
+      ],
+      [
+        'no such route',
+        { status: 404, body: '<h1>404</h1>' },
+        'Unknown',
+        /^The endpoint answers with status 404\.$/,
+      ],
     ]) {
       it(`begins with ${why}: says so, and stays small`, async () => {
         monitor.pages.page({ react })
@@ -51,11 +71,22 @@ for (const react of reacts) {
 
     it('draws whatever the endpoint answers, and throws at none of it', async () => {
       const answers = oddValues.slice(0, 32).flatMap((odd) => [
-        odd, liveStatus({ service: odd, history: odd, lastError: { code: odd, message: odd, at: odd } }),
-        liveStatus({ expiresAt: odd, expiresInSeconds: odd, strategy: odd, lastError: { code: '__proto__', message: 'x', at: null } }),
+        odd,
+        liveStatus({ service: odd, history: odd, lastError: { code: odd, message: odd, at: odd } }),
+        liveStatus({
+          expiresAt: odd,
+          expiresInSeconds: odd,
+          strategy: odd,
+          lastError: { code: '__proto__', message: 'x', at: null },
+        }),
       ])
       const given = answers.values()
-      monitor.pages.routes.token = { GET: () => ({ body: JSON.stringify(given.next().value ?? null), headers: { 'content-type': 'application/json' } }) }
+      monitor.pages.routes.token = {
+        GET: () => ({
+          body: JSON.stringify(given.next().value ?? null),
+          headers: { 'content-type': 'application/json' },
+        }),
+      }
       await open({ isStill: true, props: { refreshIntervalMs: 500 } })
       await reached(answers.length, 'token', () => monitor.page.clock.runFor(1_000))
       await arrived()
@@ -70,13 +101,19 @@ for (const react of reacts) {
         await open({ props: { services } })
         await tab('orders').focus()
         const moves = [
-          ['ArrowRight', 'invoices'], ['End', 'reports'], ['ArrowRight', 'orders'], ['ArrowLeft', 'reports'], ['Home', 'orders'],
+          ['ArrowRight', 'invoices'],
+          ['End', 'reports'],
+          ['ArrowRight', 'orders'],
+          ['ArrowLeft', 'reports'],
+          ['Home', 'orders'],
         ]
         for (const [key, name] of moves) {
           await monitor.page.keyboard.press(key)
           assert.equal(await monitor.page.evaluate(() => document.activeElement.textContent), name, key)
           assert.deepEqual(
-            await monitor.page.getByRole('tab').evaluateAll((all) => all.map((each) => [each.ariaSelected, each.tabIndex])),
+            await monitor.page
+              .getByRole('tab')
+              .evaluateAll((all) => all.map((each) => [each.ariaSelected, each.tabIndex])),
             services.map((each) => (each.name === name ? ['true', 0] : ['false', -1])),
           )
           const panel = monitor.page.getByRole('tabpanel', { name })
@@ -134,7 +171,9 @@ for (const react of reacts) {
         await button('Clear').click()
         await assertAccessible(monitor.page)
         await pressTwice('Clear it')
-        await results().getByText(/^Cleared at/).waitFor()
+        await results()
+          .getByText(/^Cleared at/)
+          .waitFor()
         assert.equal(await focused(), 'Clear')
         assert.equal(sent(), 1)
       })
@@ -150,10 +189,16 @@ for (const react of reacts) {
         await pressTwice('Refresh now')
         await button('Refresh now').dblclick({ force: true })
         await results().getByText('Refreshing…').waitFor()
-        assert.equal(await monitor.page.locator('[aria-busy=true]').count(), 0, 'what is busy keeps its news to itself')
+        assert.equal(
+          await monitor.page.locator('[aria-busy=true]').count(),
+          0,
+          'what is busy keeps its news to itself',
+        )
         await assertAccessible(monitor.page)
         answer({ body: liveStatus({ leftSeconds: 9_000 }) })
-        await results().getByText(/^Refreshed at/).waitFor()
+        await results()
+          .getByText(/^Refreshed at/)
+          .waitFor()
         assert.equal(sent(), 1)
       })
 
@@ -168,26 +213,62 @@ for (const react of reacts) {
         await left(/^(20:00|19:)/).waitFor()
         monitor.pages.routes.token = { GET: never }
         answer({ body: liveStatus({ leftSeconds: 9_000 }) })
-        await results().getByText(/^Refreshed at/).waitFor()
+        await results()
+          .getByText(/^Refreshed at/)
+          .waitFor()
         await left(/^2:(30:00|29:)/).waitFor()
       })
 
       for (const [why, answer, said] of [
-        ['429', failure(429, 'ERR_TOKEN_RATE_LIMITED', 'patience', { 'retry-after': '17' }), /^Not refreshed: Too many requests\. Try again in 17 s\.$/],
-        ['502', failure(502, 'ERR_TOKEN_CREDENTIALS', 'the server rejected the credential'), /^Not refreshed: The server rejected the credential\. Check the password/],
-        ['401', failure(401, 'ERR_ROUTE_UNAUTHORIZED', 'the secret is missing'), /^Not refreshed: You are not signed in here\. The secret is missing\. Sign in/],
-        ['403', failure(403, 'ERR_ROUTE_FORBIDDEN', 'not from there'), /^Not refreshed: You may not do this\. Not from there\. Your account/],
-        ['a sign-in page', { body: '<!doctype html><form>Sign in</form>' }, /^Not refreshed: The endpoint answers with a web page.* sign in/],
-        ['a redirect to one', { status: 302, headers: { location: '/page/0' } }, /^Not refreshed: The endpoint answers with a web page.* sign in/],
-        ['broken JSON', { headers: { 'content-type': 'application/json' }, body: '{"state":' }, /^Not refreshed: The endpoint answers something else than a status\.$/],
-        ['JSON of something else', { body: { state: 'valid', scheduler: {}, storage: {} } }, /^Not refreshed: The endpoint answers something else than a status\.$/],
+        [
+          '429',
+          failure(429, 'ERR_TOKEN_RATE_LIMITED', 'patience', { 'retry-after': '17' }),
+          /^Not refreshed: Too many requests\. Try again in 17 s\.$/,
+        ],
+        [
+          '502',
+          failure(502, 'ERR_TOKEN_CREDENTIALS', 'the server rejected the credential'),
+          /^Not refreshed: The server rejected the credential\. Check the password/,
+        ],
+        [
+          '401',
+          failure(401, 'ERR_ROUTE_UNAUTHORIZED', 'the secret is missing'),
+          /^Not refreshed: You are not signed in here\. The secret is missing\. Sign in/,
+        ],
+        [
+          '403',
+          failure(403, 'ERR_ROUTE_FORBIDDEN', 'not from there'),
+          /^Not refreshed: You may not do this\. Not from there\. Your account/,
+        ],
+        [
+          'a sign-in page',
+          { body: '<!doctype html><form>Sign in</form>' },
+          /^Not refreshed: The endpoint answers with a web page.* sign in/,
+        ],
+        [
+          'a redirect to one',
+          { status: 302, headers: { location: '/page/0' } },
+          /^Not refreshed: The endpoint answers with a web page.* sign in/,
+        ],
+        [
+          'broken JSON',
+          { headers: { 'content-type': 'application/json' }, body: '{"state":' },
+          /^Not refreshed: The endpoint answers something else than a status\.$/,
+        ],
+        [
+          'JSON of something else',
+          { body: { state: 'valid', scheduler: {}, storage: {} } },
+          /^Not refreshed: The endpoint answers something else than a status\.$/,
+        ],
       ]) {
         it(`says in plain words what ${why} means, and what to do`, async () => {
           monitor.pages.page({ react })
           monitor.pages.routes.token = { POST: answer }
           await open()
           await button('Refresh now').click()
-          await results().getByText(/^Not refreshed/).waitFor()
+          await results()
+            .getByText(/^Not refreshed/)
+            .waitFor()
           assert.match(await results().textContent(), said)
           assert.equal(await monitor.page.locator('.evertoken-badge').textContent(), 'Valid')
           await assertAccessible(monitor.page)

@@ -57,7 +57,10 @@ describe('the example in Next.js', { skip: noBrowser }, () => {
         const bearer = { authorization: `Bearer ${adminSecret}` }
         assert.equal((await fetch(`${app.origin}/api/token/metrics`, { headers: bearer })).status, 200)
         const elsewhere = { ...bearer, 'sec-fetch-site': 'cross-site' }
-        assert.equal((await fetch(`${app.origin}/api/token`, { method: 'DELETE', headers: elsewhere })).status, 403)
+        assert.equal(
+          (await fetch(`${app.origin}/api/token`, { method: 'DELETE', headers: elsewhere })).status,
+          403,
+        )
       })
 
       it('shows a live status that counts down, refreshes and clears', async () => {
@@ -131,10 +134,13 @@ describe('the example in Next.js', { skip: noBrowser }, () => {
       const original = await readFile(route, 'utf8')
       for (const mark of ['one', 'two', 'three']) {
         // The module makes the service anew at each reload, as the first line of many an application does.
-        await writeFile(route, `import { initializeTokenService, startTokenScheduler } from 'evertoken'
+        await writeFile(
+          route,
+          `import { initializeTokenService, startTokenScheduler } from 'evertoken'
           initializeTokenService()
           startTokenScheduler()
-          ${original.replace('await fetchOrders())', `await fetchOrders(), { headers: { 'x-mark': '${mark}' } })`)}`)
+          ${original.replace('await fetchOrders())', `await fetchOrders(), { headers: { 'x-mark': '${mark}' } })`)}`,
+        )
         await until(async () => (await fetch(orders)).headers.get('x-mark') === mark)
       }
       await appendFile(join(folder, 'app/instrumentation.ts'), '\n// Edited.\n')
@@ -151,7 +157,10 @@ describe('the example in Next.js', { skip: noBrowser }, () => {
       const page = await openPage(browser)
       await page.goto(`${app.origin}/dashboard`)
       await page.locator('.evertoken-badge', { hasText: 'Valid' }).waitFor()
-      assert.deepEqual(page.troubles.filter((text) => /hydrat|did not match/i.test(text)), [])
+      assert.deepEqual(
+        page.troubles.filter((text) => /hydrat|did not match/i.test(text)),
+        [],
+      )
       await page.context().close()
     })
   })

@@ -74,7 +74,9 @@ for (const [what, { versions, files }] of Object.entries(houses)) {
     })
 
     it('gets the orders with one token for all requests', async () => {
-      const answers = await Promise.all(Array.from({ length: 10 }, () => fetch(`${server.origin}/api/orders`)))
+      const answers = await Promise.all(
+        Array.from({ length: 10 }, () => fetch(`${server.origin}/api/orders`)),
+      )
       for (const answer of answers) assert.equal(answer.status, 200, server.output())
       assert.equal(tokens.tokenRequests.length, 1)
     })

@@ -34,12 +34,14 @@ describe('the preview of the monitor', () => {
         await page.setViewportSize({ width, height: 900 })
         const wide = await page.evaluate(() => document.documentElement.scrollWidth)
         assert.ok(wide <= width, `${wide} px`)
-        const cut = await page.locator('.evertoken-monitor *').evaluateAll((elements) =>
-          elements.filter((each) => {
-            const card = each.closest('.evertoken-monitor').getBoundingClientRect()
-            const { right, width: own } = each.getBoundingClientRect()
-            return own > 1 && right > card.right + 1
-          }).length)
+        const cut = await page.locator('.evertoken-monitor *').evaluateAll(
+          (elements) =>
+            elements.filter((each) => {
+              const card = each.closest('.evertoken-monitor').getBoundingClientRect()
+              const { right, width: own } = each.getBoundingClientRect()
+              return own > 1 && right > card.right + 1
+            }).length,
+        )
         assert.equal(cut, 0, 'nothing stands out of its card')
       })
     }

@@ -58,7 +58,11 @@ describe('doctor', () => {
   test('goes the way that a request goes: by the proxy, and straight on this machine', async (t) => {
     const server = await mock(t)
     const proxy = 'http://ann:hunter2@127.0.0.1:1'
-    const { ok, checks } = await examined(t, { ...environment(server.loginUrl), HTTP_PROXY: proxy, ALL_PROXY: proxy })
+    const { ok, checks } = await examined(t, {
+      ...environment(server.loginUrl),
+      HTTP_PROXY: proxy,
+      ALL_PROXY: proxy,
+    })
     assert.ok(ok, JSON.stringify(checks))
 
     const away = environment('https://token.example.com/token')
@@ -80,13 +84,25 @@ describe('doctor', () => {
     assert.ok(ok, JSON.stringify(checks))
     assert.deepEqual(
       checks.map(({ check, outcome }) => `${check} ${outcome}`),
-      ['environment passed', 'name passed', 'connection passed', 'tls warned', 'clock passed', 'endpoint passed', 'credential passed', 'storage passed', 'key passed'],
+      [
+        'environment passed',
+        'name passed',
+        'connection passed',
+        'tls warned',
+        'clock passed',
+        'endpoint passed',
+        'credential passed',
+        'storage passed',
+        'key passed',
+      ],
     )
     assert.equal(server.tokenRequests.length, 1)
     assert.deepEqual(JSON.parse(readFileSync(join(folder, 'data', 'token-cache.json'), 'utf8')).services, {})
-    const left = () => readdirSync(join(folder, 'data')).map((name) => [name, statSync(join(folder, 'data', name)).size])
+    const left = () =>
+      readdirSync(join(folder, 'data')).map((name) => [name, statSync(join(folder, 'data', name)).size])
     const afterOne = left()
-    for (let run = 0; run < 3; run += 1) assert.ok((await examined(t, environment(server.loginUrl), folder)).ok)
+    for (let run = 0; run < 3; run += 1)
+      assert.ok((await examined(t, environment(server.loginUrl), folder)).ok)
     assert.deepEqual(left(), afterOne, 'nothing grows')
   })
 
@@ -95,7 +111,10 @@ describe('doctor', () => {
     const server = await mock(t)
     const env = environment(server.loginUrl)
     assert.equal((await evertoken(['refresh'], { folder, env })).status, 0)
-    for (const storedWith of [{ ...env, TOKEN_ENCRYPTION_KEY: key.replaceAll('0', 'f') }, { ...env, TOKEN_ENCRYPTION_KEY: '' }]) {
+    for (const storedWith of [
+      { ...env, TOKEN_ENCRYPTION_KEY: key.replaceAll('0', 'f') },
+      { ...env, TOKEN_ENCRYPTION_KEY: '' },
+    ]) {
       const { checks, cause } = await examined(t, storedWith, folder)
       assert.deepEqual([cause.check, checks.at(-1)], ['key', cause])
       assert.match(cause.detail, /opens/)
@@ -116,13 +135,46 @@ describe('doctor', () => {
 
   const faults = [
     ['nothing configured', 'environment', /authUrl is missing/, async () => ({})],
-    ['a field that is wrong', 'environment', /storage/i, async () => ({ ...environment('https://h.invalid/token'), EVERTOKEN_STORAGE: 'floppy' })],
-    ['a name that is none', 'name', /ENOTFOUND|EAI_AGAIN/, async () => environment('https://no-such-host.invalid/token')],
+    [
+      'a field that is wrong',
+      'environment',
+      /storage/i,
+      async () => ({ ...environment('https://h.invalid/token'), EVERTOKEN_STORAGE: 'floppy' }),
+    ],
+    [
+      'a name that is none',
+      'name',
+      /ENOTFOUND|EAI_AGAIN/,
+      async () => environment('https://no-such-host.invalid/token'),
+    ],
     ['a wrong port', 'connection', /ECONNREFUSED/, async () => environment('http://127.0.0.1:9/login')],
-    ['a wrong address', 'endpoint', /404/, async (t) => environment(`http://127.0.0.1:${await listen(t, nothing())}/nowhere`)],
-    ['a page instead of an endpoint', 'endpoint', /JSON/, async (t) => environment((await mock(t, { script: [{ body: '<html>' }] })).loginUrl)],
-    ['a wrong password', 'credential', /401/, async (t) => ({ ...environment((await mock(t)).loginUrl), EXTERNAL_API_PASSWORD: 'wrong' })],
-    ['a store that cannot be written', 'storage', /ENOTDIR|not a directory|no directory|cannot/i, async (t) => ({ ...environment((await mock(t)).loginUrl), EVERTOKEN_STORAGE: 'file:/dev/null/token.json' })],
+    [
+      'a wrong address',
+      'endpoint',
+      /404/,
+      async (t) => environment(`http://127.0.0.1:${await listen(t, nothing())}/nowhere`),
+    ],
+    [
+      'a page instead of an endpoint',
+      'endpoint',
+      /JSON/,
+      async (t) => environment((await mock(t, { script: [{ body: '<html>' }] })).loginUrl),
+    ],
+    [
+      'a wrong password',
+      'credential',
+      /401/,
+      async (t) => ({ ...environment((await mock(t)).loginUrl), EXTERNAL_API_PASSWORD: 'wrong' }),
+    ],
+    [
+      'a store that cannot be written',
+      'storage',
+      /ENOTDIR|not a directory|no directory|cannot/i,
+      async (t) => ({
+        ...environment((await mock(t)).loginUrl),
+        EVERTOKEN_STORAGE: 'file:/dev/null/token.json',
+      }),
+    ],
   ]
   for (const [what, check, detail, env] of faults) {
     test(`names ${what} in its first failing line`, async (t) => {
@@ -130,18 +182,25 @@ describe('doctor', () => {
       assert.equal(cause?.check, check, JSON.stringify(cause))
       assert.match(cause.detail, detail)
       assert.ok(cause.remedy.length > 10)
-      if (!['name', 'connection', 'storage'].includes(check)) assert.match(cause.help, /docs\/errors\/ERR_TOKEN_\w+\.md$/)
+      if (!['name', 'connection', 'storage'].includes(check))
+        assert.match(cause.help, /docs\/errors\/ERR_TOKEN_\w+\.md$/)
     })
   }
 
   test('names the variable of the value that is wrong, also where only the login shows it', async (t) => {
     const client = (url) => ({ EXTERNAL_AUTH_URL: url, OAUTH_CLIENT_ID: 'app', TOKEN_ENCRYPTION_KEY: key })
-    const answers = (error) => ({ script: Array.from({ length: 2 }, () => ({ status: 400, body: { error } })) })
+    const answers = (error) => ({
+      script: Array.from({ length: 2 }, () => ({ status: 400, body: { error } })),
+    })
     const secret = { OAUTH_CLIENT_SECRET: 'the right password' }
     const cases = [
       [{ OAUTH_PRIVATE_KEY: './no-such-key.pem' }, {}, /\bOAUTH_PRIVATE_KEY\b/],
       [{ OAUTH_PRIVATE_KEY: '-----BEGIN PRIVATE KEY-----' }, {}, /\bOAUTH_PRIVATE_KEY\b/],
-      [{ ...secret, OAUTH_AUDIENCE: 'https://wrong.example.com' }, answers('invalid_target'), /\bOAUTH_AUDIENCE\b/],
+      [
+        { ...secret, OAUTH_AUDIENCE: 'https://wrong.example.com' },
+        answers('invalid_target'),
+        /\bOAUTH_AUDIENCE\b/,
+      ],
       [{ ...secret, OAUTH_SCOPE: 'wrong' }, answers('invalid_scope'), /\bOAUTH_SCOPE\b/],
     ]
     for (const [env, options, variable] of cases) {
@@ -160,9 +219,15 @@ describe('doctor', () => {
     }
     for (const name of secrets) {
       const secret = 'not-for-your-eyes-0123456789'
-      const env = { ...environment('https://no-such-host.invalid/token'), [name]: (forms[name] ?? String)(secret) }
-      const outputs = await Promise.all(['doctor', 'status'].map((command) => evertoken([command], { folder: folderFor(t), env })))
-      for (const { stdout, stderr } of outputs) assert.ok(!`${stdout}${stderr}`.includes(secret), `${name}: ${stdout}${stderr}`)
+      const env = {
+        ...environment('https://no-such-host.invalid/token'),
+        [name]: (forms[name] ?? String)(secret),
+      }
+      const outputs = await Promise.all(
+        ['doctor', 'status'].map((command) => evertoken([command], { folder: folderFor(t), env })),
+      )
+      for (const { stdout, stderr } of outputs)
+        assert.ok(!`${stdout}${stderr}`.includes(secret), `${name}: ${stdout}${stderr}`)
     }
   })
 
@@ -173,12 +238,22 @@ describe('doctor', () => {
       error_uri: 'https://login.example.com/error?code=7000222',
     }
     const server = await mock(t, { script: Array.from({ length: 2 }, () => ({ status: 401, body })) })
-    const words = /^The server said: invalid_client: AADSTS7000222: The secret \[removed\] has expired\. \[31mforged \(https:\/\/login\.example\.com\/error\)$/
+    const words =
+      /^The server said: invalid_client: AADSTS7000222: The secret \[removed\] has expired\. \[31mforged \(https:\/\/login\.example\.com\/error\)$/
     const { cause } = await examined(t, environment(server.loginUrl))
     assert.equal(cause.check, 'credential')
     assert.match(cause.said, words)
-    const { stdout } = await evertoken(['doctor'], { folder: folderFor(t), env: environment(server.loginUrl) })
-    assert.match(stdout.split('\n').find((line) => line.includes('The server said')).trim(), words)
+    const { stdout } = await evertoken(['doctor'], {
+      folder: folderFor(t),
+      env: environment(server.loginUrl),
+    })
+    assert.match(
+      stdout
+        .split('\n')
+        .find((line) => line.includes('The server said'))
+        .trim(),
+      words,
+    )
   })
 
   test('names a clock that is an hour off', async (t) => {
@@ -198,12 +273,32 @@ describe('doctor', () => {
     const [keyFile, certFile] = ['key.pem', 'cert.pem'].map((name) => join(folder, name))
     try {
       const subject = ['-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost,IP:127.0.0.1']
-      execFileSync('openssl', ['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '2', '-keyout', keyFile, '-out', certFile, ...subject], { stdio: 'pipe' })
+      execFileSync(
+        'openssl',
+        [
+          'req',
+          '-x509',
+          '-newkey',
+          'rsa:2048',
+          '-nodes',
+          '-days',
+          '2',
+          '-keyout',
+          keyFile,
+          '-out',
+          certFile,
+          ...subject,
+        ],
+        { stdio: 'pipe' },
+      )
     } catch (error) {
       return t.skip(`no certificate could be made: ${error.code ?? error.message}`)
     }
     const options = { key: readFileSync(keyFile), cert: readFileSync(certFile) }
-    const port = await listen(t, createTlsServer(options, (request, response) => response.end('{}')))
+    const port = await listen(
+      t,
+      createTlsServer(options, (request, response) => response.end('{}')),
+    )
     const { cause } = await examined(t, environment(`https://127.0.0.1:${port}/login`), folder)
     assert.equal(cause.check, 'tls')
     assert.match(cause.detail, /certificate/)
@@ -234,17 +329,25 @@ describe('doctor --endpoint', () => {
     const folder = folderFor(t)
     const server = await mock(t)
     const service = initializeTokenService({
-      authUrl: server.loginUrl, email: 'ann@example.com', password: 'the right password', storage: { kind: 'memory' },
+      authUrl: server.loginUrl,
+      email: 'ann@example.com',
+      password: 'the right password',
+      storage: { kind: 'memory' },
       retry: { attempts: 1 },
     })
-    const app = await serveRoutes({ authorize: (request) => request.headers.get('authorization') === 'Bearer let me in' })
+    const app = await serveRoutes({
+      authorize: (request) => request.headers.get('authorization') === 'Bearer let me in',
+    })
     t.after(async () => {
       stopTokenScheduler()
       await app.close()
       await service.shutdown()
     })
     const consulted = async (env = { EVERTOKEN_ADMIN_SECRET: 'let me in' }) => {
-      const { status, stdout, stderr } = await evertoken(['doctor', '--json', '--endpoint', app.endpoint], { folder, env })
+      const { status, stdout, stderr } = await evertoken(['doctor', '--json', '--endpoint', app.endpoint], {
+        folder,
+        env,
+      })
       assert.equal(stderr, '')
       const { ok, checks } = JSON.parse(stdout)
       assert.equal(status, ok ? 0 : 1)
@@ -253,12 +356,24 @@ describe('doctor --endpoint', () => {
     const outcomes = (checks) => checks.map(({ check, outcome }) => `${check} ${outcome}`)
 
     await service.refresh()
-    assert.deepEqual(outcomes(await consulted()), ['routes passed', 'refresh passed', 'token passed', 'scheduler warned', 'storage warned'])
+    assert.deepEqual(outcomes(await consulted()), [
+      'routes passed',
+      'refresh passed',
+      'token passed',
+      'scheduler warned',
+      'storage warned',
+    ])
     startTokenScheduler()
     server.script({ status: 503 })
     await assert.rejects(service.refresh())
     const checks = await consulted()
-    assert.deepEqual(outcomes(checks), ['routes passed', 'refresh failed', 'token passed', 'scheduler passed', 'storage warned'])
+    assert.deepEqual(outcomes(checks), [
+      'routes passed',
+      'refresh failed',
+      'token passed',
+      'scheduler passed',
+      'storage warned',
+    ])
     assert.match(checks[1].detail, /^ERR_TOKEN_RESPONSE: .+503/)
     assert.match(checks[1].help, /ERR_TOKEN_RESPONSE\.md$/)
 

@@ -24,18 +24,21 @@ def read(terminal):
 status = pty.spawn(sys.argv[2:], read)
 print('exit', os.waitstatus_to_exitcode(status))
 `
-const noTerminal = spawnSync('python3', ['-c', 'import pty']).status !== 0 && 'there is no Python that makes terminals'
+const noTerminal =
+  spawnSync('python3', ['-c', 'import pty']).status !== 0 && 'there is no Python that makes terminals'
 
 const typescript = {
   'package.json': '{ "dependencies": { "next": "16", "evertoken": "0" } }',
   'tsconfig.json': '{}',
-  'next.config.ts': 'import type { NextConfig } from "next";\n\nconst nextConfig: NextConfig = {};\n\nexport default nextConfig;\n',
+  'next.config.ts':
+    'import type { NextConfig } from "next";\n\nconst nextConfig: NextConfig = {};\n\nexport default nextConfig;\n',
   'app/layout.tsx': '',
 }
 
 const javascript = {
   'package.json': '{ "dependencies": { "next": "15" } }',
-  'next.config.js': '/** @type {import("next").NextConfig} */\nconst nextConfig = {}\n\nmodule.exports = nextConfig\n',
+  'next.config.js':
+    '/** @type {import("next").NextConfig} */\nconst nextConfig = {}\n\nmodule.exports = nextConfig\n',
 }
 
 /** A project of these files, and a way to run `init` and to look at it. */
@@ -56,10 +59,26 @@ function project(t, files) {
 
 describe('init', () => {
   const shapes = [
-    ['app, TypeScript', typescript, ['app/api/token/[[...action]]/route.ts', 'instrumentation.ts', 'app/token/page.tsx']],
-    ['src/app, JavaScript', { ...javascript, 'src/app/layout.jsx': '' }, ['src/app/api/token/[[...action]]/route.js', 'src/instrumentation.js', 'src/app/token/page.jsx']],
-    ['pages, JavaScript', { ...javascript, 'pages/index.jsx': '' }, ['app/api/token/[[...action]]/route.js', 'instrumentation.js', 'pages/token.jsx']],
-    ['src/pages, TypeScript', { ...typescript, 'app/layout.tsx': undefined, 'src/pages/index.tsx': '' }, ['src/app/api/token/[[...action]]/route.ts', 'src/instrumentation.ts', 'src/pages/token.tsx']],
+    [
+      'app, TypeScript',
+      typescript,
+      ['app/api/token/[[...action]]/route.ts', 'instrumentation.ts', 'app/token/page.tsx'],
+    ],
+    [
+      'src/app, JavaScript',
+      { ...javascript, 'src/app/layout.jsx': '' },
+      ['src/app/api/token/[[...action]]/route.js', 'src/instrumentation.js', 'src/app/token/page.jsx'],
+    ],
+    [
+      'pages, JavaScript',
+      { ...javascript, 'pages/index.jsx': '' },
+      ['app/api/token/[[...action]]/route.js', 'instrumentation.js', 'pages/token.jsx'],
+    ],
+    [
+      'src/pages, TypeScript',
+      { ...typescript, 'app/layout.tsx': undefined, 'src/pages/index.tsx': '' },
+      ['src/app/api/token/[[...action]]/route.ts', 'src/instrumentation.ts', 'src/pages/token.tsx'],
+    ],
   ]
   for (const [shape, files, expected] of shapes) {
     test(`puts everything into an app of the shape ${shape}, once`, async (t) => {
@@ -81,14 +100,24 @@ describe('init', () => {
     const { init, read } = project(t, { ...typescript, 'app/api': 'a file, where a folder should be' })
     const { status, stderr } = await init('--yes')
     assert.equal(status, 1)
-    assert.match(stderr, /^evertoken: ERR_TOKEN_CONFIG: app\/api\/token\/.+route\.ts cannot be written \((ENOTDIR|EEXIST)\)/)
+    assert.match(
+      stderr,
+      /^evertoken: ERR_TOKEN_CONFIG: app\/api\/token\/.+route\.ts cannot be written \((ENOTDIR|EEXIST)\)/,
+    )
     assert.equal(read('app/api'), 'a file, where a folder should be')
   })
 
-  for (const [key, typed] of [['Ctrl-C', '\x03'], ['Ctrl-D', '\x04'], ['no', 'n\r']]) {
+  for (const [key, typed] of [
+    ['Ctrl-C', '\x03'],
+    ['Ctrl-D', '\x04'],
+    ['no', 'n\r'],
+  ]) {
     test(`writes nothing when the answer on a terminal is ${key}`, { skip: noTerminal }, async (t) => {
       const { folder, has } = project(t, typescript)
-      const { stdout } = await execute('python3', ['-c', answering, typed, process.execPath, bin, 'init'], { cwd: folder, timeout: 60_000 })
+      const { stdout } = await execute('python3', ['-c', answering, typed, process.execPath, bin, 'init'], {
+        cwd: folder,
+        timeout: 60_000,
+      })
       assert.match(stdout, /Write this\? \[y\/N\][^]*Nothing was written\.[^]*\nexit 1\n$/)
       assert.ok(!has('instrumentation.ts'))
     })
@@ -99,7 +128,10 @@ describe('init', () => {
     const { status, stdout } = await init()
     assert.equal(status, 1)
     assert.match(stdout, /^instrumentation\.ts \(new\)\n {4}\+ export async function register\(\) \{\n/m)
-    assert.match(stdout, /^ {4}- export default nextConfig;\n {4}\+ export default withEvertoken\(nextConfig\);\n/m)
+    assert.match(
+      stdout,
+      /^ {4}- export default nextConfig;\n {4}\+ export default withEvertoken\(nextConfig\);\n/m,
+    )
     assert.match(stdout, /--yes writes without a question\.\nNothing was written\.\n$/)
     assert.ok(!has('instrumentation.ts'))
   })
@@ -107,22 +139,36 @@ describe('init', () => {
   test('puts its lines into what is there, and replaces nothing', async (t) => {
     const { init, read } = project(t, {
       ...typescript,
-      'instrumentation.ts': "import { registerOTel } from '@vercel/otel'\n\nexport async function register(): Promise<void> {\n  registerOTel('app')\n}\n",
+      'instrumentation.ts':
+        "import { registerOTel } from '@vercel/otel'\n\nexport async function register(): Promise<void> {\n  registerOTel('app')\n}\n",
       '.env.example': 'DATABASE_URL=\n',
       'prisma/schema.prisma': 'datasource db {\n  provider = "sqlite"\n}\n',
     })
     await init('--yes', '--prisma')
     const instrumentation = read('instrumentation.ts')
-    assert.match(instrumentation, /register\(\): Promise<void> \{\n {2}if \(process\.env\.NEXT_RUNTIME === 'nodejs'\) \{\n/)
+    assert.match(
+      instrumentation,
+      /register\(\): Promise<void> \{\n {2}if \(process\.env\.NEXT_RUNTIME === 'nodejs'\) \{\n/,
+    )
     assert.match(instrumentation, /\n {2}\}\n {2}registerOTel\('app'\)\n\}\n$/)
     assert.match(read('.env.example'), /^DATABASE_URL=\n\n# .+\nEXTERNAL_AUTH_URL=\n/)
-    assert.match(read('prisma/schema.prisma'), /^datasource db \{[^]+\n\}\n\nmodel TokenCache \{\n[^]+@@map\("token_cache"\)\n\}\n$/)
+    assert.match(
+      read('prisma/schema.prisma'),
+      /^datasource db \{[^]+\n\}\n\nmodel TokenCache \{\n[^]+@@map\("token_cache"\)\n\}\n$/,
+    )
   })
 
   test('writes in the line ends that a file has', async (t) => {
-    const files = { ...typescript, 'instrumentation.ts': 'export async function register() {\n  begin()\n}\n', '.env.example': 'DATABASE_URL=\n' }
+    const files = {
+      ...typescript,
+      'instrumentation.ts': 'export async function register() {\n  begin()\n}\n',
+      '.env.example': 'DATABASE_URL=\n',
+    }
     const crlf = (text) => text.replaceAll('\n', '\r\n')
-    const [unix, windows] = [files, Object.fromEntries(Object.entries(files).map(([path, text]) => [path, crlf(text)]))].map((each) => project(t, each))
+    const [unix, windows] = [
+      files,
+      Object.fromEntries(Object.entries(files).map(([path, text]) => [path, crlf(text)])),
+    ].map((each) => project(t, each))
     for (const { init } of [unix, windows]) assert.equal((await init('--yes')).status, 0)
     for (const path of ['instrumentation.ts', 'next.config.ts', '.env.example']) {
       assert.match(unix.read(path), /evertoken|EXTERNAL_AUTH_URL/, path)
@@ -131,10 +177,14 @@ describe('init', () => {
   })
 
   test('puts its import behind one of several lines', async (t) => {
-    const config = "import {\n  withSentryConfig,\n} from '@sentry/nextjs'\n\nconst nextConfig = {}\n\nexport default nextConfig\n"
+    const config =
+      "import {\n  withSentryConfig,\n} from '@sentry/nextjs'\n\nconst nextConfig = {}\n\nexport default nextConfig\n"
     const { init, read } = project(t, { ...typescript, 'next.config.ts': config })
     await init('--yes')
-    assert.match(read('next.config.ts'), /^import \{\n {2}withSentryConfig,\n\} from '@sentry\/nextjs'\nimport \{ withEvertoken \}/)
+    assert.match(
+      read('next.config.ts'),
+      /^import \{\n {2}withSentryConfig,\n\} from '@sentry\/nextjs'\nimport \{ withEvertoken \}/,
+    )
   })
 
   test('leaves to a person what has no plain place, and says what to write', async (t) => {
@@ -158,7 +208,9 @@ describe('init', () => {
   test('passes on evertoken under the path of the service that it replaces', async (t) => {
     const { init, read } = project(t, typescript)
     await init('--yes', '--migrate')
-    const names = read('lib/services/token-refresh-service.ts').match(/^ {2}\w+/gm).map((name) => name.trim())
+    const names = read('lib/services/token-refresh-service.ts')
+      .match(/^ {2}\w+/gm)
+      .map((name) => name.trim())
     const exported = await import('evertoken')
     for (const name of names) assert.ok(name in exported, name)
   })

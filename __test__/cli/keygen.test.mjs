@@ -15,7 +15,11 @@ const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
 
 /** Runs `npx evertoken` with these arguments, from the package in `home`. */
 function evertoken(args, home = root) {
-  const { status, stdout, stderr } = spawnSync(process.execPath, [join(home, manifest.bin.evertoken), ...args], { encoding: 'utf8' })
+  const { status, stdout, stderr } = spawnSync(
+    process.execPath,
+    [join(home, manifest.bin.evertoken), ...args],
+    { encoding: 'utf8' },
+  )
   return { status, stdout, stderr }
 }
 

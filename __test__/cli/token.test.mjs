@@ -33,7 +33,10 @@ describe('status, refresh and clear', () => {
       const before = await call('status')
       assert.match(before.stdout, /^external_api: missing\n/)
       const refreshed = await call('refresh', '--json')
-      assert.deepEqual([refreshed.status, refreshed.stderr, JSON.parse(refreshed.stdout).state], [0, '', 'valid'])
+      assert.deepEqual(
+        [refreshed.status, refreshed.stderr, JSON.parse(refreshed.stdout).state],
+        [0, '', 'valid'],
+      )
       const after = await call('status')
       assert.equal(after.status, 0)
       assert.match(after.stdout, /^external_api: valid, for (1 h|59 min 5\d s)\n/)
@@ -56,7 +59,10 @@ describe('status, refresh and clear', () => {
 
   test('say what went wrong, and end with 1', async (t) => {
     const { server, call } = await house(t)
-    server.script({ status: 401, body: { error: 'invalid_client' } }, { status: 401, body: { error: 'invalid_client' } })
+    server.script(
+      { status: 401, body: { error: 'invalid_client' } },
+      { status: 401, body: { error: 'invalid_client' } },
+    )
     const { status, stdout, stderr } = await call('refresh')
     assert.deepEqual([status, stdout], [1, ''])
     assert.match(stderr, /^evertoken: ERR_TOKEN_CREDENTIALS: .+\nhttps:.+\/ERR_TOKEN_CREDENTIALS\.md\n$/)
@@ -72,7 +78,9 @@ describe('status, refresh and clear', () => {
       storage: { kind: 'memory' },
     })
     t.after(() => service.shutdown())
-    const app = await serveRoutes({ authorize: (request) => request.headers.get('authorization') === 'Bearer let me in' })
+    const app = await serveRoutes({
+      authorize: (request) => request.headers.get('authorization') === 'Bearer let me in',
+    })
     t.after(() => app.close())
     const endpoint = ['--endpoint', `${app.endpoint}/`]
 
@@ -91,15 +99,28 @@ describe('status, refresh and clear', () => {
 
   test('refuse what they do not know', async (t) => {
     const { call } = await house(t)
-    for (const args of [['status', '--nonsense'], ['status', 'extra'], ['refresh', '--endpoint', 'nonsense'], ['status', '--service']]) {
+    for (const args of [
+      ['status', '--nonsense'],
+      ['status', 'extra'],
+      ['refresh', '--endpoint', 'nonsense'],
+      ['status', '--service'],
+    ]) {
       const { status, stderr } = await call(...args)
       assert.equal(status, 2, args.join(' '))
       assert.match(stderr, /^evertoken: .+\n\nUsage: evertoken <command>\n/)
     }
-    for (const [word, meant] of [['docter', 'doctor'], ['stauts', 'status'], ['clea', 'clear'], ['reefresh', 'refresh']]) {
+    for (const [word, meant] of [
+      ['docter', 'doctor'],
+      ['stauts', 'status'],
+      ['clea', 'clear'],
+      ['reefresh', 'refresh'],
+    ]) {
       const { status, stderr } = await call(word)
       assert.equal(status, 2)
-      assert.match(stderr, new RegExp(`^evertoken: there is no command "${word}"; did you mean ${meant}\\?\n`))
+      assert.match(
+        stderr,
+        new RegExp(`^evertoken: there is no command "${word}"; did you mean ${meant}\\?\n`),
+      )
     }
     assert.match((await call('nonsense')).stderr, /^evertoken: there is no command "nonsense"\n/)
   })
@@ -112,7 +133,9 @@ describe('status, refresh and clear', () => {
       const { status, stdout } = await call(command, '--help')
       assert.deepEqual([status, stdout.split('\n')[0].startsWith(`Usage: evertoken ${command}`)], [0, true])
     }
-    const { stderr } = await execute('sh', ['-c', `"$0" "$1" --help | true`, process.execPath, bin], { cwd: folder })
+    const { stderr } = await execute('sh', ['-c', `"$0" "$1" --help | true`, process.execPath, bin], {
+      cwd: folder,
+    })
     assert.equal(stderr, '')
   })
 })

@@ -23,7 +23,10 @@ const answer = (more) => ({ access_token: 'abc', token_type: 'Bearer', expires_i
 
 describe('getAccessToken', () => {
   test('has the token, its type, its expiry and the fields, in an object of its own', async (t) => {
-    const server = await tokensOf(t, answer({ instance_url: 'https://na1.example.com', id: 7, data: { domain: 'eu' } }))
+    const server = await tokensOf(
+      t,
+      answer({ instance_url: 'https://na1.example.com', id: 7, data: { domain: 'eu' } }),
+    )
     const service = serviceFor(t, server, { fields: ['instance_url', 'id', 'data.domain'] })
     const one = await service.getAccessToken()
     assert.deepEqual(one, {
@@ -48,7 +51,12 @@ describe('getAccessToken', () => {
   })
 
   test('has no expiry and no fields for the manual token', async (t) => {
-    const service = initializeTokenService({ service: freshName(), token: 'by-hand', fields: ['id'], storage: { kind: 'memory' } })
+    const service = initializeTokenService({
+      service: freshName(),
+      token: 'by-hand',
+      fields: ['id'],
+      storage: { kind: 'memory' },
+    })
     t.after(() => service.shutdown())
     const expected = { token: 'by-hand', tokenType: 'Bearer', expiresAt: null, fields: {} }
     assert.deepEqual(await service.getAccessToken(), expected)
@@ -71,7 +79,11 @@ describe('getAccessToken', () => {
     const fake = createFakeEvertoken({ token: 'mine', fields: { instance_url: 'https://na1.example.com' } })
     const service = fake.initializeTokenService()
     const { expiresAt, ...rest } = await service.getAccessToken()
-    assert.deepEqual(rest, { token: 'mine', tokenType: 'Bearer', fields: { instance_url: 'https://na1.example.com' } })
+    assert.deepEqual(rest, {
+      token: 'mine',
+      tokenType: 'Bearer',
+      fields: { instance_url: 'https://na1.example.com' },
+    })
     assert.ok(expiresAt > new Date())
     fake.failWith('ERR_TOKEN_NETWORK')
     assert.equal(await service.getAccessToken(), null)
@@ -94,7 +106,10 @@ describe('fields', () => {
     const folder = mkdtempSync(join(tmpdir(), 'evertoken-fields-'))
     t.after(() => rmSync(folder, { recursive: true }))
     const server = await tokensOf(t, answer({ url: 'https://hidden.example' }))
-    const config = configAt(server, { fields: ['url'], storage: { kind: 'file', path: join(folder, 'cache.json') } })
+    const config = configAt(server, {
+      fields: ['url'],
+      storage: { kind: 'file', path: join(folder, 'cache.json') },
+    })
     const first = initializeTokenService(config)
     await first.getToken()
     await first.shutdown()
@@ -118,21 +133,44 @@ describe('fields', () => {
     await service.refresh()
     await new Promise((resolve) => setTimeout(resolve, 50))
     const { inspect } = await import('node:util')
-    const all = [...told, JSON.stringify(service.status()), inspect(service, { depth: 9, showHidden: true })].join('\n')
+    const all = [
+      ...told,
+      JSON.stringify(service.status()),
+      inspect(service, { depth: 9, showHidden: true }),
+    ].join('\n')
     assert.ok(!all.includes('hunter2'))
     assert.equal(told.filter((line) => line.includes('absent is not in it')).length, 1, all)
   })
 
   test('that cannot be names are refused', async (t) => {
     const server = await tokensOf(t, answer())
-    for (const fields of ['', 7, {}, [7], ['a..b'], ['$'], ['a', 'a'], ['__proto__'], Array.from({ length: 17 }, (_, n) => `f${n}`)]) {
-      assert.throws(() => serviceFor(t, server, { fields }), { code: 'ERR_TOKEN_CONFIG', field: /^fields/ }, JSON.stringify(fields))
+    for (const fields of [
+      '',
+      7,
+      {},
+      [7],
+      ['a..b'],
+      ['$'],
+      ['a', 'a'],
+      ['__proto__'],
+      Array.from({ length: 17 }, (_, n) => `f${n}`),
+    ]) {
+      assert.throws(
+        () => serviceFor(t, server, { fields }),
+        { code: 'ERR_TOKEN_CONFIG', field: /^fields/ },
+        JSON.stringify(fields),
+      )
     }
   })
 
   test('of an odd name mean nothing but themselves', async (t) => {
     const server = await tokensOf(t, answer({ constructor: 'c', toString: 't' }))
-    const { fields } = await serviceFor(t, server, { fields: ['constructor', 'toString', 'hasOwnProperty'] }).getAccessToken()
-    assert.deepEqual(Object.entries(fields), [['constructor', 'c'], ['toString', 't']])
+    const { fields } = await serviceFor(t, server, {
+      fields: ['constructor', 'toString', 'hasOwnProperty'],
+    }).getAccessToken()
+    assert.deepEqual(Object.entries(fields), [
+      ['constructor', 'c'],
+      ['toString', 't'],
+    ])
   })
 })

@@ -44,16 +44,29 @@ const answers = [
   ['a lifetime of ages', token({ expires_in: Number.MAX_SAFE_INTEGER }), bearer()],
   ['a lifetime that no number holds', body('{"access_token":"abc","expires_in":1e999}'), bearer()],
   ['a lifetime of nothing', token({ expires_in: 0 }), noToken],
-  ['a lifetime of nothing, where tokens never expire', token({ expires_in: 0 }), bearer(tenYears), { neverExpires: true }],
+  [
+    'a lifetime of nothing, where tokens never expire',
+    token({ expires_in: 0 }),
+    bearer(tenYears),
+    { neverExpires: true },
+  ],
   ['a lifetime below nothing', token({ expires_in: -3600 }), noToken],
   ['a lifetime of null', token({ expires_in: null }), bearer()],
   ['no lifetime', json({ access_token: 'abc' }), bearer()],
-  ['a lifetime in milliseconds next to one in seconds', token({ expires_in: 900_000, expires_in_sec: 900 }), bearer(900)],
+  [
+    'a lifetime in milliseconds next to one in seconds',
+    token({ expires_in: 900_000, expires_in_sec: 900 }),
+    bearer(900),
+  ],
   ['a lifetime that is a date', token({ expires_in: seconds() + 900 }), bearer(900)],
   ['a lifetime as text', token({ expires_in: '15m' }), bearer(900)],
   ['a lifetime that cannot be read', token({ expires_in: 'soon' }), bearer()],
   ['a date without a zone', token({ expires_in: undefined, expires: isoIn(900).slice(0, -1) }), bearer(900)],
-  ["a date in .NET's form", token({ expires_in: undefined, expiry: `/Date(${Date.now() + 900_000})/` }), bearer(900)],
+  [
+    "a date in .NET's form",
+    token({ expires_in: undefined, expiry: `/Date(${Date.now() + 900_000})/` }),
+    bearer(900),
+  ],
 
   ['a JWT that ends beyond the year 9999', ...jwt({ exp: 253_402_300_800 }, 3600)],
   ['a JWT that is over', jwt({ exp: seconds() - 60 })[0], noToken],
@@ -66,8 +79,18 @@ const answers = [
   ['a token beyond ASCII', token({ access_token: 'jetón' }), noToken],
   ['a token after its own Bearer', token({ access_token: 'Bearer abc' }), bearer()],
   ['a token of 100 kB', token({ access_token: 'a'.repeat(100_000) }), noToken],
-  ['a token that is the whole answer', body('abc', called('text/plain')), bearer(), { login: { tokenPath: '$' } }],
-  ['a page where the whole answer is the token', body('<p>abc</p>', called('text/html')), noToken, { login: { tokenPath: '$' } }],
+  [
+    'a token that is the whole answer',
+    body('abc', called('text/plain')),
+    bearer(),
+    { login: { tokenPath: '$' } },
+  ],
+  [
+    'a page where the whole answer is the token',
+    body('<p>abc</p>', called('text/html')),
+    noToken,
+    { login: { tokenPath: '$' } },
+  ],
   ['a token in a list', json([{ token: 'abc', ttl: 900 }]), bearer(900), { login: { tokenPath: '0.token' } }],
   [
     'a token in a header',
@@ -113,9 +136,24 @@ const answers = [
   ['JSON after a byte order mark', body(`\ufeff${whole}`), bearer()],
   ['JSON that is called a page', body(whole, called('text/html')), bearer()],
   ['JSON that is called a form', body(whole, called('application/x-www-form-urlencoded')), bearer()],
-  ['a form that is called JSON', body('access_token=abc&expires_in=3600', called('application/json')), bearer()],
-  ['JSON in Latin-1', body(Buffer.from('{"access_token":"abc","user":"J\xf6rg"}', 'latin1'), called('application/json; charset=iso-8859-1')), bearer()],
-  ['JSON in UTF-16', body(Buffer.from(`\ufeff${whole}`, 'utf16le'), called('application/json; charset=utf-16')), bearer()],
+  [
+    'a form that is called JSON',
+    body('access_token=abc&expires_in=3600', called('application/json')),
+    bearer(),
+  ],
+  [
+    'JSON in Latin-1',
+    body(
+      Buffer.from('{"access_token":"abc","user":"J\xf6rg"}', 'latin1'),
+      called('application/json; charset=iso-8859-1'),
+    ),
+    bearer(),
+  ],
+  [
+    'JSON in UTF-16',
+    body(Buffer.from(`\ufeff${whole}`, 'utf16le'), called('application/json; charset=utf-16')),
+    bearer(),
+  ],
   ['half of a pair in an unused field', body('{"access_token":"abc","user":"\\ud800"}'), bearer()],
   ['half of a pair in the token', body('{"access_token":"abc\\ud800"}'), noToken],
   ['JSON in invalid UTF-8', body(Buffer.from('{"access_token":"ab\xff\xfec"}', 'latin1')), noToken],
@@ -194,7 +232,10 @@ describe('the answer', { concurrency: 8 }, () => {
     test(name, async (t) => {
       await check(t, server.origin + path(index), expected, config)
       assert.equal(server.requests.filter((asked) => asked === path(index)).length, 1)
-      assert.deepEqual(server.requests.filter((asked) => !asked.startsWith('/answer-')), [])
+      assert.deepEqual(
+        server.requests.filter((asked) => !asked.startsWith('/answer-')),
+        [],
+      )
     })
   }
 })

@@ -15,7 +15,11 @@ async function serverFor(t, answer) {
 async function serviceNaming(t, more, config) {
   const answers = [more].flat()
   const tokens = await serverFor(t, () => {
-    const body = { access_token: 'abc', expires_in: 3600, ...(answers.length > 1 ? answers.shift() : answers[0]) }
+    const body = {
+      access_token: 'abc',
+      expires_in: 3600,
+      ...(answers.length > 1 ? answers.shift() : answers[0]),
+    }
     return { status: body.error ? 401 : 200, headers: { 'content-type': 'application/json' }, body }
   })
   const settings = { fields: ['instance_url'], baseUrl: '{instance_url}', ...config }
@@ -37,7 +41,11 @@ const refused = { code: 'ERR_TOKEN_CONFIG', field: 'baseUrl' }
 describe('a baseUrl that the token answer completes', () => {
   test('leads relative requests to the API that the answer names', async (t) => {
     const api = await serverFor(t, ({ path }) => ({ body: path }))
-    const service = await serviceNaming(t, { instance_url: `${api.origin}/` }, { allowedOrigins: [api.origin] })
+    const service = await serviceNaming(
+      t,
+      { instance_url: `${api.origin}/` },
+      { allowedOrigins: [api.origin] },
+    )
     const [request] = await api.during(async () => {
       assert.equal(await (await service.fetch('/services/data?v=1')).text(), '/services/data?v=1')
     })
@@ -46,7 +54,11 @@ describe('a baseUrl that the token answer completes', () => {
   })
 
   test('sends the token to what the answer names and to allowed origins, and nowhere else', async (t) => {
-    const service = await serviceNaming(t, { instance_url: 'https://na1.example.com' }, { allowedOrigins: ['https://*.example.com'] })
+    const service = await serviceNaming(
+      t,
+      { instance_url: 'https://na1.example.com' },
+      { allowedOrigins: ['https://*.example.com'] },
+    )
     await service.getToken()
     const calls = listen(t)
     for (const input of [
@@ -82,7 +94,10 @@ describe('a baseUrl that the token answer completes', () => {
     const calls = listen(t)
     await service.fetch('orders')
     await service.fetch('https://us.example.com/orders')
-    assert.deepEqual(calls, [['https://eu.example.com/api/orders', 'Bearer abc'], ['https://us.example.com/orders', null]])
+    assert.deepEqual(calls, [
+      ['https://eu.example.com/api/orders', 'Bearer abc'],
+      ['https://us.example.com/orders', null],
+    ])
   })
 
   test('follows the answer to another instance', async (t) => {
@@ -108,7 +123,11 @@ describe('a baseUrl that the token answer completes', () => {
     ['that is not there', undefined],
   ]) {
     test(`refuses a request by the field, for an API ${name}`, async (t) => {
-      const service = await serviceNaming(t, { instance_url: value }, { allowedOrigins: ['https://*.example.com', 'http://*.corp.internal'] })
+      const service = await serviceNaming(
+        t,
+        { instance_url: value },
+        { allowedOrigins: ['https://*.example.com', 'http://*.corp.internal'] },
+      )
       const calls = listen(t)
       const error = await service.fetch('/x').catch((error) => error)
       assert.deepEqual([error.code, error.field], [refused.code, refused.field])
@@ -121,14 +140,27 @@ describe('a baseUrl that the token answer completes', () => {
   }
 
   test('says why there is no API where there is no token', async (t) => {
-    const service = await serviceNaming(t, { access_token: undefined, error: 'invalid_client' }, { allowedOrigins: ['https://*.example.com'] })
+    const service = await serviceNaming(
+      t,
+      { access_token: undefined, error: 'invalid_client' },
+      { allowedOrigins: ['https://*.example.com'] },
+    )
     await assert.rejects(service.fetch('/x'), { code: 'ERR_TOKEN_CREDENTIALS', field: 'baseUrl' })
-    const throwing = await serviceNaming(t, { access_token: undefined, error: 'invalid_client' }, { allowedOrigins: ['https://*.example.com'], onFailure: 'throw' })
+    const throwing = await serviceNaming(
+      t,
+      { access_token: undefined, error: 'invalid_client' },
+      { allowedOrigins: ['https://*.example.com'], onFailure: 'throw' },
+    )
     await assert.rejects(throwing.fetch('/x'), { code: 'ERR_TOKEN_CREDENTIALS' })
   })
 
   test('has no API for the manual token, and a whole URL works', async (t) => {
-    const config = { token: 'by-hand', fields: ['instance_url'], baseUrl: '{instance_url}', allowedOrigins: ['https://*.example.com'] }
+    const config = {
+      token: 'by-hand',
+      fields: ['instance_url'],
+      baseUrl: '{instance_url}',
+      allowedOrigins: ['https://*.example.com'],
+    }
     const service = initializeTokenService({ service: freshName(), storage: { kind: 'memory' }, ...config })
     t.after(() => service.shutdown())
     await assert.rejects(service.fetch('/x'), refused)
@@ -148,7 +180,11 @@ describe('a baseUrl that the token answer completes', () => {
       [{ allowedOrigins: ['https://*.com'] }, 'allowedOrigins'],
       [{ allowedOrigins: ['https://a.*.example.com'] }, 'allowedOrigins'],
     ]) {
-      await assert.rejects(serviceNaming(t, {}, config), { code: 'ERR_TOKEN_CONFIG', field }, JSON.stringify(config))
+      await assert.rejects(
+        serviceNaming(t, {}, config),
+        { code: 'ERR_TOKEN_CONFIG', field },
+        JSON.stringify(config),
+      )
     }
   })
 })

@@ -94,7 +94,10 @@ describe('a wrong value is refused at once, by the name of its field', () => {
       configErrorOf(() => startTokenScheduler({ refreshIntervalSeconds: 0 })).field,
       'refreshIntervalSeconds',
     )
-    assert.equal(configErrorOf(() => startTokenScheduler({ everyInterval: () => true })).field, 'everyInterval')
+    assert.equal(
+      configErrorOf(() => startTokenScheduler({ everyInterval: () => true })).field,
+      'everyInterval',
+    )
     assert.equal(configErrorOf(() => startTokenScheduler({ interval: 1 })).field, 'interval')
     assert.equal(configErrorOf(() => startTokenScheduler(60)).field, 'options')
   })

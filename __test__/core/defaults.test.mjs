@@ -13,7 +13,12 @@ const { defaultServiceName, schedulerDefaults } = require('../../lib/support/def
 const { logFormats, logLevels } = require('../../lib/support/env-table.js')
 
 const server = useTokenServer()
-const client = () => ({ authUrl: server.tokenUrl, clientId: 'tests', clientSecret: 'the-secret', storage: { kind: 'memory' } })
+const client = () => ({
+  authUrl: server.tokenUrl,
+  clientId: 'tests',
+  clientSecret: 'the-secret',
+  storage: { kind: 'memory' },
+})
 afterEach(cleanEnvironment)
 
 test('the name of a service without a name', (t) => {
@@ -33,12 +38,20 @@ test('the intervals of the scheduler', () => {
 function takes(log) {
   const config = { ...client(), service: `log-${JSON.stringify(log)}` }
   const settings = { level: 'warn', format: 'text', forward: false, ...log }
-  const outcome = JSON.parse(native.initialize(JSON.stringify({ config, variables: {}, log: settings, environment: {} })))
+  const outcome = JSON.parse(
+    native.initialize(JSON.stringify({ config, variables: {}, log: settings, environment: {} })),
+  )
   if (outcome.ok) native.shutdown(outcome.ok.id)
   return outcome.ok !== undefined
 }
 
 test('the log levels and formats', () => {
-  assert.deepEqual([...logLevels, 'silent', 'loud', 'warning'].filter((level) => takes({ level })), [...logLevels, 'silent'])
-  assert.deepEqual([...logFormats, 'xml'].filter((format) => takes({ format })), [...logFormats])
+  assert.deepEqual(
+    [...logLevels, 'silent', 'loud', 'warning'].filter((level) => takes({ level })),
+    [...logLevels, 'silent'],
+  )
+  assert.deepEqual(
+    [...logFormats, 'xml'].filter((format) => takes({ format })),
+    [...logFormats],
+  )
 })

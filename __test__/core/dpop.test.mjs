@@ -56,7 +56,9 @@ describe('getAuthHeaders with dpop', () => {
     await service.getToken()
     await assert.rejects(service.getAuthHeaders(), needsRequest)
     await assert.rejects(service.getAuthHeaders({ method: 'GET', url: '/orders' }), { field: 'request.url' })
-    await assert.rejects(service.getAuthHeaders({ method: 'G T', url: 'https://h/' }), { field: 'request.method' })
+    await assert.rejects(service.getAuthHeaders({ method: 'G T', url: 'https://h/' }), {
+      field: 'request.method',
+    })
   })
 
   test('sends the manual token as it is when no other can be had', async (t) => {
@@ -95,7 +97,10 @@ describe('fetch with dpop', () => {
     server.nonces.api = 'another-nonce'
     const text = await service.fetch(server.api, { method: 'PUT', body: 'a body' })
     assert.equal(text.status, 200)
-    assert.deepEqual(server.log.apiRequests.slice(-2).map(({ body }) => body), ['a body', 'a body'])
+    assert.deepEqual(
+      server.log.apiRequests.slice(-2).map(({ body }) => body),
+      ['a body', 'a body'],
+    )
 
     server.nonces.api = 'a-third-nonce'
     const stream = () => ({ method: 'PUT', body: new Blob(['a stream']).stream(), duplex: 'half' })
@@ -135,7 +140,11 @@ for (const [kind, name] of [
 
     const { name: serviceName } = service
     const config = {
-      service: serviceName, authUrl: server.tokenEndpoint, clientId: 'tests', storage, dpop: true,
+      service: serviceName,
+      authUrl: server.tokenEndpoint,
+      clientId: 'tests',
+      storage,
+      dpop: true,
       clientSecret: 'the-client-secret-of-the-tests',
     }
     const child = await runScript(`
@@ -151,7 +160,9 @@ for (const [kind, name] of [
     assert.deepEqual(JSON.parse(child.stdout || '[]'), [200, 1, 0, 200], child.stderr)
     assert.equal(server.log.thumbprints.size, 1)
     // A database's newest pages are in a file beside it.
-    const stored = readdirSync(folder).map((file) => readFileSync(join(folder, file), 'latin1')).join('')
+    const stored = readdirSync(folder)
+      .map((file) => readFileSync(join(folder, file), 'latin1'))
+      .join('')
     assert.ok(/et1\.p\./.test(stored), 'the key is in the sealed record')
     assert.ok(!/proof_?key/i.test(stored) && !stored.includes('MIGHAgEA'), 'and nothing of it is beside that')
   })

@@ -83,11 +83,18 @@ describe('the environment', () => {
   test('is read when a service begins, and not again', async (t) => {
     process.env.http_proxy = `http://127.0.0.1:${await listen(proxy)}`
     t.after(() => delete process.env.http_proxy)
-    const begin = (service) => initializeTokenService({
-      service, authUrl: 'http://token.example.com/token', allowInsecureHttp: true, clientId: 'a', clientSecret: 'secret',
-      storage: { kind: 'memory' }, onFailure: 'throw', retry: { attempts: 1 },
-      logger: { debug() {}, info() {}, warn() {}, error() {} },
-    })
+    const begin = (service) =>
+      initializeTokenService({
+        service,
+        authUrl: 'http://token.example.com/token',
+        allowInsecureHttp: true,
+        clientId: 'a',
+        clientSecret: 'secret',
+        storage: { kind: 'memory' },
+        onFailure: 'throw',
+        retry: { attempts: 1 },
+        logger: { debug() {}, info() {}, warn() {}, error() {} },
+      })
     const service = begin('begun_behind_a_proxy')
     t.after(() => service.shutdown())
     process.env.http_proxy = 'http://127.0.0.1:1'

@@ -63,7 +63,11 @@ describe('where the header goes', () => {
     const told = async (urls, config) => {
       const lines = []
       const keep = (line) => lines.push(line)
-      const service = serviceFor(t, server, { ...manual, logger: { debug() {}, info() {}, warn: keep, error: keep }, ...config })
+      const service = serviceFor(t, server, {
+        ...manual,
+        logger: { debug() {}, info() {}, warn: keep, error: keep },
+        ...config,
+      })
       for (const url of urls) await service.fetch(url)
       return lines
     }

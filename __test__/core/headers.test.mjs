@@ -33,7 +33,11 @@ describe('the header', () => {
 
   test('is an object of its own for each of those who wait for one request', async (t) => {
     const service = serviceFor(t, server)
-    const all = await Promise.all([service.getAuthHeaders(), service.getAuthHeaders(), getAuthHeaders(service.name)])
+    const all = await Promise.all([
+      service.getAuthHeaders(),
+      service.getAuthHeaders(),
+      getAuthHeaders(service.name),
+    ])
     assert.equal(new Set(all).size, 3)
     assert.equal(new Set(all.map(({ Authorization }) => Authorization)).size, 1)
   })

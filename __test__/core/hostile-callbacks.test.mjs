@@ -25,7 +25,8 @@ const thrown = {
   'an error with control characters': () => new Error('\u001b[2Jgone\r\nERROR forged line'),
   'an object without a prototype': () => Object.create(null),
   'an object that cannot be made a text': () => ({ [Symbol.toPrimitive]: refuse, toString: refuse }),
-  'a proxy that throws': () => new Proxy(new Error('x'), { get: refuse, getPrototypeOf: refuse, has: refuse, ownKeys: refuse }),
+  'a proxy that throws': () =>
+    new Proxy(new Error('x'), { get: refuse, getPrototypeOf: refuse, has: refuse, ownKeys: refuse }),
   'a revoked proxy': () => {
     const { proxy, revoke } = Proxy.revocable(new Error('x'), {})
     revoke()
@@ -139,7 +140,10 @@ for (const [way, make] of Object.entries(ways)) {
           await heard
         })
         assert.equal(warnings.length, 1)
-        assert.match(warnings[0], /^evertoken: the configured logger failed with [^\p{C}]+; log lines may be missing$/u)
+        assert.match(
+          warnings[0],
+          /^evertoken: the configured logger failed with [^\p{C}]+; log lines may be missing$/u,
+        )
       })
     }
   })
@@ -185,7 +189,9 @@ test('what a listener throws does not bring the token into a report', async (t) 
     })
     await service.clear()
   })
-  assert.deepEqual(warnings, ['evertoken: a listener of cleared failed with Error: GET /orders with Bearer [secret] failed'])
+  assert.deepEqual(warnings, [
+    'evertoken: a listener of cleared failed with Error: GET /orders with Bearer [secret] failed',
+  ])
 })
 
 describe('a report', () => {
@@ -203,7 +209,9 @@ describe('a report', () => {
   `
   for (const [name, { before = '', args }] of Object.entries({
     'a listener of warnings that throws': { before: "process.on('warning', (warning) => { throw warning })" },
-    'an emitWarning that throws': { before: "process.removeAllListeners('warning'); process.emitWarning = () => { throw new Error('no') }" },
+    'an emitWarning that throws': {
+      before: "process.removeAllListeners('warning'); process.emitWarning = () => { throw new Error('no') }",
+    },
     '--throw-deprecation': { args: ['--throw-deprecation'] },
     '--no-warnings': { args: ['--no-warnings'] },
     '--unhandled-rejections=strict': { args: ['--unhandled-rejections=strict'] },
@@ -223,7 +231,11 @@ describe('a store that fails', () => {
       const fail = () => make(thrown[names[call++ % names.length]])()
       await watched(t, async () => {
         const store = { get: fail, set: fail, delete: fail }
-        const config = configAt(server, { service: freshName(), storage: { kind: 'custom', store }, encryptionKey: 'a passphrase of the tests' })
+        const config = configAt(server, {
+          service: freshName(),
+          storage: { kind: 'custom', store },
+          encryptionKey: 'a passphrase of the tests',
+        })
         const service = initializeTokenService(config)
         t.after(() => service.shutdown())
         assert.match(await service.getToken(), /^access-/)

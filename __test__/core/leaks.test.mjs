@@ -34,7 +34,10 @@ const script = (body) => `
 `
 
 async function remains(body) {
-  const { code, stdout, stderr } = await runScript(script(body), { args: ['--expose-gc'], env: { LOG_LEVEL: 'debug' } })
+  const { code, stdout, stderr } = await runScript(script(body), {
+    args: ['--expose-gc'],
+    env: { LOG_LEVEL: 'debug' },
+  })
   assert.equal(code, 0, stderr)
   return JSON.parse(stdout)
 }

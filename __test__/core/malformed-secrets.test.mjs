@@ -17,12 +17,25 @@ const server = useTokenServer({ clients: { app: 's3cret' }, users: { ann: 'pass'
 /** What a service with this configuration gets, and what it warns of at its start. */
 async function started(config) {
   const lines = []
-  const logger = { debug() {}, info() {}, warn: (line) => lines.push(line), error: (line) => lines.push(line) }
-  const common = { service: freshName(), storage: { kind: 'memory' }, onFailure: 'throw', retry: { attempts: 1 }, logger }
+  const logger = {
+    debug() {},
+    info() {},
+    warn: (line) => lines.push(line),
+    error: (line) => lines.push(line),
+  }
+  const common = {
+    service: freshName(),
+    storage: { kind: 'memory' },
+    onFailure: 'throw',
+    retry: { attempts: 1 },
+    logger,
+  }
   const service = initializeTokenService({ ...common, ...config })
   const token = await service.getToken().catch(() => null)
   await service.shutdown()
-  const warnings = lines.filter((line) => !/in clear text|ERR_TOKEN|rejected|refused/.test(line)).map((line) => line.replace(/^evertoken\[[^\]]+\] /, ''))
+  const warnings = lines
+    .filter((line) => !/in clear text|ERR_TOKEN|rejected|refused/.test(line))
+    .map((line) => line.replace(/^evertoken\[[^\]]+\] /, ''))
   return { token, warnings, lines }
 }
 
@@ -45,7 +58,7 @@ describe('a client secret', () => {
     "'s3cret'": /^clientSecret is in quotes/,
     's3cret ': /^clientSecret ends with a space/,
     '\ts3cret': /^clientSecret begins with a tab/,
-    's3crét': /^clientSecret contains a character outside ASCII/,
+    s3crét: /^clientSecret contains a character outside ASCII/,
   }
   for (const [secret, remark] of Object.entries(spoilt)) {
     test(`such as ${JSON.stringify(secret)} is sent as it is, with a warning that does not tell it`, async () => {
@@ -53,7 +66,10 @@ describe('a client secret', () => {
       assert.equal(token, null, 'it is not the right one')
       assert.equal(warnings.length, 1)
       assert.match(warnings[0], remark)
-      assert.ok(lines.every((line) => !line.includes(secret) && !line.includes('s3c')), 'no line tells it')
+      assert.ok(
+        lines.every((line) => !line.includes(secret) && !line.includes('s3c')),
+        'no line tells it',
+      )
     })
   }
 
@@ -66,18 +82,36 @@ describe('a client secret', () => {
 
 test('a password, a name, a manual token and a key are looked at as well', async () => {
   const { token, warnings } = await started({
-    authUrl: server.loginUrl, email: 'ann\n', password: 'pass\r\n', token: "'manual'", encryptionKey: ['one\n', '"two"'],
+    authUrl: server.loginUrl,
+    email: 'ann\n',
+    password: 'pass\r\n',
+    token: "'manual'",
+    encryptionKey: ['one\n', '"two"'],
   })
   assert.ok(token)
-  assert.deepEqual(warnings.map((line) => line.split(/ (?=ended|is in)/)[0]), ['email', 'password', 'token', 'encryptionKey', 'encryptionKey'])
+  assert.deepEqual(
+    warnings.map((line) => line.split(/ (?=ended|is in)/)[0]),
+    ['email', 'password', 'token', 'encryptionKey', 'encryptionKey'],
+  )
 })
 
 test('the variable is named, whether the code hands it on or leaves it to evertoken', async () => {
-  for (const config of ['{}', '{ clientSecret: process.env.OAUTH_CLIENT_SECRET }', '{ ...configFromEnv() }']) {
+  for (const config of [
+    '{}',
+    '{ clientSecret: process.env.OAUTH_CLIENT_SECRET }',
+    '{ ...configFromEnv() }',
+  ]) {
     const { stderr, stdout } = await runScript(
       `import { configFromEnv, initializeTokenService } from 'evertoken'
        console.log(typeof await initializeTokenService(${config}).getToken())`,
-      { env: { LOG_LEVEL: 'warn', EXTERNAL_AUTH_URL: server.tokenUrl, OAUTH_CLIENT_ID: 'app', OAUTH_CLIENT_SECRET: 's3cret\n' } },
+      {
+        env: {
+          LOG_LEVEL: 'warn',
+          EXTERNAL_AUTH_URL: server.tokenUrl,
+          OAUTH_CLIENT_ID: 'app',
+          OAUTH_CLIENT_SECRET: 's3cret\n',
+        },
+      },
     )
     assert.equal(stdout, 'string\n', stderr)
     assert.match(stderr, /OAUTH_CLIENT_SECRET ended with a line end, which is cut off/)
@@ -89,7 +123,14 @@ test('a value of the code is named by its field, whatever the variable holds', a
   const { stderr } = await runScript(
     `import { initializeTokenService } from 'evertoken'
      console.log(typeof await initializeTokenService({ clientSecret: 's3cret ' }).getToken())`,
-    { env: { LOG_LEVEL: 'warn', EXTERNAL_AUTH_URL: server.tokenUrl, OAUTH_CLIENT_ID: 'app', OAUTH_CLIENT_SECRET: 's3cret' } },
+    {
+      env: {
+        LOG_LEVEL: 'warn',
+        EXTERNAL_AUTH_URL: server.tokenUrl,
+        OAUTH_CLIENT_ID: 'app',
+        OAUTH_CLIENT_SECRET: 's3cret',
+      },
+    },
   )
   assert.match(stderr, /clientSecret ends with a space/)
 })
@@ -100,15 +141,26 @@ describe('doctor', () => {
     assert.ok(!stdout.includes('s3cret') && !stdout.includes('ecret"'), 'it tells no secret')
     return JSON.parse(stdout).checks
   }
-  const basics = () => ({ EXTERNAL_AUTH_URL: server.tokenUrl, OAUTH_CLIENT_ID: 'app', EVERTOKEN_STORAGE: 'memory' })
+  const basics = () => ({
+    EXTERNAL_AUTH_URL: server.tokenUrl,
+    OAUTH_CLIENT_ID: 'app',
+    EVERTOKEN_STORAGE: 'memory',
+  })
 
   test('shows each spoilt variable, before the credential', async (t) => {
-    const checks = await examined(folderFor(t), { ...basics(), OAUTH_CLIENT_SECRET: '"s3cret"', EXTERNAL_API_TOKEN: 'manual\n' })
+    const checks = await examined(folderFor(t), {
+      ...basics(),
+      OAUTH_CLIENT_SECRET: '"s3cret"',
+      EXTERNAL_API_TOKEN: 'manual\n',
+    })
     const values = checks.filter(({ check }) => check === 'values')
-    assert.deepEqual(values.map(({ outcome, detail }) => [outcome, detail.split('.')[0]]), [
-      ['warned', 'OAUTH_CLIENT_SECRET is in quotes'],
-      ['warned', 'EXTERNAL_API_TOKEN ended with a line end, which is cut off'],
-    ])
+    assert.deepEqual(
+      values.map(({ outcome, detail }) => [outcome, detail.split('.')[0]]),
+      [
+        ['warned', 'OAUTH_CLIENT_SECRET is in quotes'],
+        ['warned', 'EXTERNAL_API_TOKEN ended with a line end, which is cut off'],
+      ],
+    )
     const names = checks.map(({ check }) => check)
     assert.ok(names.indexOf('values') < names.indexOf('credential'), names.join())
   })
@@ -120,23 +172,40 @@ describe('doctor', () => {
     mkdirSync(join(modules, 'next'), { recursive: true })
     mkdirSync(join(modules, '@next'))
     writeFileSync(join(modules, 'next', 'package.json'), '{ "name": "next", "version": "16.0.0" }')
-    symlinkSync(dirname(createRequire(import.meta.url).resolve('@next/env/package.json')), join(modules, '@next', 'env'), 'junction')
+    symlinkSync(
+      dirname(createRequire(import.meta.url).resolve('@next/env/package.json')),
+      join(modules, '@next', 'env'),
+      'junction',
+    )
     writeFileSync(join(folder, '.env.local'), dotenv)
     return folder
   }
-  const expanded = (checks) => checks.filter(({ detail }) => /Next\.js replaced/.test(detail)).map(({ detail }) => detail)
+  const expanded = (checks) =>
+    checks.filter(({ detail }) => /Next\.js replaced/.test(detail)).map(({ detail }) => detail)
 
   test('says that Next.js took a $ in a .env file for a variable', async (t) => {
-    for (const [written, isTold] of [['pa$word', true], ['$ecret', true], ["'pa$$word'", true], ['pa\\$word', false], ['pa$', false], ['s3cret', false]]) {
+    for (const [written, isTold] of [
+      ['pa$word', true],
+      ['$ecret', true],
+      ["'pa$$word'", true],
+      ['pa\\$word', false],
+      ['pa$', false],
+      ['s3cret', false],
+    ]) {
       const checks = await examined(nextApp(t, `OAUTH_CLIENT_SECRET=${written}\n`), basics())
-      const told = isTold ? ['OAUTH_CLIENT_SECRET has a $ in .env.local, and Next.js replaced what follows it'] : []
+      const told = isTold
+        ? ['OAUTH_CLIENT_SECRET has a $ in .env.local, and Next.js replaced what follows it']
+        : []
       assert.deepEqual(expanded(checks), told, written)
     }
   })
 
   test('says nothing of a $ where the variable is set, or where there is no Next.js', async (t) => {
     const dotenv = 'OAUTH_CLIENT_SECRET=pa$word\n'
-    assert.deepEqual(expanded(await examined(nextApp(t, dotenv), { ...basics(), OAUTH_CLIENT_SECRET: 's3cret' })), [])
+    assert.deepEqual(
+      expanded(await examined(nextApp(t, dotenv), { ...basics(), OAUTH_CLIENT_SECRET: 's3cret' })),
+      [],
+    )
     const folder = folderFor(t)
     writeFileSync(join(folder, '.env.local'), dotenv)
     assert.deepEqual(expanded(await examined(folder, basics())), [])

@@ -291,14 +291,19 @@ describe('copies of the package', () => {
     assert.equal(await same.getToken(), await service.getToken())
     assert.notEqual(await same.getToken(), token)
 
-    const error = await same.shutdown().then(() => service.getToken()).catch((error) => error)
+    const error = await same
+      .shutdown()
+      .then(() => service.getToken())
+      .catch((error) => error)
     assert.equal(error.code, 'ERR_TOKEN_SHUTDOWN')
     assert.ok(error instanceof imported.TokenError && error instanceof copy.TokenError)
     assert.ok(!(new Error('x') instanceof imported.TokenError))
   })
 
   test('send the header of a service only where the copy that initialised it said', async (t) => {
-    const service = imported.initializeTokenService(configAt(server, { allowedOrigins: ['https://api.example.com'] }))
+    const service = imported.initializeTokenService(
+      configAt(server, { allowedOrigins: ['https://api.example.com'] }),
+    )
     t.after(() => service.shutdown())
     const before = server.apiRequests.length
     await secondCopy().getTokenService(service.name).fetch(server.apiUrl)
@@ -322,8 +327,13 @@ describe('lines on stderr', () => {
 
   test('are one JSON object each where LOG_FORMAT is json, from LOG_LEVEL on', async () => {
     const { stderr } = await runScript(source, { env: { LOG_LEVEL: 'info', LOG_FORMAT: 'json' } })
-    const lines = stderr.trim().split('\n').map((line) => JSON.parse(line))
-    assert.ok(lines.every(({ service, msg, time }) => service === 'external_api' && msg && new Date(time) > 0))
+    const lines = stderr
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line))
+    assert.ok(
+      lines.every(({ service, msg, time }) => service === 'external_api' && msg && new Date(time) > 0),
+    )
     assert.deepEqual([...new Set(lines.map(({ level }) => level))].sort(), ['info', 'warn'])
     assert.ok(!stderr.includes('the-child-secret') && !stderr.includes('access-1-'))
   })

@@ -61,11 +61,18 @@ for (const [kind, name] of [
     })
 
     test('six of them refresh two-second tokens without a reuse, a second login or a call without a token', async (t) => {
-      const { server, begin } = await house(t, { expiresInSeconds: 2 }, { rateLimit: { attempts: 1000, perSeconds: 1 } })
+      const { server, begin } = await house(
+        t,
+        { expiresInSeconds: 2 },
+        { rateLimit: { attempts: 1000, perSeconds: 1 } },
+      )
       const children = await Promise.all(Array.from({ length: 6 }, begin))
       const answers = await Promise.all(children.map((child) => answer(child, { loop: 20_000 })))
       assert.deepEqual([server.counts.reuses, server.counts.logins], [0, 1])
-      assert.equal(answers.reduce((sum, { without }) => sum + without, 0), 0)
+      assert.equal(
+        answers.reduce((sum, { without }) => sum + without, 0),
+        0,
+      )
       assert.ok(server.counts.refreshes >= 8 && server.counts.refreshes <= 22, `${server.counts.refreshes}`)
     })
 
@@ -84,7 +91,10 @@ for (const [kind, name] of [
       assert.equal(without, 0)
       assert.match(header, /^Bearer access-/)
       const ours = new RegExp(`^${name.replace('.', '\\.')}(\\.lock|-wal|-shm)?$`)
-      assert.deepEqual(readdirSync(folder).filter((file) => !ours.test(file)), [])
+      assert.deepEqual(
+        readdirSync(folder).filter((file) => !ours.test(file)),
+        [],
+      )
     })
 
     test('what a stopped holder brings late is refused, and the newer token stands', async (t) => {
@@ -139,7 +149,11 @@ for (const [kind, name] of [
         await exit
         if (round % 10 !== 9) continue
         const { without, header, status } = await answer(await begin(), { callers: 1 })
-        assert.deepEqual([without, status.storage.healthy, status.source], [0, true, 'store'], `round ${round}`)
+        assert.deepEqual(
+          [without, status.storage.healthy, status.source],
+          [0, true, 'store'],
+          `round ${round}`,
+        )
         const number = Number(header.match(/^Bearer access-(\d+)-/)[1])
         assert.ok(number >= last, `${header} after ${last}`)
         last = number
@@ -150,15 +164,24 @@ for (const [kind, name] of [
       assert.equal(status.storage.healthy, true)
       const ours = new RegExp(`^${name.replace('.', '\\.')}(\\.lock|\\.lease-[0-9a-f]+|-wal|-shm)?$`)
       const left = readdirSync(folder)
-      assert.deepEqual(left.filter((file) => !ours.test(file)), [])
-      assert.ok(left.filter((file) => file.includes('.lease-')).length <= 1, 'the living hold one lease at most')
+      assert.deepEqual(
+        left.filter((file) => !ours.test(file)),
+        [],
+      )
+      assert.ok(
+        left.filter((file) => file.includes('.lease-')).length <= 1,
+        'the living hold one lease at most',
+      )
     })
 
     test('three hundred services opened and shut leave no thread and no descriptor', async (t) => {
       if (process.platform !== 'linux') return t.skip('counts what /proc shows')
       const { begin } = await house(t, {}, { encryptionKey: '00112233445566778899aabbccddeeff'.repeat(2) })
       const { before, after } = await answer(await begin(), { services: 300 })
-      assert.ok(after.threads <= before.threads && after.descriptors <= before.descriptors, JSON.stringify({ before, after }))
+      assert.ok(
+        after.threads <= before.threads && after.descriptors <= before.descriptors,
+        JSON.stringify({ before, after }),
+      )
     })
 
     test('a rejected credential is sent once, restarts included', async (t) => {

@@ -16,7 +16,9 @@ import { fileURLToPath } from 'node:url'
 
 const answer = (request, response) => {
   response.setHeader('content-type', 'application/json')
-  response.end(JSON.stringify({ access_token: `token-by-${request.headers['via'] ?? 'nobody'}`, expires_in: 3600 }))
+  response.end(
+    JSON.stringify({ access_token: `token-by-${request.headers['via'] ?? 'nobody'}`, expires_in: 3600 }),
+  )
 }
 
 async function listen(server) {
@@ -37,9 +39,15 @@ function serviceWith(env, authUrl) {
     service.getToken().then((token) => ({ token }), ({ code, message }) => ({ code, message }))
       .then((said) => process.stdout.write(JSON.stringify({ ...said, log: log.join('\\n') })))`
   const { PATH, HOME } = process.env
-  const options = { cwd: fileURLToPath(new URL('../..', import.meta.url)), env: { PATH, HOME, ...env }, timeout: 20_000 }
+  const options = {
+    cwd: fileURLToPath(new URL('../..', import.meta.url)),
+    env: { PATH, HOME, ...env },
+    timeout: 20_000,
+  }
   return new Promise((resolve, reject) => {
-    execFile(process.execPath, ['-e', code], options, (error, stdout) => (error ? reject(error) : resolve(JSON.parse(stdout))))
+    execFile(process.execPath, ['-e', code], options, (error, stdout) =>
+      error ? reject(error) : resolve(JSON.parse(stdout)),
+    )
   })
 }
 
@@ -48,7 +56,8 @@ describe('a service behind a proxy', () => {
   const asked = []
   let targetPort
   let proxyPort
-  const isLetIn = (request) => request.headers['proxy-authorization'] === `Basic ${btoa('ann:the proxy password')}`
+  const isLetIn = (request) =>
+    request.headers['proxy-authorization'] === `Basic ${btoa('ann:the proxy password')}`
 
   const proxy = createServer((request, response) => {
     asked.push(request.url)
@@ -78,14 +87,39 @@ describe('a service behind a proxy', () => {
     folder = mkdtempSync(join(tmpdir(), 'evertoken-proxy-'))
     const [key, cert] = ['key.pem', 'cert.pem'].map((name) => join(folder, name))
     try {
-      const subject = ['-subj', '/CN=token', '-addext', 'subjectAltName=DNS:token.example.com,IP:127.0.0.1', '-addext', 'basicConstraints=critical,CA:FALSE']
-      execFileSync('openssl', ['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '2', '-keyout', key, '-out', cert, ...subject], { stdio: 'pipe' })
+      const subject = [
+        '-subj',
+        '/CN=token',
+        '-addext',
+        'subjectAltName=DNS:token.example.com,IP:127.0.0.1',
+        '-addext',
+        'basicConstraints=critical,CA:FALSE',
+      ]
+      execFileSync(
+        'openssl',
+        [
+          'req',
+          '-x509',
+          '-newkey',
+          'rsa:2048',
+          '-nodes',
+          '-days',
+          '2',
+          '-keyout',
+          key,
+          '-out',
+          cert,
+          ...subject,
+        ],
+        { stdio: 'pipe' },
+      )
     } catch (error) {
       noTls = `no certificate could be made: ${error.code ?? error.message}`
       return
     }
     tls = createTlsServer({ key: readFileSync(key), cert: readFileSync(cert) }, (request, response) =>
-      answer({ headers: { via: 'tls' } }, response))
+      answer({ headers: { via: 'tls' } }, response),
+    )
     tlsPort = await listen(tls)
   })
   after(() => {
@@ -96,7 +130,9 @@ describe('a service behind a proxy', () => {
     rmSync(folder, { recursive: true, force: true })
   })
 
-  const throughProxy = (name, userinfo = 'ann:the%20proxy%20password@') => ({ [name]: `http://${userinfo}127.0.0.1:${proxyPort}` })
+  const throughProxy = (name, userinfo = 'ann:the%20proxy%20password@') => ({
+    [name]: `http://${userinfo}127.0.0.1:${proxyPort}`,
+  })
 
   test('sends http requests through http_proxy', async () => {
     for (const name of ['http_proxy', 'HTTP_PROXY', 'ALL_PROXY']) {
@@ -118,9 +154,16 @@ describe('a service behind a proxy', () => {
 
   test('goes straight to what NO_PROXY names', async () => {
     const before = asked.length
-    for (const [name, list] of [['NO_PROXY', '*'], ['no_proxy', 'a.test, .example.com'], ['NO_PROXY', 'example.com:80']]) {
+    for (const [name, list] of [
+      ['NO_PROXY', '*'],
+      ['no_proxy', 'a.test, .example.com'],
+      ['NO_PROXY', 'example.com:80'],
+    ]) {
       // Nowhere, but not at the proxy.
-      const { message } = await serviceWith({ ...throughProxy('http_proxy'), [name]: list }, `http://${'a'.repeat(64)}.example.com/`)
+      const { message } = await serviceWith(
+        { ...throughProxy('http_proxy'), [name]: list },
+        `http://${'a'.repeat(64)}.example.com/`,
+      )
       assert.match(message, /cannot be resolved/)
     }
     assert.equal(asked.length, before)
@@ -128,12 +171,18 @@ describe('a service behind a proxy', () => {
 
   test('names the proxy and its variable where it does not let a request pass', async () => {
     const origin = `http://127.0.0.1:${proxyPort}`
-    for (const [name, url] of [['http_proxy', 'http://token.example.com/'], ['HTTPS_PROXY', 'https://token.example.com/']]) {
+    for (const [name, url] of [
+      ['http_proxy', 'http://token.example.com/'],
+      ['HTTPS_PROXY', 'https://token.example.com/'],
+    ]) {
       const { code, message } = await serviceWith(throughProxy(name, ''), url)
       assert.equal(code, 'ERR_TOKEN_NETWORK')
       assert.ok(message.includes(`the proxy ${origin} (${name}) asks for credentials (407)`), message)
     }
-    const { code, message } = await serviceWith({ ALL_PROXY: 'socks://127.0.0.1:1080' }, 'https://token.example.com/')
+    const { code, message } = await serviceWith(
+      { ALL_PROXY: 'socks://127.0.0.1:1080' },
+      'https://token.example.com/',
+    )
     assert.equal(code, 'ERR_TOKEN_CONFIG')
     assert.match(message, /^ALL_PROXY must be the URL of a proxy/)
   })
@@ -150,7 +199,10 @@ describe('a service behind a proxy', () => {
 
   test('never says the password of the proxy', async (t) => {
     if (noTls) return t.skip(noTls)
-    for (const [name, url] of [['http_proxy', 'http://token.example.com/token'], ['HTTPS_PROXY', 'https://token.example.com/token']]) {
+    for (const [name, url] of [
+      ['http_proxy', 'http://token.example.com/token'],
+      ['HTTPS_PROXY', 'https://token.example.com/token'],
+    ]) {
       const { code, message, log } = await serviceWith(throughProxy(name, 'ann:another%20one@'), url)
       assert.match(code, /^ERR_TOKEN_(NETWORK|RESPONSE|ENDPOINT|CREDENTIALS)$/, message)
       assert.ok(!/another|the%20proxy/.test(message + log), message + log)
@@ -159,7 +211,10 @@ describe('a service behind a proxy', () => {
 
   test('does not accept a certificate that nobody vouches for, whatever Node is told', async (t) => {
     if (noTls) return t.skip(noTls)
-    const { code, message } = await serviceWith({ NODE_TLS_REJECT_UNAUTHORIZED: '0' }, `https://127.0.0.1:${tlsPort}/token`)
+    const { code, message } = await serviceWith(
+      { NODE_TLS_REJECT_UNAUTHORIZED: '0' },
+      `https://127.0.0.1:${tlsPort}/token`,
+    )
     assert.equal(code, 'ERR_TOKEN_TLS')
     assert.match(message, /NODE_EXTRA_CA_CERTS/)
   })
@@ -168,6 +223,9 @@ describe('a service behind a proxy', () => {
     const env = { NODE_EXTRA_CA_CERTS: join(folder, 'nowhere.pem') }
     const { token, log } = await serviceWith(env, `http://127.0.0.1:${targetPort}/token`)
     assert.equal(token, 'token-by-nobody')
-    assert.match(log, /about the certificates: the file of NODE_EXTRA_CA_CERTS, .+nowhere\.pem, cannot be read/)
+    assert.match(
+      log,
+      /about the certificates: the file of NODE_EXTRA_CA_CERTS, .+nowhere\.pem, cannot be read/,
+    )
   })
 })

@@ -10,15 +10,22 @@ let refused = ''
 
 before(async () => {
   tokens = await startPlainServer(({ headers }) => ({
-    body: JSON.stringify({ access_token: `t${++issued}`, token_type: headers.dpop ? 'DPoP' : 'Bearer', expires_in: 3600 }),
+    body: JSON.stringify({
+      access_token: `t${++issued}`,
+      token_type: headers.dpop ? 'DPoP' : 'Bearer',
+      expires_in: 3600,
+    }),
   }))
   stranger = await startPlainServer(({ path }) =>
-    path.startsWith('/back') ? { status: 302, headers: { location: `${api.origin}/end` } } : { status: path === '/401' ? 401 : 200 },
+    path.startsWith('/back')
+      ? { status: 302, headers: { location: `${api.origin}/end` } }
+      : { status: path === '/401' ? 401 : 200 },
   )
   api = await startPlainServer(({ path, headers }) => {
     if (refused !== '' && headers.authorization?.endsWith(refused)) return { status: 401 }
     const url = new URL(path, 'http://api')
-    if (url.pathname === '/loop') return { status: 302, headers: { location: `/loop?${Number(url.search.slice(1)) + 1}` } }
+    if (url.pathname === '/loop')
+      return { status: 302, headers: { location: `/loop?${Number(url.search.slice(1)) + 1}` } }
     const [, to] = /^\/to\/(.*)$/.exec(path) ?? []
     if (to === undefined) return { body: path }
     const [status, location] = decodeURIComponent(to).split(' ')
@@ -27,7 +34,8 @@ before(async () => {
 })
 after(() => [tokens, api, stranger].forEach(({ close }) => close()))
 
-const serviceWith = (t, config) => serviceFor(t, { tokenUrl: `${tokens.origin}/token` }, { baseUrl: api.origin, ...config })
+const serviceWith = (t, config) =>
+  serviceFor(t, { tokenUrl: `${tokens.origin}/token` }, { baseUrl: api.origin, ...config })
 const to = (status, location) => `${api.origin}/to/${encodeURIComponent(`${status} ${location}`)}`
 
 const claimsOf = (proof) => JSON.parse(Buffer.from(proof.split('.')[1], 'base64url'))
@@ -64,7 +72,9 @@ describe('with dpop, a redirect', () => {
 
   test('within the origin has a proof of its own for the new URL and method', async (t) => {
     const service = serviceWith(t, { dpop: true })
-    const requests = await api.during(() => service.fetch(to(303, '/orders/7?page=2'), { method: 'POST', body: 'x' }))
+    const requests = await api.during(() =>
+      service.fetch(to(303, '/orders/7?page=2'), { method: 'POST', body: 'x' }),
+    )
     const proofs = requests.map(({ headers }) => claimsOf(headers.dpop))
     assert.deepEqual([proofs[1].htm, proofs[1].htu], ['GET', `${api.origin}/orders/7`])
     assert.notEqual(proofs[0].jti, proofs[1].jti)
@@ -73,7 +83,8 @@ describe('with dpop, a redirect', () => {
 
   test('that never ends is an error, as the platform has it', async (t) => {
     const service = serviceWith(t, { dpop: true })
-    const count = async (call) => (await api.during(() => assert.rejects(call(), { name: 'TypeError', message: 'fetch failed' }))).length
+    const count = async (call) =>
+      (await api.during(() => assert.rejects(call(), { name: 'TypeError', message: 'fetch failed' }))).length
     const url = `${api.origin}/loop?1`
     assert.equal(await count(() => service.fetch(url)), await count(() => fetch(url)))
   })
@@ -81,7 +92,8 @@ describe('with dpop, a redirect', () => {
   for (const location of ['http://[', 'data:,x', 'file:///etc/hosts']) {
     test(`to ${location} is an error, as the platform has it`, async (t) => {
       const service = serviceWith(t, { dpop: true })
-      for (const call of [fetch, (url) => service.fetch(url)]) await assert.rejects(call(to(302, location)), TypeError)
+      for (const call of [fetch, (url) => service.fetch(url)])
+        await assert.rejects(call(to(302, location)), TypeError)
     })
   }
 
@@ -99,7 +111,10 @@ describe('with dpop, a redirect', () => {
   test('with a body that is gone is an error, unless the body is dropped', async (t) => {
     const service = serviceWith(t, { dpop: true })
     const stream = () => ({ method: 'POST', body: new Blob(['x']).stream(), duplex: 'half' })
-    await assert.rejects(service.fetch(to(307, '/orders'), stream()), { name: 'TypeError', message: 'fetch failed' })
+    await assert.rejects(service.fetch(to(307, '/orders'), stream()), {
+      name: 'TypeError',
+      message: 'fetch failed',
+    })
     assert.equal((await service.fetch(to(303, '/orders'), stream())).status, 200)
     const request = () => new Request(to(303, '/orders'), { method: 'POST', body: 'x' })
     assert.equal((await service.fetch(request())).status, 200)
@@ -115,7 +130,9 @@ describe('with dpop, a redirect', () => {
       controller.abort()
       return response
     })
-    await assert.rejects(service.fetch(to(302, '/orders'), { signal: controller.signal }), { name: 'AbortError' })
+    await assert.rejects(service.fetch(to(302, '/orders'), { signal: controller.signal }), {
+      name: 'AbortError',
+    })
   })
 
   test('that ends in a 401 makes one new token, and starts anew', async (t) => {
@@ -123,11 +140,22 @@ describe('with dpop, a redirect', () => {
     refused = await service.getToken()
     t.after(() => (refused = ''))
     const response = await service.fetch(to(302, '/orders'))
-    assert.deepEqual([response.status, response.redirected, new URL(response.url).pathname], [200, true, '/orders'])
+    assert.deepEqual(
+      [response.status, response.redirected, new URL(response.url).pathname],
+      [200, true, '/orders'],
+    )
     assert.equal(service.status().counters.retriesOn401, 1)
   })
 
-  const bodies = [['GET'], ['HEAD'], ['DELETE'], ['POST', 'text'], ['PUT', 'text'], ['PATCH', 'text'], ['post', new URLSearchParams({ a: 'b' })]]
+  const bodies = [
+    ['GET'],
+    ['HEAD'],
+    ['DELETE'],
+    ['POST', 'text'],
+    ['PUT', 'text'],
+    ['PATCH', 'text'],
+    ['post', new URLSearchParams({ a: 'b' })],
+  ]
   for (const status of [301, 302, 303, 307, 308, 300, 304]) {
     test(`with ${status} is followed as the platform follows it`, async (t) => {
       const service = serviceWith(t, { dpop: true })
@@ -135,11 +163,16 @@ describe('with dpop, a redirect', () => {
         const outcomes = []
         for (const call of [fetch, (...call) => service.fetch(...call)]) {
           const seen = await api.during(async () => {
-            const response = await call(`${to(status, '/end?x=1')}#part`, { method, body, headers: { 'x-mine': '1', 'content-language': 'en' } })
+            const response = await call(`${to(status, '/end?x=1')}#part`, {
+              method,
+              body,
+              headers: { 'x-mine': '1', 'content-language': 'en' },
+            })
             const { url, redirected } = response
             outcomes.push({ status: response.status, url, redirected, text: await response.text() })
           })
-          for (const { headers } of seen) for (const name of ['authorization', 'dpop', 'connection', 'keep-alive']) delete headers[name]
+          for (const { headers } of seen)
+            for (const name of ['authorization', 'dpop', 'connection', 'keep-alive']) delete headers[name]
           outcomes.at(-1).seen = seen
         }
         assert.deepEqual(outcomes[1], outcomes[0], `${method} ${status}`)
@@ -165,7 +198,9 @@ describe('with a Bearer token, a redirect', () => {
 
   test('to another name of the same host takes no token along', async (t) => {
     const service = serviceWith(t)
-    const requests = await api.during(() => service.fetch(to(302, `${api.origin.replace('127.0.0.1', 'localhost')}/x`)).catch(() => {}))
+    const requests = await api.during(() =>
+      service.fetch(to(302, `${api.origin.replace('127.0.0.1', 'localhost')}/x`)).catch(() => {}),
+    )
     assert.equal(requests[1]?.headers.authorization, undefined)
   })
 

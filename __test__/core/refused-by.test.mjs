@@ -27,7 +27,8 @@ before(async () => {
 })
 after(() => [tokens, api, stranger].forEach((server) => server.close()))
 
-const serviceWith = (t, refusedBy, config) => serviceFor(t, { tokenUrl: `${tokens.origin}/token` }, { refusedBy, ...config })
+const serviceWith = (t, refusedBy, config) =>
+  serviceFor(t, { tokenUrl: `${tokens.origin}/token` }, { refusedBy, ...config })
 
 /** The API refuses the token in hand like this. */
 async function refuses(service, answer) {
@@ -35,7 +36,8 @@ async function refuses(service, answer) {
   refused.authorization = refused.Authorization
 }
 
-const isExpired = async (response) => response.status === 403 && (await response.text()).includes('token_expired')
+const isExpired = async (response) =>
+  response.status === 403 && (await response.text()).includes('token_expired')
 
 describe('refusedBy', () => {
   test('that knows a refusal by its body has the request repeated once with a later token', async (t) => {
@@ -57,13 +59,17 @@ describe('refusedBy', () => {
       async (response) => void (await response.arrayBuffer()),
       async (response) => void (await response.body.getReader().read()),
       async (response) => void (await response.clone().text()),
-      (response) => void seen.push([response instanceof Response, response.url, response.headers.get('x'), response.ok]),
+      (response) =>
+        void seen.push([response instanceof Response, response.url, response.headers.get('x'), response.ok]),
     ]
     for (const refusedBy of judges) {
       const service = serviceWith(t, refusedBy)
       const requests = await api.during(async () => {
         const response = await service.fetch(`${api.origin}/forbidden`)
-        assert.deepEqual([response.status, response.bodyUsed, await response.text()], [403, false, 'GET /forbidden '])
+        assert.deepEqual(
+          [response.status, response.bodyUsed, await response.text()],
+          [403, false, 'GET /forbidden '],
+        )
       })
       assert.equal(requests.length, 1)
     }
@@ -139,7 +145,9 @@ describe('refusedBy', () => {
     const service = serviceWith(t, () => new Promise(() => {}))
     await service.getToken()
     const begun = performance.now()
-    await assert.rejects(service.fetch(`${api.origin}/x`, { signal: AbortSignal.timeout(100) }), { name: 'TimeoutError' })
+    await assert.rejects(service.fetch(`${api.origin}/x`, { signal: AbortSignal.timeout(100) }), {
+      name: 'TimeoutError',
+    })
     assert.ok(performance.now() - begun < 2000)
   })
 

@@ -51,7 +51,9 @@ describe('a token that the API refused', () => {
     'a name in upper case': ({ Authorization }) => ({ AUTHORIZATION: Authorization }),
     Headers: (headers) => new Headers(headers),
     'a list of pairs': (headers) => Object.entries(headers),
-    "a client's own headers": ({ Authorization }) => ({ get: (name) => (/^authorization$/i.test(name) ? Authorization : null) }),
+    "a client's own headers": ({ Authorization }) => ({
+      get: (name) => (/^authorization$/i.test(name) ? Authorization : null),
+    }),
     'headers without the scheme': ({ Authorization }) => ({ Authorization: Authorization.split(' ')[1] }),
     'an object without a prototype': (headers) => Object.assign(Object.create(null), headers),
     'the value of the header': ({ Authorization }) => Authorization,
@@ -73,7 +75,13 @@ describe('a token that the API refused', () => {
     const own = await serverFor(t)
     const service = serviceFor(t, own)
     const headers = await service.getAuthHeaders()
-    for (const given of [{}, new Headers(), { accept: '*/*' }, 'Bearer another', { Authorization: 'another' }]) {
+    for (const given of [
+      {},
+      new Headers(),
+      { accept: '*/*' },
+      'Bearer another',
+      { Authorization: 'another' },
+    ]) {
       assert.deepEqual(await service.rejected(given), headers)
     }
     assert.equal(own.tokenRequests.length, 1)
@@ -83,11 +91,25 @@ describe('a token that the API refused', () => {
     const service = serviceFor(t, server)
     const { proxy, revoke } = Proxy.revocable({}, {})
     revoke()
-    const wrong = [undefined, null, 401, '', '  ', Symbol('x'), new Response(), new Error('401'), { Authorization: 7 }, proxy]
+    const wrong = [
+      undefined,
+      null,
+      401,
+      '',
+      '  ',
+      Symbol('x'),
+      new Response(),
+      new Error('401'),
+      { Authorization: 7 },
+      proxy,
+    ]
     for (const given of wrong) {
       const error = await service.rejected(given).catch((error) => error)
       assert.ok(error instanceof TokenError)
-      assert.deepEqual([error.code, error.field, error.service], ['ERR_TOKEN_CONFIG', 'headersOrToken', service.name])
+      assert.deepEqual(
+        [error.code, error.field, error.service],
+        ['ERR_TOKEN_CONFIG', 'headersOrToken', service.name],
+      )
     }
     const held = await service.getToken()
     const secret = await service.rejected({ Authorization: { token: held } }).catch((error) => error)

@@ -51,10 +51,20 @@ function compile(t, samples) {
     ...values.map((value) => `${text(value)} satisfies ${type};`),
     `${text(merge(values))} satisfies Complete<${type}>;`,
   ])
-  writeFileSync(join(folder, 'shapes.mts'), header + checks.map((check) => `(${check.slice(0, -1)});`).join('\n'))
+  writeFileSync(
+    join(folder, 'shapes.mts'),
+    header + checks.map((check) => `(${check.slice(0, -1)});`).join('\n'),
+  )
   const compilerOptions = {
-    strict: true, exactOptionalPropertyTypes: true, noEmit: true, module: 'node20', target: 'es2023', lib: ['es2023', 'es2024.string'],
-    types: ['node'], typeRoots: [join(root, 'node_modules', '@types')], allowImportingTsExtensions: true,
+    strict: true,
+    exactOptionalPropertyTypes: true,
+    noEmit: true,
+    module: 'node20',
+    target: 'es2023',
+    lib: ['es2023', 'es2024.string'],
+    types: ['node'],
+    typeRoots: [join(root, 'node_modules', '@types')],
+    allowImportingTsExtensions: true,
   }
   writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify({ compilerOptions, include: ['*.mts'] }))
   return spawnSync(process.execPath, [tsc, '--project', folder], { encoding: 'utf8' }).stdout
@@ -65,8 +75,17 @@ const wait = (ms) => new Promise((resolve) => setTimeout(resolve, ms))
 /** What a service gives from its beginning to its end, by type. */
 async function collect(t) {
   const samples = {
-    TokenStatus: [], SchedulerStatus: [], Snapshot: [], Destinations: [], ErrorDescription: [], EventMessage: [], LogMessage: [], EndMessage: [],
-    "Ok<ReturnType<Native['initialize']>>": [], "Ok<ReturnType<Native['proof']>>": [], "Ok<ReturnType<Native['proxy']>>": [],
+    TokenStatus: [],
+    SchedulerStatus: [],
+    Snapshot: [],
+    Destinations: [],
+    ErrorDescription: [],
+    EventMessage: [],
+    LogMessage: [],
+    EndMessage: [],
+    "Ok<ReturnType<Native['initialize']>>": [],
+    "Ok<ReturnType<Native['proof']>>": [],
+    "Ok<ReturnType<Native['proxy']>>": [],
   }
   const server = await startMockTokenServer()
   t.after(() => server.close())
@@ -84,18 +103,39 @@ async function collect(t) {
   })
   const begin = (config) => {
     const request = {
-      config: { service: freshName(), authUrl: server.tokenUrl, clientId: 'app', clientSecret: 'secret', storage: { kind: 'memory' }, ...config },
-      variables: {}, log: { level: 'debug', format: 'text', forward: true }, environment: {},
+      config: {
+        service: freshName(),
+        authUrl: server.tokenUrl,
+        clientId: 'app',
+        clientSecret: 'secret',
+        storage: { kind: 'memory' },
+        ...config,
+      },
+      variables: {},
+      log: { level: 'debug', format: 'text', forward: true },
+      environment: {},
     }
     return keep("Ok<ReturnType<Native['initialize']>>", native.initialize(JSON.stringify(request)))?.id
   }
   begin({ timeoutMs: -1 })
 
-  const domain = { fields: ['domain'], baseUrl: 'https://{domain}.example.com', allowedOrigins: ['https://api.example.com'] }
+  const domain = {
+    fields: ['domain'],
+    baseUrl: 'https://{domain}.example.com',
+    allowedOrigins: ['https://api.example.com'],
+  }
   const main = begin({ ...domain, retry: { attempts: 1 } })
   keep('TokenStatus', native.status(main))
-  const refusal = { error: 'invalid_client', error_description: 'no such client', error_uri: 'https://example.com/errors' }
-  server.script({ status: 401, body: refusal }, { status: 401, body: refusal }, { status: 429, headers: { 'retry-after': '3' }, body: {} })
+  const refusal = {
+    error: 'invalid_client',
+    error_description: 'no such client',
+    error_uri: 'https://example.com/errors',
+  }
+  server.script(
+    { status: 401, body: refusal },
+    { status: 401, body: refusal },
+    { status: 429, headers: { 'retry-after': '3' }, body: {} },
+  )
   keep('TokenStatus', await native.refresh(main))
   keep('TokenStatus', native.status(main))
   keep('TokenStatus', await native.refresh(main))
@@ -120,9 +160,15 @@ async function collect(t) {
   const bound = begin({ dpop: true })
   const { generation } = keep('Snapshot', await native.acquire(bound))
   keep("Ok<ReturnType<Native['proof']>>", native.proof(bound, 'GET', 'https://api.example.com/', generation))
-  keep("Ok<ReturnType<Native['proxy']>>", native.proxy(JSON.stringify({
-    url: 'https://api.example.com/', environment: { HTTPS_PROXY: 'http://proxy.example.com:3128' },
-  })))
+  keep(
+    "Ok<ReturnType<Native['proxy']>>",
+    native.proxy(
+      JSON.stringify({
+        url: 'https://api.example.com/',
+        environment: { HTTPS_PROXY: 'http://proxy.example.com:3128' },
+      }),
+    ),
+  )
   const manual = begin({ token: 'by-hand', authUrl: undefined, clientId: undefined, clientSecret: undefined })
   keep('Snapshot', await native.acquire(manual))
   keep('TokenStatus', await native.settled(manual))
@@ -142,5 +188,8 @@ test('what the core gives has the types that ts/ and users believe in', async (t
   const [status] = samples.TokenStatus
   const { healthy, ...lacking } = status
   assert.match(compile(t, { TokenStatus: [lacking] }), /Property 'healthy' is missing/)
-  assert.match(compile(t, { TokenStatus: [{ ...status, healthy, mood: 'good' }] }), /'"mood"' does not exist in type 'TokenStatus'/)
+  assert.match(
+    compile(t, { TokenStatus: [{ ...status, healthy, mood: 'good' }] }),
+    /'"mood"' does not exist in type 'TokenStatus'/,
+  )
 })

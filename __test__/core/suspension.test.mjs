@@ -91,9 +91,13 @@ test('a turn that fake timers never end does not keep anybody from a token', asy
   assert.equal(stdout, 'Bearer by-hand\n'.repeat(3))
 })
 
-const library = ['x86_64', 'aarch64'].map((machine) => `/usr/lib/${machine}-linux-gnu/faketime/libfaketime.so.1`).find(existsSync)
+const library = ['x86_64', 'aarch64']
+  .map((machine) => `/usr/lib/${machine}-linux-gnu/faketime/libfaketime.so.1`)
+  .find(existsSync)
 
-test('a machine that wakes from sleep sends no token that has expired', { skip: !library && 'needs libfaketime' }, async (t) => {
+test('a machine that wakes from sleep sends no token that has expired', {
+  skip: !library && 'needs libfaketime',
+}, async (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'evertoken-sleep-'))
   t.after(() => rmSync(folder, { recursive: true, force: true }))
   const file = join(folder, 'time')

@@ -32,11 +32,26 @@ describe('a server of OpenSSL', () => {
   })
   after(() => rmSync(folder, { recursive: true, force: true }))
 
-  const pair = (name) => ({ key: readFileSync(at(`${name}.key`), 'utf8'), cert: readFileSync(at(`${name}.crt`), 'utf8') })
+  const pair = (name) => ({
+    key: readFileSync(at(`${name}.key`), 'utf8'),
+    cert: readFileSync(at(`${name}.crt`), 'utf8'),
+  })
 
   function selfSigned(name, key, ...extra) {
     const to = ['-keyout', at(`${name}.key`), '-out', at(`${name}.crt`)]
-    openssl('req', '-x509', '-newkey', ...key, '-nodes', ...to, '-days', '2', '-subj', '/CN=localhost', ...extra)
+    openssl(
+      'req',
+      '-x509',
+      '-newkey',
+      ...key,
+      '-nodes',
+      ...to,
+      '-days',
+      '2',
+      '-subj',
+      '/CN=localhost',
+      ...extra,
+    )
     return pair(name)
   }
 
@@ -45,7 +60,20 @@ describe('a server of OpenSSL', () => {
     const request = ['-keyout', at(`${name}.key`), '-out', at(`${name}.csr`)]
     openssl('req', '-newkey', 'rsa:2048', '-nodes', ...request, '-subj', '/CN=localhost', ...names)
     const by = ['-CA', at(`${authority}.crt`), '-CAkey', at(`${authority}.key`), '-CAcreateserial']
-    openssl('x509', '-req', '-in', at(`${name}.csr`), ...by, '-out', at(`${name}.crt`), '-days', '2', digest, '-copy_extensions', 'copy')
+    openssl(
+      'x509',
+      '-req',
+      '-in',
+      at(`${name}.csr`),
+      ...by,
+      '-out',
+      at(`${name}.crt`),
+      '-days',
+      '2',
+      digest,
+      '-copy_extensions',
+      'copy',
+    )
     return pair(name)
   }
 
@@ -58,8 +86,14 @@ describe('a server of OpenSSL', () => {
     server.listen(0, '127.0.0.1')
     await once(server, 'listening')
     const service = initializeTokenService({
-      service: t.name, authUrl: `https://localhost:${server.address().port}/token`, clientId: 'a', clientSecret: 'secret', ca,
-      storage: { kind: 'memory' }, onFailure: 'throw', retry: { attempts: 1 },
+      service: t.name,
+      authUrl: `https://localhost:${server.address().port}/token`,
+      clientId: 'a',
+      clientSecret: 'secret',
+      ca,
+      storage: { kind: 'memory' },
+      onFailure: 'throw',
+      retry: { attempts: 1 },
       logger: { debug() {}, info() {}, warn() {}, error() {} },
     })
     t.after(async () => {
@@ -79,7 +113,10 @@ describe('a server of OpenSSL', () => {
   test('whose certificate has a common name alone is told of subjectAltName', async (t) => {
     if (skip) return t.skip(skip)
     const shown = selfSigned('cn', rsa, ...leaf)
-    assert.match(await asked(t, shown, shown.cert), /^ERR_TOKEN_TLS: .*a subjectAltName for localhost is needed/)
+    assert.match(
+      await asked(t, shown, shown.cert),
+      /^ERR_TOKEN_TLS: .*a subjectAltName for localhost is needed/,
+    )
   })
 
   test('whose certificate is signed with SHA-1 is told of it', async (t) => {
@@ -101,13 +138,19 @@ describe('a server of OpenSSL', () => {
       if (skip) return t.skip(skip)
       const made = options()
       const told = await asked(t, made, made.cert)
-      assert.match(told, /^ERR_TOKEN_TLS: .*P-521; it needs TLS 1\.3, or TLS 1\.2 with ECDHE and AES-GCM .*P-256, P-384/)
+      assert.match(
+        told,
+        /^ERR_TOKEN_TLS: .*P-521; it needs TLS 1\.3, or TLS 1\.2 with ECDHE and AES-GCM .*P-256, P-384/,
+      )
     })
   }
 
   test('of TLS 1.1 is told of 1.2', async (t) => {
     if (skip) return t.skip(skip)
     const options = { ...good(), minVersion: 'TLSv1', maxVersion: 'TLSv1.1', ciphers: 'DEFAULT@SECLEVEL=0' }
-    assert.match(await asked(t, options, options.cert), /^ERR_TOKEN_TLS: .*only TLS 1\.1 or older; it needs TLS 1\.3, or TLS 1\.2/)
+    assert.match(
+      await asked(t, options, options.cert),
+      /^ERR_TOKEN_TLS: .*only TLS 1\.1 or older; it needs TLS 1\.3, or TLS 1\.2/,
+    )
   })
 })

@@ -11,9 +11,13 @@ let issued = 0
 let refused = ''
 
 before(async () => {
-  tokens = await startPlainServer(() => ({ body: { access_token: `t${++issued}`, token_type: 'Bearer', expires_in: 3600 } }))
+  tokens = await startPlainServer(() => ({
+    body: { access_token: `t${++issued}`, token_type: 'Bearer', expires_in: 3600 },
+  }))
   stranger = await startPlainServer(({ path }) =>
-    path.startsWith('/back') ? { status: 302, headers: { location: `${api.origin}/end` } } : { status: path === '/401' ? 401 : 200 },
+    path.startsWith('/back')
+      ? { status: 302, headers: { location: `${api.origin}/end` } }
+      : { status: path === '/401' ? 401 : 200 },
   )
   api = await startPlainServer(({ path, headers }) => {
     if (refused !== '' && headers['x-auth-token'] === refused) return { status: 401 }
@@ -25,7 +29,8 @@ before(async () => {
 })
 after(() => [tokens, api, stranger].forEach((server) => server.close()))
 
-const serviceWith = (t, config) => serviceFor(t, { tokenUrl: `${tokens.origin}/token` }, { header: 'X-Auth-Token', ...config })
+const serviceWith = (t, config) =>
+  serviceFor(t, { tokenUrl: `${tokens.origin}/token` }, { header: 'X-Auth-Token', ...config })
 const to = (status, location) => `${api.origin}/to/${encodeURIComponent(`${status} ${location}`)}`
 const both = ({ headers }) => [headers['x-auth-token'], headers.authorization]
 
@@ -37,7 +42,10 @@ describe('the token', () => {
     ['authorization', (token) => ({ Authorization: `Bearer ${token}` })],
     [{ name: 'Authorization' }, (token) => ({ Authorization: `Bearer ${token}` })],
     [{ name: 'Authorization', value: '{token}' }, (token) => ({ Authorization: token })],
-    [{ name: 'Authorization', value: 'Token token="{token}"' }, (token) => ({ Authorization: `Token token="${token}"` })],
+    [
+      { name: 'Authorization', value: 'Token token="{token}"' },
+      (token) => ({ Authorization: `Token token="${token}"` }),
+    ],
   ]
   for (const [header, expected] of shapes) {
     test(`goes where header: ${JSON.stringify(header)} says`, async (t) => {
@@ -92,7 +100,8 @@ describe('a header', () => {
     [{ name: 'X-Key', value: () => '' }, 'header.value'],
   ]) {
     test(`${JSON.stringify(header)} is refused, and ${field} named`, () => {
-      const call = () => initializeTokenService({ service: freshName(), token: 'x', storage: { kind: 'memory' }, header })
+      const call = () =>
+        initializeTokenService({ service: freshName(), token: 'x', storage: { kind: 'memory' }, header })
       assert.throws(call, { code: 'ERR_TOKEN_CONFIG', field })
     })
   }
@@ -105,9 +114,13 @@ describe('a header', () => {
 describe('service.fetch with a header of another name', () => {
   test('leaves a request alone that has this header, and adds it next to an Authorization header', async (t) => {
     const service = serviceWith(t)
-    const [own] = await api.during(() => service.fetch(`${api.origin}/`, { headers: { 'x-auth-token': 'mine' } }))
+    const [own] = await api.during(() =>
+      service.fetch(`${api.origin}/`, { headers: { 'x-auth-token': 'mine' } }),
+    )
     assert.deepEqual(both(own), ['mine', undefined])
-    const [other] = await api.during(() => service.fetch(`${api.origin}/`, { headers: { Authorization: 'Basic x' } }))
+    const [other] = await api.during(() =>
+      service.fetch(`${api.origin}/`, { headers: { Authorization: 'Basic x' } }),
+    )
     assert.deepEqual(both(other), [await service.getToken(), 'Basic x'])
   })
 
@@ -115,8 +128,13 @@ describe('service.fetch with a header of another name', () => {
     const service = serviceWith(t)
     refused = await service.getToken()
     t.after(() => (refused = ''))
-    const requests = await api.during(async () => assert.equal((await service.fetch(`${api.origin}/x`)).status, 200))
-    assert.deepEqual(requests.map(({ headers }) => headers['x-auth-token']), [refused, await service.getToken()])
+    const requests = await api.during(async () =>
+      assert.equal((await service.fetch(`${api.origin}/x`)).status, 200),
+    )
+    assert.deepEqual(
+      requests.map(({ headers }) => headers['x-auth-token']),
+      [refused, await service.getToken()],
+    )
   })
 
   for (const status of [301, 302, 303, 307, 308]) {
@@ -141,7 +159,10 @@ describe('service.fetch with a header of another name', () => {
     const [, request] = await api.during(async () => (response = await service.fetch(to(308, '/end'), init)))
     assert.deepEqual([request.method, request.body, request.path], ['PUT', 'text', '/end'])
     assert.deepEqual(both(request), [await service.getToken(), undefined])
-    assert.deepEqual([response.redirected, response.url, await response.text()], [true, `${api.origin}/end`, '/end'])
+    assert.deepEqual(
+      [response.redirected, response.url, await response.text()],
+      [true, `${api.origin}/end`, '/end'],
+    )
   })
 
   test('leaves the redirects to a caller who wants to see them', async (t) => {
@@ -167,7 +188,9 @@ describe('rejected() with a header of another name', () => {
   }
   for (const [name, shape] of Object.entries(shapes)) {
     test(`knows the token by ${name}`, async (t) => {
-      const service = serviceWith(t, { header: { name: 'X-Auth-Token', value: 'Token token="{token}"; v=1' } })
+      const service = serviceWith(t, {
+        header: { name: 'X-Auth-Token', value: 'Token token="{token}"; v=1' },
+      })
       const headers = await service.getAuthHeaders()
       const [, ...more] = await tokens.during(async () => {
         const later = await service.rejected(shape(headers))

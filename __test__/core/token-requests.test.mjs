@@ -51,7 +51,12 @@ describe('a token request', () => {
   const cases = {
     'has the parameters': [
       { ...client, parameters: { account_id: '7', list: ['a', 'b'] } },
-      { method: 'POST', type: form, body: 'grant_type=client_credentials&account_id=7&list=a&list=b', basic: 'app:s3cret%2B%2F' },
+      {
+        method: 'POST',
+        type: form,
+        body: 'grant_type=client_credentials&account_id=7&list=a&list=b',
+        basic: 'app:s3cret%2B%2F',
+      },
     ],
     "has the server's word for the grant": [
       { ...client, grantType: 'account_credentials' },
@@ -127,7 +132,12 @@ test('a refresh has the same shape', async (t) => {
 test('a login that has its own name for the refresh token is refreshed by it', async (t) => {
   const server = await serve(t, { token: 't', refreshToken: 'r1' }, { token: 'u' })
   const login = { refreshTokenField: 'renewal', contentType: 'application/vnd.api+json' }
-  const service = start(t, server, { ...user, refreshUrl: `${server.origin}/renew`, login, parameters: { tenant: 'blue' } })
+  const service = start(t, server, {
+    ...user,
+    refreshUrl: `${server.origin}/renew`,
+    login,
+    parameters: { tenant: 'blue' },
+  })
   await service.getToken()
   await service.refresh()
   const { method, path, type, body } = server.requests[1]
@@ -139,7 +149,11 @@ test('a login that has its own name for the refresh token is refreshed by it', a
 
 test('a wrong login by Basic is sent once, and appears in no error, log or status', async (t) => {
   const pair = basic('robot:p4ssword')
-  const server = await serve(t, { status: 401, error: 'invalid_login', message: `no such user: ${pair} p4ssword` })
+  const server = await serve(t, {
+    status: 401,
+    error: 'invalid_login',
+    message: `no such user: ${pair} p4ssword`,
+  })
   const lines = []
   const take = (...line) => lines.push(line)
   const logger = { debug: take, info: take, warn: take, error: take }
@@ -158,7 +172,11 @@ test('a wrong login by Basic is sent once, and appears in no error, log or statu
 
 test('a parameter appears in no error, log or status', async (t) => {
   const secret = 'hunter2-in-a-parameter'
-  const server = await serve(t, { status: 400, error: 'invalid_request', error_description: `what is ${secret}?` })
+  const server = await serve(t, {
+    status: 400,
+    error: 'invalid_request',
+    error_description: `what is ${secret}?`,
+  })
   const lines = []
   const take = (...line) => lines.push(line)
   const logger = { debug: take, info: take, warn: take, error: take }
@@ -173,23 +191,44 @@ describe('OAUTH_PARAMETERS', () => {
     const read = (text) => configFromEnv({ OAUTH_PARAMETERS: text }).parameters
     assert.deepEqual(read('account_id=7'), { account_id: '7' })
     assert.deepEqual(read('a=1&b=x+y%2B&a=2&c=\n'), { a: ['1', '2'], b: 'x y+', c: '' })
-    assert.deepEqual(read('?a==&__proto__=x'), Object.fromEntries([['a', '='], ['__proto__', 'x']]))
+    assert.deepEqual(
+      read('?a==&__proto__=x'),
+      Object.fromEntries([
+        ['a', '='],
+        ['__proto__', 'x'],
+      ]),
+    )
     assert.equal(read(' '), undefined)
   })
 
-  for (const text of ['hunter2', '=hunter2', 'a=1&hunter2', '{"a":"hunter2="}', '"a=hunter2"', "'a=hunter2'", '["hunter2=1"]']) {
+  for (const text of [
+    'hunter2',
+    '=hunter2',
+    'a=1&hunter2',
+    '{"a":"hunter2="}',
+    '"a=hunter2"',
+    "'a=hunter2'",
+    '["hunter2=1"]',
+  ]) {
     test(`is refused where it is ${text.replaceAll('hunter2', '…')}`, () => {
-      assert.throws(() => configFromEnv({ OAUTH_PARAMETERS: text }), (error) => {
-        assert.equal(error.code, 'ERR_TOKEN_CONFIG')
-        assert.equal(error.field, 'OAUTH_PARAMETERS')
-        assert.ok(!error.message.includes('hunter2') && error.message.includes('account_id=7&tenant=blue'))
-        return true
-      })
+      assert.throws(
+        () => configFromEnv({ OAUTH_PARAMETERS: text }),
+        (error) => {
+          assert.equal(error.code, 'ERR_TOKEN_CONFIG')
+          assert.equal(error.field, 'OAUTH_PARAMETERS')
+          assert.ok(!error.message.includes('hunter2') && error.message.includes('account_id=7&tenant=blue'))
+          return true
+        },
+      )
     })
   }
 
   test('is sent, unless the code says parameters or a whole credential', async (t) => {
-    Object.assign(process.env, { OAUTH_CLIENT_ID: 'env', OAUTH_CLIENT_SECRET: 'env-secret', OAUTH_PARAMETERS: 'tenant=env' })
+    Object.assign(process.env, {
+      OAUTH_CLIENT_ID: 'env',
+      OAUTH_CLIENT_SECRET: 'env-secret',
+      OAUTH_PARAMETERS: 'tenant=env',
+    })
     const server = await serve(t, granted)
     for (const [config, body] of [
       [{}, 'grant_type=client_credentials&tenant=env'],
@@ -245,7 +284,11 @@ describe('what contradicts itself is refused at once', () => {
     'login.refreshTokenField': { ...user, login: { refreshTokenField: 'r' } },
     'login.body': { ...client, login: { body: { u: '{username}' } } },
     clientSecret: { ...user, login: { body: { k: '{clientSecret}' } } },
-    encryptionKey: { clientId: 'app', clientAuthentication: 'none', storage: { kind: 'file', path: './never.json' } },
+    encryptionKey: {
+      clientId: 'app',
+      clientAuthentication: 'none',
+      storage: { kind: 'file', path: './never.json' },
+    },
   }
   for (const [field, config] of Object.entries(refused)) {
     test(field, async (t) => {

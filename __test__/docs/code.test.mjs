@@ -15,16 +15,33 @@ const tsc = join(dirname(require.resolve('typescript/package.json')), 'bin', 'ts
 const manifest = require('evertoken/package.json')
 
 const markdownIn = (folder) =>
-  readdirSync(join(root, folder)).filter((name) => name.endsWith('.md')).map((name) => `${folder}/${name}`)
-const pages = ['README.md', ...markdownIn('docs'), ...markdownIn('docs/errors')].map((path) => ({ path, text: readFileSync(join(root, path), 'utf8') }))
+  readdirSync(join(root, folder))
+    .filter((name) => name.endsWith('.md'))
+    .map((name) => `${folder}/${name}`)
+const pages = ['README.md', ...markdownIn('docs'), ...markdownIn('docs/errors')].map((path) => ({
+  path,
+  text: readFileSync(join(root, path), 'utf8'),
+}))
 
 /** What the examples use that is not evertoken's: anything at all, as far as the compiler is concerned. */
 const foreign = {
   './db': 'export const prisma: import("evertoken").PrismaTokenClient',
-  './my-store.mjs': 'export class MyStore implements import("evertoken").TokenStore { get(s: string): null; set(): void; delete(): void }',
+  './my-store.mjs':
+    'export class MyStore implements import("evertoken").TokenStore { get(s: string): null; set(): void; delete(): void }',
   './session': 'export function isAdmin(request: Request): Promise<boolean>',
 }
-const modules = ['express', 'fastify', 'axios', 'vitest', 'next/headers', '@opentelemetry/api', '@testing-library/react', 'aws-cdk-lib', 'aws-cdk-lib/aws-lambda', 'aws-cdk-lib/aws-lambda-nodejs']
+const modules = [
+  'express',
+  'fastify',
+  'axios',
+  'vitest',
+  'next/headers',
+  '@opentelemetry/api',
+  '@testing-library/react',
+  'aws-cdk-lib',
+  'aws-cdk-lib/aws-lambda',
+  'aws-cdk-lib/aws-lambda-nodejs',
+]
 
 test('every block of TypeScript in the documentation compiles', (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'evertoken-docs-'))
@@ -35,9 +52,14 @@ test('every block of TypeScript in the documentation compiles', (t) => {
     for (const match of text.matchAll(/^```(tsx?)\n([^]*?)^```/gm)) {
       const [, extension, code] = match
       // A block that shows no import uses what evertoken exports.
-      const unnamed = /^import |await import\(/m.test(code) ? '' : `import { ${names.join(', ')} } from 'evertoken'\n`
+      const unnamed = /^import |await import\(/m.test(code)
+        ? ''
+        : `import { ${names.join(', ')} } from 'evertoken'\n`
       const line = text.slice(0, match.index).split('\n').length + 1
-      writeFileSync(join(folder, `${path.replace(/\W/g, '-')}-line-${line}.${extension}`), `${unnamed}${code}\nexport {}\n`)
+      writeFileSync(
+        join(folder, `${path.replace(/\W/g, '-')}-line-${line}.${extension}`),
+        `${unnamed}${code}\nexport {}\n`,
+      )
       blocks += 1
     }
   }
@@ -49,7 +71,10 @@ test('every block of TypeScript in the documentation compiles', (t) => {
   }
   const ambient = modules.map((name) => `declare module '${name}'`)
   writeFileSync(join(folder, 'ambient.d.ts'), [...ambient, 'declare const jest: any', ''].join('\n'))
-  const typesOf = Object.entries(manifest.exports).map(([name, target]) => [name, target.types ?? target.default?.types])
+  const typesOf = Object.entries(manifest.exports).map(([name, target]) => [
+    name,
+    target.types ?? target.default?.types,
+  ])
   const compilerOptions = {
     strict: true,
     noEmit: true,
@@ -62,7 +87,11 @@ test('every block of TypeScript in the documentation compiles', (t) => {
     types: ['node', 'react'],
     typeRoots: [join(root, 'node_modules', '@types')],
     paths: {
-      ...Object.fromEntries(typesOf.filter(([, types]) => types).map(([name, types]) => [name.replace('.', 'evertoken'), [join(root, types)]])),
+      ...Object.fromEntries(
+        typesOf
+          .filter(([, types]) => types)
+          .map(([name, types]) => [name.replace('.', 'evertoken'), [join(root, types)]]),
+      ),
       'react/*': [join(root, 'node_modules', '@types', 'react', '*')],
       react: [join(root, 'node_modules', '@types', 'react')],
     },
@@ -84,9 +113,15 @@ test('every error code has its page, which its errors and the list of codes lead
   const types = readFileSync(join(root, 'index.d.ts'), 'utf8')
   const troubleshooting = readFileSync(join(root, 'docs', 'troubleshooting.md'), 'utf8')
   const codes = [...new Set(types.match(/ERR_TOKEN_[A-Z_]+/g))].sort()
-  assert.deepEqual(markdownIn('docs/errors').sort(), codes.map((code) => `docs/errors/${code}.md`))
+  assert.deepEqual(
+    markdownIn('docs/errors').sort(),
+    codes.map((code) => `docs/errors/${code}.md`),
+  )
   for (const code of codes) {
-    assert.ok(readFileSync(join(root, 'docs', 'errors', `${code}.md`), 'utf8').startsWith(`# \`${code}\`\n`), code)
+    assert.ok(
+      readFileSync(join(root, 'docs', 'errors', `${code}.md`), 'utf8').startsWith(`# \`${code}\`\n`),
+      code,
+    )
     assert.ok(troubleshooting.includes(`[\`${code}\`](errors/${code}.md)`), code)
     const { help } = new exported.TokenError(code, 'a message')
     assert.equal(help, `https://unpkg.com/evertoken@${manifest.version}/docs/errors/${code}.md`)
@@ -94,7 +129,10 @@ test('every error code has its page, which its errors and the list of codes lead
 })
 
 test('every command is explained', () => {
-  const { stdout } = spawnSync(process.execPath, [join(root, manifest.bin.evertoken), '--help'], { encoding: 'utf8' })
+  const { stdout } = spawnSync(process.execPath, [join(root, manifest.bin.evertoken), '--help'], {
+    encoding: 'utf8',
+  })
   const cli = readFileSync(join(root, 'docs', 'cli.md'), 'utf8')
-  for (const [, command] of stdout.matchAll(/^ {2}(\w+) {2,}\S/gm)) assert.ok(cli.includes(`| \`${command}\` |`), command)
+  for (const [, command] of stdout.matchAll(/^ {2}(\w+) {2,}\S/gm))
+    assert.ok(cli.includes(`| \`${command}\` |`), command)
 })

@@ -22,7 +22,10 @@ test('a line that differs is named, and written again', async () => {
   const [document] = documents
   const text = read(document)
   const changed = text.replace('| `OAUTH_ISSUER` | `issuer` |', '| `OAUTH_ISSUER` | `authUrl` |')
-  assert.match(await findDifference(document, changed), /^README\.md:\d+\n {2}is +\| `OAUTH_ISSUER` \| `authUrl` .*\n {2}should be \| `OAUTH_ISSUER` \| `issuer` /)
+  assert.match(
+    await findDifference(document, changed),
+    /^README\.md:\d+\n {2}is +\| `OAUTH_ISSUER` \| `authUrl` .*\n {2}should be \| `OAUTH_ISSUER` \| `issuer` /,
+  )
   assert.equal(await withTables(document, changed), text)
 })
 
@@ -38,21 +41,29 @@ function namesIn(cell) {
 
 /** The pairs of field and variable in the rows of tables whose two cells these are. */
 function pairsIn(text, fieldCell, variableCell) {
-  return text.split('\n').filter((line) => /^( \*)? *\| `/.test(line)).flatMap((line) => {
-    const cells = line.split('|').slice(1)
-    const fields = namesIn(cells[fieldCell] ?? '')
-    return namesIn(cells[variableCell] ?? '')
-      .filter((name) => /^[A-Z]+_[A-Z_]+$/.test(name))
-      .map((variable, index) => [fields[index], variable])
-  })
+  return text
+    .split('\n')
+    .filter((line) => /^( \*)? *\| `/.test(line))
+    .flatMap((line) => {
+      const cells = line.split('|').slice(1)
+      const fields = namesIn(cells[fieldCell] ?? '')
+      return namesIn(cells[variableCell] ?? '')
+        .filter((name) => /^[A-Z]+_[A-Z_]+$/.test(name))
+        .map((variable, index) => [fields[index], variable])
+    })
 }
 
-const configured = envTable.filter(({ field }) => field !== null).map(({ field, name }) => [field, name]).sort()
+const configured = envTable
+  .filter(({ field }) => field !== null)
+  .map(({ field, name }) => [field, name])
+  .sort()
 const known = new Set(envTable.map(({ name }) => name))
 
 test('docs/configuration.md names the variable of each field', () => {
   const others = new Set(['ca', 'logger'])
-  const pairs = pairsIn(read('docs', 'configuration.md'), 0, 1).filter(([field]) => field !== undefined && !others.has(field))
+  const pairs = pairsIn(read('docs', 'configuration.md'), 0, 1).filter(
+    ([field]) => field !== undefined && !others.has(field),
+  )
   assert.deepEqual(pairs.filter(([, name]) => known.has(name)).sort(), configured)
 })
 
@@ -63,17 +74,39 @@ test('index.d.ts names the variable of each field', () => {
 })
 
 test('no document names a variable that does not exist', () => {
-  const pages = ['README.md', 'SECURITY.md', 'index.d.ts', ...readdirSync(join(root, 'docs')).filter((name) => name.endsWith('.md')).map((name) => join('docs', name))]
+  const pages = [
+    'README.md',
+    'SECURITY.md',
+    'index.d.ts',
+    ...readdirSync(join(root, 'docs'))
+      .filter((name) => name.endsWith('.md'))
+      .map((name) => join('docs', name)),
+  ]
   for (const page of [...pages, join('examples', 'nextjs', '.env.example')]) {
     const names = read(page).match(/(?<![A-Z_])(?:EXTERNAL|OAUTH|TOKEN|EVERTOKEN|LOG)_[A-Z_]*[A-Z]/g) ?? []
-    assert.deepEqual([...new Set(names)].filter((name) => !known.has(name)), [], page)
+    assert.deepEqual(
+      [...new Set(names)].filter((name) => !known.has(name)),
+      [],
+      page,
+    )
   }
 })
 
 test('every error code has a page and a row in index.d.ts', () => {
   const codes = Object.keys(errorTable)
   const types = read('index.d.ts')
-  assert.deepEqual([...types.matchAll(/^ \* \| `(ERR_TOKEN_\w+)` \|/gm)].map(([, code]) => code), codes)
-  assert.deepEqual([...types.slice(types.indexOf('export type TokenErrorCode')).split('\n\n')[0].matchAll(/'(\w+)'/g)].map(([, code]) => code), codes)
+  assert.deepEqual(
+    [...types.matchAll(/^ \* \| `(ERR_TOKEN_\w+)` \|/gm)].map(([, code]) => code),
+    codes,
+  )
+  assert.deepEqual(
+    [
+      ...types
+        .slice(types.indexOf('export type TokenErrorCode'))
+        .split('\n\n')[0]
+        .matchAll(/'(\w+)'/g),
+    ].map(([, code]) => code),
+    codes,
+  )
   for (const code of codes) assert.ok(existsSync(join(root, 'docs', 'errors', `${code}.md`)), code)
 })

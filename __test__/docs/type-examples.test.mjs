@@ -35,7 +35,10 @@ test('every example in the documentation of the types compiles', (t) => {
     writeFileSync(join(folder, `line-${line}.mts`), imports + code)
   }
   // What is not evertoken's is anything at all, as far as the compiler is concerned.
-  writeFileSync(join(folder, 'foreign.d.ts'), "declare module 'axios' { const axios: any; export default axios }\n")
+  writeFileSync(
+    join(folder, 'foreign.d.ts'),
+    "declare module 'axios' { const axios: any; export default axios }\n",
+  )
   const compilerOptions = {
     strict: true,
     noImplicitAny: false,
@@ -46,7 +49,10 @@ test('every example in the documentation of the types compiles', (t) => {
     typeRoots: [join(root, 'node_modules', '@types')],
     paths: { evertoken: [join(root, 'index.d.ts')] },
   }
-  writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify({ compilerOptions, include: ['*.mts', '*.d.ts'] }))
+  writeFileSync(
+    join(folder, 'tsconfig.json'),
+    JSON.stringify({ compilerOptions, include: ['*.mts', '*.d.ts'] }),
+  )
   const { status, stdout } = spawnSync(process.execPath, [tsc, '--project', folder], { encoding: 'utf8' })
   assert.equal(status, 0, stdout)
 })

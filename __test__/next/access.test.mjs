@@ -24,11 +24,20 @@ const asked = [['GET', 'status'], ['GET', 'metrics'], ['GET', 'none'], ['POST', 
 function askAll(context, headers, options) {
   const service = serviceFor(context, server)
   const routes = createTokenRoutes({ service: service.name, ...options })
-  return Promise.all(asked.map(async ([method, ...action]) => {
-    const url = `http://localhost:3000/api/token/${action.join('/')}`
-    const response = await routes[method](new Request(url, { method, headers }), { params: Promise.resolve({ action }) })
-    return { name: `${method} ${action}`, status: response.status, headers: response.headers, body: await response.text() }
-  }))
+  return Promise.all(
+    asked.map(async ([method, ...action]) => {
+      const url = `http://localhost:3000/api/token/${action.join('/')}`
+      const response = await routes[method](new Request(url, { method, headers }), {
+        params: Promise.resolve({ action }),
+      })
+      return {
+        name: `${method} ${action}`,
+        status: response.status,
+        headers: response.headers,
+        body: await response.text(),
+      }
+    }),
+  )
 }
 
 const open = [200, 200, 404, 200, 200]
@@ -50,7 +59,17 @@ describe('without a secret', () => {
     })
   }
 
-  for (const mode of [undefined, '', 'production', 'staging', 'Production', 'Development', 'development ', 'testing', 'dev']) {
+  for (const mode of [
+    undefined,
+    '',
+    'production',
+    'staging',
+    'Production',
+    'Development',
+    'development ',
+    'testing',
+    'dev',
+  ]) {
     it(`nobody may ask when NODE_ENV is ${JSON.stringify(mode)}`, async (context) => {
       set('NODE_ENV', mode)
       set('EVERTOKEN_ADMIN_SECRET', undefined)
@@ -92,8 +111,15 @@ describe('in production', () => {
   }
 
   const wrong = [
-    undefined, 'the-admin-secret', 'Bearer', 'Bearer the-admin-secre', 'Bearer the-admin-secretX', 'Basic the-admin-secret',
-    'Bearer THE-ADMIN-SECRET', 'Bearer the-admin-secret the-admin-secret', 'Bearer the-admin-secret, Bearer x',
+    undefined,
+    'the-admin-secret',
+    'Bearer',
+    'Bearer the-admin-secre',
+    'Bearer the-admin-secretX',
+    'Basic the-admin-secret',
+    'Bearer THE-ADMIN-SECRET',
+    'Bearer the-admin-secret the-admin-secret',
+    'Bearer the-admin-secret, Bearer x',
   ]
   for (const authorization of wrong) {
     it(`the header ${authorization} opens nothing`, async (context) => {
@@ -121,7 +147,14 @@ describe('a request that changes something', () => {
     [{ origin: 'https://evil.example', host: 'app.example' }, false],
     [{ origin: 'https://app.example', host: 'app.example:443' }, true],
     [{ origin: 'https://app.example', host: '10.0.0.7:3000', 'x-forwarded-host': 'app.example' }, true],
-    [{ origin: 'https://app.example', host: '10.0.0.7:3000', 'x-forwarded-host': 'app.example, inner.example' }, true],
+    [
+      {
+        origin: 'https://app.example',
+        host: '10.0.0.7:3000',
+        'x-forwarded-host': 'app.example, inner.example',
+      },
+      true,
+    ],
     [{ origin: 'https://app.example.evil.example', host: 'app.example' }, false],
     [{ origin: 'null', host: 'app.example' }, false],
     [{ origin: 'nonsense', host: 'app.example' }, false],
@@ -155,27 +188,46 @@ describe('an authorize callback', () => {
 
   it('is asked outside production as well', async (context) => {
     set('NODE_ENV', 'development')
-    assert.deepEqual(statuses(await askAll(context, {}, { authorize: () => false })), [403, 403, 403, 403, 403])
+    assert.deepEqual(
+      statuses(await askAll(context, {}, { authorize: () => false })),
+      [403, 403, 403, 403, 403],
+    )
   })
 
   for (const answer of [undefined, null, 0, 1, 'true', {}, { allowed: true }, new Response()]) {
     it(`allows nothing with ${answer?.constructor?.name ?? answer} ${String(answer)}`, async (context) => {
-      assert.deepEqual(statuses(await askAll(context, {}, { authorize: () => answer })), [403, 403, 403, 403, 403])
+      assert.deepEqual(
+        statuses(await askAll(context, {}, { authorize: () => answer })),
+        [403, 403, 403, 403, 403],
+      )
     })
   }
 
-  const unprintable = () => Object.defineProperty(new Error('x'), 'message', { get() { throw new Error('10.1.2.3') } })
+  const unprintable = () =>
+    Object.defineProperty(new Error('x'), 'message', {
+      get() {
+        throw new Error('10.1.2.3')
+      },
+    })
   const revoked = () => {
     const { proxy, revoke } = Proxy.revocable({}, {})
     revoke()
     return proxy
   }
   const failing = {
-    throws: () => { throw new Error('the session store at 10.1.2.3') },
+    throws: () => {
+      throw new Error('the session store at 10.1.2.3')
+    },
     rejects: () => Promise.reject('the session store at 10.1.2.3'),
-    'throws what cannot be printed': () => { throw unprintable() },
+    'throws what cannot be printed': () => {
+      throw unprintable()
+    },
     'rejects with a revoked proxy': () => Promise.reject(revoked()),
-    'answers a thenable that throws': () => ({ then() { throw unprintable() } }),
+    'answers a thenable that throws': () => ({
+      then() {
+        throw unprintable()
+      },
+    }),
     'answers a revoked proxy': revoked,
     'answers a thenable whose then rejects': () => ({ then: () => Promise.reject(revoked()) }),
     'answers a promise of a class whose then throws': () => {
@@ -200,7 +252,9 @@ describe('an authorize callback', () => {
   }
 
   it('that fails is a 500 though the console throws, too', async (context) => {
-    context.mock.method(console, 'error', (_, error) => { if (error instanceof Error) throw new Error('no console') })
+    context.mock.method(console, 'error', (_, error) => {
+      if (error instanceof Error) throw new Error('no console')
+    })
     const warned = new Promise((resolve) => process.once('warning', resolve))
     const answers = await askAll(context, {}, { authorize: failing.throws })
     assert.deepEqual(statuses(answers), [500, 500, 500, 500, 500])
@@ -221,7 +275,9 @@ describe('an authorize callback', () => {
     const { name } = serviceFor(context, server)
     const { GET } = createTokenRoutes({ service: name })
     for (const reason of [unprintable(), revoked(), new Error('10.1.2.3')]) {
-      const answer = await GET(new Request('http://localhost/api/token/status'), { params: Promise.reject(reason) })
+      const answer = await GET(new Request('http://localhost/api/token/status'), {
+        params: Promise.reject(reason),
+      })
       assert.equal(answer.status, 500)
       assert.ok(!(await answer.text()).includes('10.1.2.3'))
     }

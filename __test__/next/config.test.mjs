@@ -11,8 +11,13 @@ describe('withEvertoken', () => {
   it('keeps the addon external and traced, with no configuration at all', () => {
     const config = withEvertoken()
     assert.deepEqual(config.serverExternalPackages, ['evertoken/native'])
-    const folders = config.outputFileTracingIncludes[everyRoute].map((pattern) => pattern.replace('/**/*', ''))
-    assert.ok(folders.some((folder) => existsSync(`${folder}/index.cjs`)), 'the loader is where the pattern says')
+    const folders = config.outputFileTracingIncludes[everyRoute].map((pattern) =>
+      pattern.replace('/**/*', ''),
+    )
+    assert.ok(
+      folders.some((folder) => existsSync(`${folder}/index.cjs`)),
+      'the loader is where the pattern says',
+    )
   })
 
   it('adds to what is there and changes nothing in it', () => {

@@ -35,7 +35,8 @@ function parse(text) {
       assert.equal(family.name, name)
       family.type = rest
     } else {
-      const [, sample, labels, value] = /^([a-z_:][a-z0-9_:]*)\{((?:[a-z_]+="(?:[^"\\\n]|\\[\\"n])*",?)*)\} (-?[0-9.e+]+)$/.exec(line) ?? []
+      const [, sample, labels, value] =
+        /^([a-z_:][a-z0-9_:]*)\{((?:[a-z_]+="(?:[^"\\\n]|\\[\\"n])*",?)*)\} (-?[0-9.e+]+)$/.exec(line) ?? []
       assert.equal(sample, family.name, `not a sample of ${family.name}: ${line}`)
       const pairs = [...labels.matchAll(/([a-z_]+)="((?:[^"\\]|\\.)*)"/g)].map(([, key, text]) => [key, text])
       family.samples.push({ labels: Object.fromEntries(pairs), value: Number(value) })
@@ -48,8 +49,10 @@ function parse(text) {
 }
 
 const value = (families, name, labels = {}) =>
-  families.get(`evertoken_${name}`)?.samples.find((sample) =>
-    Object.entries(labels).every(([key, text]) => sample.labels[key] === text))?.value
+  families
+    .get(`evertoken_${name}`)
+    ?.samples.find((sample) => Object.entries(labels).every(([key, text]) => sample.labels[key] === text))
+    ?.value
 
 describe('the metrics', () => {
   it('are those of the status, with times in seconds', async (context) => {
@@ -97,7 +100,10 @@ describe('the metrics', () => {
     await service.refresh()
     server.script({ status: 500 })
     await assert.rejects(service.refresh())
-    const { status, stdout, stderr } = spawnSync(path, ['check', 'metrics'], { input: await textOf(service), encoding: 'utf8' })
+    const { status, stdout, stderr } = spawnSync(path, ['check', 'metrics'], {
+      input: await textOf(service),
+      encoding: 'utf8',
+    })
     assert.equal(status, 0, `${stdout}${stderr}`)
     assert.equal(`${stdout}${stderr}`, '')
   })
@@ -105,8 +111,19 @@ describe('the metrics', () => {
   it('escape a name as the format wants it', async () => {
     const { metrics } = await import('../../lib/next/metrics.js')
     const status = {
-      service: 'a"b\\c\nd', state: 'valid', healthy: true, source: null, tokenType: null, issuedAt: null, expiresAt: null,
-      refreshAt: null, expiresInSeconds: null, lastRefreshAt: null, consecutiveFailures: 0, lastError: null, strategy: null,
+      service: 'a"b\\c\nd',
+      state: 'valid',
+      healthy: true,
+      source: null,
+      tokenType: null,
+      issuedAt: null,
+      expiresAt: null,
+      refreshAt: null,
+      expiresInSeconds: null,
+      lastRefreshAt: null,
+      consecutiveFailures: 0,
+      lastError: null,
+      strategy: null,
       scheduler: { running: false, nextRefreshAt: null, lastHealthCheckAt: null },
       storage: { kind: 'memory', healthy: true },
       counters: { tokenRequests: 0, refreshes: 0, failures: 0, storeHits: 0, retriesOn401: 0 },

@@ -53,9 +53,18 @@ describe('the token routes', () => {
     const { service, routes } = routesFor(context)
     await service.refresh()
     const others = [
-      ['GET'], ['GET', 'refresh'], ['GET', 'status', 'more'], ['GET', 'Status'], ['GET', 'constructor'], ['GET', ''],
-      ['POST'], ['POST', 'status'], ['POST', 'refresh', 'refresh'],
-      ['DELETE', 'status'], ['DELETE', 'refresh'], ['DELETE', 'anything'],
+      ['GET'],
+      ['GET', 'refresh'],
+      ['GET', 'status', 'more'],
+      ['GET', 'Status'],
+      ['GET', 'constructor'],
+      ['GET', ''],
+      ['POST'],
+      ['POST', 'status'],
+      ['POST', 'refresh', 'refresh'],
+      ['DELETE', 'status'],
+      ['DELETE', 'refresh'],
+      ['DELETE', 'anything'],
     ]
     for (const [method, ...action] of others) {
       const response = await routes[method](request(method, `/${action.join('/')}`), params(...action))
@@ -69,10 +78,13 @@ describe('the token routes', () => {
   it('never show a token or a secret, and let no cache keep an answer', async (context) => {
     const { service, routes } = routesFor(context)
     const token = await service.getToken()
-    server.script({ status: 401, body: { error: 'invalid_client', error_description: clientSecret } }, {
-      status: 401,
-      body: { error: 'invalid_client', error_description: clientSecret },
-    })
+    server.script(
+      { status: 401, body: { error: 'invalid_client', error_description: clientSecret } },
+      {
+        status: 401,
+        body: { error: 'invalid_client', error_description: clientSecret },
+      },
+    )
     const answers = [
       await routes.POST(request('POST', '/refresh'), params('refresh')),
       await routes.GET(request('GET', '/status'), params('status')),
@@ -91,9 +103,21 @@ describe('the token routes', () => {
 
 describe('the path of a token route', () => {
   const paths = [
-    ['the parameters, under any name', request('GET', '/x'), { params: Promise.resolve({ rest: ['status'] }) }],
-    ['the parameters, below a folder with one', request('GET', '/x'), { params: Promise.resolve({ tenant: 'a', action: ['status'] }) }],
-    ['the parameters of a route with one segment', request('GET', '/x'), { params: Promise.resolve({ action: 'status' }) }],
+    [
+      'the parameters, under any name',
+      request('GET', '/x'),
+      { params: Promise.resolve({ rest: ['status'] }) },
+    ],
+    [
+      'the parameters, below a folder with one',
+      request('GET', '/x'),
+      { params: Promise.resolve({ tenant: 'a', action: ['status'] }) },
+    ],
+    [
+      'the parameters of a route with one segment',
+      request('GET', '/x'),
+      { params: Promise.resolve({ action: 'status' }) },
+    ],
     ['parameters that are no promise', request('GET', '/x'), { params: { action: ['status'] } }],
     ['the URL', request('GET', '/status'), undefined],
     ['a URL with a slash at its end', request('GET', '/status/'), undefined],
@@ -203,16 +227,22 @@ describe('a service that is not initialised', () => {
   })
 
   it('is a 503 when it was configured in code and shut down, and not one from the environment', async () => {
-    const { status, body } = await outcome(`
+    const { status, body } = await outcome(
+      `
       import { initializeTokenService } from 'evertoken'
       await initializeTokenService({ token: 'manual' }).shutdown()
-      ${script('GET status')}`, { env: clientEnvironment(server) })
+      ${script('GET status')}`,
+      { env: clientEnvironment(server) },
+    )
     assert.equal(status, 503)
     assert.equal(body.error.code, 'ERR_TOKEN_SHUTDOWN')
   })
 })
 
 it('wrong options are refused at once', () => {
-  assert.throws(() => createTokenRoutes({ authorize: true }), { code: 'ERR_TOKEN_CONFIG', field: 'authorize' })
+  assert.throws(() => createTokenRoutes({ authorize: true }), {
+    code: 'ERR_TOKEN_CONFIG',
+    field: 'authorize',
+  })
   assert.throws(() => createTokenRoutes({ service: 7 }), { code: 'ERR_TOKEN_CONFIG', field: 'service' })
 })

@@ -48,7 +48,10 @@ describe('with nothing but the tarballs', () => {
 
   test('the package holds exactly the expected files', async () => {
     const documentation = ['docs', 'docs/errors'].flatMap((folder) =>
-      readdirSync(join(root, folder)).filter((name) => name.endsWith('.md')).map((name) => `${folder}/${name}`))
+      readdirSync(join(root, folder))
+        .filter((name) => name.endsWith('.md'))
+        .map((name) => `${folder}/${name}`),
+    )
     const compiled = sourcesIn('ts').flatMap((path) => outputsOf(path))
     const expected = [
       'LICENSE',
@@ -60,24 +63,35 @@ describe('with nothing but the tarballs', () => {
       'native/index.cjs',
       'native/index.d.cts',
       'package.json',
-      ...compiled
+      ...compiled,
     ]
     const installed = await filesIn(home)
-    const optional = (path) => /^lib\/.*\.(d\.ts|d\.mts|map)$/.test(path) || /^lib\/react\/(cjs\/)?package\.json$/.test(path)
-    assert.deepEqual(installed.filter((path) => !optional(path)), expected.sort())
+    const optional = (path) =>
+      /^lib\/.*\.(d\.ts|d\.mts|map)$/.test(path) || /^lib\/react\/(cjs\/)?package\.json$/.test(path)
+    assert.deepEqual(
+      installed.filter((path) => !optional(path)),
+      expected.sort(),
+    )
     // Declarations are there for what users import, and each belongs to a compiled file.
     for (const path of installed.filter((each) => /\.d\.m?ts$/.test(each) && each.startsWith('lib/'))) {
       assert.ok(installed.includes(path.replace(/\.d\.(m?)ts$/, '.$1js')), path)
     }
-    assert.deepEqual(installed.filter((path) => /\.(node|rs|tsx?)$|\.test\./.test(path) && !path.endsWith('.d.ts')), [])
+    assert.deepEqual(
+      installed.filter((path) => /\.(node|rs|tsx?)$|\.test\./.test(path) && !path.endsWith('.d.ts')),
+      [],
+    )
   })
 
   test('the addon package holds the addon and no code that runs by itself', async () => {
     const folder = join(project.folder, 'node_modules', platform.packageName)
-    assert.deepEqual(await filesIn(folder), ['LICENSE', 'README.md', 'THIRD-PARTY-NOTICES.txt', platform.addon, 'package.json'].sort())
+    assert.deepEqual(
+      await filesIn(folder),
+      ['LICENSE', 'README.md', 'THIRD-PARTY-NOTICES.txt', platform.addon, 'package.json'].sort(),
+    )
     assert.equal(JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')).scripts, undefined)
     const notices = readFileSync(join(folder, 'THIRD-PARTY-NOTICES.txt'), 'utf8')
-    for (const name of ['rustls', 'hyper', 'ring', 'subtle']) assert.match(notices, new RegExp(`^${name} \\d`, 'm'))
+    for (const name of ['rustls', 'hyper', 'ring', 'subtle'])
+      assert.match(notices, new RegExp(`^${name} \\d`, 'm'))
     for (const place of [root, homedir()]) assert.ok(!notices.includes(place), place)
   })
 
@@ -98,7 +112,7 @@ describe('with nothing but the tarballs', () => {
       'consumer.cjs': `
         const { initializeTokenService, getAuthHeaders } = require('evertoken')
         initializeTokenService(${CONFIG})
-        getAuthHeaders().then(({ Authorization }) => console.log(Authorization))`
+        getAuthHeaders().then(({ Authorization }) => console.log(Authorization))`,
     })
     await withOneTokenRequest(async (env) => {
       const { code, stdout, stderr } = await project.node(['consumer.cjs'], env)
@@ -120,7 +134,7 @@ describe('with nothing but the tarballs', () => {
           sameModule: required === evertoken && required.TokenError === TokenError,
           sameService: required.getTokenService().name === service.name && getTokenService() !== null,
           sameHeaders: (await required.getAuthHeaders()).Authorization === Authorization
-        }))`
+        }))`,
     })
     await withOneTokenRequest(async (env) => {
       const { code, stdout, stderr } = await project.node(['consumer.mjs'], env)
@@ -139,7 +153,7 @@ describe('with nothing but the tarballs', () => {
           initializeTokenService({ authUrl: 'ftp://example.com', clientId: 'client', clientSecret: 'secret' })
         } catch (error) {
           console.log(JSON.stringify([error instanceof TokenError, error.code, error.field]))
-        }`
+        }`,
     })
     const { stdout, stderr } = await project.node(['wrong.cjs'])
     assert.equal(stdout.trim(), '[true,"ERR_TOKEN_CONFIG","authUrl"]', stderr)
@@ -151,10 +165,14 @@ describe('with nothing but the tarballs', () => {
   })
 
   test('evertoken/next is there without Next.js', async () => {
-    const { stdout, stderr } = await project.node(['--input-type=module', '--eval', `
+    const { stdout, stderr } = await project.node([
+      '--input-type=module',
+      '--eval',
+      `
       import * as next from 'evertoken/next'
       console.log(typeof next.createTokenRoutes, typeof next.withEvertoken)
-      console.log(JSON.stringify(next.withEvertoken({ output: 'standalone' })))`])
+      console.log(JSON.stringify(next.withEvertoken({ output: 'standalone' })))`,
+    ])
     const [kinds, config] = stdout.split('\n')
     assert.equal(kinds, 'function function', stderr)
     assert.equal(JSON.parse(config).output, 'standalone')
@@ -163,7 +181,12 @@ describe('with nothing but the tarballs', () => {
 
   for (const condition of ['edge-light', 'workerd', 'browser']) {
     test(`under the condition ${condition} it says in one sentence what to set`, async () => {
-      const { code, stderr } = await project.node([`--conditions=${condition}`, '--input-type=module', '--eval', `import 'evertoken'`])
+      const { code, stderr } = await project.node([
+        `--conditions=${condition}`,
+        '--input-type=module',
+        '--eval',
+        `import 'evertoken'`,
+      ])
       assert.notEqual(code, 0)
       assert.match(stderr, /edge\.js/)
       assert.match(stderr, /runtime/)
@@ -173,7 +196,10 @@ describe('with nothing but the tarballs', () => {
 
   test('without the addon package it says what is missing', async () => {
     await rm(join(project.folder, 'node_modules', platform.packageName), { recursive: true })
-    const { code, stderr } = await project.node(['--eval', `require('evertoken').initializeTokenService(${CONFIG})`], { TOKEN_URL: tokenServer.tokenUrl })
+    const { code, stderr } = await project.node(
+      ['--eval', `require('evertoken').initializeTokenService(${CONFIG})`],
+      { TOKEN_URL: tokenServer.tokenUrl },
+    )
     assert.notEqual(code, 0)
     assert.match(stderr, new RegExp(platform.packageName))
   })
@@ -182,9 +208,19 @@ describe('with nothing but the tarballs', () => {
 describe('beside the tools of a real project', () => {
   let project
   before(async () => {
-    project = await createProject([
-      ...tarballs, 'typescript@7', 'typescript-5@npm:typescript@5.9', 'esbuild@0.28', '@types/node@20', 'react@19', 'react-dom@19', '@types/react@19'
-    ], ['--prefer-offline'])
+    project = await createProject(
+      [
+        ...tarballs,
+        'typescript@7',
+        'typescript-5@npm:typescript@5.9',
+        'esbuild@0.28',
+        '@types/node@20',
+        'react@19',
+        'react-dom@19',
+        '@types/react@19',
+      ],
+      ['--prefer-offline'],
+    )
   })
   after(() => project?.remove())
 
@@ -197,7 +233,7 @@ describe('beside the tools of a real project', () => {
         import { renderToString } from 'react-dom/server'
         import { TokenMonitor, useTokenStatus } from 'evertoken/react'
         console.log(typeof useTokenStatus)
-        console.log(renderToString(createElement(TokenMonitor, { endpoint: '/api/token' })))`
+        console.log(renderToString(createElement(TokenMonitor, { endpoint: '/api/token' })))`,
     })
     const { code, stdout, stderr } = await project.node(['react.mjs'])
     assert.equal(code, 0, stderr)
@@ -205,12 +241,18 @@ describe('beside the tools of a real project', () => {
   })
 
   // `node10` is what `module: commonjs` means up to TypeScript 5.9; later versions do not have it.
-  const resolutions = [['node16', 'node16', 'typescript'], ['bundler', 'preserve', 'typescript'], ['node10', 'commonjs', 'typescript-5']]
+  const resolutions = [
+    ['node16', 'node16', 'typescript'],
+    ['bundler', 'preserve', 'typescript'],
+    ['node10', 'commonjs', 'typescript-5'],
+  ]
   for (const [moduleResolution, module, typescript] of resolutions) {
     test(`TypeScript compiles against it with moduleResolution ${moduleResolution}`, async () => {
       const folder = `types-${moduleResolution}`
       await project.write({
-        ...Object.fromEntries(Object.entries(typescriptConsumer).map(([name, text]) => [`${folder}/${name}`, text])),
+        ...Object.fromEntries(
+          Object.entries(typescriptConsumer).map(([name, text]) => [`${folder}/${name}`, text]),
+        ),
         [`${folder}/package.json`]: '{ "type": "module" }',
         [`${folder}/tsconfig.json`]: JSON.stringify({
           compilerOptions: {
@@ -221,11 +263,15 @@ describe('beside the tools of a real project', () => {
             jsx: 'react-jsx',
             types: ['node'],
             strict: true,
-            noEmit: true
-          }
-        })
+            noEmit: true,
+          },
+        }),
       })
-      const { code, stdout, stderr } = await project.node([bin(typescript, 'bin', 'tsc'), '--project', folder])
+      const { code, stdout, stderr } = await project.node([
+        bin(typescript, 'bin', 'tsc'),
+        '--project',
+        folder,
+      ])
       assert.equal(code, 0, stdout + stderr)
     })
   }
@@ -248,7 +294,7 @@ describe('beside the tools of a real project', () => {
           format: '${format}',
           logLevel: 'error',
           ...${JSON.stringify(options)}
-        })`
+        })`,
     })
     const { code, stderr } = await project.node([`${name}/build.mjs`])
     return { code, stderr, out: `${name}/out`, main: `out.${extension}` }
@@ -264,7 +310,9 @@ describe('beside the tools of a real project', () => {
 
   test('a program bundled by esbuild with evertoken external gets a header', async () => {
     for (const format of ['cjs', 'esm']) {
-      const { code, stderr, out, main } = await bundled(`external-${format}`, format, { external: ['evertoken'] })
+      const { code, stderr, out, main } = await bundled(`external-${format}`, format, {
+        external: ['evertoken'],
+      })
       assert.equal(code, 0, stderr)
       await assertGetsHeader(join(project.folder, out), main)
     }
@@ -272,8 +320,14 @@ describe('beside the tools of a real project', () => {
 
   test('a program bundled by esbuild with its copy loader gets a header where there is no package', async () => {
     const banner = `import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);`
-    for (const [format, more] of [['cjs', {}], ['esm', { banner: { js: banner } }]]) {
-      const { code, stderr, out, main } = await bundled(`copied-${format}`, format, { loader: { '.node': 'copy' }, ...more })
+    for (const [format, more] of [
+      ['cjs', {}],
+      ['esm', { banner: { js: banner } }],
+    ]) {
+      const { code, stderr, out, main } = await bundled(`copied-${format}`, format, {
+        loader: { '.node': 'copy' },
+        ...more,
+      })
       assert.equal(code, 0, stderr)
       const away = await mkdtemp(join(tmpdir(), 'evertoken-bundle-'))
       await cp(join(project.folder, out), away, { recursive: true })
@@ -286,8 +340,13 @@ describe('beside the tools of a real project', () => {
     const { code, stderr } = await bundled('plain', 'cjs', {})
     assert.notEqual(code, 0)
     const [said] = /No loader is configured for "\.node" files/.exec(stderr)
-    const page = readFileSync(join(project.folder, 'node_modules', 'evertoken', 'docs', 'bundling.md'), 'utf8')
-    assert.ok(page.includes(said) && page.includes('--external:evertoken') && page.includes('--loader:.node=copy'))
+    const page = readFileSync(
+      join(project.folder, 'node_modules', 'evertoken', 'docs', 'bundling.md'),
+      'utf8',
+    )
+    assert.ok(
+      page.includes(said) && page.includes('--external:evertoken') && page.includes('--loader:.node=copy'),
+    )
   })
 })
 
@@ -299,5 +358,7 @@ const sourcesIn = (folder) =>
 /** The files that the compiler makes of a source: the same name under lib/, those for React in two forms. */
 const outputsOf = (path) => {
   const output = path.replace(/\.tsx?$/, '.js')
-  return path.startsWith('react/') ? [`lib/${output}`, `lib/${output.replace('react/', 'react/cjs/')}`] : [`lib/${output}`]
+  return path.startsWith('react/')
+    ? [`lib/${output}`, `lib/${output.replace('react/', 'react/cjs/')}`]
+    : [`lib/${output}`]
 }

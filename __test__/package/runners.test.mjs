@@ -11,7 +11,9 @@ const page = readFileSync(join(root, 'docs', 'testing.md'), 'utf8')
 
 /** The one block of the page that holds this text. */
 function shown(text) {
-  const blocks = [...page.matchAll(/^```\w+\n([^]*?)^```/gm)].map(([, code]) => code).filter((code) => code.includes(text))
+  const blocks = [...page.matchAll(/^```\w+\n([^]*?)^```/gm)]
+    .map(([, code]) => code)
+    .filter((code) => code.includes(text))
   assert.equal(blocks.length, 1, text)
   return blocks[0]
 }
@@ -68,7 +70,16 @@ const withServer = `
 describe('the test runners of a real project', () => {
   let project
   before(async () => {
-    const libraries = ['jest@30', 'jest-environment-jsdom@30', 'vitest@4', 'jsdom', 'react@19', 'react-dom@19', '@testing-library/react', '@testing-library/dom']
+    const libraries = [
+      'jest@30',
+      'jest-environment-jsdom@30',
+      'vitest@4',
+      'jsdom',
+      'react@19',
+      'react-dom@19',
+      '@testing-library/react',
+      '@testing-library/dom',
+    ]
     project = await createProject([...(await packedTarballs()), ...libraries], ['--prefer-offline'])
     await project.write(application)
   })
@@ -124,7 +135,12 @@ describe('the test runners of a real project', () => {
         ${withServer}`,
       'vitest/monitor.test.tsx': shown('<TokenMonitor />'),
     })
-    const { code, stdout, stderr } = await project.node([runner('vitest', 'vitest.mjs'), 'run', '--dir=vitest', '--no-color'])
+    const { code, stdout, stderr } = await project.node([
+      runner('vitest', 'vitest.mjs'),
+      'run',
+      '--dir=vitest',
+      '--no-color',
+    ])
     assert.equal(code, 0, stdout + stderr)
     assert.match(stdout, new RegExp(`Tests +${count + 3} passed`))
   })

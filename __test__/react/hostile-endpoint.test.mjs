@@ -18,9 +18,15 @@ const actions = { busy: null, result: null, run: async () => {} }
 function drawn(t, status, problem = null) {
   const complaints = t.mock.method(console, 'error', () => {}).mock
   const view = { status, receivedAt: status === null ? null : now, sentAt: now, problem }
-  const html = renderToString(createElement(Card, { view, actions, now, title: 'Token' })).replace(/<style>.*<\/style>/s, '')
+  const html = renderToString(createElement(Card, { view, actions, now, title: 'Token' })).replace(
+    /<style>.*<\/style>/s,
+    '',
+  )
   complaints.restore()
-  assert.deepEqual(complaints.calls.map((call) => call.arguments), [])
+  assert.deepEqual(
+    complaints.calls.map((call) => call.arguments),
+    [],
+  )
   assert.doesNotMatch(html, /<(img|script)\b|\[object|="[^"]*\b(NaN|Infinity|undefined)%?"/)
   return html
 }
@@ -31,7 +37,8 @@ function assertTypesOf(good, value, path = 'status') {
     const found = value[key]
     if (found === null || member === null) continue
     assert.equal(typeof found, typeof member, `${path}.${key}`)
-    if (typeof member === 'number') assert.ok(Number.isFinite(found) && found >= 0, `${path}.${key} is ${found}`)
+    if (typeof member === 'number')
+      assert.ok(Number.isFinite(found) && found >= 0, `${path}.${key} is ${found}`)
     if (typeof member === 'object' && !Array.isArray(member)) assertTypesOf(member, found, `${path}.${key}`)
   }
 }
@@ -63,7 +70,8 @@ describe('a status with', () => {
     let drawings = 0
     for (let run = 0; run < 400; run += 1) {
       let body = anyOf(bodies)
-      for (let times = Math.ceil(random() * 6); times > 0; times -= 1) body = replaced(body, anyOf(pathsIn(body)), anyOf(oddValues))
+      for (let times = Math.ceil(random() * 6); times > 0; times -= 1)
+        body = replaced(body, anyOf(pathsIn(body)), anyOf(oddValues))
       const status = statusFrom(JSON.parse(JSON.stringify(body) ?? 'null'))
       if (status === null) continue
       drawn(t, status)
@@ -90,15 +98,37 @@ describe('a status with', () => {
 
 describe('an answer that is no status', () => {
   const answers = [
-    [204, ''], [200, ''], [200, 'null'], [200, '[]'], [200, '[[1]]'], [200, '7'], [200, '"valid"'], [200, '{}'], [200, '{"state":"valid"}'],
-    [200, '<!doctype html><title>Sign in</title>'], [200, '{"state":'], [200, '['.repeat(100_000)], [500, '<h1>500</h1>'], [500, 'null'], [500, '[]'],
-    [500, '{"error":"text"}'], [500, '{"error":null}'], [500, '{"error":{"code":1,"message":{}}}'], [500, '{"error":{"code":"__proto__","message":"no"}}'],
-    [401, '{"error":{"message":[]}}'], [403, ''], [429, '{}'], [404, 'x'.repeat(1_000_000)], [502, JSON.stringify({ error: { message: 'no '.repeat(400_000) } })],
+    [204, ''],
+    [200, ''],
+    [200, 'null'],
+    [200, '[]'],
+    [200, '[[1]]'],
+    [200, '7'],
+    [200, '"valid"'],
+    [200, '{}'],
+    [200, '{"state":"valid"}'],
+    [200, '<!doctype html><title>Sign in</title>'],
+    [200, '{"state":'],
+    [200, '['.repeat(100_000)],
+    [500, '<h1>500</h1>'],
+    [500, 'null'],
+    [500, '[]'],
+    [500, '{"error":"text"}'],
+    [500, '{"error":null}'],
+    [500, '{"error":{"code":1,"message":{}}}'],
+    [500, '{"error":{"code":"__proto__","message":"no"}}'],
+    [401, '{"error":{"message":[]}}'],
+    [403, ''],
+    [429, '{}'],
+    [404, 'x'.repeat(1_000_000)],
+    [502, JSON.stringify({ error: { message: 'no '.repeat(400_000) } })],
   ]
 
   it('is a problem in words, and is drawn', async (t) => {
     let answer
-    const server = createServer((_, response) => response.writeHead(answer[0], { 'retry-after': '-1e999', 'content-type': 'text/html' }).end(answer[1]))
+    const server = createServer((_, response) =>
+      response.writeHead(answer[0], { 'retry-after': '-1e999', 'content-type': 'text/html' }).end(answer[1]),
+    )
     server.listen(0, '127.0.0.1')
     await once(server, 'listening')
     t.after(() => server.close())
@@ -122,7 +152,13 @@ describe('an answer that is no status', () => {
       server.close()
     })
     t.mock.timers.enable({ apis: ['setTimeout'] })
-    const asked = ask('GET', `http://127.0.0.1:${server.address().port}/status`, () => undefined, statusFrom, new AbortController().signal)
+    const asked = ask(
+      'GET',
+      `http://127.0.0.1:${server.address().port}/status`,
+      () => undefined,
+      statusFrom,
+      new AbortController().signal,
+    )
     t.mock.timers.tick(10_000)
     const { problem } = await asked
     assert.deepEqual([problem.kind, problem.message], ['unreachable', 'The endpoint did not answer in time.'])

@@ -28,7 +28,8 @@ describe('TokenMonitor on the server', () => {
   })
 
   it('renders the same each time, so that the browser finds what the server wrote', () => {
-    const render = () => renderToString(createElement(TokenMonitor, { title: 'Token', className: 'mine', nonce: 'n' }))
+    const render = () =>
+      renderToString(createElement(TokenMonitor, { title: 'Token', className: 'mine', nonce: 'n' }))
     assert.equal(render(), render())
     assert.match(render(), /<section class="evertoken-monitor mine"/)
     assert.match(render(), /<style nonce="n">/)
@@ -40,7 +41,9 @@ describe('TokenMonitor on the server', () => {
   })
 
   it('has the same dark colors for a dark system and for the dark theme', () => {
-    const [bySystem, byTheme] = [...styles.matchAll(/\{([^{}]*color-scheme: dark;)/g)].map(([, colors]) => colors.trim().split(/;\s*/))
+    const [bySystem, byTheme] = [...styles.matchAll(/\{([^{}]*color-scheme: dark;)/g)].map(([, colors]) =>
+      colors.trim().split(/;\s*/),
+    )
     assert.ok(bySystem.length > 10)
     assert.deepEqual(bySystem, byTheme)
   })
@@ -48,7 +51,8 @@ describe('TokenMonitor on the server', () => {
   it('styles nothing but its own classes', () => {
     const rules = [...styles.replaceAll(/@[^{]+\{/g, '').matchAll(/([^{}]+)\{[^{}]*\}/g)]
     assert.ok(rules.length > 40)
-    for (const [, selector] of rules) assert.match(selector.trim(), /^(\.evertoken-[^,]+)(, \.evertoken-[^,]+)*/)
+    for (const [, selector] of rules)
+      assert.match(selector.trim(), /^(\.evertoken-[^,]+)(, \.evertoken-[^,]+)*/)
   })
 
   it('gives useTokenStatus the same quiet start', () => {
@@ -66,14 +70,20 @@ describe('the files of evertoken/react', () => {
 
   it('import React and each other, and nothing that needs Node', () => {
     for (const name of files) {
-      for (const [, from] of readFileSync(folder + name, 'utf8').matchAll(/^(?:import|export)\b.*['"]([^'"]+)['"];?$/gm)) {
-        assert.ok(from === 'react' || from === 'react/jsx-runtime' || /^\.\/[\w-]+\.js$/.test(from), `${name} imports ${from}`)
+      for (const [, from] of readFileSync(folder + name, 'utf8').matchAll(
+        /^(?:import|export)\b.*['"]([^'"]+)['"];?$/gm,
+      )) {
+        assert.ok(
+          from === 'react' || from === 'react/jsx-runtime' || /^\.\/[\w-]+\.js$/.test(from),
+          `${name} imports ${from}`,
+        )
       }
     }
   })
 
   it('never write HTML by hand', () => {
-    for (const name of files) assert.doesNotMatch(readFileSync(folder + name, 'utf8'), /innerHTML|insertAdjacentHTML/i)
+    for (const name of files)
+      assert.doesNotMatch(readFileSync(folder + name, 'utf8'), /innerHTML|insertAdjacentHTML/i)
   })
 })
 
@@ -82,21 +92,30 @@ describe('a request to the endpoint', () => {
     const headers = () => {
       throw new Error('no session')
     }
-    const { problem } = await ask('GET', 'http://localhost/', headers, statusFrom, new AbortController().signal)
+    const { problem } = await ask(
+      'GET',
+      'http://localhost/',
+      headers,
+      statusFrom,
+      new AbortController().signal,
+    )
     assert.equal(problem.message, 'The headers for the endpoint cannot be made.')
   })
 
   it('takes for a status only what has all that is drawn', () => {
     const status = { state: 'valid', scheduler: {}, storage: {}, counters: {}, history: [] }
     assert.equal(statusFrom(status).state, 'valid')
-    for (const field of Object.keys(status)) assert.equal(statusFrom({ ...status, [field]: undefined }), null, field)
-    for (const other of [null, 'valid', [], { ...status, state: 'toString' }]) assert.equal(statusFrom(other), null)
+    for (const field of Object.keys(status))
+      assert.equal(statusFrom({ ...status, [field]: undefined }), null, field)
+    for (const other of [null, 'valid', [], { ...status, state: 'toString' }])
+      assert.equal(statusFrom(other), null)
   })
 
   it('quotes the message of an error as a sentence, and leaves addresses alone', () => {
-    assert.deepEqual(['the server said no', 'HTTP 400', 'https://a.example refused.', 'really?'].map(sentence), [
-      'The server said no.', 'HTTP 400.', 'https://a.example refused.', 'Really?',
-    ])
+    assert.deepEqual(
+      ['the server said no', 'HTTP 400', 'https://a.example refused.', 'really?'].map(sentence),
+      ['The server said no.', 'HTTP 400.', 'https://a.example refused.', 'Really?'],
+    )
   })
 })
 
@@ -111,17 +130,31 @@ describe('the life of a token between two answers', () => {
     expiresAt: new Date(serverNow + 75_000).toISOString(),
     expiresInSeconds: 75,
   }
-  const after = (seconds, change) => lifetimeAt({ ...status, ...change }, receivedAt, receivedAt + seconds * 1_000)
+  const after = (seconds, change) =>
+    lifetimeAt({ ...status, ...change }, receivedAt, receivedAt + seconds * 1_000)
 
   it('goes on by the clock of the browser, however wrong that is', () => {
-    assert.deepEqual(after(0), { state: 'valid', leftSeconds: 75, serverNow, elapsed: 0.25, refreshPoint: 0.75 })
+    assert.deepEqual(after(0), {
+      state: 'valid',
+      leftSeconds: 75,
+      serverNow,
+      elapsed: 0.25,
+      refreshPoint: 0.75,
+    })
     assert.deepEqual(after(25), {
-      state: 'valid', leftSeconds: 50, serverNow: serverNow + 25_000, elapsed: 0.5, refreshPoint: 0.75,
+      state: 'valid',
+      leftSeconds: 50,
+      serverNow: serverNow + 25_000,
+      elapsed: 0.5,
+      refreshPoint: 0.75,
     })
   })
 
   it('is expiring from its refresh point on, and expired at its end', () => {
-    assert.deepEqual([49.999, 50, 74.999, 75].map((at) => after(at).state), ['valid', 'expiring', 'expiring', 'expired'])
+    assert.deepEqual(
+      [49.999, 50, 74.999, 75].map((at) => after(at).state),
+      ['valid', 'expiring', 'expiring', 'expired'],
+    )
     assert.equal(after(1_000).leftSeconds, 0)
     assert.equal(after(1_000).elapsed, 1)
   })
@@ -138,7 +171,8 @@ describe('the life of a token between two answers', () => {
   })
 
   it('takes the clock of the server from its answer when the token does not tell it', () => {
-    const clock = (change, sentAt) => lifetimeAt({ ...status, ...change }, receivedAt, receivedAt + 5_000, sentAt).serverNow
+    const clock = (change, sentAt) =>
+      lifetimeAt({ ...status, ...change }, receivedAt, receivedAt + 5_000, sentAt).serverNow
     assert.equal(clock({ expiresInSeconds: 0 }, serverNow), serverNow + 5_000)
     assert.equal(clock({ expiresAt: null, expiresInSeconds: null }, serverNow), serverNow + 5_000)
     assert.equal(clock({ expiresInSeconds: 0 }, null), receivedAt + 5_000)
@@ -152,18 +186,32 @@ describe('the life of a token between two answers', () => {
 describe('times', () => {
   it('read as on a clock', () => {
     assert.deepEqual([0, 0.2, 59, 60, 245, 3_599.5, 3_723, 90_000].map(clockTime), [
-      '0:00', '0:01', '0:59', '1:00', '4:05', '1:00:00', '1:02:03', '1 d 01:00',
+      '0:00',
+      '0:01',
+      '0:59',
+      '1:00',
+      '4:05',
+      '1:00:00',
+      '1:02:03',
+      '1 d 01:00',
     ])
   })
 
   it('are spoken by their two largest units', () => {
     assert.deepEqual([0, 1, 61, 3_600, 93_784].map(spokenTime), [
-      '0 seconds', '1 second', '1 minute 1 second', '1 hour', '1 day 2 hours',
+      '0 seconds',
+      '1 second',
+      '1 minute 1 second',
+      '1 hour',
+      '1 day 2 hours',
     ])
   })
 
   it('are told from now', () => {
-    assert.deepEqual([12_000, -12_000, 400].map((ms) => distance(ms, 0)), ['in 0:12', '0:12 ago', 'now'])
+    assert.deepEqual(
+      [12_000, -12_000, 400].map((ms) => distance(ms, 0)),
+      ['in 0:12', '0:12 ago', 'now'],
+    )
     assert.deepEqual([0, 84.4, 1_250].map(duration), ['0 ms', '84 ms', '1.3 s'])
   })
 })

@@ -43,7 +43,10 @@ describe('simplejwt', { skip: reason }, () => {
 
   test('an account that is configured as email costs one more request, the first time', async (t) => {
     const service = serviceFor(t, login({ email: account.username, username: undefined }))
-    assert.deepEqual(await requestsOf(server, () => service.getToken()), ['/api/token/ 400', '/api/token/ 200'])
+    assert.deepEqual(await requestsOf(server, () => service.getToken()), [
+      '/api/token/ 400',
+      '/api/token/ 200',
+    ])
     assert.deepEqual(await requestsOf(server, () => service.refresh()), ['/api/token/ 200'])
   })
 
@@ -72,7 +75,11 @@ describe('simplejwt', { skip: reason }, () => {
   test('a wrong password is one request, however often a header is asked for', async (t) => {
     const service = serviceFor(t, rotating({ password: 'wrong' }))
     const requests = await requestsOf(server, async () => {
-      for (const call of [() => service.getToken(), () => service.getAuthHeaders(), () => service.getToken()]) {
+      for (const call of [
+        () => service.getToken(),
+        () => service.getAuthHeaders(),
+        () => service.getToken(),
+      ]) {
         await assert.rejects(call(), failure('ERR_TOKEN_CREDENTIALS', 401))
       }
     })
@@ -121,14 +128,22 @@ describe('simplejwt with tokens that live for seconds', { skip: reason }, () => 
       const response = await service.fetch(`${server.origin}/api/me/`)
       assert.deepEqual(await response.json(), { username: account.username })
     })
-    assert.deepEqual(requests, ['/api/token/ 200', '/api/token/refresh/ 401', '/api/token/ 200', '/api/me/ 200'])
+    assert.deepEqual(requests, [
+      '/api/token/ 200',
+      '/api/token/refresh/ 401',
+      '/api/token/ 200',
+      '/api/me/ 200',
+    ])
     assert.equal(service.status().consecutiveFailures, 0)
   })
 
   test('two processes that share a file rotate for seconds without a refusal', async (t) => {
     const before = await server.answered()
     const answers = await answersOfTwo(t, rotating(), { loop: 7000 })
-    assert.deepEqual(answers.map(({ without }) => without), [0, 0])
+    assert.deepEqual(
+      answers.map(({ without }) => without),
+      [0, 0],
+    )
     const [first, ...rest] = (await server.answered()).slice(before.length)
     assert.equal(first.path, '/api/token/')
     assert.ok(rest.length >= 3, `${rest.length} refreshes`)
@@ -142,7 +157,10 @@ describe('simplejwt with a word of its own before the token', { skip: reason }, 
   const server = useDjango({ headerType: 'JWT' })
 
   test('scheme says which', async (t) => {
-    for (const [scheme, status] of [[undefined, 401], ['JWT', 200]]) {
+    for (const [scheme, status] of [
+      [undefined, 401],
+      ['JWT', 200],
+    ]) {
       const service = serviceFor(t, { authUrl: `${server.origin}/api/token/`, ...account, scheme })
       const headers = await service.getAuthHeaders()
       assert.equal((await fetch(`${server.origin}/api/me/`, { headers })).status, status)
@@ -257,7 +275,8 @@ describe('Django OAuth Toolkit', { skip: reason }, () => {
     // Now and then the look into the store, every other second, comes before the 401.
     for (let round = 1; round <= 5 && service.status().counters.retriesOn401 === 0; round += 1) {
       const other = runScript(refresh)
-      while (adopted() < round) assert.equal((await service.fetch(`${server.origin}/api/orders/`)).status, 200)
+      while (adopted() < round)
+        assert.equal((await service.fetch(`${server.origin}/api/orders/`)).status, 200)
       const { code, stderr } = await other
       assert.deepEqual([code, stderr], [0, ''])
     }

@@ -1,6 +1,12 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
-import { account, oidcProviderFor, passwordGrant, resource, startOidcProvider } from '../support/oidc-provider.mjs'
+import {
+  account,
+  oidcProviderFor,
+  passwordGrant,
+  resource,
+  startOidcProvider,
+} from '../support/oidc-provider.mjs'
 import { answersOfTwo, failure, serviceFor } from '../support/real-servers.mjs'
 
 describe('client credentials at oidc-provider', () => {
@@ -21,7 +27,11 @@ describe('client credentials at oidc-provider', () => {
 
     test(`a wrong secret is sent once by ${clientAuthentication}, and not again by itself`, async (t) => {
       const service = serviceFor(t, machine({ clientAuthentication, clientSecret: 'wrong' }))
-      for (const call of [() => service.getToken(), () => service.getToken(), () => service.getAuthHeaders()]) {
+      for (const call of [
+        () => service.getToken(),
+        () => service.getToken(),
+        () => service.getAuthHeaders(),
+      ]) {
         await assert.rejects(call(), failure('ERR_TOKEN_CREDENTIALS', 401))
       }
       assert.equal(service.status().counters.tokenRequests, 1)
@@ -46,7 +56,10 @@ describe('client credentials at oidc-provider', () => {
   test('the token is for the configured resource (RFC 8707), with the scope that it knows', async (t) => {
     const service = serviceFor(t, machine({ resource, scope: 'orders:read orders:write' }))
     const { payload } = await server.verify(await service.getToken(), resource)
-    assert.deepEqual([payload.scope, payload.client_id], ['orders:read orders:write', server.machine.clientId])
+    assert.deepEqual(
+      [payload.scope, payload.client_id],
+      ['orders:read orders:write', server.machine.clientId],
+    )
   })
 
   for (const [what, wrong] of [
@@ -136,7 +149,10 @@ describe('the password grant at oidc-provider', () => {
   test('two processes that share a file refresh for seconds, and no refresh token is spent twice', async (t) => {
     const server = await oidcProviderFor(t, { lifetimeSeconds: 2 })
     const answers = await answersOfTwo(t, passwordGrant(server), { loop: 7000 })
-    assert.deepEqual(answers.map(({ without }) => without), [0, 0])
+    assert.deepEqual(
+      answers.map(({ without }) => without),
+      [0, 0],
+    )
     const [first, ...rest] = server.grants()
     assert.equal(first, 'password')
     assert.deepEqual(new Set(rest), new Set(['refresh_token']))

@@ -9,7 +9,10 @@ import { startRecipeServer } from '../support/recipe-server.mjs'
 const recipes = await readRecipes()
 
 test('every recipe has a server to try it on, and every server a recipe', () => {
-  assert.deepEqual(recipes.map(({ product }) => product), Object.keys(products))
+  assert.deepEqual(
+    recipes.map(({ product }) => product),
+    Object.keys(products),
+  )
 })
 
 for (const { product, variants, answer } of recipes) {
@@ -47,9 +50,13 @@ for (const { product, variants, answer } of recipes) {
         const server = await startRecipeServer(t, spec, config, wrong)
         const service = start(t, server, env, { ...code, ...wrong })
         for (let call = 0; call < 2; call += 1) {
-          await assert.rejects(service.getToken(), { code: 'ERR_TOKEN_CREDENTIALS', status: spec.refusal.status })
+          await assert.rejects(service.getToken(), {
+            code: 'ERR_TOKEN_CREDENTIALS',
+            status: spec.refusal.status,
+          })
         }
-        const other = spec.refusal.body.error === 'invalid_client' && config.clientAuthentication === undefined
+        const other =
+          spec.refusal.body.error === 'invalid_client' && config.clientAuthentication === undefined
         assert.deepEqual(server.kinds, Array(other ? 2 : 1).fill('refused'))
       })
     }

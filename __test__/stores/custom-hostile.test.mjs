@@ -10,7 +10,10 @@ const server = useTokenServer()
 afterEach(cleanEnvironment)
 
 describe('a store of the user', () => {
-  const planted = { ...plainRecord('the-token-of-an-attacker'), refreshToken: 'the-refresh-token-of-an-attacker' }
+  const planted = {
+    ...plainRecord('the-token-of-an-attacker'),
+    refreshToken: 'the-refresh-token-of-an-attacker',
+  }
   test('decides neither which token is sent nor which refresh token is spent', async (t) => {
     const store = new MapStore()
     const { lines, logger } = recordingLogger()
@@ -30,12 +33,34 @@ describe('a store of the user', () => {
   test('that gives hostile records takes nothing down and costs no caller a token', async (t) => {
     const hostile = [
       { ...planted, token: 'x'.repeat(5 * 1024 * 1024) },
-      { ...planted, token: `et1.k.AAAAAAAA.${'A'.repeat(3 * 1024 * 1024)}`, tokenType: 'x'.repeat(8 * 1024 * 1024) },
-      Object.defineProperty({}, 'token', { get() { throw new Error('hostile') } }),
-      new Proxy({}, { get() { throw null } }),
+      {
+        ...planted,
+        token: `et1.k.AAAAAAAA.${'A'.repeat(3 * 1024 * 1024)}`,
+        tokenType: 'x'.repeat(8 * 1024 * 1024),
+      },
+      Object.defineProperty({}, 'token', {
+        get() {
+          throw new Error('hostile')
+        },
+      }),
+      new Proxy(
+        {},
+        {
+          get() {
+            throw null
+          },
+        },
+      ),
       { ...planted, token: '\ud800' },
       { ...planted, token: { toString: () => 'x', toJSON: () => 'x' } },
-      { ...planted, expiresAt: Object.assign(new Date(), { toISOString() { throw new Error('hostile') } }) },
+      {
+        ...planted,
+        expiresAt: Object.assign(new Date(), {
+          toISOString() {
+            throw new Error('hostile')
+          },
+        }),
+      },
       { ...planted, __proto__: null, constructor: 1, toJSON: 1 },
     ]
     for (const record of hostile) {
@@ -70,7 +95,10 @@ describe('a store of the user', () => {
       const service = serviceOver(t, server, store, config)
       assert.match(await service.getToken(), /^access-/)
       await until(() => lines.some((line) => line.includes('the store fails')))
-      assert.ok(lines.some((line) => line.includes('token is not a text')), lines.join('\n'))
+      assert.ok(
+        lines.some((line) => line.includes('token is not a text')),
+        lines.join('\n'),
+      )
       assert.match(store.get(config.service).token, /^et1\./)
       assert.equal(service.status().storage.healthy, true)
     }
@@ -129,16 +157,31 @@ describe('what a store throws', () => {
     'it threw a string': secret,
     'it threw undefined': undefined,
     'it threw an error': { message: secret, name: secret, code: secret },
-    'it threw a value that cannot be inspected': new Proxy({}, { get: () => { throw new Error(secret) } }),
+    'it threw a value that cannot be inspected': new Proxy(
+      {},
+      {
+        get: () => {
+          throw new Error(secret)
+        },
+      },
+    ),
   }
   for (const [words, error] of Object.entries(thrown)) {
     test(`becomes a storage error in these words: ${words}`, async (t) => {
-      const fail = () => { throw error }
-      for (const store of [{ get: fail, set: fail, delete: fail }, { get: fail, set: fail, delete: async () => fail() }]) {
+      const fail = () => {
+        throw error
+      }
+      for (const store of [
+        { get: fail, set: fail, delete: fail },
+        { get: fail, set: fail, delete: async () => fail() },
+      ]) {
         const service = serviceOver(t, server, store)
         assert.match(await service.getToken(), /^access-/)
         assert.equal(service.status().storage.healthy, false)
-        const { code, message } = await service.clear().then(() => assert.fail('no error'), (error) => error)
+        const { code, message } = await service.clear().then(
+          () => assert.fail('no error'),
+          (error) => error,
+        )
         assert.equal(code, 'ERR_TOKEN_STORAGE')
         assert.equal(message, `the custom store: ${words}`)
       }
@@ -148,11 +191,17 @@ describe('what a store throws', () => {
   test('leaves callers their token, and is forgotten once the store works again', async (t) => {
     let isDown = false
     const store = new MapStore()
-    const check = (work) => (...args) => {
-      if (isDown) throw new DatabaseError('down')
-      return work.apply(store, args)
-    }
-    const service = serviceOver(t, server, { get: check(store.get), set: check(store.set), delete: check(store.delete) })
+    const check =
+      (work) =>
+      (...args) => {
+        if (isDown) throw new DatabaseError('down')
+        return work.apply(store, args)
+      }
+    const service = serviceOver(t, server, {
+      get: check(store.get),
+      set: check(store.set),
+      delete: check(store.delete),
+    })
     const first = await service.getToken()
     isDown = true
     const { storage } = await service.refresh()

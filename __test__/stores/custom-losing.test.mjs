@@ -23,7 +23,8 @@ describe('a store that loses records', { concurrency: true }, () => {
     const writes = []
     const write = (name, record) => void writes.push({ name, record, at: Date.now() })
     return {
-      get: (name) => writes.findLast((one) => one.name === name && one.at <= Date.now() - milliseconds)?.record ?? null,
+      get: (name) =>
+        writes.findLast((one) => one.name === name && one.at <= Date.now() - milliseconds)?.record ?? null,
       set: write,
       delete: (name) => write(name, null),
     }
@@ -48,17 +49,30 @@ describe('a store that loses records', { concurrency: true }, () => {
     test(`as one that ${name}, costs no second request, and is not stormed`, async (t) => {
       const store = make()
       const calls = { get: 0, set: 0, delete: 0 }
-      const counted = (of) => (...given) => {
-        calls[of] += 1
-        return store[of](...given)
-      }
-      const service = serviceOver(t, server, { get: counted('get'), set: counted('set'), delete: counted('delete') })
+      const counted =
+        (of) =>
+        (...given) => {
+          calls[of] += 1
+          return store[of](...given)
+        }
+      const service = serviceOver(t, server, {
+        get: counted('get'),
+        set: counted('set'),
+        delete: counted('delete'),
+      })
       const token = await service.getToken()
-      for (const end = Date.now() + 8_000; Date.now() < end; await new Promise((resolve) => setTimeout(resolve, 100))) {
+      for (
+        const end = Date.now() + 8_000;
+        Date.now() < end;
+        await new Promise((resolve) => setTimeout(resolve, 100))
+      ) {
         assert.equal(await service.getToken(), token)
       }
       assert.ok(calls.set <= 8 && calls.get <= 60, JSON.stringify(calls))
-      assert.deepEqual(service.status().history.map(({ outcome }) => outcome), ['refreshed'])
+      assert.deepEqual(
+        service.status().history.map(({ outcome }) => outcome),
+        ['refreshed'],
+      )
     })
   }
 

@@ -121,9 +121,12 @@ describe('a process with a store of its own', () => {
       set: (_, record) => new Promise((resolve) => setTimeout(() => { console.log('stored'); resolve() }, 100).unref()),
       delete() {},
     }`
-    const { code, stdout } = await runScript(withStore(store, `console.log((await getAuthHeaders()).Authorization)`), {
-      env: clientEnvironment(server),
-    })
+    const { code, stdout } = await runScript(
+      withStore(store, `console.log((await getAuthHeaders()).Authorization)`),
+      {
+        env: clientEnvironment(server),
+      },
+    )
     assert.equal(code, 0)
     assert.match(stdout, /^stored\nBearer access-/)
   })

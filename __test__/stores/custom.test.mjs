@@ -19,18 +19,32 @@ describe('a store of the user', () => {
     const token = await service.getToken()
     const record = store.records.get(service.name)
     assert.deepEqual(Object.keys(record).sort(), [
-      'createdAt', 'expiresAt', 'lastUsed', 'refreshToken', 'token', 'tokenType',
+      'createdAt',
+      'expiresAt',
+      'lastUsed',
+      'refreshToken',
+      'token',
+      'tokenType',
     ])
     assert.ok(!JSON.stringify(record).includes(token))
-    assert.deepEqual({ refreshToken: record.refreshToken, type: record.tokenType }, { refreshToken: null, type: 'Bearer' })
+    assert.deepEqual(
+      { refreshToken: record.refreshToken, type: record.tokenType },
+      { refreshToken: null, type: 'Bearer' },
+    )
     assert.equal(record.expiresAt, service.status().expiresAt)
     assert.deepEqual(service.status().storage, {
-      kind: 'custom', location: 'custom store', encrypted: true, healthy: true,
+      kind: 'custom',
+      location: 'custom store',
+      encrypted: true,
+      healthy: true,
     })
     await service.clear()
     assert.equal(store.get(service.name), null)
     const [[name, mark], ...others] = store.records
-    assert.deepEqual({ name, token: mark.token, others }, { name: ` removed ${service.name}`, token: 'removed', others: [] })
+    assert.deepEqual(
+      { name, token: mark.token, others },
+      { name: ` removed ${service.name}`, token: 'removed', others: [] },
+    )
   })
 
   test('keeps its token through a clear and a new one, and is not cleared by the old mark', async (t) => {
@@ -59,7 +73,12 @@ describe('a store of the user', () => {
     const other = runScript(source, { env: clientEnvironment(server) })
     await until(() => existsSync(path) && recordsIn(path).has('external_api'))
     const service = initializeTokenService(
-      { service: 'external_api', authUrl: server.tokenUrl, clientId: 'child', clientSecret: 'the-child-secret' },
+      {
+        service: 'external_api',
+        authUrl: server.tokenUrl,
+        clientId: 'child',
+        clientSecret: 'the-child-secret',
+      },
       true,
       new FileBackedStore(path),
     )
@@ -91,7 +110,8 @@ describe('a store of the user', () => {
     `
     const before = server.tokenRequests.length
     const runs = []
-    for (let run = 0; run < 3; run += 1) runs.push(await runScript(source, { env: clientEnvironment(server) }))
+    for (let run = 0; run < 3; run += 1)
+      runs.push(await runScript(source, { env: clientEnvironment(server) }))
     for (const { code, signal, stderr } of runs) {
       assert.deepEqual({ code, signal, stderr }, { code: 0, signal: null, stderr: '' })
     }
@@ -121,7 +141,10 @@ describe('a store of the user', () => {
   test('is given nothing of the query of authUrl', async (t) => {
     const store = new MapStore()
     const { authUrl, ...config } = configAt(server)
-    const service = serviceOver(t, server, store, { ...config, authUrl: `${authUrl}?key=the-key-in-the-query` })
+    const service = serviceOver(t, server, store, {
+      ...config,
+      authUrl: `${authUrl}?key=the-key-in-the-query`,
+    })
     assert.match(await service.getToken(), /^access-/)
     assert.equal(store.records.size, 1)
     assert.ok(!JSON.stringify([...store.records]).includes('the-key-in-the-query'))

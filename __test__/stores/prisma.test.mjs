@@ -42,17 +42,25 @@ const someRecord = (token) => ({
   lastUsed: '2029-01-01T00:00:00.000Z',
 })
 
-test('the model that init writes is the one that Prisma makes a client of', { skip: project.reason ?? false }, async (t) => {
+test('the model that init writes is the one that Prisma makes a client of', {
+  skip: project.reason ?? false,
+}, async (t) => {
   const app = folderFor(t)
   mkdirSync(join(app, 'prisma'))
   writeFileSync(join(app, 'package.json'), '{ "dependencies": { "next": "16" } }')
-  const schema = 'generator client {\n  provider = "prisma-client-js"\n  output   = "./by-init"\n}\ndatasource db {\n  provider = "sqlite"\n}\n'
+  const schema =
+    'generator client {\n  provider = "prisma-client-js"\n  output   = "./by-init"\n}\ndatasource db {\n  provider = "sqlite"\n}\n'
   writeFileSync(join(app, 'prisma', 'schema.prisma'), schema)
   assert.equal((await evertoken(['init', '--prisma', '--yes'], { folder: app })).status, 0)
 
-  const { PrismaClient } = await generatedClient('by-init', readFileSync(join(app, 'prisma', 'schema.prisma'), 'utf8'))
+  const { PrismaClient } = await generatedClient(
+    'by-init',
+    readFileSync(join(app, 'prisma', 'schema.prisma'), 'utf8'),
+  )
   const url = `file:${join(folder, 'by-init.db')}`
-  const prisma = new PrismaClient({ adapter: new (project.require('@prisma/adapter-libsql').PrismaLibSql)({ url }) })
+  const prisma = new PrismaClient({
+    adapter: new (project.require('@prisma/adapter-libsql').PrismaLibSql)({ url }),
+  })
   t.after(() => prisma.$disconnect())
   for (const statement of migrations.sqlite) await prisma.$executeRawUnsafe(statement)
   const config = configAt(server)
@@ -85,7 +93,10 @@ for (const [provider, { url, reason }] of Object.entries(databases)) {
     }
     /** One that takes a plain token from the table. */
     function beginAccepting(t) {
-      service = initializeTokenService({ ...config, storage: { kind: 'prisma', client: prisma, acceptPlainTokens: true } })
+      service = initializeTokenService({
+        ...config,
+        storage: { kind: 'prisma', client: prisma, acceptPlainTokens: true },
+      })
       t.after(() => service.shutdown())
       return service
     }
@@ -105,7 +116,10 @@ for (const [provider, { url, reason }] of Object.entries(databases)) {
       assert.match(texts.token, /^et1\.p\.[\w-]+\.[\w-]+$/)
       assert.ok(!JSON.stringify(texts).includes(token))
       assert.deepEqual(service.status().storage, {
-        kind: 'prisma', location: 'Prisma client', encrypted: true, healthy: true,
+        kind: 'prisma',
+        location: 'Prisma client',
+        encrypted: true,
+        healthy: true,
       })
       assert.equal(await prisma.tokenCache.count({ where: { service: config.service } }), 1)
     })
@@ -123,7 +137,8 @@ for (const [provider, { url, reason }] of Object.entries(databases)) {
       `
       const earlier = requests()
       const runs = []
-      for (let run = 0; run < 2; run += 1) runs.push(await runScript(source, { env: clientEnvironment(server) }))
+      for (let run = 0; run < 2; run += 1)
+        runs.push(await runScript(source, { env: clientEnvironment(server) }))
       for (const { code, signal, stderr } of runs) {
         assert.deepEqual({ code, signal, stderr }, { code: 0, signal: null, stderr: '' })
       }
@@ -143,7 +158,9 @@ for (const [provider, { url, reason }] of Object.entries(databases)) {
         console.log((await getAuthHeaders(${JSON.stringify(config.service)})).Authorization)
         await prisma.$disconnect()
       `
-      const runs = await Promise.all([1, 2, 3, 4].map(() => runScript(source, { env: clientEnvironment(server) })))
+      const runs = await Promise.all(
+        [1, 2, 3, 4].map(() => runScript(source, { env: clientEnvironment(server) })),
+      )
       for (const { code, signal, stdout, stderr } of runs) {
         assert.deepEqual({ code, signal, stderr }, { code: 0, signal: null, stderr: '' })
         assert.match(stdout, /^Bearer access-/)
@@ -155,7 +172,10 @@ for (const [provider, { url, reason }] of Object.entries(databases)) {
       await beginAccepting(t).getToken()
       const earlier = requests()
       server.revokeAll()
-      await prisma.tokenCache.update({ where: { service: config.service }, data: byHand(config.service, 'from-elsewhere') })
+      await prisma.tokenCache.update({
+        where: { service: config.service },
+        data: byHand(config.service, 'from-elsewhere'),
+      })
       await service.fetch(server.apiUrl)
       assert.equal(server.apiRequests.at(-1).headers.authorization, 'Bearer from-elsewhere')
       assert.equal(await service.getToken(), 'from-elsewhere')
@@ -213,13 +233,23 @@ for (const [provider, { url, reason }] of Object.entries(databases)) {
     })
 
     test('that fails costs no caller a token, and is well again by itself', async (t) => {
-      const broken = await prismaClient(provider, provider === 'sqlite' ? 'file:/no/such/folder/app.db' : url.replace(/:\d+\//, ':9/'))
+      const broken = await prismaClient(
+        provider,
+        provider === 'sqlite' ? 'file:/no/such/folder/app.db' : url.replace(/:\d+\//, ':9/'),
+      )
       let current = broken
-      const switched = { get tokenCache() { return current.tokenCache } }
+      const switched = {
+        get tokenCache() {
+          return current.tokenCache
+        },
+      }
       const token = await begin(t, switched).getToken()
       assert.match(token, /^access-/)
       assert.equal(service.status().storage.healthy, false)
-      const error = await service.clear().then(() => assert.fail('no error'), (thrown) => thrown)
+      const error = await service.clear().then(
+        () => assert.fail('no error'),
+        (thrown) => thrown,
+      )
       assert.equal(error.code, 'ERR_TOKEN_STORAGE')
       assert.match(error.message, /^the Prisma client: it threw [A-Z]\w+( \(\w+\))?$/)
       current = prisma
@@ -241,12 +271,17 @@ for (const [provider, { url, reason }] of Object.entries(databases)) {
     })
 
     test('lets one of several writers win that saw the same row, and tells the others', async () => {
-      const writers = ['one', 'two', 'three', 'four', 'five', 'six'].map((name) => ({ name, to: prismaProvider(prisma) }))
+      const writers = ['one', 'two', 'three', 'four', 'five', 'six'].map((name) => ({
+        name,
+        to: prismaProvider(prisma),
+      }))
       for (const round of ['first', 'second']) {
         const seen = (await writers[0].to.get(config.service))?.token ?? null
         assert.equal(seen === null, round === 'first')
         const record = (name) => someRecord(`${round}-${name}`)
-        const ends = await Promise.all(writers.map(({ name, to }) => to.set(config.service, record(name), seen)))
+        const ends = await Promise.all(
+          writers.map(({ name, to }) => to.set(config.service, record(name), seen)),
+        )
         assert.equal(ends.filter((end) => end === 'stored').length, 1, ends.join())
         const { name } = writers[ends.indexOf('stored')]
         assert.deepEqual(await writers[0].to.get(config.service), record(name))
@@ -275,7 +310,8 @@ for (const [provider, { url, reason }] of Object.entries(databases)) {
           run(() => {
             const { get, set, delete: remove } = prismaProvider(prisma)
             return { get, set: (of, record) => set(of, record, undefined), delete: remove }
-          }))
+          }),
+        )
       }
     })
   })
@@ -300,12 +336,28 @@ test('a database that is busy is asked again, and one that fails is not', async 
   }
   assert.equal(await prismaProvider(clientThrowing('P1008', 'SQLITE_BUSY')).get('a'), null)
   await prismaProvider(clientThrowing('P2034')).delete('a')
-  assert.equal(await prismaProvider(clientThrowing('P1008')).set('a', someRecord('a'), someRecord('b').token), 'stored')
-  assert.equal(await prismaProvider(clientThrowing('P1008', 'P2002')).set('a', someRecord('a'), null), 'conflict')
+  assert.equal(
+    await prismaProvider(clientThrowing('P1008')).set('a', someRecord('a'), someRecord('b').token),
+    'stored',
+  )
+  assert.equal(
+    await prismaProvider(clientThrowing('P1008', 'P2002')).set('a', someRecord('a'), null),
+    'conflict',
+  )
   await assert.rejects(prismaProvider(clientThrowing('P1001')).get('a'), { code: 'P1001' })
-  await assert.rejects(prismaProvider(clientThrowing(...Array(1000).fill('P1008'))).delete('a'), { code: 'P1008' })
+  await assert.rejects(prismaProvider(clientThrowing(...Array(1000).fill('P1008'))).delete('a'), {
+    code: 'P1008',
+  })
   assert.deepEqual(calls.slice(0, 9), [
-    'findUnique', 'findUnique', 'findUnique', 'deleteMany', 'deleteMany', 'updateMany', 'updateMany', 'upsert', 'upsert',
+    'findUnique',
+    'findUnique',
+    'findUnique',
+    'deleteMany',
+    'deleteMany',
+    'updateMany',
+    'updateMany',
+    'upsert',
+    'upsert',
   ])
   assert.ok(calls.length < 100)
 })
@@ -321,8 +373,15 @@ test('the types take a generated client', { skip: project.reason ?? false }, () 
   `
   writeFileSync(join(folder, 'client.mts'), source)
   const compilerOptions = {
-    strict: true, exactOptionalPropertyTypes: true, noEmit: true, skipLibCheck: true, module: 'nodenext', target: 'es2023',
-    types: ['node'], typeRoots: [join(root, 'node_modules', '@types')], paths: { evertoken: [join(root, 'index.d.ts')] },
+    strict: true,
+    exactOptionalPropertyTypes: true,
+    noEmit: true,
+    skipLibCheck: true,
+    module: 'nodenext',
+    target: 'es2023',
+    types: ['node'],
+    typeRoots: [join(root, 'node_modules', '@types')],
+    paths: { evertoken: [join(root, 'index.d.ts')] },
   }
   writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify({ compilerOptions, include: ['client.mts'] }))
   const tsc = join(dirname(require.resolve('typescript/package.json')), 'bin', 'tsc')

@@ -72,12 +72,18 @@ async function house(t, kind, server, { asUser = false, onSmallDisk = false } = 
 
   /** A process, as what its service can do: each gives what came of it and how the service stands then. */
   async function begin(more = {}) {
-    const env = { ...process.env, LOG_LEVEL: 'debug', EVERTOKEN_TEST_CONFIG: JSON.stringify({ ...config, ...more }) }
+    const env = {
+      ...process.env,
+      LOG_LEVEL: 'debug',
+      EVERTOKEN_TEST_CONFIG: JSON.stringify({ ...config, ...more }),
+    }
     const child = fork(worker, { env, stdio: ['ignore', 'pipe', 'pipe', 'ipc'], ...(asUser ? user : {}) })
     Object.assign(child, { printed: '', lines: [], ended: once(child, 'exit') })
     for (const stream of [child.stdout, child.stderr]) stream.on('data', (text) => (child.printed += text))
     children.push(child)
-    const failed = child.ended.then((end) => Promise.reject(new Error(`the process ended: ${end} ${child.printed}`)))
+    const failed = child.ended.then((end) =>
+      Promise.reject(new Error(`the process ended: ${end} ${child.printed}`)),
+    )
     failed.catch(() => {})
     const answer = () => Promise.race([once(child, 'message').then(([message]) => message), failed])
     await answer()
@@ -155,7 +161,12 @@ const faults = [
   { when: 'its folder may not be entered', asUser: true, cause: ({ folder }) => changeMode(folder, 0o000) },
   // A database that is open already needs no more permissions.
   { when: 'it may not be read', only: 'file', asUser: true, cause: ({ path }) => changeMode(path, 0o000) },
-  { when: 'its folder may not be written', only: 'file', asUser: true, cause: ({ folder }) => changeMode(folder, 0o500) },
+  {
+    when: 'its folder may not be written',
+    only: 'file',
+    asUser: true,
+    cause: ({ folder }) => changeMode(folder, 0o500),
+  },
   {
     when: 'another program holds it',
     only: 'sqlite',
@@ -167,7 +178,12 @@ const faults = [
     onSmallDisk: true,
     cause({ folder }) {
       const filler = join(folder, 'filler')
-      assert.throws(() => { for (;;) fs.appendFileSync(filler, Buffer.alloc(512)) }, { code: 'ENOSPC' })
+      assert.throws(
+        () => {
+          for (;;) fs.appendFileSync(filler, Buffer.alloc(512))
+        },
+        { code: 'ENOSPC' },
+      )
       return () => fs.rmSync(filler)
     },
   },
@@ -197,7 +213,10 @@ for (const kind of ['file', 'sqlite']) {
       }
       await one.refresh()
       const { status } = await eventually(other.header, ({ value }) => value === 'Bearer access-2')
-      assert.deepEqual([status.source, status.counters.tokenRequests, server.tokenRequests.length], ['store', 0, 2])
+      assert.deepEqual(
+        [status.source, status.counters.tokenRequests, server.tokenRequests.length],
+        ['store', 0, 2],
+      )
       isDiscreet()
     })
 
@@ -230,7 +249,8 @@ for (const kind of ['file', 'sqlite']) {
       await sleep(A_LOOK)
       assert.equal(server.tokenRequests.length, 1)
       assert.equal((await (await begin()).header()).value, 'Bearer access-2')
-      for (const { header } of [one, other]) await eventually(header, ({ value }) => value === 'Bearer access-2')
+      for (const { header } of [one, other])
+        await eventually(header, ({ value }) => value === 'Bearer access-2')
       assert.equal(server.tokenRequests.length, 2)
       isDiscreet()
     })
@@ -249,7 +269,9 @@ for (const kind of ['file', 'sqlite']) {
     for (const { when, only = kind, asUser, onSmallDisk, cause, ...fault } of faults) {
       if (only !== kind) continue
       const skip = (asUser && withoutModes) || (onSmallDisk && withoutSmallDisk) || fault.skip
-      test(`all have their tokens from memory while ${when}, and from the store after that`, { skip }, async (t) => {
+      test(`all have their tokens from memory while ${when}, and from the store after that`, {
+        skip,
+      }, async (t) => {
         const server = await startMockTokenServer()
         const { begin, isDiscreet, ...place } = await house(t, kind, server, { asUser, onSmallDisk })
         const service = await begin()

@@ -24,7 +24,11 @@ function folderFor(t) {
 /** A service over a file with one token in it, shut down again. */
 async function fileWithToken(t, more = {}) {
   const path = join(folderFor(t), 'cache.json')
-  const config = configAt(server, { encryptionKey, storage: { kind: 'file', path, ...more.storage }, ...more.config })
+  const config = configAt(server, {
+    encryptionKey,
+    storage: { kind: 'file', path, ...more.storage },
+    ...more.config,
+  })
   const service = initializeTokenService(config)
   const token = await service.getToken()
   await service.shutdown()
@@ -101,7 +105,10 @@ describe('a sealed record', () => {
   test('is believed, and nothing that stands beside it', async (t) => {
     const { config, token, edit } = await fileWithToken(t)
     edit(() => ({
-      refreshToken: 'planted', tokenType: 'Planted', createdAt: '1970-01-01T00:00:00Z', expiresAt: '9999-12-30T00:00:00Z',
+      refreshToken: 'planted',
+      tokenType: 'Planted',
+      createdAt: '1970-01-01T00:00:00Z',
+      expiresAt: '9999-12-30T00:00:00Z',
     }))
     const { service, ...found } = await next(t, config)
     assert.deepEqual(found, { token, requests: 0 })
@@ -137,12 +144,15 @@ test('a plain token is used with acceptPlainTokens, and sealed at the next save'
 })
 
 test('acceptPlainTokens is true or false, and not for memory', () => {
-  const refused = (storage) => assert.throws(() => initializeTokenService(configAt(server, { storage })), { code: 'ERR_TOKEN_CONFIG' })
+  const refused = (storage) =>
+    assert.throws(() => initializeTokenService(configAt(server, { storage })), { code: 'ERR_TOKEN_CONFIG' })
   refused({ kind: 'file', acceptPlainTokens: 'yes' })
   refused({ kind: 'memory', acceptPlainTokens: true })
 })
 
-test('forty services with keys of their own cost less than a megabyte each', { timeout: 60_000 }, async (t) => {
+test('forty services with keys of their own cost less than a megabyte each', {
+  timeout: 60_000,
+}, async (t) => {
   const source = `
     import { initializeTokenService } from 'evertoken'
     const one = (name) => initializeTokenService({

@@ -21,7 +21,11 @@ export function storeFolder(t) {
 
 /** Waits until `condition` is true, for what no event announces. */
 export async function until(condition) {
-  for (const end = Date.now() + 10_000; !condition(); await new Promise((resolve) => setTimeout(resolve, 10))) {
+  for (
+    const end = Date.now() + 10_000;
+    !condition();
+    await new Promise((resolve) => setTimeout(resolve, 10))
+  ) {
     assert.ok(Date.now() < end, 'it did not happen within 10 s')
   }
 }

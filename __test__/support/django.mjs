@@ -61,7 +61,13 @@ const asReason = (error) => ({ reason: `${error.stderr || error.message}`.trim()
  */
 export async function startDjango(
   python,
-  { accessSeconds = 300, refreshSeconds = 86_400, debug = false, appendSlash = true, headerType = 'Bearer' } = {},
+  {
+    accessSeconds = 300,
+    refreshSeconds = 86_400,
+    debug = false,
+    appendSlash = true,
+    headerType = 'Bearer',
+  } = {},
 ) {
   const folder = mkdtempSync(join(tmpdir(), 'evertoken-django-'))
   const settings = {

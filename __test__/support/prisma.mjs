@@ -40,7 +40,9 @@ export async function prismaProject() {
     await rm(folder, { recursive: true, force: true })
     await mkdir(folder, { recursive: true })
     await writeFile(join(folder, 'package.json'), '{ "private": true }\n')
-    const installed = await npm('install', '--no-audit', '--no-fund', '--loglevel=error', ...packages).catch(asReason)
+    const installed = await npm('install', '--no-audit', '--no-fund', '--loglevel=error', ...packages).catch(
+      asReason,
+    )
     if (installed.reason) return { reason: `Prisma cannot be installed: ${installed.reason}` }
     for (const provider of ['sqlite', 'postgresql']) {
       await writeFile(join(folder, `${provider}.prisma`), await schema(provider))
@@ -76,11 +78,18 @@ const npm = (...args) =>
     cwd: folder,
     timeout: 180_000,
     shell: process.platform === 'win32',
-    env: { ...process.env, PRISMA_SCHEMA_ENGINE_BINARY: process.execPath, PRISMA_HIDE_UPDATE_MESSAGE: '1', CHECKPOINT_DISABLE: '1' },
+    env: {
+      ...process.env,
+      PRISMA_SCHEMA_ENGINE_BINARY: process.execPath,
+      PRISMA_HIDE_UPDATE_MESSAGE: '1',
+      CHECKPOINT_DISABLE: '1',
+    },
   })
 
 /** npm's own words, without the warnings before them. */
-const asReason = (error) => ({ reason: /^npm err.*$/im.exec(error.stderr)?.[0] ?? `npm ended with ${error.code}` })
+const asReason = (error) => ({
+  reason: /^npm err.*$/im.exec(error.stderr)?.[0] ?? `npm ended with ${error.code}`,
+})
 
 /** What Prisma's migration makes of the model. */
 export const migrations = {

@@ -18,7 +18,13 @@ const rateLimit = { attempts: 1000, perSeconds: 1 }
 /** A service in memory that throws and ends with the test. */
 export function serviceFor(context, config) {
   const storage = { kind: 'memory' }
-  const service = initializeTokenService({ service: freshName(), storage, onFailure: 'throw', rateLimit, ...config })
+  const service = initializeTokenService({
+    service: freshName(),
+    storage,
+    onFailure: 'throw',
+    rateLimit,
+    ...config,
+  })
   context.after(() => service.shutdown())
   return service
 }

@@ -15,9 +15,12 @@ export function useTokenServer(options) {
     started = await startMockTokenServer(options)
   })
   after(() => started.close())
-  return new Proxy({}, {
-    get: (_, name) => (typeof started[name] === 'function' ? started[name].bind(started) : started[name]),
-  })
+  return new Proxy(
+    {},
+    {
+      get: (_, name) => (typeof started[name] === 'function' ? started[name].bind(started) : started[name]),
+    },
+  )
 }
 
 let count = 0

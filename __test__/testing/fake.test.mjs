@@ -11,7 +11,9 @@ test('the fake exports what evertoken exports, and its services have the same me
   const ofTheModule = ['default', '__esModule', 'module.exports']
   assert.deepEqual(
     Object.keys(fake).sort(),
-    Object.keys(real).filter((name) => !ofTheModule.includes(name)).sort(),
+    Object.keys(real)
+      .filter((name) => !ofTheModule.includes(name))
+      .sort(),
   )
   const service = fake.initializeTokenService()
   for (const method of Object.getOwnPropertyNames(real.TokenService.prototype)) {
@@ -22,7 +24,11 @@ test('the fake exports what evertoken exports, and its services have the same me
 })
 
 function statusFields() {
-  const service = real.initializeTokenService({ service: 'a-real-one', token: 'manual', storage: { kind: 'memory' } })
+  const service = real.initializeTokenService({
+    service: 'a-real-one',
+    token: 'manual',
+    storage: { kind: 'memory' },
+  })
   const fields = new Set(Object.keys(service.status()))
   void service.shutdown()
   return fields
@@ -63,7 +69,10 @@ test('it fails as it is told, and recovers', async () => {
   const heard = once(service, 'refreshFailed')
   assert.deepEqual(await fake.getAuthHeaders('billing'), {})
   assert.equal((await heard)[0].error.code, 'ERR_TOKEN_RATE_LIMITED')
-  await assert.rejects(service.refresh(), (error) => error instanceof fake.TokenError && error.retryAfterSeconds === 30)
+  await assert.rejects(
+    service.refresh(),
+    (error) => error instanceof fake.TokenError && error.retryAfterSeconds === 30,
+  )
   assert.deepEqual([service.status().consecutiveFailures, service.status().healthy], [2, false])
   fake.failWith(null)
   await service.getToken()
@@ -78,7 +87,10 @@ test('its status says what it is told to say, and its scheduler only says so', (
   const fake = createFakeEvertoken({ status: { state: 'expired', healthy: false } })
   assert.equal(fake.startTokenScheduler({ refreshIntervalSeconds: 5 }).running, true)
   const status = fake.initializeTokenService().status()
-  assert.deepEqual([status.state, status.healthy, status.scheduler.refreshIntervalSeconds], ['expired', false, 5])
+  assert.deepEqual(
+    [status.state, status.healthy, status.scheduler.refreshIntervalSeconds],
+    ['expired', false, 5],
+  )
   assert.equal(fake.stopTokenScheduler().running, false)
 })
 
@@ -88,7 +100,9 @@ test('its fetch is the real one, with the header', async (t) => {
   await once(server, 'listening')
   t.after(() => server.close())
   const service = createFakeEvertoken().initializeTokenService()
-  const response = await service.fetch(`http://127.0.0.1:${server.address().port}/`, { headers: { 'x-mine': '1' } })
+  const response = await service.fetch(`http://127.0.0.1:${server.address().port}/`, {
+    headers: { 'x-mine': '1' },
+  })
   assert.equal(await response.text(), 'Bearer fake-token-1')
 })
 

@@ -34,9 +34,10 @@ describe('the mock token server', () => {
     const { server, service } = await house(t, { clients: { app: 'p:a+s s%ü' } }, client)
     const response = await service.fetch(`${server.apiUrl}/orders?page=2`)
     assert.deepEqual(await response.json(), { method: 'GET', path: '/api/orders?page=2', body: '' })
-    assert.deepEqual(server.tokenRequests.map(({ method, path, fields }) => ({ method, path, fields })), [
-      { method: 'POST', path: '/oauth/token', fields: { grant_type: 'client_credentials' } },
-    ])
+    assert.deepEqual(
+      server.tokenRequests.map(({ method, path, fields }) => ({ method, path, fields })),
+      [{ method: 'POST', path: '/oauth/token', fields: { grant_type: 'client_credentials' } }],
+    )
     assert.ok(server.tokenRequests[0].at instanceof Date)
     assert.equal(server.apiRequests.length, 1)
   })
@@ -52,8 +53,15 @@ describe('the mock token server', () => {
     const users = { 'ann@example.com': 'hunter22' }
     const asJson = await house(t, { users }, login)
     await asJson.service.refresh()
-    assert.deepEqual(asJson.server.tokenRequests[0].fields, { email: 'ann@example.com', password: 'hunter22' })
-    const asForm = await house(t, { users }, (server) => ({ ...login(server), authUrl: server.tokenUrl, grant: 'password' }))
+    assert.deepEqual(asJson.server.tokenRequests[0].fields, {
+      email: 'ann@example.com',
+      password: 'hunter22',
+    })
+    const asForm = await house(t, { users }, (server) => ({
+      ...login(server),
+      authUrl: server.tokenUrl,
+      grant: 'password',
+    }))
     await asForm.service.refresh()
     assert.equal(asForm.server.tokenRequests[0].fields.grant_type, 'password')
   })
@@ -87,7 +95,10 @@ describe('the mock token server', () => {
   })
 
   test('revokes', async (t) => {
-    const { server, service } = await house(t, {}, (at) => ({ ...client(at), revocationUrl: at.revocationUrl }))
+    const { server, service } = await house(t, {}, (at) => ({
+      ...client(at),
+      revocationUrl: at.revocationUrl,
+    }))
     const headers = await service.getAuthHeaders()
     assert.equal((await fetch(server.apiUrl, { headers })).status, 200)
     await service.clear({ revoke: true })
@@ -117,7 +128,10 @@ describe('the mock token server', () => {
     server.release()
     assert.equal((await refresh).state, 'valid')
     server.script({ hold: true })
-    const held = fetch(server.tokenUrl, { method: 'POST', body: new URLSearchParams({ grant_type: 'client_credentials' }) })
+    const held = fetch(server.tokenUrl, {
+      method: 'POST',
+      body: new URLSearchParams({ grant_type: 'client_credentials' }),
+    })
     await server.waitForRequests(3)
     assert.equal((await service.refresh()).state, 'valid', 'the others are not held')
     server.release()
@@ -138,7 +152,8 @@ describe('the mock token server', () => {
 
   test('gives tokens of any life, told or in the token', async (t) => {
     const told = await house(t, { expiresInSeconds: 60 }, client)
-    const isAbout = (status, seconds) => assert.ok(Math.abs(status.expiresInSeconds - seconds) <= 2, `${status.expiresInSeconds}`)
+    const isAbout = (status, seconds) =>
+      assert.ok(Math.abs(status.expiresInSeconds - seconds) <= 2, `${status.expiresInSeconds}`)
     isAbout(await told.service.refresh(), 60)
     const inside = await house(t, { expiresInSeconds: 120, tokens: 'jwt' }, client)
     isAbout(await inside.service.refresh(), 120)

@@ -19,7 +19,8 @@ describe('the cases for stores', () => {
   for (const [name, Broken] of Object.entries(brokenStores)) {
     test(`fail for a store ${name}`, async () => {
       const failed = []
-      for (const { name, run } of tokenStoreCases) await run(() => new Broken()).catch(() => failed.push(name))
+      for (const { name, run } of tokenStoreCases)
+        await run(() => new Broken()).catch(() => failed.push(name))
       assert.notEqual(failed.length, 0)
     })
   }
@@ -41,17 +42,27 @@ test('a store that throws at what is not there fails the one case that says so',
         return Object.assign(store, { delete: (service) => remove(store.records, service) })
       }).catch(({ code, message }) => failed.push({ name, code, message }))
     }
-    assert.deepEqual(failed.map(({ name, code }) => [name, code]), [
-      ['delete() of a service without a record does not throw', 'ERR_ASSERTION'],
-    ])
-    assert.match(failed[0].message, /^delete\(\) of a service without a record must not throw; it threw (Error: no such record|null)$/)
+    assert.deepEqual(
+      failed.map(({ name, code }) => [name, code]),
+      [['delete() of a service without a record does not throw', 'ERR_ASSERTION']],
+    )
+    assert.match(
+      failed[0].message,
+      /^delete\(\) of a service without a record must not throw; it threw (Error: no such record|null)$/,
+    )
   }
 })
 
 test('a store that cannot delete at all fails the cases about that, and says so', async () => {
   const failed = []
   for (const { name, run } of tokenStoreCases) {
-    await run(() => Object.assign(new MapStore(), { delete() { throw new Error('read-only') } })).catch(() => failed.push(name))
+    await run(() =>
+      Object.assign(new MapStore(), {
+        delete() {
+          throw new Error('read-only')
+        },
+      }),
+    ).catch(() => failed.push(name))
   }
   assert.deepEqual(failed, [
     'a store keeps services apart, whatever their names',

@@ -21,6 +21,8 @@ type Shape<F> = F extends (...args: infer A) => infer R
 
 /** The functions whose parameters or results are not the same. */
 type Different = {
-  [Name in keyof Native]: Equals<Shape<Native[Name]>, Shape<Generated[Name & keyof Generated]>> extends true ? never : Name
+  [Name in keyof Native]: Equals<Shape<Native[Name]>, Shape<Generated[Name & keyof Generated]>> extends true
+    ? never
+    : Name
 }[keyof Native]
 same<Different, never>(true)

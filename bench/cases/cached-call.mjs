@@ -28,9 +28,11 @@ export async function run(contender, tokenUrl) {
   }
   const [bareTurnNs, turnNs] = turns.map(median)
   return {
-    ns, bareNs, ratio: median(samples[1].map((sample, round) => sample / samples[0][round])),
+    ns,
+    bareNs,
+    ratio: median(samples[1].map((sample, round) => sample / samples[0][round])),
     // What the first call in a turn of the event loop costs more, as each request of a server makes one.
-    firstInTurnNs: turnNs - bareTurnNs
+    firstInTurnNs: turnNs - bareTurnNs,
   }
 }
 
@@ -52,9 +54,12 @@ async function nanosecondsPerTurn(call) {
  * would pay for the other.
  */
 function loopOver(call, label) {
-  return new Function('call', `return async function ${label}Loop(count) {
+  return new Function(
+    'call',
+    `return async function ${label}Loop(count) {
     for (let i = 0; i < count; i += 1) await call()
-  }`)(call)
+  }`,
+  )(call)
 }
 
 async function calibrate(loop) {

@@ -4,4 +4,6 @@ const [, , contender, tokenUrl] = process.argv
 require(`../contenders/${contender}.cjs`)
   .connect(tokenUrl)
   .then((call) => call())
-  .then((headers) => process.stdout.write(headers.Authorization ?? headers.get?.('authorization') ?? 'no header'))
+  .then((headers) =>
+    process.stdout.write(headers.Authorization ?? headers.get?.('authorization') ?? 'no header'),
+  )

@@ -43,7 +43,7 @@ async function withChildren(count, args, folder, work) {
 function start(args, folder) {
   const child = fork(runner, args, {
     stdio: ['ignore', 'inherit', 'pipe', 'ipc'],
-    env: { ...process.env, LOG_LEVEL: 'error', EVERTOKEN_BENCH_FOLDER: folder }
+    env: { ...process.env, LOG_LEVEL: 'error', EVERTOKEN_BENCH_FOLDER: folder },
   })
   let errors = ''
   child.stderr.on('data', (chunk) => (errors += chunk))
@@ -59,6 +59,6 @@ function start(args, folder) {
     end: () => {
       child.kill('SIGKILL')
       return closed.catch(() => {})
-    }
+    },
   }
 }

@@ -11,7 +11,11 @@ export async function checkExample({ origin, adminSecret, say }) {
 
   assert.equal((await fetch(`${origin}/api/token/status`)).status, 403, 'the status is closed to strangers')
   const dashboard = await fetch(`${origin}/dashboard`, { redirect: 'manual' })
-  assert.equal(dashboard.headers.get('location'), '/sign-in', 'the dashboard sends strangers to the sign-in page')
+  assert.equal(
+    dashboard.headers.get('location'),
+    '/sign-in',
+    'the dashboard sends strangers to the sign-in page',
+  )
 
   await expectOrders(origin)
   const first = await statusOf(origin, bearer)

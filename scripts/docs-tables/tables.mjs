@@ -14,7 +14,8 @@ async function environment() {
     '| variable | configuration field | default | |',
     '|---|---|---|---|',
     ...envTable.map((each) =>
-      row(code(each.name), optionalCode(each.field), optionalCode(each.default), each.description))
+      row(code(each.name), optionalCode(each.field), optionalCode(each.default), each.description),
+    ),
   ]
 }
 
@@ -23,14 +24,14 @@ async function errors(nameOf) {
   return [
     '| code | what happened |',
     '|---|---|',
-    ...Object.entries(errorTable).map(([name, { meaning }]) => row(nameOf(name), meaning))
+    ...Object.entries(errorTable).map(([name, { meaning }]) => row(nameOf(name), meaning)),
   ]
 }
 
 /** The lines of each table, by document and by the name in its marks. */
 const tables = {
   'README.md': { environment, errors: () => errors(code) },
-  'docs/troubleshooting.md': { errors: () => errors((name) => `[${code(name)}](errors/${name}.md)`) }
+  'docs/troubleshooting.md': { errors: () => errors((name) => `[${code(name)}](errors/${name}.md)`) },
 }
 
 /** The documents that have tables. */
@@ -43,7 +44,8 @@ export async function withTables(document, text) {
     const [begin, end] = [`<!-- table: ${name} -->\n`, '<!-- /table -->']
     const from = result.indexOf(begin)
     const to = result.indexOf(end, from)
-    if (from === -1 || to === -1) throw new Error(`${document} has no marks of the table ${name}: ${begin.trim()} … ${end}`)
+    if (from === -1 || to === -1)
+      throw new Error(`${document} has no marks of the table ${name}: ${begin.trim()} … ${end}`)
     // The blank lines let Markdown see the table.
     result = `${result.slice(0, from)}${begin}\n${(await render()).join('\n')}\n\n${result.slice(to)}`
   }

@@ -9,5 +9,5 @@ export const browserTests = {
     const { path, reason } = await chromium()
     if (path === undefined) return { skipped: reason }
     return runTestFolders(['browser'], { CHROMIUM_PATH: path, NEXT_TELEMETRY_DISABLED: '1' })
-  }
+  },
 }

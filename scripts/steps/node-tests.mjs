@@ -15,13 +15,13 @@ export const nodeTests = {
   async run() {
     const folders = (await readdir(tests, { withFileTypes: true })).filter((entry) => entry.isDirectory())
     return runTestFolders(folders.map(({ name }) => name).filter((name) => !ownSteps.includes(name)))
-  }
+  },
 }
 
 export const packageTests = {
   name: 'package',
   needs: ['build'],
-  run: () => runTestFolders(['package'])
+  run: () => runTestFolders(['package']),
 }
 
 /**
@@ -29,16 +29,27 @@ export const packageTests = {
  * at all is a failure: a step that tests nothing proves nothing.
  */
 export async function runTestFolders(folders, env = {}) {
-  const listings = await Promise.all(folders.map(async (folder) =>
-    (await readdir(join(tests, folder))).map((name) => join('__test__', folder, name))))
-  const files = listings.flat().filter((path) => path.endsWith('.test.mjs')).sort()
+  const listings = await Promise.all(
+    folders.map(async (folder) =>
+      (await readdir(join(tests, folder))).map((name) => join('__test__', folder, name)),
+    ),
+  )
+  const files = listings
+    .flat()
+    .filter((path) => path.endsWith('.test.mjs'))
+    .sort()
   if (files.length === 0) throw new Error(`there is no test file in ${folders.join(', ')}`)
-  const result = await run(process.execPath, ['--test', '--test-reporter', 'spec', ...files], { env, limitMs: 20 * 60_000 })
+  const result = await run(process.execPath, ['--test', '--test-reporter', 'spec', ...files], {
+    env,
+    limitMs: 20 * 60_000,
+  })
   return settle(result, 'node --test', closingLines(result.output))
 }
 
 /** The runner's own count on one line: `tests 12, pass 12, fail 0` and so on. */
 function closingLines(output) {
-  const counts = output.split('\n').filter((line) => /^ℹ (tests|pass|fail|cancelled|skipped|todo) \d+\s*$/.test(line))
+  const counts = output
+    .split('\n')
+    .filter((line) => /^ℹ (tests|pass|fail|cancelled|skipped|todo) \d+\s*$/.test(line))
   return counts.length === 0 ? [] : [counts.map((line) => line.slice(2).trim()).join(', ')]
 }

@@ -7,4 +7,5 @@ import { fileURLToPath } from 'node:url'
 export const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))))
 
 /** The repository's package.json, read anew at each call. */
-export const readManifest = () => JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'))
+export const readManifest = () =>
+  JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'))

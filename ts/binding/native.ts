@@ -91,9 +91,26 @@ export interface Native {
 }
 
 const functions = [
-  'initialize', 'find', 'attach', 'headers', 'acquire', 'refresh', 'rejected', 'proof', 'nonce', 'clear',
-  'destinations', 'goesInClear', 'settled', 'status', 'shutdown', 'proxy', 'startScheduler', 'stopScheduler',
-  'subscribe', 'provide',
+  'initialize',
+  'find',
+  'attach',
+  'headers',
+  'acquire',
+  'refresh',
+  'rejected',
+  'proof',
+  'nonce',
+  'clear',
+  'destinations',
+  'goesInClear',
+  'settled',
+  'status',
+  'shutdown',
+  'proxy',
+  'startScheduler',
+  'stopScheduler',
+  'subscribe',
+  'provide',
 ] as const satisfies readonly (keyof Native)[]
 
 let loaded: Native | undefined

@@ -43,7 +43,9 @@ export function loadDotenv(folder: string): Dotenv {
   }
   const names = fileNames(isDevelopment).filter((name) => existsSync(join(folder, name)))
   for (const name of names) {
-    for (const [variable, value] of Object.entries(parseFile(readFileSync(join(folder, name), 'utf8'), name))) {
+    for (const [variable, value] of Object.entries(
+      parseFile(readFileSync(join(folder, name), 'utf8'), name),
+    )) {
       process.env[variable] ??= value
     }
   }
@@ -51,7 +53,10 @@ export function loadDotenv(folder: string): Dotenv {
 }
 
 /** The variables that came from a file with a `$` in them, and are another text now. */
-function findExpanded(files: readonly LoadedFile[], before: NodeJS.ProcessEnv): { variable: string; file: string }[] {
+function findExpanded(
+  files: readonly LoadedFile[],
+  before: NodeJS.ProcessEnv,
+): { variable: string; file: string }[] {
   // Before Node 20.12 there is nothing to read the text with as it stands.
   if (typeof util.parseEnv !== 'function') return []
   const read = files.map(({ path, contents }) => ({ file: path, values: util.parseEnv(contents) }))
@@ -74,7 +79,9 @@ function fileNames(isDevelopment: boolean): string[] {
 function parseFile(text: string, name: string): NodeJS.Dict<string> {
   // From Node 20.12 on.
   if (typeof util.parseEnv === 'function') return util.parseEnv(text)
-  throw new Error(`${name} cannot be read on Node ${process.version}: update it to 20.12, or set the variables yourself`)
+  throw new Error(
+    `${name} cannot be read on Node ${process.version}: update it to 20.12, or set the variables yourself`,
+  )
 }
 
 function nextEnv(folder: string): NextEnv | undefined {

@@ -31,7 +31,12 @@ function nearest(word: string): string | undefined {
     while (start < word.length && word[start] === other[start]) start += 1
     const [rest, wanted] = [word.slice(start), other.slice(start)]
     const swapped = wanted.slice(1, 2) + wanted.slice(0, 1) + wanted.slice(2)
-    return rest.slice(1) === wanted || rest === wanted.slice(1) || rest.slice(1) === wanted.slice(1) || rest === swapped
+    return (
+      rest.slice(1) === wanted ||
+      rest === wanted.slice(1) ||
+      rest.slice(1) === wanted.slice(1) ||
+      rest === swapped
+    )
   }
   return [...commands.keys()].find((name) => name.startsWith(word) || isNear(name))
 }
@@ -56,7 +61,9 @@ async function main([name, ...args]: readonly string[]): Promise<number> {
   const command = commands.get(name)
   if (!command) {
     const meant = nearest(name)
-    throw new UsageError(`there is no command ${JSON.stringify(name)}${meant ? `; did you mean ${meant}?` : ''}`)
+    throw new UsageError(
+      `there is no command ${JSON.stringify(name)}${meant ? `; did you mean ${meant}?` : ''}`,
+    )
   }
   if (args.some(isHelp)) {
     print(`Usage: evertoken ${[name, command.usage].filter(Boolean).join(' ')}\n\n${command.help}`)

@@ -21,10 +21,16 @@ type Checks = Readonly<Record<string, Check>>
 const isText: Check = (value) => typeof value === 'string'
 const isFlag: Check = (value) => typeof value === 'boolean'
 const isNumber: Check = (value) => typeof value === 'number' && Number.isFinite(value)
-const orNull = (check: Check): Check => (value) => value === null || check(value)
+const orNull =
+  (check: Check): Check =>
+  (value) =>
+    value === null || check(value)
 const hasFields = (value: Record<string, unknown>, checks: Checks): boolean =>
   Object.entries(checks).every(([key, check]) => check(value[key]))
-const isObjectOf = (checks: Checks): Check => (value) => isRecord(value) && hasFields(value, checks)
+const isObjectOf =
+  (checks: Checks): Check =>
+  (value) =>
+    isRecord(value) && hasFields(value, checks)
 
 const statusFields: Checks = {
   service: isText,
@@ -40,5 +46,8 @@ const statusFields: Checks = {
   strategy: orNull(isObjectOf({ grant: isText, endpoint: isText, format: isText })),
   lastError: orNull(isObjectOf({ code: isText, message: isText, at: isText })),
   storage: isObjectOf({ kind: isText, location: isText, encrypted: isFlag, healthy: isFlag }),
-  scheduler: isObjectOf({ running: isFlag, nextRefreshAt: (value) => value === undefined || value === null || isText(value) }),
+  scheduler: isObjectOf({
+    running: isFlag,
+    nextRefreshAt: (value) => value === undefined || value === null || isText(value),
+  }),
 }

@@ -35,7 +35,13 @@ export const refresh: Command = {
   run: (args) => printStatus('refresh', args, (target) => target.refresh(), 'asking for a token'),
 }
 
-const colours = { valid: 'green', manual: 'green', expiring: 'yellow', expired: 'red', missing: 'red' } as const
+const colours = {
+  valid: 'green',
+  manual: 'green',
+  expiring: 'yellow',
+  expired: 'red',
+  missing: 'red',
+} as const
 
 /** The status in some lines. */
 export function describe(status: TokenStatus): string {
@@ -48,7 +54,11 @@ export function describe(status: TokenStatus): string {
     ['expires', status.expiresAt],
     ['came from', status.source],
     ['had by', strategy && `${strategy.grant} (${strategy.format}) at ${strategy.endpoint}`],
-    ['storage', `${storage.kind}, ${storage.location}, ${sealed}, ${storage.healthy ? '' : 'not '}healthy`, !storage.healthy],
+    [
+      'storage',
+      `${storage.kind}, ${storage.location}, ${sealed}, ${storage.healthy ? '' : 'not '}healthy`,
+      !storage.healthy,
+    ],
     ['last error', lastError && `${lastError.code} ${lastError.message} (${lastError.at})`, true],
   ]
   const lines = rows.flatMap(([name, value, isBad = false]) => {

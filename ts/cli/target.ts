@@ -50,7 +50,8 @@ const longestAnswer = 1024 * 1024
 export function targetOf({ service, endpoint }: { service?: string; endpoint?: string }): Target {
   loadDotenv(process.cwd())
   if (endpoint !== undefined) {
-    if (service !== undefined) throw new UsageError('--service is the route’s own choice where --endpoint is given')
+    if (service !== undefined)
+      throw new UsageError('--service is the route’s own choice where --endpoint is given')
     return routesAt(endpoint)
   }
   return new Local(initializeTokenService({ ...settings, ...(service === undefined ? {} : { service }) }))
@@ -63,7 +64,9 @@ export function routesAt(endpoint: string): Target {
     throw new UsageError('--endpoint must be a URL, such as http://localhost:3000/api/token')
   }
   if (url.username !== '' || url.password !== '' || url.search !== '' || url.hash !== '') {
-    throw new UsageError('--endpoint must have no user name, password, query or fragment: EVERTOKEN_ADMIN_SECRET is what opens it')
+    throw new UsageError(
+      '--endpoint must have no user name, password, query or fragment: EVERTOKEN_ADMIN_SECRET is what opens it',
+    )
   }
   return new Routes(url.href.replace(/\/+$/, ''))
 }
@@ -144,7 +147,11 @@ async function request(method: string, url: string): Promise<RouteAnswer> {
       redirect: 'manual',
       signal: AbortSignal.timeout(timeoutMs),
     })
-    return { status: response.status, location: response.headers.get('location'), body: parseJson(await textOf(response)) }
+    return {
+      status: response.status,
+      location: response.headers.get('location'),
+      body: parseJson(await textOf(response)),
+    }
   } catch (cause) {
     if (cause instanceof TokenError) throw cause
     throw new TokenError('ERR_TOKEN_NETWORK', `${url} cannot be reached: ${reasonOf(cause)}`, { cause })
@@ -156,7 +163,10 @@ function adminHeaders(): Record<string, string> {
   if (!secret) return {}
   // Checked here, because what `fetch` throws quotes the value.
   if (!/^[\x21-\x7e]+( +[\x21-\x7e]+)*$/.test(secret)) {
-    throw new TokenError('ERR_TOKEN_CONFIG', 'EVERTOKEN_ADMIN_SECRET holds a character that cannot be sent: use visible ASCII characters')
+    throw new TokenError(
+      'ERR_TOKEN_CONFIG',
+      'EVERTOKEN_ADMIN_SECRET holds a character that cannot be sent: use visible ASCII characters',
+    )
   }
   return { authorization: `Bearer ${secret}` }
 }

@@ -44,9 +44,14 @@ export function sanitize(value: string): string {
 /** JSON that says the same to a program, and nothing to a terminal. */
 export function sanitizeJson(value: unknown): string {
   const escaped = (text: string): string =>
-    Array.from({ length: text.length }, (_, at) => `\\u${text.charCodeAt(at).toString(16).padStart(4, '0')}`).join('')
+    Array.from(
+      { length: text.length },
+      (_, at) => `\\u${text.charCodeAt(at).toString(16).padStart(4, '0')}`,
+    ).join('')
   // The line ends that are left are those between the lines of the JSON.
-  return JSON.stringify(value, null, 2).replace(unprintable, (found) => (found === '\n' ? found : escaped(found)))
+  return JSON.stringify(value, null, 2).replace(unprintable, (found) =>
+    found === '\n' ? found : escaped(found),
+  )
 }
 
 export function print(text: string): void {
@@ -61,7 +66,8 @@ export function printError(message: string, more = ''): void {
 /** What the token server said beyond what the message says, in one line. The core has cleaned it. */
 export function serverErrorText({ message, serverError = {} }: TokenError): string | undefined {
   const { error, description, uri } = serverError
-  const code = error !== undefined && description === undefined && message.includes(`(${error})`) ? undefined : error
+  const code =
+    error !== undefined && description === undefined && message.includes(`(${error})`) ? undefined : error
   const sentence = [code, description].filter((part) => part !== undefined).join(': ')
   const words = [sentence, uri && `(${uri})`].filter(Boolean).join(' ')
   return words === '' ? undefined : `The server said: ${words}`
@@ -75,7 +81,7 @@ export async function withSpinner<T>(what: string, work: Promise<T>): Promise<T>
   if (!stderr.isTTY) return work
   let turn = 0
   const wheel = setInterval(() => {
-    stderr.write(`\r${frames[(turn += 1) % frames.length]} ${what}`)
+    stderr.write(`\r${frames[((turn += 1)) % frames.length]} ${what}`)
   }, 80)
   try {
     return await work

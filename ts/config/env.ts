@@ -42,7 +42,10 @@ function parse(text: string, kind: EnvVariable['kind'], name: string): unknown {
     case 'storage':
       return storageFromText(text.trim(), name)
     case 'list': {
-      const items = text.split(',').map((item) => item.trim()).filter((item) => item !== '')
+      const items = text
+        .split(',')
+        .map((item) => item.trim())
+        .filter((item) => item !== '')
       return items.length > 1 ? items : items[0]
     }
   }
@@ -54,7 +57,10 @@ function parse(text: string, kind: EnvVariable['kind'], name: string): unknown {
  * @throws TokenError `ERR_TOKEN_CONFIG` naming the variable, and without its text, which may hold a secret.
  */
 function parametersFromText(text: string, name: string): Record<string, string | string[]> {
-  const pairs = text.trim().split('&').filter((pair) => pair !== '')
+  const pairs = text
+    .trim()
+    .split('&')
+    .filter((pair) => pair !== '')
   if (/^[{["'`]/.test(text.trim()) || pairs.some((pair) => pair.indexOf('=') < 1)) {
     throw configError(name, 'must be form text without quotes around it, such as account_id=7&tenant=blue')
   }

@@ -31,7 +31,9 @@ export function resolveConfig(config: unknown, useDatabase: unknown, database: u
     throw configError('useDatabase', 'must be true or false')
   }
   const { logger, refusedBy, storage, ...rest } = config ?? {}
-  const { plain: chosen, provider } = splitStorage(useDatabase === true ? storageFromDatabase(database) : storage)
+  const { plain: chosen, provider } = splitStorage(
+    useDatabase === true ? storageFromDatabase(database) : storage,
+  )
   const code = toPlainObject(rest)
   if (chosen !== undefined) code['storage'] = chosen
   // What the code says makes the environment's text irrelevant, even where that cannot be understood.
@@ -41,7 +43,13 @@ export function resolveConfig(config: unknown, useDatabase: unknown, database: u
   }
   const env = configFromEnv({ ...process.env, ...irrelevant })
   const plain = withEnvironment(code, env) as JsonObject
-  return { plain, variables: variablesOf(plain, env), logger: checkLogger(logger), refusedBy: checkRefusedBy(refusedBy), provider }
+  return {
+    plain,
+    variables: variablesOf(plain, env),
+    logger: checkLogger(logger),
+    refusedBy: checkRefusedBy(refusedBy),
+    provider,
+  }
 }
 
 /** The storage without what only this side can call, and that. */
@@ -77,6 +85,7 @@ function checkLogger(logger: unknown): Logger | undefined {
 
 function checkRefusedBy(refusedBy: unknown): RefusedBy | undefined {
   if (refusedBy === undefined) return undefined
-  if (typeof refusedBy !== 'function') throw configError('refusedBy', 'must be a function that takes a Response')
+  if (typeof refusedBy !== 'function')
+    throw configError('refusedBy', 'must be a function that takes a Response')
   return refusedBy as RefusedBy
 }

@@ -26,7 +26,10 @@ export class Listeners {
       return Reflect.apply(listener, this.#owner, [event])
     }
     // `off(type, listener)` finds it by this property, as it does with Node's own `once`.
-    this.#emitter.on(type, typeof listener === 'function' ? Object.assign(listenOnce, { listener }) : listener)
+    this.#emitter.on(
+      type,
+      typeof listener === 'function' ? Object.assign(listenOnce, { listener }) : listener,
+    )
   }
 
   off(type: TokenEventName, listener: Listener): void {

@@ -8,8 +8,17 @@ export type Level = (typeof logLevels)[number]
 
 /** What pino, winston and others say in the same variable: an application has one `LOG_LEVEL` for all. */
 const synonyms: Record<string, Level | 'silent'> = {
-  fatal: 'error', critical: 'error', warning: 'warn', notice: 'info', http: 'info', verbose: 'debug',
-  silly: 'trace', all: 'trace', silent: 'silent', off: 'silent', none: 'silent',
+  fatal: 'error',
+  critical: 'error',
+  warning: 'warn',
+  notice: 'info',
+  http: 'info',
+  verbose: 'debug',
+  silly: 'trace',
+  all: 'trace',
+  silent: 'silent',
+  off: 'silent',
+  none: 'silent',
 }
 
 /** Which lines the core writes or hands over, and how. */
@@ -31,7 +40,8 @@ export function logSettings(
   env: Record<string, string | undefined> = process.env,
 ): LogSettings {
   return {
-    level: synonyms[wordOf(env, 'LOG_LEVEL')] ?? word(env, 'LOG_LEVEL', logLevels) ?? (logger ? 'debug' : 'warn'),
+    level:
+      synonyms[wordOf(env, 'LOG_LEVEL')] ?? word(env, 'LOG_LEVEL', logLevels) ?? (logger ? 'debug' : 'warn'),
     format: word(env, 'LOG_FORMAT', logFormats) ?? 'text',
     forward: logger !== undefined,
   }
@@ -74,7 +84,10 @@ export function writeLine(logger: Logger, line: Line): void {
     warn(`the configured logger failed with ${describeThrown(error)}; log lines may be missing`)
   }
   try {
-    reportRejection(takesFieldsFirst(logger) ? logger[method](fields as never, message) : logger[method](message, fields), report)
+    reportRejection(
+      takesFieldsFirst(logger) ? logger[method](fields as never, message) : logger[method](message, fields),
+      report,
+    )
   } catch (error) {
     report(error)
   }

@@ -15,7 +15,11 @@ const longestAuthorizeMs = 30_000
 /** Throws a {@link Refusal} unless this request is one that may be answered. */
 export async function checkAccess(request: Request, authorize: Authorize | undefined): Promise<void> {
   if (request.method !== 'GET' && request.method !== 'HEAD' && isFromAnotherSite(request)) {
-    throw new RouteError(403, 'ERR_ROUTE_CROSS_SITE', 'a request that changes something must come from the same site')
+    throw new RouteError(
+      403,
+      'ERR_ROUTE_CROSS_SITE',
+      'a request that changes something must come from the same site',
+    )
   }
   if (authorize !== undefined) return checkAuthorize(request, authorize)
   const secret = process.env['EVERTOKEN_ADMIN_SECRET']?.trim() ?? ''
@@ -36,7 +40,11 @@ async function checkAuthorize(request: Request, authorize: Authorize): Promise<v
     answer = await withTimeout(authorize(request))
   } catch (error) {
     report(error)
-    throw new RouteError(500, 'ERR_ROUTE_AUTHORIZE', 'the server could not find out whether this request is allowed')
+    throw new RouteError(
+      500,
+      'ERR_ROUTE_AUTHORIZE',
+      'the server could not find out whether this request is allowed',
+    )
   }
   // A callback that forgot to return, or returned a session object or a Response, allows nothing.
   if (answer !== true) throw new RouteError(403, 'ERR_ROUTE_FORBIDDEN', 'this request is not allowed')
@@ -107,7 +115,11 @@ function isOwnOrigin(origin: string, request: Request): boolean {
 
 /** The hosts under which this server was asked. A page of another site cannot set either header. */
 function ownHosts({ headers, url }: Request): string[] {
-  const forwarded = headers.get('x-forwarded-host')?.split(',').map((host) => host.trim()) ?? []
+  const forwarded =
+    headers
+      .get('x-forwarded-host')
+      ?.split(',')
+      .map((host) => host.trim()) ?? []
   const host = headers.get('host') ?? new URL(url).host
   return [...forwarded, host].filter((value) => value !== '')
 }

@@ -38,7 +38,9 @@ export function withEvertoken<Config extends object = TracedConfig>(config?: Con
 }
 
 function applyTo(config: unknown, change: (config: TracedConfig) => TracedConfig): unknown {
-  return isPromise(config) ? config.then((there) => change(there ?? {})) : change((config as TracedConfig | undefined) ?? {})
+  return isPromise(config)
+    ? config.then((there) => change(there ?? {}))
+    : change((config as TracedConfig | undefined) ?? {})
 }
 
 function isPromise(value: unknown): value is PromiseLike<TracedConfig | undefined> {

@@ -13,16 +13,22 @@ type Sample = readonly [value: number | boolean | null, labels?: Labels]
  */
 export function metrics(status: TokenStatus): string {
   const { counters, scheduler, storage } = status
-  const gauge = (name: string, help: string, ...samples: Sample[]) => family(status, name, 'gauge', help, samples)
-  const counter = (name: string, help: string, value: number) => family(status, name, 'counter', help, [[value]])
+  const gauge = (name: string, help: string, ...samples: Sample[]) =>
+    family(status, name, 'gauge', help, samples)
+  const counter = (name: string, help: string, value: number) =>
+    family(status, name, 'counter', help, [[value]])
   return [
     gauge('healthy', 'Whether nothing needs attention.', [status.healthy]),
-    gauge('token_state', 'The state of the token: 1 for the one that holds.', ...tokenStates.map(
-      (state): Sample => [state === status.state, { state }],
-    )),
+    gauge(
+      'token_state',
+      'The state of the token: 1 for the one that holds.',
+      ...tokenStates.map((state): Sample => [state === status.state, { state }]),
+    ),
     gauge('token_expires_in_seconds', 'How long the token still lives.', [status.expiresInSeconds]),
     gauge('token_issued_timestamp_seconds', 'When the token was issued.', [seconds(status.issuedAt)]),
-    gauge('token_refresh_timestamp_seconds', 'From when on the token is refreshed.', [seconds(status.refreshAt)]),
+    gauge('token_refresh_timestamp_seconds', 'From when on the token is refreshed.', [
+      seconds(status.refreshAt),
+    ]),
     gauge('token_expiry_timestamp_seconds', 'When the token expires.', [seconds(status.expiresAt)]),
     gauge('last_refresh_timestamp_seconds', 'When a token was last requested with success.', [
       seconds(status.lastRefreshAt),
@@ -36,7 +42,11 @@ export function metrics(status: TokenStatus): string {
     counter('refreshes_total', 'New tokens.', counters.refreshes),
     counter('failures_total', 'Attempts that brought no token.', counters.failures),
     counter('store_hits_total', 'Tokens taken from the store.', counters.storeHits),
-    counter('retries_on_401_total', '401 answers after which a later token was there.', counters.retriesOn401),
+    counter(
+      'retries_on_401_total',
+      '401 answers after which a later token was there.',
+      counters.retriesOn401,
+    ),
     gauge('scheduler_running', 'Whether the background refresh runs.', [scheduler.running]),
     gauge('scheduler_next_refresh_timestamp_seconds', 'When the background refresh is due next.', [
       seconds(scheduler.nextRefreshAt),
@@ -48,16 +58,26 @@ export function metrics(status: TokenStatus): string {
   ].join('')
 }
 
-function family(status: TokenStatus, name: string, type: 'gauge' | 'counter', help: string, samples: Sample[]): string {
+function family(
+  status: TokenStatus,
+  name: string,
+  type: 'gauge' | 'counter',
+  help: string,
+  samples: Sample[],
+): string {
   const lines = samples.flatMap(([value, labels = {}]) =>
-    value === null ? [] : [`evertoken_${name}${formatLabels({ service: status.service, ...labels })} ${Number(value)}\n`],
+    value === null
+      ? []
+      : [`evertoken_${name}${formatLabels({ service: status.service, ...labels })} ${Number(value)}\n`],
   )
   if (lines.length === 0) return ''
   return `# HELP evertoken_${name} ${help}\n# TYPE evertoken_${name} ${type}\n${lines.join('')}`
 }
 
 function formatLabels(labels: Labels): string {
-  return `{${Object.entries(labels).map(([name, value]) => `${name}="${escapeLabel(value)}"`).join(',')}}`
+  return `{${Object.entries(labels)
+    .map(([name, value]) => `${name}="${escapeLabel(value)}"`)
+    .join(',')}}`
 }
 
 /** In the value of a label a backslash, a quote and the end of a line are escaped. */

@@ -20,10 +20,20 @@ export function json(body: unknown, status = 200, headers: Record<string, string
 }
 
 /** An answer in text; never kept by a cache, and never taken for anything else than what it is. */
-export function text(body: string, type: string, status = 200, headers: Record<string, string> = {}): Response {
+export function text(
+  body: string,
+  type: string,
+  status = 200,
+  headers: Record<string, string> = {},
+): Response {
   return new Response(body, {
     status,
-    headers: { 'Content-Type': type, 'Cache-Control': 'no-store', 'X-Content-Type-Options': 'nosniff', ...headers },
+    headers: {
+      'Content-Type': type,
+      'Cache-Control': 'no-store',
+      'X-Content-Type-Options': 'nosniff',
+      ...headers,
+    },
   })
 }
 
@@ -37,16 +47,26 @@ function routeErrorFrom(error: unknown): RouteError {
   try {
     if (error instanceof RouteError) return error
     if (error instanceof TokenError) {
-      return new RouteError(errorTable[error.code].routeStatus, error.code, error.message, retryHeaders(error))
+      return new RouteError(
+        errorTable[error.code].routeStatus,
+        error.code,
+        error.message,
+        retryHeaders(error),
+      )
     }
   } catch {
     // A proxy that was revoked cannot even be asked what it is.
   }
-  return new RouteError(500, 'ERR_ROUTE_INTERNAL', 'the request could not be answered; the reason is in the log of the server')
+  return new RouteError(
+    500,
+    'ERR_ROUTE_INTERNAL',
+    'the request could not be answered; the reason is in the log of the server',
+  )
 }
 
 /** RFC 9110 §10.2.3: whole seconds, and never earlier than the token server asked for. */
 function retryHeaders({ code, retryAfterSeconds }: TokenError): Record<string, string> {
-  const seconds = retryAfterSeconds ?? (code === 'ERR_TOKEN_RATE_LIMITED' ? defaultRetryAfterSeconds : undefined)
+  const seconds =
+    retryAfterSeconds ?? (code === 'ERR_TOKEN_RATE_LIMITED' ? defaultRetryAfterSeconds : undefined)
   return seconds === undefined ? {} : { 'Retry-After': String(Math.max(1, Math.ceil(seconds))) }
 }

@@ -61,16 +61,19 @@ export interface TokenRoutes {
  */
 export function createTokenRoutes(options: TokenRoutesOptions = {}): TokenRoutes {
   const { authorize, service } = options
-  if (authorize !== undefined && typeof authorize !== 'function') throw configError('authorize', 'must be a function')
+  if (authorize !== undefined && typeof authorize !== 'function')
+    throw configError('authorize', 'must be a function')
   if (service !== undefined && typeof service !== 'string') throw configError('service', 'must be a text')
   const find = () => getTokenService(service) ?? serviceFromEnvironment(service)
 
-  const route = (actions: Record<string, () => Response | Promise<Response>>): TokenRoute =>
+  const route =
+    (actions: Record<string, () => Response | Promise<Response>>): TokenRoute =>
     async (request: Request, context?: TokenRouteContext) => {
       try {
         await checkAccess(request, authorize)
         const action = (await actionOf(request, context)).join('/')
-        if (!Object.hasOwn(actions, action)) throw new RouteError(404, 'ERR_ROUTE_NOT_FOUND', 'there is no such route')
+        if (!Object.hasOwn(actions, action))
+          throw new RouteError(404, 'ERR_ROUTE_NOT_FOUND', 'there is no such route')
         return await actions[action]!()
       } catch (error) {
         return errorResponse(error)

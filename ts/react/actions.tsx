@@ -1,4 +1,12 @@
-import { useEffect, useId, useRef, useState, type KeyboardEvent, type ReactElement, type RefObject } from 'react'
+import {
+  useEffect,
+  useId,
+  useRef,
+  useState,
+  type KeyboardEvent,
+  type ReactElement,
+  type RefObject,
+} from 'react'
 import type { TokenAction, TokenActionResult, TokenStatusView } from './use-token-status.js'
 import { adviceFor, localTime, problemAdvice } from './text.js'
 
@@ -34,7 +42,8 @@ export function useActions({ busy, refresh, clear }: TokenStatusView): ActionsSt
 function resultText({ action, problem, at }: Finished, now: number): string {
   if (problem !== null) {
     // Who is told how long to wait needs no more advice.
-    const advice = problem.kind === 'limited' ? undefined : adviceFor(problem.code) ?? problemAdvice[problem.kind]
+    const advice =
+      problem.kind === 'limited' ? undefined : (adviceFor(problem.code) ?? problemAdvice[problem.kind])
     return `${action === 'refresh' ? 'Not refreshed' : 'Not cleared'}: ${problem.message}${advice === undefined ? '' : ` ${advice}`}`
   }
   return `${action === 'refresh' ? 'Refreshed' : 'Cleared'} at ${localTime(at, now)}.`
@@ -74,8 +83,12 @@ export function Actions({ busy, result, run, updatedAt, now }: ActionsProps): Re
   return (
     <footer className="evertoken-footer">
       <div className="evertoken-said">
-        {isAsking && <p id={question}>Clear the token, here and in the store? The next request waits for a new one.</p>}
-        {isQuiet && updatedAt !== null && <p className="evertoken-updated">Updated at {localTime(updatedAt, now)}.</p>}
+        {isAsking && (
+          <p id={question}>Clear the token, here and in the store? The next request waits for a new one.</p>
+        )}
+        {isQuiet && updatedAt !== null && (
+          <p className="evertoken-updated">Updated at {localTime(updatedAt, now)}.</p>
+        )}
         <div role="status">
           {busy !== null && <p>{progressWords[busy]}</p>}
           {result !== null && !isAsking && (
@@ -87,13 +100,24 @@ export function Actions({ busy, result, run, updatedAt, now }: ActionsProps): Re
       </div>
       {isAsking ? (
         // The safe answer is where Clear was: the second press of a double click falls on it.
-        <div key="question" className="evertoken-actions" role="group" aria-labelledby={question} onKeyDown={onKeyDown}>
+        <div
+          key="question"
+          className="evertoken-actions"
+          role="group"
+          aria-labelledby={question}
+          onKeyDown={onKeyDown}
+        >
           <Button kind="danger" label="Clear it" onPress={() => answer(true)} />
           <Button place={keepButton} label="Keep it" onPress={() => answer(false)} />
         </div>
       ) : (
         <div key="actions" className="evertoken-actions">
-          <Button kind="primary" label="Refresh now" isOff={busy !== null} onPress={() => void run('refresh')} />
+          <Button
+            kind="primary"
+            label="Refresh now"
+            isOff={busy !== null}
+            onPress={() => void run('refresh')}
+          />
           <Button place={clearButton} label="Clear" isOff={busy !== null} onPress={() => setAsking(true)} />
         </div>
       )}

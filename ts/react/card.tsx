@@ -24,7 +24,15 @@ export interface CardProps {
 }
 
 /** The card of one service. Whatever it shows is handed in: it asks nobody and reads no clock. */
-export function Card({ view, actions, now, title, className, nonce, theme = 'auto' }: CardProps): ReactElement {
+export function Card({
+  view,
+  actions,
+  now,
+  title,
+  className,
+  nonce,
+  theme = 'auto',
+}: CardProps): ReactElement {
   const heading = useId()
   const { status, receivedAt, sentAt, problem } = view
   const at = now ?? receivedAt ?? 0
@@ -53,13 +61,19 @@ export function Card({ view, actions, now, title, className, nonce, theme = 'aut
       <div className="evertoken-hero">
         {lifetime !== null && <TimeLeft {...lifetime} />}
         <div className="evertoken-news" role="status" aria-atomic="false">
-          {lifetime !== null && <span className="evertoken-unseen">{`Token: ${stateWords[lifetime.state]}.`}</span>}
+          {lifetime !== null && (
+            <span className="evertoken-unseen">{`Token: ${stateWords[lifetime.state]}.`}</span>
+          )}
           {problem !== null && <Notice problem={problem} receivedAt={receivedAt} now={at} />}
-          {problem === null && lifetime !== null && <p className="evertoken-meaning">{stateMeanings[lifetime.state]}</p>}
+          {problem === null && lifetime !== null && (
+            <p className="evertoken-meaning">{stateMeanings[lifetime.state]}</p>
+          )}
         </div>
       </div>
       {status !== null && lifetime !== null && <Details status={status} lifetime={lifetime} now={at} />}
-      {status === null && problem === null && <div className="evertoken-details evertoken-waiting" aria-hidden="true" />}
+      {status === null && problem === null && (
+        <div className="evertoken-details evertoken-waiting" aria-hidden="true" />
+      )}
       <Actions {...actions} updatedAt={receivedAt} now={at} />
     </section>
   )

@@ -3,7 +3,9 @@ import { cut, isRecord } from './json.js'
 import type { TokenProblem } from './problem.js'
 
 /** What came of a request: a value, with the moment it was sent by the server's clock, or why there is none. */
-export type Answer<T> = { readonly value: T; readonly sentAt: number | null } | { readonly problem: TokenProblem }
+export type Answer<T> =
+  | { readonly value: T; readonly sentAt: number | null }
+  | { readonly problem: TokenProblem }
 
 /** How long a request may take, in milliseconds; a forced refresh waits for the token server as well. */
 const patienceMs = { GET: 10_000, POST: 60_000, DELETE: 30_000 }
@@ -70,14 +72,24 @@ function problemOf(method: Method, response: Response, body: unknown): TokenProb
     case 401:
       return { kind: 'unauthorized', message: `You are not signed in here.${said}`, code, retryAfterSeconds }
     case 403:
-      return { kind: 'forbidden', message: `You may not ${method === 'GET' ? 'see' : 'do'} this.${said}`, code, retryAfterSeconds }
+      return {
+        kind: 'forbidden',
+        message: `You may not ${method === 'GET' ? 'see' : 'do'} this.${said}`,
+        code,
+        retryAfterSeconds,
+      }
     case 429: {
       const wait = retryAfterSeconds === null ? '' : ` Try again in ${retryAfterSeconds} s.`
       return { kind: 'limited', message: `Too many requests.${wait}`, code, retryAfterSeconds }
     }
   }
   if (message !== null) return { kind: 'refused', message: sentence(message), code, retryAfterSeconds }
-  return { kind: 'unreachable', message: `The endpoint answers ${describeUnexpected(response)}.`, code, retryAfterSeconds }
+  return {
+    kind: 'unreachable',
+    message: `The endpoint answers ${describeUnexpected(response)}.`,
+    code,
+    retryAfterSeconds,
+  }
 }
 
 function describeUnexpected({ ok, status, headers }: Response): string {
@@ -94,6 +106,9 @@ function errorIn(body: unknown): { code: string | null; message: string | null }
 
 /** An error's message as a sentence: `the server said no` becomes `The server said no.`, an address stays as it is. */
 export function sentence(message: string): string {
-  const text = message.replace(/^[a-z]+(?=[\s,.!?]|$)/, (word) => word.charAt(0).toUpperCase() + word.slice(1))
+  const text = message.replace(
+    /^[a-z]+(?=[\s,.!?]|$)/,
+    (word) => word.charAt(0).toUpperCase() + word.slice(1),
+  )
   return /[.!?]$/.test(text) ? text : `${text}.`
 }

@@ -4,7 +4,15 @@ import { moment, type Lifetime } from './lifetime.js'
 import { adviceFor, distance, localTime } from './text.js'
 
 /** What else there is to know, as terms and values. */
-export function Facts({ status, lifetime, now }: { status: TokenStatus; lifetime: Lifetime; now: number }): ReactElement {
+export function Facts({
+  status,
+  lifetime,
+  now,
+}: {
+  status: TokenStatus
+  lifetime: Lifetime
+  now: number
+}): ReactElement {
   const { counters, lastError, scheduler, storage, strategy } = status
   return (
     <dl className="evertoken-facts">
@@ -26,12 +34,15 @@ export function Facts({ status, lifetime, now }: { status: TokenStatus; lifetime
       </Fact>
       {strategy !== null && (
         <Fact term="Obtained by">
-          {`${strategy.grant} (${strategy.format})`}{' '}
-          <code>{strategy.endpoint}</code>
+          {`${strategy.grant} (${strategy.format})`} <code>{strategy.endpoint}</code>
         </Fact>
       )}
       <Fact term="Last error" tone={lastError === null ? undefined : 'bad'} isWide={lastError !== null}>
-        {lastError === null ? 'None' : <Failure error={lastError} inARow={status.consecutiveFailures} lifetime={lifetime} now={now} />}
+        {lastError === null ? (
+          'None'
+        ) : (
+          <Failure error={lastError} inARow={status.consecutiveFailures} lifetime={lifetime} now={now} />
+        )}
       </Fact>
     </dl>
   )

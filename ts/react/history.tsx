@@ -13,22 +13,27 @@ const slots = 50
 
 /** The last refreshes: all as a picture, and the newest as a list. */
 export function History({ entries, now }: { entries: readonly Entry[]; now: number }): ReactElement {
-  const oldestFirst = [...entries].sort((one, other) => (moment(one.at) ?? 0) - (moment(other.at) ?? 0)).slice(-slots)
+  const oldestFirst = [...entries]
+    .sort((one, other) => (moment(one.at) ?? 0) - (moment(other.at) ?? 0))
+    .slice(-slots)
   return (
     <div className="evertoken-history">
       <h3 className="evertoken-subtitle">Last refreshes</h3>
       <Bars entries={oldestFirst} />
       {oldestFirst.length === 0 && <p className="evertoken-none">None yet.</p>}
       <ol>
-        {oldestFirst.slice(-listed).reverse().map(({ at, outcome, durationMs, code }, index) => (
-          <li key={`${at} ${index}`} data-outcome={outcome}>
-            <time dateTime={at}>{localTime(moment(at) ?? now, now)}</time>{' '}
-            <span className="evertoken-outcome">
-              {outcomeWords[outcome]} {code !== undefined && <code>{code}</code>}
-            </span>{' '}
-            <span className="evertoken-took">{duration(durationMs)}</span>
-          </li>
-        ))}
+        {oldestFirst
+          .slice(-listed)
+          .reverse()
+          .map(({ at, outcome, durationMs, code }, index) => (
+            <li key={`${at} ${index}`} data-outcome={outcome}>
+              <time dateTime={at}>{localTime(moment(at) ?? now, now)}</time>{' '}
+              <span className="evertoken-outcome">
+                {outcomeWords[outcome]} {code !== undefined && <code>{code}</code>}
+              </span>{' '}
+              <span className="evertoken-took">{duration(durationMs)}</span>
+            </li>
+          ))}
       </ol>
     </div>
   )

@@ -12,8 +12,21 @@ const paths: Record<TokenStatus['state'], string> = {
 
 export function StateIcon({ state }: { state: TokenStatus['state'] | null }): ReactElement {
   return (
-    <svg className="evertoken-icon" viewBox="0 0 16 16" width="16" height="16" fill="none" stroke="currentColor" aria-hidden="true">
-      <circle cx="8" cy="8" r="7" strokeDasharray={state === null || state === 'missing' ? '2.6 2.9' : undefined} />
+    <svg
+      className="evertoken-icon"
+      viewBox="0 0 16 16"
+      width="16"
+      height="16"
+      fill="none"
+      stroke="currentColor"
+      aria-hidden="true"
+    >
+      <circle
+        cx="8"
+        cy="8"
+        r="7"
+        strokeDasharray={state === null || state === 'missing' ? '2.6 2.9' : undefined}
+      />
       {state !== null && <path d={paths[state]} />}
     </svg>
   )

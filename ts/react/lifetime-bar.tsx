@@ -4,17 +4,46 @@ import { moment, type Lifetime } from './lifetime.js'
 import { localTime } from './text.js'
 
 /** The life of the token as a line: issued on the left, expiry on the right, a mark at the refresh point. */
-export function LifetimeBar({ status, lifetime, now }: { status: TokenStatus; lifetime: Lifetime; now: number }): ReactElement | null {
+export function LifetimeBar({
+  status,
+  lifetime,
+  now,
+}: {
+  status: TokenStatus
+  lifetime: Lifetime
+  now: number
+}): ReactElement | null {
   const { elapsed, refreshPoint } = lifetime
   if (elapsed === null) return null
   const at = percent(elapsed)
   return (
     <div className="evertoken-life">
-      <svg className="evertoken-line" width="100%" height="16" role="img" aria-label={describe(elapsed, refreshPoint)}>
-        <rect className="evertoken-track" x="0" y="5" width="100%" height="6" rx="3" fill="none" stroke="currentColor" />
+      <svg
+        className="evertoken-line"
+        width="100%"
+        height="16"
+        role="img"
+        aria-label={describe(elapsed, refreshPoint)}
+      >
+        <rect
+          className="evertoken-track"
+          x="0"
+          y="5"
+          width="100%"
+          height="6"
+          rx="3"
+          fill="none"
+          stroke="currentColor"
+        />
         <rect className="evertoken-elapsed" x="0" y="5" width={at} height="6" rx="3" />
         {refreshPoint !== null && (
-          <line className="evertoken-mark" x1={percent(refreshPoint)} x2={percent(refreshPoint)} y1="1" y2="15" />
+          <line
+            className="evertoken-mark"
+            x1={percent(refreshPoint)}
+            x2={percent(refreshPoint)}
+            y1="1"
+            y2="15"
+          />
         )}
         <circle className="evertoken-now" cx={at} cy="8" r="6" />
       </svg>

@@ -19,7 +19,12 @@ export interface Lifetime {
  * browser's clock. That clock may be wrong: it is used for what passed since, and compared with the server's only when
  * neither the time left nor `sentAt` tells what that was.
  */
-export function lifetimeAt(status: TokenStatus, receivedAt: number, now: number, sentAt: number | null = null): Lifetime {
+export function lifetimeAt(
+  status: TokenStatus,
+  receivedAt: number,
+  now: number,
+  sentAt: number | null = null,
+): Lifetime {
   const passed = Math.max(0, now - receivedAt)
   const issued = moment(status.issuedAt)
   const refresh = moment(status.refreshAt)
@@ -31,7 +36,9 @@ export function lifetimeAt(status: TokenStatus, receivedAt: number, now: number,
   const clock = expires !== null && left !== null && isAlive ? expires - left * 1_000 : sent
   const lifetime = issued !== null && expires !== null && expires > issued ? expires - issued : null
   const share = (at: number | null) =>
-    at === null || issued === null || lifetime === null ? null : Math.min(1, Math.max(0, (at - issued) / lifetime))
+    at === null || issued === null || lifetime === null
+      ? null
+      : Math.min(1, Math.max(0, (at - issued) / lifetime))
   return {
     state: stateAt(status, clock, left),
     leftSeconds: left === null ? null : Math.max(0, left),

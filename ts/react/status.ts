@@ -19,7 +19,8 @@ const greatest = 1e12
 export function statusFrom(body: unknown): TokenStatus | null {
   if (!isRecord(body)) return null
   const { state, scheduler, storage, counters, history } = body
-  if (!isWordOf(stateWords, state) || !isRecord(scheduler) || !isRecord(storage) || !isRecord(counters)) return null
+  if (!isWordOf(stateWords, state) || !isRecord(scheduler) || !isRecord(storage) || !isRecord(counters))
+    return null
   if (!Array.isArray(history)) return null
   return {
     service: text(body['service']),
@@ -104,5 +105,12 @@ function entryFrom(value: unknown): TokenStatus['history'] {
   const { outcome, code } = value
   const at = momentOrNull(value['at'])
   if (at === null || !isWordOf(outcomeWords, outcome)) return []
-  return [{ at, outcome, durationMs: number(value['durationMs']), ...(typeof code === 'string' ? { code: cut(code) } : {}) }]
+  return [
+    {
+      at,
+      outcome,
+      durationMs: number(value['durationMs']),
+      ...(typeof code === 'string' ? { code: cut(code) } : {}),
+    },
+  ]
 }

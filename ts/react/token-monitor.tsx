@@ -65,7 +65,13 @@ export function TokenMonitor(props: TokenMonitorProps): ReactElement {
   )
 }
 
-function Monitor({ title = 'Access token', className, nonce, theme, ...options }: TokenMonitorProps): ReactElement {
+function Monitor({
+  title = 'Access token',
+  className,
+  nonce,
+  theme,
+  ...options
+}: TokenMonitorProps): ReactElement {
   const view = useTokenStatus(options)
   const now = useNow()
   const actions = useActions(view)

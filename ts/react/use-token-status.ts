@@ -78,10 +78,14 @@ export function useTokenStatus(options: UseTokenStatusOptions = {}): TokenStatus
   })
 
   useEffect(() => {
-    const opened = new Connection(base, () => {
-      const { current } = currentHeaders
-      return typeof current === 'function' ? current() : current
-    }, setSeen)
+    const opened = new Connection(
+      base,
+      () => {
+        const { current } = currentHeaders
+        return typeof current === 'function' ? current() : current
+      },
+      setSeen,
+    )
     connection.current = opened
     setSeen(nothingYet)
     setBusy(null)
@@ -159,7 +163,11 @@ class Connection {
     return 'problem' in answer ? answer.problem : null
   }
 
-  #ask<T>(method: 'GET' | 'POST' | 'DELETE', path: string, read: (body: unknown) => T | null): Promise<Answer<T>> {
+  #ask<T>(
+    method: 'GET' | 'POST' | 'DELETE',
+    path: string,
+    read: (body: unknown) => T | null,
+  ): Promise<Answer<T>> {
     return ask(method, this.base + path, this.headers, read, this.#cancel.signal)
   }
 

@@ -52,7 +52,8 @@ export async function authorizedFetch(
     redirects: 0,
   }
   const follows = (options.redirect ?? given?.redirect ?? 'follow') === 'follow'
-  const credentialFor = ({ method, url }: Hop) => raceAbort(signal, source.credential({ method, url: url.href }))
+  const credentialFor = ({ method, url }: Hop) =>
+    raceAbort(signal, source.credential({ method, url: url.href }))
 
   const send = (hop: Hop, credential: Credential, isByHand: boolean): Promise<Response> => {
     const own = { ...options, headers: withCredential(hop.headers, credential, destinations.header) }
@@ -62,7 +63,11 @@ export async function authorizedFetch(
   }
 
   /** Sends it, and once more where the server only wants its nonce in the proof. */
-  const exchange = async (hop: Hop, credential: Credential, isByHand: boolean): Promise<[Credential, Response]> => {
+  const exchange = async (
+    hop: Hop,
+    credential: Credential,
+    isByHand: boolean,
+  ): Promise<[Credential, Response]> => {
     const response = await send(hop, credential, isByHand)
     if (!storeNonce(hop, credential, response)) return [credential, response]
     if (!hop.isRepeatable || !asksForNonce(response)) return [credential, response]
@@ -81,7 +86,8 @@ export async function authorizedFetch(
 
   /** Sends the request, and follows redirects where the platform would take the token, or its proof, too far. */
   const run = async (start: Credential): Promise<[Credential, Response]> => {
-    const isByHand = follows && (start.proof !== null || (start.header !== null && destinations.header !== usualHeader))
+    const isByHand =
+      follows && (start.proof !== null || (start.header !== null && destinations.header !== usualHeader))
     let [hop, credential] = [first, start]
     for (;;) {
       const [used, response] = await exchange(hop, credential, isByHand)
@@ -144,7 +150,10 @@ async function discard(response: Response): Promise<void> {
 
 /** Whether a 401 is about the proof's nonce alone, and not about the token (RFC 9449 §9). */
 function asksForNonce(response: Response): boolean {
-  return response.status === 401 && /\berror="?use_dpop_nonce\b/i.test(response.headers.get('www-authenticate') ?? '')
+  return (
+    response.status === 401 &&
+    /\berror="?use_dpop_nonce\b/i.test(response.headers.get('www-authenticate') ?? '')
+  )
 }
 
 function urlOf(target: Input, baseUrl: string | null): URL | null {

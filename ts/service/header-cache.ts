@@ -23,7 +23,13 @@ export interface ProofTarget {
 }
 
 /** What is sent where there is no token. */
-export const noCredential: Credential = { header: null, proof: null, token: null, generation: null, snapshot: null }
+export const noCredential: Credential = {
+  header: null,
+  proof: null,
+  token: null,
+  generation: null,
+  snapshot: null,
+}
 
 /** The headers of a credential: an object of the caller's own, which callers and hosts add to. */
 export function headersOf({ header, proof }: Credential, name: string): AuthHeaders {
@@ -97,7 +103,12 @@ export class HeaderCache {
     const { snapshot } = await this.credential()
     if (snapshot === null) return null
     const { token, scheme, expiresAt, fields } = snapshot
-    return { token, tokenType: scheme, expiresAt: expiresAt === null ? null : new Date(expiresAt), fields: { ...fields } }
+    return {
+      token,
+      tokenType: scheme,
+      expiresAt: expiresAt === null ? null : new Date(expiresAt),
+      fields: { ...fields },
+    }
   }
 
   /**

@@ -9,7 +9,8 @@ export function headerFor(
   scheme: string,
   token: string,
 ): { name: string; value: string } {
-  const { name, value } = typeof header === 'object' ? header : { name: header ?? usualHeader, value: undefined }
+  const { name, value } =
+    typeof header === 'object' ? header : { name: header ?? usualHeader, value: undefined }
   const isUsual = name.toLowerCase() === usualHeader.toLowerCase()
   const frame = value ?? (isUsual ? '{scheme} {token}' : '{token}')
   // Functions, as a text would be read for `$&` and its like.

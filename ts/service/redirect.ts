@@ -8,7 +8,13 @@
 const maxRedirects = 20
 
 const statuses = [301, 302, 303, 307, 308]
-const bodyHeaders = ['content-encoding', 'content-language', 'content-location', 'content-type', 'content-length']
+const bodyHeaders = [
+  'content-encoding',
+  'content-language',
+  'content-location',
+  'content-type',
+  'content-length',
+]
 const originHeaders = ['authorization', 'dpop', 'proxy-authorization', 'cookie', 'host']
 
 /** A request on its way through redirects. */

@@ -70,7 +70,8 @@ function copyOf(response: Response): Copy {
   const { status, statusText, headers, url, redirected } = clone
   const given = new Response(body, { status, statusText, headers })
   // What a Response that is made by hand cannot be given.
-  for (const [name, value] of Object.entries({ url, redirected })) Object.defineProperty(given, name, { value })
+  for (const [name, value] of Object.entries({ url, redirected }))
+    Object.defineProperty(given, name, { value })
   const release = (): void => {
     try {
       // Not an error: whoever reads on without being waited for would reject with it, and nobody would catch that.

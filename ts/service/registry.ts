@@ -34,7 +34,8 @@ export function initializeTokenService(
   subscribe(eventSink)
   const request = JSON.stringify({ config: plain, variables, log, environment: networkVariables() })
   const { id, name } = unwrap(native().initialize(request, provider && createCallback(provider)), given)
-  isConfiguredInCode = useDatabase === true || Object.values(config ?? {}).some((value) => value !== undefined)
+  isConfiguredInCode =
+    useDatabase === true || Object.values(config ?? {}).some((value) => value !== undefined)
   // The newest call decides which service is the default one, and where its lines go.
   defaultHeaders = undefined
   const { loggers, refusalChecks } = globalState()
@@ -78,7 +79,9 @@ export function getAuthHeaders(service?: string): Promise<AuthHeaders> {
 /** The default service, initialised from the environment; for the calls that find no service. */
 export function serviceFromEnvironment(service: string | undefined): TokenService {
   if (service !== undefined && service !== defaultServiceName) {
-    throw configError('service', `names ${JSON.stringify(service)}, and no such service is initialised`, { service })
+    throw configError('service', `names ${JSON.stringify(service)}, and no such service is initialised`, {
+      service,
+    })
   }
   if (isConfiguredInCode) {
     throw new TokenError('ERR_TOKEN_SHUTDOWN', 'the token service was shut down; initialise it again', {

@@ -13,12 +13,16 @@ export function readSentValue(given: unknown, name: string, service: string): st
   const value = typeof given === 'string' ? given : valueOf(given, name, service)
   if (value === undefined) return null
   const text = value.trim()
-  if (text === '') throw configError(field, 'is empty: pass the headers that were sent, or the token', { service })
+  if (text === '')
+    throw configError(field, 'is empty: pass the headers that were sent, or the token', { service })
   return text
 }
 
 /** Whether this value carries, or is, this token. */
-export function carriesToken(value: string, { header, token }: { header: string | null; token: string | null }): boolean {
+export function carriesToken(
+  value: string,
+  { header, token }: { header: string | null; token: string | null },
+): boolean {
   // A token holds no space (RFC 6749 appendix A.12): what is before one is the scheme.
   return token !== null && (value === header || value.split(/[ \t]+/).at(-1) === token)
 }
@@ -31,7 +35,9 @@ function valueOf(given: unknown, name: string, service: string): string | undefi
     }
     value = headerOf(given, name)
   } catch (error) {
-    throw error instanceof TokenError ? error : configError(field, 'cannot be read', { service, cause: error })
+    throw error instanceof TokenError
+      ? error
+      : configError(field, 'cannot be read', { service, cause: error })
   }
   if (value === undefined || value === null) return undefined
   if (typeof value === 'string') return value

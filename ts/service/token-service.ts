@@ -1,4 +1,12 @@
-import type { AccessToken, AuthHeaders, SentHeaders, TokenErrorCode, TokenEvent, TokenEventName, TokenStatus } from '../../index'
+import type {
+  AccessToken,
+  AuthHeaders,
+  SentHeaders,
+  TokenErrorCode,
+  TokenEvent,
+  TokenEventName,
+  TokenStatus,
+} from '../../index'
 import { globalState } from '../support/global-state'
 import { configError, TokenError } from '../support/errors'
 import { authorizedFetch } from './fetch'
@@ -102,14 +110,19 @@ export class TokenService {
   fetch(input: string | URL | Request, init?: RequestInit): Promise<Response> {
     const source = {
       credential: (request: ProofTarget) =>
-        this.#headerCache.isDpopBound() ? this.#headerCache.credentialFor(request) : this.#headerCache.credential(),
+        this.#headerCache.isDpopBound()
+          ? this.#headerCache.credentialFor(request)
+          : this.#headerCache.credential(),
       nonce: (url: string, nonce: string) => native().nonce(this.#id, url, nonce),
       rejected: (generation: number) => this.#obtainLater(generation),
       isRefusedBy: (response: Response, token: string | null) => {
         const judge = globalState().refusalChecks.get(this.#id)
         if (judge === undefined) return false
         return isRefusedBy(judge.refusedBy, response, (error) => {
-          this.#log('error', `refusedBy failed with ${describeThrown(error, token)}; the token counts as accepted`)
+          this.#log(
+            'error',
+            `refusedBy failed with ${describeThrown(error, token)}; the token counts as accepted`,
+          )
         })
       },
       destinations: () => this.#headerCache.settings(),
@@ -175,7 +188,11 @@ export class TokenService {
       return this.#unwrap(await native().rejected(this.#id, generation))
     } catch (error) {
       // Every other failure is in the log already. One line a pause, however many requests are refused in it.
-      if (error instanceof TokenError && error.code === 'ERR_TOKEN_RATE_LIMITED' && Date.now() >= this.#quietUntil) {
+      if (
+        error instanceof TokenError &&
+        error.code === 'ERR_TOKEN_RATE_LIMITED' &&
+        Date.now() >= this.#quietUntil
+      ) {
         this.#quietUntil = Date.now() + (error.retryAfterSeconds ?? 1) * 1000
         this.#log('warn', `the API refused the token, and no later one is requested now: ${error.message}`)
       }

@@ -8,7 +8,11 @@ export interface StoreCallbacks {
   /** The record, as {@link plainRecord} writes it. */
   get(service: string): Promise<Json>
   /** `replaced` is the `token` that is stored now: `null` for nothing, and `undefined` for whatever it is. */
-  set(service: string, record: StoredToken, replaced: string | null | undefined): Promise<'stored' | 'conflict'>
+  set(
+    service: string,
+    record: StoredToken,
+    replaced: string | null | undefined,
+  ): Promise<'stored' | 'conflict'>
   delete(service: string): Promise<void>
 }
 

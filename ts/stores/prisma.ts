@@ -5,7 +5,12 @@ import { plainRecord } from './record'
 
 /** Named, so that a client that omits secrets by default gives them here. */
 const columns = {
-  token: true, refreshToken: true, tokenType: true, expiresAt: true, createdAt: true, lastUsed: true,
+  token: true,
+  refreshToken: true,
+  tokenType: true,
+  expiresAt: true,
+  createdAt: true,
+  lastUsed: true,
 } as const
 
 /** The rows of a Prisma client's `TokenCache` model. */

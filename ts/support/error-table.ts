@@ -35,7 +35,8 @@ export const errorTable: Readonly<Record<TokenErrorCode, ErrorRow>> = {
   },
   ERR_TOKEN_RESPONSE: {
     meaning: 'the response contains no usable token, or the server failed',
-    advice: 'Check the path of the URL and the credential, or set where the token is in the response (`login.tokenPath`).',
+    advice:
+      'Check the path of the URL and the credential, or set where the token is in the response (`login.tokenPath`).',
     runningAdvice: 'Retrying automatically. If this persists, check the URL and the response format.',
     routeStatus: 502,
   },
@@ -54,7 +55,8 @@ export const errorTable: Readonly<Record<TokenErrorCode, ErrorRow>> = {
   ERR_TOKEN_NETWORK: {
     meaning: 'the connection failed or broke',
     advice: 'Check that a token or login endpoint responds at this address.',
-    runningAdvice: 'Retrying automatically. If this persists, check the host name, the port and the firewall.',
+    runningAdvice:
+      'Retrying automatically. If this persists, check the host name, the port and the firewall.',
     routeStatus: 502,
   },
   ERR_TOKEN_TLS: {
@@ -86,7 +88,8 @@ export const errorTable: Readonly<Record<TokenErrorCode, ErrorRow>> = {
   ERR_TOKEN_INTERNAL: {
     meaning: 'the addon could not be loaded, or evertoken has a bug',
     advice: 'Run `npm install` again on this platform, with optional dependencies.',
-    runningAdvice: 'Read the log of the app. If the addon is installed correctly, please report this as a bug.',
+    runningAdvice:
+      'Read the log of the app. If the addon is installed correctly, please report this as a bug.',
     routeStatus: 500,
   },
 }
@@ -99,7 +102,13 @@ const configurationErrors: Readonly<Record<string, string>> = {
 }
 
 /** What to do about this error. */
-export function adviceFor({ code, serverError }: { code: TokenErrorCode; serverError?: { error?: string } }): string {
+export function adviceFor({
+  code,
+  serverError,
+}: {
+  code: TokenErrorCode
+  serverError?: { error?: string }
+}): string {
   const error = serverError?.error ?? ''
   return Object.hasOwn(configurationErrors, error) ? configurationErrors[error]! : errorTable[code].advice
 }

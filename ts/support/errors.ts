@@ -34,7 +34,10 @@ export class TokenError extends Error {
     return typeof value === 'object' && value !== null && brand in value
   }
 
-  toJSON(): { name: string; code: TokenErrorCode; message: string; help: string } & Omit<TokenErrorDetails, 'cause'> {
+  toJSON(): { name: string; code: TokenErrorCode; message: string; help: string } & Omit<
+    TokenErrorDetails,
+    'cause'
+  > {
     // The enumerable properties are the code, its page and the known details, and nothing else.
     return { ...this, name: this.name, message: this.message }
   }

@@ -27,7 +27,11 @@ export function describeThrown(error: unknown, secret?: string | null): string {
 export function classifyThrown(error: unknown): string {
   return safely(() => {
     if (typeof error !== 'object' || error === null) return typeOf(error)
-    const { name, code, constructor } = error as { name?: unknown; code?: unknown; constructor?: { name?: unknown } }
+    const { name, code, constructor } = error as {
+      name?: unknown
+      code?: unknown
+      constructor?: { name?: unknown }
+    }
     const known = [name, constructor?.name].find((word) => isClassName.test(textOf(word) ?? ''))
     return `${textOf(known) || 'an error'}${isCode.test(textOf(code) ?? '') ? ` (${textOf(code)})` : ''}`
   })
@@ -68,13 +72,18 @@ function thenOf(value: unknown): ((...given: unknown[]) => unknown) | undefined 
 }
 
 /** Listens to a promise itself, whatever its own `then` does. */
-function thenDirectly(promise: Promise<unknown>, reject: (error: unknown) => void, resolve?: (value: never) => void): void {
+function thenDirectly(
+  promise: Promise<unknown>,
+  reject: (error: unknown) => void,
+  resolve?: (value: never) => void,
+): void {
   const listen = (): unknown => Reflect.apply(Promise.prototype.then, promise, [resolve, reject])
   try {
     listen()
   } catch (error) {
     // Its class cannot say what a derived promise is. With this it need not.
-    if (!Reflect.defineProperty(promise, 'constructor', { value: undefined, configurable: true })) return reject(error)
+    if (!Reflect.defineProperty(promise, 'constructor', { value: undefined, configurable: true }))
+      return reject(error)
     listen()
   }
 }
@@ -82,7 +91,8 @@ function thenDirectly(promise: Promise<unknown>, reject: (error: unknown) => voi
 const isClassName = /^(?:[A-Z][A-Za-z0-9]{0,60})?(?:Error|Exception)$/
 const isCode = /^[A-Z0-9_]{1,40}$/
 
-const typeOf = (value: unknown): string => (value == null ? String(value) : `${typeof value === 'object' ? 'an' : 'a'} ${typeof value}`)
+const typeOf = (value: unknown): string =>
+  value == null ? String(value) : `${typeof value === 'object' ? 'an' : 'a'} ${typeof value}`
 
 const textOf = (value: unknown): string | undefined =>
   typeof value === 'string' ? value : typeof value === 'number' ? String(value) : undefined

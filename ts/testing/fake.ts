@@ -45,22 +45,32 @@ export function createFakeEvertoken(options: FakeOptions = {}): FakeEvertoken {
   }
   const shared: Shared = { options, scheduler, error: null }
 
-  const initializeTokenService = ({ service = defaultServiceName, header }: api.TokenServiceConfig = {}): FakeService => {
-    const found = services.get(service) ?? new FakeService(service, shared, header, () => services.delete(service))
+  const initializeTokenService = ({
+    service = defaultServiceName,
+    header,
+  }: api.TokenServiceConfig = {}): FakeService => {
+    const found =
+      services.get(service) ?? new FakeService(service, shared, header, () => services.delete(service))
     services.set(service, found)
     return found
   }
   const find = (service?: string): FakeService | null =>
-    (service === undefined ? (services.get(defaultServiceName) ?? [...services.values()][0]) : services.get(service)) ?? null
+    (service === undefined
+      ? (services.get(defaultServiceName) ?? [...services.values()][0])
+      : services.get(service)) ?? null
 
   const fake = {
     initializeTokenService,
     getTokenService: find,
     getAuthHeaders: async (service?: string) => (find(service) ?? initializeTokenService()).getAuthHeaders(),
-    startTokenScheduler: ({ refreshIntervalSeconds, healthCheckIntervalSeconds }: api.SchedulerOptions = {}) => {
+    startTokenScheduler: ({
+      refreshIntervalSeconds,
+      healthCheckIntervalSeconds,
+    }: api.SchedulerOptions = {}) => {
       scheduler.running = true
       scheduler.refreshIntervalSeconds = refreshIntervalSeconds ?? scheduler.refreshIntervalSeconds
-      scheduler.healthCheckIntervalSeconds = healthCheckIntervalSeconds ?? scheduler.healthCheckIntervalSeconds
+      scheduler.healthCheckIntervalSeconds =
+        healthCheckIntervalSeconds ?? scheduler.healthCheckIntervalSeconds
       return { ...scheduler }
     },
     stopTokenScheduler: () => {
@@ -182,13 +192,19 @@ class FakeService extends EventEmitter {
       issuedAt: after(0),
       refreshAt: after(lifeSeconds - 300),
       expiresAt: after(lifeSeconds),
-      expiresInSeconds: issued && Math.max(0, Math.round(lifeSeconds - (Date.now() - issued.getTime()) / 1000)),
+      expiresInSeconds:
+        issued && Math.max(0, Math.round(lifeSeconds - (Date.now() - issued.getTime()) / 1000)),
       lastRefreshAt: after(0),
       consecutiveFailures: this.#failures,
-      lastError: error && this.#failures > 0
-        ? { code: error.code, message: error.message, at: new Date().toISOString() }
-        : null,
-      strategy: issued && { grant: 'client_credentials', endpoint: 'https://fake.invalid/oauth/token', format: 'form' },
+      lastError:
+        error && this.#failures > 0
+          ? { code: error.code, message: error.message, at: new Date().toISOString() }
+          : null,
+      strategy: issued && {
+        grant: 'client_credentials',
+        endpoint: 'https://fake.invalid/oauth/token',
+        format: 'form',
+      },
       scheduler: { ...scheduler },
       storage: { kind: 'memory', location: 'memory', encrypted: false, healthy: true },
       counters: { ...this.#counters },
@@ -220,6 +236,7 @@ class FakeService extends EventEmitter {
   }
 
   #checkOpen(): void {
-    if (this.#isShut) throw new TokenError('ERR_TOKEN_SHUTDOWN', 'the service was shut down', { service: this.name })
+    if (this.#isShut)
+      throw new TokenError('ERR_TOKEN_SHUTDOWN', 'the service was shut down', { service: this.name })
   }
 }

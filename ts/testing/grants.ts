@@ -58,7 +58,8 @@ export class Grants {
   }
 
   answer(endpoint: string, request: RecordedRequest): Answer {
-    if (endpoint === 'login') return this.#logIn(request, ['email', 'username', 'identifier', 'identity', 'login'])
+    if (endpoint === 'login')
+      return this.#logIn(request, ['email', 'username', 'identifier', 'identity', 'login'])
     if (endpoint === 'refresh') return this.#refresh(tokenToSpend(request))
     if (!this.#knowsClient(request)) return [401, { error: 'invalid_client' }]
     if (endpoint === 'revoke') return this.#revoke(String(request.fields['token'] ?? ''))
@@ -90,7 +91,8 @@ export class Grants {
     const { clients } = this.#granting
     if (!clients) return true
     const basic = /^Basic +(\S+)$/i.exec(headers.authorization ?? '')?.[1]
-    const [id, secret] = basic === undefined ? [fields['client_id'], fields['client_secret']] : basicPair(basic)
+    const [id, secret] =
+      basic === undefined ? [fields['client_id'], fields['client_secret']] : basicPair(basic)
     return typeof id === 'string' && Object.hasOwn(clients, id) && clients[id] === secret
   }
 
@@ -98,10 +100,14 @@ export class Grants {
     const name = names.map((each) => fields[each]).find((value) => typeof value === 'string')
     const password = fields['password']
     if (typeof name !== 'string' || typeof password !== 'string') {
-      return [422, { error: 'invalid_request', error_description: `${names.join(' or ')} and password are required` }]
+      return [
+        422,
+        { error: 'invalid_request', error_description: `${names.join(' or ')} and password are required` },
+      ]
     }
     const { users } = this.#granting
-    if (users && !(Object.hasOwn(users, name) && users[name] === password)) return [401, { error: 'invalid_grant' }]
+    if (users && !(Object.hasOwn(users, name) && users[name] === password))
+      return [401, { error: 'invalid_grant' }]
     return this.#begin()
   }
 

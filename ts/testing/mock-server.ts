@@ -231,7 +231,14 @@ async function record(request: IncomingMessage): Promise<RecordedRequest> {
   for await (const chunk of request) chunks.push(chunk as Buffer)
   const body = Buffer.concat(chunks).toString()
   const { method = '', url = '/', headers } = request
-  return { method, path: url, headers, body, fields: fieldsOf(body, headers['content-type'] ?? ''), at: new Date() }
+  return {
+    method,
+    path: url,
+    headers,
+    body,
+    fields: fieldsOf(body, headers['content-type'] ?? ''),
+    at: new Date(),
+  }
 }
 
 function fieldsOf(body: string, contentType: string): Record<string, unknown> {

@@ -72,12 +72,26 @@ async function thrownBy(call: () => unknown): Promise<string | undefined> {
 }
 
 const oddNames = [
-  'a', 'A', 'a.b', 'a/b', '../a', '__proto__', 'constructor', 'billing (eu)', `it's "quoted" \\ %00 $1`, 'ключ', 'é',
+  'a',
+  'A',
+  'a.b',
+  'a/b',
+  '../a',
+  '__proto__',
+  'constructor',
+  'billing (eu)',
+  `it's "quoted" \\ %00 $1`,
+  'ключ',
+  'é',
   '鍵🔑',
 ].map((name) => `evertoken case ${name}`)
 /** Under names that begin with a space, evertoken keeps a note about a service, and that its record was removed. */
 const spacedNames = [
-  'evertoken case note', ' evertoken case note', ' note evertoken case', ' removed evertoken case', 'removed evertoken case',
+  'evertoken case note',
+  ' evertoken case note',
+  ' note evertoken case',
+  ' removed evertoken case',
+  'removed evertoken case',
 ]
 /** As they are: a prefix would take their sting. */
 const bareNames = ['__proto__', 'constructor', 'toString', '../evertoken-case', '*', '%']
@@ -139,7 +153,11 @@ export const tokenStoreCases: readonly TokenStoreCase[] = Object.freeze([
       await store.delete(first!)
       assert.equal(await stored(first), null)
       for (const name of others) {
-        assert.notEqual(await stored(name), null, `${JSON.stringify(name)} went with ${JSON.stringify(first)}`)
+        assert.notEqual(
+          await stored(name),
+          null,
+          `${JSON.stringify(name)} went with ${JSON.stringify(first)}`,
+        )
       }
     },
     [...oddNames, ...spacedNames, ...bareNames],
@@ -156,7 +174,8 @@ export const tokenStoreCases: readonly TokenStoreCase[] = Object.freeze([
   storeCase('delete() of a service without a record does not throw', async ({ store, service, stored }) => {
     for (let round = 0; round < 2; round += 1) {
       const thrown = await thrownBy(() => store.delete(service))
-      if (thrown !== undefined) assert.fail(`delete() of a service without a record must not throw; it threw ${thrown}`)
+      if (thrown !== undefined)
+        assert.fail(`delete() of a service without a record must not throw; it threw ${thrown}`)
     }
     assert.equal(await stored(), null)
   }),
@@ -167,13 +186,16 @@ export const tokenStoreCases: readonly TokenStoreCase[] = Object.freeze([
     assert.deepEqual(await stored(), record)
   }),
 
-  storeCase('a store holds one whole record after several were set at once', async ({ store, service, stored }) => {
-    const names = ['one', 'two', 'three', 'four', 'five', 'six', 'seven', 'eight']
-    await Promise.all(names.map((name) => store.set(service, someRecord(name))))
-    const found = JSON.stringify(await stored())
-    const whole = names.map((name) => JSON.stringify(plainRecord(someRecord(name))))
-    assert.ok(whole.includes(found), 'what is stored is one of the records')
-  }),
+  storeCase(
+    'a store holds one whole record after several were set at once',
+    async ({ store, service, stored }) => {
+      const names = ['one', 'two', 'three', 'four', 'five', 'six', 'seven', 'eight']
+      await Promise.all(names.map((name) => store.set(service, someRecord(name))))
+      const found = JSON.stringify(await stored())
+      const whole = names.map((name) => JSON.stringify(plainRecord(someRecord(name))))
+      assert.ok(whole.includes(found), 'what is stored is one of the records')
+    },
+  ),
 
   storeCase(
     'a store loses nothing of services that are set at once',

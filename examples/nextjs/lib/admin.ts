@@ -34,7 +34,9 @@ function isSecret(given: string | undefined): boolean {
 }
 
 function proofOf(until: string): string {
-  return adminSecret() === '' ? '' : createHmac('sha256', adminSecret()).update(`admin until ${until}`).digest('hex')
+  return adminSecret() === ''
+    ? ''
+    : createHmac('sha256', adminSecret()).update(`admin until ${until}`).digest('hex')
 }
 
 function isEqual(one: string, other: string): boolean {

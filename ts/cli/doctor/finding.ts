@@ -17,9 +17,19 @@ export interface Finding {
 }
 
 export const pass = (check: string, detail: string): Finding => ({ check, outcome: 'passed', detail })
-export const warn = (check: string, detail: string, remedy: string): Finding => ({ check, outcome: 'warned', detail, remedy })
-export const fail = (check: string, detail: string, remedy: string, error?: TokenError): Finding =>
-  ({ check, outcome: 'failed', detail, remedy, ...(error && { ...quote(error), help: error.help }) })
+export const warn = (check: string, detail: string, remedy: string): Finding => ({
+  check,
+  outcome: 'warned',
+  detail,
+  remedy,
+})
+export const fail = (check: string, detail: string, remedy: string, error?: TokenError): Finding => ({
+  check,
+  outcome: 'failed',
+  detail,
+  remedy,
+  ...(error && { ...quote(error), help: error.help }),
+})
 const quote = (error: TokenError): { said?: string } => {
   const said = serverErrorText(error)
   return said === undefined ? {} : { said }
@@ -27,14 +37,20 @@ const quote = (error: TokenError): { said?: string } => {
 export const skip = (check: string, detail: string): Finding => ({ check, outcome: 'skipped', detail })
 
 /** Whether the store works, from a status and what the log said of the store. */
-export function storageFinding({ storage: { kind, location, encrypted, healthy } }: TokenStatus, faults: readonly string[]): Finding {
+export function storageFinding(
+  { storage: { kind, location, encrypted, healthy } }: TokenStatus,
+  faults: readonly string[],
+): Finding {
   if (!healthy || faults.length > 0) {
     const detail = faults.at(-1) ?? `${location} cannot be used`
     return fail('storage', detail, errorTable.ERR_TOKEN_STORAGE.advice)
   }
   if (kind === 'memory') {
-    return warn('storage', 'memory: each process and each restart logs in anew', 'Set EVERTOKEN_STORAGE to share the token.')
+    return warn(
+      'storage',
+      'memory: each process and each restart logs in anew',
+      'Set EVERTOKEN_STORAGE to share the token.',
+    )
   }
   return pass('storage', `${kind}, ${location}, ${encrypted ? 'sealed' : 'not sealed'}`)
 }
-

@@ -32,7 +32,12 @@ The configuration comes from the environment and the .env files of this folder, 
     }
     const failed = findings.filter(({ outcome }) => outcome === 'failed').length
     if (json) print(sanitizeJson({ ok: failed === 0, checks: findings }))
-    else print(failed === 0 ? paint('green', '\nAll is well.') : paint('red', `\n${failed} of ${findings.length} checks failed.`))
+    else
+      print(
+        failed === 0
+          ? paint('green', '\nAll is well.')
+          : paint('red', `\n${failed} of ${findings.length} checks failed.`),
+      )
     return failed === 0 ? 0 : 1
   },
 }

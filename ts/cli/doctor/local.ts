@@ -33,7 +33,11 @@ export async function* checkLocal({ files, expanded }: Dotenv): AsyncGenerator<F
     yield* reportRemarks(remarks)
     const place = config.authUrl ?? config.issuer
     if (place === undefined) {
-      yield warn('credential', 'a manual token and nothing to refresh it with', 'Set EXTERNAL_AUTH_URL and a credential.')
+      yield warn(
+        'credential',
+        'a manual token and nothing to refresh it with',
+        'Set EXTERNAL_AUTH_URL and a credential.',
+      )
     } else if (yield* reach(new URL(place))) {
       yield* logIn(service, new URL(place))
     }
@@ -113,7 +117,11 @@ async function* reach(url: URL): AsyncGenerator<Finding, boolean> {
     const address = isIP(host) ? host : (await lookup(host)).address
     yield pass('name', isIP(host) ? `${what} is an address` : `${what} is ${address}`)
   } catch (error) {
-    yield fail('name', `${what} cannot be found: ${codeOf(error)}`, `Check the host name in ${proxy?.variable ?? addressOf(url)}.`)
+    yield fail(
+      'name',
+      `${what} cannot be found: ${codeOf(error)}`,
+      `Check the host name in ${proxy?.variable ?? addressOf(url)}.`,
+    )
     return false
   }
   const error = await connectionFault(host, port)
@@ -195,7 +203,11 @@ async function* logIn(service: TokenService, url: URL): AsyncGenerator<Finding, 
   yield pass('endpoint', strategy?.endpoint ?? addressOf(url))
   const life = `a token for ${formatDuration(expiresInSeconds ?? 0)}, by ${strategy?.grant} (${strategy?.format})`
   yield strategy?.grant === 'password'
-    ? warn('credential', life, 'RFC 9700 §2.4 rules the password grant out for new servers: prefer client credentials.')
+    ? warn(
+        'credential',
+        life,
+        'RFC 9700 §2.4 rules the password grant out for new servers: prefer client credentials.',
+      )
     : pass('credential', life)
 }
 
@@ -203,7 +215,11 @@ async function* logIn(service: TokenService, url: URL): AsyncGenerator<Finding, 
 async function clock(url: URL): Promise<Finding> {
   let date: string | null = null
   try {
-    const response = await fetch(url.origin, { method: 'HEAD', redirect: 'manual', signal: AbortSignal.timeout(connectMs) })
+    const response = await fetch(url.origin, {
+      method: 'HEAD',
+      redirect: 'manual',
+      signal: AbortSignal.timeout(connectMs),
+    })
     date = response.headers.get('date')
   } catch {
     return skip('clock', 'the server cannot be asked for its time')
@@ -213,7 +229,11 @@ async function clock(url: URL): Promise<Finding> {
   const behind = (theirs - Date.now()) / 1000
   if (Math.abs(behind) <= clockTolerance) return pass('clock', 'agrees with the server’s')
   const how = `${formatDuration(Math.abs(behind))} ${behind > 0 ? 'behind' : 'ahead of'} the server’s`
-  return fail('clock', `this machine’s clock is ${how}`, 'Set one of the two right (NTP): signed requests and tokens depend on it.')
+  return fail(
+    'clock',
+    `this machine’s clock is ${how}`,
+    'Set one of the two right (NTP): signed requests and tokens depend on it.',
+  )
 }
 
 async function key({ encryptionKey, storage }: TokenServiceConfig): Promise<Finding> {
@@ -224,10 +244,17 @@ async function key({ encryptionKey, storage }: TokenServiceConfig): Promise<Find
     return fail('key', error, adviceFor(decryptError), decryptError)
   }
   if (encryptionKey === undefined) {
-    return warn('key', 'derived from the credential', 'Set TOKEN_ENCRYPTION_KEY (`npx evertoken keygen`): a changed password then costs no login.')
+    return warn(
+      'key',
+      'derived from the credential',
+      'Set TOKEN_ENCRYPTION_KEY (`npx evertoken keygen`): a changed password then costs no login.',
+    )
   }
   const count = Array.isArray(encryptionKey) ? encryptionKey.length : 1
-  return pass('key', count === 1 ? 'TOKEN_ENCRYPTION_KEY' : `TOKEN_ENCRYPTION_KEY, ${count} keys: the first seals`)
+  return pass(
+    'key',
+    count === 1 ? 'TOKEN_ENCRYPTION_KEY' : `TOKEN_ENCRYPTION_KEY, ${count} keys: the first seals`,
+  )
 }
 
 /** Why the token that is stored under the configured service's name does not open; looked at, and left as it is. */

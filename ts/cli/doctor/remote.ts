@@ -21,15 +21,27 @@ export async function* checkRemote(target: Target): AsyncGenerator<Finding, void
     const detail = `${code}: ${message} (${at}${times})`
     // Another code would make a link to anywhere.
     yield /^ERR_TOKEN_[A-Z_]+$/.test(code)
-      ? fail('refresh', detail, 'The page below says what to do.', new TokenError(code as TokenError['code'], message))
+      ? fail(
+          'refresh',
+          detail,
+          'The page below says what to do.',
+          new TokenError(code as TokenError['code'], message),
+        )
       : fail('refresh', detail, 'The code is not one of evertoken. Check the address.')
   } else {
-    yield pass('refresh', status.lastRefreshAt === null ? 'none was needed yet' : `the last was at ${status.lastRefreshAt}`)
+    yield pass(
+      'refresh',
+      status.lastRefreshAt === null ? 'none was needed yet' : `the last was at ${status.lastRefreshAt}`,
+    )
   }
   yield token(status)
   yield scheduler.running
     ? pass('scheduler', `runs, next at ${scheduler.nextRefreshAt ?? 'the first token'}`)
-    : warn('scheduler', 'does not run: tokens are refreshed when they are used', 'Call startTokenScheduler().')
+    : warn(
+        'scheduler',
+        'does not run: tokens are refreshed when they are used',
+        'Call startTokenScheduler().',
+      )
   yield storageFinding(status, [])
 }
 
@@ -41,9 +53,17 @@ function token({ state, expiresInSeconds }: TokenStatus): Finding {
     case 'expiring':
       return pass('token', `valid for ${left}, and due for its refresh`)
     case 'manual':
-      return warn('token', 'the configured one stands in', 'It is not refreshed: give a credential that works.')
+      return warn(
+        'token',
+        'the configured one stands in',
+        'It is not refreshed: give a credential that works.',
+      )
     case 'expired':
-      return fail('token', 'expired', 'Refresh it (`npx evertoken refresh --endpoint …`); the app logs what the server says with LOG_LEVEL=debug.')
+      return fail(
+        'token',
+        'expired',
+        'Refresh it (`npx evertoken refresh --endpoint …`); the app logs what the server says with LOG_LEVEL=debug.',
+      )
     case 'missing':
       return warn('token', 'none yet', 'One is fetched when the first caller asks, or by the scheduler.')
   }

@@ -18,7 +18,10 @@ export function findApp(folder: string): App {
   const has = (path: string): boolean => existsSync(join(folder, path))
   const dependencies = has('package.json') ? dependenciesOf(join(folder, 'package.json')) : undefined
   if (dependencies === undefined || !('next' in dependencies)) {
-    throw new TokenError('ERR_TOKEN_CONFIG', `${folder} holds no Next.js app: its package.json does not name next`)
+    throw new TokenError(
+      'ERR_TOKEN_CONFIG',
+      `${folder} holds no Next.js app: its package.json does not name next`,
+    )
   }
   const base = has('src/app') || has('src/pages') ? 'src/' : ''
   const hasLayout = ['tsx', 'jsx', 'js'].some((extension) => has(`${base}app/layout.${extension}`))

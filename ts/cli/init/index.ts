@@ -50,12 +50,17 @@ function write({ folder }: App, path: string, text: string, isNew: boolean): voi
     writeFileSync(join(folder, path), text.replaceAll('\n', lineEnd))
   } catch (cause) {
     const { code } = cause as NodeJS.ErrnoException
-    throw new TokenError('ERR_TOKEN_CONFIG', `${path} cannot be written (${code}): what comes after it was not written either`, { cause })
+    throw new TokenError(
+      'ERR_TOKEN_CONFIG',
+      `${path} cannot be written (${code}): what comes after it was not written either`,
+      { cause },
+    )
   }
 }
 
 function describe(piece: Piece): string {
-  if (!('after' in piece)) return `${paint('yellow', '!')} ${sanitize(piece.path)} ${piece.advice.replace(/\n(?=.)/g, '\n    ')}`
+  if (!('after' in piece))
+    return `${paint('yellow', '!')} ${sanitize(piece.path)} ${piece.advice.replace(/\n(?=.)/g, '\n    ')}`
   const { path, before, after } = piece
   const colours = { '+': 'green', '-': 'red' } as const
   const lines = diff(before ?? '', after).map((line) => {
@@ -75,7 +80,9 @@ async function confirm(): Promise<boolean> {
   // Ctrl-C and Ctrl-D are answers, too.
   const unanswered = new AbortController()
   terminal.once('SIGINT', () => terminal.close()).once('close', () => unanswered.abort())
-  const answer = await terminal.question('Write this? [y/N] ', { signal: unanswered.signal }).catch(() => '\n')
+  const answer = await terminal
+    .question('Write this? [y/N] ', { signal: unanswered.signal })
+    .catch(() => '\n')
   terminal.close()
   return /^y(es)?$/i.test(answer.trim())
 }
@@ -84,11 +91,14 @@ function nextSteps(app: App, written: number, left: number, prisma: boolean): st
   const steps = [
     ...(app.hasEvertoken ? [] : ['npm install evertoken']),
     ...(left > 0 ? ['see to what is marked with ! above'] : []),
-    ...(prisma ? ['npx prisma migrate dev, and initializeTokenService({}, true, prisma) in the instrumentation'] : []),
+    ...(prisma
+      ? ['npx prisma migrate dev, and initializeTokenService({}, true, prisma) in the instrumentation']
+      : []),
     'put the credentials into .env.local, as .env.example has them',
     'npx evertoken doctor',
     'npm run dev, and open /token',
   ]
-  const head = written === 0 ? 'All files are there.' : `${written} ${written === 1 ? 'file' : 'files'} written.`
+  const head =
+    written === 0 ? 'All files are there.' : `${written} ${written === 1 ? 'file' : 'files'} written.`
   return [`${head} Next:`, ...steps.map((step, at) => `  ${at + 1}. ${step}`)].join('\n')
 }

@@ -26,7 +26,9 @@ export function piecesFor(app: App, { prisma, migrate }: Wishes): Piece[] {
     nextConfig(app),
     dotenvExample(app),
     ...(prisma ? [prismaModel(app)] : []),
-    ...(migrate ? [newFile(app, `${app.base}lib/services/token-refresh-service.${ts}`, texts.migration)] : []),
+    ...(migrate
+      ? [newFile(app, `${app.base}lib/services/token-refresh-service.${ts}`, texts.migration)]
+      : []),
   ].filter((piece) => piece !== null)
 }
 
@@ -40,7 +42,9 @@ function read(app: App, path: string): string | null {
 function newFile(app: App, path: string, after: string): Piece | null {
   const before = read(app, path)
   if (before === null) return { path, before, after }
-  return before.includes('evertoken') ? null : { path, advice: `is there already; this is what it would hold:\n\n${after}` }
+  return before.includes('evertoken')
+    ? null
+    : { path, advice: `is there already; this is what it would hold:\n\n${after}` }
 }
 
 function editedFile(path: string, before: string, after: string, advice: string): Piece | null {
@@ -51,8 +55,16 @@ function editedFile(path: string, before: string, after: string, advice: string)
 function instrumentation(app: App, path: string): Piece | null {
   const before = read(app, path)
   if (before === null) return { path, before, after: texts.instrumentation }
-  const after = before.replace(/^(export async function register\([^)]*\)[^{\n]*\{\n)/m, `$1${texts.registration}`)
-  return editedFile(path, before, after, `is there already; its register() needs these lines:\n\n${texts.registration}`)
+  const after = before.replace(
+    /^(export async function register\([^)]*\)[^{\n]*\{\n)/m,
+    `$1${texts.registration}`,
+  )
+  return editedFile(
+    path,
+    before,
+    after,
+    `is there already; its register() needs these lines:\n\n${texts.registration}`,
+  )
 }
 
 function nextConfig(app: App): Piece | null {
@@ -68,9 +80,10 @@ function nextConfig(app: App): Piece | null {
   if (exported === null) return editedFile(path, before, before, advice)
   const [statement, keyword, name] = exported
   const end = statement.endsWith(';') ? ';' : ''
-  const load = keyword === 'export default'
-    ? `import { withEvertoken } from "evertoken/next"${end}`
-    : `const { withEvertoken } = require("evertoken/next")${end}`
+  const load =
+    keyword === 'export default'
+      ? `import { withEvertoken } from "evertoken/next"${end}`
+      : `const { withEvertoken } = require("evertoken/next")${end}`
   const wrapped = before.replace(statement, `${keyword} withEvertoken(${name})${end}`)
   // Comments and `'use strict'` at the top may have to stay there; behind the last import all is well.
   const imports = [...wrapped.matchAll(/^import\b[^'"]*(['"])[^'"\n]*\1.*$/gm)].at(-1)
