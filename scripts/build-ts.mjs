@@ -37,7 +37,7 @@ function checkImports(folder) {
 
 /** The modules in lib/react that are data, as ES modules or as CommonJS. */
 function writeReactData(folder, exportKeyword) {
-  const css = readFileSync(at('ts', 'react', 'monitor.css'), 'utf8').replaceAll(/\/\*[^]*?\*\/\n?/g, '')
+  const css = readFileSync(at('ts', 'react', 'monitor.css'), 'utf8').replaceAll(/\/\*[\s\S]*?\*\/\n?/g, '')
   writeFileSync(at(folder, 'styles.js'), `${exportKeyword('styles')}String.raw\`\n${css}\`\n`)
   const { errorTable } = require(at('lib', 'support', 'error-table.js'))
   const advice = Object.fromEntries(

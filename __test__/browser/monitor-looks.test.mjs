@@ -57,7 +57,10 @@ describeMonitor('the looks of the monitor', (monitor) => {
           )
         globalThis.observer = new PerformanceObserver((list) => seen(list.getEntries()))
         globalThis.observer.observe({ type: 'layout-shift', buffered: true })
-        globalThis.takeShifts = () => (seen(globalThis.observer.takeRecords()), globalThis.shifts)
+        globalThis.takeShifts = () => {
+          seen(globalThis.observer.takeRecords())
+          return globalThis.shifts
+        }
       })
       const height = () => page.locator('.evertoken-monitor').evaluate((card) => card.offsetHeight)
       // Two frames: what has moved is reported with the second.

@@ -52,7 +52,7 @@ async function listen(t, server) {
   return server.address().port
 }
 
-const nothing = () => createServer((request, response) => response.writeHead(404).end())
+const nothing = () => createServer((_request, response) => response.writeHead(404).end())
 
 describe('doctor', () => {
   test('goes the way that a request goes: by the proxy, and straight on this machine', async (t) => {
@@ -257,7 +257,7 @@ describe('doctor', () => {
   })
 
   test('names a clock that is an hour off', async (t) => {
-    const answer = (request, response) => {
+    const answer = (_request, response) => {
       response.setHeader('date', new Date(Date.now() + 3_600_000).toUTCString())
       response.setHeader('content-type', 'application/json')
       response.end(JSON.stringify({ access_token: 'token', expires_in: 3600 }))
@@ -297,7 +297,7 @@ describe('doctor', () => {
     const options = { key: readFileSync(keyFile), cert: readFileSync(certFile) }
     const port = await listen(
       t,
-      createTlsServer(options, (request, response) => response.end('{}')),
+      createTlsServer(options, (_request, response) => response.end('{}')),
     )
     const { cause } = await examined(t, environment(`https://127.0.0.1:${port}/login`), folder)
     assert.equal(cause.check, 'tls')

@@ -118,7 +118,7 @@ describe('init', () => {
         cwd: folder,
         timeout: 60_000,
       })
-      assert.match(stdout, /Write this\? \[y\/N\][^]*Nothing was written\.[^]*\nexit 1\n$/)
+      assert.match(stdout, /Write this\? \[y\/N\][\s\S]*Nothing was written\.[\s\S]*\nexit 1\n$/)
       assert.ok(!has('instrumentation.ts'))
     })
   }
@@ -154,7 +154,7 @@ describe('init', () => {
     assert.match(read('.env.example'), /^DATABASE_URL=\n\n# .+\nEXTERNAL_AUTH_URL=\n/)
     assert.match(
       read('prisma/schema.prisma'),
-      /^datasource db \{[^]+\n\}\n\nmodel TokenCache \{\n[^]+@@map\("token_cache"\)\n\}\n$/,
+      /^datasource db \{[\s\S]+\n\}\n\nmodel TokenCache \{\n[\s\S]+@@map\("token_cache"\)\n\}\n$/,
     )
   })
 

@@ -177,7 +177,9 @@ describe('events', () => {
     const published = []
     const collect = (event, name) => event.service === service.name && published.push([name, event.type])
     for (const type of ['refreshed', 'cleared']) subscribe(`evertoken:${type}`, collect)
-    t.after(() => ['refreshed', 'cleared'].forEach((type) => unsubscribe(`evertoken:${type}`, collect)))
+    t.after(() => {
+      for (const type of ['refreshed', 'cleared']) unsubscribe(`evertoken:${type}`, collect)
+    })
     const heard = Promise.all(
       [service, same].flatMap((one) => [next(one, 'refreshed'), next(one, 'cleared')]),
     )

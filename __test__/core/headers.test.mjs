@@ -242,7 +242,9 @@ describe('a service', () => {
       return [...loggers.values()].filter(({ service }) => service === config.service)
     }
     const loggers = [1, 2, 3].map(() => ({ debug() {}, info() {}, warn() {}, error() {} }))
-    loggers.forEach((logger, round) => initializeTokenService({ ...config, logger, scope: `round-${round}` }))
+    for (const [round, logger] of loggers.entries()) {
+      initializeTokenService({ ...config, logger, scope: `round-${round}` })
+    }
     assert.deepEqual(
       ofService().map(({ logger }) => logger),
       [loggers[2]],
@@ -258,12 +260,12 @@ describe('a service', () => {
   })
 
   test('cannot be made by hand', () => {
-    const { constructor } = initializeTokenService({
+    const { constructor: Service } = initializeTokenService({
       service: freshName(),
       token: 'x',
       storage: { kind: 'memory' },
     })
-    assert.throws(() => new constructor(), { name: 'TypeError', message: /initializeTokenService/ })
+    assert.throws(() => new Service(), { name: 'TypeError', message: /initializeTokenService/ })
     assert.throws(() => new constructor({ id: 1, name: 'forged' }), TypeError)
   })
 })

@@ -88,7 +88,7 @@ const ways = {
 }
 
 /** What the process would have died of, and its warnings, while `run` runs. */
-async function watched(t, run) {
+async function watched(run) {
   const faults = []
   const warnings = []
   const uncaught = (error) => faults.push(error)
@@ -111,7 +111,7 @@ for (const [way, make] of Object.entries(ways)) {
     for (const [name, error] of Object.entries(thrown)) {
       test(`${name} is reported once, in one short line`, async (t) => {
         const service = serviceFor(t, server)
-        const warnings = await watched(t, async () => {
+        const warnings = await watched(async () => {
           service.on('refreshed', make(error))
           for (let round = 0; round < 2; round += 1) {
             const heard = told(service, 'refreshed')
@@ -132,7 +132,7 @@ for (const [way, make] of Object.entries(ways)) {
         process.env.LOG_LEVEL = 'debug'
         t.after(() => (process.env.LOG_LEVEL = 'error'))
         const log = make(error)
-        const warnings = await watched(t, async () => {
+        const warnings = await watched(async () => {
           const service = serviceFor(t, server, { logger: { debug: log, info: log, warn: log, error: log } })
           const heard = told(service, 'cleared')
           await service.getToken()
@@ -151,7 +151,7 @@ for (const [way, make] of Object.entries(ways)) {
 
 test('a listener that rejects while it is told once, only, harms nobody, either', async (t) => {
   const service = serviceFor(t, server)
-  const warnings = await watched(t, async () => {
+  const warnings = await watched(async () => {
     service.once('refreshed', async () => {
       throw thrown['a revoked proxy']()
     })
@@ -173,7 +173,7 @@ test('a listener that hangs holds nothing up', async (t) => {
 test('a logger that fails while it is told of a listener that fails harms nobody', async (t) => {
   const log = ways['rejects with'](thrown['a revoked proxy'])
   const service = serviceFor(t, server, { logger: { debug: log, info: log, warn: log, error: log } })
-  const warnings = await watched(t, async () => {
+  const warnings = await watched(async () => {
     service.on('refreshed', ways.throws(thrown['a symbol']))
     await service.refresh()
   })
@@ -183,7 +183,7 @@ test('a logger that fails while it is told of a listener that fails harms nobody
 test('what a listener throws does not bring the token into a report', async (t) => {
   const service = serviceFor(t, server)
   const token = await service.getToken()
-  const warnings = await watched(t, async () => {
+  const warnings = await watched(async () => {
     service.on('cleared', () => {
       throw new Error(`GET /orders with Bearer ${token} failed`)
     })
@@ -229,7 +229,7 @@ describe('a store that fails', () => {
       const names = Object.keys(thrown)
       let call = 0
       const fail = () => make(thrown[names[call++ % names.length]])()
-      await watched(t, async () => {
+      await watched(async () => {
         const store = { get: fail, set: fail, delete: fail }
         const config = configAt(server, {
           service: freshName(),

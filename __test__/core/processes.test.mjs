@@ -21,7 +21,7 @@ for (const [kind, name] of [
       const server = await startMockTokenServer({ refreshTokens: 'rotating', delayMs: 20, ...serverOptions })
       const children = []
       t.after(() => {
-        children.forEach((child) => child.kill('SIGKILL'))
+        for (const child of children) child.kill('SIGKILL')
         server.close()
         rmSync(folder, { recursive: true, force: true })
       })

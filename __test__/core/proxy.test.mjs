@@ -117,7 +117,7 @@ describe('a service behind a proxy', () => {
       noTls = `no certificate could be made: ${error.code ?? error.message}`
       return
     }
-    tls = createTlsServer({ key: readFileSync(key), cert: readFileSync(cert) }, (request, response) =>
+    tls = createTlsServer({ key: readFileSync(key), cert: readFileSync(cert) }, (_request, response) =>
       answer({ headers: { via: 'tls' } }, response),
     )
     tlsPort = await listen(tls)

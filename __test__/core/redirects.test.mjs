@@ -32,7 +32,9 @@ before(async () => {
     return { status: Number(status), headers: location === undefined ? {} : { location }, body: 'moved' }
   })
 })
-after(() => [tokens, api, stranger].forEach(({ close }) => close()))
+after(() => {
+  for (const { close } of [tokens, api, stranger]) close()
+})
 
 const serviceWith = (t, config) =>
   serviceFor(t, { tokenUrl: `${tokens.origin}/token` }, { baseUrl: api.origin, ...config })

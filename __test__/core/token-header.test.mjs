@@ -27,7 +27,9 @@ before(async () => {
     return { status: Number(status), headers: { location }, body: 'moved' }
   })
 })
-after(() => [tokens, api, stranger].forEach((server) => server.close()))
+after(() => {
+  for (const server of [tokens, api, stranger]) server.close()
+})
 
 const serviceWith = (t, config) =>
   serviceFor(t, { tokenUrl: `${tokens.origin}/token` }, { header: 'X-Auth-Token', ...config })

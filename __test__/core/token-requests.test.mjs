@@ -24,7 +24,10 @@ async function serve(t, ...answers) {
     response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(answer))
   }).listen(0, '127.0.0.1')
   await once(server, 'listening')
-  t.after(() => (server.closeAllConnections(), server.close()))
+  t.after(() => {
+    server.closeAllConnections()
+    server.close()
+  })
   return { origin: `http://127.0.0.1:${server.address().port}`, requests }
 }
 

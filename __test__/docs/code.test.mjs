@@ -49,7 +49,7 @@ test('every block of TypeScript in the documentation compiles', (t) => {
   const names = Object.keys(exported).filter((name) => /^[a-z]\w+$/.test(name) && name !== 'default')
   let blocks = 0
   for (const { path, text } of pages) {
-    for (const match of text.matchAll(/^```(tsx?)\n([^]*?)^```/gm)) {
+    for (const match of text.matchAll(/^```(tsx?)\n([\s\S]*?)^```/gm)) {
       const [, extension, code] = match
       // A block that shows no import uses what evertoken exports.
       const unnamed = /^import |await import\(/m.test(code)

@@ -220,7 +220,7 @@ test('the types declare the values that the module has, and no others', () => {
 
 test('the code blocks of the README import only what exists', async () => {
   const blocks = [
-    ...read('README.md').matchAll(/^```(?:ts|tsx|js|jsx|mjs|typescript|javascript)\b.*\n([^]*?)^```/gm),
+    ...read('README.md').matchAll(/^```(?:ts|tsx|js|jsx|mjs|typescript|javascript)\b.*\n([\s\S]*?)^```/gm),
   ]
   const imports = blocks.flatMap(([, code]) => [
     ...code.matchAll(/import\s+(?:type\s+)?\{([^}]+)\}\s+from\s+['"](evertoken(?:\/\w+)?)['"]/g),

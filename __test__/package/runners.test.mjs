@@ -11,7 +11,7 @@ const page = readFileSync(join(root, 'docs', 'testing.md'), 'utf8')
 
 /** The one block of the page that holds this text. */
 function shown(text) {
-  const blocks = [...page.matchAll(/^```\w+\n([^]*?)^```/gm)]
+  const blocks = [...page.matchAll(/^```\w+\n([\s\S]*?)^```/gm)]
     .map(([, code]) => code)
     .filter((code) => code.includes(text))
   assert.equal(blocks.length, 1, text)

@@ -77,7 +77,7 @@ function start(context, server, env, code) {
     context.after(() => service.shutdown())
     return service
   } finally {
-    Object.keys(env).forEach((name) => delete process.env[name])
+    for (const name of Object.keys(env)) delete process.env[name]
     Object.assign(process.env, before)
   }
 }

@@ -112,7 +112,7 @@ describe('a store of the user', () => {
     lastUsed: ['yesterday'],
   }
   for (const [field, values] of Object.entries(unreadable)) {
-    test(`with an unreadable ${field} beside a plain token has that token refused, and a sealed one not`, async (t) => {
+    test(`with an unreadable ${field} beside a plain token has that token refused, and a sealed one not`, async () => {
       for (const value of values) {
         const store = new MapStore()
         const { lines, logger } = recordingLogger()

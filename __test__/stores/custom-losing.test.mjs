@@ -36,7 +36,9 @@ describe('a store that loses records', { concurrency: true }, () => {
     return {
       get: (name) => next().get(name) ?? null,
       set: (name, record) => void next().set(name, record),
-      delete: (name) => replicas.forEach((replica) => replica.delete(name)),
+      delete(name) {
+        for (const replica of replicas) replica.delete(name)
+      },
     }
   }
   const losing = {

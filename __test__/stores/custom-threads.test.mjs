@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict'
 import { afterEach, describe, test } from 'node:test'
-import { initializeTokenService } from 'evertoken'
 import { cleanEnvironment } from '../support/clean-environment.mjs'
 import { clientEnvironment, runScript } from '../support/child.mjs'
 import { serviceOver } from '../support/custom-stores.mjs'

@@ -99,7 +99,12 @@ export async function startDpopServer({ tokenType = 'DPoP', aheadSeconds = 0 } =
     nonces,
     /** The API takes no token from before. */
     revokeAll: () => tokens.clear(),
-    close: () => servers.forEach(({ server }) => (server.closeAllConnections(), server.close())),
+    close() {
+      for (const { server } of servers) {
+        server.closeAllConnections()
+        server.close()
+      }
+    },
   }
 
   async function listen(answer) {

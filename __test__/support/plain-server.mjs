@@ -25,6 +25,9 @@ export async function startPlainServer(answer) {
       await call()
       return requests.slice(count)
     },
-    close: () => (server.closeAllConnections(), server.close()),
+    close() {
+      server.closeAllConnections()
+      server.close()
+    },
   }
 }

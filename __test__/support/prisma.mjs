@@ -15,7 +15,7 @@ const packages = ['prisma@7', '@prisma/client@7', '@prisma/adapter-libsql@7', '@
 /** The model, as the documentation of `PrismaTokenClient` shows it. */
 async function model() {
   const types = await readFile(join(root, 'index.d.ts'), 'utf8')
-  return /```prisma\n([^]*?)```/.exec(types)[1].replace(/^ \* ?/gm, '')
+  return /```prisma\n([\s\S]*?)```/.exec(types)[1].replace(/^ \* ?/gm, '')
 }
 
 async function schema(provider) {

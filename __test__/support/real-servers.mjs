@@ -41,10 +41,12 @@ export async function answersOfTwo(context, config, message) {
   const shared = { ...config, rateLimit, storage: fileStorage(context) }
   const env = { ...process.env, EVERTOKEN_TEST_CONFIG: JSON.stringify(shared) }
   const children = [fork(worker, { env }), fork(worker, { env })]
-  context.after(() => children.forEach((child) => child.kill('SIGKILL')))
+  context.after(() => {
+    for (const child of children) child.kill('SIGKILL')
+  })
   await Promise.all(children.map((child) => once(child, 'message')))
   const answered = children.map((child) => once(child, 'message'))
-  children.forEach((child) => child.send(message))
+  for (const child of children) child.send(message)
   return (await Promise.all(answered)).map(([answer]) => answer)
 }
 

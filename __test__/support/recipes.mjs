@@ -17,7 +17,7 @@ export async function readRecipes() {
 
 function recipe(section) {
   const [product] = section.split('\n')
-  const fences = section.matchAll(/^```(sh|ts|json)\n([^]*?)^```$/gm)
+  const fences = section.matchAll(/^```(sh|ts|json)\n([\s\S]*?)^```$/gm)
   const blocks = [...fences].map(([, language, text]) => ({ language, text }))
   const variants = []
   for (const { language, text } of blocks) {

@@ -3,11 +3,11 @@
 import {
   configFromEnv,
   getAuthHeaders,
-  getTokenService,
+  type getTokenService,
   initializeTokenService,
   startTokenScheduler,
-  stopTokenScheduler,
-  TokenError,
+  type stopTokenScheduler,
+  type TokenError,
   TokenService,
 } from 'evertoken'
 import type {

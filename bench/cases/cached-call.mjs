@@ -43,7 +43,12 @@ async function nanosecondsPerTurn(call) {
   const begin = process.hrtime.bigint()
   await new Promise((resolve, reject) => {
     let left = TURNS
-    const step = () => (call().catch(reject), (left -= 1) > 0 ? setImmediate(step) : resolve())
+    const step = () => {
+      call().catch(reject)
+      left -= 1
+      if (left > 0) setImmediate(step)
+      else resolve()
+    }
     step()
   })
   return Number(process.hrtime.bigint() - begin) / TURNS

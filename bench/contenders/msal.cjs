@@ -42,7 +42,7 @@ function localNetwork(tokenUrl) {
     }
   }
   return {
-    sendGetRequestAsync: (url, options) => send('GET', options),
-    sendPostRequestAsync: (url, options) => send('POST', options),
+    sendGetRequestAsync: (_url, options) => send('GET', options),
+    sendPostRequestAsync: (_url, options) => send('POST', options),
   }
 }

@@ -144,7 +144,7 @@ async function answers(url) {
 }
 
 /** This process's variables without those that would configure the example, or change Node under it. */
-export function plainEnvironment() {
+function plainEnvironment() {
   const ours =
     /^(EXTERNAL_|OAUTH_|EVERTOKEN_|TOKEN_ENCRYPTION_KEY$|ORDERS_API_URL$|LOG_|NODE_OPTIONS$|NODE_TEST_CONTEXT$|NODE_ENV$|npm_)/
   return Object.fromEntries(Object.entries(process.env).filter(([name]) => !ours.test(name)))

@@ -28,7 +28,7 @@ function column(Card, theme) {
 
 // Every card brings its styles; on one page once is enough.
 const once = (html) =>
-  html.replace(/<style>[^]*?<\/style>/g, (style, at) => (at === html.indexOf(style) ? style : ''))
+  html.replace(/<style>[\s\S]*?<\/style>/g, (style, at) => (at === html.indexOf(style) ? style : ''))
 
 /** The page as HTML. */
 export async function previewPage() {

@@ -2,6 +2,7 @@
 import { browserTests } from './browser-tests.mjs'
 import { build } from './build.mjs'
 import { cleanTree } from './clean-tree.mjs'
+import { jsFormat, jsLint, unused } from './js-lint.mjs'
 import { nodeTests, packageTests } from './node-tests.mjs'
 import { packageLint } from './package-lint.mjs'
 import { clippy, rustDocs, rustFormat } from './rust-lint.mjs'
@@ -11,4 +12,15 @@ import { typeTests } from './type-tests.mjs'
 export const testSteps = [rustTests, build, nodeTests, packageTests, browserTests]
 
 /** The cheap ones first: a forgotten blank is not worth twenty minutes of waiting. */
-export const readySteps = [rustFormat, clippy, rustDocs, ...testSteps, typeTests, packageLint, cleanTree]
+export const readySteps = [
+  rustFormat,
+  jsFormat,
+  jsLint,
+  unused,
+  clippy,
+  rustDocs,
+  ...testSteps,
+  typeTests,
+  packageLint,
+  cleanTree,
+]

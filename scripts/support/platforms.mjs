@@ -8,7 +8,7 @@ const PROCESSORS = { x86_64: 'x64', aarch64: 'arm64' }
  * What a Rust target is to npm: `{ target, platform, os, cpu, libc, packageName, addon }`. `platform` is the word in
  * file and package names (`linux-x64-gnu`); `libc` is null where npm knows only one.
  */
-export function describeTarget(target, { name, napi } = readManifest()) {
+function describeTarget(target, { name, napi } = readManifest()) {
   const [processor, , system, abi] = target.split('-')
   const os = SYSTEMS[system]
   const cpu = PROCESSORS[processor]

@@ -44,7 +44,7 @@ const colours = {
 } as const
 
 /** The status in some lines. */
-export function describe(status: TokenStatus): string {
+function describe(status: TokenStatus): string {
   const left = status.expiresInSeconds === null ? '' : `, for ${formatDuration(status.expiresInSeconds)}`
   const { storage, strategy, lastError } = status
   const sealed = storage.encrypted ? 'sealed' : 'not sealed'

@@ -88,8 +88,9 @@ type Fields = Readonly<Record<string, unknown>>
 export function withEnvironment(code: Fields, env: TokenServiceConfig): Record<string, unknown> {
   const says = (...fields: string[]): boolean => fields.some((field) => code[field] !== undefined)
   const kept: Record<string, unknown> = { ...env }
-  const leaveOut = (...fields: (keyof TokenServiceConfig)[]): void =>
-    fields.forEach((field) => delete kept[field])
+  const leaveOut = (...fields: (keyof TokenServiceConfig)[]): void => {
+    for (const field of fields) delete kept[field]
+  }
 
   if (says('authUrl', 'issuer')) leaveOut('authUrl', 'issuer')
   if (says('email', 'username')) leaveOut('email', 'username')

@@ -1,7 +1,7 @@
 import type { PrismaTokenClient, StorageOptions, TokenStore } from '../../index'
 import { fileURLToPath } from 'node:url'
 import { defaultDatabasePath } from '../support/defaults'
-import { configError, TokenError } from '../support/errors'
+import { configError } from '../support/errors'
 
 /** The storage that `EVERTOKEN_STORAGE` names. */
 export function storageFromText(text: string, field: string): StorageOptions {
@@ -103,5 +103,5 @@ function fileUrlPath(url: string, field: string): string {
 }
 
 function refuse(field: string, fault: string): never {
-  throw configError(field, fault) satisfies TokenError
+  throw configError(field, fault)
 }

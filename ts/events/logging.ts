@@ -4,7 +4,7 @@ import { configError } from '../support/errors'
 import { describeThrown, reportRejection } from '../support/user-code'
 
 /** How much a log line matters. */
-export type Level = (typeof logLevels)[number]
+type Level = (typeof logLevels)[number]
 
 /** What pino, winston and others say in the same variable: an application has one `LOG_LEVEL` for all. */
 const synonyms: Record<string, Level | 'silent'> = {
@@ -103,9 +103,9 @@ export function warn(message: string): void {
   const text = `evertoken: ${message}`
   try {
     // Without listeners (with --no-warnings, or where the runtime prints by itself) nothing of the user's runs.
-    if (process.listenerCount('warning') === 0) return process.emitWarning(text, 'EvertokenWarning')
+    if (process.listenerCount('warning') === 0) process.emitWarning(text, 'EvertokenWarning')
     // emitWarning() would emit on the next tick, where a listener that throws ends the process.
-    process.emit('warning', Object.assign(new Error(text), { name: 'EvertokenWarning' }))
+    else process.emit('warning', Object.assign(new Error(text), { name: 'EvertokenWarning' }))
   } catch {
     // It was told to the listeners before the one that threw, of which Node's own, the one that prints, is the first.
   }

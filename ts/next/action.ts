@@ -1,5 +1,6 @@
 /** What Next.js hands to a route handler besides the request: a promise of the parameters, since version 15. */
 export interface TokenRouteContext {
+  // biome-ignore lint/suspicious/noExplicitAny: each route has its own type of parameters, and Next.js checks against it.
   readonly params: Promise<any>
 }
 

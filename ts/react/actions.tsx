@@ -11,7 +11,7 @@ import type { TokenAction, TokenActionResult, TokenStatusView } from './use-toke
 import { adviceFor, localTime, problemAdvice } from './text.js'
 
 /** A result, and when it came. */
-export interface Finished extends TokenActionResult {
+interface Finished extends TokenActionResult {
   readonly at: number
 }
 
@@ -100,6 +100,7 @@ export function Actions({ busy, result, run, updatedAt, now }: ActionsProps): Re
       </div>
       {isAsking ? (
         // The safe answer is where Clear was: the second press of a double click falls on it.
+        // biome-ignore lint/a11y/useSemanticElements: a fieldset comes with a border and a least width of its own.
         <div
           key="question"
           className="evertoken-actions"

@@ -26,6 +26,7 @@ export function History({ entries, now }: { entries: readonly Entry[]; now: numb
           .slice(-listed)
           .reverse()
           .map(({ at, outcome, durationMs, code }, index) => (
+            // biome-ignore lint/suspicious/noArrayIndexKey: two entries may have the same moment.
             <li key={`${at} ${index}`} data-outcome={outcome}>
               <time dateTime={at}>{localTime(moment(at) ?? now, now)}</time>{' '}
               <span className="evertoken-outcome">
@@ -62,6 +63,7 @@ function Bars({ entries }: { entries: readonly Entry[] }): ReactElement {
         const size = Math.max(3, Math.sqrt(durationMs / longest) * (height - 2))
         return (
           <rect
+            // biome-ignore lint/suspicious/noArrayIndexKey: two entries may have the same moment.
             key={`${at} ${index}`}
             className="evertoken-bar"
             data-outcome={outcome}

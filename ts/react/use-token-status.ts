@@ -92,6 +92,7 @@ export function useTokenStatus(options: UseTokenStatusOptions = {}): TokenStatus
     return () => opened.close()
   }, [base])
 
+  // biome-ignore lint/correctness/useExhaustiveDependencies: another endpoint is polled at once.
   useEffect(() => {
     const load = async () => ((await connection.current?.load())?.retryAfterSeconds ?? 0) * 1_000
     return startPolling(load, refreshIntervalMs)

@@ -10,7 +10,7 @@ const field = 'headersOrToken'
  * @throws TokenError `ERR_TOKEN_CONFIG` for what is neither.
  */
 export function readSentValue(given: unknown, name: string, service: string): string | null {
-  const value = typeof given === 'string' ? given : valueOf(given, name, service)
+  const value = typeof given === 'string' ? given : readValue(given, name, service)
   if (value === undefined) return null
   const text = value.trim()
   if (text === '')
@@ -27,7 +27,7 @@ export function carriesToken(
   return token !== null && (value === header || value.split(/[ \t]+/).at(-1) === token)
 }
 
-function valueOf(given: unknown, name: string, service: string): string | undefined {
+function readValue(given: unknown, name: string, service: string): string | undefined {
   let value: unknown
   try {
     if (typeof given !== 'object' || given === null || given instanceof Error || given instanceof Response) {

@@ -82,8 +82,8 @@ function isPlain(object: object): boolean {
 }
 
 function className(object: object): string {
-  const { constructor } = object as { constructor?: unknown }
-  return typeof constructor === 'function' && constructor.name ? constructor.name : 'a class'
+  const { constructor: owner } = object as { constructor?: unknown }
+  return typeof owner === 'function' && owner.name ? owner.name : 'a class'
 }
 
 // Never the value itself: it may be a secret that stands in the wrong place.

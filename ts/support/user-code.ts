@@ -27,12 +27,16 @@ export function describeThrown(error: unknown, secret?: string | null): string {
 export function classifyThrown(error: unknown): string {
   return safely(() => {
     if (typeof error !== 'object' || error === null) return typeOf(error)
-    const { name, code, constructor } = error as {
+    const {
+      name,
+      code,
+      constructor: owner,
+    } = error as {
       name?: unknown
       code?: unknown
       constructor?: { name?: unknown }
     }
-    const known = [name, constructor?.name].find((word) => isClassName.test(textOf(word) ?? ''))
+    const known = [name, owner?.name].find((word) => isClassName.test(textOf(word) ?? ''))
     return `${textOf(known) || 'an error'}${isCode.test(textOf(code) ?? '') ? ` (${textOf(code)})` : ''}`
   })
 }
@@ -82,8 +86,10 @@ function thenDirectly(
     listen()
   } catch (error) {
     // Its class cannot say what a derived promise is. With this it need not.
-    if (!Reflect.defineProperty(promise, 'constructor', { value: undefined, configurable: true }))
-      return reject(error)
+    if (!Reflect.defineProperty(promise, 'constructor', { value: undefined, configurable: true })) {
+      reject(error)
+      return
+    }
     listen()
   }
 }

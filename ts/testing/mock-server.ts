@@ -218,7 +218,8 @@ class MockServer implements MockTokenServer {
   #answerApi(seen: RecordedRequest, response: ServerResponse): void {
     this.apiRequests.push(seen)
     if (this.#grants.opens(seen.headers.authorization)) {
-      return send(response, 200, { method: seen.method, path: seen.path, body: seen.body })
+      send(response, 200, { method: seen.method, path: seen.path, body: seen.body })
+      return
     }
     // RFC 6750 §3.1: no error code where no credential was sent.
     const challenge = seen.headers.authorization === undefined ? 'Bearer' : 'Bearer error="invalid_token"'

@@ -18,9 +18,11 @@ export function diff(before: string, after: string): string[] {
       i += 1
       j += 1
     } else if (i < old.length && (j === now.length || common[i + 1]![j]! >= common[i]![j + 1]!)) {
-      lines.push(`- ${old[((i += 1)) - 1]}`)
+      lines.push(`- ${old[i]}`)
+      i += 1
     } else {
-      lines.push(`+ ${now[((j += 1)) - 1]}`)
+      lines.push(`+ ${now[j]}`)
+      j += 1
     }
   }
   return lines.filter((_, at) =>

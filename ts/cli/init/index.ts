@@ -45,7 +45,10 @@ function write({ folder }: App, path: string, text: string, isNew: boolean): voi
   try {
     mkdirSync(dirname(join(folder, path)), { recursive: true })
     // What came to be there since it was looked at stays.
-    if (isNew) return writeFileSync(join(folder, path), text, { flag: 'wx' })
+    if (isNew) {
+      writeFileSync(join(folder, path), text, { flag: 'wx' })
+      return
+    }
     const lineEnd = readFileSync(join(folder, path), 'utf8').includes('\r\n') ? '\r\n' : '\n'
     writeFileSync(join(folder, path), text.replaceAll('\n', lineEnd))
   } catch (cause) {
