@@ -266,7 +266,7 @@ describe('a service', () => {
       storage: { kind: 'memory' },
     })
     assert.throws(() => new Service(), { name: 'TypeError', message: /initializeTokenService/ })
-    assert.throws(() => new constructor({ id: 1, name: 'forged' }), TypeError)
+    assert.throws(() => new Service({ id: 1, name: 'forged' }), TypeError)
   })
 })
 

@@ -15,7 +15,7 @@ import { generatedClient, migrations, prismaClient, prismaProject } from '../sup
 
 const require = createRequire(import.meta.url)
 const root = dirname(require.resolve('evertoken/package.json'))
-const { prismaProvider } = require(join(root, 'lib', 'stores', 'prisma.js'))
+const { prismaStoreCallbacks } = require(join(root, 'lib', 'stores', 'prisma.js'))
 
 const server = useTokenServer()
 const project = await prismaProject()
@@ -273,7 +273,7 @@ for (const [provider, { url, reason }] of Object.entries(databases)) {
     test('lets one of several writers win that saw the same row, and tells the others', async () => {
       const writers = ['one', 'two', 'three', 'four', 'five', 'six'].map((name) => ({
         name,
-        to: prismaProvider(prisma),
+        to: prismaStoreCallbacks(prisma),
       }))
       for (const round of ['first', 'second']) {
         const seen = (await writers[0].to.get(config.service))?.token ?? null
@@ -308,7 +308,7 @@ for (const [provider, { url, reason }] of Object.entries(databases)) {
       for (const { name, run } of tokenStoreCases) {
         test(name, () =>
           run(() => {
-            const { get, set, delete: remove } = prismaProvider(prisma)
+            const { get, set, delete: remove } = prismaStoreCallbacks(prisma)
             return { get, set: (of, record) => set(of, record, undefined), delete: remove }
           }),
         )
@@ -334,18 +334,18 @@ test('a database that is busy is asked again, and one that fails is not', async 
       },
     }
   }
-  assert.equal(await prismaProvider(clientThrowing('P1008', 'SQLITE_BUSY')).get('a'), null)
-  await prismaProvider(clientThrowing('P2034')).delete('a')
+  assert.equal(await prismaStoreCallbacks(clientThrowing('P1008', 'SQLITE_BUSY')).get('a'), null)
+  await prismaStoreCallbacks(clientThrowing('P2034')).delete('a')
   assert.equal(
-    await prismaProvider(clientThrowing('P1008')).set('a', someRecord('a'), someRecord('b').token),
+    await prismaStoreCallbacks(clientThrowing('P1008')).set('a', someRecord('a'), someRecord('b').token),
     'stored',
   )
   assert.equal(
-    await prismaProvider(clientThrowing('P1008', 'P2002')).set('a', someRecord('a'), null),
+    await prismaStoreCallbacks(clientThrowing('P1008', 'P2002')).set('a', someRecord('a'), null),
     'conflict',
   )
-  await assert.rejects(prismaProvider(clientThrowing('P1001')).get('a'), { code: 'P1001' })
-  await assert.rejects(prismaProvider(clientThrowing(...Array(1000).fill('P1008'))).delete('a'), {
+  await assert.rejects(prismaStoreCallbacks(clientThrowing('P1001')).get('a'), { code: 'P1001' })
+  await assert.rejects(prismaStoreCallbacks(clientThrowing(...Array(1000).fill('P1008'))).delete('a'), {
     code: 'P1008',
   })
   assert.deepEqual(calls.slice(0, 9), [
