@@ -1,4 +1,4 @@
-// From the start of a process to its first header, beside a process that only starts.
+// From the start of a process to its first header, compared with a process that only starts.
 import { spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { median } from './support/median.mjs'

@@ -31,11 +31,23 @@ export const COUNT_TARGETS = [
 ]
 
 export const TIMING_TARGETS = [
-  target('cached-call', 'evertoken', 'cached call, beside a bare async function', 1.15, (m) => m.ratio),
+  target(
+    'cached-call',
+    'evertoken',
+    'cached call, compared with a bare async function',
+    1.15,
+    (m) => m.ratio,
+  ),
   target('cached-call', 'evertoken-method', 'the same through the method', 1.15, (m) => m.ratio),
-  target('start', 'evertoken', 'start to first header, beside a bare start', 1.5, (m) => m.ratio),
+  target('start', 'evertoken', 'start to first header, compared with a bare start', 1.5, (m) => m.ratio),
   ...KEYED.map((name) =>
-    target('restart', name, `restart to first header, beside a bare start, ${name}`, 1.5, (m) => m.ratio),
+    target(
+      'restart',
+      name,
+      `restart to first header, compared with a bare start, ${name}`,
+      1.5,
+      (m) => m.ratio,
+    ),
   ),
 ]
 

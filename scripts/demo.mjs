@@ -34,7 +34,7 @@ process.on('SIGTERM', () => void stop(0))
 try {
   await demonstrate()
 } catch (error) {
-  // What Ctrl-C interrupts fails, too; that is no news.
+  // What Ctrl-C interrupts also fails, which is expected.
   if (!isStopping) {
     console.error(`\nThe demo failed: ${error.message}`)
     await stop(1)

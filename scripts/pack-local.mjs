@@ -21,7 +21,7 @@ const jobs = [
   {
     tarball: join(dist, tarballName(manifest)),
     inputs: [...packing, ...inRoot(...(await filesToPublish()))],
-    // Only the addon that lies beside it. The other platforms' packages need not exist anywhere yet, and a project
+    // Only the addon next to it. The other platforms' packages need not exist anywhere yet, and a project
     // whose lock file lacks a package that is asked for cannot `npm ci`.
     pack: () => packMain(dist, [platform]),
   },

@@ -22,7 +22,7 @@ const layers = [
 ]
 const standalone = ['react']
 
-/** Type imports count: whoever reads a file needs what its types come from. */
+/** Type imports count: a reader of a file also reads its types. */
 const importPattern = /\b(?:from|import|import\(|require\()\s*'(\.{1,2}\/[^']*)'/g
 
 /** Every file below ts/, and the files below ts/ that it imports. */
@@ -57,7 +57,7 @@ function readImports() {
 const layerOf = (file) => file.split('/')[0]
 const rankOf = (layer) => layers.findIndex((names) => names.includes(layer))
 
-/** The imports that lead up, or to a folder beside. */
+/** The imports of a higher folder, or of one on the same line. */
 function findUpwardImports(imports) {
   const isAllowed = (from, to) => from === to || (rankOf(to) < rankOf(from) && !standalone.includes(from))
   return [...imports].flatMap(([file, targets]) =>
@@ -95,7 +95,7 @@ test('every file of ts/ is in a layer, and every layer has files', () => {
   assert.ok(imports.get('service/registry.ts').includes('config/resolve.ts'), 'imports are found')
 })
 
-test('no folder imports from one above or beside it', () => {
+test('no folder imports from a higher one, or from one on the same line', () => {
   assert.deepEqual(findUpwardImports(imports), [])
 })
 

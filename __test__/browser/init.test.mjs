@@ -47,7 +47,7 @@ describe('init in a fresh Next.js app', () => {
   after(() => rm(folder, { recursive: true, force: true, maxRetries: 5 }))
 
   for (const [shape, files] of Object.entries(shapes)) {
-    it(`of the shape ${shape} makes what can be built and started`, async (t) => {
+    it(`of the shape ${shape} writes an app that can be built and started`, async (t) => {
       await replaceSources(app, files)
       const at = { cwd: app, quiet: true, limitMs: 5 * 60_000 }
       const next = join(app, 'node_modules', 'next', 'dist', 'bin', 'next')

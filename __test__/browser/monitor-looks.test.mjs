@@ -86,7 +86,7 @@ describeMonitor('the looks of the monitor', (monitor) => {
       await take('asking')
       await page.keyboard.press('Escape')
       await page.route('**/status', (route) => route.abort())
-      await page.getByText('The endpoint cannot be reached.').waitFor()
+      await page.getByText('The endpoint is unreachable.').waitFor()
       await take('gone')
       await page.unroute('**/status')
       await page.locator('.evertoken-notice').waitFor({ state: 'detached' })
@@ -97,7 +97,7 @@ describeMonitor('the looks of the monitor', (monitor) => {
     })
   }
 
-  it('is light or dark as the system is, unless it is told', async () => {
+  it('is light or dark like the system, unless `theme` is set', async () => {
     const [light, dark] = ['rgb(255, 255, 255)', 'rgb(22, 24, 29)']
     const cases = [
       ['light', 'auto', light],
@@ -117,7 +117,7 @@ describeMonitor('the looks of the monitor', (monitor) => {
     }
   })
 
-  it('takes its colours, corners and font from the variables of the page', async () => {
+  it('takes its colors, corners and font from the variables of the page', async () => {
     const head =
       '<style>:root { --evertoken-surface: #fafad2; --evertoken-radius: 3px; --evertoken-font: serif; --evertoken-accent: #800000 }</style>'
     await open({ head, props: { services } })
@@ -127,7 +127,7 @@ describeMonitor('the looks of the monitor', (monitor) => {
     assert.equal(await style('.evertoken-button', 'backgroundColor'), 'rgb(128, 0, 0)')
   })
 
-  it('tells its states apart with forced colours', async () => {
+  it('distinguishes its states with forced colors', async () => {
     await open({ browsing: { forcedColors: 'active' }, props: { services } })
     const differ = async (one, other, property) =>
       assert.notEqual(await style(one, property), await style(other, property), `${one} and ${other}`)
@@ -142,7 +142,7 @@ describeMonitor('the looks of the monitor', (monitor) => {
     await differ('[aria-disabled=true]', '.evertoken-badge', 'color')
   })
 
-  it('has nothing that moves for those who want less motion, nor for others', async () => {
+  it('has no animation, with or without reduced motion', async () => {
     for (const reducedMotion of ['reduce', 'no-preference']) {
       await open({ browsing: { reducedMotion }, props: { services } })
       await monitor.page.getByRole('button', { name: 'Refresh now' }).hover()
@@ -152,7 +152,7 @@ describeMonitor('the looks of the monitor', (monitor) => {
     }
   })
 
-  it('holds with text twice as large on a page of 320 px', async () => {
+  it('fits a page of 320 px with text twice as large', async () => {
     await open({
       browsing: { viewport: { width: 320, height: 800 } },
       head: '<style>html { font-size: 200% }</style>',
@@ -188,13 +188,13 @@ describeMonitor('the looks of the monitor', (monitor) => {
     })
   }
 
-  it('is plain, and whole, where its styles are not let in', async () => {
+  it('is unstyled but complete if its styles are blocked', async () => {
     await open({ headers: policy })
     assert.equal(await style('.evertoken-monitor', 'paddingTop'), '0px')
     const text = (await monitor.page.locator('.evertoken-monitor').innerText()).replaceAll(/\s+/g, ' ')
     assert.match(
       text,
-      /^Access token token Valid (40:00|39:\d\d) \d+ minutes.* left Token: Valid\. The token is good\. Issued/,
+      /^Access token token Valid (40:00|39:\d\d) \d+ minutes.* left Token: Valid\. The token is valid\. Issued/,
     )
     assert.equal(await style('.evertoken-track', 'fill'), 'none', 'the life is not all black')
   })

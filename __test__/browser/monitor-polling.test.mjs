@@ -26,7 +26,7 @@ for (const react of reacts) {
         document.dispatchEvent(new Event('visibilitychange'))
       }, state)
 
-    it('rests while the page is hidden, and goes on at once when it is seen', async () => {
+    it('pauses while the page is hidden, and continues at once when it is visible', async () => {
       await open()
       await polled(2)
       await show('hidden')
@@ -37,7 +37,7 @@ for (const react of reacts) {
       await reached(3)
     })
 
-    it('rests after an answer that finds the page hidden', async () => {
+    it('pauses after a response that arrives while the page is hidden', async () => {
       let arrive
       await open()
       monitor.pages.routes.token = { GET: () => new Promise((resolve) => (arrive = resolve)) }
@@ -50,7 +50,7 @@ for (const react of reacts) {
       assert.equal(reads(), 2)
     })
 
-    it('never asks again before it has an answer, and asks again after one that hung', async () => {
+    it('never sends a request before the last has ended, and sends one after a timeout', async () => {
       await open()
       monitor.pages.routes.token = { GET: never }
       await polled(2)
@@ -61,11 +61,11 @@ for (const react of reacts) {
       assert.equal(reads(), 2)
       monitor.pages.routes.token = {}
       await monitor.page.clock.runFor(2_000)
-      await monitor.page.getByText('The endpoint did not answer in time.').waitFor()
+      await monitor.page.getByText('The endpoint did not respond in time.').waitFor()
       await polled(3)
     })
 
-    it('waits as long as the endpoint asks to', async () => {
+    it('waits as long as the endpoint requires', async () => {
       monitor.pages.routes.token = { GET: limited }
       await open()
       await monitor.page.getByText('Too many requests. Try again in 60 s.').waitFor()
@@ -84,7 +84,7 @@ for (const react of reacts) {
       }
     })
 
-    it('ends with the component, and takes what is under way with it', async () => {
+    it('stops with the component, and aborts its requests', async () => {
       await open()
       monitor.pages.routes.token = { GET: never }
       const aborted = monitor.page.waitForEvent('requestfailed')
@@ -97,7 +97,7 @@ for (const react of reacts) {
       assert.deepEqual(monitor.page.troubles, [])
     })
 
-    it('counts down by the numbers of the server, however wrong the clock of the browser is', async () => {
+    it("counts down by the server's times, even if the browser's clock is wrong", async () => {
       for (const hours of [-1, 1]) {
         await open({ clock: Date.now() + hours * 3_600_000, props: { refreshIntervalMs: 0 } })
         const left = async () => {

@@ -26,7 +26,7 @@ for (const react of reacts) {
         pressed.click()
       })
 
-    it('takes over what the server has rendered, without a warning', async () => {
+    it('hydrates what the server has rendered, without a warning', async () => {
       await open({ isRendered: true, isStrict: true, props: { nonce: 'abc', title: 'Orders & more' } })
       await monitor.page.locator('.evertoken-left').waitFor()
       assert.deepEqual(monitor.page.troubles, [])
@@ -37,28 +37,28 @@ for (const react of reacts) {
         '401',
         failure(401, 'ERR_ROUTE_UNAUTHORIZED', 'the secret is missing'),
         'No access',
-        /^You are not signed in here\. The secret is missing\. Sign in, or/,
+        /^You are not signed in\. The secret is missing\. Sign in, or/,
       ],
       [
         '403',
-        failure(403, 'ERR_ROUTE_FORBIDDEN', 'there is no secret'),
+        failure(403, 'ERR_ROUTE_FORBIDDEN', 'the secret is not set'),
         'No access',
-        /^You may not see this\. There is no secret\. Your account/,
+        /^You do not have permission to see this\. The secret is not set\. Your account/,
       ],
       [
         'a redirect to a sign-in page',
         { status: 307, headers: { location: '/page/0' } },
         'Unknown',
-        /^The endpoint answers with a web page.* reload this page\.$/,
+        /^The endpoint responded with a web page.* reload this page\.$/,
       ],
       [
         'no such route',
         { status: 404, body: '<h1>404</h1>' },
         'Unknown',
-        /^The endpoint answers with status 404\.$/,
+        /^The endpoint responded with status 404\.$/,
       ],
     ]) {
-      it(`begins with ${why}: says so, and stays small`, async () => {
+      it(`starts with ${why}: says so, and stays small`, async () => {
         monitor.pages.page({ react })
         monitor.pages.routes.token = { GET: answer }
         await open()
@@ -69,7 +69,7 @@ for (const react of reacts) {
       })
     }
 
-    it('draws whatever the endpoint answers, and throws at none of it', async () => {
+    it('draws any response of the endpoint without an exception', async () => {
       const answers = oddValues.slice(0, 32).flatMap((odd) => [
         odd,
         liveStatus({ service: odd, history: odd, lastError: { code: odd, message: odd, at: odd } }),
@@ -165,7 +165,7 @@ for (const react of reacts) {
         }
       })
 
-      it('is sent once, and said', async () => {
+      it('is sent once, and reported', async () => {
         monitor.pages.routes.token = { DELETE: { body: { cleared: true } } }
         await open()
         await button('Clear').click()
@@ -182,7 +182,7 @@ for (const react of reacts) {
     describe('Refresh now', () => {
       const sent = () => monitor.pages.count({ method: 'POST', path: 'refresh' })
 
-      it('is sent once however often it is pressed, and says that it is under way and how it ended', async () => {
+      it('is sent once for any number of clicks, and shows the progress and the result', async () => {
         let answer
         monitor.pages.routes.token = { POST: () => new Promise((resolve) => (answer = resolve)) }
         await open()
@@ -202,7 +202,7 @@ for (const react of reacts) {
         assert.equal(sent(), 1)
       })
 
-      it('shows what it got, though a look in between came first', async () => {
+      it('shows its result, even if a status request in between ended first', async () => {
         let answer
         await open({ props: { refreshIntervalMs: 500 } })
         monitor.pages.routes.token = {
@@ -222,7 +222,7 @@ for (const react of reacts) {
       for (const [why, answer, said] of [
         [
           '429',
-          failure(429, 'ERR_TOKEN_RATE_LIMITED', 'patience', { 'retry-after': '17' }),
+          failure(429, 'ERR_TOKEN_RATE_LIMITED', 'too many requests', { 'retry-after': '17' }),
           /^Not refreshed: Too many requests\. Try again in 17 s\.$/,
         ],
         [
@@ -233,35 +233,35 @@ for (const react of reacts) {
         [
           '401',
           failure(401, 'ERR_ROUTE_UNAUTHORIZED', 'the secret is missing'),
-          /^Not refreshed: You are not signed in here\. The secret is missing\. Sign in/,
+          /^Not refreshed: You are not signed in\. The secret is missing\. Sign in/,
         ],
         [
           '403',
           failure(403, 'ERR_ROUTE_FORBIDDEN', 'not from there'),
-          /^Not refreshed: You may not do this\. Not from there\. Your account/,
+          /^Not refreshed: You do not have permission to do this\. Not from there\. Your account/,
         ],
         [
           'a sign-in page',
           { body: '<!doctype html><form>Sign in</form>' },
-          /^Not refreshed: The endpoint answers with a web page.* sign in/,
+          /^Not refreshed: The endpoint responded with a web page.* sign-in/,
         ],
         [
           'a redirect to one',
           { status: 302, headers: { location: '/page/0' } },
-          /^Not refreshed: The endpoint answers with a web page.* sign in/,
+          /^Not refreshed: The endpoint responded with a web page.* sign-in/,
         ],
         [
           'broken JSON',
           { headers: { 'content-type': 'application/json' }, body: '{"state":' },
-          /^Not refreshed: The endpoint answers something else than a status\.$/,
+          /^Not refreshed: The endpoint responded with something other than a status\.$/,
         ],
         [
           'JSON of something else',
           { body: { state: 'valid', scheduler: {}, storage: {} } },
-          /^Not refreshed: The endpoint answers something else than a status\.$/,
+          /^Not refreshed: The endpoint responded with something other than a status\.$/,
         ],
       ]) {
-        it(`says in plain words what ${why} means, and what to do`, async () => {
+        it(`explains ${why}, and what to do`, async () => {
           monitor.pages.page({ react })
           monitor.pages.routes.token = { POST: answer }
           await open()

@@ -90,16 +90,16 @@ describe('the example in Next.js', { skip: noBrowser }, () => {
         await page.context().close()
       })
 
-      it('keeps the last picture, with a notice, when the server is gone', async () => {
+      it('keeps the last status, with a notice, if the server is unreachable', async () => {
         const page = await signedIn(browser, app)
         await page.getByRole('button', { name: 'Refresh now' }).click()
         await page.locator('.evertoken-badge', { hasText: 'Valid' }).waitFor()
         await app.stop()
-        await page.getByText('The endpoint cannot be reached.').waitFor()
+        await page.getByText('The endpoint is unreachable.').waitFor()
         assert.equal(await page.locator('.evertoken-badge').textContent(), 'Valid')
         assert.ok((await secondsLeft(page)) > 0)
         app = await app.again()
-        await page.getByText('The endpoint cannot be reached.').waitFor({ state: 'detached' })
+        await page.getByText('The endpoint is unreachable.').waitFor({ state: 'detached' })
         await page.locator('.evertoken-badge', { hasText: 'Valid' }).waitFor()
         await page.context().close()
       })
@@ -127,13 +127,13 @@ describe('the example in Next.js', { skip: noBrowser }, () => {
       await tokens?.close()
     })
 
-    it('keeps the one service when a file that initialises it is edited', async () => {
+    it('keeps the one service if a file that initializes it is edited', async () => {
       const orders = `${app.origin}/api/orders`
       assert.equal((await fetch(orders)).status, 200)
       const route = join(folder, 'app/app/api/orders/route.ts')
       const original = await readFile(route, 'utf8')
       for (const mark of ['one', 'two', 'three']) {
-        // The module makes the service anew at each reload, as the first line of many an application does.
+        // The module initializes the service at each reload, as many applications do in their first line.
         await writeFile(
           route,
           `import { initializeTokenService, startTokenScheduler } from 'evertoken'
@@ -153,7 +153,7 @@ describe('the example in Next.js', { skip: noBrowser }, () => {
       assert.equal(tokens.tokenRequests.length, 1)
     })
 
-    it('shows the status to everybody', async () => {
+    it('shows the status to everyone', async () => {
       const page = await openPage(browser)
       await page.goto(`${app.origin}/dashboard`)
       await page.locator('.evertoken-badge', { hasText: 'Valid' }).waitFor()
@@ -181,9 +181,9 @@ async function secondsLeft(page) {
 }
 
 async function until(condition) {
-  const patience = AbortSignal.timeout(30_000)
+  const deadline = AbortSignal.timeout(30_000)
   while (!(await condition())) {
-    patience.throwIfAborted()
+    deadline.throwIfAborted()
     await pause(100)
   }
 }

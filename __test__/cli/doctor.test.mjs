@@ -38,7 +38,7 @@ async function examined(t, env, folder = folderFor(t)) {
   assert.equal(stderr, '')
   const { ok, checks } = JSON.parse(stdout)
   assert.equal(status, ok ? 0 : 1)
-  assert.ok(!stdout.includes('the right password') && !stdout.includes(key), 'it tells no secret')
+  assert.ok(!stdout.includes('the right password') && !stdout.includes(key), 'it shows no secret')
   return { ok, checks, cause: checks.find(({ outcome }) => outcome === 'failed') }
 }
 
@@ -55,7 +55,7 @@ async function listen(t, server) {
 const nothing = () => createServer((_request, response) => response.writeHead(404).end())
 
 describe('doctor', () => {
-  test('goes the way that a request goes: by the proxy, and straight on this machine', async (t) => {
+  test('uses the same way as a request: through the proxy, and directly on this machine', async (t) => {
     const server = await mock(t)
     const proxy = 'http://ann:hunter2@127.0.0.1:1'
     const { ok, checks } = await examined(t, {
@@ -68,7 +68,10 @@ describe('doctor', () => {
     const away = environment('https://token.example.com/token')
     const behind = await examined(t, { ...away, HTTPS_PROXY: proxy })
     assert.equal(behind.cause.check, 'connection')
-    assert.match(behind.cause.detail, /^the proxy 127\.0\.0\.1 \(HTTPS_PROXY\) does not answer on port 1:/)
+    assert.match(
+      behind.cause.detail,
+      /^the proxy 127\.0\.0\.1 \(HTTPS_PROXY\) does not accept connections on port 1:/,
+    )
     assert.ok(!JSON.stringify(behind).includes('hunter2'))
 
     const unusable = await examined(t, { ...away, all_proxy: 'socks://ann:hunter2@127.0.0.1:1' })
@@ -77,7 +80,7 @@ describe('doctor', () => {
     assert.ok(!JSON.stringify(unusable).includes('hunter2'))
   })
 
-  test('finds nothing where all is well, with one login, and leaves nothing behind', async (t) => {
+  test('finds no problem in a correct setup, with one login, and leaves nothing behind', async (t) => {
     const folder = folderFor(t)
     const server = await mock(t)
     const { ok, checks } = await examined(t, environment(server.loginUrl), folder)
@@ -106,7 +109,7 @@ describe('doctor', () => {
     assert.deepEqual(left(), afterOne, 'nothing grows')
   })
 
-  test('says that the stored token does not open with this key, and leaves it to whoever has the right one', async (t) => {
+  test('says that the stored token cannot be decrypted with this key, and does not change it', async (t) => {
     const folder = folderFor(t)
     const server = await mock(t)
     const env = environment(server.loginUrl)
@@ -126,7 +129,7 @@ describe('doctor', () => {
     assert.match((await evertoken(['status'], { folder, env })).stdout, /^external_api: valid/)
   })
 
-  test('does no harm to another that runs at the same time', async (t) => {
+  test('does not affect another run at the same time', async (t) => {
     const folder = folderFor(t)
     const server = await mock(t)
     const runs = await Promise.all([1, 2, 3].map(() => examined(t, environment(server.loginUrl), folder)))
@@ -231,7 +234,7 @@ describe('doctor', () => {
     }
   })
 
-  test('says what the server said, without what is secret', async (t) => {
+  test("shows the server's error text, without secrets", async (t) => {
     const body = {
       error: 'invalid_client',
       error_description: 'AADSTS7000222: The secret the right password has expired.\r\n\u001b[31mforged',
@@ -268,7 +271,7 @@ describe('doctor', () => {
     assert.match(cause.detail, /^this machine’s clock is (59 min 5\d s|1 h.*) behind/)
   })
 
-  test('names a certificate that nobody vouches for', async (t) => {
+  test('names a certificate that is not trusted', async (t) => {
     const folder = folderFor(t)
     const [keyFile, certFile] = ['key.pem', 'cert.pem'].map((name) => join(folder, name))
     try {
@@ -305,7 +308,7 @@ describe('doctor', () => {
     assert.match(cause.remedy, /NODE_EXTRA_CA_CERTS/)
   })
 
-  test('says it in lines, without colours where nobody sees them, and reads .env files', async (t) => {
+  test('prints lines, without colors if stdout is not a terminal, and reads .env files', async (t) => {
     const folder = folderFor(t)
     const server = await mock(t)
     const lines = Object.entries(environment(server.loginUrl)).map(([name, value]) => `${name}="${value}"`)
@@ -313,11 +316,11 @@ describe('doctor', () => {
     writeFileSync(join(folder, '.env.local'), lines.join('\n'))
     const { status, stdout } = await evertoken(['doctor'], { folder })
     assert.equal(status, 0, stdout)
-    assert.match(stdout, /^✔ environment {1}complete; read the environment, \.env\.local, \.env\n/)
-    assert.match(stdout, /\nAll is well\.\n$/)
+    assert.match(stdout, /^✔ environment {1}complete; read from the environment, \.env\.local, \.env\n/)
+    assert.match(stdout, /\nAll checks passed\.\n$/)
     assert.ok(!stdout.includes('\u001b'))
-    const coloured = await evertoken(['doctor'], { folder, env: { FORCE_COLOR: '1' } })
-    assert.ok(coloured.stdout.includes('\u001b[32m✔'))
+    const colored = await evertoken(['doctor'], { folder, env: { FORCE_COLOR: '1' } })
+    assert.ok(colored.stdout.includes('\u001b[32m✔'))
     const plain = await evertoken(['doctor'], { folder, env: { FORCE_COLOR: '1', NO_COLOR: '1' } })
     assert.ok(!plain.stdout.includes('\u001b'))
     assert.deepEqual(readdirSync(folder).sort(), ['.env', '.env.local', 'data'])
@@ -325,7 +328,7 @@ describe('doctor', () => {
 })
 
 describe('doctor --endpoint', () => {
-  test('says how a running app stands, whatever is configured here', async (t) => {
+  test('checks a running app, independent of the configuration here', async (t) => {
     const folder = folderFor(t)
     const server = await mock(t)
     const service = initializeTokenService({

@@ -25,7 +25,7 @@ status = pty.spawn(sys.argv[2:], read)
 print('exit', os.waitstatus_to_exitcode(status))
 `
 const noTerminal =
-  spawnSync('python3', ['-c', 'import pty']).status !== 0 && 'there is no Python that makes terminals'
+  spawnSync('python3', ['-c', 'import pty']).status !== 0 && 'no Python with the module pty is installed'
 
 const typescript = {
   'package.json': '{ "dependencies": { "next": "16", "evertoken": "0" } }',
@@ -81,7 +81,7 @@ describe('init', () => {
     ],
   ]
   for (const [shape, files, expected] of shapes) {
-    test(`puts everything into an app of the shape ${shape}, once`, async (t) => {
+    test(`adds everything to an app of the shape ${shape}, once`, async (t) => {
       const given = Object.fromEntries(Object.entries(files).filter(([, content]) => content !== undefined))
       const { init, read, has } = project(t, given)
       const { status, stdout, stderr } = await init('--yes')
@@ -92,7 +92,7 @@ describe('init', () => {
       assert.match(config, /^(export default|module\.exports =) withEvertoken\(nextConfig\);?$/m)
       assert.match(config, /^(import|const) \{ withEvertoken \}.+evertoken\/next/m)
       const again = await init('--yes')
-      assert.match(again.stdout, /^All files are there\./)
+      assert.match(again.stdout, /^All files exist already\./)
     })
   }
 
@@ -112,7 +112,7 @@ describe('init', () => {
     ['Ctrl-D', '\x04'],
     ['no', 'n\r'],
   ]) {
-    test(`writes nothing when the answer on a terminal is ${key}`, { skip: noTerminal }, async (t) => {
+    test(`writes nothing if the answer on a terminal is ${key}`, { skip: noTerminal }, async (t) => {
       const { folder, has } = project(t, typescript)
       const { stdout } = await execute('python3', ['-c', answering, typed, process.execPath, bin, 'init'], {
         cwd: folder,
@@ -123,7 +123,7 @@ describe('init', () => {
     })
   }
 
-  test('writes nothing without an answer', async (t) => {
+  test('writes nothing without confirmation', async (t) => {
     const { init, has } = project(t, typescript)
     const { status, stdout } = await init()
     assert.equal(status, 1)
@@ -132,11 +132,11 @@ describe('init', () => {
       stdout,
       /^ {4}- export default nextConfig;\n {4}\+ export default withEvertoken\(nextConfig\);\n/m,
     )
-    assert.match(stdout, /--yes writes without a question\.\nNothing was written\.\n$/)
+    assert.match(stdout, /Use --yes to write without asking\.\nNothing was written\.\n$/)
     assert.ok(!has('instrumentation.ts'))
   })
 
-  test('puts its lines into what is there, and replaces nothing', async (t) => {
+  test('inserts its lines into existing files, and replaces nothing', async (t) => {
     const { init, read } = project(t, {
       ...typescript,
       'instrumentation.ts':
@@ -158,7 +158,7 @@ describe('init', () => {
     )
   })
 
-  test('writes in the line ends that a file has', async (t) => {
+  test('writes with the line ends of the file', async (t) => {
     const files = {
       ...typescript,
       'instrumentation.ts': 'export async function register() {\n  begin()\n}\n',
@@ -176,7 +176,7 @@ describe('init', () => {
     }
   })
 
-  test('puts its import behind one of several lines', async (t) => {
+  test('inserts its import after one of several lines', async (t) => {
     const config =
       "import {\n  withSentryConfig,\n} from '@sentry/nextjs'\n\nconst nextConfig = {}\n\nexport default nextConfig\n"
     const { init, read } = project(t, { ...typescript, 'next.config.ts': config })
@@ -187,7 +187,7 @@ describe('init', () => {
     )
   })
 
-  test('leaves to a person what has no plain place, and says what to write', async (t) => {
+  test('leaves what has no clear place to the user, and says what to write', async (t) => {
     const files = {
       ...typescript,
       'next.config.ts': 'export default async () => ({ reactStrictMode: true })\n',
@@ -201,11 +201,11 @@ describe('init', () => {
       assert.equal(read(path), files[path], path)
       assert.ok(stdout.includes(`! ${path} `), path)
     }
-    assert.match(stdout, /! prisma\/schema\.prisma is not there: run `npx prisma init`/)
-    assert.match(stdout, /see to what is marked with ! above/)
+    assert.match(stdout, /! prisma\/schema\.prisma does not exist: run `npx prisma init`/)
+    assert.match(stdout, /resolve the items marked ! above/)
   })
 
-  test('passes on evertoken under the path of the service that it replaces', async (t) => {
+  test('re-exports evertoken at the path of the service that it replaces', async (t) => {
     const { init, read } = project(t, typescript)
     await init('--yes', '--migrate')
     const names = read('lib/services/token-refresh-service.ts')
@@ -215,7 +215,7 @@ describe('init', () => {
     for (const name of names) assert.ok(name in exported, name)
   })
 
-  test('says where there is no app', async (t) => {
+  test('reports a folder that is not an app', async (t) => {
     for (const files of [{}, { 'package.json': '{}' }, { 'package.json': 'nonsense' }]) {
       const { status, stderr } = await project(t, files).init('--yes')
       assert.equal(status, 1)

@@ -23,7 +23,7 @@ function evertoken(args, home = root) {
   return { status, stdout, stderr }
 }
 
-test('keygen prints one key, another each time, that seals', async (t) => {
+test('keygen prints one key, a different one each time, that encrypts', async (t) => {
   const keys = [1, 2].map(() => evertoken(['keygen']))
   for (const { status, stdout, stderr } of keys) {
     assert.deepEqual({ status, stderr }, { status: 0, stderr: '' })
@@ -43,7 +43,7 @@ test('--version prints the version', () => {
   assert.deepEqual(evertoken(['--version']), { status: 0, stdout: `${manifest.version}\n`, stderr: '' })
 })
 
-test('--help names every command, and each has a help of its own', () => {
+test('--help lists every command, and each has its own help', () => {
   const { status, stdout, stderr } = evertoken(['--help'])
   assert.deepEqual({ status, stderr }, { status: 0, stderr: '' })
   assert.match(stdout, /^Usage: evertoken <command>\n/)
@@ -53,7 +53,7 @@ test('--help names every command, and each has a help of its own', () => {
   assert.match(keygen.stdout, /^Usage: evertoken keygen\n/)
 })
 
-test('what it does not know ends with 2 and says what it knows', () => {
+test('an unknown command exits with 2 and lists the commands', () => {
   for (const args of [[], ['nonsense'], ['--nonsense'], ['keygen', 'twice'], ['keygen', '--nonsense']]) {
     const { status, stdout, stderr } = evertoken(args)
     assert.deepEqual({ status, stdout }, { status: 2, stdout: '' }, args.join(' '))

@@ -1,4 +1,4 @@
-// What the command prints of things from outside: nothing of it controls the terminal, whoever wrote it.
+// Values from outside that the command prints: none of them can control the terminal.
 import '../support/clean-environment.mjs'
 
 import assert from 'node:assert/strict'
@@ -75,7 +75,7 @@ const json =
   (_, response) =>
     response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body))
 
-describe('what an endpoint answers', () => {
+describe('the response of an endpoint', () => {
   const consult = (t, endpoint, ...args) =>
     evertoken([...args, '--endpoint', endpoint], {
       folder: folderFor(t),
@@ -123,7 +123,7 @@ describe('what an endpoint answers', () => {
     ['a list for a strategy', { ...good, strategy: ['a'] }],
     ['no scheduler', { ...good, scheduler: undefined }],
   ]
-  test('is told as a wrong answer where it is no status', async (t) => {
+  test('is reported if it is not a status', async (t) => {
     let body
     const { endpoint } = await app(t, (...args) => json(body)(...args))
     for (const [what, value] of odd) {
@@ -133,14 +133,14 @@ describe('what an endpoint answers', () => {
         assert.equal(status, 1, what)
         assert.match(
           stdout + stderr,
-          /answered 200: the answer is not that of a route of evertoken/,
+          /responded with 200: this is not a response of a route of evertoken/,
           `${what}: ${stdout}${stderr}`,
         )
       }
     }
   })
 
-  test('is told as a wrong answer where it is no JSON, too long or too deep', async (t) => {
+  test('is reported if it is not JSON, too long or too deep', async (t) => {
     const answers = [
       '',
       '<!doctype html><title>Sign in</title>',
@@ -156,14 +156,14 @@ describe('what an endpoint answers', () => {
       assert.equal(status, 1)
       assert.match(
         stderr,
-        /^evertoken: ERR_TOKEN_(RESPONSE|NETWORK): http.+(not that of a route|longer than 1024 KiB)/,
+        /^evertoken: ERR_TOKEN_(RESPONSE|NETWORK): http.+(not a response of a route|longer than 1024 KiB)/,
         stderr,
       )
       assert.ok(stderr.length < 1000)
     }
   })
 
-  test('is cut where it is longer than anybody reads', async (t) => {
+  test('is shortened if it is too long', async (t) => {
     const { endpoint } = await app(
       t,
       json({ ...good, lastError: { code: 'ERR_TOKEN_NETWORK', message: 'x'.repeat(500_000), at: 'now' } }),
@@ -172,7 +172,7 @@ describe('what an endpoint answers', () => {
     assert.ok(stdout.length < 2000 && stdout.includes('…'))
   })
 
-  test('leads the secret nowhere else', async (t) => {
+  test('sends the secret nowhere else', async (t) => {
     const elsewhere = await app(t, json(good))
     for (const code of [301, 302, 303, 307, 308]) {
       const location = `${elsewhere.endpoint}/status`
@@ -182,7 +182,7 @@ describe('what an endpoint answers', () => {
       for (const command of ['status', 'refresh', 'clear', 'doctor']) {
         const { status, stdout, stderr } = await consult(t, endpoint, command)
         assert.equal(status, 1)
-        assert.match(stdout + stderr, /redirects to http:\/\/127\.0\.0\.1:\d+, and is not followed/)
+        assert.match(stdout + stderr, /redirects to http:\/\/127\.0\.0\.1:\d+, which is not followed/)
       }
       assert.equal(requests[0].headers.authorization, 'Bearer the secret')
     }
@@ -191,7 +191,7 @@ describe('what an endpoint answers', () => {
 })
 
 describe('the address and the secret', () => {
-  test('are not repeated where they are wrong', async (t) => {
+  test('are not quoted if they are invalid', async (t) => {
     const folder = folderFor(t)
     for (const endpoint of [
       'http://ann:hunter2@localhost:9/api',
@@ -210,13 +210,13 @@ describe('the address and the secret', () => {
         env: { EVERTOKEN_ADMIN_SECRET: secret },
       })
       assert.equal(status, 1)
-      assert.match(stderr, /EVERTOKEN_ADMIN_SECRET holds a character that cannot be sent/)
+      assert.match(stderr, /EVERTOKEN_ADMIN_SECRET contains a character that cannot be sent/)
       assert.ok(!(stdout + stderr).includes('hunter2'))
     }
   })
 })
 
-describe('what the environment, the store and files hold', () => {
+describe('the values of the environment, the store and files', () => {
   test('does not control the terminal', async (t) => {
     const folder = folderFor(t)
     const path = `./da\u001b[2Jta\u009b\u202e\n✔ all is well`

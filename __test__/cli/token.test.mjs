@@ -12,7 +12,7 @@ import { bin, evertoken, folderFor } from '../support/cli.mjs'
 
 const execute = promisify(execFile)
 
-async function house(t, extra = {}) {
+async function setUp(t, extra = {}) {
   const server = await startMockTokenServer({ refreshTokens: 'rotating' })
   t.after(() => server.close())
   const folder = folderFor(t)
@@ -28,8 +28,8 @@ async function house(t, extra = {}) {
 
 describe('status, refresh and clear', () => {
   for (const storage of ['file', 'sqlite:./tokens.db']) {
-    test(`act on the token that is stored in ${storage}`, async (t) => {
-      const { server, call } = await house(t, { EVERTOKEN_STORAGE: storage })
+    test(`act on the token stored in ${storage}`, async (t) => {
+      const { server, call } = await setUp(t, { EVERTOKEN_STORAGE: storage })
       const before = await call('status')
       assert.match(before.stdout, /^external_api: missing\n/)
       const refreshed = await call('refresh', '--json')
@@ -40,25 +40,25 @@ describe('status, refresh and clear', () => {
       const after = await call('status')
       assert.equal(after.status, 0)
       assert.match(after.stdout, /^external_api: valid, for (1 h|59 min 5\d s)\n/)
-      assert.match(after.stdout, /\n {2}came from {5}store\n/)
+      assert.match(after.stdout, /\n {2}source {8}store\n/)
       assert.equal(server.tokenRequests.length, 1, 'to look makes no request')
       await call('refresh')
       assert.equal(server.counts.refreshes, 1, 'the stored refresh token was spent')
       const cleared = await call('clear')
-      assert.deepEqual([cleared.status, cleared.stdout], [0, 'The token is cleared.\n'])
+      assert.deepEqual([cleared.status, cleared.stdout], [0, 'The token was cleared.\n'])
       assert.equal(JSON.parse((await call('status', '--json')).stdout).state, 'missing')
     })
   }
 
-  test('act on the service of a name', async (t) => {
-    const { call } = await house(t)
+  test('act on the service with a name', async (t) => {
+    const { call } = await setUp(t)
     await call('refresh', '--service', 'billing')
     assert.match((await call('status', '--service', 'billing')).stdout, /^billing: valid/)
     assert.match((await call('status')).stdout, /^external_api: missing/)
   })
 
-  test('say what went wrong, and end with 1', async (t) => {
-    const { server, call } = await house(t)
+  test('print the error, and exit with 1', async (t) => {
+    const { server, call } = await setUp(t)
     server.script(
       { status: 401, body: { error: 'invalid_client' } },
       { status: 401, body: { error: 'invalid_client' } },
@@ -70,7 +70,7 @@ describe('status, refresh and clear', () => {
   })
 
   test('act on a running app through its routes', async (t) => {
-    const { server, call } = await house(t, { EVERTOKEN_ADMIN_SECRET: 'let me in' })
+    const { server, call } = await setUp(t, { EVERTOKEN_ADMIN_SECRET: 'let me in' })
     const service = initializeTokenService({
       authUrl: server.tokenUrl,
       clientId: 'app',
@@ -91,14 +91,14 @@ describe('status, refresh and clear', () => {
     assert.notEqual(await service.getToken(), token)
 
     const elsewhere = await call('status', '--endpoint', server.apiUrl)
-    assert.match(elsewhere.stderr, /^evertoken: ERR_TOKEN_RESPONSE: .+ answered 401: /)
+    assert.match(elsewhere.stderr, /^evertoken: ERR_TOKEN_RESPONSE: .+ responded with 401: /)
     await app.close()
     const nowhere = await call('status', ...endpoint)
     assert.match(nowhere.stderr, /^evertoken: ERR_TOKEN_NETWORK: .+ECONNREFUSED/)
   })
 
-  test('refuse what they do not know', async (t) => {
-    const { call } = await house(t)
+  test('refuse unknown options', async (t) => {
+    const { call } = await setUp(t)
     for (const args of [
       ['status', '--nonsense'],
       ['status', 'extra'],
@@ -125,8 +125,8 @@ describe('status, refresh and clear', () => {
     assert.match((await call('nonsense')).stderr, /^evertoken: there is no command "nonsense"\n/)
   })
 
-  test('tell their version and their help, each of them, and stop where nobody reads on', async (t) => {
-    const { call, folder } = await house(t)
+  test('print their version and their help, and stop when the pipe is closed', async (t) => {
+    const { call, folder } = await setUp(t)
     const { version } = createRequire(import.meta.url)('evertoken/package.json')
     for (const command of ['init', 'doctor', 'status', 'refresh', 'clear', 'keygen']) {
       assert.deepEqual(await call(command, '--version'), { status: 0, stdout: `${version}\n`, stderr: '' })

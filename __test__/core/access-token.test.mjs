@@ -22,7 +22,7 @@ async function tokensOf(t, ...answers) {
 const answer = (more) => ({ access_token: 'abc', token_type: 'Bearer', expires_in: 3600, ...more })
 
 describe('getAccessToken', () => {
-  test('has the token, its type, its expiry and the fields, in an object of its own', async (t) => {
+  test('has the token, its type, its expiry and the fields, in a new object', async (t) => {
     const server = await tokensOf(
       t,
       answer({ instance_url: 'https://na1.example.com', id: 7, data: { domain: 'eu' } }),
@@ -43,7 +43,7 @@ describe('getAccessToken', () => {
     assert.equal(server.requests.length, 1)
   })
 
-  test('is null where there is no token, and rejects with onFailure throw', async (t) => {
+  test('is null without a token, and rejects with onFailure throw', async (t) => {
     const server = await tokensOf(t, { status: 401, error: 'invalid_client' })
     assert.equal(await serviceFor(t, server).getAccessToken(), null)
     const failing = serviceFor(t, server, { onFailure: 'throw' })
@@ -75,7 +75,7 @@ describe('getAccessToken', () => {
     await assert.rejects(service.getAccessToken(), { code: 'ERR_TOKEN_SHUTDOWN' })
   })
 
-  test('of the fake has the fields that it was told', async () => {
+  test('of the fake has the configured fields', async () => {
     const fake = createFakeEvertoken({ token: 'mine', fields: { instance_url: 'https://na1.example.com' } })
     const service = fake.initializeTokenService()
     const { expiresAt, ...rest } = await service.getAccessToken()
@@ -91,7 +91,7 @@ describe('getAccessToken', () => {
 })
 
 describe('fields', () => {
-  test('keep their value where a refresh leaves them out', async (t) => {
+  test('keep their value if a refresh leaves them out', async (t) => {
     const server = await tokensOf(t, answer({ url: 'one' }), answer(), answer({ url: 'two' }))
     const service = serviceFor(t, server, { fields: ['url'] })
     const urls = []
@@ -102,7 +102,7 @@ describe('fields', () => {
     assert.deepEqual(urls, ['one', 'one', 'two'])
   })
 
-  test('are sealed in the store, and there for the next process', async (t) => {
+  test('are encrypted in the store, and available to the next process', async (t) => {
     const folder = mkdtempSync(join(tmpdir(), 'evertoken-fields-'))
     t.after(() => rmSync(folder, { recursive: true }))
     const server = await tokensOf(t, answer({ url: 'https://hidden.example' }))
@@ -142,7 +142,7 @@ describe('fields', () => {
     assert.equal(told.filter((line) => line.includes('absent is not in it')).length, 1, all)
   })
 
-  test('that cannot be names are refused', async (t) => {
+  test('that are not names are refused', async (t) => {
     const server = await tokensOf(t, answer())
     for (const fields of [
       '',
@@ -163,7 +163,7 @@ describe('fields', () => {
     }
   })
 
-  test('of an odd name mean nothing but themselves', async (t) => {
+  test('with an unusual name are ordinary members', async (t) => {
     const server = await tokensOf(t, answer({ constructor: 'c', toString: 't' }))
     const { fields } = await serviceFor(t, server, {
       fields: ['constructor', 'toString', 'hasOwnProperty'],

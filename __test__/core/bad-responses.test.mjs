@@ -69,10 +69,10 @@ const answers = [
   ],
 
   ['a JWT that ends beyond the year 9999', ...jwt({ exp: 253_402_300_800 }, 3600)],
-  ['a JWT that is over', jwt({ exp: seconds() - 60 })[0], noToken],
+  ['a JWT that has expired', jwt({ exp: seconds() - 60 })[0], noToken],
   ['a JWT in milliseconds', ...jwt({ exp: Date.now() + 600_000, iat: seconds() }, 600)],
   ['a JWT without an end', ...jwt({ sub: '1' }, 3600)],
-  ['a JWT that nobody signed', ...jwt({ exp: seconds() + 600 }, 600, { alg: 'none' })],
+  ['an unsigned JWT', ...jwt({ exp: seconds() + 600 }, 600, { alg: 'none' })],
 
   ['a token with CR and LF', token({ access_token: `a\r\nx-injected: ${marker}` }), noToken],
   ['a token with NUL', token({ access_token: 'a\0b' }), noToken],
@@ -117,7 +117,7 @@ const answers = [
   ['a token that is the secret', token({ access_token: clientSecret }), noToken],
   ['a token type in another case', token({ token_type: 'bEARER' }), bearer()],
   ['a token type that is none', token({ token_type: 'OAuth Access Token' }), bearer()],
-  ['a token type that nobody knows', token({ token_type: 'pigeon' }), noToken],
+  ['an unknown token type', token({ token_type: 'pigeon' }), noToken],
 
   [
     'an error under 200',
@@ -128,7 +128,7 @@ const answers = [
     }),
   ],
   ['an error of zero next to a token', token({ error: 0 }), bearer()],
-  ['an error beside a token', token({ error: 'server_error' }), noToken],
+  ['an error next to a token', token({ error: 'server_error' }), noToken],
   ['a page of HTML', body(`<html>${marker}</html>`, called('text/html')), noToken],
   ['JSON that breaks off', body(whole.slice(0, -5)), noToken],
   ['JSON that is nested without end', body(`{"access_token":"abc","x":${'['.repeat(100_000)}`), noToken],
@@ -260,7 +260,7 @@ describe('a redirect', { concurrency: 8 }, () => {
 
   for (const status of [300, 303, 304, 305]) {
     answered[`/${status}`] = redirect(status, '/elsewhere')
-    test(`with ${status} is no answer`, async (t) => {
+    test(`with ${status} is not accepted`, async (t) => {
       await check(t, `${server.origin}/${status}`, fails('ERR_TOKEN_ENDPOINT', { status }))
       assert.ok(!server.requests.includes('/elsewhere'))
     })
@@ -310,18 +310,18 @@ describe('a server that is not there', () => {
     await check(t, `http://127.0.0.1:${port}/token`, fails('ERR_TOKEN_NETWORK'))
   })
 
-  test('has no address', (t) => {
+  test('has no URL', (t) => {
     // No part of a name is that long: the resolver says so without asking anybody.
     const authUrl = `https://${'a'.repeat(64)}.invalid/token`
     return check(t, authUrl, fails('ERR_TOKEN_NETWORK'))
   })
 
-  test('speaks TLS at a port of http', async (t) => {
+  test('uses TLS on a port for http', async (t) => {
     const port = await listening(t, createTlsServer())
     await check(t, `http://127.0.0.1:${port}/token`, fails('ERR_TOKEN_NETWORK'))
   })
 
-  test('speaks http at a port of TLS', async (t) => {
+  test('uses http on a port for TLS', async (t) => {
     const server = await odd.startOddServer()
     t.after(() => server.close())
     await check(t, `${server.origin.replace('http:', 'https:')}/token`, fails('ERR_TOKEN_TLS'))

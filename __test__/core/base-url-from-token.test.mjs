@@ -38,8 +38,8 @@ function listen(t) {
 
 const refused = { code: 'ERR_TOKEN_CONFIG', field: 'baseUrl' }
 
-describe('a baseUrl that the token answer completes', () => {
-  test('leads relative requests to the API that the answer names', async (t) => {
+describe('a baseUrl that the token response completes', () => {
+  test('sends relative requests to the API that the response names', async (t) => {
     const api = await serverFor(t, ({ path }) => ({ body: path }))
     const service = await serviceNaming(
       t,
@@ -53,7 +53,7 @@ describe('a baseUrl that the token answer completes', () => {
     assert.equal(service.tokens.requests.length, 1)
   })
 
-  test('sends the token to what the answer names and to allowed origins, and nowhere else', async (t) => {
+  test('sends the token to the origin in the response and to allowed origins, and nowhere else', async (t) => {
     const service = await serviceNaming(
       t,
       { instance_url: 'https://na1.example.com' },
@@ -87,7 +87,7 @@ describe('a baseUrl that the token answer completes', () => {
     ])
   })
 
-  test('needs no allowedOrigins where it says itself whose hosts they are', async (t) => {
+  test('needs no allowedOrigins if it contains the domain', async (t) => {
     const config = { baseUrl: 'https://{domain}.example.com/api/', fields: ['domain'] }
     const service = await serviceNaming(t, { domain: 'eu' }, config)
     await service.getToken()
@@ -118,11 +118,11 @@ describe('a baseUrl that the token answer completes', () => {
     ['of a stranger', 'https://evil.example'],
     ['with a user', 'https://na1.example.com@evil.example'],
     ['over public http', 'http://na1.example.com'],
-    ['that is no URL', 'na1.example.com'],
+    ['that is not a URL', 'na1.example.com'],
     ['that is a list', ['https://na1.example.com']],
     ['that is not there', undefined],
   ]) {
-    test(`refuses a request by the field, for an API ${name}`, async (t) => {
+    test(`refuses a request and names the field, for an API ${name}`, async (t) => {
       const service = await serviceNaming(
         t,
         { instance_url: value },
@@ -139,7 +139,7 @@ describe('a baseUrl that the token answer completes', () => {
     })
   }
 
-  test('says why there is no API where there is no token', async (t) => {
+  test('explains the missing API if there is no token', async (t) => {
     const service = await serviceNaming(
       t,
       { access_token: undefined, error: 'invalid_client' },
@@ -154,7 +154,7 @@ describe('a baseUrl that the token answer completes', () => {
     await assert.rejects(throwing.fetch('/x'), { code: 'ERR_TOKEN_CREDENTIALS' })
   })
 
-  test('has no API for the manual token, and a whole URL works', async (t) => {
+  test('has no API for the manual token, and an absolute URL works', async (t) => {
     const config = {
       token: 'by-hand',
       fields: ['instance_url'],
@@ -169,7 +169,7 @@ describe('a baseUrl that the token answer completes', () => {
     assert.deepEqual(calls, [['https://na1.example.com/x', 'Bearer by-hand']])
   })
 
-  test('that cannot be right is refused at the start', async (t) => {
+  test('that must be wrong is refused at the start', async (t) => {
     for (const [config, field] of [
       [{}, 'allowedOrigins'],
       [{ baseUrl: 'https://{instance_url}' }, 'allowedOrigins'],

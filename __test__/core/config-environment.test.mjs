@@ -48,7 +48,7 @@ describe('the environment', () => {
     })
   })
 
-  test('counts for nothing where it is empty', () => {
+  test('is ignored if it is empty', () => {
     const names = ['EXTERNAL_AUTH_URL', 'OAUTH_SCOPE', 'TOKEN_ENCRYPTION_KEY', 'EVERTOKEN_STORAGE']
     assert.deepEqual(configFromEnv(Object.fromEntries(names.map((name) => [name, '']))), {})
     assert.deepEqual(configFromEnv({ EXTERNAL_API_EMAIL: '  ', TOKEN_ENCRYPTION_KEY: ' , ' }), {})
@@ -97,7 +97,7 @@ describe('the environment', () => {
 })
 
 describe('code and environment together', () => {
-  /** What the token server is told by a service with this configuration in this environment. */
+  /** The token request of a service with this configuration in this environment. */
   async function requestOf(t, env, config) {
     Object.assign(process.env, { EVERTOKEN_STORAGE: 'memory' }, env)
     const before = server.tokenRequests.length
@@ -126,25 +126,25 @@ describe('code and environment together', () => {
     assert.match(body, /scope=code/)
   })
 
-  test('an authUrl in code keeps the issuer of the environment out', async (t) => {
+  test('with an authUrl in code, the issuer of the environment is not used', async (t) => {
     const env = { OAUTH_ISSUER: 'https://id.example.com', ...client }
     assert.equal((await requestOf(t, env, { authUrl: server.tokenUrl })).path, '/oauth/token')
   })
 
-  test('a user in code is not mixed with the one of the environment', async (t) => {
+  test('a user in code is not combined with the user of the environment', async (t) => {
     const env = { EXTERNAL_AUTH_URL: server.loginUrl, ...login }
     const { body } = await requestOf(t, env, { username: 'code-user' })
     assert.deepEqual(JSON.parse(body), { username: 'code-user', password: 'env-password' })
   })
 
-  test("a whole client credential in code keeps the environment's password at home", async (t) => {
+  test("with a complete client credential in code, the environment's password is not sent", async (t) => {
     const config = { authUrl: server.loginUrl, clientId: 'code-client', clientSecret: 'code-secret' }
     const { basic, body } = await requestOf(t, login, config)
     assert.equal(basic, 'code-client:code-secret')
     assert.equal(body, 'grant_type=client_credentials')
   })
 
-  test("a key in code keeps the environment's secret at home", async (t) => {
+  test("with a key in code, the environment's secret is not sent", async (t) => {
     const { privateKey } = generateKeyPairSync('ed25519', {
       privateKeyEncoding: { type: 'pkcs8', format: 'pem' },
       publicKeyEncoding: { type: 'spki', format: 'pem' },
@@ -157,20 +157,20 @@ describe('code and environment together', () => {
     assert.ok(!body.includes('env-secret'))
   })
 
-  test("a secret in code keeps the environment's key at home", async (t) => {
+  test("with a secret in code, the environment's key is not used", async (t) => {
     const env = { OAUTH_CLIENT_ID: 'env-client', OAUTH_PRIVATE_KEY: '/nowhere/key.pem' }
     const { basic } = await requestOf(t, env, { authUrl: server.tokenUrl, clientSecret: 'code-secret' })
     assert.equal(basic, 'env-client:code-secret')
   })
 
-  test("a whole login in code keeps the environment's client at home", async (t) => {
+  test("with a complete login in code, the environment's client is not used", async (t) => {
     const config = { authUrl: server.tokenUrl, email: 'code@example.com', password: 'code-password' }
     const { basic, body } = await requestOf(t, client, config)
     assert.equal(basic, undefined)
     assert.ok(body.includes('code-password') && !body.includes('env-'))
   })
 
-  test('a grant in code takes what it needs from both', async (t) => {
+  test('a grant in code uses fields from code and environment', async (t) => {
     const config = {
       authUrl: server.tokenUrl,
       clientId: 'code-client',

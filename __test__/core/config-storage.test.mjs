@@ -9,7 +9,7 @@ import { cleanEnvironment } from '../support/clean-environment.mjs'
 import { configErrorOf } from '../support/config-error.mjs'
 import { configAt, useTokenServer } from '../support/service.mjs'
 
-// What a text names is told apart here; the paths of kinds that the core refuses show only here.
+// Tested directly, because the core refuses some of the kinds.
 const { storageFromDatabase } = createRequire(import.meta.url)('../../lib/config/storage.js')
 
 const server = useTokenServer()
@@ -19,7 +19,7 @@ afterEach(cleanEnvironment)
 /** On Windows an absolute `file:` URL names a drive, which these do not. */
 const isOfThisPlatform = (text) => process.platform !== 'win32' || !text.startsWith('file:///')
 
-/** Works in a folder of its own until the test is over. */
+/** Changes to a temporary folder until the test ends. */
 function moveToFreshFolder(t) {
   const [home, folder] = [process.cwd(), mkdtempSync(join(tmpdir(), 'evertoken-'))]
   process.chdir(folder)
@@ -101,14 +101,14 @@ describe('the third argument', () => {
     }
   })
 
-  test('is not looked at without the second', (t) => {
+  test('is ignored without the second', (t) => {
     const service = initializeTokenService(configAt(server), false, 7)
     t.after(() => service.shutdown())
     assert.equal(service.status().storage.kind, 'memory')
   })
 })
 
-test('without a word about storage the token is kept in ./data/token-cache.json', async (t) => {
+test('without a storage, the token is kept in ./data/token-cache.json', async (t) => {
   const folder = moveToFreshFolder(t)
   const service = initializeTokenService(configAt(server, { storage: undefined }))
   await service.getToken()

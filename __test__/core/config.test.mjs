@@ -84,7 +84,7 @@ describe('a wrong value is refused at once, by the name of its field', () => {
     assert.equal(configErrorOf(() => initializeTokenService({}, 'yes')).field, 'useDatabase')
   })
 
-  test('a wrong service name asked for', async () => {
+  test('a service name of the wrong type', async () => {
     assert.equal(configErrorOf(() => getTokenService(7)).field, 'service')
     await assert.rejects(getAuthHeaders({}), { code: 'ERR_TOKEN_CONFIG', field: 'service' })
   })
@@ -125,7 +125,7 @@ describe('a wrong value is refused at once, by the name of its field', () => {
   })
 })
 
-test('undefined means absent, and objects of another realm are plain, too', async (t) => {
+test('undefined means absent, and objects of another realm are accepted', async (t) => {
   const config = runInNewContext('({ ...config, email: undefined, login: { tokenPath: undefined } })', {
     config: configAt(server),
   })

@@ -8,7 +8,7 @@ import { runScript } from '../support/child.mjs'
 import { startDpopServer } from '../support/dpop-server.mjs'
 import { serviceFor } from '../support/service.mjs'
 
-async function house(t, serverOptions, config) {
+async function setUp(t, serverOptions, config) {
   const server = await startDpopServer(serverOptions)
   t.after(() => server.close())
   const service = serviceFor(t, server, { authUrl: server.tokenEndpoint, dpop: true, ...config })
@@ -22,8 +22,8 @@ const needsRequest = (error) =>
   error.message.includes('method')
 
 describe('getAuthHeaders with dpop', () => {
-  test('has a proof of its own for each request, under one key', async (t) => {
-    const { server, service } = await house(t)
+  test('has its own proof for each request, with one key', async (t) => {
+    const { server, service } = await setUp(t)
     for (const [method, url] of [
       ['GET', server.api],
       ['get', `${server.api}?page=2#top`],
@@ -47,8 +47,8 @@ describe('getAuthHeaders with dpop', () => {
     assert.notEqual(one.DPoP, two.DPoP)
   })
 
-  test('says what to pass where the request is missing', async (t) => {
-    const { service } = await house(t)
+  test('says what to pass if the request is missing', async (t) => {
+    const { service } = await setUp(t)
     for (const request of [undefined, {}, { method: 'GET' }, { url: 'https://api.example.com' }, 'GET']) {
       await assert.rejects(service.getAuthHeaders(request), needsRequest)
     }
@@ -61,14 +61,14 @@ describe('getAuthHeaders with dpop', () => {
     })
   })
 
-  test('sends the manual token as it is when no other can be had', async (t) => {
-    const { service } = await house(t, {}, { authUrl: 'http://127.0.0.1:1/token', token: 'by-hand' })
+  test('sends the manual token unchanged if no other can be obtained', async (t) => {
+    const { service } = await setUp(t, {}, { authUrl: 'http://127.0.0.1:1/token', token: 'by-hand' })
     const headers = await service.getAuthHeaders({ method: 'GET', url: 'https://api.example.com/' })
     assert.deepEqual(headers, { Authorization: 'Bearer by-hand' })
   })
 
-  test('has no proof where the server binds nothing', async (t) => {
-    const { server, service } = await house(t, { tokenType: 'Bearer' })
+  test('has no proof if the server does not bind the token', async (t) => {
+    const { server, service } = await setUp(t, { tokenType: 'Bearer' })
     const headers = await service.getAuthHeaders({ method: 'GET', url: server.api })
     assert.deepEqual(Object.keys(headers), ['Authorization'])
     assert.match(headers.Authorization, /^Bearer /)
@@ -76,8 +76,8 @@ describe('getAuthHeaders with dpop', () => {
 })
 
 describe('fetch with dpop', () => {
-  test('meets each nonce once, and repeats no refusal of its own', async (t) => {
-    const { server, service } = await house(t)
+  test('uses each nonce once, and does not repeat a refused request of its own', async (t) => {
+    const { server, service } = await setUp(t)
     for (const [input, init] of [
       [server.api, undefined],
       [`${server.api}?page=2`, { method: 'post', body: 'a body' }],
@@ -92,7 +92,7 @@ describe('fetch with dpop', () => {
   })
 
   test('sends the body again with a nonce that changed, and leaves a stream alone', async (t) => {
-    const { server, service } = await house(t)
+    const { server, service } = await setUp(t)
     assert.equal((await service.fetch(server.api)).status, 200)
     server.nonces.api = 'another-nonce'
     const text = await service.fetch(server.api, { method: 'PUT', body: 'a body' })
@@ -110,7 +110,7 @@ describe('fetch with dpop', () => {
   })
 
   test('gets a new token, for the same key, when the old one is refused', async (t) => {
-    const { server, service } = await house(t)
+    const { server, service } = await setUp(t)
     await service.fetch(server.api)
     server.revokeAll()
     const response = await service.fetch(server.api)
@@ -120,8 +120,8 @@ describe('fetch with dpop', () => {
     assert.equal(server.log.tokenRequests.at(-1), 'refresh_token')
   })
 
-  test('proves by the clock of the servers', async (t) => {
-    const { server, service } = await house(t, { aheadSeconds: 3600 })
+  test('creates proofs by the clock of the servers', async (t) => {
+    const { server, service } = await setUp(t, { aheadSeconds: 3600 })
     assert.equal((await service.fetch(server.api)).status, 200, server.log.faults.join(', '))
     assert.equal(service.status().counters.failures, 0)
   })
@@ -135,7 +135,7 @@ for (const [kind, name] of [
     const folder = mkdtempSync(join(tmpdir(), 'evertoken-dpop-'))
     t.after(() => rmSync(folder, { recursive: true, force: true }))
     const storage = { kind, path: join(folder, name) }
-    const { server, service } = await house(t, {}, { storage })
+    const { server, service } = await setUp(t, {}, { storage })
     assert.equal((await service.fetch(server.api)).status, 200)
 
     const { name: serviceName } = service
@@ -159,11 +159,11 @@ for (const [kind, name] of [
     `)
     assert.deepEqual(JSON.parse(child.stdout || '[]'), [200, 1, 0, 200], child.stderr)
     assert.equal(server.log.thumbprints.size, 1)
-    // A database's newest pages are in a file beside it.
+    // A database's newest pages are in a file next to it.
     const stored = readdirSync(folder)
       .map((file) => readFileSync(join(folder, file), 'latin1'))
       .join('')
     assert.ok(/et1\.p\./.test(stored), 'the key is in the sealed record')
-    assert.ok(!/proof_?key/i.test(stored) && !stored.includes('MIGHAgEA'), 'and nothing of it is beside that')
+    assert.ok(!/proof_?key/i.test(stored) && !stored.includes('MIGHAgEA'), 'nor is any part of it elsewhere')
   })
 }

@@ -31,7 +31,7 @@ function keepingLogger() {
 }
 
 describe('events', () => {
-  test('tell of a new token, with the status of that moment', async (t) => {
+  test('report a new token, with the status at that time', async (t) => {
     const service = serviceFor(t, server)
     const heard = next(service, 'refreshed')
     await service.getToken()
@@ -44,7 +44,7 @@ describe('events', () => {
     assert.ok(Object.isFrozen(event))
   })
 
-  test('tell of a failure, with a TokenError', async (t) => {
+  test('report a failure, with a TokenError', async (t) => {
     const failing = await startMockTokenServer()
     t.after(() => failing.close())
     failing.script({ status: 401, body: { error: 'invalid_client' } })
@@ -59,7 +59,7 @@ describe('events', () => {
     assert.equal(status.lastError.code, error.code)
   })
 
-  test('of a failure hold what the server said; alerts and the status do not', async (t) => {
+  test("of a failure contain the server's error text; alerts and the status do not", async (t) => {
     const failing = await startMockTokenServer()
     t.after(() => failing.close())
     const body = { error: 'invalid_client', error_description: `The secret ${clientSecret} has expired.` }
@@ -85,7 +85,7 @@ describe('events', () => {
     assert.deepEqual(fields.serverError, serverError)
   })
 
-  test('tell of a cleared token', async (t) => {
+  test('report a cleared token', async (t) => {
     const service = serviceFor(t, server)
     await service.getToken()
     const heard = next(service, 'cleared')
@@ -104,7 +104,7 @@ describe('events', () => {
     assert.deepEqual(heard.sort(), [one.name, other.name].sort())
   })
 
-  test('are heard, once, and no longer, as with an EventEmitter', async (t) => {
+  test('are received with on, once and off, as with an EventEmitter', async (t) => {
     const service = serviceFor(t, server)
     const heard = []
     const always = function () {
@@ -143,7 +143,7 @@ describe('events', () => {
     assert.equal(event.service, service.name)
   })
 
-  test('reach every listener though one of them throws and another rejects, and a warning says so', async (t) => {
+  test('reach every listener even if one throws and another rejects, with a warning', async (t) => {
     const service = serviceFor(t, server)
     const warnings = []
     const collect = (warning) => warnings.push(warning)
@@ -194,7 +194,7 @@ describe('events', () => {
 })
 
 describe('the configured logger', () => {
-  test('is given the lines, with the name of the service, instead of stderr', async (t) => {
+  test('receives the lines, with the name of the service, instead of stderr', async (t) => {
     delete process.env.LOG_LEVEL
     t.after(() => (process.env.LOG_LEVEL = 'error'))
     const logger = keepingLogger()
@@ -212,7 +212,7 @@ describe('the configured logger', () => {
     )
   })
 
-  test('is given no finer lines than LOG_LEVEL says', async (t) => {
+  test('receives no lines below LOG_LEVEL', async (t) => {
     process.env.LOG_LEVEL = 'error'
     const logger = keepingLogger()
     const service = serviceFor(t, server, { logger })
@@ -223,7 +223,7 @@ describe('the configured logger', () => {
     assert.deepEqual(logger.lines, [])
   })
 
-  test('gets the fields before the message where it is a pino logger', async (t) => {
+  test('receives the fields before the message if it is a pino logger', async (t) => {
     process.env.LOG_LEVEL = 'debug'
     t.after(() => (process.env.LOG_LEVEL = 'error'))
     const logger = Object.assign(keepingLogger(), { bindings: () => ({}) })
@@ -237,7 +237,7 @@ describe('the configured logger', () => {
     )
   })
 
-  test('that throws breaks nothing, and is reported once', async (t) => {
+  test('that throws has no effect on others, and is reported once', async (t) => {
     process.env.LOG_LEVEL = 'debug'
     t.after(() => (process.env.LOG_LEVEL = 'error'))
     const warnings = []
@@ -262,7 +262,7 @@ describe('the configured logger', () => {
     assert.match(warnings[0], /the disk of the logs is full/)
   })
 
-  test('hears of listeners that throw', async (t) => {
+  test('receives reports of listeners that throw', async (t) => {
     const logger = keepingLogger()
     const service = serviceFor(t, server, { logger })
     service.on('refreshed', () => {
@@ -294,7 +294,7 @@ describe('the configured logger', () => {
     assert.equal(older.lines.length, before)
   })
 
-  test('is never told a secret', async (t) => {
+  test('never receives a secret', async (t) => {
     process.env.LOG_LEVEL = 'trace'
     t.after(() => (process.env.LOG_LEVEL = 'error'))
     const logger = keepingLogger()

@@ -14,7 +14,7 @@ async function apiRequestsOf(call, of = server) {
 }
 
 describe('where the header goes', () => {
-  test('to every absolute URL, when nothing else is said', async (t) => {
+  test('to every absolute URL by default', async (t) => {
     const service = serviceFor(t, server)
     for (const input of [server.apiUrl, new URL(server.apiUrl), new Request(server.apiUrl)]) {
       assert.equal((await service.fetch(input)).status, 200)
@@ -40,7 +40,7 @@ describe('where the header goes', () => {
     }
   })
 
-  test('to the allowed origins besides', async (t) => {
+  test('to the allowed origins in addition', async (t) => {
     const [allowed, other] = [await startMockTokenServer(), await startMockTokenServer()]
     t.after(() => Promise.all([allowed.close(), other.close()]))
     const service = serviceFor(t, server, { baseUrl: server.apiUrl, allowedOrigins: [`${allowed.origin}/`] })
@@ -57,7 +57,7 @@ describe('where the header goes', () => {
     assert.equal(service.status().counters.tokenRequests, 0)
   })
 
-  test('in clear text over a public network with one warning, and without where that is allowed', async (t) => {
+  test('in clear text over a public network with one warning, or without if that is allowed', async (t) => {
     t.mock.method(globalThis, 'fetch', async () => new Response())
     const manual = { authUrl: undefined, clientId: undefined, clientSecret: undefined, token: 'by-hand' }
     const told = async (urls, config) => {
@@ -79,7 +79,7 @@ describe('where the header goes', () => {
     assert.deepEqual(await told(['http://localhost/', 'http://10.0.0.7/', 'https://api.example.com/']), [])
   })
 
-  test('not beyond http: a data: URL is fetched as it is', async (t) => {
+  test('not for a data: URL, which is fetched unchanged', async (t) => {
     const service = serviceFor(t, server)
     assert.equal(await (await service.fetch('data:,hello')).text(), 'hello')
     assert.equal(service.status().counters.tokenRequests, 0)
@@ -99,7 +99,7 @@ describe('where the header goes', () => {
     assert.equal(request.headers.authorization, undefined)
   })
 
-  test('nowhere without a token: the request is sent without', async (t) => {
+  test('nowhere without a token: the request is sent without it', async (t) => {
     const failing = await startMockTokenServer()
     t.after(() => failing.close())
     const service = serviceFor(t, failing, { clientAuthentication: 'client_secret_post' })
@@ -115,7 +115,7 @@ describe('where the header goes', () => {
 })
 
 describe('the request', () => {
-  test("keeps the user's own headers, method and body, wherever they stand", async (t) => {
+  test("keeps the user's own headers, method and body, from input and options", async (t) => {
     const service = serviceFor(t, server)
     const request = new Request(server.apiUrl, {
       method: 'PUT',
@@ -160,7 +160,7 @@ describe('the request', () => {
     assert.equal(service.status().counters.tokenRequests, 0)
   })
 
-  test('leaves what it was given as it was', async (t) => {
+  test('does not change its argument', async (t) => {
     const service = serviceFor(t, server)
     const headers = new Headers({ accept: 'text/plain' })
     const init = Object.freeze({ headers, method: 'GET' })
@@ -168,7 +168,7 @@ describe('the request', () => {
     assert.deepEqual([...headers], [['accept', 'text/plain']])
   })
 
-  test("fails as the platform's fetch does for what is no URL", async (t) => {
+  test("fails like the platform's fetch for an invalid URL", async (t) => {
     const service = serviceFor(t, server)
     await assert.rejects(service.fetch('/relative'), TypeError)
     await assert.rejects(service.fetch('http://'), TypeError)
@@ -176,7 +176,7 @@ describe('the request', () => {
 })
 
 describe('a 401', () => {
-  test('is answered by one repeated request with a new token', async (t) => {
+  test('leads to one repeated request with a new token', async (t) => {
     const service = serviceFor(t, server)
     await service.getToken()
     server.revokeAll()
@@ -190,7 +190,7 @@ describe('a 401', () => {
     assert.equal(service.status().counters.retriesOn401, 1)
   })
 
-  test('is answered with the token that is already there, when there is a later one', async (t) => {
+  test('leads to a repeated request with a later token, if there is one', async (t) => {
     const revoking = await startMockTokenServer({ revokesOldTokens: true })
     t.after(() => revoking.close())
     const service = serviceFor(t, revoking)
@@ -210,7 +210,7 @@ describe('a 401', () => {
     assert.equal(revoking.tokenRequests.length, 2)
   })
 
-  test('is returned when the repeated request is refused, too', async (t) => {
+  test('is returned if the repeated request is also refused', async (t) => {
     const strict = await startMockTokenServer()
     t.after(() => strict.close())
     const service = serviceFor(t, strict)
@@ -226,7 +226,7 @@ describe('a 401', () => {
     assert.equal(strict.tokenRequests.length, 2)
   })
 
-  test('is returned, readable, when no other token can be had', async (t) => {
+  test('is returned, readable, if no other token can be obtained', async (t) => {
     const failing = await startMockTokenServer()
     t.after(() => failing.close())
     const service = serviceFor(t, failing, { retry: { attempts: 1 }, onFailure: 'throw' })
@@ -317,7 +317,7 @@ describe('a body', () => {
 })
 
 describe('an aborted request', () => {
-  test('is refused at once while the token is waited for, and the token request goes on', async (t) => {
+  test('is refused at once while the token is awaited, and the token request continues', async (t) => {
     const slow = await startMockTokenServer()
     t.after(() => slow.close())
     slow.hold()
@@ -350,7 +350,7 @@ describe('an aborted request', () => {
     assert.equal(requests.length, 0)
   })
 
-  test('is refused at once, though the token is still waited for', async (t) => {
+  test('is refused at once while the token is still awaited', async (t) => {
     const slow = await startMockTokenServer()
     t.after(() => slow.close())
     slow.hold()
@@ -359,7 +359,7 @@ describe('an aborted request', () => {
     slow.release()
   })
 
-  test('is refused while the answer to a 401 is waited for', async (t) => {
+  test('is refused while the reaction to a 401 is awaited', async (t) => {
     const slow = await startMockTokenServer()
     t.after(() => slow.close())
     const service = serviceFor(t, slow)

@@ -9,13 +9,13 @@ const native = createRequire(import.meta.url)('evertoken/native')
 const server = useTokenServer()
 
 describe('the header', () => {
-  test('carries a token that opens the API', async (t) => {
+  test('carries a token that the API accepts', async (t) => {
     const service = serviceFor(t, server)
     const response = await fetch(server.apiUrl, { headers: await service.getAuthHeaders() })
     assert.equal(response.status, 200)
   })
 
-  test('is a plain object of its own at each call: what one caller adds, no other one sees', async (t) => {
+  test('is a new plain object at each call: other callers do not see what one adds', async (t) => {
     const service = serviceFor(t, server)
     const calls = [() => service.getAuthHeaders(), () => getAuthHeaders(service.name)]
     const { Authorization } = await service.getAuthHeaders()
@@ -31,7 +31,7 @@ describe('the header', () => {
     assert.notEqual((await service.getAuthHeaders()).Authorization, Authorization)
   })
 
-  test('is an object of its own for each of those who wait for one request', async (t) => {
+  test('is a separate object for each caller that waits for one request', async (t) => {
     const service = serviceFor(t, server)
     const all = await Promise.all([
       service.getAuthHeaders(),
@@ -42,7 +42,7 @@ describe('the header', () => {
     assert.equal(new Set(all.map(({ Authorization }) => Authorization)).size, 1)
   })
 
-  test('lets a host write headers of its own into what fetch is given', async (t) => {
+  test('allows a framework to add headers to what fetch receives', async (t) => {
     const service = serviceFor(t, server)
     const platform = globalThis.fetch
     t.mock.method(globalThis, 'fetch', (input, init) => {
@@ -57,7 +57,7 @@ describe('the header', () => {
     assert.deepEqual(added, ['1', '1'])
   })
 
-  test('costs no call into the core while it is the same', async (t) => {
+  test('costs no call into the core while it is unchanged', async (t) => {
     const service = serviceFor(t, server)
     await service.getAuthHeaders()
     await service.getAuthHeaders()
@@ -88,7 +88,7 @@ describe('the header', () => {
     )
   })
 
-  test('is asked for once, however many callers are waiting', async (t) => {
+  test('is requested once for any number of waiting callers', async (t) => {
     const service = serviceFor(t, server)
     const before = server.tokenRequests.length
     const acquire = t.mock.method(native, 'acquire')
@@ -102,7 +102,7 @@ describe('the header', () => {
     assert.equal(acquire.mock.callCount(), 1)
   })
 
-  test('is empty when no token can be had, and asked for again later', async (t) => {
+  test('is empty if no token can be obtained, and requested again later', async (t) => {
     const failing = await startMockTokenServer()
     t.after(() => failing.close())
     failing.script(
@@ -134,7 +134,7 @@ describe('the header', () => {
     })
   })
 
-  test('carries the manual token when there is nothing to log in with', async (t) => {
+  test('carries the manual token if there is no credential', async (t) => {
     const service = initializeTokenService({
       service: freshName(),
       token: 'by-hand',
@@ -165,7 +165,7 @@ describe('a service', () => {
     assert.notEqual(await service.getToken(), first)
   })
 
-  test('rejects a refresh that fails with a TokenError that says so, and keeps the token it has', async (t) => {
+  test('rejects a failed refresh with a TokenError, and keeps its token', async (t) => {
     const failing = await startMockTokenServer()
     t.after(() => failing.close())
     const service = serviceFor(t, failing, { retry: { attempts: 1 } })
@@ -187,7 +187,7 @@ describe('a service', () => {
     assert.notEqual(await service.getToken(), token)
   })
 
-  test('ends once, and from then on every call is refused', async () => {
+  test('ends once, and then refuses every call', async () => {
     const service = initializeTokenService(configAt(server))
     await service.getAuthHeaders()
     assert.equal(service.shutdown(), service.shutdown())
@@ -215,13 +215,13 @@ describe('a service', () => {
     await slow.close()
   })
 
-  test('is found by its name, as the very object that was made', (t) => {
+  test('is found by its name, as the same object', (t) => {
     const service = serviceFor(t, server)
     assert.equal(getTokenService(service.name), service)
-    assert.equal(getTokenService('nobody-has-this-name'), null)
+    assert.equal(getTokenService('an-unknown-name'), null)
   })
 
-  test('is given again for an equal configuration, and replaced for another', async (t) => {
+  test('is returned for an equal configuration, and replaced for another', async (t) => {
     const config = configAt(server)
     const service = initializeTokenService(config)
     assert.equal(initializeTokenService({ ...config }), service)
@@ -235,7 +235,7 @@ describe('a service', () => {
     assert.match(await other.getToken(), /^access-/)
   })
 
-  test('leaves no logger behind when it is replaced', (t) => {
+  test('releases the logger if it is replaced', (t) => {
     const config = configAt(server)
     const ofService = () => {
       const { loggers } = globalThis[Symbol.for('evertoken.environment.1')]
@@ -270,7 +270,7 @@ describe('a service', () => {
   })
 })
 
-test('a name that no service has is refused by name', async () => {
+test('an unknown service name is refused, and named', async () => {
   const call = getAuthHeaders('billing')
   await assert.rejects(call, { code: 'ERR_TOKEN_CONFIG', field: 'service', message: /"billing"/ })
 })

@@ -149,7 +149,7 @@ for (const [way, make] of Object.entries(ways)) {
   })
 }
 
-test('a listener that rejects while it is told once, only, harms nobody, either', async (t) => {
+test('a listener of once() that rejects does not affect others, either', async (t) => {
   const service = serviceFor(t, server)
   const warnings = await watched(async () => {
     service.once('refreshed', async () => {
@@ -160,7 +160,7 @@ test('a listener that rejects while it is told once, only, harms nobody, either'
   assert.equal(warnings.length, 1)
 })
 
-test('a listener that hangs holds nothing up', async (t) => {
+test('a listener that hangs blocks nothing', async (t) => {
   const service = serviceFor(t, server)
   service.on('refreshed', () => new Promise(() => {}))
   for (let round = 0; round < 2; round += 1) {
@@ -170,7 +170,7 @@ test('a listener that hangs holds nothing up', async (t) => {
   }
 })
 
-test('a logger that fails while it is told of a listener that fails harms nobody', async (t) => {
+test('a logger that fails while a failing listener is reported does not affect others', async (t) => {
   const log = ways['rejects with'](thrown['a revoked proxy'])
   const service = serviceFor(t, server, { logger: { debug: log, info: log, warn: log, error: log } })
   const warnings = await watched(async () => {
@@ -180,7 +180,7 @@ test('a logger that fails while it is told of a listener that fails harms nobody
   assert.equal(warnings.length, 1)
 })
 
-test('what a listener throws does not bring the token into a report', async (t) => {
+test("the report of a listener's error does not contain the token", async (t) => {
   const service = serviceFor(t, server)
   const token = await service.getToken()
   const warnings = await watched(async () => {
@@ -225,7 +225,7 @@ describe('a report', () => {
 
 describe('a store that fails', () => {
   for (const [way, make] of Object.entries(ways)) {
-    test(`and ${way} what cannot be read leaves a token to send`, async (t) => {
+    test(`and ${way} an unreadable record does not lose the token`, async (t) => {
       const names = Object.keys(thrown)
       let call = 0
       const fail = () => make(thrown[names[call++ % names.length]])()
@@ -245,7 +245,7 @@ describe('a store that fails', () => {
   }
 })
 
-describe('a store, a logger and a listener that do the worst', () => {
+describe('a store, a logger and a listener that fail in the worst way', () => {
   const worst = `
     import { createServer } from 'node:http'
     import { once } from 'node:events'

@@ -22,7 +22,7 @@ describe('in an Edge runtime or a browser', () => {
     })
   }
 
-  test('a require says the same', async () => {
+  test('a require throws the same', async () => {
     const source = `import { createRequire } from 'node:module'; createRequire(process.cwd() + '/')('evertoken')`
     const { code, stderr } = await runScript(source, { args: ['--conditions', 'edge-light'] })
     assert.equal(code, 1)
@@ -56,7 +56,7 @@ describe('an addon that does not load', () => {
   }
 
   for (const call of ['initializeTokenService({ token: "x" })', 'getTokenService()', 'getAuthHeaders()']) {
-    test(`is no trouble for the import, and one clear error of ${call.split('(')[0]}`, async () => {
+    test(`does not break the import, and is one clear error of ${call.split('(')[0]}`, async () => {
       const { name, code, message, isTokenError, cause } = await errorWith('broken.node', call)
       assert.deepEqual(
         { name, code, isTokenError },
@@ -71,13 +71,13 @@ describe('an addon that does not load', () => {
     })
   }
 
-  test('is told from one that is not there', async () => {
+  test('has another message than a missing one', async () => {
     const { message, cause } = await errorWith('missing.node', 'getTokenService()')
     assert.match(message, /Neither is there\./)
     assert.ok(cause.length > 0)
   })
 
-  test('is told from one of another version', async () => {
+  test('has another message than one of another version', async () => {
     const { code, message } = await errorWith('older.cjs', 'getTokenService()')
     assert.equal(code, 'ERR_TOKEN_INTERNAL')
     assert.match(message, /another version than its JavaScript: it lacks find, attach, headers/)

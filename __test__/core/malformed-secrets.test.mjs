@@ -43,7 +43,7 @@ const client = (clientSecret) => ({ authUrl: server.tokenUrl, clientId: 'app', c
 
 describe('a client secret', () => {
   for (const lineEnd of ['\n', '\r\n', '\r', '\n\n']) {
-    test(`with ${JSON.stringify(lineEnd)} at its end works, and is one warning that names the field`, async () => {
+    test(`with ${JSON.stringify(lineEnd)} at its end works, with one warning that names the field`, async () => {
       const { token, warnings } = await started(client(`s3cret${lineEnd}`))
       assert.ok(token)
       assert.deepEqual(warnings, ['clientSecret ended with a line end, which is cut off'])
@@ -61,7 +61,7 @@ describe('a client secret', () => {
     s3crét: /^clientSecret contains a character outside ASCII/,
   }
   for (const [secret, remark] of Object.entries(spoilt)) {
-    test(`such as ${JSON.stringify(secret)} is sent as it is, with a warning that does not tell it`, async () => {
+    test(`such as ${JSON.stringify(secret)} is sent unchanged, with a warning that does not contain it`, async () => {
       const { token, warnings, lines } = await started(client(secret))
       assert.equal(token, null, 'it is not the right one')
       assert.equal(warnings.length, 1)
@@ -73,14 +73,14 @@ describe('a client secret', () => {
     })
   }
 
-  test('that is ordinary is no warning', async () => {
+  test('that is ordinary causes no warning', async () => {
     const { token, warnings } = await started(client('s3cret'))
     assert.ok(token)
     assert.deepEqual(warnings, [])
   })
 })
 
-test('a password, a name, a manual token and a key are looked at as well', async () => {
+test('a password, a name, a manual token and a key are checked as well', async () => {
   const { token, warnings } = await started({
     authUrl: server.loginUrl,
     email: 'ann\n',
@@ -95,7 +95,7 @@ test('a password, a name, a manual token and a key are looked at as well', async
   )
 })
 
-test('the variable is named, whether the code hands it on or leaves it to evertoken', async () => {
+test('the variable is named, whether the code passes it on or leaves it to evertoken', async () => {
   for (const config of [
     '{}',
     '{ clientSecret: process.env.OAUTH_CLIENT_SECRET }',
@@ -119,7 +119,7 @@ test('the variable is named, whether the code hands it on or leaves it to everto
   }
 })
 
-test('a value of the code is named by its field, whatever the variable holds', async () => {
+test('a value in code is named by its field, even if the variable is set', async () => {
   const { stderr } = await runScript(
     `import { initializeTokenService } from 'evertoken'
      console.log(typeof await initializeTokenService({ clientSecret: 's3cret ' }).getToken())`,
@@ -138,7 +138,7 @@ test('a value of the code is named by its field, whatever the variable holds', a
 describe('doctor', () => {
   const examined = async (folder, env) => {
     const { stdout } = await evertoken(['doctor', '--json'], { folder, env })
-    assert.ok(!stdout.includes('s3cret') && !stdout.includes('ecret"'), 'it tells no secret')
+    assert.ok(!stdout.includes('s3cret') && !stdout.includes('ecret"'), 'it shows no secret')
     return JSON.parse(stdout).checks
   }
   const basics = () => ({
@@ -147,7 +147,7 @@ describe('doctor', () => {
     EVERTOKEN_STORAGE: 'memory',
   })
 
-  test('shows each spoilt variable, before the credential', async (t) => {
+  test('shows each malformed variable, before the credential', async (t) => {
     const checks = await examined(folderFor(t), {
       ...basics(),
       OAUTH_CLIENT_SECRET: '"s3cret"',
@@ -200,7 +200,7 @@ describe('doctor', () => {
     }
   })
 
-  test('says nothing of a $ where the variable is set, or where there is no Next.js', async (t) => {
+  test('does not mention a $ if the variable is already set, or without Next.js', async (t) => {
     const dotenv = 'OAUTH_CLIENT_SECRET=pa$word\n'
     assert.deepEqual(
       expanded(await examined(nextApp(t, dotenv), { ...basics(), OAUTH_CLIENT_SECRET: 's3cret' })),

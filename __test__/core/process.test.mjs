@@ -60,7 +60,7 @@ describe('the four lines', () => {
     assert.deepEqual(await outputOf(source, { env: env() }), { status: 200, running: true })
   })
 
-  test('work without the first of them: the header alone initialises from the environment', async () => {
+  test('work without the first of them: the header call initializes from the environment', async () => {
     const source = `
       import { getAuthHeaders, getTokenService } from 'evertoken'
       const before = getTokenService()
@@ -69,7 +69,7 @@ describe('the four lines', () => {
     assert.deepEqual(await outputOf(source, { env: env() }), { before: null, status: 200, running: false })
   })
 
-  test('say what is missing from an empty environment, as a rejection', async () => {
+  test('reject with what is missing from an empty environment', async () => {
     const source = `
       import { getAuthHeaders } from 'evertoken'
       const { code, field, message } = await getAuthHeaders().catch((error) => error)
@@ -82,7 +82,7 @@ describe('the four lines', () => {
 })
 
 describe('a process', () => {
-  test('lives as long as somebody waits for a token, and no longer', async () => {
+  test('lives as long as a caller waits for a token, and no longer', async () => {
     const source = `${withServer}
       server.hold()
       const waiting = initializeTokenService(config).getAuthHeaders()
@@ -95,7 +95,7 @@ describe('a process', () => {
     assert.equal(await outputOf(source), true)
   })
 
-  test('that waits for a token from another process is kept alive by that alone', async () => {
+  test('that waits for a token from another process is kept alive only by that', async () => {
     server.hold()
     const before = server.tokenRequests.length
     const waiting = outputOf(
@@ -108,7 +108,7 @@ describe('a process', () => {
     assert.match((await waiting).Authorization, /^Bearer access-/)
   })
 
-  test('may exit in the middle of a refresh', async () => {
+  test('may exit during a refresh', async () => {
     const source = `${withServer}
       server.hold()
       const service = initializeTokenService(config)
@@ -122,7 +122,7 @@ describe('a process', () => {
     assert.deepEqual({ code, signal, stderr }, { code: 7, signal: null, stderr: '' })
   })
 
-  test('may end by an error in the middle of a refresh', async () => {
+  test('may end with an error during a refresh', async () => {
     const source = `${withServer}
       server.hold()
       initializeTokenService(config).getToken()
@@ -134,7 +134,7 @@ describe('a process', () => {
     assert.match(stderr, /on purpose/)
   })
 
-  test('may terminate a worker in the middle of a refresh, which then serves the others', async () => {
+  test('may terminate a worker during a refresh, which then serves the others', async () => {
     const source = `${withServer}
       for (let round = 1; round <= 5; round += 1) {
         server.hold()
@@ -158,7 +158,7 @@ describe('a process', () => {
     assert.equal(await outputOf(source), 5)
   })
 
-  test('has one service of a name, whichever thread asks', async () => {
+  test('has one service for a name, in all threads', async () => {
     const source = `${withServer}
       const service = initializeTokenService(config)
       const ask = \`
@@ -191,7 +191,7 @@ describe('a process', () => {
     })
   })
 
-  test('serves every thread the new token, and the end, as soon as one of them brings it about', async () => {
+  test('gives every thread the new token, and the shutdown, as soon as one causes it', async () => {
     const source = `${withServer}
       const service = initializeTokenService(config)
       await getAuthHeaders()
@@ -222,7 +222,7 @@ describe('a process', () => {
 })
 
 describe('the default service', () => {
-  test('is external_api, else the first that was initialised', async () => {
+  test('is external_api, else the first that was initialized', async () => {
     const source = `${withServer}
       const names = []
       initializeTokenService({ ...config, service: 'billing' })
@@ -300,7 +300,7 @@ describe('copies of the package', () => {
     assert.ok(!(new Error('x') instanceof imported.TokenError))
   })
 
-  test('send the header of a service only where the copy that initialised it said', async (t) => {
+  test('send the header of a service only where the copy that initialized it allows', async (t) => {
     const service = imported.initializeTokenService(
       configAt(server, { allowedOrigins: ['https://api.example.com'] }),
     )
@@ -325,7 +325,7 @@ describe('lines on stderr', () => {
     assert.match(stderr, /^\d{4}-\d\d-\d\dT\S+Z WARN evertoken\[external_api\] .*http.*\n$/)
   })
 
-  test('are one JSON object each where LOG_FORMAT is json, from LOG_LEVEL on', async () => {
+  test('are one JSON object each if LOG_FORMAT is json, filtered by LOG_LEVEL', async () => {
     const { stderr } = await runScript(source, { env: { LOG_LEVEL: 'info', LOG_FORMAT: 'json' } })
     const lines = stderr
       .trim()

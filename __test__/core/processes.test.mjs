@@ -16,7 +16,7 @@ for (const [kind, name] of [
 ]) {
   describe(`processes that share a ${kind} store`, { concurrency: 2 }, () => {
     /** A folder, a server and a way to start processes, all gone with the test. */
-    async function house(t, serverOptions, configuration = {}) {
+    async function setUp(t, serverOptions, configuration = {}) {
       const folder = mkdtempSync(join(tmpdir(), 'evertoken-processes-'))
       const server = await startMockTokenServer({ refreshTokens: 'rotating', delayMs: 20, ...serverOptions })
       const children = []
@@ -50,8 +50,8 @@ for (const [kind, name] of [
       return (await answered)[0]
     }
 
-    test('1,600 cold callers in eight of them make one token request', async (t) => {
-      const { server, begin } = await house(t)
+    test('1,600 cold callers in eight of them cause one token request', async (t) => {
+      const { server, begin } = await setUp(t)
       const children = await Promise.all(Array.from({ length: 8 }, begin))
       const answers = await Promise.all(children.map((child) => answer(child, { callers: 200 })))
       assert.equal(server.tokenRequests.length, 1)
@@ -61,7 +61,7 @@ for (const [kind, name] of [
     })
 
     test('six of them refresh two-second tokens without a reuse, a second login or a call without a token', async (t) => {
-      const { server, begin } = await house(
+      const { server, begin } = await setUp(
         t,
         { expiresInSeconds: 2 },
         { rateLimit: { attempts: 1000, perSeconds: 1 } },
@@ -76,9 +76,9 @@ for (const [kind, name] of [
       assert.ok(server.counts.refreshes >= 8 && server.counts.refreshes <= 22, `${server.counts.refreshes}`)
     })
 
-    test('another takes over from one that is killed in the middle of its request', async (t) => {
+    test('another takes over if one is killed during its request', async (t) => {
       const timeoutMs = 3000
-      const { server, folder, begin } = await house(t, {}, { timeoutMs })
+      const { server, folder, begin } = await setUp(t, {}, { timeoutMs })
       const [holder, heir] = [await begin(), await begin()]
       server.script({ hold: true })
       holder.send({ callers: 1 })
@@ -97,8 +97,8 @@ for (const [kind, name] of [
       )
     })
 
-    test('what a stopped holder brings late is refused, and the newer token stands', async (t) => {
-      const { server, begin } = await house(t, {}, { timeoutMs: 2000 })
+    test('the late result of a stopped lease holder is refused, and the newer token stays', async (t) => {
+      const { server, begin } = await setUp(t, {}, { timeoutMs: 2000 })
       const [holder, heir] = [await begin(), await begin()]
       server.script({ hold: true })
       const late = answer(holder, { callers: 1 })
@@ -112,8 +112,8 @@ for (const [kind, name] of [
       assert.equal(header, newer.header)
     })
 
-    test('what one of them clears the others give up, and who asks next logs in', async (t) => {
-      const { server, begin } = await house(t)
+    test('a token that one of them clears is dropped by the others, and the next caller logs in', async (t) => {
+      const { server, begin } = await setUp(t)
       const [one, two] = [await begin(), await begin()]
       const { header } = await answer(one, { callers: 1 })
       assert.equal((await answer(two, { callers: 1 })).header, header)
@@ -127,8 +127,8 @@ for (const [kind, name] of [
       assert.deepEqual([next.without, server.counts.logins], [0, 2])
     })
 
-    test('two hundred that are killed at random moments leave a whole store and nothing else', async (t) => {
-      const { server, folder, begin } = await house(
+    test('two hundred that are killed at random times leave an intact store and nothing else', async (t) => {
+      const { server, folder, begin } = await setUp(
         t,
         { delayMs: 1 },
         { timeoutMs: 1000, rateLimit: { attempts: 10_000, perSeconds: 1 } },
@@ -174,9 +174,9 @@ for (const [kind, name] of [
       )
     })
 
-    test('three hundred services opened and shut leave no thread and no descriptor', async (t) => {
+    test('three hundred services that start and shut down leave no thread and no descriptor', async (t) => {
       if (process.platform !== 'linux') return t.skip('counts what /proc shows')
-      const { begin } = await house(t, {}, { encryptionKey: '00112233445566778899aabbccddeeff'.repeat(2) })
+      const { begin } = await setUp(t, {}, { encryptionKey: '00112233445566778899aabbccddeeff'.repeat(2) })
       const { before, after } = await answer(await begin(), { services: 300 })
       assert.ok(
         after.threads <= before.threads && after.descriptors <= before.descriptors,
@@ -185,7 +185,7 @@ for (const [kind, name] of [
     })
 
     test('a rejected credential is sent once, restarts included', async (t) => {
-      const { server, begin } = await house(t, { clients: {} })
+      const { server, begin } = await setUp(t, { clients: {} })
       for (let start = 0; start < 4; start += 1) {
         const { without, status } = await answer(await begin(), { callers: 1 })
         assert.equal(without, 1)

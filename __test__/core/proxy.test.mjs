@@ -17,7 +17,7 @@ import { fileURLToPath } from 'node:url'
 const answer = (request, response) => {
   response.setHeader('content-type', 'application/json')
   response.end(
-    JSON.stringify({ access_token: `token-by-${request.headers['via'] ?? 'nobody'}`, expires_in: 3600 }),
+    JSON.stringify({ access_token: `token-by-${request.headers['via'] ?? 'no-proxy'}`, expires_in: 3600 }),
   )
 }
 
@@ -141,18 +141,18 @@ describe('a service behind a proxy', () => {
     }
   })
 
-  test('goes straight to what is on this machine', async () => {
+  test('bypasses the proxy for this machine', async () => {
     const before = asked.length
     for (const name of ['http_proxy', 'HTTP_PROXY', 'ALL_PROXY']) {
       for (const host of ['127.0.0.1', 'localhost']) {
         const { token, message } = await serviceWith(throughProxy(name), `http://${host}:${targetPort}/token`)
-        assert.equal(token, 'token-by-nobody', message)
+        assert.equal(token, 'token-by-no-proxy', message)
       }
     }
     assert.equal(asked.length, before)
   })
 
-  test('goes straight to what NO_PROXY names', async () => {
+  test('bypasses the proxy for hosts in NO_PROXY', async () => {
     const before = asked.length
     for (const [name, list] of [
       ['NO_PROXY', '*'],
@@ -169,7 +169,7 @@ describe('a service behind a proxy', () => {
     assert.equal(asked.length, before)
   })
 
-  test('names the proxy and its variable where it does not let a request pass', async () => {
+  test('names the proxy and its variable if it refuses a request', async () => {
     const origin = `http://127.0.0.1:${proxyPort}`
     for (const [name, url] of [
       ['http_proxy', 'http://token.example.com/'],
@@ -197,7 +197,7 @@ describe('a service behind a proxy', () => {
     }
   })
 
-  test('never says the password of the proxy', async (t) => {
+  test('never shows the password of the proxy', async (t) => {
     if (noTls) return t.skip(noTls)
     for (const [name, url] of [
       ['http_proxy', 'http://token.example.com/token'],
@@ -209,7 +209,7 @@ describe('a service behind a proxy', () => {
     }
   })
 
-  test('does not accept a certificate that nobody vouches for, whatever Node is told', async (t) => {
+  test('does not accept an untrusted certificate, for any setting of Node', async (t) => {
     if (noTls) return t.skip(noTls)
     const { code, message } = await serviceWith(
       { NODE_TLS_REJECT_UNAUTHORIZED: '0' },
@@ -219,10 +219,10 @@ describe('a service behind a proxy', () => {
     assert.match(message, /NODE_EXTRA_CA_CERTS/)
   })
 
-  test('is told of an extra file that is not there, and works without it', async () => {
+  test('warns about an extra file that does not exist, and works without it', async () => {
     const env = { NODE_EXTRA_CA_CERTS: join(folder, 'nowhere.pem') }
     const { token, log } = await serviceWith(env, `http://127.0.0.1:${targetPort}/token`)
-    assert.equal(token, 'token-by-nobody')
+    assert.equal(token, 'token-by-no-proxy')
     assert.match(
       log,
       /about the certificates: the file of NODE_EXTRA_CA_CERTS, .+nowhere\.pem, cannot be read/,

@@ -44,7 +44,7 @@ const claimsOf = (proof) => JSON.parse(Buffer.from(proof.split('.')[1], 'base64u
 
 describe('with dpop, a redirect', () => {
   for (const status of [301, 302, 303, 307, 308]) {
-    test(`to another origin (${status}) takes neither proof nor token along`, async (t) => {
+    test(`to another origin (${status}) sends neither proof nor token`, async (t) => {
       const service = serviceWith(t, { dpop: true })
       const [request] = await stranger.during(() => service.fetch(to(status, `${stranger.origin}/x`)))
       assert.equal(request.headers.dpop, undefined)
@@ -52,13 +52,13 @@ describe('with dpop, a redirect', () => {
     })
   }
 
-  test('to an allowed origin takes nothing along, either', async (t) => {
+  test('to an allowed origin sends nothing on, either', async (t) => {
     const service = serviceWith(t, { dpop: true, allowedOrigins: [stranger.origin] })
     const [request] = await stranger.during(() => service.fetch(to(307, `${stranger.origin}/x`)))
     assert.deepEqual([request.headers.dpop, request.headers.authorization], [undefined, undefined])
   })
 
-  test('that comes back from another origin brings nothing of ours', async (t) => {
+  test('that comes back from another origin carries no header of ours', async (t) => {
     const service = serviceWith(t, { dpop: true })
     const requests = await api.during(() => service.fetch(to(302, `${stranger.origin}/back`)))
     assert.equal(requests[1].path, '/end')
@@ -72,7 +72,7 @@ describe('with dpop, a redirect', () => {
     assert.deepEqual([request.headers.cookie, request.headers['x-mine']], [undefined, '1'])
   })
 
-  test('within the origin has a proof of its own for the new URL and method', async (t) => {
+  test('within the origin has its own proof for the new URL and method', async (t) => {
     const service = serviceWith(t, { dpop: true })
     const requests = await api.during(() =>
       service.fetch(to(303, '/orders/7?page=2'), { method: 'POST', body: 'x' }),
@@ -92,14 +92,14 @@ describe('with dpop, a redirect', () => {
   })
 
   for (const location of ['http://[', 'data:,x', 'file:///etc/hosts']) {
-    test(`to ${location} is an error, as the platform has it`, async (t) => {
+    test(`to ${location} is an error, as on the platform`, async (t) => {
       const service = serviceWith(t, { dpop: true })
       for (const call of [fetch, (url) => service.fetch(url)])
         await assert.rejects(call(to(302, location)), TypeError)
     })
   }
 
-  test('is not followed where the caller says so', async (t) => {
+  test('is not followed if the caller says so', async (t) => {
     const service = serviceWith(t, { dpop: true })
     const url = to(302, `${stranger.origin}/x`)
     const told = await stranger.during(async () => {
@@ -110,7 +110,7 @@ describe('with dpop, a redirect', () => {
     assert.deepEqual(told, [])
   })
 
-  test('with a body that is gone is an error, unless the body is dropped', async (t) => {
+  test('with a consumed body is an error, unless the body is dropped', async (t) => {
     const service = serviceWith(t, { dpop: true })
     const stream = () => ({ method: 'POST', body: new Blob(['x']).stream(), duplex: 'half' })
     await assert.rejects(service.fetch(to(307, '/orders'), stream()), {
@@ -137,7 +137,7 @@ describe('with dpop, a redirect', () => {
     })
   })
 
-  test('that ends in a 401 makes one new token, and starts anew', async (t) => {
+  test('that ends in a 401 obtains one new token, and starts again', async (t) => {
     const service = serviceWith(t, { dpop: true })
     refused = await service.getToken()
     t.after(() => (refused = ''))
@@ -159,7 +159,7 @@ describe('with dpop, a redirect', () => {
     ['post', new URLSearchParams({ a: 'b' })],
   ]
   for (const status of [301, 302, 303, 307, 308, 300, 304]) {
-    test(`with ${status} is followed as the platform follows it`, async (t) => {
+    test(`with ${status} is followed as on the platform`, async (t) => {
       const service = serviceWith(t, { dpop: true })
       for (const [method, body = null] of bodies) {
         const outcomes = []
@@ -182,7 +182,7 @@ describe('with dpop, a redirect', () => {
     })
   }
 
-  test('without a Location is the answer', async (t) => {
+  test('without a Location is the final response', async (t) => {
     const service = serviceWith(t, { dpop: true })
     const response = await service.fetch(`${api.origin}/to/302`)
     assert.deepEqual([response.status, await response.text()], [302, 'moved'])
@@ -190,7 +190,7 @@ describe('with dpop, a redirect', () => {
 })
 
 describe('with a Bearer token, a redirect', () => {
-  test('to another port of the same host takes no token along', async (t) => {
+  test('to another port of the same host sends no token', async (t) => {
     const service = serviceWith(t)
     for (const status of [302, 307]) {
       const [request] = await stranger.during(() => service.fetch(to(status, `${stranger.origin}/x`)))
@@ -198,7 +198,7 @@ describe('with a Bearer token, a redirect', () => {
     }
   })
 
-  test('to another name of the same host takes no token along', async (t) => {
+  test('to another name of the same host sends no token', async (t) => {
     const service = serviceWith(t)
     const requests = await api.during(() =>
       service.fetch(to(302, `${api.origin.replace('127.0.0.1', 'localhost')}/x`)).catch(() => {}),
@@ -206,7 +206,7 @@ describe('with a Bearer token, a redirect', () => {
     assert.equal(requests[1]?.headers.authorization, undefined)
   })
 
-  test('that leads to a stranger who answers 401 says nothing about the token', async (t) => {
+  test('that leads to another server that responds with 401 says nothing about the token', async (t) => {
     const service = serviceWith(t)
     const response = await service.fetch(to(302, `${stranger.origin}/401`))
     assert.equal(response.status, 401)

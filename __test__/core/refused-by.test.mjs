@@ -42,7 +42,7 @@ const isExpired = async (response) =>
   response.status === 403 && (await response.text()).includes('token_expired')
 
 describe('refusedBy', () => {
-  test('that knows a refusal by its body has the request repeated once with a later token', async (t) => {
+  test('that recognizes a refusal by its body causes one repeated request with a later token', async (t) => {
     const service = serviceWith(t, isExpired)
     await refuses(service, { status: 403, body: 'token_expired' })
     const requests = await api.during(async () => {
@@ -52,7 +52,7 @@ describe('refusedBy', () => {
     assert.equal(requests.length, 2)
   })
 
-  test('that sees no refusal leaves the answer as it is, whatever it has read', async (t) => {
+  test('that sees no refusal leaves the response intact, even if it has read it', async (t) => {
     const seen = []
     const judges = [
       isExpired,
@@ -78,7 +78,7 @@ describe('refusedBy', () => {
     assert.deepEqual(seen, [[true, `${api.origin}/forbidden`, null, false]])
   })
 
-  test('may change its copy, and nothing of the answer changes', async (t) => {
+  test('may change its copy without an effect on the response', async (t) => {
     const service = serviceWith(t, (response) => {
       response.headers.set('x-mine', '1')
       return false
@@ -87,7 +87,7 @@ describe('refusedBy', () => {
     assert.equal(response.headers.get('x-mine'), null)
   })
 
-  test('is not asked about a 401, an answer to a request without our header, or the answer of another origin', async (t) => {
+  test('is not called for a 401, a request without the header, or another origin', async (t) => {
     let calls = 0
     const service = serviceWith(t, () => (calls += 1) > 0, { allowedOrigins: [api.origin] })
     await refuses(service, { status: 401 })
@@ -111,7 +111,7 @@ describe('refusedBy', () => {
     }),
   }
   for (const [name, refusedBy] of Object.entries(faults)) {
-    test(`that ${name} harms nobody, and is reported once`, async (t) => {
+    test(`that ${name} does not affect the caller, and is reported once`, async (t) => {
       const errors = []
       const logger = { debug() {}, info() {}, warn() {}, error: (line) => errors.push(line) }
       const service = serviceWith(t, refusedBy, { logger })
@@ -123,7 +123,7 @@ describe('refusedBy', () => {
     })
   }
 
-  test('that reads on without being waited for, or hangs over an answer without an end, harms nobody', async (t) => {
+  test('that reads without being awaited, or hangs on an endless response, does not affect the caller', async (t) => {
     const unhandled = []
     const keep = (error) => unhandled.push(error)
     process.on('unhandledRejection', keep)
@@ -146,7 +146,7 @@ describe('refusedBy', () => {
     assert.deepEqual(unhandled, [])
   })
 
-  test('does not hold up a caller who loses interest', async (t) => {
+  test('does not block a caller that aborts', async (t) => {
     const service = serviceWith(t, () => new Promise(() => {}))
     await service.getToken()
     const begun = performance.now()
@@ -166,7 +166,7 @@ describe('refusedBy', () => {
     assert.deepEqual(asked, ['new'])
   })
 
-  test('that is no function is refused', (t) => {
+  test('that is not a function is refused', (t) => {
     for (const refusedBy of [true, 'x', {}, null]) {
       assert.throws(() => serviceWith(t, refusedBy), { code: 'ERR_TOKEN_CONFIG', field: 'refusedBy' })
     }

@@ -34,7 +34,7 @@ describe('a token that the API refused', () => {
     assert.equal(own.tokenRequests.length, 2)
   })
 
-  test('is replaced by one request when all say so at once', async (t) => {
+  test('is replaced by one request if all callers report it at once', async (t) => {
     const own = await serverFor(t)
     const service = serviceFor(t, own)
     const headers = await service.getAuthHeaders()
@@ -60,7 +60,7 @@ describe('a token that the API refused', () => {
     'the token': ({ Authorization }) => Authorization.split(' ')[1],
   }
   for (const [name, shape] of Object.entries(shapes)) {
-    test(`may be told as ${name}`, async (t) => {
+    test(`may be given as ${name}`, async (t) => {
       const own = await serverFor(t)
       const service = serviceFor(t, own)
       const headers = await service.getAuthHeaders()
@@ -71,7 +71,7 @@ describe('a token that the API refused', () => {
     })
   }
 
-  test('that was none, or another one, is answered with the current one', async (t) => {
+  test('that is missing or outdated leads to the current one', async (t) => {
     const own = await serverFor(t)
     const service = serviceFor(t, own)
     const headers = await service.getAuthHeaders()
@@ -87,7 +87,7 @@ describe('a token that the API refused', () => {
     assert.equal(own.tokenRequests.length, 1)
   })
 
-  test('cannot be told as anything else, and the error names the argument', async (t) => {
+  test('cannot be anything else, and the error names the argument', async (t) => {
     const service = serviceFor(t, server)
     const { proxy, revoke } = Proxy.revocable({}, {})
     revoke()
@@ -117,7 +117,7 @@ describe('a token that the API refused', () => {
   })
 })
 
-describe('where no later token can be obtained', () => {
+describe('if no later token can be obtained', () => {
   const failing = { status: 500, body: {} }
 
   test('the answer is empty', async (t) => {
@@ -128,7 +128,7 @@ describe('where no later token can be obtained', () => {
     assert.deepEqual(await service.rejected(headers), {})
   })
 
-  test("with onFailure: 'throw' it is the reason", async (t) => {
+  test("with onFailure: 'throw' it contains the reason", async (t) => {
     const own = await serverFor(t)
     const service = serviceFor(t, own, { retry: { attempts: 1 }, onFailure: 'throw' })
     const headers = await service.getAuthHeaders()
@@ -139,7 +139,7 @@ describe('where no later token can be obtained', () => {
     assert.deepEqual([error.code, error.message, error.service], [code, message, service.name])
   })
 
-  test('as with a configured token alone, it says so', async (t) => {
+  test('with a configured token only, it says so', async (t) => {
     const config = { token: 'by-hand', storage: { kind: 'memory' } }
     const quiet = initializeTokenService({ ...config, service: freshName() })
     const loud = initializeTokenService({ ...config, service: freshName(), onFailure: 'throw' })
@@ -156,7 +156,7 @@ describe('where no later token can be obtained', () => {
   })
 })
 
-test('with dpop the answer is for a request, which is asked for before anything is sent', async (t) => {
+test('with dpop, the request is required before anything is sent', async (t) => {
   const own = await startDpopServer()
   t.after(() => own.close())
   const service = serviceFor(t, own, { authUrl: own.tokenEndpoint, dpop: true })
@@ -170,7 +170,7 @@ test('with dpop the answer is for a request, which is asked for before anything 
   assert.match(later.DPoP, /^[\w-]+\.[\w-]+\.[\w-]+$/)
 })
 
-test('the fake does it as well', async () => {
+test('the fake behaves in the same way', async () => {
   const fake = createFakeEvertoken()
   const service = fake.initializeTokenService()
   const headers = await service.getAuthHeaders()

@@ -14,7 +14,7 @@ const ends = {
   'shuts down and is not waited for': (service) => void service.shutdown(),
 }
 
-describe('a refresh token is spent once while a service', () => {
+describe('a refresh token is used once while a service', () => {
   for (const [how, end] of Object.entries(ends)) {
     test(how, async (t) => {
       const server = await startMockTokenServer({ refreshTokens: 'rotating' })

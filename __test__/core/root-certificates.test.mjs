@@ -19,7 +19,7 @@ const cannotHide =
 
 const ask = `require(${JSON.stringify(evertoken)}).getAuthHeaders().then((headers) => console.log(JSON.stringify(headers)))`
 
-test('a system without certificates gets its token all the same', { skip: cannotHide }, async (t) => {
+test('a system without certificates obtains its token', { skip: cannotHide }, async (t) => {
   const server = await startMockTokenServer()
   t.after(() => server.close())
   const { SSL_CERT_FILE, SSL_CERT_DIR, NODE_EXTRA_CA_CERTS, ...rest } = process.env

@@ -34,7 +34,7 @@ function assertSilent(value, secrets) {
   }
 }
 
-test('a secret that is looked for is found', () => {
+test('a planted secret is found', () => {
   assert.throws(() => assertSilent({ nested: { password } }, [password]))
   assert.throws(() => assertSilent(new Error('x', { cause: new Error(password) }), [password]))
 })
@@ -83,9 +83,9 @@ describe('nothing secret is in', () => {
       status: 401,
       body: { error: 'invalid_client', error_description: clientSecret },
     },
-    'an answer that is no JSON': { body: `<html>${clientSecret}</html>` },
+    'a response that is not JSON': { body: `<html>${clientSecret}</html>` },
     'an answer without a token': { body: { refresh_token: clientSecret, note: clientSecret } },
-    'a token that is no token': { body: { access_token: `${clientSecret}\r\nx: y` } },
+    'a token that is not a token': { body: { access_token: `${clientSecret}\r\nx: y` } },
     'a failure of the server': { status: 503, body: clientSecret },
     'a redirect elsewhere': {
       status: 307,
@@ -113,7 +113,7 @@ describe('nothing secret is in', () => {
     })
   }
 
-  test('the error of a wrong configuration, whatever stands in the wrong place', () => {
+  test('the error of a wrong configuration, for a secret in any wrong place', () => {
     const secret = clientSecret
     const wrong = [
       { authUrl: `https://user:${secret}@login.example.com` },
@@ -150,7 +150,7 @@ describe('nothing secret is in', () => {
     }
   })
 
-  test('what a process prints by itself', async () => {
+  test('what a process prints', async () => {
     const source = `
       import { initializeTokenService } from 'evertoken'
       const service = initializeTokenService({ email: 'a@example.com', password: ${JSON.stringify(password)}, onFailure: 'throw' })
@@ -169,7 +169,7 @@ describe('nothing secret is in', () => {
   })
 })
 
-test('a TokenError says in JSON what it knows, and nothing more', () => {
+test('a TokenError in JSON contains the known details only', () => {
   const error = new TokenError('ERR_TOKEN_TIMEOUT', 'no answer', {
     service: 'billing',
     cause: new Error('inner'),

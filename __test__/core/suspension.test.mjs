@@ -15,7 +15,7 @@ const server = useTokenServer()
 const hour = 3_600_000
 
 /** A service with a token in hand, a clock to set, and how often the core was asked since. */
-async function house(t) {
+async function setUp(t) {
   const service = serviceFor(t, server)
   await service.getAuthHeaders()
   await service.getAuthHeaders()
@@ -38,8 +38,8 @@ describe('the clock', () => {
     'fetch()': (service) => service.fetch(server.apiUrl),
   }
   for (const [name, use] of Object.entries(uses)) {
-    test(`is looked at by ${name} in each turn of the event loop, and past the token's time the core is asked`, async (t) => {
-      const { service, setAhead, asked } = await house(t)
+    test(`is read by ${name} in each tick of the event loop, and after the expiry the core is called`, async (t) => {
+      const { service, setAhead, asked } = await setUp(t)
       await nextTurn()
       await use(service)
       assert.equal(asked(), 0)
@@ -51,16 +51,16 @@ describe('the clock', () => {
     })
   }
 
-  test('is looked at once in a turn, however many calls there are', async (t) => {
-    const { service } = await house(t)
+  test('is read once in a tick, for any number of calls', async (t) => {
+    const { service } = await setUp(t)
     await nextTurn()
     const before = Date.now.mock.callCount()
     for (let call = 0; call < 1000; call += 1) await service.getAuthHeaders()
     assert.equal(Date.now.mock.callCount() - before, 1)
   })
 
-  test('that was set back makes the core judge, once', async (t) => {
-    const { service, setAhead, asked } = await house(t)
+  test('that was set back causes one call of the core', async (t) => {
+    const { service, setAhead, asked } = await setUp(t)
     setAhead(-hour)
     await nextTurn()
     await service.getAuthHeaders()
@@ -69,8 +69,8 @@ describe('the clock', () => {
     assert.equal(asked(), 1)
   })
 
-  test('of fake timers that shows another year does not keep anybody from a token', async (t) => {
-    const { service, setAhead } = await house(t)
+  test('of fake timers that shows another year does not block callers', async (t) => {
+    const { service, setAhead } = await setUp(t)
     for (const years of [40, -40]) {
       setAhead(years * 365 * 24 * hour)
       await nextTurn()
@@ -79,7 +79,7 @@ describe('the clock', () => {
   })
 })
 
-test('a turn that fake timers never end does not keep anybody from a token', async () => {
+test('a tick that fake timers never end does not block callers', async () => {
   const { code, stdout, stderr } = await runScript(`
     process.nextTick = () => {}
     const { initializeTokenService } = await import('evertoken')

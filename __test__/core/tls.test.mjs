@@ -104,13 +104,13 @@ describe('a server of OpenSSL', () => {
     return service.getToken().catch(({ code, message }) => `${code}: ${message}`)
   }
 
-  test('with a self-signed certificate that was given is taken', async (t) => {
+  test('with a configured self-signed certificate is accepted', async (t) => {
     if (skip) return t.skip(skip)
     const shown = selfSigned('self', rsa, ...names)
     assert.equal(await asked(t, shown, shown.cert), 'taken')
   })
 
-  test('whose certificate has a common name alone is told of subjectAltName', async (t) => {
+  test('whose certificate has only a common name causes an error about subjectAltName', async (t) => {
     if (skip) return t.skip(skip)
     const shown = selfSigned('cn', rsa, ...leaf)
     assert.match(
@@ -119,7 +119,7 @@ describe('a server of OpenSSL', () => {
     )
   })
 
-  test('whose certificate is signed with SHA-1 is told of it', async (t) => {
+  test('whose certificate is signed with SHA-1 causes an error about it', async (t) => {
     if (skip) return t.skip(skip)
     const authority = selfSigned('authority', rsa)
     const shown = signed('old', 'authority', '-sha1')
@@ -134,7 +134,7 @@ describe('a server of OpenSSL', () => {
     ['with RSA key exchange', () => ({ ...good(), maxVersion: 'TLSv1.2', ciphers: 'AES128-GCM-SHA256' })],
     ['with CBC suites', () => ({ ...good(), maxVersion: 'TLSv1.2', ciphers: 'ECDHE-RSA-AES128-SHA256' })],
   ]) {
-    test(`${what} is told what is needed`, async (t) => {
+    test(`${what} causes an error about what is needed`, async (t) => {
       if (skip) return t.skip(skip)
       const made = options()
       const told = await asked(t, made, made.cert)
@@ -145,7 +145,7 @@ describe('a server of OpenSSL', () => {
     })
   }
 
-  test('of TLS 1.1 is told of 1.2', async (t) => {
+  test('with TLS 1.1 causes an error about 1.2', async (t) => {
     if (skip) return t.skip(skip)
     const options = { ...good(), minVersion: 'TLSv1', maxVersion: 'TLSv1.1', ciphers: 'DEFAULT@SECLEVEL=0' }
     assert.match(

@@ -66,7 +66,7 @@ describe('the token', () => {
     })
   }
 
-  test('that is configured by hand goes there, too', async (t) => {
+  test('that the caller configures is sent there, too', async (t) => {
     const manual = { authUrl: undefined, clientId: undefined, clientSecret: undefined, token: 'by-hand' }
     const service = serviceWith(t, manual)
     assert.deepEqual(await service.getAuthHeaders(), { 'X-Auth-Token': 'by-hand' })
@@ -77,7 +77,7 @@ describe('the token', () => {
     assert.equal(configFromEnv({ EXTERNAL_API_HEADER: ' ' }).header, undefined)
   })
 
-  test('with dpop in the code stays in Authorization, whatever the environment says', (t) => {
+  test('with dpop in code stays in Authorization, even if the environment sets another', (t) => {
     process.env.EXTERNAL_API_HEADER = 'X-Auth-Token'
     t.after(() => delete process.env.EXTERNAL_API_HEADER)
     assert.doesNotThrow(() => serviceWith(t, { header: undefined, dpop: true }))
@@ -114,7 +114,7 @@ describe('a header', () => {
 })
 
 describe('service.fetch with a header of another name', () => {
-  test('leaves a request alone that has this header, and adds it next to an Authorization header', async (t) => {
+  test('leaves a request with this header unchanged, and adds it next to an Authorization header', async (t) => {
     const service = serviceWith(t)
     const [own] = await api.during(() =>
       service.fetch(`${api.origin}/`, { headers: { 'x-auth-token': 'mine' } }),
@@ -140,21 +140,21 @@ describe('service.fetch with a header of another name', () => {
   })
 
   for (const status of [301, 302, 303, 307, 308]) {
-    test(`takes nothing along on a redirect to another origin (${status})`, async (t) => {
+    test(`sends nothing on after a redirect to another origin (${status})`, async (t) => {
       const service = serviceWith(t, { allowedOrigins: [api.origin, stranger.origin] })
       const [request] = await stranger.during(() => service.fetch(to(status, `${stranger.origin}/x`)))
       assert.deepEqual(both(request), [undefined, undefined])
     })
   }
 
-  test('brings nothing back from another origin', async (t) => {
+  test('sends nothing after a redirect back from another origin', async (t) => {
     const service = serviceWith(t)
     const requests = await api.during(() => service.fetch(to(302, `${stranger.origin}/back`)))
     assert.equal(requests[1].path, '/end')
     assert.deepEqual(both(requests[1]), [undefined, undefined])
   })
 
-  test('takes the header along within the origin, with method and body', async (t) => {
+  test('keeps the header, the method and the body within the origin', async (t) => {
     const service = serviceWith(t)
     const init = { method: 'PUT', body: 'text' }
     let response
@@ -167,13 +167,13 @@ describe('service.fetch with a header of another name', () => {
     )
   })
 
-  test('leaves the redirects to a caller who wants to see them', async (t) => {
+  test('leaves redirects to a caller that handles them', async (t) => {
     const service = serviceWith(t)
     assert.equal((await service.fetch(to(302, `${stranger.origin}/x`), { redirect: 'manual' })).status, 302)
     await assert.rejects(service.fetch(to(302, '/end'), { redirect: 'error' }), TypeError)
   })
 
-  test('does not take the 401 of another origin for a refusal', async (t) => {
+  test('does not treat the 401 of another origin as a refusal', async (t) => {
     const service = serviceWith(t)
     const before = tokens.requests.length
     assert.equal((await service.fetch(to(302, `${stranger.origin}/401`))).status, 401)
@@ -189,7 +189,7 @@ describe('rejected() with a header of another name', () => {
     'the value': (headers) => headers['X-Auth-Token'],
   }
   for (const [name, shape] of Object.entries(shapes)) {
-    test(`knows the token by ${name}`, async (t) => {
+    test(`recognizes the token in ${name}`, async (t) => {
       const service = serviceWith(t, {
         header: { name: 'X-Auth-Token', value: 'Token token="{token}"; v=1' },
       })
@@ -203,7 +203,7 @@ describe('rejected() with a header of another name', () => {
     })
   }
 
-  test('knows the bare token, too, and headers without it as none', async (t) => {
+  test('also recognizes the bare token, and headers without a token', async (t) => {
     const service = serviceWith(t)
     const headers = await service.getAuthHeaders()
     assert.deepEqual(await service.rejected({ Authorization: `Bearer ${headers['X-Auth-Token']}` }), headers)

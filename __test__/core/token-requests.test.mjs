@@ -132,7 +132,7 @@ test('a refresh has the same shape', async (t) => {
   assert.equal(service.status().strategy.format, 'json_client_secret_basic')
 })
 
-test('a login that has its own name for the refresh token is refreshed by it', async (t) => {
+test('a login with its own name for the refresh token uses it for refreshes', async (t) => {
   const server = await serve(t, { token: 't', refreshToken: 'r1' }, { token: 'u' })
   const login = { refreshTokenField: 'renewal', contentType: 'application/vnd.api+json' }
   const service = start(t, server, {
@@ -247,14 +247,14 @@ describe('OAUTH_PARAMETERS', () => {
     }
   })
 
-  test('is not looked at where the code says parameters', async (t) => {
+  test('is ignored if code sets parameters', async (t) => {
     process.env.OAUTH_PARAMETERS = '{}'
     const server = await serve(t, granted)
     await start(t, server, { ...client, parameters: { a: '1' } }).getToken()
     assert.throws(() => start(t, server, client), { field: 'OAUTH_PARAMETERS' })
   })
 
-  test('is named where it is spoilt', async (t) => {
+  test('is named if it is malformed', async (t) => {
     process.env.OAUTH_CLIENT_ID = 'env'
     process.env.OAUTH_CLIENT_SECRET = 'env-secret'
     process.env.OAUTH_PARAMETERS = 'key=hunter2%0A&own=%22hunter3%22'
@@ -271,7 +271,7 @@ describe('OAUTH_PARAMETERS', () => {
   })
 })
 
-describe('what contradicts itself is refused at once', () => {
+describe('contradictory options are refused at once', () => {
   const refused = {
     'parameters.client_id': { ...client, parameters: { client_id: 'x' } },
     'parameters.scope': { ...client, parameters: { scope: ['a'] } },

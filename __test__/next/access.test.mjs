@@ -50,7 +50,7 @@ function production(secret) {
 
 describe('without a secret', () => {
   for (const mode of ['development', 'test']) {
-    it(`everybody may ask when NODE_ENV is ${mode}`, async (context) => {
+    it(`are open if NODE_ENV is ${mode}`, async (context) => {
       set('NODE_ENV', mode)
       for (const secret of [undefined, '', ' \n']) {
         set('EVERTOKEN_ADMIN_SECRET', secret)
@@ -70,7 +70,7 @@ describe('without a secret', () => {
     'testing',
     'dev',
   ]) {
-    it(`nobody may ask when NODE_ENV is ${JSON.stringify(mode)}`, async (context) => {
+    it(`are closed if NODE_ENV is ${JSON.stringify(mode)}`, async (context) => {
       set('NODE_ENV', mode)
       set('EVERTOKEN_ADMIN_SECRET', undefined)
       for (const { name, status, body } of await askAll(context, {})) {
@@ -83,7 +83,7 @@ describe('without a secret', () => {
 
 describe('a secret that is set', () => {
   for (const mode of ['development', 'test', undefined, 'staging', 'Production']) {
-    it(`is always needed, so when NODE_ENV is ${mode}`, async (context) => {
+    it(`is always needed, also if NODE_ENV is ${mode}`, async (context) => {
       set('NODE_ENV', mode)
       set('EVERTOKEN_ADMIN_SECRET', 'the-admin-secret')
       assert.deepEqual(statuses(await askAll(context, {})), [401, 401, 401, 401, 401])
@@ -93,7 +93,7 @@ describe('a secret that is set', () => {
 })
 
 describe('in production', () => {
-  it('the right secret opens every route', async (context) => {
+  it('the right secret gives access to every route', async (context) => {
     production('the-admin-secret')
     assert.deepEqual(statuses(await askAll(context, { authorization: 'Bearer the-admin-secret' })), open)
   })
@@ -122,7 +122,7 @@ describe('in production', () => {
     'Bearer the-admin-secret, Bearer x',
   ]
   for (const authorization of wrong) {
-    it(`the header ${authorization} opens nothing`, async (context) => {
+    it(`the header ${authorization} gives no access`, async (context) => {
       production('the-admin-secret')
       const answers = await askAll(context, authorization === undefined ? {} : { authorization })
       for (const { name, status, headers, body } of answers) {
@@ -170,7 +170,7 @@ describe('a request that changes something', () => {
     })
   }
 
-  it('is refused from another site even with the secret, and whatever authorize says', async (context) => {
+  it('is refused from another site, even with the secret or if authorize allows it', async (context) => {
     production('the-admin-secret')
     const headers = { authorization: 'Bearer the-admin-secret', 'sec-fetch-site': 'cross-site' }
     assert.deepEqual(statuses(await askAll(context, headers)).slice(3), [403, 403])
@@ -179,14 +179,14 @@ describe('a request that changes something', () => {
 })
 
 describe('an authorize callback', () => {
-  it('decides alone, in production without a secret, too', async (context) => {
+  it('decides alone, also in production without a secret', async (context) => {
     production(undefined)
     const authorize = async (request) => request.headers.get('cookie') === 'session=ada'
     assert.deepEqual(statuses(await askAll(context, { cookie: 'session=ada' }, { authorize })), open)
     assert.deepEqual(statuses(await askAll(context, {}, { authorize })), [403, 403, 403, 403, 403])
   })
 
-  it('is asked outside production as well', async (context) => {
+  it('is called outside production as well', async (context) => {
     set('NODE_ENV', 'development')
     assert.deepEqual(
       statuses(await askAll(context, {}, { authorize: () => false })),
@@ -240,7 +240,7 @@ describe('an authorize callback', () => {
     },
   }
   for (const [how, authorize] of Object.entries(failing)) {
-    it(`that ${how} is a 500 that tells the log and not the caller`, async (context) => {
+    it(`that ${how} is a 500 whose reason is in the log and not in the response`, async (context) => {
       const log = context.mock.method(console, 'error', () => {})
       for (const { status, body } of await askAll(context, {}, { authorize })) {
         assert.equal(status, 500)
@@ -261,7 +261,7 @@ describe('an authorize callback', () => {
     assert.match((await warned).message, /authorize callback .* failed with Error: the session store/)
   })
 
-  it('that never answers is a 500 in the end', async (context) => {
+  it('that never settles is a 500 after its timeout', async (context) => {
     context.mock.method(console, 'error', () => {})
     context.mock.timers.enable({ apis: ['setTimeout'] })
     const answers = askAll(context, {}, { authorize: () => new Promise(() => {}) })
@@ -270,7 +270,7 @@ describe('an authorize callback', () => {
     assert.deepEqual(statuses(await answers), [500, 500, 500, 500, 500])
   })
 
-  it('is no way in for parameters that throw', async (context) => {
+  it('does not allow parameters that throw', async (context) => {
     set('NODE_ENV', 'development')
     const { name } = serviceFor(context, server)
     const { GET } = createTokenRoutes({ service: name })

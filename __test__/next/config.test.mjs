@@ -20,7 +20,7 @@ describe('withEvertoken', () => {
     )
   })
 
-  it('adds to what is there and changes nothing in it', () => {
+  it('adds to existing settings and changes none', () => {
     const webpack = () => {}
     const config = Object.freeze({
       output: 'standalone',
@@ -40,14 +40,14 @@ describe('withEvertoken', () => {
     assert.deepEqual(withEvertoken(withEvertoken({})), withEvertoken({}))
   })
 
-  it('takes a function, and hands on what Next.js gives it', () => {
+  it('accepts a function, and passes it the arguments of Next.js', () => {
     const made = withEvertoken((phase, { defaultConfig }) => ({ env: { phase, from: defaultConfig.from } }))
     const config = made('phase-production-build', { defaultConfig: { from: 'next' } })
     assert.deepEqual(config.env, { phase: 'phase-production-build', from: 'next' })
     assert.deepEqual(config.serverExternalPackages, ['evertoken/native'])
   })
 
-  it('takes an asynchronous function and a promise', async () => {
+  it('accepts an asynchronous function and a promise', async () => {
     const fromFunction = await withEvertoken(async () => ({ basePath: '/shop' }))('phase', {})
     const fromPromise = await withEvertoken(Promise.resolve({ basePath: '/shop' }))
     for (const config of [fromFunction, fromPromise]) {
@@ -56,7 +56,7 @@ describe('withEvertoken', () => {
     }
   })
 
-  it('warns when the whole package is external, which parts its React component from React', (context) => {
+  it('warns if the whole package is external, which separates its React component from React', (context) => {
     const warn = context.mock.method(console, 'warn', () => {})
     withEvertoken({ serverExternalPackages: ['evertoken'] })
     assert.equal(warn.mock.callCount(), 1)

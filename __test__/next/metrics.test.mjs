@@ -21,7 +21,7 @@ async function textOf(service) {
   return response.text()
 }
 
-/** Reads the text format, and throws at whatever is not of it. */
+/** Parses the text format, and throws if it is invalid. */
 function parse(text) {
   assert.ok(text.endsWith('\n'))
   const families = new Map()
@@ -75,14 +75,14 @@ describe('the metrics', () => {
     }
   })
 
-  it('leave out what is not known', async (context) => {
+  it('leave out unknown values', async (context) => {
     const families = await metricsOf(serviceFor(context, server))
     assert.equal(value(families, 'token_state', { state: 'missing' }), 1)
     assert.ok(!families.has('evertoken_token_expires_in_seconds'))
     assert.ok(!families.has('evertoken_last_error_timestamp_seconds'))
   })
 
-  it('count a failure and say its code', async (context) => {
+  it('count a failure and contain its code', async (context) => {
     const service = serviceFor(context, server, { retry: { attempts: 1 } })
     server.script({ status: 500 })
     await assert.rejects(service.refresh())
@@ -93,7 +93,7 @@ describe('the metrics', () => {
     assert.ok(Math.abs(value(families, 'last_error_timestamp_seconds', { code }) - Date.now() / 1000) < 60)
   })
 
-  it('break none of the rules that promtool knows', async (context) => {
+  it("pass promtool's checks", async (context) => {
     const { path, reason } = await promtool()
     if (path === undefined) return context.skip(reason)
     const service = serviceFor(context, server, { service: 'a "name"', retry: { attempts: 1 } })

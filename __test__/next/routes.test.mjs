@@ -19,7 +19,7 @@ function routesFor(context, config) {
 }
 
 describe('the token routes', () => {
-  it('answer GET status with the status, and ask the token server for nothing', async (context) => {
+  it('respond to GET status with the status, without a token request', async (context) => {
     const { service, routes } = routesFor(context)
     const before = server.tokenRequests.length
     const response = await routes.GET(request('GET', '/status'), params('status'))
@@ -31,7 +31,7 @@ describe('the token routes', () => {
     assert.equal(server.tokenRequests.length, before)
   })
 
-  it('answer POST refresh with the status after it', async (context) => {
+  it('respond to POST refresh with the new status', async (context) => {
     const { routes } = routesFor(context)
     const response = await routes.POST(request('POST', '/refresh'), params('refresh'))
     assert.equal(response.status, 200)
@@ -49,7 +49,7 @@ describe('the token routes', () => {
     assert.equal(service.status().state, 'missing')
   })
 
-  it('answer everything else with 404', async (context) => {
+  it('respond to everything else with 404', async (context) => {
     const { service, routes } = routesFor(context)
     await service.refresh()
     const others = [
@@ -118,7 +118,7 @@ describe('the path of a token route', () => {
       request('GET', '/x'),
       { params: Promise.resolve({ action: 'status' }) },
     ],
-    ['parameters that are no promise', request('GET', '/x'), { params: { action: ['status'] } }],
+    ['parameters that are not a promise', request('GET', '/x'), { params: { action: ['status'] } }],
     ['the URL', request('GET', '/status'), undefined],
     ['a URL with a slash at its end', request('GET', '/status/'), undefined],
     ['a URL with a query', request('GET', '/status?at=1'), undefined],
@@ -132,7 +132,7 @@ describe('the path of a token route', () => {
     })
   }
 
-  it('is that of the folder when the URL ends there', async (context) => {
+  it('is that of the folder if the URL ends there', async (context) => {
     const { service, routes } = routesFor(context)
     await service.refresh()
     assert.equal((await routes.DELETE(request('DELETE', '/more'))).status, 404)
@@ -160,7 +160,7 @@ describe('a refresh that fails', () => {
     assert.equal((await response.json()).error.code, 'ERR_TOKEN_NETWORK')
   })
 
-  it('is a 429 with Retry-After when the token server asks for patience', async (context) => {
+  it('is a 429 with Retry-After if the token server limits requests', async (context) => {
     const { routes } = routesFor(context, { retry: { attempts: 1 } })
     server.script({ status: 429, headers: { 'retry-after': '7' }, body: { error: 'slow_down' } })
     const response = await routes.POST(request('POST', '/refresh'), params('refresh'))
@@ -169,7 +169,7 @@ describe('a refresh that fails', () => {
     assert.equal((await response.json()).error.code, 'ERR_TOKEN_RATE_LIMITED')
   })
 
-  it('is a 429 with Retry-After when the own rate limit is reached', async (context) => {
+  it('is a 429 with Retry-After if the configured rate limit is reached', async (context) => {
     const { routes } = routesFor(context, { rateLimit: { attempts: 1, perSeconds: 30 } })
     assert.equal((await routes.POST(request('POST', '/refresh'), params('refresh'))).status, 200)
     const response = await routes.POST(request('POST', '/refresh'), params('refresh'))
@@ -178,7 +178,7 @@ describe('a refresh that fails', () => {
     assert.ok(Number.isInteger(seconds) && seconds >= 1 && seconds <= 30, `Retry-After: ${seconds}`)
   })
 
-  it('is a 503 when the service is shut down meanwhile', async (context) => {
+  it('is a 503 if the service is shut down in the meantime', async (context) => {
     const { service, routes } = routesFor(context)
     server.hold()
     const seen = server.tokenRequests.length
@@ -193,7 +193,7 @@ describe('a refresh that fails', () => {
   })
 })
 
-describe('a service that is not initialised', () => {
+describe('a service that is not initialized', () => {
   const script = (route, options = '{}') => `
     import { createTokenRoutes } from 'evertoken/next'
     const response = await createTokenRoutes(${options}).${route.split(' ')[0]}(
@@ -205,7 +205,7 @@ describe('a service that is not initialised', () => {
     return JSON.parse(stdout)
   }
 
-  it('is initialised from the environment', async () => {
+  it('is initialized from the environment', async () => {
     const { status, body } = await outcome(script('POST refresh'), { env: clientEnvironment(server) })
     assert.equal(status, 200)
     assert.equal(body.service, 'external_api')
@@ -219,7 +219,7 @@ describe('a service that is not initialised', () => {
     assert.match(body.error.message, /authUrl/)
   })
 
-  it('is a 500 that says which when it has a name of its own', async () => {
+  it('is a 500 that names the service', async () => {
     const env = clientEnvironment(server)
     const { status, body } = await outcome(script('GET status', "{ service: 'billing' }"), { env })
     assert.equal(status, 500)

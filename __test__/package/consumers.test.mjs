@@ -36,7 +36,7 @@ const CONFIG = `{
   storage: { kind: 'memory' }
 }`
 
-describe('with nothing but the tarballs', () => {
+describe('with only the tarballs', () => {
   let project
   let home
   before(async () => {
@@ -95,14 +95,14 @@ describe('with nothing but the tarballs', () => {
     for (const place of [root, homedir()]) assert.ok(!notices.includes(place), place)
   })
 
-  test('no packed text tells where it was built', async () => {
+  test('no packed text contains a build path', async () => {
     for (const path of await filesIn(home)) {
       const text = readFileSync(join(home, path), 'utf8')
       for (const place of [root, homedir()]) assert.ok(!text.includes(place), `${path} holds ${place}`)
     }
   })
 
-  test('`npm ci` takes the lock file that the installation left', async () => {
+  test('`npm ci` accepts the lock file of the installation', async () => {
     await project.npm('ci', '--offline')
     assert.ok((await filesIn(home)).includes('index.js'))
   })
@@ -164,7 +164,7 @@ describe('with nothing but the tarballs', () => {
     assert.match(output, /^[\w-]{43}$/m)
   })
 
-  test('evertoken/next is there without Next.js', async () => {
+  test('evertoken/next works without Next.js', async () => {
     const { stdout, stderr } = await project.node([
       '--input-type=module',
       '--eval',
@@ -180,7 +180,7 @@ describe('with nothing but the tarballs', () => {
   })
 
   for (const condition of ['edge-light', 'workerd', 'browser']) {
-    test(`under the condition ${condition} it says in one sentence what to set`, async () => {
+    test(`under the condition ${condition} the error says in one sentence what to set`, async () => {
       const { code, stderr } = await project.node([
         `--conditions=${condition}`,
         '--input-type=module',
@@ -205,7 +205,7 @@ describe('with nothing but the tarballs', () => {
   })
 })
 
-describe('beside the tools of a real project', () => {
+describe('with the tools of a real project', () => {
   let project
   before(async () => {
     project = await createProject(
@@ -318,7 +318,7 @@ describe('beside the tools of a real project', () => {
     }
   })
 
-  test('a program bundled by esbuild with its copy loader gets a header where there is no package', async () => {
+  test('a program bundled by esbuild with its copy loader gets a header without the package', async () => {
     const banner = `import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);`
     for (const [format, more] of [
       ['cjs', {}],
@@ -336,7 +336,7 @@ describe('beside the tools of a real project', () => {
     }
   })
 
-  test('esbuild without either option says what it lacks, and the documentation has the word', async () => {
+  test('esbuild without either option fails with an error that the documentation contains', async () => {
     const { code, stderr } = await bundled('plain', 'cjs', {})
     assert.notEqual(code, 0)
     const [said] = /No loader is configured for "\.node" files/.exec(stderr)

@@ -22,7 +22,7 @@ const tracked = execFileSync('git', ['ls-files', '--cached', '--others', '--excl
 
 const locks = tracked.filter((path) => path.endsWith('package-lock.json'))
 
-test('every target has its addon package, and there is no other', () => {
+test('every target has its addon package, and no other exists', () => {
   assert.deepEqual(readdirSync(join(root, 'npm')).sort(), platforms.map(({ platform }) => platform).sort())
   for (const { platform, packageName, os, cpu, libc, addon } of platforms) {
     const addonManifest = JSON.parse(read('npm', platform, 'package.json'))
@@ -43,7 +43,7 @@ test('every target has its addon package, and there is no other', () => {
 })
 
 for (const { target } of platforms) {
-  test(`the notices for ${target} name all that is linked, each with the text of its license`, async () => {
+  test(`the notices for ${target} list all linked components, each with the text of its license`, async () => {
     const sections = (await noticesFor(target)).split(/^-{80}\n/m).slice(1)
     const titles = sections.map((section) => section.slice(0, section.indexOf('\n\n')).split('\n'))
     const textLengths = sections.map((section, at) => section.trimEnd().length - titles[at].join('\n').length)
@@ -62,7 +62,7 @@ for (const { target } of platforms) {
   })
 }
 
-test('the notices name no crate that is not in the addon', async () => {
+test('the notices list no crate that is not in the addon', async () => {
   const names = (await linkedCrates(platforms[0].target)).map(({ name }) => name)
   assert.ok(names.includes('rustls') && !names.includes('evertoken'))
   for (const only of ['napi-derive', 'napi-build', 'rcgen', 'serde_derive', 'cc'])
@@ -94,7 +94,7 @@ function linkedBy(target) {
   return [...new Set(titles.map(([, name, version]) => `${name} ${version}`))]
 }
 
-test('the published package asks for the addon packages of its own version, and runs nothing when it is installed', () => {
+test('the published package depends on the addon packages of its own version, and has no install script', () => {
   const published = publishedManifest(manifest, platforms)
   assert.deepEqual(published.optionalDependencies, {
     'evertoken-darwin-arm64': manifest.version,
@@ -124,7 +124,7 @@ test('the published package asks for the addon packages of its own version, and 
   }
 })
 
-test('a release names the repository it was built from, which is what its provenance is held against', () => {
+test('a release names the repository it was built from, which its provenance is checked against', () => {
   const { repository } = publishedManifest(manifest, platforms, 'someone/evertoken')
   assert.deepEqual(repository, { type: 'git', url: 'git+https://github.com/someone/evertoken.git' })
 })
@@ -136,7 +136,7 @@ test('the crate and the package have one version', () => {
 
 const targets = (value) => (typeof value === 'string' ? [value] : Object.values(value).flatMap(targets))
 
-test('whatever package.json points to is there', () => {
+test('every path in package.json exists', () => {
   const pointed = [
     manifest.main,
     manifest.types,
@@ -212,7 +212,7 @@ function isLocked(packages, home, name) {
   }
 }
 
-test('the types declare the values that the module has, and no others', () => {
+test('the types declare exactly the values of the module', () => {
   const declared = valuesDeclaredIn(read('index.d.ts'))
   assert.ok(declared.includes('getAuthHeaders'))
   assert.deepEqual(Object.keys(createRequire(import.meta.url)('evertoken')).sort(), declared.sort())

@@ -27,7 +27,7 @@ const application = {
 
 /** A unit test of the application, for either runner: `mock` is its `vi` or `jest`. */
 const withStandIn = (mock) => `
-  test('sends the header of the stand-in, and none when that is told to fail', async () => {
+  test('sends the header of the fake, and none after failWith()', async () => {
     globalThis.fetch = ${mock}.fn(async () => ({ status: 200 }))
     await orders()
     expect(fetch).toHaveBeenLastCalledWith(expect.anything(), { headers: { Authorization: 'Bearer fake-token-1' } })
@@ -40,7 +40,7 @@ const withStandIn = (mock) => `
   })`
 
 const withServer = `
-  test('spends a refresh token once, repeats what was refused, and waits while it is told to', async () => {
+  test('uses a refresh token once, repeats what was refused, and waits while requests are held', async () => {
     const server = await startMockTokenServer({ refreshTokens: 'rotating' })
     const service = initializeTokenService({
       authUrl: server.tokenUrl, clientId: 'app', clientSecret: 'secret', storage: { kind: 'memory' },
@@ -88,7 +88,7 @@ describe('the test runners of a real project', () => {
   const runner = (name, ...path) => join(project.folder, 'node_modules', name, ...path)
   const count = tokenStoreCases.length
 
-  test('Jest: the stand-in in both environments, the token server, the monitor; and it ends by itself', async () => {
+  test('Jest: the fake in both environments, the token server and the monitor; and the process exits', async () => {
     await project.write({
       'jest/stand-in.test.js': `${shown('jest.mock(')}
         const evertoken = require('evertoken')
@@ -122,7 +122,7 @@ describe('the test runners of a real project', () => {
     assert.doesNotMatch(stderr, /did not exit|open handle|failed to exit/)
   })
 
-  test('Vitest: the stand-in, the token server, the monitor', async () => {
+  test('Vitest: the fake, the token server and the monitor', async () => {
     await project.write({
       'vitest/stand-in.test.js': `${shown('vi.mock(')}
         import { expect, test } from 'vitest'

@@ -1,4 +1,4 @@
-// The monitor in front of any endpoint: whatever that answers is drawn or told, and never throws.
+// The monitor with any endpoint: every response is drawn or reported, and none causes an exception.
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { createServer } from 'node:http'
@@ -47,7 +47,7 @@ describe('a status with', () => {
   const [{ status: good }] = states
   const full = { ...good, lastError: { code: 'ERR_TOKEN_TIMEOUT', message: 'no answer', at: good.issuedAt } }
 
-  it('anything in place of each of its members is drawn, or is none', (t) => {
+  it('with any value for each of its members, it is drawn or rejected', (t) => {
     let drawings = 0
     for (const path of pathsIn(full)) {
       for (const odd of [undefined, ...oddValues]) {
@@ -63,7 +63,7 @@ describe('a status with', () => {
     assert.ok(drawings > 500, `${drawings}`)
   })
 
-  it('several members replaced by chance is drawn, or is none', (t) => {
+  it('with random values for several members, it is drawn or rejected', (t) => {
     const random = randomly(12)
     const anyOf = (list) => list[Math.floor(random() * list.length)]
     const bodies = states.map(({ status }) => status).filter(Boolean)
@@ -80,14 +80,14 @@ describe('a status with', () => {
     assert.ok(drawings > 80, `${drawings}`)
   })
 
-  it('what every object has for a code brings no advice', (t) => {
+  it('the name of an inherited member as a code has no advice', (t) => {
     for (const code of ['__proto__', 'constructor', 'toString', 'hasOwnProperty']) {
       const html = drawn(t, statusFrom({ ...full, lastError: { ...full.lastError, code } }))
       assert.ok(!html.includes('evertoken-advice'))
     }
   })
 
-  it('a long text and a long list is cut', (t) => {
+  it('a long text and a long list are shortened', (t) => {
     const entry = { at: '2026-01-01T00:00:00Z', outcome: 'refreshed', durationMs: 1 }
     const body = { ...full, service: 'x'.repeat(1_000_000), history: new Array(1_000_000).fill(entry) }
     const began = performance.now()
@@ -96,7 +96,7 @@ describe('a status with', () => {
   })
 })
 
-describe('an answer that is no status', () => {
+describe('a response that is not a status', () => {
   const answers = [
     [204, ''],
     [200, ''],
@@ -143,7 +143,7 @@ describe('an answer that is no status', () => {
     server.closeAllConnections()
   })
 
-  it('is a problem where none comes', async (t) => {
+  it('is a problem if none comes', async (t) => {
     const server = createServer(() => {})
     server.listen(0, '127.0.0.1')
     await once(server, 'listening')
@@ -161,7 +161,10 @@ describe('an answer that is no status', () => {
     )
     t.mock.timers.tick(10_000)
     const { problem } = await asked
-    assert.deepEqual([problem.kind, problem.message], ['unreachable', 'The endpoint did not answer in time.'])
+    assert.deepEqual(
+      [problem.kind, problem.message],
+      ['unreachable', 'The endpoint did not respond in time.'],
+    )
     drawn(t, null, problem)
   })
 })

@@ -16,7 +16,7 @@ import { clockTime, distance, duration, spokenTime } from '../../lib/react/text.
 const folder = fileURLToPath(new URL('../../lib/react/', import.meta.url))
 
 describe('TokenMonitor on the server', () => {
-  it('renders a labelled section that is loading, and asks for nothing', (context) => {
+  it('renders a labeled section that is loading, without a request', (context) => {
     const fetch = context.mock.method(globalThis, 'fetch', () => Promise.reject(new Error('no')))
     const html = renderToString(createElement(TokenMonitor))
     const [, label] = /<section[^>]* aria-labelledby="([^"]+)"/.exec(html)
@@ -27,7 +27,7 @@ describe('TokenMonitor on the server', () => {
     assert.equal(fetch.mock.callCount(), 0)
   })
 
-  it('renders the same each time, so that the browser finds what the server wrote', () => {
+  it('renders the same each time, so that hydration succeeds', () => {
     const render = () =>
       renderToString(createElement(TokenMonitor, { title: 'Token', className: 'mine', nonce: 'n' }))
     assert.equal(render(), render())
@@ -35,7 +35,7 @@ describe('TokenMonitor on the server', () => {
     assert.match(render(), /<style nonce="n">/)
   })
 
-  it('writes its styles unchanged, for they hold nothing that any version of React escapes', () => {
+  it('writes its styles unchanged, because they contain nothing that a version of React escapes', () => {
     assert.ok(!/[<>&"']/.test(styles))
     assert.ok(renderToString(createElement(TokenMonitor)).includes(styles))
   })
@@ -55,7 +55,7 @@ describe('TokenMonitor on the server', () => {
       assert.match(selector.trim(), /^(\.evertoken-[^,]+)(, \.evertoken-[^,]+)*/)
   })
 
-  it('gives useTokenStatus the same quiet start', () => {
+  it('starts useTokenStatus in the same way', () => {
     const Word = () => createElement('p', null, JSON.stringify(useTokenStatus()))
     assert.match(renderToString(createElement(Word)), /&quot;status&quot;:null.*&quot;problem&quot;:null/)
   })
@@ -88,7 +88,7 @@ describe('the files of evertoken/react', () => {
 })
 
 describe('a request to the endpoint', () => {
-  it('ends with a problem when its headers cannot be made', async () => {
+  it('ends with a problem if its headers cannot be created', async () => {
     const headers = () => {
       throw new Error('no session')
     }
@@ -99,10 +99,10 @@ describe('a request to the endpoint', () => {
       statusFrom,
       new AbortController().signal,
     )
-    assert.equal(problem.message, 'The headers for the endpoint cannot be made.')
+    assert.equal(problem.message, 'The headers for the endpoint could not be created.')
   })
 
-  it('takes for a status only what has all that is drawn', () => {
+  it('accepts as a status only what has all displayed members', () => {
     const status = { state: 'valid', scheduler: {}, storage: {}, counters: {}, history: [] }
     assert.equal(statusFrom(status).state, 'valid')
     for (const field of Object.keys(status))
@@ -111,7 +111,7 @@ describe('a request to the endpoint', () => {
       assert.equal(statusFrom(other), null)
   })
 
-  it('quotes the message of an error as a sentence, and leaves addresses alone', () => {
+  it('shows the message of an error as a sentence, and keeps URLs unchanged', () => {
     assert.deepEqual(
       ['the server said no', 'HTTP 400', 'https://a.example refused.', 'really?'].map(sentence),
       ['The server said no.', 'HTTP 400.', 'https://a.example refused.', 'Really?'],
@@ -119,7 +119,7 @@ describe('a request to the endpoint', () => {
   })
 })
 
-describe('the life of a token between two answers', () => {
+describe('the lifetime of a token between two responses', () => {
   const receivedAt = 1_800_000_000_000
   /** The server's clock is an hour ahead of the browser's. */
   const serverNow = receivedAt + 3_600_000
@@ -133,7 +133,7 @@ describe('the life of a token between two answers', () => {
   const after = (seconds, change) =>
     lifetimeAt({ ...status, ...change }, receivedAt, receivedAt + seconds * 1_000)
 
-  it('goes on by the clock of the browser, however wrong that is', () => {
+  it("continues by the browser's clock, even if that is wrong", () => {
     assert.deepEqual(after(0), {
       state: 'valid',
       leftSeconds: 75,
@@ -159,18 +159,18 @@ describe('the life of a token between two answers', () => {
     assert.equal(after(1_000).elapsed, 1)
   })
 
-  it('never changes what the server says about a token that is not there', () => {
+  it('never changes the state of a missing token', () => {
     for (const state of ['missing', 'expired', 'manual']) assert.equal(after(1_000, { state }).state, state)
   })
 
-  it('has no line without a beginning or an end', () => {
+  it('has no bar without a start or an end', () => {
     assert.equal(after(0, { issuedAt: null }).elapsed, null)
     assert.equal(after(0, { expiresAt: null, expiresInSeconds: null }).elapsed, null)
     assert.equal(after(0, { expiresAt: null, expiresInSeconds: null }).leftSeconds, null)
     assert.equal(after(0, { issuedAt: 'never' }).elapsed, null)
   })
 
-  it('takes the clock of the server from its answer when the token does not tell it', () => {
+  it("takes the server's clock from its response if the token does not show it", () => {
     const clock = (change, sentAt) =>
       lifetimeAt({ ...status, ...change }, receivedAt, receivedAt + 5_000, sentAt).serverNow
     assert.equal(clock({ expiresInSeconds: 0 }, serverNow), serverNow + 5_000)
@@ -207,7 +207,7 @@ describe('times', () => {
     ])
   })
 
-  it('are told from now', () => {
+  it('are relative to now', () => {
     assert.deepEqual(
       [12_000, -12_000, 400].map((ms) => distance(ms, 0)),
       ['in 0:12', '0:12 ago', 'now'],

@@ -29,7 +29,7 @@ describe('simplejwt', { skip: reason }, () => {
   const login = (config) => ({ authUrl: `${server.origin}/api/token/`, ...account, ...config })
   const rotating = (config) => login({ refreshUrl: `${server.origin}/api/token/refresh/`, ...config })
 
-  test('the header of a login opens a protected view, and the token lives as long as its exp says', async (t) => {
+  test('the header of a login gives access to a protected view, and the token lasts until its exp', async (t) => {
     const service = serviceFor(t, login())
     const requests = await requestsOf(server, async () => {
       const response = await service.fetch(`${server.origin}/api/me/`)
@@ -50,7 +50,7 @@ describe('simplejwt', { skip: reason }, () => {
     assert.deepEqual(await requestsOf(server, () => service.refresh()), ['/api/token/ 200'])
   })
 
-  test('with refreshUrl every refresh token is spent once, and is black afterwards', async (t) => {
+  test('with refreshUrl, every refresh token is used once, and is then invalid', async (t) => {
     const service = serviceFor(t, rotating())
     const tokens = new Set()
     const requests = await requestsOf(server, async () => {
@@ -72,7 +72,7 @@ describe('simplejwt', { skip: reason }, () => {
     assert.equal((await service.fetch(`${server.origin}/api/me/`)).status, 200)
   })
 
-  test('a wrong password is one request, however often a header is asked for', async (t) => {
+  test('a wrong password is one request, for any number of header calls', async (t) => {
     const service = serviceFor(t, rotating({ password: 'wrong' }))
     const requests = await requestsOf(server, async () => {
       for (const call of [
@@ -86,7 +86,7 @@ describe('simplejwt', { skip: reason }, () => {
     assert.deepEqual(requests, ['/api/token/ 401'])
   })
 
-  test('where a trailing slash is missing, Django sends elsewhere, and the POST follows', async (t) => {
+  test('if a trailing slash is missing, Django redirects, and the POST follows', async (t) => {
     const service = serviceFor(
       t,
       login({ authUrl: `${server.origin}/api/token`, refreshUrl: `${server.origin}/api/token/refresh` }),
@@ -103,7 +103,7 @@ describe('simplejwt', { skip: reason }, () => {
     ])
   })
 
-  test('where a trailing slash is missing, a wrong password is still sent once', async (t) => {
+  test('if a trailing slash is missing, a wrong password is still sent once', async (t) => {
     const service = serviceFor(t, login({ authUrl: `${server.origin}/api/token`, password: 'wrong again' }))
     const requests = await requestsOf(server, () =>
       assert.rejects(service.getToken(), failure('ERR_TOKEN_CREDENTIALS', 401)),
@@ -112,7 +112,7 @@ describe('simplejwt', { skip: reason }, () => {
   })
 })
 
-describe('simplejwt with tokens that live for seconds', { skip: reason }, () => {
+describe('simplejwt with tokens that last seconds', { skip: reason }, () => {
   const server = useDjango({ accessSeconds: 2, refreshSeconds: 4 })
   const rotating = () => ({
     authUrl: `${server.origin}/api/token/`,
@@ -153,10 +153,10 @@ describe('simplejwt with tokens that live for seconds', { skip: reason }, () => 
   })
 })
 
-describe('simplejwt with a word of its own before the token', { skip: reason }, () => {
+describe('simplejwt with its own token type', { skip: reason }, () => {
   const server = useDjango({ headerType: 'JWT' })
 
-  test('scheme says which', async (t) => {
+  test('scheme sets it', async (t) => {
     for (const [scheme, status] of [
       [undefined, 401],
       ['JWT', 200],
@@ -168,11 +168,11 @@ describe('simplejwt with a word of its own before the token', { skip: reason }, 
   })
 })
 
-describe('a missing slash where Django does not send elsewhere', { skip: reason }, () => {
+describe('a missing slash if Django does not redirect', { skip: reason }, () => {
   describe('under DEBUG', () => {
     const server = useDjango({ debug: true })
 
-    test('Django answers 500 with a page, and the error says that the server failed', async (t) => {
+    test('Django responds with 500 and a page, and the error says that the server failed', async (t) => {
       const retry = { attempts: 2, baseMs: 1 }
       const service = serviceFor(t, { authUrl: `${server.origin}/api/token`, ...account, retry })
       const requests = await requestsOf(server, () =>
@@ -185,7 +185,7 @@ describe('a missing slash where Django does not send elsewhere', { skip: reason 
   describe('without APPEND_SLASH', () => {
     const server = useDjango({ appendSlash: false })
 
-    test('Django answers 404, and no other address is asked', async (t) => {
+    test('Django responds with 404, and no other URL is requested', async (t) => {
       const service = serviceFor(t, { authUrl: `${server.origin}/api/token`, ...account })
       const requests = await requestsOf(server, () =>
         assert.rejects(service.getToken(), failure('ERR_TOKEN_ENDPOINT', 404)),
@@ -193,7 +193,7 @@ describe('a missing slash where Django does not send elsewhere', { skip: reason 
       assert.deepEqual(requests, ['/api/token 404'])
     })
 
-    test('with probe: true the common endpoints are asked, too', async (t) => {
+    test('with probe: true the common endpoints are tried, too', async (t) => {
       const service = serviceFor(t, { authUrl: `${server.origin}/api/token`, ...account, probe: true })
       const requests = await requestsOf(server, () =>
         assert.rejects(service.getToken(), failure('ERR_TOKEN_ENDPOINT', 404)),
@@ -214,7 +214,7 @@ describe('Django OAuth Toolkit', { skip: reason }, () => {
   const orders = (headers) => fetch(`${server.origin}/api/orders/`, { headers })
 
   for (const clientAuthentication of ['client_secret_basic', 'client_secret_post']) {
-    test(`client credentials by ${clientAuthentication} open a protected view`, async (t) => {
+    test(`client credentials by ${clientAuthentication} give access to a protected view`, async (t) => {
       const service = serviceFor(t, at({ ...machine, scope: 'read', clientAuthentication }))
       const response = await service.fetch(`${server.origin}/api/orders/`)
       assert.deepEqual(await response.json(), { client: machine.clientId })
@@ -231,7 +231,7 @@ describe('Django OAuth Toolkit', { skip: reason }, () => {
     })
   }
 
-  test('clear({ revoke: true }) closes what the token opened', async (t) => {
+  test('clear({ revoke: true }) revokes the token', async (t) => {
     const service = serviceFor(t, at(machine))
     const headers = await service.getAuthHeaders()
     assert.equal((await orders(headers)).status, 200)
@@ -247,7 +247,7 @@ describe('Django OAuth Toolkit', { skip: reason }, () => {
     assert.deepEqual(requests, ['/o/token/ 400'])
   })
 
-  test('a refresh rotates the refresh token and kills the access token at once', async (t) => {
+  test('a refresh rotates the refresh token and revokes the access token at once', async (t) => {
     const service = serviceFor(t, at({ grant: 'password', ...person, ...account }))
     let last = await service.getAuthHeaders()
     const requests = await requestsOf(server, async () => {
@@ -263,7 +263,7 @@ describe('Django OAuth Toolkit', { skip: reason }, () => {
     assert.equal(new Set(bodies.map((body) => body.get('refresh_token'))).size, 4)
   })
 
-  test('a process whose token dies by the refresh of another takes the new one over', async (t) => {
+  test('a process whose token is revoked by the refresh of another adopts the new one', async (t) => {
     const storage = fileStorage(t)
     const config = { service: freshName(), storage, ...at({ grant: 'password', ...person, ...account }) }
     const service = serviceFor(t, config)

@@ -101,7 +101,7 @@ describe('DPoP at oidc-provider (RFC 9449)', () => {
       assert.equal((await server.introspect(await service.getToken())).cnf.jkt, cnf.jkt)
     })
 
-    test(`a protected resource takes the token with a proof for the request, ${under}`, async (t) => {
+    test(`a protected resource accepts the token with a proof for the request, ${under}`, async (t) => {
       const server = await oidcProviderFor(t, { requireNonce })
       const service = serviceFor(t, passwordGrant(server, { scope: 'openid', dpop: true }))
       for (let turn = 0; turn < 3; turn += 1) {
@@ -120,7 +120,7 @@ describe('DPoP at oidc-provider (RFC 9449)', () => {
     })
   }
 
-  test('without the proof the token opens nothing', async (t) => {
+  test('without the proof, the token gives no access', async (t) => {
     const server = await oidcProviderFor(t)
     const service = serviceFor(t, passwordGrant(server, { scope: 'openid', dpop: true }))
     const authorization = `Bearer ${await service.getToken()}`

@@ -25,7 +25,7 @@ describe('client credentials at oidc-provider', () => {
       assert.equal(service.status().strategy.format, clientAuthentication)
     })
 
-    test(`a wrong secret is sent once by ${clientAuthentication}, and not again by itself`, async (t) => {
+    test(`a wrong secret is sent once by ${clientAuthentication}, and not again automatically`, async (t) => {
       const service = serviceFor(t, machine({ clientAuthentication, clientSecret: 'wrong' }))
       for (const call of [
         () => service.getToken(),
@@ -76,12 +76,12 @@ describe('client credentials at oidc-provider', () => {
     })
   }
 
-  test('the bare origin is not enough: /token is not among the common endpoints', async (t) => {
+  test('the origin alone is not enough: /token is not one of the common endpoints', async (t) => {
     const service = serviceFor(t, machine({ authUrl: server.origin }))
     await assert.rejects(service.getToken(), failure('ERR_TOKEN_ENDPOINT', 404))
   })
 
-  test('the client of another grant is told that it may not have this one', async (t) => {
+  test('a client of another grant receives unauthorized_client', async (t) => {
     const service = serviceFor(t, { ...machine(), ...server.person })
     await assert.rejects(service.getToken(), failure('ERR_TOKEN_ENDPOINT', 400))
     assert.equal(service.status().counters.tokenRequests, 1)
@@ -89,7 +89,7 @@ describe('client credentials at oidc-provider', () => {
 })
 
 describe('the password grant at oidc-provider', () => {
-  test('a name and a password beyond ASCII arrive, and the header opens a protected resource', async (t) => {
+  test('a name and a password beyond ASCII arrive, and the protected resource accepts the header', async (t) => {
     const server = await oidcProviderFor(t)
     const service = serviceFor(t, passwordGrant(server))
     const response = await service.fetch(server.userinfoEndpoint)
@@ -113,7 +113,7 @@ describe('the password grant at oidc-provider', () => {
     assert.deepEqual(server.grants(), ['password', 'password'])
   })
 
-  test('a dozen refreshes spend a dozen refresh tokens, each once', async (t) => {
+  test('a dozen refreshes use a dozen refresh tokens, each once', async (t) => {
     const server = await oidcProviderFor(t)
     const service = serviceFor(t, passwordGrant(server))
     const tokens = new Set([await service.getToken()])
@@ -128,7 +128,7 @@ describe('the password grant at oidc-provider', () => {
     assert.equal((await server.introspect(await service.getToken())).active, true)
   })
 
-  test('a grant that the server revokes because of a thief costs one refusal and one login', async (t) => {
+  test('a grant that the server revokes because of reuse costs one refusal and one login', async (t) => {
     const server = await oidcProviderFor(t)
     const service = serviceFor(t, passwordGrant(server))
     await service.getToken()
@@ -146,7 +146,7 @@ describe('the password grant at oidc-provider', () => {
     assert.equal(service.status().consecutiveFailures, 0)
   })
 
-  test('two processes that share a file refresh for seconds, and no refresh token is spent twice', async (t) => {
+  test('two processes that share a file refresh for seconds, and no refresh token is used twice', async (t) => {
     const server = await oidcProviderFor(t, { lifetimeSeconds: 2 })
     const answers = await answersOfTwo(t, passwordGrant(server), { loop: 7000 })
     assert.deepEqual(
@@ -206,7 +206,7 @@ describe('revocation at oidc-provider (RFC 7009)', () => {
     assert.equal((await server.introspect(token)).active, true)
   })
 
-  test('a JWT, which the server cannot revoke, is cleared, and the error says that it lives on', async (t) => {
+  test('a JWT, which the server cannot revoke, is cleared, and the error says that it remains valid', async (t) => {
     const server = await oidcProviderFor(t)
     const service = serviceFor(t, {
       authUrl: server.tokenEndpoint,

@@ -19,7 +19,7 @@ for (const { product, variants, answer } of recipes) {
   describe(product, () => {
     const spec = products[product]
 
-    test('the answer on the page has the shape of what the server answers', async (t) => {
+    test("the response on the page has the shape of the server's response", async (t) => {
       const { config } = variants[0]
       const server = await startRecipeServer(t, spec, config)
       assert.deepEqual(shape(answer), shape(await server.firstAnswer()))

@@ -9,7 +9,7 @@ import { MapStore } from '../support/stores.mjs'
 const server = useTokenServer()
 afterEach(cleanEnvironment)
 
-describe('a store of the user', () => {
+describe("a user's own store", () => {
   const planted = {
     ...plainRecord('the-token-of-an-attacker'),
     refreshToken: 'the-refresh-token-of-an-attacker',
@@ -30,7 +30,7 @@ describe('a store of the user', () => {
     assert.ok(server.tokenRequests.every(({ body }) => !String(body).includes('of-an-attacker')))
   })
 
-  test('that gives hostile records takes nothing down and costs no caller a token', async (t) => {
+  test('that returns hostile records does not crash the process, and costs no caller a token', async (t) => {
     const hostile = [
       { ...planted, token: 'x'.repeat(5 * 1024 * 1024) },
       {
@@ -70,7 +70,7 @@ describe('a store of the user', () => {
     }
   })
 
-  test('that gives a record of 5 MiB is sick until the record is replaced, and the error says why', async (t) => {
+  test('that returns a record of 5 MiB is unhealthy until the record is replaced, and the error says why', async (t) => {
     const { lines, logger } = recordingLogger()
     const config = configAt(server, { logger })
     const store = new MapStore()
@@ -86,7 +86,7 @@ describe('a store of the user', () => {
     assert.ok(lines.every((line) => line.length < 10_000))
   })
 
-  test('that gives a record without a token is sick until the record is replaced', async (t) => {
+  test('that returns a record without a token is unhealthy until the record is replaced', async (t) => {
     for (const value of [7, '', {}, undefined, 12n]) {
       const store = new MapStore()
       const { lines, logger } = recordingLogger()
@@ -112,7 +112,7 @@ describe('a store of the user', () => {
     lastUsed: ['yesterday'],
   }
   for (const [field, values] of Object.entries(unreadable)) {
-    test(`with an unreadable ${field} beside a plain token has that token refused, and a sealed one not`, async () => {
+    test(`with an unreadable ${field} next to a plain token makes that token unusable, but not an encrypted one`, async () => {
       for (const value of values) {
         const store = new MapStore()
         const { lines, logger } = recordingLogger()
@@ -135,7 +135,7 @@ describe('a store of the user', () => {
     })
   }
 
-  test('that gives something else than a record is sick', async (t) => {
+  test('that returns something other than a record is unhealthy', async (t) => {
     for (const record of ['text', 7, true, [], () => {}]) {
       const store = { get: () => record, set() {}, delete() {} }
       const service = serviceOver(t, server, store)
@@ -188,7 +188,7 @@ describe('what a store throws', () => {
     })
   }
 
-  test('leaves callers their token, and is forgotten once the store works again', async (t) => {
+  test('does not affect callers, and is cleared when the store works again', async (t) => {
     let isDown = false
     const store = new MapStore()
     const check =

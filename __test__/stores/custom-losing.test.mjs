@@ -48,7 +48,7 @@ describe('a store that loses records', { concurrency: true }, () => {
     'reads from and writes to two replicas in turn': replicated,
   }
   for (const [name, make] of Object.entries(losing)) {
-    test(`as one that ${name}, costs no second request, and is not stormed`, async (t) => {
+    test(`that ${name} costs no second request, and is called rarely`, async (t) => {
       const store = make()
       const calls = { get: 0, set: 0, delete: 0 }
       const counted =
@@ -78,7 +78,7 @@ describe('a store that loses records', { concurrency: true }, () => {
     })
   }
 
-  test('as one that lags by three seconds, does not bring a cleared token back', async (t) => {
+  test('that lags by three seconds does not bring a cleared token back', async (t) => {
     const service = serviceOver(t, server, shownAfter(3_000))
     const first = await service.getToken()
     await new Promise((resolve) => setTimeout(resolve, 3_500))

@@ -10,7 +10,7 @@ const server = useTokenServer()
 afterEach(cleanEnvironment)
 
 describe('the newest of several stores of one service', () => {
-  test('is asked, as a hot reload brings a client of its own', async (t) => {
+  test('is used, because a hot reload creates a new client', async (t) => {
     const [old, young] = [new MapStore(), new MapStore()]
     const config = configAt(server)
     const service = serviceOver(t, server, old, config)
@@ -48,7 +48,7 @@ describe('the newest of several stores of one service', () => {
     return JSON.parse(stdout)
   }
 
-  test('is a storage error at once when its thread has ended', async () => {
+  test('is a storage error at once if its thread has ended', async () => {
     const { healthy, ms, code, message } = await outputOf(`
       await worker.terminate()
       const began = performance.now()
@@ -61,7 +61,7 @@ describe('the newest of several stores of one service', () => {
     assert.ok(ms < 2_000, `${ms} ms`)
   })
 
-  test('is a storage error at once when its thread ends in the middle of a call', async () => {
+  test('is a storage error at once if its thread ends during a call', async () => {
     const { healthy, ms } = await outputOf(`
       worker.postMessage('hang')
       const reached = once(worker, 'message')
@@ -76,7 +76,7 @@ describe('the newest of several stores of one service', () => {
     assert.ok(ms < 2_000, `${ms} ms`)
   })
 
-  test('is followed by one that is still there', async () => {
+  test('is replaced by one that still exists', async () => {
     const { healthy, records } = await outputOf(`
       const store = new MapStore()
       initializeTokenService({}, true, store)
@@ -94,14 +94,14 @@ describe('the newest of several stores of one service', () => {
   })
 })
 
-describe('a process with a store of its own', () => {
+describe('a process with its own store', () => {
   const withStore = (store, rest) => `
     import { getAuthHeaders, initializeTokenService, startTokenScheduler } from 'evertoken'
     initializeTokenService({}, true, ${store})
     ${rest}
   `
 
-  test('that is idle may exit, and so may one whose store never answers', async () => {
+  test('that is idle may exit, and so may one whose store never settles', async () => {
     for (const store of [
       '{ get() { return null }, set() {}, delete() {} }',
       '{ get: () => new Promise(() => {}), set: () => new Promise(() => {}), delete() {} }',

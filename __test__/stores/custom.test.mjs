@@ -12,8 +12,8 @@ import { FileBackedStore, MapStore, recordsIn } from '../support/stores.mjs'
 const server = useTokenServer()
 afterEach(cleanEnvironment)
 
-describe('a store of the user', () => {
-  test('is asked for a token, given the new one sealed, and told in the status', async (t) => {
+describe("a user's own store", () => {
+  test('is read, receives the new token encrypted, and appears in the status', async (t) => {
     const store = new MapStore()
     const service = serviceOver(t, server, store)
     const token = await service.getToken()
@@ -47,7 +47,7 @@ describe('a store of the user', () => {
     )
   })
 
-  test('keeps its token through a clear and a new one, and is not cleared by the old mark', async (t) => {
+  test('keeps a new token after a clear, despite the old removal mark', async (t) => {
     const store = new MapStore()
     const service = serviceOver(t, server, store)
     const first = await service.getToken()
@@ -59,7 +59,7 @@ describe('a store of the user', () => {
     assert.equal(await service.getToken(), second)
   })
 
-  test('tells every process within seconds that one has cleared the token', async (t) => {
+  test('shows every process within seconds that one has cleared the token', async (t) => {
     const path = join(storeFolder(t), 'records.json')
     const source = `
       import { getTokenService, initializeTokenService } from 'evertoken'
@@ -99,7 +99,7 @@ describe('a store of the user', () => {
     assert.equal(store.records.size, 1)
   })
 
-  test('hands its token on to the next process, which makes no request and ends by itself', async (t) => {
+  test('passes its token to the next process, which makes no request and exits', async (t) => {
     const path = join(storeFolder(t), 'records.json')
     const source = `
       import { getAuthHeaders, initializeTokenService, startTokenScheduler } from 'evertoken'
@@ -121,7 +121,7 @@ describe('a store of the user', () => {
     assert.match(recordsIn(path).get('external_api').token, /^et1\./)
   })
 
-  test('may hold a plain token where that is accepted, which is sealed at the next save', async (t) => {
+  test('may contain a plain token if that is accepted, which is encrypted at the next save', async (t) => {
     const store = new MapStore()
     const config = configAt(server, { storage: { kind: 'custom', store, acceptPlainTokens: true } })
     store.set(config.service, plainRecord('by~hand'))
@@ -138,7 +138,7 @@ describe('a store of the user', () => {
     assert.match(store.get(config.service).token, /^et1\./)
   })
 
-  test('is given nothing of the query of authUrl', async (t) => {
+  test('receives no part of the query of authUrl', async (t) => {
     const store = new MapStore()
     const { authUrl, ...config } = configAt(server)
     const service = serviceOver(t, server, store, {
@@ -150,7 +150,7 @@ describe('a store of the user', () => {
     assert.ok(!JSON.stringify([...store.records]).includes('the-key-in-the-query'))
   })
 
-  test('that is emptied is filled again at the next refresh', async (t) => {
+  test('that is emptied is written again at the next refresh', async (t) => {
     const store = new MapStore()
     const service = serviceOver(t, server, store)
     const token = await service.getToken()
@@ -161,7 +161,7 @@ describe('a store of the user', () => {
     assert.equal(service.status().storage.healthy, true)
   })
 
-  test('holds a record of another key aside until the next token replaces it', async (t) => {
+  test('keeps a record with another key until the next token replaces it', async (t) => {
     const store = new MapStore()
     const config = configAt(server)
     const first = serviceOver(t, server, store, config)

@@ -42,7 +42,7 @@ const someRecord = (token) => ({
   lastUsed: '2029-01-01T00:00:00.000Z',
 })
 
-test('the model that init writes is the one that Prisma makes a client of', {
+test('Prisma generates a client from the model that init writes', {
   skip: project.reason ?? false,
 }, async (t) => {
   const app = folderFor(t)
@@ -103,7 +103,7 @@ for (const [provider, { url, reason }] of Object.entries(databases)) {
     const row = () => prisma.tokenCache.findUnique({ where: { service: config.service } })
     const requests = () => server.tokenRequests.length
 
-    test('keeps one row for a service, sealed, with what the model has for it', async (t) => {
+    test('keeps one encrypted row for a service, with the columns of the model', async (t) => {
       const earlier = requests()
       const token = await begin(t).getToken()
       assert.equal(requests() - earlier, 1)
@@ -124,7 +124,7 @@ for (const [provider, { url, reason }] of Object.entries(databases)) {
       assert.equal(await prisma.tokenCache.count({ where: { service: config.service } }), 1)
     })
 
-    test('hands the token on to other processes, which make no request and end by themselves', async () => {
+    test('passes the token to other processes, which make no request and exit', async () => {
       const name = freshName()
       const source = `
         import { getAuthHeaders, getTokenService, initializeTokenService } from 'evertoken'
@@ -149,7 +149,7 @@ for (const [provider, { url, reason }] of Object.entries(databases)) {
       assert.equal(strategy.grant, 'client_credentials')
     })
 
-    test('serves processes that begin at once, and ends up with one row', async () => {
+    test('serves processes that start at the same time, with one row in the end', async () => {
       const source = `
         import { getAuthHeaders, initializeTokenService } from 'evertoken'
         import { prismaClient } from './__test__/support/prisma.mjs'
@@ -168,7 +168,7 @@ for (const [provider, { url, reason }] of Object.entries(databases)) {
       assert.match((await row()).token, /^et1\./)
     })
 
-    test('hands a later token on to a service whose own is refused', async (t) => {
+    test('passes a later token to a service whose own is refused', async (t) => {
       await beginAccepting(t).getToken()
       const earlier = requests()
       server.revokeAll()
@@ -182,7 +182,7 @@ for (const [provider, { url, reason }] of Object.entries(databases)) {
       assert.equal(requests() - earlier, 0)
     })
 
-    test('may hold a plain token where that is accepted, which is sealed at the next save', async (t) => {
+    test('may contain a plain token if that is accepted, which is encrypted at the next save', async (t) => {
       await prisma.tokenCache.create({ data: byHand(config.service, 'by~hand') })
       const earlier = requests()
       assert.equal(await beginAccepting(t).getToken(), 'by~hand')
@@ -192,7 +192,7 @@ for (const [provider, { url, reason }] of Object.entries(databases)) {
       assert.match((await row()).token, /^et1\./)
     })
 
-    test('whose row is deleted has it again after the next refresh', async (t) => {
+    test('whose row is deleted writes it again at the next refresh', async (t) => {
       const token = await begin(t).getToken()
       await prisma.tokenCache.deleteMany({ where: { service: config.service } })
       assert.equal(await service.getToken(), token)
@@ -202,7 +202,7 @@ for (const [provider, { url, reason }] of Object.entries(databases)) {
       assert.equal(await row(), null)
     })
 
-    test('keeps a row that says of a cleared token that it was removed, and tells the other processes by it', async (t) => {
+    test('keeps a row that marks a cleared token as removed, for the other processes', async (t) => {
       const source = `
         import { initializeTokenService } from 'evertoken'
         import { prismaClient } from './__test__/support/prisma.mjs'
@@ -225,14 +225,14 @@ for (const [provider, { url, reason }] of Object.entries(databases)) {
       assert.ok(mark.refreshToken === null && mark.expiresAt > new Date())
     })
 
-    test('whose row does not open is not served, and gets a new token', async (t) => {
+    test('whose row cannot be decrypted is not used, and gets a new token', async (t) => {
       await prisma.tokenCache.create({ data: byHand(config.service, 'et1.k.AAAAAAAA.AAAA') })
       assert.match(await begin(t).getToken(), /^access-/)
       assert.notEqual((await row()).token, 'et1.k.AAAAAAAA.AAAA')
       assert.equal(service.status().storage.healthy, true)
     })
 
-    test('that fails costs no caller a token, and is well again by itself', async (t) => {
+    test('that fails costs no caller a token, and recovers automatically', async (t) => {
       const broken = await prismaClient(
         provider,
         provider === 'sqlite' ? 'file:/no/such/folder/app.db' : url.replace(/:\d+\//, ':9/'),
@@ -259,7 +259,7 @@ for (const [provider, { url, reason }] of Object.entries(databases)) {
       await broken.$disconnect()
     })
 
-    test('that omits secrets by default gives them here', async (t) => {
+    test('that omits secrets by default returns them here', async (t) => {
       const omit = { tokenCache: { token: true, refreshToken: true } }
       const careful = await prismaClient(provider, url, { omit })
       t.after(() => careful.$disconnect())
@@ -270,7 +270,7 @@ for (const [provider, { url, reason }] of Object.entries(databases)) {
       assert.equal(requests() - earlier, 0)
     })
 
-    test('lets one of several writers win that saw the same row, and tells the others', async () => {
+    test('lets one of several writers of the same row win, and reports a conflict to the others', async () => {
       const writers = ['one', 'two', 'three', 'four', 'five', 'six'].map((name) => ({
         name,
         to: prismaStoreCallbacks(prisma),
@@ -317,7 +317,7 @@ for (const [provider, { url, reason }] of Object.entries(databases)) {
   })
 }
 
-test('a database that is busy is asked again, and one that fails is not', async () => {
+test('a busy database is retried, and one that fails is not', async () => {
   const calls = []
   const clientThrowing = (...codes) => {
     const answer = (name, ok) => async () => {
@@ -362,7 +362,7 @@ test('a database that is busy is asked again, and one that fails is not', async 
   assert.ok(calls.length < 100)
 })
 
-test('the types take a generated client', { skip: project.reason ?? false }, () => {
+test('the types accept a generated client', { skip: project.reason ?? false }, () => {
   const source = `
     import { initializeTokenService, type PrismaTokenClient } from 'evertoken'
     import { PrismaClient } from ${JSON.stringify(join(project.folder, 'sqlite', 'index.js'))}

@@ -24,7 +24,7 @@ const A_LOOK = 4000
 const A_TICK = 20
 
 const isRoot = process.getuid?.() === 0
-// Modes do not bind root: its processes run as nobody.
+// File modes do not restrict root, so that its processes run as the user nobody.
 const user = isRoot ? { uid: 65534, gid: 65534 } : {}
 const withoutModes = whyNoModes()
 const withoutSmallDisk = whyNoSmallDisk()
@@ -32,7 +32,7 @@ const withoutSmallDisk = whyNoSmallDisk()
 function whyNoModes() {
   if (process.platform === 'win32') return 'Windows has no modes'
   const { status } = spawnSync(process.execPath, ['--eval', `require('evertoken')`], { cwd: here, ...user })
-  return status !== 0 && 'nobody but root can read this folder'
+  return status !== 0 && 'only root can read this folder'
 }
 
 function whyNoSmallDisk() {
@@ -45,7 +45,7 @@ function whyNoSmallDisk() {
 }
 
 /** A folder with a store in it, a server, and a way to start processes; all gone with the test. */
-async function house(t, kind, server, { asUser = false, onSmallDisk = false } = {}) {
+async function setUp(t, kind, server, { asUser = false, onSmallDisk = false } = {}) {
   const home = fs.mkdtempSync(join(tmpdir(), 'evertoken-troubles-'))
   const folder = join(home, 'store')
   const path = join(folder, names[kind])
@@ -100,7 +100,7 @@ async function house(t, kind, server, { asUser = false, onSmallDisk = false } = 
     return Object.fromEntries(deeds.map((deed) => [deed, (argument) => ask(deed, argument)]))
   }
 
-  /** Nothing was printed past the logger (no rejection nobody handled, no panic), and no line holds a secret. */
+  /** Nothing was printed past the logger (no unhandled rejection, no panic), and no line contains a secret. */
   function isDiscreet() {
     for (const { printed, lines } of children) {
       assert.equal(printed, '')
@@ -129,7 +129,7 @@ function counted({ tokenRequests, counts: { logins, refreshes, reuses } }) {
   return { requests: tokenRequests.length, logins, refreshes, reuses }
 }
 
-/** A new process finds this very token, and asks nobody. */
+/** A new process finds this token, and makes no request. */
 async function isStored(header, begin) {
   const { value, status } = await (await begin()).header()
   assert.deepEqual([value, status.source, status.counters.tokenRequests], [header, 'store', 0])
@@ -147,7 +147,7 @@ function changeMode(path, mode) {
   return () => fs.chmodSync(path, before)
 }
 
-/** What makes a store useless until it is over: each is caused under a running process, and gives how to end it. */
+/** Failures of a store: each is caused under a running process, and returns how to end it. */
 const faults = [
   {
     when: 'a directory stands in its place',
@@ -203,9 +203,9 @@ const losses = [
 
 for (const kind of ['file', 'sqlite']) {
   describe(`of the processes that share a ${kind} store,`, { concurrency: 6 }, () => {
-    test('one takes over within seconds what another has refreshed, and asks nobody', async (t) => {
+    test('one adopts within seconds what another has refreshed, and makes no request', async (t) => {
       const server = await startMockTokenServer({ refreshTokens: 'rotating', delayMs: 20 })
-      const { begin, isDiscreet } = await house(t, kind, server)
+      const { begin, isDiscreet } = await setUp(t, kind, server)
       const [one, other] = [await begin(), await begin()]
       for (const service of [one, other]) {
         assert.equal((await service.header()).value, 'Bearer access-1')
@@ -220,9 +220,9 @@ for (const kind of ['file', 'sqlite']) {
       isDiscreet()
     })
 
-    test('one whose token another has replaced repeats its call with the newer one, and asks nobody', async (t) => {
+    test('one whose token another has replaced repeats its call with the newer one, and makes no request', async (t) => {
       const server = await startMockTokenServer({ revokesOldTokens: true })
-      const { begin, isDiscreet } = await house(t, kind, server)
+      const { begin, isDiscreet } = await setUp(t, kind, server)
       const [one, other] = [await begin(), await begin()]
       for (const service of [one, other]) await service.header()
       // In one of the rounds the other may happen to look before it calls.
@@ -237,9 +237,9 @@ for (const kind of ['file', 'sqlite']) {
       isDiscreet()
     })
 
-    test('none stores again what one has cleared, and all take over the next token', async (t) => {
+    test('none stores again what one has cleared, and all adopt the next token', async (t) => {
       const server = await startMockTokenServer({ refreshTokens: 'rotating', delayMs: 20 })
-      const { begin, isDiscreet } = await house(t, kind, server)
+      const { begin, isDiscreet } = await setUp(t, kind, server)
       const [one, other] = [await begin(), await begin()]
       for (const service of [one, other]) {
         assert.equal((await service.header()).value, 'Bearer access-1')
@@ -255,9 +255,9 @@ for (const kind of ['file', 'sqlite']) {
       isDiscreet()
     })
 
-    test('one that clears on start logs in, and the others take over what it gets', async (t) => {
+    test('one that clears on start logs in, and the others adopt its token', async (t) => {
       const server = await startMockTokenServer({ refreshTokens: 'rotating', delayMs: 20 })
-      const { begin, isDiscreet } = await house(t, kind, server)
+      const { begin, isDiscreet } = await setUp(t, kind, server)
       const one = await begin()
       assert.equal((await one.header()).value, 'Bearer access-1')
       assert.equal((await (await begin({ clearOnStart: true })).header()).value, 'Bearer access-2')
@@ -273,7 +273,7 @@ for (const kind of ['file', 'sqlite']) {
         skip,
       }, async (t) => {
         const server = await startMockTokenServer()
-        const { begin, isDiscreet, ...place } = await house(t, kind, server, { asUser, onSmallDisk })
+        const { begin, isDiscreet, ...place } = await setUp(t, kind, server, { asUser, onSmallDisk })
         const service = await begin()
         await service.schedule()
         const { value: old } = await service.header()
@@ -298,9 +298,9 @@ for (const kind of ['file', 'sqlite']) {
       })
     }
 
-    test('none spends a refresh token while it cannot see what the others do', async (t) => {
+    test('none uses a refresh token while the shared store fails', async (t) => {
       const server = await startMockTokenServer({ refreshTokens: 'rotating', delayMs: 20 })
-      const { path, begin, isDiscreet } = await house(t, kind, server)
+      const { path, begin, isDiscreet } = await setUp(t, kind, server)
       const service = await begin()
       await service.header()
       const end = linkTo('nowhere', path)
@@ -316,7 +316,7 @@ for (const kind of ['file', 'sqlite']) {
     for (const { when, cause, kept } of losses) {
       test(`none loses its token when ${when}, and the next one is stored`, async (t) => {
         const server = await startMockTokenServer({ refreshTokens: 'rotating', delayMs: 20 })
-        const { path, folder, begin, isDiscreet } = await house(t, kind, server)
+        const { path, folder, begin, isDiscreet } = await setUp(t, kind, server)
         const service = await begin()
         await service.schedule()
         await service.header()
@@ -335,10 +335,10 @@ for (const kind of ['file', 'sqlite']) {
   })
 }
 
-test('one that spends a refresh token after another did takes over the other’s token, and does not log in', async (t) => {
+test('one that uses a refresh token after another did adopts the other’s token, and does not log in', async (t) => {
   const server = await startMockTokenServer({ refreshTokens: 'rotating', delayMs: 20 })
   // A store of the user's own has no lease, so that two can ask at once.
-  const { begin, isDiscreet } = await house(t, 'custom', server)
+  const { begin, isDiscreet } = await setUp(t, 'custom', server)
   const [loser, winner] = [await begin(), await begin()]
   for (const service of [loser, winner]) assert.equal((await service.header()).value, 'Bearer access-1')
   server.script({ hold: true })

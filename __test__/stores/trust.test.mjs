@@ -1,4 +1,4 @@
-// The store is not trusted: what whoever can write to it, or read it, gets out of it.
+// The store is not trusted: what someone who can write to it, or read it, can achieve.
 
 import '../support/clean-environment.mjs'
 
@@ -102,7 +102,7 @@ describe('a sealed record', () => {
     }
   }
 
-  test('is believed, and nothing that stands beside it', async (t) => {
+  test('is trusted, and nothing next to it is', async (t) => {
     const { config, token, edit } = await fileWithToken(t)
     edit(() => ({
       refreshToken: 'planted',
@@ -130,7 +130,7 @@ describe('a sealed record', () => {
   })
 })
 
-test('a plain token is used with acceptPlainTokens, and sealed at the next save', async (t) => {
+test('a plain token is used with acceptPlainTokens, and encrypted at the next save', async (t) => {
   const path = join(folderFor(t), 'cache.json')
   const storage = { kind: 'file', path, acceptPlainTokens: true }
   const config = configAt(server, { storage, encryptionKey })

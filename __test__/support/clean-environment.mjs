@@ -33,7 +33,7 @@ export function cleanEnvironment() {
   for (const name of variables) delete process.env[name]
   // What test runners set: the token routes are open only in development and in tests.
   process.env.NODE_ENV = 'test'
-  // Warnings about the very failures that tests provoke belong to nobody's terminal.
+  // Warnings about failures that tests provoke must not appear in the terminal.
   process.env.LOG_LEVEL = 'error'
 }
 

@@ -10,7 +10,7 @@ import { mustRun, npm } from '../../scripts/support/run.mjs'
 
 const manifest = readManifest()
 
-/** The tarballs of the package and of this machine's addon, packed anew if anything has changed. */
+/** The tarballs of the package and of this machine's addon, packed again if anything has changed. */
 export async function packedTarballs() {
   await mustRun(process.execPath, ['scripts/pack-local.mjs'], { quiet: true })
   return [manifest.name, thisPlatform(manifest).packageName].map((name) =>

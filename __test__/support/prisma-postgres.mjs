@@ -11,7 +11,7 @@ import { promisify } from 'node:util'
 const run = promisify(execFile)
 const isRoot = process.getuid?.() === 0
 
-/** Resolves with `{ url, close }`, or with `{ reason }` in a sentence when no server can be had. */
+/** Resolves with `{ url, close }` or, if there is no server, with `{ reason }` in a sentence. */
 export async function postgresServer() {
   if (process.platform !== 'linux') return { reason: 'PostgreSQL is started on Linux only' }
   const programs = findPrograms() ?? (await install())

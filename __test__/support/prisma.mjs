@@ -46,7 +46,7 @@ export async function prismaProject() {
     if (installed.reason) return { reason: `Prisma cannot be installed: ${installed.reason}` }
     for (const provider of ['sqlite', 'postgresql']) {
       await writeFile(join(folder, `${provider}.prisma`), await schema(provider))
-      // It has an engine for migrations as well, which is downloaded unless it is told that one is there.
+      // It has an engine for migrations as well, which is downloaded unless a path is set.
       await npm('exec', '--', 'prisma', 'generate', '--schema', `${provider}.prisma`)
     }
     await writeFile(made, content)

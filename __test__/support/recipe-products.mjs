@@ -28,7 +28,7 @@ const clientCredentialsInBody = (path, target) => (config) => ({
 /**
  * By the name of the recipe: `login` and `refresh` are the requests that the product takes, `answer` and
  * `refreshed` what it answers to them, `refusal` what it answers to a wrong secret, `lifetime` how long its tokens
- * live, in seconds; `isOpaque` where they are no JWTs.
+ * live, in seconds; `isOpaque` if they are not JWTs.
  */
 export const products = {
   'Django REST framework with simplejwt': {

@@ -34,7 +34,7 @@ function statusFields() {
   return fields
 }
 
-test('it hands out a token, counts refreshes up, and forgets', async () => {
+test('it returns a token, counts refreshes, and clears', async () => {
   const fake = createFakeEvertoken({ token: 'mine' })
   assert.equal(fake.getTokenService(), null)
   assert.deepEqual(await fake.getAuthHeaders(), { Authorization: 'Bearer mine' })
@@ -49,7 +49,7 @@ test('it hands out a token, counts refreshes up, and forgets', async () => {
   await assert.rejects(service.getToken(), { code: 'ERR_TOKEN_SHUTDOWN' })
 })
 
-test('its headers are an object of their own at each call, with a token and without', async () => {
+test('its headers are a new object at each call, with and without a token', async () => {
   const fake = createFakeEvertoken()
   for (const expected of [{ Authorization: 'Bearer fake-token-1' }, {}]) {
     for (let call = 0; call < 2; call += 1) {
@@ -61,7 +61,7 @@ test('its headers are an object of their own at each call, with a token and with
   }
 })
 
-test('it fails as it is told, and recovers', async () => {
+test('it fails on request, and recovers', async () => {
   const fake = createFakeEvertoken()
   const service = fake.initializeTokenService({ service: 'billing' })
   assert.equal(fake.initializeTokenService({ service: 'billing' }), service)
@@ -83,7 +83,7 @@ test('it fails as it is told, and recovers', async () => {
   assert.equal(service.status().lastError, null)
 })
 
-test('its status says what it is told to say, and its scheduler only says so', () => {
+test('its status can be overridden, and its scheduler does nothing', () => {
   const fake = createFakeEvertoken({ status: { state: 'expired', healthy: false } })
   assert.equal(fake.startTokenScheduler({ refreshIntervalSeconds: 5 }).running, true)
   const status = fake.initializeTokenService().status()

@@ -7,7 +7,7 @@ import { startMockTokenServer } from 'evertoken/testing'
 
 let count = 0
 
-async function house(t, options, configure) {
+async function setUp(t, options, configure) {
   const server = await startMockTokenServer(options)
   const service = initializeTokenService({
     service: `mock-${(count += 1)}`,
@@ -30,8 +30,8 @@ const post = (url, fields, headers = {}) =>
   fetch(url, { method: 'POST', body: new URLSearchParams(fields), headers })
 
 describe('the mock token server', () => {
-  test('gives a client a token that opens its API, and records what it was sent', async (t) => {
-    const { server, service } = await house(t, { clients: { app: 'p:a+s s%ü' } }, client)
+  test('gives a client a token that its API accepts, and records the requests', async (t) => {
+    const { server, service } = await setUp(t, { clients: { app: 'p:a+s s%ü' } }, client)
     const response = await service.fetch(`${server.apiUrl}/orders?page=2`)
     assert.deepEqual(await response.json(), { method: 'GET', path: '/api/orders?page=2', body: '' })
     assert.deepEqual(
@@ -42,22 +42,22 @@ describe('the mock token server', () => {
     assert.equal(server.apiRequests.length, 1)
   })
 
-  test('lets nobody in with another secret or password', async (t) => {
-    const wrongClient = await house(t, { clients: { app: 'another' } }, client)
+  test('rejects another secret or password', async (t) => {
+    const wrongClient = await setUp(t, { clients: { app: 'another' } }, client)
     await assert.rejects(wrongClient.service.refresh(), { code: 'ERR_TOKEN_CREDENTIALS' })
-    const wrongUser = await house(t, { users: { 'ann@example.com': 'another' } }, login)
+    const wrongUser = await setUp(t, { users: { 'ann@example.com': 'another' } }, login)
     await assert.rejects(wrongUser.service.refresh(), { code: 'ERR_TOKEN_CREDENTIALS' })
   })
 
-  test('takes logins as JSON and as a form', async (t) => {
+  test('accepts logins as JSON and as a form', async (t) => {
     const users = { 'ann@example.com': 'hunter22' }
-    const asJson = await house(t, { users }, login)
+    const asJson = await setUp(t, { users }, login)
     await asJson.service.refresh()
     assert.deepEqual(asJson.server.tokenRequests[0].fields, {
       email: 'ann@example.com',
       password: 'hunter22',
     })
-    const asForm = await house(t, { users }, (server) => ({
+    const asForm = await setUp(t, { users }, (server) => ({
       ...login(server),
       authUrl: server.tokenUrl,
       grant: 'password',
@@ -67,7 +67,7 @@ describe('the mock token server', () => {
   })
 
   test('rotates refresh tokens, and ends the whole login when one is used twice', async (t) => {
-    const { server, service } = await house(t, { refreshTokens: 'rotating' }, client)
+    const { server, service } = await setUp(t, { refreshTokens: 'rotating' }, client)
     await service.refresh()
     await service.refresh()
     assert.deepEqual(server.counts, { logins: 1, refreshes: 1, reuses: 0, revocations: 0, abandoned: 0 })
@@ -82,9 +82,9 @@ describe('the mock token server', () => {
     assert.equal(other.status, 200, 'another login stands')
   })
 
-  test('takes a reusable refresh token as JSON and as the Bearer token', async (t) => {
+  test('accepts a reusable refresh token as JSON and as the Bearer token', async (t) => {
     for (const refreshFormat of ['json', 'bearer']) {
-      const { server, service } = await house(t, { refreshTokens: 'reusable' }, (at) => ({
+      const { server, service } = await setUp(t, { refreshTokens: 'reusable' }, (at) => ({
         ...login(at),
         refreshUrl: at.refreshUrl,
         refreshFormat,
@@ -95,7 +95,7 @@ describe('the mock token server', () => {
   })
 
   test('revokes', async (t) => {
-    const { server, service } = await house(t, {}, (at) => ({
+    const { server, service } = await setUp(t, {}, (at) => ({
       ...client(at),
       revocationUrl: at.revocationUrl,
     }))
@@ -106,8 +106,8 @@ describe('the mock token server', () => {
     assert.equal((await fetch(server.apiUrl, { headers })).status, 401)
   })
 
-  test('answers as it is told, one request after the other, and then as ever', async (t) => {
-    const { server, service } = await house(t, { script: [{ status: 503 }] }, client)
+  test('sends the scripted responses in order, and then its own', async (t) => {
+    const { server, service } = await setUp(t, { script: [{ status: 503 }] }, client)
     const echo = ({ fields }) => ({ body: { access_token: `mine-${fields.grant_type}` } })
     server.script({ failure: 'reset' }, { status: 200, body: '<html>' }, echo)
     await assert.rejects(service.refresh(), { code: 'ERR_TOKEN_RESPONSE', status: 503 })
@@ -119,8 +119,8 @@ describe('the mock token server', () => {
     assert.match(await service.getToken(), /^access-/)
   })
 
-  test('hangs, holds and lets go', async (t) => {
-    const { server, service } = await house(t, { script: [{ failure: 'hang' }] }, client)
+  test('hangs, holds and releases', async (t) => {
+    const { server, service } = await setUp(t, { script: [{ failure: 'hang' }] }, client)
     await assert.rejects(service.refresh(), { code: 'ERR_TOKEN_TIMEOUT' })
     server.hold()
     const refresh = service.refresh()
@@ -141,7 +141,7 @@ describe('the mock token server', () => {
   })
 
   test('ends tokens early: all at once, or each with the next', async (t) => {
-    const { server, service } = await house(t, { revokesOldTokens: true }, client)
+    const { server, service } = await setUp(t, { revokesOldTokens: true }, client)
     const old = await service.getAuthHeaders()
     await service.refresh()
     assert.equal((await fetch(server.apiUrl, { headers: old })).status, 401)
@@ -150,18 +150,18 @@ describe('the mock token server', () => {
     assert.equal(service.status().counters.retriesOn401, 1)
   })
 
-  test('gives tokens of any life, told or in the token', async (t) => {
-    const told = await house(t, { expiresInSeconds: 60 }, client)
+  test('issues tokens with any lifetime, in the response or in the token', async (t) => {
+    const told = await setUp(t, { expiresInSeconds: 60 }, client)
     const isAbout = (status, seconds) =>
       assert.ok(Math.abs(status.expiresInSeconds - seconds) <= 2, `${status.expiresInSeconds}`)
     isAbout(await told.service.refresh(), 60)
-    const inside = await house(t, { expiresInSeconds: 120, tokens: 'jwt' }, client)
+    const inside = await setUp(t, { expiresInSeconds: 120, tokens: 'jwt' }, client)
     isAbout(await inside.service.refresh(), 120)
-    const untold = await house(t, { expiresInSeconds: null }, client)
+    const untold = await setUp(t, { expiresInSeconds: null }, client)
     isAbout(await untold.service.refresh(), 3600)
   })
 
-  test('says by the standard what is wrong with a request', async (t) => {
+  test('reports errors in a request as the standard requires', async (t) => {
     const server = await startMockTokenServer()
     t.after(() => server.close())
     const answers = [

@@ -26,7 +26,7 @@ describe('the cases for stores', () => {
   }
 })
 
-test('a store that throws at what is not there fails the one case that says so', async () => {
+test('a store that throws for a missing record fails only the case about that', async () => {
   for (const remove of [
     (records, name) => {
       if (!records.delete(name)) throw new Error('no such record')
@@ -53,7 +53,7 @@ test('a store that throws at what is not there fails the one case that says so',
   }
 })
 
-test('a store that cannot delete at all fails the cases about that, and says so', async () => {
+test('a store that cannot delete fails the cases about deleting', async () => {
   const failed = []
   for (const { name, run } of tokenStoreCases) {
     await run(() =>
@@ -65,8 +65,8 @@ test('a store that cannot delete at all fails the cases about that, and says so'
     ).catch(() => failed.push(name))
   }
   assert.deepEqual(failed, [
-    'a store keeps services apart, whatever their names',
-    'a store has a record no more once it is deleted',
+    'a store keeps services with similar names apart',
+    'a store returns nothing after a record was deleted',
     'delete() of a service without a record does not throw',
   ])
 })

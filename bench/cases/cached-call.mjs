@@ -1,8 +1,8 @@
-// What a call costs when a token is at hand, beside a bare async function in the same process.
+// What a call costs with a cached token, compared with a bare async function in the same process.
 import { median } from '../support/median.mjs'
 
 const ROUNDS = 15
-/** A round lasts about this long, whatever the call costs. */
+/** The approximate duration of a round, for calls of any cost. */
 const ROUND_MS = 60
 
 export async function run(contender, tokenUrl) {

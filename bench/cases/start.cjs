@@ -1,5 +1,5 @@
 // `start.cjs <contender> <token url>`: the shortest program that gets a header and says it.
-// CommonJS, because it starts faster than an ES module and every library here but one can be had that way.
+// CommonJS, because it starts faster than an ES module and every library here but one is available in that form.
 const [, , contender, tokenUrl] = process.argv
 require(`../contenders/${contender}.cjs`)
   .connect(tokenUrl)

@@ -1,4 +1,4 @@
-// Runs a case in processes of its own: a library that hangs, leaks or holds timers harms no other measurement.
+// Runs a case in its own processes: a library that hangs, leaks or holds timers does not affect other measurements.
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
@@ -13,7 +13,7 @@ export function runInChild(caseName, contender, tokenUrl, folder) {
 
 /**
  * Runs `caseName` in `count` processes and resolves with what each measured. Each says when it is ready, and when
- * all are, they are told to go on, all at once.
+ * all are, all are told to continue at the same time.
  */
 export function runTogether(count, caseName, contender, tokenUrl, folder) {
   return withChildren(count, [caseName, contender, tokenUrl], folder, async (children) => {
@@ -35,7 +35,7 @@ async function withChildren(count, args, folder, work) {
     return await Promise.race([work(children), tooLate])
   } finally {
     clearTimeout(timer)
-    // The next measurement waits for their end, and so does whoever removes their folder.
+    // The next measurement and the removal of their folder wait for their end.
     await Promise.all(children.map((child) => child.end()))
   }
 }
@@ -51,7 +51,7 @@ function start(args, folder) {
   const died = closed.then(([code, signal]) => {
     throw new Error(`ended with ${signal ?? code} before it answered\n${errors.slice(-2000)}`)
   })
-  // Whoever waits for a message hears of it; an end that nobody waits for is no news.
+  // Only a caller that waits for a message needs to know that the process ended.
   died.catch(() => {})
   return {
     message: () => Promise.race([once(child, 'message').then(([message]) => message), died]),

@@ -1,9 +1,9 @@
-// Whether the main job works: the orders come, the token renews itself, and nobody gets in who should not.
+// Whether the main job works: the orders arrive, the token is renewed, and access control works.
 import assert from 'node:assert/strict'
 import { setTimeout as pause } from 'node:timers/promises'
 
 /** How long a renewal may take to be seen, in milliseconds: several lives of a token. */
-const patienceMs = 90_000
+const timeoutMs = 90_000
 
 /** Throws when something is not as it should be. */
 export async function checkExample({ origin, adminSecret, say }) {
@@ -23,7 +23,7 @@ export async function checkExample({ origin, adminSecret, say }) {
   assert.equal(first.scheduler.running, true)
   say(`the orders came; the token expires at ${first.expiresAt}`)
 
-  const end = Date.now() + patienceMs
+  const end = Date.now() + timeoutMs
   for (;;) {
     await expectOrders(origin)
     const now = await statusOf(origin, bearer)
@@ -33,7 +33,7 @@ export async function checkExample({ origin, adminSecret, say }) {
       say(`the token was renewed by itself; it expires at ${now.expiresAt}`)
       return
     }
-    assert.ok(Date.now() < end, `no renewal within ${patienceMs / 1000} s`)
+    assert.ok(Date.now() < end, `no renewal within ${timeoutMs / 1000} s`)
     await pause(250)
   }
 }
@@ -46,6 +46,6 @@ async function expectOrders(origin) {
 
 async function statusOf(origin, headers) {
   const response = await fetch(`${origin}/api/token/status`, { headers })
-  assert.equal(response.status, 200, 'the status is open to whoever has the secret')
+  assert.equal(response.status, 200, 'the status is available with the secret')
   return response.json()
 }

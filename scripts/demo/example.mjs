@@ -1,4 +1,4 @@
-// The example application, as somebody would deploy it: installed from tarballs, built, and its standalone output
+// The example application, as it would be deployed: installed from tarballs, built, and its standalone output
 // started in another folder.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -88,7 +88,7 @@ export async function startServer(args, options) {
   const child = spawn(process.execPath, args, {
     cwd,
     env: { ...plainEnvironment(), NEXT_TELEMETRY_DISABLED: '1', ...environment },
-    // What Ctrl-C ends is decided by whoever started this, and not by the terminal.
+    // The parent process, not the terminal, decides what Ctrl-C ends.
     detached: process.platform !== 'win32',
     stdio: ['ignore', 'pipe', 'pipe'],
   })
@@ -115,9 +115,9 @@ export async function startServer(args, options) {
     await ended
     clearTimeout(timer)
   }
-  const patience = AbortSignal.timeout(60_000)
+  const deadline = AbortSignal.timeout(60_000)
   while (!(await answers(origin + page))) {
-    if (hasEnded || patience.aborted) {
+    if (hasEnded || deadline.aborted) {
       await stop()
       throw new Error(`the example did not start\n${output}`)
     }

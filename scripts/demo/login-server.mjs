@@ -1,4 +1,4 @@
-// A login endpoint: Django with simplejwt where Python is there and its packages can be had, else a plain one in Node.
+// A login endpoint: Django with simplejwt if Python and its packages are available, else a plain one in Node.
 import { randomBytes, timingSafeEqual } from 'node:crypto'
 import { once } from 'node:events'
 import { join } from 'node:path'
@@ -68,7 +68,7 @@ async function makePython(folder, say) {
   const command = process.platform === 'win32' ? 'python' : 'python3'
   const venv = await run(command, ['-m', 'venv', home], { quiet: true, limitMs: 2 * 60_000 })
   if (venv.code !== 0) {
-    say('there is no Python with venv here: a plain login endpoint stands in for Django')
+    say('no Python with venv is installed: using a plain login endpoint instead of Django')
     return null
   }
   const python =

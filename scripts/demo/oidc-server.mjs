@@ -1,4 +1,4 @@
-// A real OAuth server that nobody here wrote: oidc-provider, with client credentials and short-lived JWTs.
+// A real OAuth server from outside this project: oidc-provider, with client credentials and short-lived JWTs.
 import { randomBytes, randomUUID } from 'node:crypto'
 import { createRemoteJWKSet, exportJWK, generateKeyPair, jwtVerify } from 'jose'
 import Provider from 'oidc-provider'

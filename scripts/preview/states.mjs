@@ -137,7 +137,7 @@ export const states = [
     status: good,
     problem: {
       kind: 'unreachable',
-      message: 'The endpoint cannot be reached.',
+      message: 'The endpoint is unreachable.',
       code: null,
       retryAfterSeconds: null,
     },

@@ -38,7 +38,7 @@ export async function runTestFolders(folders, env = {}) {
     .flat()
     .filter((path) => path.endsWith('.test.mjs'))
     .sort()
-  if (files.length === 0) throw new Error(`there is no test file in ${folders.join(', ')}`)
+  if (files.length === 0) throw new Error(`no test file was found in ${folders.join(', ')}`)
   const result = await run(process.execPath, ['--test', '--test-reporter', 'spec', ...files], {
     env,
     limitMs: 20 * 60_000,

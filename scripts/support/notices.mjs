@@ -22,7 +22,7 @@ const KEPT = {
   'https://github.com/napi-rs/napi-rs': 'napi-rs.txt',
 }
 
-/** What is linked and is no crate. */
+/** Linked components that are not crates. */
 const BESIDES = [
   {
     name: 'Rust standard library',

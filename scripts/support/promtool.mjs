@@ -8,12 +8,12 @@ import { run } from './run.mjs'
 const folder = join(root, 'target', 'promtool')
 const unpacked = join(folder, 'usr', 'bin', 'promtool')
 
-/** Resolves with `{ path }`, or with `{ reason }` in a sentence when there is none to be had. */
+/** Resolves with `{ path }` or, if there is none, with `{ reason }` in a sentence. */
 export async function promtool() {
   const found = (await onPath('promtool')) ?? ((await exists(unpacked)) ? unpacked : null)
   if (found !== null) return { path: found }
   if ((await onPath('apt-get')) === null)
-    return { reason: 'no promtool is installed, and there is no apt-get' }
+    return { reason: 'no promtool is installed, and apt-get does not exist' }
   await mkdir(folder, { recursive: true })
   const quietly = { cwd: folder, quiet: true, limitMs: 5 * 60_000 }
   if (process.getuid() === 0) await run('apt-get', ['update', '-qq'], quietly)

@@ -1,7 +1,7 @@
 import type { SchedulerStatus, ServerError, TokenErrorCode, TokenStatus } from '../../index'
 import { TokenError } from '../support/errors'
 
-/** JSON text of `{"ok": T}` or `{"error": …}`; see {@link unwrap}. The parameter only says what is inside. */
+/** JSON text of `{"ok": T}` or `{"error": …}`; see {@link unwrap}. The type parameter says what is inside. */
 export type Outcome<T> = string & { readonly outcome?: T }
 
 /** The token to send, as the core hands it over. */
@@ -10,7 +10,7 @@ export interface Snapshot {
   generation: number
   /** The value of the header that carries it. */
   header: string
-  /** The word that belongs before it. */
+  /** The token type: the word before the token in the header. */
   scheme: string
   token: string
   source: 'request' | 'store' | 'manual'
@@ -18,9 +18,9 @@ export interface Snapshot {
   usableUntil: number
   /** When it expires, in milliseconds since 1970; `null` where that is not known, or never. */
   expiresAt: number | null
-  /** What else of the token answer is kept. */
+  /** The other members of the token response that are kept. */
   fields: Record<string, string>
-  /** Where relative requests lead, where the token answer says that. */
+  /** The base URL of relative requests, if the token response names it. */
   baseUrl: Outcome<string> | null
 }
 
@@ -28,55 +28,55 @@ export interface Snapshot {
 export interface Destinations {
   /** The name of the header that carries the token. */
   header: string
-  /** What relative requests resolve against; `null` also where the token answer says that. */
+  /** What relative requests resolve against; also `null` if the token response names it. */
   baseUrl: string | null
   namesBaseUrl: boolean
   allowedOrigins: string[] | null
   /** Whether each request needs a proof of its own. */
   dpop: boolean
-  /** Whether a call without a token fails, instead of answering no header. */
+  /** Whether a call without a token rejects, instead of returning no header. */
   throws: boolean
 }
 
 /**
  * The functions of `evertoken/native`, in the order in which `src/binding/functions.rs` has them.
  *
- * Whatever is structured crosses as JSON text. A function that answers an {@link Outcome} neither throws nor
- * rejects. A service goes by its number, which is never used twice.
+ * Structured values cross as JSON text. A function that returns an {@link Outcome} neither throws nor rejects. A service
+ * is identified by its number, which is never used twice.
  */
 export interface Native {
   /**
-   * Begins a service or finds an equal live one (`created` is then false). A storage that only this side can reach
-   * is asked through `provider`, by messages that {@link Native.provide} answers; it never keeps the process alive.
+   * Starts a service or finds an equal live one (`created` is then false). A storage that only this side can reach
+   * is called through `provider`, with messages that {@link Native.provide} answers; it never keeps the process alive.
    */
   initialize(
     request: string,
     provider?: (message: string) => void,
   ): Outcome<{ id: number; name: string; created: boolean }>
-  /** The live service of this name; for `null` the default one. */
+  /** The live service with this name; for `null` the default one. */
   find(service: string | null): number | null
   /** One number over memory that the core owns; it changes when a snapshot may no longer be current. */
   attach(id: number): Uint32Array
-  /** What may be sent at once, without I/O; `null`: {@link Native.acquire} is to be awaited. */
+  /** What may be sent at once, without I/O; `null`: await {@link Native.acquire}. */
   headers(id: number): Outcome<Snapshot | null>
-  /** What may be sent, after at most one shared token request; `null`: there is nothing to send. */
+  /** What may be sent, after at most one shared token request; `null` if there is nothing to send. */
   acquire(id: number): Promise<Outcome<Snapshot | null>>
   refresh(id: number): Promise<Outcome<TokenStatus>>
-  /** An upstream answered 401 to this generation: whether a later one is ready. */
+  /** An API responded with 401 to this generation: whether a later one is ready. */
   rejected(id: number, generation: number): Promise<Outcome<boolean>>
   /**
    * A proof for one request that carries the token of this generation; without one where the token is not bound to
-   * a key. `null`: another token is there by now.
+   * a key. `null`: another token has replaced it.
    */
   proof(id: number, method: string, url: string, generation: number): Outcome<{ proof: string | null } | null>
-  /** A server gave this nonce in an answer to a request to this URL. */
+  /** A server sent this nonce in its response to a request to this URL. */
   nonce(id: number, url: string, nonce: string): void
   clear(id: number, revoke: boolean): Promise<Outcome<null>>
-  /** Which header carries the token, and where that of `fetch` may go. */
+  /** Which header carries the token, and where `fetch` may send it. */
   destinations(id: number): Outcome<Destinations>
-  /** Whether a header that goes to this URL crosses a public network in clear text, and nobody has allowed that. */
+  /** Whether a header that goes to this URL crosses a public network in clear text without permission. */
   goesInClear(id: number, url: string): boolean
-  /** The status once the flight under way has landed, of which the first is the look into the store. */
+  /** The status after the flight in progress, the first of which reads the store. */
   settled(id: number): Promise<Outcome<TokenStatus>>
   status(id: number): Outcome<TokenStatus>
   shutdown(id: number): Promise<Outcome<null>>
@@ -84,9 +84,9 @@ export interface Native {
   proxy(request: string): Outcome<{ variable: string; url: string } | null>
   startScheduler(options: string): Outcome<SchedulerStatus>
   stopScheduler(): Outcome<SchedulerStatus>
-  /** Hears messages from now on; never keeps the process alive. */
+  /** Calls back with each message; never keeps the process alive. */
   subscribe(callback: (message: string) => void): void
-  /** Answers the message of this number to a provider, with an {@link Outcome}. */
+  /** Answers the message with this number to a provider, with an {@link Outcome}. */
   provide(number: number, outcome: string): void
 }
 
@@ -116,9 +116,9 @@ const functions = [
 let loaded: Native | undefined
 
 /**
- * The native addon, loaded at its first use, so that importing the package alone never fails.
+ * The native addon, loaded at its first use, so that the import of the package never fails.
  *
- * @throws TokenError `ERR_TOKEN_INTERNAL` that says what was looked for, with the loader's error as its cause.
+ * @throws TokenError `ERR_TOKEN_INTERNAL` that names the missing package, with the loader's error as its cause.
  */
 export function native(): Native {
   return (loaded ??= load())
@@ -136,7 +136,7 @@ function load(): Native {
       'ERR_TOKEN_INTERNAL',
       `the native addon of evertoken cannot be loaded on ${platform} ${arch}${libc ? ` with ${libcInWords(libc)}` : ''}: ` +
         `looked for the optional package evertoken-${target} and for a local build in native/. ` +
-        `${reasonOf(cause)} Reinstall without omitting optional dependencies, on the platform it is to run on.`,
+        `${reasonOf(cause)} Install again on the platform that the app runs on, without omitting optional dependencies.`,
       { cause },
     )
   }
@@ -144,8 +144,8 @@ function load(): Native {
   if (missing.length > 0) {
     throw new TokenError(
       'ERR_TOKEN_INTERNAL',
-      `the native addon of evertoken is of another version than its JavaScript: it lacks ${missing.join(', ')}. ` +
-        'Reinstall evertoken, so that both come from one release.',
+      `the native addon of evertoken has another version than its JavaScript: it lacks ${missing.join(', ')}. ` +
+        'Install evertoken again, so that both come from one release.',
     )
   }
   return addon as Native
@@ -182,14 +182,14 @@ function libcInWords(libc: NonNullable<Machine['libc']>): string {
   return libc === 'glibc' ? `glibc ${glibcVersion() ?? ''}`.trim() : libc
 }
 
-/** What the dynamic loader said: napi's loader hides it below errors about files that were never there. */
+/** The message of the dynamic loader: napi's loader hides it below errors about files that never existed. */
 function reasonOf(error: unknown): string {
   const chain: Error[] = []
   for (let next = error; next instanceof Error && chain.length < 32; next = next.cause) chain.push(next)
   const tries = chain.length > 1 ? chain.slice(1) : chain
   // napi's loader copies the messages without the codes.
   const telling = tries.filter(({ message }) => !message.startsWith('Cannot find module'))
-  if (telling.length === 0) return 'Neither is there.'
+  if (telling.length === 0) return 'Neither exists.'
   return telling.map(({ message }) => message.trim().replace(/[^.!?]$/, '$&.')).join(' ')
 }
 
@@ -203,7 +203,7 @@ export interface ErrorDescription {
   serverError?: ServerError
 }
 
-/** The error of this description; `service` is the name of the service that was called. */
+/** The error that this describes; `service` is the name of the service that was called. */
 export function errorFrom(description: ErrorDescription, service?: string): TokenError {
   const { code, message, ...details } = description
   return new TokenError(code, message, { ...(service === undefined ? {} : { service }), ...details })
@@ -212,7 +212,7 @@ export function errorFrom(description: ErrorDescription, service?: string): Toke
 /**
  * The value of an outcome.
  *
- * @throws TokenError the outcome's error; `ERR_TOKEN_INTERNAL` for what is no outcome.
+ * @throws TokenError the outcome's error; `ERR_TOKEN_INTERNAL` for a text that is not an outcome.
  */
 export function unwrap<T>(outcome: Outcome<T>, service?: string): T {
   let parsed: { ok: T } | { error: ErrorDescription } | null
@@ -224,7 +224,7 @@ export function unwrap<T>(outcome: Outcome<T>, service?: string): T {
   }
   if (parsed !== null && 'ok' in parsed) return parsed.ok
   if (parsed !== null && 'error' in parsed) throw errorFrom(parsed.error, service)
-  throw new TokenError('ERR_TOKEN_INTERNAL', 'the native addon of evertoken gave no readable answer', {
+  throw new TokenError('ERR_TOKEN_INTERNAL', 'the native addon of evertoken returned an unreadable result', {
     ...(service === undefined ? {} : { service }),
   })
 }

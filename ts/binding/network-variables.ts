@@ -1,6 +1,6 @@
 /**
- * The variables that decide how the core's requests go out. They are read here and handed in: the core has threads of
- * its own, and `getenv` on one of them while this thread sets `process.env` would end the process.
+ * The variables that decide how the core sends its requests. They are read here and passed in: `getenv` on one of the
+ * core's own threads, while this thread sets `process.env`, would crash the process.
  */
 const variables = [
   'HTTP_PROXY',
@@ -11,14 +11,14 @@ const variables = [
   'https_proxy',
   'all_proxy',
   'no_proxy',
-  // Says that this is a CGI script, where HTTP_PROXY is a header of the request that it answers.
+  // Set in a CGI script, where HTTP_PROXY is a header of the incoming request.
   'REQUEST_METHOD',
   'NODE_EXTRA_CA_CERTS',
   'SSL_CERT_FILE',
   'SSL_CERT_DIR',
 ] as const
 
-/** Those that are set, now. */
+/** The network variables that are set now. */
 export function networkVariables(): Record<string, string> {
   const { env } = process
   return Object.fromEntries(variables.flatMap((name) => (env[name] === undefined ? [] : [[name, env[name]]])))

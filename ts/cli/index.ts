@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-/** `npx evertoken`: finds the command, and runs it. Each command is a file of its own. */
+/** `npx evertoken`: finds the command and runs it. Each command has its own file. */
 
 import { TokenError } from '../support/errors'
 import { clear } from './clear'
@@ -16,7 +16,7 @@ const commands: ReadonlyMap<string, Command> = new Map(
 
 function help(): string {
   const lines = [...commands].map(([name, { summary }]) => `  ${name.padEnd(10)}${summary}`)
-  const options = '  --help    print this, or the help of a command\n  --version print the version'
+  const options = '  --help    print this help, or the help of a command\n  --version print the version'
   return `Usage: evertoken <command>\n\n${lines.join('\n')}\n\n${options}`
 }
 
@@ -24,7 +24,7 @@ function isHelp(word: string | undefined): boolean {
   return word === '--help' || word === '-h'
 }
 
-/** The word that was probably meant: one letter too many, too few or another, or two changed about. */
+/** The command that was probably meant: one letter too many, too few or wrong, or two swapped. */
 function nearest(word: string): string | undefined {
   const isNear = (other: string): boolean => {
     let start = 0
@@ -41,7 +41,7 @@ function nearest(word: string): string | undefined {
   return [...commands.keys()].find((name) => name.startsWith(word) || isNear(name))
 }
 
-/** What the server said, and the page that explains the error. */
+/** The server's error text, and the page that explains the error. */
 function detailsOf(error: TokenError): string {
   const lines = [serverErrorText(error), error.help].filter((line) => line !== undefined)
   return lines.map(sanitize).join('\n')
@@ -77,7 +77,7 @@ function stackOf(error: unknown): string {
   return text.split('\n').map(sanitize).join('\n')
 }
 
-// Whoever reads may have seen enough: `evertoken --help | head -1`.
+// The reader may close the pipe early: `evertoken --help | head -1`.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code !== 'EPIPE') throw error
   process.exit()
@@ -89,6 +89,6 @@ main(process.argv.slice(2)).then(
     process.exitCode = error instanceof UsageError ? 2 : 1
     if (error instanceof UsageError) printError(error.message, `\n${help()}`)
     else if (error instanceof TokenError) printError(`${error.code}: ${error.message}`, detailsOf(error))
-    else printError('this is a fault of evertoken; please report it', stackOf(error))
+    else printError('this is a bug in evertoken; please report it', stackOf(error))
   },
 )

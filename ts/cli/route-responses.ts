@@ -5,12 +5,12 @@ export function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
-/** Whether this is the answer to a clear. */
+/** Whether this is the response to a clear. */
 export function isCleared(body: unknown): body is { cleared: true } {
   return isRecord(body) && body['cleared'] === true
 }
 
-/** Whether this is a status in all that the commands print: what is at `--endpoint` may be anything. */
+/** Whether this has all members of a status that the commands print: any server may be at `--endpoint`. */
 export function isStatus(body: unknown): body is TokenStatus {
   return isRecord(body) && hasFields(body, statusFields)
 }

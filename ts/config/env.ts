@@ -4,8 +4,8 @@ import { configError } from '../support/errors'
 import { storageFromText } from './storage'
 
 /**
- * The variables that the fields of a configuration come from, by field: those that nothing in the code says, and
- * those where the code hands on the text of the variable.
+ * The variables that the fields of a configuration come from, by field: those that the code does not set, and
+ * those for which the code passes on the text of the variable.
  */
 export function variablesOf(config: Fields, env: TokenServiceConfig): Record<string, string> {
   const names: Record<string, string> = {}
@@ -52,9 +52,9 @@ function parse(text: string, kind: EnvVariable['kind'], name: string): unknown {
 }
 
 /**
- * The parameters in form text; a name that is repeated has a list.
+ * The parameters in form text; a repeated name has a list.
  *
- * @throws TokenError `ERR_TOKEN_CONFIG` naming the variable, and without its text, which may hold a secret.
+ * @throws TokenError `ERR_TOKEN_CONFIG` naming the variable, without its text, which may contain a secret.
  */
 function parametersFromText(text: string, name: string): Record<string, string | string[]> {
   const pairs = text
@@ -82,8 +82,8 @@ function read(env: Environment, variable: string): string | undefined {
 type Fields = Readonly<Record<string, unknown>>
 
 /**
- * Each field from the code, else from the environment, which never completes what the code says with something
- * that contradicts it. The rules are told where users read them, at `configFromEnv` in `index.d.ts`.
+ * Each field from the code, else from the environment, which never completes the code with something that contradicts
+ * it. The rules are documented at `configFromEnv` in `index.d.ts`.
  */
 export function withEnvironment(code: Fields, env: TokenServiceConfig): Record<string, unknown> {
   const says = (...fields: string[]): boolean => fields.some((field) => code[field] !== undefined)
@@ -100,7 +100,7 @@ export function withEnvironment(code: Fields, env: TokenServiceConfig): Record<s
   const isClient = says('clientId') && saysProof
   const isLogin = says('email', 'username') && says('password')
   if (!says('grant')) {
-    // Parameters may hold secrets of the environment's service, too.
+    // Parameters, too, may contain secrets of the service in the environment.
     if (isClient && !says('email', 'username', 'password')) {
       leaveOut('email', 'username', 'password', 'parameters')
     }

@@ -8,22 +8,22 @@ import { prismaStoreCallbacks } from '../stores/prisma'
 import type { StoreCallbacks } from '../stores/callbacks'
 import { hasFunctions, isPrismaClient, isTokenStore, storageFromDatabase } from './storage'
 
-/** A configuration, parted into what crosses to the core and what stays on this side. */
+/** A configuration, split into what crosses to the core and what stays on this side. */
 export interface ResolvedConfig {
-  /** Plain data, completed from the environment. The core checks whatever plain data can get wrong. */
+  /** Plain data, completed from the environment. The core validates it. */
   plain: JsonObject
-  /** The environment variables that fields of `plain` come from, by field: what is said of a value names them. */
+  /** The environment variables that fields of `plain` come from, by field, for error messages. */
   variables: Record<string, string>
   logger: Logger | undefined
   refusedBy: RefusedBy | undefined
-  /** The way to a storage that only this side can reach. */
+  /** The callbacks of a storage that only this side can reach. */
   provider: StoreCallbacks | undefined
 }
 
 /**
- * Parts the arguments of `initializeTokenService`.
+ * Splits the arguments of `initializeTokenService`.
  *
- * @throws TokenError `ERR_TOKEN_CONFIG` naming the field that is no plain data.
+ * @throws TokenError `ERR_TOKEN_CONFIG` naming the field that is not plain data.
  */
 export function resolveConfig(config: unknown, useDatabase: unknown, database: unknown): ResolvedConfig {
   if (config !== undefined) assertObject(config, 'config')
@@ -36,7 +36,7 @@ export function resolveConfig(config: unknown, useDatabase: unknown, database: u
   )
   const code = toPlainObject(rest)
   if (chosen !== undefined) code['storage'] = chosen
-  // What the code says makes the environment's text irrelevant, even where that cannot be understood.
+  // A value in code makes the variable irrelevant, even if its text is invalid.
   const irrelevant = {
     ...(chosen !== undefined && { EVERTOKEN_STORAGE: undefined }),
     ...(code['parameters'] !== undefined && { OAUTH_PARAMETERS: undefined }),
@@ -52,7 +52,7 @@ export function resolveConfig(config: unknown, useDatabase: unknown, database: u
   }
 }
 
-/** The storage without what only this side can call, and that. */
+/** The storage as plain data, and the callbacks of a store on this side. */
 function splitStorage(storage: unknown): { plain?: Json; provider?: StoreCallbacks } {
   if (storage === undefined) return {}
   assertObject(storage, 'storage')

@@ -12,26 +12,20 @@ export function storageFromText(text: string, field: string): StorageOptions {
     const path = pathOf(text, scheme, field)
     return /\.(db|sqlite|sqlite3)$/i.test(path) ? { kind: 'sqlite', path } : { kind: 'file', path }
   }
-  return (
-    fromUrl(text, scheme, field) ??
-    refuse(field, 'must be memory, file, file:PATH, sqlite:PATH, a postgres:// URL or a redis:// URL')
-  )
+  return fromUrl(text, scheme, field) ?? refuse(field, 'must be memory, file, file:PATH or sqlite:PATH')
 }
 
 /** The storage that `useDatabase` and `database` name. */
 export function storageFromDatabase(database: unknown): StorageOptions {
   if (database === undefined) return { kind: 'sqlite', path: defaultDatabasePath }
   if (typeof database === 'string') {
-    if (database.trim() === '') refuse('database', 'must not be empty: name a path, a URL or leave it out')
+    if (database.trim() === '') refuse('database', 'must not be empty: pass a path or a URL, or leave it out')
     const scheme = schemeOf(database)
     if (scheme === undefined) return { kind: 'sqlite', path: database }
     if (scheme === 'file') return { kind: 'sqlite', path: pathOf(database, scheme, 'database') }
     return (
       fromUrl(database, scheme, 'database') ??
-      refuse(
-        'database',
-        `begins with ${scheme}:, and must be a path or begin with sqlite:, file:, postgres: or redis:`,
-      )
+      refuse('database', `starts with ${scheme}:, but must be a path, or start with sqlite: or file:`)
     )
   }
   if (isPrismaClient(database)) return { kind: 'prisma', client: database }
@@ -43,12 +37,12 @@ export function storageFromDatabase(database: unknown): StorageOptions {
   )
 }
 
-/** Whether it has what is used of a Prisma client. */
+/** Whether it has the functions of a Prisma client that are used here. */
 export function isPrismaClient(value: unknown): value is PrismaTokenClient {
   return isObject(value) && hasFunctions(value['tokenCache'], ['findUnique', 'upsert', 'deleteMany'])
 }
 
-/** Whether it is a store of the user's own. */
+/** Whether it has the functions of a `TokenStore`. */
 export function isTokenStore(value: unknown): value is TokenStore {
   return hasFunctions(value, ['get', 'set', 'delete'])
 }
@@ -84,7 +78,7 @@ function fromUrl(text: string, scheme: string | undefined, field: string): Stora
 
 /**
  * The path in `sqlite:./a.db`, `sqlite:/a.db`, `sqlite://a.db`, `sqlite:///a.db` or the like with `file:`.
- * Parameters after `?`, which belong to other libraries, are left out.
+ * Parameters after `?`, which belong to other libraries, are dropped.
  */
 function pathOf(text: string, scheme: string, field: string): string {
   const rest = text.slice(scheme.length + 1).split('?', 1)[0]!
@@ -98,7 +92,7 @@ function fileUrlPath(url: string, field: string): string {
   try {
     return fileURLToPath(url)
   } catch {
-    return refuse(field, 'must be a file: URL that this platform can open')
+    return refuse(field, 'must be a file: URL that is valid on this platform')
   }
 }
 

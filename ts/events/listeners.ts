@@ -2,16 +2,16 @@ import type { TokenEvent, TokenEventName } from '../../index'
 import { EventEmitter } from 'node:events'
 import { reportRejection } from '../support/user-code'
 
-/** A listener as users write it. */
+/** A user's listener. */
 export type Listener = (event: TokenEvent) => void
 
-/** Node's emitter, but a listener that throws or rejects harms nobody, and is reported once. */
+/** Like Node's emitter, but a listener that throws or rejects has no effect on others, and is reported once. */
 export class Listeners {
   readonly #emitter = new EventEmitter()
   readonly #owner: object
   readonly #faulty = new WeakSet<object>()
 
-  /** @param owner What listeners get as `this`. */
+  /** @param owner The `this` of listeners. */
   constructor(owner: object) {
     this.#owner = owner
   }
@@ -25,7 +25,7 @@ export class Listeners {
       this.#emitter.off(type, listenOnce)
       return Reflect.apply(listener, this.#owner, [event])
     }
-    // `off(type, listener)` finds it by this property, as it does with Node's own `once`.
+    // `off(type, listener)` finds it by this property, as with Node's own `once`.
     this.#emitter.on(
       type,
       typeof listener === 'function' ? Object.assign(listenOnce, { listener }) : listener,
@@ -36,7 +36,7 @@ export class Listeners {
     this.#emitter.off(type, listener)
   }
 
-  /** Tells every listener of the event's type; `report`, which must not throw, is told what one of them threw. */
+  /** Calls every listener of the event's type; `report`, which must not throw, receives what one of them threw. */
   emit(event: TokenEvent, report: (error: unknown) => void): void {
     for (const listener of this.#emitter.rawListeners(event.type)) {
       const reportOnce = (error: unknown): void => {
@@ -52,7 +52,7 @@ export class Listeners {
     }
   }
 
-  /** Forgets all listeners: no event comes any more. */
+  /** Removes all listeners, when no more events will come. */
   clear(): void {
     this.#emitter.removeAllListeners()
   }

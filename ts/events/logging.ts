@@ -3,10 +3,10 @@ import { logFormats, logLevels } from '../support/env-table'
 import { configError } from '../support/errors'
 import { describeThrown, reportRejection } from '../support/user-code'
 
-/** How much a log line matters. */
+/** The severity of a log line. */
 type Level = (typeof logLevels)[number]
 
-/** What pino, winston and others say in the same variable: an application has one `LOG_LEVEL` for all. */
+/** The words of pino, winston and others: an application has one `LOG_LEVEL` for all its libraries. */
 const synonyms: Record<string, Level | 'silent'> = {
   fatal: 'error',
   critical: 'error',
@@ -21,19 +21,19 @@ const synonyms: Record<string, Level | 'silent'> = {
   none: 'silent',
 }
 
-/** Which lines the core writes or hands over, and how. */
+/** Which lines the core writes or forwards, and how. */
 export interface LogSettings {
   level: Level | 'silent'
   format: (typeof logFormats)[number]
-  /** Lines come here as messages, for the configured logger, instead of going to stderr. */
+  /** Whether lines go to the configured logger, as messages, instead of stderr. */
   forward: boolean
 }
 
 /**
- * The log settings of the environment: `LOG_LEVEL` and `LOG_FORMAT`. A logger has a level of its own, so by
- * default it is given all but the finest lines; stderr is given warnings and errors.
+ * The log settings of the environment: `LOG_LEVEL` and `LOG_FORMAT`. A logger has its own level, so by default it
+ * receives everything but `trace`; stderr receives warnings and errors.
  *
- * @throws TokenError `ERR_TOKEN_CONFIG` naming the variable that says something else.
+ * @throws TokenError `ERR_TOKEN_CONFIG` naming the variable whose value is invalid.
  */
 export function logSettings(
   logger: Logger | undefined,
@@ -72,11 +72,11 @@ export interface Line {
 
 const faulty = new WeakSet<Logger>()
 
-/** Hands a line to a logger. A logger that throws or rejects harms nobody; it is reported once. */
+/** Passes a line to a logger. A logger that throws or rejects has no effect on callers; it is reported once. */
 export function writeLine(logger: Logger, line: Line): void {
   const message = `evertoken[${line.service}] ${line.message}`
   const fields = { service: line.service, ...line.fields }
-  // The coarsest of what loggers have in common.
+  // The finest level that all loggers have.
   const method = line.level === 'trace' ? 'debug' : line.level
   const report = (error: unknown): void => {
     if (faulty.has(logger)) return
@@ -98,15 +98,15 @@ function takesFieldsFirst(logger: Logger): boolean {
   return typeof (logger as { bindings?: unknown }).bindings === 'function'
 }
 
-/** Reports what cannot be thrown at anybody, as a process warning. */
+/** Emits a process warning, for what no caller can catch. */
 export function warn(message: string): void {
   const text = `evertoken: ${message}`
   try {
-    // Without listeners (with --no-warnings, or where the runtime prints by itself) nothing of the user's runs.
+    // Without listeners (with --no-warnings, or if the runtime prints warnings itself) no user code runs.
     if (process.listenerCount('warning') === 0) process.emitWarning(text, 'EvertokenWarning')
     // emitWarning() would emit on the next tick, where a listener that throws ends the process.
     else process.emit('warning', Object.assign(new Error(text), { name: 'EvertokenWarning' }))
   } catch {
-    // It was told to the listeners before the one that threw, of which Node's own, the one that prints, is the first.
+    // The listeners before the one that threw have it; the first is Node's own, which prints.
   }
 }

@@ -14,16 +14,16 @@ export type LogMessage = { kind: 'log'; id: number } & Omit<Line, 'service'>
 
 let isListening = false
 
-/** What to do with the core's messages, besides publishing events and handing lines to loggers. */
+/** The receiver of the core's messages, in addition to `diagnostics_channel` and loggers. */
 interface EventSink {
   emit(id: number, event: TokenEvent): void
-  /** This service has ended, here or by another copy of the package: it says nothing any more. */
+  /** The service has ended, here or by another copy of the package: no more messages will come. */
   end(id: number): void
 }
 
 /**
- * Hears the core's messages from now on. One copy of this package publishes events on `diagnostics_channel` and hands
- * lines to loggers, for all copies in this environment. Calling it again does nothing.
+ * Subscribes to the core's messages. One copy of this package publishes events on `diagnostics_channel` and passes lines
+ * to loggers, for all copies in this process. Calling it again does nothing.
  */
 export function subscribe(sink: EventSink): void {
   if (isListening) return

@@ -1,23 +1,23 @@
 import { createRequire } from 'node:module'
 import { dirname, relative } from 'node:path'
 
-/** What of a Next.js configuration is looked at and added to; everything else passes through. */
+/** The members of a Next.js configuration that are extended; all others stay as they are. */
 export interface TracedConfig {
   serverExternalPackages?: string[]
   outputFileTracingIncludes?: Record<string, string[]>
 }
 
-/** Bundling the addon's loader would part it from the addon; bundling the rest of the package is what Next.js needs. */
+/** Bundling the addon's loader would separate it from the addon; Next.js needs to bundle the rest of the package. */
 const external = 'evertoken/native'
 
-/** Every route, pages and instrumentation included: whoever is asked first loads the addon. */
+/** Every route, including pages and instrumentation: the first one that runs loads the addon. */
 const everyRoute = '/**'
 
 /**
- * Makes a Next.js configuration fit for evertoken: the native addon stays outside the bundles, with Turbopack and
- * with webpack, and is copied along by `output: 'standalone'`. What the configuration says itself stays.
+ * Prepares a Next.js configuration for evertoken: the native addon stays outside the bundles, with Turbopack and with
+ * webpack, and `output: 'standalone'` copies it. All other settings stay as they are.
  *
- * @param config A configuration, a promise of one, or a function that makes one; the same kind is returned.
+ * @param config A configuration, a promise of one, or a function that returns one; the same kind is returned.
  *
  * @example
  * ```ts
@@ -66,7 +66,7 @@ function extendConfig(config: TracedConfig): TracedConfig {
   }
 }
 
-/** Where the loader and the addon are, as patterns from the project's folder. */
+/** The folders of the loader and the addon, as patterns relative to the project's folder. */
 function addonFiles(): string[] {
   const loader = locate(createRequire(__filename), external)
   if (loader === undefined) return []
@@ -79,7 +79,7 @@ function addonFiles(): string[] {
   return folders.map((folder) => `${relative(process.cwd(), folder).replaceAll('\\', '/')}/**/*`)
 }
 
-/** The packages that hold the addon of one platform each; npm installs the one that fits. */
+/** The packages with the addon of one platform each; npm installs the matching one. */
 function platformPackages(fromLoader: NodeJS.Require): string[] {
   const { optionalDependencies = {} } = fromLoader('evertoken/package.json') as {
     optionalDependencies?: Record<string, string>

@@ -1,7 +1,7 @@
 import { errorTable } from '../support/error-table'
 import { TokenError } from '../support/errors'
 
-/** A request that is answered with an error: its HTTP status, a code, and a sentence for people. */
+/** An error response: its HTTP status, a code, and a sentence for the reader. */
 export class RouteError {
   constructor(
     readonly status: number,
@@ -11,15 +11,15 @@ export class RouteError {
   ) {}
 }
 
-/** How long a client waits when nothing better is known, in seconds: the period of the default rate limit. */
+/** How long a client waits if nothing else is known, in seconds: the period of the default rate limit. */
 const defaultRetryAfterSeconds = 60
 
-/** An answer in JSON. */
+/** A response in JSON. */
 export function json(body: unknown, status = 200, headers: Record<string, string> = {}): Response {
   return text(JSON.stringify(body), 'application/json; charset=utf-8', status, headers)
 }
 
-/** An answer in text; never kept by a cache, and never taken for anything else than what it is. */
+/** A response in text, which may not be cached, and whose type may not be guessed. */
 export function text(
   body: string,
   type: string,
@@ -37,7 +37,7 @@ export function text(
   })
 }
 
-/** The answer to whatever was thrown on the way. What is not ours is not shown: it may hold anything. */
+/** The response to a thrown value. The text of a foreign error is not shown: it may contain anything. */
 export function errorResponse(error: unknown): Response {
   const { status, code, message, headers } = routeErrorFrom(error)
   return json({ error: { code, message } }, status, headers)
@@ -55,16 +55,16 @@ function routeErrorFrom(error: unknown): RouteError {
       )
     }
   } catch {
-    // A proxy that was revoked cannot even be asked what it is.
+    // Even `instanceof` throws for a revoked proxy.
   }
   return new RouteError(
     500,
     'ERR_ROUTE_INTERNAL',
-    'the request could not be answered; the reason is in the log of the server',
+    'the server failed to handle the request; its log contains the reason',
   )
 }
 
-/** RFC 9110 §10.2.3: whole seconds, and never earlier than the token server asked for. */
+/** RFC 9110 §10.2.3: whole seconds, and never less than the token server asked for. */
 function retryHeaders({ code, retryAfterSeconds }: TokenError): Record<string, string> {
   const seconds =
     retryAfterSeconds ?? (code === 'ERR_TOKEN_RATE_LIMITED' ? defaultRetryAfterSeconds : undefined)

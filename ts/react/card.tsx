@@ -11,7 +11,7 @@ import { StyleSheet } from './style-sheet.js'
 import type { TokenStatusView } from './use-token-status.js'
 import { clockTime, localTime, problemAdvice, spokenTime, stateMeanings, stateWords } from './text.js'
 
-/** What is on the card, and how it looks. */
+/** The content and the look of the card. */
 export interface CardProps {
   view: Pick<TokenStatusView, 'status' | 'receivedAt' | 'sentAt' | 'problem'>
   actions: ActionsState
@@ -23,7 +23,7 @@ export interface CardProps {
   theme?: 'auto' | 'light' | 'dark' | undefined
 }
 
-/** The card of one service. Whatever it shows is handed in: it asks nobody and reads no clock. */
+/** The card of one service. It only draws its props: it makes no request and reads no clock. */
 export function Card({
   view,
   actions,
@@ -84,13 +84,13 @@ function TimeLeft({ state, leftSeconds: seconds }: Lifetime): ReactElement {
   return (
     <p className="evertoken-left" role="timer" aria-live="off">
       <span aria-hidden="true">{seconds === null ? '–' : clockTime(seconds)}</span>{' '}
-      <span className="evertoken-unseen">{seconds === null ? 'not known' : spokenTime(seconds)}</span>{' '}
+      <span className="evertoken-unseen">{seconds === null ? 'unknown' : spokenTime(seconds)}</span>{' '}
       <span className="evertoken-unit">{seconds === null ? unit : 'left'}</span>
     </p>
   )
 }
 
-// Moments of the server are shown by the reader's clock; how far they are from now, by the server's.
+// Times are shown in the reader's time zone; how far they are from now is measured by the server's clock.
 function Details(picture: { status: TokenStatus; lifetime: Lifetime; now: number }): ReactElement {
   return (
     <div className="evertoken-details">
@@ -113,7 +113,7 @@ function Notice({ problem, receivedAt, now }: NoticeProps): ReactElement {
     <p className="evertoken-notice">
       {problem.message}
       {advice !== undefined && ` ${advice}`}
-      {receivedAt !== null && ` What you see is from ${localTime(receivedAt, now)}.`}
+      {receivedAt !== null && ` The data below is from ${localTime(receivedAt, now)}.`}
     </p>
   )
 }

@@ -2,17 +2,17 @@ import { moment } from './lifetime.js'
 import { cut, isRecord } from './json.js'
 import type { TokenProblem } from './problem.js'
 
-/** What came of a request: a value, with the moment it was sent by the server's clock, or why there is none. */
+/** The result of a request: a value and when it was sent by the server's clock, or why there is none. */
 export type Answer<T> =
   | { readonly value: T; readonly sentAt: number | null }
   | { readonly problem: TokenProblem }
 
 /** How long a request may take, in milliseconds; a forced refresh waits for the token server as well. */
-const patienceMs = { GET: 10_000, POST: 60_000, DELETE: 30_000 }
+const timeoutsMs = { GET: 10_000, POST: 60_000, DELETE: 30_000 }
 
-type Method = keyof typeof patienceMs
+type Method = keyof typeof timeoutsMs
 
-/** Asks one of the routes of `createTokenRoutes`, and reads what it expects out of the body; it never throws. */
+/** Calls one of the routes of `createTokenRoutes`, and reads the expected value from the body; it never throws. */
 export async function ask<T>(
   method: Method,
   url: string,
@@ -22,14 +22,14 @@ export async function ask<T>(
 ): Promise<Answer<T>> {
   const controller = new AbortController()
   const abort = () => controller.abort()
-  const timer = setTimeout(abort, patienceMs[method])
+  const timer = setTimeout(abort, timeoutsMs[method])
   cancelled.addEventListener('abort', abort)
-  let trouble = 'The headers for the endpoint cannot be made.'
+  let trouble = 'The headers for the endpoint could not be created.'
   try {
     if (cancelled.aborted) abort()
     const given = new Headers(headers())
     if (!given.has('accept')) given.set('accept', 'application/json')
-    trouble = 'The endpoint cannot be reached.'
+    trouble = 'The endpoint is unreachable.'
     const response = await fetch(url, {
       method,
       headers: given,
@@ -42,7 +42,7 @@ export async function ask<T>(
     if (value !== null) return { value, sentAt: moment(response.headers.get('date')) }
     return { problem: problemOf(method, response, body) }
   } catch {
-    const message = controller.signal.aborted ? 'The endpoint did not answer in time.' : trouble
+    const message = controller.signal.aborted ? 'The endpoint did not respond in time.' : trouble
     return { problem: { kind: 'unreachable', message, code: null, retryAfterSeconds: null } }
   } finally {
     clearTimeout(timer)
@@ -58,7 +58,7 @@ function parseJson(text: string): unknown {
   }
 }
 
-/** The answer to a clear, where this is one. */
+/** Whether this is the response to a clear. */
 export function clearedFrom(body: unknown): true | null {
   return isRecord(body) && body['cleared'] === true ? true : null
 }
@@ -70,11 +70,11 @@ function problemOf(method: Method, response: Response, body: unknown): TokenProb
   const said = message === null ? '' : ` ${sentence(message)}`
   switch (response.status) {
     case 401:
-      return { kind: 'unauthorized', message: `You are not signed in here.${said}`, code, retryAfterSeconds }
+      return { kind: 'unauthorized', message: `You are not signed in.${said}`, code, retryAfterSeconds }
     case 403:
       return {
         kind: 'forbidden',
-        message: `You may not ${method === 'GET' ? 'see' : 'do'} this.${said}`,
+        message: `You do not have permission to ${method === 'GET' ? 'see' : 'do'} this.${said}`,
         code,
         retryAfterSeconds,
       }
@@ -86,7 +86,7 @@ function problemOf(method: Method, response: Response, body: unknown): TokenProb
   if (message !== null) return { kind: 'refused', message: sentence(message), code, retryAfterSeconds }
   return {
     kind: 'unreachable',
-    message: `The endpoint answers ${describeUnexpected(response)}.`,
+    message: `The endpoint responded ${describeUnexpected(response)}.`,
     code,
     retryAfterSeconds,
   }
@@ -95,7 +95,9 @@ function problemOf(method: Method, response: Response, body: unknown): TokenProb
 function describeUnexpected({ ok, status, headers }: Response): string {
   if (!ok) return `with status ${status}`
   const isPage = headers.get('content-type')?.startsWith('text/html')
-  return isPage ? 'with a web page, perhaps one to sign in: reload this page' : 'something else than a status'
+  return isPage
+    ? 'with a web page, perhaps a sign-in page: reload this page'
+    : 'with something other than a status'
 }
 
 function errorIn(body: unknown): { code: string | null; message: string | null } {

@@ -3,7 +3,7 @@ import type { SchedulerStatus, TokenStatus } from 'evertoken'
 import { moment, type Lifetime } from './lifetime.js'
 import { adviceFor, distance, localTime } from './text.js'
 
-/** What else there is to know, as terms and values. */
+/** The other facts, as terms and values. */
 export function Facts({
   status,
   lifetime,
@@ -20,7 +20,7 @@ export function Facts({
         {scheduler.running ? `Running${nextRun(scheduler, lifetime)}` : 'Stopped'}
       </Fact>
       <Fact term="Storage" tone={storage.healthy ? 'good' : 'bad'}>
-        {`${storage.kind}, ${storage.encrypted ? 'sealed' : 'not sealed'}, ${storage.healthy ? 'works' : 'does not work'}`}{' '}
+        {`${storage.kind}, ${storage.encrypted ? 'encrypted' : 'not encrypted'}, ${storage.healthy ? 'working' : 'failing'}`}{' '}
         {storage.location !== '' && storage.location !== storage.kind && <code>{storage.location}</code>}
       </Fact>
       <Fact term="Last refresh">
@@ -30,7 +30,7 @@ export function Facts({
         {`${counters.tokenRequests}, ${counters.failures} failed ${counters.failures === 1 ? 'attempt' : 'attempts'}`}
       </Fact>
       <Fact term="Tokens">
-        {`${counters.refreshes} new, ${counters.storeHits} from the store, ${counters.retriesOn401} after 401`}
+        {`${counters.refreshes} new, ${counters.storeHits} from the store, ${counters.retriesOn401} after a 401`}
       </Fact>
       {strategy !== null && (
         <Fact term="Obtained by">
@@ -55,7 +55,7 @@ interface FailureProps {
   now: number
 }
 
-/** What went wrong, and what to do about it. */
+/** The last error, and what to do about it. */
 function Failure({ error: { code, message, at }, inARow, lifetime, now }: FailureProps): ReactElement {
   const advice = adviceFor(code)
   return (
@@ -99,6 +99,6 @@ function Moment({ at, lifetime, now }: { at: string | null; lifetime: Lifetime; 
 function nextRun({ nextRefreshAt }: SchedulerStatus, lifetime: Lifetime): string {
   const time = moment(nextRefreshAt)
   if (time === null) return ''
-  // The moment has come, and the next answer brings a later one.
+  // It is due; the next status will have a later time.
   return time <= lifetime.serverNow ? ', next run now' : `, next run ${distance(time, lifetime.serverNow)}`
 }

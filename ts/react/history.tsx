@@ -5,13 +5,13 @@ import { duration, localTime, outcomeWords } from './text.js'
 
 type Entry = TokenStatus['history'][number]
 
-/** As many as fit under the rest without scrolling; the picture has all. */
+/** As many as fit below the rest without scrolling; the chart shows all. */
 const listed = 6
 
-/** As many as the status has. */
+/** As many as a status contains. */
 const slots = 50
 
-/** The last refreshes: all as a picture, and the newest as a list. */
+/** The last refreshes: all as a chart, and the newest as a list. */
 export function History({ entries, now }: { entries: readonly Entry[]; now: number }): ReactElement {
   const oldestFirst = [...entries]
     .sort((one, other) => (moment(one.at) ?? 0) - (moment(other.at) ?? 0))
@@ -43,7 +43,7 @@ export function History({ entries, now }: { entries: readonly Entry[]; now: numb
 const step = 6
 const height = 40
 
-/** A bar for each refresh, as high as it took long, the newest on the right. */
+/** A bar for each refresh, whose height is its duration, the newest on the right. */
 function Bars({ entries }: { entries: readonly Entry[] }): ReactElement {
   const longest = Math.max(1, ...entries.map(({ durationMs }) => durationMs))
   const first = slots - entries.length
@@ -59,7 +59,7 @@ function Bars({ entries }: { entries: readonly Entry[] }): ReactElement {
     >
       <line className="evertoken-floor" x1="0" x2={slots * step} y1={height - 0.5} y2={height - 0.5} />
       {entries.map(({ at, outcome, durationMs }, index) => {
-        // By the square root: one that took a minute leaves the others to be seen.
+        // The square root: the others stay visible next to one that took a minute.
         const size = Math.max(3, Math.sqrt(durationMs / longest) * (height - 2))
         return (
           <rect

@@ -1,7 +1,7 @@
 import type { ReactElement } from 'react'
 import type { TokenStatus } from 'evertoken'
 
-/** The states as signs, for those who do not tell the colours apart. They stand beside the word, which says the same. */
+/** A sign for each state, for readers who cannot tell the colors apart. The word next to it says the same. */
 const paths: Record<TokenStatus['state'], string> = {
   valid: 'M4.5 8.2 7 10.7 11.5 5.6',
   expiring: 'M8 4.4V8l2.4 1.6',

@@ -3,7 +3,7 @@ import type { TokenStatus } from 'evertoken'
 import { moment, type Lifetime } from './lifetime.js'
 import { localTime } from './text.js'
 
-/** The life of the token as a line: issued on the left, expiry on the right, a mark at the refresh point. */
+/** The lifetime of the token as a bar: issued on the left, expiry on the right, a mark at the refresh point. */
 export function LifetimeBar({
   status,
   lifetime,
@@ -67,8 +67,8 @@ function Moment({ name, at, now }: { name: string; at: string | null; now: numbe
 }
 
 function describe(elapsed: number, refreshPoint: number | null): string {
-  const refresh = refreshPoint === null ? '' : `, refresh from ${percent(refreshPoint)} on`
-  return `Life of the token: ${percent(elapsed)} over${refresh}`
+  const refresh = refreshPoint === null ? '' : `, refresh from ${percent(refreshPoint)}`
+  return `Lifetime of the token: ${percent(elapsed)} elapsed${refresh}`
 }
 
 const percent = (share: number) => `${Math.round(share * 1_000) / 10}%`

@@ -1,23 +1,23 @@
 import type { TokenStatus } from 'evertoken'
 
-/** The life of the token as it stands at a moment between two answers of the server. */
+/** The lifetime of the token at a moment between two responses of the server. */
 export interface Lifetime {
-  /** The state by now: a token may expire while the endpoint cannot be reached. */
+  /** The current state: a token may expire while the endpoint is unreachable. */
   readonly state: TokenStatus['state']
-  /** How long it still lives, in seconds; `null` without an expiry. */
+  /** The remaining time, in seconds; `null` without an expiry. */
   readonly leftSeconds: number | null
   /** The server's clock, in milliseconds. */
   readonly serverNow: number
-  /** How much of its life is over, from 0 to 1; `null` when its beginning or end is not known. */
+  /** How much of the lifetime has passed, from 0 to 1; `null` if its start or end is unknown. */
   readonly elapsed: number | null
-  /** Where its refresh point is on the same scale. */
+  /** The refresh point on the same scale. */
   readonly refreshPoint: number | null
 }
 
 /**
- * Works out the life of the token at `now` from a status that came at `receivedAt`, both in milliseconds by the
- * browser's clock. That clock may be wrong: it is used for what passed since, and compared with the server's only when
- * neither the time left nor `sentAt` tells what that was.
+ * Calculates the lifetime of the token at `now` from a status that arrived at `receivedAt`, both in milliseconds by the
+ * browser's clock. That clock may be wrong: it measures the time since, and is compared with the server's clock only
+ * if neither the remaining time nor `sentAt` tells what that was.
  */
 export function lifetimeAt(
   status: TokenStatus,
@@ -30,7 +30,7 @@ export function lifetimeAt(
   const refresh = moment(status.refreshAt)
   const expires = moment(status.expiresAt)
   const left = status.expiresInSeconds === null ? null : status.expiresInSeconds - passed / 1_000
-  // Of a token that is over, the time left is 0 however long it has been.
+  // For an expired token, the remaining time is always 0.
   const isAlive = status.expiresInSeconds !== null && status.expiresInSeconds > 0
   const sent = sentAt === null ? now : sentAt + passed
   const clock = expires !== null && left !== null && isAlive ? expires - left * 1_000 : sent
@@ -55,7 +55,7 @@ function stateAt(status: TokenStatus, clock: number, left: number | null): Token
   return refresh !== null && clock >= refresh ? 'expiring' : status.state
 }
 
-/** A moment of a status in milliseconds. */
+/** A timestamp of a status in milliseconds. */
 export function moment(text: string | null): number | null {
   const time = text === null ? Number.NaN : Date.parse(text)
   return Number.isNaN(time) ? null : time

@@ -3,18 +3,18 @@ import { cut, isRecord } from './json.js'
 import { moment } from './lifetime.js'
 import { outcomeWords, stateWords } from './text.js'
 
-/** A date in any form. */
+/** Longer than any date. */
 const longestMoment = 64
 
-/** More than the status has, so that a longer list costs nothing. */
+/** More than a status contains, so that a longer list costs nothing. */
 const longestHistory = 500
 
-/** A time or count that is greater is a mistake; it stays one that can be calculated with. */
+/** A greater time or count is a mistake; it is limited to a number that calculations can handle. */
 const greatest = 1e12
 
 /**
- * The status in the body of an answer, or `null` where it has none. Whatever in it is missing or of another type is
- * replaced: what is drawn from here on is what the types say, whoever answered.
+ * The status in the body of a response, or `null` if there is none. Anything that is missing or of another type is
+ * replaced, so that the rest of the component can rely on the types, whichever server responded.
  */
 export function statusFrom(body: unknown): TokenStatus | null {
   if (!isRecord(body)) return null

@@ -2,7 +2,7 @@ import type { TokenStatus } from 'evertoken'
 import { errorAdvice } from './error-advice.js'
 import type { TokenProblem } from './problem.js'
 
-/** The states as a person says them. */
+/** The name of each state. */
 export const stateWords: Record<TokenStatus['state'], string> = {
   valid: 'Valid',
   expiring: 'Expiring',
@@ -11,27 +11,27 @@ export const stateWords: Record<TokenStatus['state'], string> = {
   manual: 'Manual',
 }
 
-/** What a state means, in a line. */
+/** The meaning of each state, in one sentence. */
 export const stateMeanings: Record<TokenStatus['state'], string> = {
-  valid: 'The token is good.',
-  expiring: 'The token is still good; a new one is due.',
-  expired: 'The token is over; the next request waits for a new one.',
-  missing: 'There is no token yet; the next request gets one.',
-  manual: 'The configured token stands in.',
+  valid: 'The token is valid.',
+  expiring: 'The token is still valid. A new one is due.',
+  expired: 'Expired. The next request will wait for a new token.',
+  missing: 'There is no token yet. The next request will obtain one.',
+  manual: 'The configured token is in use, because no other could be obtained.',
 }
 
-/** What a person can do about an error, by its code: whatever an endpoint says is one. */
+/** What to do about an error, by its code, which may be any text that an endpoint sends. */
 export function adviceFor(code: string | null): string | undefined {
   return code !== null && Object.hasOwn(errorAdvice, code) ? errorAdvice[code] : undefined
 }
 
-/** What a person can do about a problem with the endpoint. */
+/** What to do about a problem with the endpoint. */
 export const problemAdvice: Readonly<Partial<Record<TokenProblem['kind'], string>>> = {
-  unauthorized: 'Sign in, or give the component the headers that the endpoint asks for.',
-  forbidden: 'Your account, or this page, has no access to the endpoint.',
+  unauthorized: 'Sign in, or pass the headers that the endpoint needs to the component.',
+  forbidden: 'Your account or this page does not have access to the endpoint.',
 }
 
-/** The outcomes in the history. */
+/** The name of each outcome in the history. */
 export const outcomeWords: Record<TokenStatus['history'][number]['outcome'], string> = {
   refreshed: 'Refreshed',
   adopted: 'Taken from the store',
@@ -39,7 +39,7 @@ export const outcomeWords: Record<TokenStatus['history'][number]['outcome'], str
   cleared: 'Cleared',
 }
 
-/** A time in seconds as a clock shows it: `4:05`, `1:02:03`, `3 d 04:05`. */
+/** A duration in seconds as on a clock: `4:05`, `1:02:03`, `3 d 04:05`. */
 export function clockTime(seconds: number): string {
   const whole = Math.ceil(seconds)
   const [days, hours, minutes, rest] = [
@@ -53,7 +53,7 @@ export function clockTime(seconds: number): string {
   return hours > 0 ? `${hours}:${two(minutes)}:${two(rest)}` : `${minutes}:${two(rest)}`
 }
 
-/** The same in words, to the two largest units: `1 hour 2 minutes`. */
+/** The same in words, with the two largest units: `1 hour 2 minutes`. */
 export function spokenTime(seconds: number): string {
   const whole = Math.ceil(seconds)
   const units: [number, string][] = [
@@ -66,7 +66,7 @@ export function spokenTime(seconds: number): string {
   return said.map(([count, unit]) => `${count} ${unit}${count === 1 ? '' : 's'}`).join(' ') || '0 seconds'
 }
 
-/** A moment by the clock of the reader, with the day when it is not today. */
+/** A time in the reader's time zone, with the date if it is not today. */
 export function localTime(time: number, now: number): string {
   const date = new Date(time)
   const clock = { hour: '2-digit', minute: '2-digit', second: '2-digit' } as const
@@ -74,7 +74,7 @@ export function localTime(time: number, now: number): string {
   return date.toLocaleString(undefined, isToday ? clock : { day: 'numeric', month: 'short', ...clock })
 }
 
-/** How far a moment is from now: `in 0:12`, `0:12 ago`. */
+/** A time relative to now: `in 0:12`, `0:12 ago`. */
 export function distance(time: number, now: number): string {
   const seconds = (time - now) / 1_000
   if (Math.abs(seconds) < 1) return 'now'

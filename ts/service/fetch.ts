@@ -4,20 +4,20 @@ import { headersOf, normalizeMethod, noCredential, type Credential, type ProofTa
 import type { Destinations } from '../binding/native'
 import { nextHop, type Hop } from './redirect'
 
-/** What {@link authorizedFetch} needs of a service. */
+/** What {@link authorizedFetch} needs from a service. */
 export interface CredentialSource {
   /** What to send with this request. */
   credential(request: ProofTarget): Credential | Promise<Credential>
-  /** A server gave this nonce for the proofs of later requests (RFC 9449 §8.2). */
+  /** A server sent this nonce for the proofs of later requests (RFC 9449 §8.2). */
   nonce(url: string, nonce: string): void
-  /** An upstream answered 401 to this generation: whether a later one is ready. */
+  /** An API responded with 401 to this generation: whether a later one is ready. */
   rejected(generation: number): Promise<boolean>
-  /** Whether `refusedBy` of the configuration says that this answer refuses the token. */
+  /** Whether `refusedBy` of the configuration says that this response refuses the token. */
   isRefusedBy(response: Response, token: string | null): boolean | Promise<boolean>
   destinations(): Destinations
-  /** Where relative requests lead, where the token answer says that; rejects where it does not. */
+  /** The base URL that the token response names; rejects if it does not. */
   namedBaseUrl(): Promise<string>
-  /** The header goes to this URL over http. */
+  /** Called before the header is sent to this URL over http. */
   warnOfClearText(url: URL): void
 }
 
@@ -62,7 +62,7 @@ export async function authorizedFetch(
     return fetch(hop.url, { ...own, method: hop.method, body: hop.body, signal: signal ?? null })
   }
 
-  /** Sends it, and once more where the server only wants its nonce in the proof. */
+  /** Sends it, and once more if the server only requires its nonce in the proof. */
   const exchange = async (
     hop: Hop,
     credential: Credential,
@@ -84,7 +84,7 @@ export async function authorizedFetch(
     return nonce !== null
   }
 
-  /** Sends the request, and follows redirects where the platform would take the token, or its proof, too far. */
+  /** Sends the request, and follows redirects if the platform would send the token, or its proof, to the wrong place. */
   const run = async (start: Credential): Promise<[Credential, Response]> => {
     const isByHand =
       follows && (start.proof !== null || (start.header !== null && destinations.header !== usualHeader))
@@ -93,7 +93,7 @@ export async function authorizedFetch(
       const [used, response] = await exchange(hop, credential, isByHand)
       const next = isByHand ? await takeRedirect(hop, response) : null
       if (next === null) return [used, hop === first ? response : afterRedirects(response)]
-      // Back at its origin it is still on somebody else's word.
+      // Even back at the first origin, the redirect came from another one.
       const isOurs = used !== noCredential && next.url.origin === first.url.origin
       credential = isOurs ? await credentialFor(next) : noCredential
       hop = next
@@ -102,17 +102,17 @@ export async function authorizedFetch(
 
   const [used, response] = await run(await credentialFor(first))
   if (used.generation === null) return response
-  // The API's redirect led to another origin, which was not sent the token.
+  // The API redirected to another origin, to which the token was not sent.
   if (URL.canParse(response.url) && new URL(response.url).origin !== url.origin) return response
   if (response.status !== 401) {
     if (!(await raceAbort(signal, source.isRefusedBy(response, used.token)))) return response
   }
-  // It could not be sent again, or the server goes on asking: the token is not what is wrong.
+  // It could not be sent again, or the server asks for a nonce again: the token is not the problem.
   if (used.proof !== null && asksForNonce(response)) return response
 
   const later = source.rejected(used.generation)
   if (!first.isRepeatable) {
-    // This answer stands, but the next request will have a better token.
+    // This response is final, but the next request will have a newer token.
     later.catch(() => {})
     return response
   }
@@ -126,7 +126,7 @@ export async function authorizedFetch(
   return (await run(second))[1]
 }
 
-/** The request that a response redirects to; `null` where it is the answer. */
+/** The request that a response redirects to; `null` if it is the final response. */
 async function takeRedirect(hop: Hop, response: Response): Promise<Hop | null> {
   try {
     const next = nextHop(hop, response)
@@ -138,17 +138,17 @@ async function takeRedirect(hop: Hop, response: Response): Promise<Hop | null> {
   }
 }
 
-/** The answer as it is where the platform followed. */
+/** The response as it is after a redirect that the platform follows. */
 function afterRedirects(response: Response): Response {
   return Object.defineProperty(response, 'redirected', { value: true, configurable: true })
 }
 
-/** Frees the connection of an answer that nobody reads. */
+/** Frees the connection of a response that is not read. */
 async function discard(response: Response): Promise<void> {
   await response.body?.cancel().catch(() => {})
 }
 
-/** Whether a 401 is about the proof's nonce alone, and not about the token (RFC 9449 §9). */
+/** Whether a 401 is only about the proof's nonce, not about the token (RFC 9449 §9). */
 function asksForNonce(response: Response): boolean {
   return (
     response.status === 401 &&
@@ -160,12 +160,12 @@ function urlOf(target: Input, baseUrl: string | null): URL | null {
   try {
     return target instanceof Request ? new URL(target.url) : new URL(target, baseUrl ?? undefined)
   } catch {
-    // The platform's fetch says what is wrong with it.
+    // The platform's fetch throws the right error.
     return null
   }
 }
 
-/** The destinations, with the base that the token answer names. A whole URL needs none, so that there may be none. */
+/** The destinations, with the base URL that the token response names. An absolute URL needs none. */
 async function resolvedDestinations(
   source: CredentialSource,
   target: Input,
@@ -186,7 +186,7 @@ function mayHaveHeader(url: URL, { baseUrl, namesBaseUrl, allowedOrigins }: Dest
   return origins.some((origin) => matchesOrigin(new URL(origin), url))
 }
 
-/** Whether a URL is of this origin; `https://*.example.com` stands for every name below `example.com`. */
+/** Whether a URL has this origin; `https://*.example.com` stands for every name below `example.com`. */
 function matchesOrigin(origin: URL, url: URL): boolean {
   if (!origin.hostname.startsWith('*.')) return origin.origin === url.origin
   const below = origin.hostname.slice(1)
@@ -194,14 +194,14 @@ function matchesOrigin(origin: URL, url: URL): boolean {
   return isBelow && url.protocol === origin.protocol && url.port === origin.port
 }
 
-/** The user's headers, and the credential's. */
+/** The user's headers with those of the credential. */
 function withCredential(headers: Headers, credential: Credential, name: string): Headers {
   const all = new Headers(headers)
   for (const [key, value] of Object.entries(headersOf(credential, name))) all.set(key, value)
   return all
 }
 
-/** Whether the body is there in full, however often it is read: a stream is gone once it was sent. */
+/** Whether the body can be read more than once: a stream cannot. */
 function canBeSentAgain(target: Input, { body }: RequestInit): boolean {
   if (body === undefined || body === null) return !(target instanceof Request) || target.body === null
   return (
@@ -214,7 +214,7 @@ function canBeSentAgain(target: Input, { body }: RequestInit): boolean {
   )
 }
 
-/** What `promise` brings, unless the caller has lost interest before. */
+/** The result of `promise`, unless the caller aborts first. */
 async function raceAbort<T>(signal: AbortSignal | null | undefined, promise: T | Promise<T>): Promise<T> {
   if (!signal || !(promise instanceof Promise)) return promise
   let abort = (): void => {}

@@ -4,25 +4,25 @@ import { usualHeader } from './header'
 import { native, unwrap, type Destinations, type Outcome, type Snapshot } from '../binding/native'
 import { currentTick } from './tick'
 
-/** What is sent, and which of the service's tokens it is; without a token there is no generation. */
+/** What is sent, and which of the service's tokens it is; without a token, there is no generation. */
 export interface Credential {
   /** The value of the header. */
   header: string | null
-  /** The proof for one request, where the token is bound to a key. */
+  /** The proof for one request, if the token is bound to a key. */
   proof: string | null
   token: string | null
   generation: number | null
-  /** What the core said of it. */
+  /** What the core returned for it. */
   snapshot: Snapshot | null
 }
 
-/** A request, as far as a proof is about it. */
+/** The request that a proof is for. */
 export interface ProofTarget {
   method: string
   url: string
 }
 
-/** What is sent where there is no token. */
+/** What is sent without a token. */
 export const noCredential: Credential = {
   header: null,
   proof: null,
@@ -31,7 +31,7 @@ export const noCredential: Credential = {
   snapshot: null,
 }
 
-/** The headers of a credential: an object of the caller's own, which callers and hosts add to. */
+/** The headers of a credential, as a new object, because callers and frameworks add to it. */
 export function headersOf({ header, proof }: Credential, name: string): AuthHeaders {
   if (header === null) return {}
   if (proof !== null) return { Authorization: header, DPoP: proof }
@@ -39,22 +39,22 @@ export function headersOf({ header, proof }: Credential, name: string): AuthHead
 }
 
 /**
- * The header of one service, kept as long as it is current.
+ * The header of one service, cached while it is current.
  *
- * The core changes the number in `#cell` whenever that may have ended. As long as it is the one that was `#seen`,
- * the kept value is the answer: nothing crosses to the core, and the clock is read once in a turn of the event loop.
- * With `dpop` no answer serves two requests, so that nothing is ever `#seen`.
+ * The core changes the number in `#counter` whenever the header may be out of date. While it is equal to `#seen`, the
+ * cached value is returned: no call crosses to the core, and the clock is read once in a tick of the event loop. With
+ * `dpop`, each request needs its own proof, so that `#seen` never matches.
  */
 export class HeaderCache {
   readonly #counter: Uint32Array
-  /** The number in `#cell` when the core was asked; no number is negative. */
+  /** The number in `#counter` when the core was called; the core's numbers are not negative. */
   #seen = -1
-  /** The turn in which the kept token was last compared with the clock. */
+  /** The tick in which the cached token was last compared with the clock. */
   #tick = -1
   #header = ''
-  /** The header's name where that is not `Authorization`. */
+  /** The header's name if it is not `Authorization`. */
   #name: string | null = null
-  /** Between these two moments the kept token may be sent: after the last look at the core, and before its end. */
+  /** The cached token may be sent between these two times: the last call of the core, and its expiry. */
   #from = 0
   #until = 0
 
@@ -71,12 +71,12 @@ export class HeaderCache {
     this.#counter = native().attach(id)
   }
 
-  /** The header, if it is kept and current; `null` when the core has to be asked. */
+  /** The header, if it is cached and current; `null` if the core must be called. */
   current(): Promise<AuthHeaders> | null {
     return this.#isCurrent() ? this.#createHeaders() : null
   }
 
-  /** The token that was handed out last, however old. */
+  /** The last token that was returned, however old. */
   get token(): string | null {
     return this.#credential.token
   }
@@ -93,12 +93,12 @@ export class HeaderCache {
     }
   }
 
-  /** What {@link HeaderCache.headers} answers, with all that belongs to it: at once where possible. */
+  /** The credential behind {@link HeaderCache.headers}, synchronously if possible. */
   credential(): Credential | Promise<Credential> {
     return this.#isCurrent() || this.#readSnapshot() ? this.#credential : this.#wait()
   }
 
-  /** The token with what belongs to it; `null` when there is none to send. */
+  /** The token with its expiry and fields; `null` if there is none to send. */
   async accessToken(): Promise<AccessToken | null> {
     const { snapshot } = await this.credential()
     if (snapshot === null) return null
@@ -112,38 +112,38 @@ export class HeaderCache {
   }
 
   /**
-   * Where relative requests lead, where the token answer says that; `null` where there is no token.
+   * The base URL of relative requests, if the token response names it; `null` without a token.
    *
-   * @throws TokenError `ERR_TOKEN_CONFIG`, where the answer does not say it, or says what is not allowed.
+   * @throws TokenError `ERR_TOKEN_CONFIG` if the response does not name one that is allowed.
    */
   async namedBaseUrl(): Promise<string | null> {
     const { snapshot } = await this.credential()
     return snapshot?.baseUrl ? unwrap(snapshot.baseUrl, this.#service) : null
   }
 
-  /** What is configured of the header. A configuration never changes, so asking once is enough. */
+  /** The configuration of the header. It never changes, so that one call is enough. */
   settings(): Destinations {
     return (this.#settings ??= unwrap(native().destinations(this.#id), this.#service))
   }
 
-  /** Whether each request needs a proof of its own. */
+  /** Whether each request needs its own proof. */
   isDpopBound(): boolean {
     return this.settings().dpop
   }
 
-  /** What to send with this request: the token, and the proof for it. */
+  /** What to send with this request: the token and the proof. */
   async credentialFor({ method, url }: ProofTarget): Promise<Credential> {
     for (;;) {
       const credential = await this.credential()
       if (credential.generation === null) return credential
       const answer = unwrap(native().proof(this.#id, method, url, credential.generation), this.#service)
-      // Another token has come meanwhile.
+      // Another token has arrived meanwhile.
       if (answer !== null) return { ...credential, proof: answer.proof }
     }
   }
 
   /**
-   * The request that headers are for, as the core takes it.
+   * The request that the headers are for, as the core expects it.
    *
    * @throws TokenError `ERR_TOKEN_CONFIG` when it is missing or incomplete.
    */
@@ -152,7 +152,7 @@ export class HeaderCache {
     if (typeof method !== 'string' || typeof url !== 'string') {
       throw configError(
         'request',
-        "is needed with dpop, as a proof is for one request: service.getAuthHeaders({ method: 'GET', url: 'https://…' }), " +
+        "is required with dpop, because a proof is for one request: service.getAuthHeaders({ method: 'GET', url: 'https://…' }), " +
           'or service.fetch()',
         { service: this.#service },
       )
@@ -161,7 +161,7 @@ export class HeaderCache {
   }
 
   #createHeaders(): Promise<AuthHeaders> {
-    // A promise for each kind: one for both would make V8 look at each object for a `then`, which costs a third.
+    // Two separate promises: with a single one, V8 checks each object for a `then`, which makes it a third slower.
     if (this.#name === null) return Promise.resolve({ Authorization: this.#header })
     return Promise.resolve({ [this.#name]: this.#header })
   }
@@ -171,8 +171,8 @@ export class HeaderCache {
   }
 
   /**
-   * Whether the clock says so, too. While a machine sleeps, no timer runs, so that the core may not have noticed yet
-   * that the token has expired. A clock that was set back is the core's to judge.
+   * Whether the token is also current by the clock. While a machine sleeps, no timer runs, so that the core may not
+   * have noticed yet that the token has expired. If the clock was set back, the core decides.
    */
   #isInTime(): boolean {
     const now = Date.now()
@@ -181,16 +181,16 @@ export class HeaderCache {
     return true
   }
 
-  /** Whether the core has something to send at once. */
+  /** Whether the core has a token to send immediately. */
   #readSnapshot(): boolean {
-    // While a request is waited for there is nothing yet, and its end will say so.
+    // While waiting for a token request there is nothing yet; its result will update the cache.
     if (this.#waiting) return false
-    // Read before the core is asked: a change in between is noticed at the next call.
+    // Read before the core is called: a change in between is noticed at the next call.
     const seen = this.#counter[0]!
     return this.#store(seen, native().headers(this.#id))
   }
 
-  /** Waits for the core's shared request, once for all who call here. */
+  /** Waits for the core's shared request, once for all callers. */
   #wait(): Promise<Credential> {
     return (this.#waiting ??= this.#acquire().finally(() => (this.#waiting = undefined)))
   }
@@ -200,7 +200,7 @@ export class HeaderCache {
     return this.#store(seen, await native().acquire(this.#id)) ? this.#credential : noCredential
   }
 
-  /** Keeps what the core answered, if it is something to send. */
+  /** Caches the core's result, if there is a token to send. */
   #store(seen: number, outcome: Outcome<Snapshot | null>): boolean {
     if (outcome !== this.#outcome) {
       const snapshot = unwrap(outcome, this.#service)

@@ -1,9 +1,9 @@
 import type { TokenServiceConfig } from '../../index'
 
-/** The usual header: the others take another path, so that this one costs nothing more. */
+/** The default header: the others take another path, so that this one has no extra cost. */
 export const usualHeader = 'Authorization'
 
-/** The header of a configuration with this token, for the fake: it has no core that checks it and fills it in. */
+/** The configured header with this token, for the fake, which has no core to fill it in. */
 export function headerFor(
   header: TokenServiceConfig['header'],
   scheme: string,
@@ -13,7 +13,7 @@ export function headerFor(
     typeof header === 'object' ? header : { name: header ?? usualHeader, value: undefined }
   const isUsual = name.toLowerCase() === usualHeader.toLowerCase()
   const frame = value ?? (isUsual ? '{scheme} {token}' : '{token}')
-  // Functions, as a text would be read for `$&` and its like.
+  // Functions, because a replacement text would be searched for `$&` and others.
   const filled = frame.replaceAll('{scheme}', () => scheme).replaceAll('{token}', () => token)
   return { name: isUsual ? usualHeader : name, value: filled }
 }

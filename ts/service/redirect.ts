@@ -1,7 +1,7 @@
 /*
- * Redirects as the fetch standard has them (https://fetch.spec.whatwg.org/#http-redirect-fetch), followed here where
- * the platform would take along what belongs to one request or one origin alone: a proof (RFC 9449) names its URL, and
- * of the headers that may carry a token the platform strips only `Authorization` on the way to another origin.
+ * Redirects as in the fetch standard (https://fetch.spec.whatwg.org/#http-redirect-fetch), followed here if the platform
+ * would send on what belongs to one request or one origin only: a proof (RFC 9449) names its URL, and of the headers
+ * that may carry a token, the platform removes only `Authorization` on the way to another origin.
  */
 
 /** How many redirects in a row the standard allows. */
@@ -23,16 +23,16 @@ export interface Hop {
   method: string
   headers: Headers
   body: NonNullable<RequestInit['body']> | null
-  /** Whether the body is there in full, however often it is sent. */
+  /** Whether the body can be sent more than once. */
   isRepeatable: boolean
   /** How many redirects led here. */
   redirects: number
 }
 
 /**
- * The request that a redirect asks for; `null` where the response is no redirect.
+ * The request that a redirect leads to; `null` if the response is not a redirect.
  *
- * @throws TypeError as `fetch` does, where it cannot be followed.
+ * @throws TypeError as `fetch` does, if it cannot be followed.
  */
 export function nextHop(hop: Hop, response: Response): Hop | null {
   const location = response.headers.get('location')
@@ -46,7 +46,7 @@ export function nextHop(hop: Hop, response: Response): Hop | null {
     (status === 303 && hop.method !== 'GET' && hop.method !== 'HEAD')
   if (!becomesGet && !hop.isRepeatable) throw redirectError('the request body cannot be sent again')
   const headers = new Headers(hop.headers)
-  // What belongs to the origin that is left, evertoken's or the caller's own.
+  // What belongs to the old origin, from evertoken or from the caller.
   for (const name of isOtherOrigin ? originHeaders : ['dpop']) headers.delete(name)
   const redirects = hop.redirects + 1
   if (!becomesGet) return { ...hop, url, headers, redirects }
@@ -57,7 +57,8 @@ export function nextHop(hop: Hop, response: Response): Hop | null {
 function target(location: string, from: URL): URL {
   if (!URL.canParse(location, from.href)) throw redirectError('its Location is not a URL')
   const url = new URL(location, from.href)
-  if (url.protocol !== 'http:' && url.protocol !== 'https:') throw redirectError('it leads away from HTTP')
+  if (url.protocol !== 'http:' && url.protocol !== 'https:')
+    throw redirectError('its Location is not an HTTP URL')
   if (url.hash === '') url.hash = from.hash
   return url
 }

@@ -1,19 +1,19 @@
 import type { RefusedBy } from '../support/global-state'
 
-/** The longest that a verdict may take, with all that is read of the answer for it. */
+/** How long a verdict may take, including what it reads of the response. */
 const timeoutMs = 5_000
 
-/** Those that were reported. */
+/** The functions whose failure was reported. */
 const faulty = new WeakSet<RefusedBy>()
 
 // As it was when this file was loaded: fake timers in tests replace it later.
 const { setTimeout, clearTimeout } = globalThis
 
 /**
- * Whether `refusedBy` says that this answer refuses the token. It is given a copy: the answer itself can be read in
- * full, whatever becomes of the copy. Where it throws, rejects or takes too long, the token was not refused.
+ * Whether `refusedBy` says that this response refuses the token. It receives a copy, so that the response itself can
+ * still be read in full. If it throws, rejects or takes too long, the token was not refused.
  *
- * @param report Is told once what went wrong; must not throw.
+ * @param report Receives the first error; must not throw.
  */
 export async function isRefusedBy(
   refusedBy: RefusedBy,
@@ -40,13 +40,13 @@ export async function isRefusedBy(
 
 interface Copy {
   given: Response
-  /** Lets go of what was not read: else it would be kept for as long as the answer is read. */
+  /** Releases what was not read, which would otherwise be kept while the response is read. */
   release(): void
 }
 
 /**
- * A copy whose body is ours to end. A clone's own body cannot be ended while somebody reads it, and an answer without
- * an end would be read for ever.
+ * A copy whose body can be closed here. A clone's own body cannot be closed while it is being read, and a response
+ * without an end would be read forever.
  */
 function copyOf(response: Response): Copy {
   const clone = response.clone()
@@ -69,15 +69,15 @@ function copyOf(response: Response): Copy {
   )
   const { status, statusText, headers, url, redirected } = clone
   const given = new Response(body, { status, statusText, headers })
-  // What a Response that is made by hand cannot be given.
+  // The constructor of Response does not take these.
   for (const [name, value] of Object.entries({ url, redirected }))
     Object.defineProperty(given, name, { value })
   const release = (): void => {
     try {
-      // Not an error: whoever reads on without being waited for would reject with it, and nobody would catch that.
+      // Not an error: a read that no one awaits would reject with it, unhandled.
       stream?.close()
     } catch {
-      // It was read to its end, or cancelled.
+      // It was read to its end, or canceled.
     }
     reader.cancel().catch(() => {})
   }

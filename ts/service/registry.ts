@@ -14,10 +14,10 @@ import { CoreService, headerCacheOf, release, emitEvent, TokenService } from './
 /** One handle for each service of the core, by number. */
 const handles = new Map<number, TokenService>()
 
-/** The kept headers of the default service, as it was found last. */
+/** The header cache of the default service, when it was last found. */
 let defaultHeaders: HeaderCache | undefined
 
-/** Whether the newest configuration came from code, so that the environment's alone would be another. */
+/** Whether the newest configuration came from code, so that the environment alone would be a different one. */
 let isConfiguredInCode = false
 
 /** Documented in `index.d.ts`. */
@@ -36,7 +36,7 @@ export function initializeTokenService(
   const { id, name } = unwrap(native().initialize(request, provider && createCallback(provider)), given)
   isConfiguredInCode =
     useDatabase === true || Object.values(config ?? {}).some((value) => value !== undefined)
-  // The newest call decides which service is the default one, and where its lines go.
+  // The newest call decides which service is the default, and where its log lines go.
   defaultHeaders = undefined
   const { loggers, refusalChecks } = globalState()
   for (const kept of [loggers, refusalChecks]) {
@@ -49,7 +49,7 @@ export function initializeTokenService(
 
 /** Documented in `index.d.ts`. */
 export function getTokenService(service?: string): TokenService | null {
-  if (service !== undefined && typeof service !== 'string') throw configError('service', 'must be a text')
+  if (service !== undefined && typeof service !== 'string') throw configError('service', 'must be a string')
   const id = native().find(service ?? null)
   if (id === null) return null
   const known = handles.get(id)
@@ -57,7 +57,7 @@ export function getTokenService(service?: string): TokenService | null {
   try {
     return handleFor(id, unwrap(native().status(id)).service)
   } catch (error) {
-    // It was shut down between the two calls, by another thread.
+    // Another thread has shut it down between the two calls.
     if (error instanceof TokenError && error.code === 'ERR_TOKEN_SHUTDOWN') return null
     throw error
   }
@@ -76,15 +76,19 @@ export function getAuthHeaders(service?: string): Promise<AuthHeaders> {
   }
 }
 
-/** The default service, initialised from the environment; for the calls that find no service. */
+/** The default service, initialized from the environment, for calls that find no service. */
 export function serviceFromEnvironment(service: string | undefined): TokenService {
   if (service !== undefined && service !== defaultServiceName) {
-    throw configError('service', `names ${JSON.stringify(service)}, and no such service is initialised`, {
-      service,
-    })
+    throw configError(
+      'service',
+      `names ${JSON.stringify(service)}, but no service with this name is initialized`,
+      {
+        service,
+      },
+    )
   }
   if (isConfiguredInCode) {
-    throw new TokenError('ERR_TOKEN_SHUTDOWN', 'the token service was shut down; initialise it again', {
+    throw new TokenError('ERR_TOKEN_SHUTDOWN', 'the token service was shut down; initialize it again', {
       service: defaultServiceName,
     })
   }
@@ -95,14 +99,14 @@ function handleFor(id: number, name: string): TokenService {
   subscribe(eventSink)
   const known = handles.get(id)
   if (known) return known
-  // A service of the same name is one that this one replaced.
+  // This service has replaced one with the same name.
   for (const [other, service] of handles) if (service.name === name) forget(other)
   const created = new TokenService(new CoreService(id, name))
   handles.set(id, created)
   return created
 }
 
-/** Lets go of a service that has ended. */
+/** Releases a service that has ended. */
 function forget(id: number): void {
   const service = handles.get(id)
   if (service === undefined) return

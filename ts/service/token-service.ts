@@ -18,7 +18,7 @@ import { native, unwrap, type Outcome } from '../binding/native'
 import { carriesToken, readSentValue } from './sent-headers'
 import { describeThrown } from '../support/user-code'
 
-/** A service of the core, as a handle is made of it; users have no such thing, and so make no handle. */
+/** A service of the core, which a handle needs; users do not have one, so that they cannot create a handle. */
 export class CoreService {
   constructor(
     readonly id: number,
@@ -26,16 +26,16 @@ export class CoreService {
   ) {}
 }
 
-/** The kept headers of a service, for the free function. */
+/** The header cache of a service, for the free function. */
 export let headerCacheOf: (service: TokenService) => HeaderCache
 
-/** How things stand once what is stored was looked at, without a token request. */
+/** The status after the store has been read, without a token request. */
 export let settledStatus: (service: TokenService) => Promise<TokenStatus>
 
-/** Hands an event to the listeners of a service. */
+/** Passes an event to the listeners of a service. */
 export let emitEvent: (service: TokenService, event: TokenEvent) => void
 
-/** Lets go of what a service that has ended needs no more: its user may keep the handle. */
+/** Releases what an ended service no longer needs: its user may keep the handle. */
 export let release: (service: TokenService) => void
 
 /** A handle of one service of the core; documented in `index.d.ts`. */
@@ -45,13 +45,15 @@ export class TokenService {
   readonly #headerCache: HeaderCache
   readonly #listeners = new Listeners(this)
   #ending: Promise<void> | undefined
-  /** Until when a refused token is not worth another line in the log. */
+  /** Until when a refused token is not logged again. */
   #quietUntil = 0
   #isWarned = false
 
   constructor(core?: CoreService) {
     if (!(core instanceof CoreService)) {
-      throw new TypeError('a TokenService is made by initializeTokenService() and found by getTokenService()')
+      throw new TypeError(
+        'a TokenService is created by initializeTokenService() and returned by getTokenService()',
+      )
     }
     this.name = core.name
     this.#id = core.id
@@ -85,7 +87,7 @@ export class TokenService {
   async rejected(headersOrToken: SentHeaders | string, request?: ProofTarget): Promise<AuthHeaders> {
     const { header, dpop } = this.#headerCache.settings()
     const refused = readSentValue(headersOrToken, header, this.name)
-    // Before anything is requested for it.
+    // Before any request is sent for it.
     if (dpop) this.#headerCache.requireTarget(request)
     const credential = await this.#headerCache.credential()
     const { generation } = credential
@@ -163,51 +165,53 @@ export class TokenService {
     this.#unwrap(await native().shutdown(this.#id))
   }
 
-  /** Where relative requests lead by the token answer. Without a token nothing says it. */
+  /** The base URL that the token response names; without a token, there is none. */
   async #namedBaseUrl(): Promise<string> {
     const url = await this.#headerCache.namedBaseUrl()
     if (url !== null) return url
     const { lastError } = this.status()
     const code = (lastError?.code ?? 'ERR_TOKEN_RESPONSE') as TokenErrorCode
     const reason = lastError === null ? '' : `: ${lastError.message}`
-    const message = `there is no token whose answer names the API that baseUrl is about${reason}`
+    const message = `there is no token whose response names the API for baseUrl${reason}`
     throw new TokenError(code, message, { service: this.name, field: 'baseUrl' })
   }
 
-  /** Says once that the token crosses a public network in clear text, where only the caller's URL says so. */
+  /** Warns once that the token crosses a public network in clear text, because of the caller's URL. */
   #warnOfClearText(url: URL): void {
     if (this.#isWarned || !native().goesInClear(this.#id, url.href)) return
     this.#isWarned = true
-    this.#log('warn', `an access token goes to ${url.hostname} over http, in clear text; use https`)
+    this.#log('warn', `an access token is sent to ${url.hostname} over http, in clear text; use https`)
   }
 
-  /** The answer where the API refused the token and no later one can be obtained now. */
-  /** Whether there is a later token than the one of this generation, which an API refused. */
+  /** Whether there is a later token than this generation, which an API refused. */
   async #obtainLater(generation: number): Promise<boolean> {
     try {
       return this.#unwrap(await native().rejected(this.#id, generation))
     } catch (error) {
-      // Every other failure is in the log already. One line a pause, however many requests are refused in it.
+      // Every other failure is logged already. One line for each pause, however many requests are refused.
       if (
         error instanceof TokenError &&
         error.code === 'ERR_TOKEN_RATE_LIMITED' &&
         Date.now() >= this.#quietUntil
       ) {
         this.#quietUntil = Date.now() + (error.retryAfterSeconds ?? 1) * 1000
-        this.#log('warn', `the API refused the token, and no later one is requested now: ${error.message}`)
+        this.#log('warn', `the API refused the token, and no new one is requested yet: ${error.message}`)
       }
       throw error
     }
   }
 
+  /** The result if the API refused the token and no later one can be obtained now. */
   #withoutLater(error: unknown): AuthHeaders {
     if (!this.#headerCache.settings().throws) return {}
     if (error !== undefined) throw error
     if (this.status().state === 'manual') {
-      const reason = 'is not set: the API refused the configured token, and there is no login to replace it'
+      const reason =
+        'is not set: the API refused the configured token, and there is no credential to replace it'
       throw configError('authUrl', reason, { service: this.name })
     }
-    const message = 'the API refused the token, and the token server has no later one; try again later'
+    const message =
+      'the API refused the token, and the token server has not issued a newer one; try again later'
     throw new TokenError('ERR_TOKEN_RATE_LIMITED', message, { service: this.name })
   }
 

@@ -3,11 +3,11 @@ import { native } from '../binding/native'
 import type { Json } from '../support/json'
 import { classifyThrown } from '../support/user-code'
 
-/** What a store of the user's program does for the core. What it throws is a store that fails. */
+/** What a store on the JavaScript side does for the core. An error that it throws is a failure of the store. */
 export interface StoreCallbacks {
   /** The record, as {@link plainRecord} writes it. */
   get(service: string): Promise<Json>
-  /** `replaced` is the `token` that is stored now: `null` for nothing, and `undefined` for whatever it is. */
+  /** `replaced` is the `token` that is stored now: `null` if nothing is stored, `undefined` to replace any token. */
   set(
     service: string,
     record: StoredToken,
@@ -20,7 +20,7 @@ type Request =
   | { operation: 'get' | 'delete'; service: string }
   | { operation: 'set'; service: string; record: StoredToken; replaced?: string | null }
 
-/** The callback through which the core asks `provider`; answers go back by number. It never throws. */
+/** The callback through which the core calls `provider`; results go back by number. It never throws. */
 export function createCallback(provider: StoreCallbacks): (message: string) => void {
   return (message) => {
     const { number, request } = JSON.parse(message) as { number: number; request: Request }

@@ -3,7 +3,7 @@ import { settle } from '../support/user-code'
 import type { StoreCallbacks } from './callbacks'
 import { plainRecord } from './record'
 
-/** A store of the user's own. It does not compare and swap: the core looks first, and the last writer wins. */
+/** A user's own store. It has no compare-and-swap: the core reads first, and the last writer wins. */
 export function customStoreCallbacks(store: TokenStore): StoreCallbacks {
   return {
     get: async (service) => plainRecord(await settle(store.get(service))),

@@ -3,7 +3,7 @@ import { settle } from '../support/user-code'
 import type { StoreCallbacks } from './callbacks'
 import { plainRecord } from './record'
 
-/** Named, so that a client that omits secrets by default gives them here. */
+/** Listed, because a client may omit secret columns by default. */
 const columns = {
   token: true,
   refreshToken: true,
@@ -41,7 +41,7 @@ export function prismaStoreCallbacks(client: PrismaTokenClient): StoreCallbacks 
           return 'stored'
         }
         if (replaced === null) {
-          // Leaves a row alone that another process has put there meanwhile, and gives it back.
+          // Leaves a row that another process has inserted meanwhile unchanged, and returns it.
           const row = await retryWhileBusy(() => client.tokenCache.upsert({ ...whole, update: {} }))
           return (row as Partial<StoredToken> | undefined)?.token === token ? 'stored' : 'conflict'
         }
@@ -53,7 +53,7 @@ export function prismaStoreCallbacks(client: PrismaTokenClient): StoreCallbacks 
         await retryWhileBusy(() => client.tokenCache.upsert({ ...whole, update: data }))
         return 'stored'
       } catch (error) {
-        // The unique constraint: another process has put a row there meanwhile.
+        // The unique constraint: another process has inserted a row meanwhile.
         if (codeOf(error) === 'P2002') return 'conflict'
         throw error
       }
@@ -65,10 +65,10 @@ export function prismaStoreCallbacks(client: PrismaTokenClient): StoreCallbacks 
   }
 }
 
-/** Another process is writing, and the same call works a moment later: SQLite's lock, a transaction that lost. */
+/** Another process is writing, and the same call works a moment later: a lock of SQLite, a transaction conflict. */
 const busy: ReadonlySet<unknown> = new Set(['P1008', 'P2034', 'SQLITE_BUSY', 'SQLITE_BUSY_SNAPSHOT'])
 
-/** Less than the core waits for an answer, so that nothing is stored after it has given up. */
+/** Less than the core's timeout, so that nothing is stored after the core has given up. */
 const persistenceMs = 3_000
 
 /** Calls until the database is not busy. */
@@ -80,7 +80,7 @@ async function retryWhileBusy<T>(call: () => PromiseLike<T>): Promise<Awaited<T>
     } catch (error) {
       if (!busy.has(codeOf(error)) || performance.now() + 2 * pauseMs > end) throw error
     }
-    // Whoever waits for a token keeps the process alive; this does not.
+    // A caller that waits for a token keeps the process alive; this timer does not.
     await new Promise((resolve) => setTimeout(resolve, pauseMs * (0.5 + Math.random())).unref())
   }
 }

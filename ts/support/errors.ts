@@ -1,9 +1,9 @@
 import type { ServerError, TokenErrorCode, TokenErrorDetails } from '../../index'
 
-// Bundles and hot reloads evaluate this file more than once; their errors are of one kind all the same.
+// Bundles and hot reloads evaluate this file more than once, but `instanceof` must know the errors of all copies.
 const brand = Symbol.for('evertoken.TokenError')
 
-// Pages of this very version, which are also in the package's folder.
+// The pages of this version, which are also in the package.
 const { version } = require('../../package.json') as { version: string }
 const pages = `https://unpkg.com/evertoken@${version}/docs/errors/`
 
@@ -21,7 +21,7 @@ export class TokenError extends Error {
     super(message, details.cause === undefined ? undefined : { cause: details.cause })
     this.code = code
     this.help = `${pages}${code}.md`
-    // What is not known is not there, so that a printed error holds no row of undefined.
+    // Unknown details are left out, so that a printed error has no undefined values.
     for (const key of ['service', 'field', 'status', 'retryAfterSeconds', 'serverError'] as const) {
       if (details[key] !== undefined) {
         Object.defineProperty(this, key, { value: details[key], enumerable: true, configurable: true })
@@ -39,7 +39,7 @@ export class TokenError extends Error {
     TokenErrorDetails,
     'cause'
   > {
-    // The enumerable properties are the code, its page and the known details, and nothing else.
+    // The enumerable properties are the code, its page and the known details.
     return { ...this, name: this.name, message: this.message }
   }
 }
@@ -51,12 +51,12 @@ Object.defineProperty(TokenError.prototype, 'name', {
 })
 Object.defineProperty(TokenError.prototype, brand, { value: true })
 
-/** A configuration error that names the field, in the manner of those that the core raises. */
+/** A configuration error that names the field, like those of the core. */
 export function configError(field: string, fault: string, details?: TokenErrorDetails): TokenError {
   return new TokenError('ERR_TOKEN_CONFIG', `${field} ${fault}`, { ...details, field })
 }
 
-/** Runs `call`; a configuration error that it throws is said to be this service's. */
+/** Runs `call`, and adds the name of the service to an error that it throws. */
 export function asService<T>(service: string | undefined, call: () => T): T {
   try {
     return call()

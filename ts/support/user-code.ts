@@ -1,17 +1,16 @@
 import { types } from 'node:util'
 
 /*
- * What users' functions throw may be anything: a proxy that was revoked, an error whose message throws. Nothing here
- * throws.
+ * Users' functions may throw anything: a revoked proxy, an error whose message throws. Nothing here throws.
  */
 
-/** More than any sentence needs, and too little for a log to drown in. */
+/** Enough for any sentence, and short enough for a log. */
 const maxLength = 300
 
 /**
- * What was thrown, in words: one printable line.
+ * A description of what was thrown, in one printable line.
  *
- * @param secret A text that must not be told, should it be in there.
+ * @param secret A text to remove from it.
  */
 export function describeThrown(error: unknown, secret?: string | null): string {
   return safely(() => {
@@ -23,7 +22,7 @@ export function describeThrown(error: unknown, secret?: string | null): string {
   })
 }
 
-/** The class and code of what was thrown, and none of its text: a database quotes the values that it was given. */
+/** The class and code of what was thrown, without its text: databases quote values in their errors. */
 export function classifyThrown(error: unknown): string {
   return safely(() => {
     if (typeof error !== 'object' || error === null) return typeOf(error)
@@ -42,8 +41,8 @@ export function classifyThrown(error: unknown): string {
 }
 
 /**
- * What awaiting `result` gives, and no more than that: `await` leaves a rejection unhandled that a `then` of somebody's
- * own answers or covers, and Node ends the process for it.
+ * The result of awaiting `result`, but without unhandled rejections: `await` leaves a rejection unhandled if an
+ * overridden `then` hides it, and Node then ends the process.
  */
 export function settle<T>(result: T): Promise<Awaited<T>> {
   return new Promise((resolve, reject) => {
@@ -53,13 +52,13 @@ export function settle<T>(result: T): Promise<Awaited<T>> {
       return types.isPromise(result) ? thenDirectly(result, reject, resolve) : resolve(result as Awaited<T>)
     }
     const derived: unknown = Reflect.apply(then, result, [(value: T) => resolve(settle(value)), reject])
-    // It should fulfill, but a `then` of somebody's own may fail in this way, too.
+    // It should fulfill, but an overridden `then` may also fail in this way.
     if (types.isPromise(derived)) thenDirectly(derived, reject)
   })
 }
 
 /**
- * Reports what `result` rejects with, where it is a promise or awaited like one. Nobody waits for it.
+ * Reports the rejection of `result`, if it is a promise or a thenable, without waiting for it.
  *
  * @param report Must not throw.
  */
@@ -75,7 +74,7 @@ function thenOf(value: unknown): ((...given: unknown[]) => unknown) | undefined 
   return typeof then === 'function' ? (then as (...given: unknown[]) => unknown) : undefined
 }
 
-/** Listens to a promise itself, whatever its own `then` does. */
+/** Subscribes to a promise even if its own `then` is overridden. */
 function thenDirectly(
   promise: Promise<unknown>,
   reject: (error: unknown) => void,
@@ -85,7 +84,7 @@ function thenDirectly(
   try {
     listen()
   } catch (error) {
-    // Its class cannot say what a derived promise is. With this it need not.
+    // Its class has an invalid Symbol.species. With this, it is not used.
     if (!Reflect.defineProperty(promise, 'constructor', { value: undefined, configurable: true })) {
       reject(error)
       return

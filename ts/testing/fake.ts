@@ -5,27 +5,27 @@ import { TokenError } from '../support/errors'
 import { headerFor } from '../service/header'
 import { carriesToken, readSentValue } from '../service/sent-headers'
 
-/** What a fake is like. Every field is optional. */
+/** The options of a fake. Every field is optional. */
 export interface FakeOptions {
-  /** The token of each service before its first refresh. Default `fake-token-1`; each refresh counts it up. */
+  /** The token of each service before its first refresh. Default `fake-token-1`; each refresh increments the number. */
   token?: string
-  /** What `getAccessToken()` says came with the token. */
+  /** The `fields` of `getAccessToken()`. */
   fields?: Record<string, string>
-  /** What `status()` says instead of what follows from the calls. */
+  /** Members that override those of `status()`. */
   status?: Partial<api.TokenStatus>
 }
 
 /** Everything that `evertoken` exports, without network, thread, store or addon. */
 export type FakeEvertoken = typeof api & {
   /**
-   * From now on no token can be had: headers are `{}`, `refresh()` rejects with this error, and a `refreshFailed`
-   * event follows it. `null` ends that.
+   * From now on, no token can be obtained: headers are `{}`, `refresh()` rejects with this error, and a `refreshFailed`
+   * event is emitted. `null` ends this.
    */
   failWith(code: api.TokenErrorCode | null, details?: api.TokenErrorDetails): void
 }
 
 /**
- * A stand-in for the whole of `evertoken`, for unit tests of code that uses it.
+ * A fake of the whole `evertoken` package, for unit tests of code that uses it.
  *
  * @example
  * ```ts
@@ -81,14 +81,15 @@ export function createFakeEvertoken(options: FakeOptions = {}): FakeEvertoken {
     TokenError,
     TokenService: FakeService,
     failWith: (code: api.TokenErrorCode | null, details: api.TokenErrorDetails = {}) => {
-      shared.error = code === null ? null : new TokenError(code, 'the fake was told to fail', details)
+      shared.error =
+        code === null ? null : new TokenError(code, 'this failure was requested with failWith()', details)
     },
   }
-  // The real class has private parts that no other class can have.
+  // The real class has private members, which no other class can have.
   return fake as unknown as FakeEvertoken
 }
 
-/** What all services of one fake have in common. */
+/** What all services of one fake share. */
 interface Shared {
   readonly options: FakeOptions
   readonly scheduler: api.SchedulerStatus

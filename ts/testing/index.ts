@@ -1,5 +1,5 @@
 /**
- * `evertoken/testing`: what your own tests need. It works with any runner: Jest, Vitest, `node:test`.
+ * `evertoken/testing`: tools for your own tests. They work with any test runner: Jest, Vitest, `node:test`.
  *
  * @module evertoken/testing
  */

@@ -1,9 +1,9 @@
 import type { IncomingHttpHeaders } from 'node:http'
 
-/** One request, as it came. */
+/** A request as it was received. */
 export interface RecordedRequest {
   readonly method: string
-  /** With the query. */
+  /** Including the query. */
   readonly path: string
   readonly headers: Readonly<IncomingHttpHeaders>
   readonly body: string

@@ -9,7 +9,7 @@ export default async function Page() {
     <>
       <h1>Orders</h1>
       {orders instanceof Error ? (
-        <p>The orders cannot be had right now: {orders.message}.</p>
+        <p>The orders are not available right now: {orders.message}.</p>
       ) : (
         <table>
           <thead>

@@ -3,16 +3,16 @@ import { errorTable } from '../../support/error-table'
 import type { TokenError } from '../../support/errors'
 import { serverErrorText } from '../terminal'
 
-/** What came of one check. */
+/** The result of one check. */
 export interface Finding {
   readonly check: string
   readonly outcome: 'passed' | 'warned' | 'failed' | 'skipped'
   readonly detail: string
-  /** What to do about it. */
+  /** What to do. */
   readonly remedy?: string
-  /** The token server's own words. */
+  /** The error text of the token server. */
   readonly said?: string
-  /** The page that explains it. */
+  /** The page that explains the error. */
   readonly help?: string
 }
 
@@ -36,21 +36,21 @@ const quote = (error: TokenError): { said?: string } => {
 }
 export const skip = (check: string, detail: string): Finding => ({ check, outcome: 'skipped', detail })
 
-/** Whether the store works, from a status and what the log said of the store. */
+/** Whether the store works, from a status and the log lines about the store. */
 export function storageFinding(
   { storage: { kind, location, encrypted, healthy } }: TokenStatus,
   faults: readonly string[],
 ): Finding {
   if (!healthy || faults.length > 0) {
-    const detail = faults.at(-1) ?? `${location} cannot be used`
+    const detail = faults.at(-1) ?? `${location} is not usable`
     return fail('storage', detail, errorTable.ERR_TOKEN_STORAGE.advice)
   }
   if (kind === 'memory') {
     return warn(
       'storage',
-      'memory: each process and each restart logs in anew',
+      'memory: each process and each restart logs in again',
       'Set EVERTOKEN_STORAGE to share the token.',
     )
   }
-  return pass('storage', `${kind}, ${location}, ${encrypted ? 'sealed' : 'not sealed'}`)
+  return pass('storage', `${kind}, ${location}, ${encrypted ? 'encrypted' : 'not encrypted'}`)
 }

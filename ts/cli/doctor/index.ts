@@ -7,15 +7,15 @@ import { routesAt } from '../target'
 import { paint, print, sanitize, sanitizeJson, withSpinner } from '../terminal'
 
 export const doctor: Command = {
-  summary: 'find out what is wrong, with one login',
+  summary: 'check the configuration, with one login',
   usage: '[options]',
-  help: `Checks the environment, the name, the connection, TLS, the clock, the endpoint, the credential (with one login),
-the storage, and whether its key opens what is stored. The login is made under a name of its own: the stored token
-stays as it is. The exit code is 1 when a check failed.
+  help: `Checks the environment, the host name, the connection, TLS, the clock, the endpoint, the credential (with one
+login), the storage, and whether the key decrypts the stored token. The login uses a service name of its own, so the
+stored token stays unchanged. The exit code is 1 if a check failed.
 
 Options:
-  --endpoint URL   asks a running app through its routes instead, such as http://localhost:3000/api/token: that
-                   sees what is configured in code. It sends EVERTOKEN_ADMIN_SECRET, if set
+  --endpoint URL   checks a running app through its routes instead, such as http://localhost:3000/api/token, which
+                   includes what is configured in code. Sends EVERTOKEN_ADMIN_SECRET, if set
   --json           prints JSON
 
 The configuration comes from the environment and the .env files of this folder, as Next.js reads them.`,
@@ -25,7 +25,7 @@ The configuration comes from the environment and the .env files of this folder, 
     const findings: Finding[] = []
     const examination = endpoint === undefined ? checkLocal(dotenv) : checkRemote(routesAt(endpoint))
     for (;;) {
-      const { value, done } = await withSpinner('examining', examination.next())
+      const { value, done } = await withSpinner('checking', examination.next())
       if (done) break
       findings.push(value)
       if (!json) print(lineOf(value))
@@ -35,7 +35,7 @@ The configuration comes from the environment and the .env files of this folder, 
     else
       print(
         failed === 0
-          ? paint('green', '\nAll is well.')
+          ? paint('green', '\nAll checks passed.')
           : paint('red', `\n${failed} of ${findings.length} checks failed.`),
       )
     return failed === 0 ? 0 : 1

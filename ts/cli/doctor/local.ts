@@ -14,12 +14,12 @@ import type { Dotenv } from '../dotenv'
 import { formatDuration } from '../terminal'
 import { fail, pass, skip, storageFinding, warn, type Finding } from './finding'
 
-/** How far two clocks may be apart: tokens and signed requests are refused from about here on. */
+/** The largest difference between the clocks, in seconds: beyond it, servers refuse tokens and signed requests. */
 const clockTolerance = 60
 const connectMs = 5000
 
 /**
- * Goes from what everything else rests on to what rests on everything else, so that the first failure is the cause.
+ * Checks each thing before what depends on it, so that the first failure is the cause.
  */
 export async function* checkLocal({ files, expanded }: Dotenv): AsyncGenerator<Finding, void> {
   for (const each of expanded) yield expansion(each)
@@ -27,15 +27,15 @@ export async function* checkLocal({ files, expanded }: Dotenv): AsyncGenerator<F
   if (begun instanceof TokenError) return yield initializationFinding(begun)
   const { config, service, storeFaults, remarks } = begun
   try {
-    yield pass('environment', `complete; read ${['the environment', ...files].join(', ')}`)
-    // What is remarked of the values is logged by then.
+    yield pass('environment', `complete; read from ${['the environment', ...files].join(', ')}`)
+    // Warnings about the values have been logged at this point.
     await settledStatus(service)
     yield* reportRemarks(remarks)
     const place = config.authUrl ?? config.issuer
     if (place === undefined) {
       yield warn(
         'credential',
-        'a manual token and nothing to refresh it with',
+        'a manual token, and no credential to refresh it',
         'Set EXTERNAL_AUTH_URL and a credential.',
       )
     } else if (yield* reach(new URL(place))) {
@@ -53,19 +53,23 @@ export async function* checkLocal({ files, expanded }: Dotenv): AsyncGenerator<F
 interface Begun {
   config: TokenServiceConfig
   service: TokenService
-  /** What the log said of the store. */
+  /** The log lines about the store. */
   storeFaults: string[]
-  /** Warnings that belong to no check: of values that are allowed, and most likely not meant. */
+  /** Warnings that belong to no other check, about values that are allowed but probably wrong. */
   remarks: string[]
 }
 
 function* reportRemarks(remarks: string[]): Generator<Finding, void> {
-  for (const remark of remarks.splice(0)) yield warn('values', remark, 'Check the variable where it is set.')
+  for (const remark of remarks.splice(0)) yield warn('values', remark, 'Check the value of the variable.')
 }
 
 function expansion({ variable, file }: { variable: string; file: string }): Finding {
-  const detail = `${variable} has a $ in ${file}, and Next.js replaced what follows it`
-  return warn('values', detail, 'Write \\$ for each $ (docs/configuration.md has the rules of each loader).')
+  const detail = `${variable} contains a $ in ${file}, and Next.js replaced the text after it`
+  return warn(
+    'values',
+    detail,
+    'Write \\$ for each $ (see docs/configuration.md for the rules of each loader).',
+  )
 }
 
 function begin(): Begun | TokenError {
@@ -74,7 +78,7 @@ function begin(): Begun | TokenError {
   const note = (line: string, { code }: { code?: string } = {}): void => {
     const message = line.replace(/^evertoken\[[^\]]*\] /, '')
     if (code === 'ERR_TOKEN_STORAGE') storeFaults.push(message)
-    // Clear text has a check of its own.
+    // Clear text is a check of its own.
     else if (code === undefined && !message.includes('in clear text')) remarks.push(message)
   }
   try {
@@ -104,7 +108,7 @@ function configurationAdvice({ field }: TokenError): string {
   return `Set ${where} in the environment or in a .env file of this folder.`
 }
 
-/** The way to the server, up to the first step that fails; whether there was none. */
+/** Checks the way to the server up to the first failure; returns whether there was none. */
 async function* reach(url: URL): AsyncGenerator<Finding, boolean> {
   const proxy = proxyFor(url)
   if (proxy instanceof TokenError) {
@@ -115,36 +119,36 @@ async function* reach(url: URL): AsyncGenerator<Finding, boolean> {
   const what = proxy ? `the proxy ${host} (${proxy.variable})` : host
   try {
     const address = isIP(host) ? host : (await lookup(host)).address
-    yield pass('name', isIP(host) ? `${what} is an address` : `${what} is ${address}`)
+    yield pass('name', isIP(host) ? `${what} is an IP address` : `${what} resolves to ${address}`)
   } catch (error) {
     yield fail(
       'name',
-      `${what} cannot be found: ${codeOf(error)}`,
+      `${what} cannot be resolved: ${codeOf(error)}`,
       `Check the host name in ${proxy?.variable ?? addressOf(url)}.`,
     )
     return false
   }
   const error = await connectionFault(host, port)
   if (error === undefined) {
-    yield pass('connection', `${what} answers on port ${port}`)
+    yield pass('connection', `${what} accepts connections on port ${port}`)
     return true
   }
-  const remedy = 'Check the port, that the server runs, and that no firewall is between.'
-  yield fail('connection', `${what} does not answer on port ${port}: ${error}`, remedy)
+  const remedy = 'Check the port, whether the server is running, and whether a firewall is in between.'
+  yield fail('connection', `${what} does not accept connections on port ${port}: ${error}`, remedy)
   return false
 }
 
-/** Without the query, which may hold a key. */
+/** Without the query, which may contain a key. */
 const addressOf = ({ origin, pathname }: URL): string => `${origin}${pathname}`
 
 const ports: Readonly<Record<string, number>> = { 'https:': 443, 'http:': 80 }
 
 function placeOf({ protocol, port, hostname }: URL): [host: string, port: number] {
-  // What is neither is a SOCKS proxy.
+  // The other protocols are those of SOCKS proxies.
   return [hostname.replace(/^\[|\]$/g, ''), port === '' ? (ports[protocol] ?? 1080) : Number(port)]
 }
 
-/** The proxy that requests to this URL go through, as the core has it; its error for one that cannot be used. */
+/** The proxy that the core uses for this URL, or the error if it cannot be used. */
 function proxyFor({ href }: URL): { variable: string; url: string } | null | TokenError {
   try {
     return unwrap(native().proxy(JSON.stringify({ url: href, environment: networkVariables() })))
@@ -160,7 +164,7 @@ async function connectionFault(host: string, port: number): Promise<string | und
     await Promise.race([
       once(socket, 'connect'),
       once(socket, 'timeout').then(() => {
-        throw new Error(`no answer within ${connectMs / 1000} s`)
+        throw new Error(`no connection within ${connectMs / 1000} s`)
       }),
     ])
     return undefined
@@ -177,7 +181,7 @@ function codeOf(error: unknown): string {
   return 'code' in error && typeof error.code === 'string' ? error.code : error.message
 }
 
-/** One login, told as the steps it is made of. */
+/** One login, reported as its steps. */
 async function* logIn(service: TokenService, url: URL): AsyncGenerator<Finding, void> {
   await settledStatus(service)
   const outcome = await service.refresh().catch((error: unknown) => error)
@@ -187,7 +191,7 @@ async function* logIn(service: TokenService, url: URL): AsyncGenerator<Finding, 
   if (error?.code === 'ERR_TOKEN_TLS') return yield fail('tls', error.message, adviceFor(error), error)
   yield isTls
     ? pass('tls', 'the certificate is accepted')
-    : warn('tls', 'http: credentials cross in clear text', 'Use https beyond this machine.')
+    : warn('tls', 'http: credentials are sent in clear text', 'Use https except on this machine.')
   yield await clock(url)
   if (error?.code === 'ERR_TOKEN_CONFIG') {
     return yield fail('credential', error.message, configurationAdvice(error), error)
@@ -196,7 +200,7 @@ async function* logIn(service: TokenService, url: URL): AsyncGenerator<Finding, 
     return yield fail('endpoint', error.message, adviceFor(error), error)
   }
   if (error) {
-    yield pass('endpoint', `${addressOf(url)} answers as one`)
+    yield pass('endpoint', `${addressOf(url)} is a token or login endpoint`)
     return yield fail('credential', error.message, adviceFor(error), error)
   }
   const { strategy, expiresInSeconds } = outcome as TokenStatus
@@ -206,12 +210,12 @@ async function* logIn(service: TokenService, url: URL): AsyncGenerator<Finding, 
     ? warn(
         'credential',
         life,
-        'RFC 9700 §2.4 rules the password grant out for new servers: prefer client credentials.',
+        'RFC 9700 §2.4 forbids the password grant for new servers: prefer client credentials.',
       )
     : pass('credential', life)
 }
 
-/** Compares the clocks by the `Date` of any answer of the server (RFC 9110 §6.6.1). */
+/** Compares the clocks by the `Date` header of any response of the server (RFC 9110 §6.6.1). */
 async function clock(url: URL): Promise<Finding> {
   let date: string | null = null
   try {
@@ -222,23 +226,23 @@ async function clock(url: URL): Promise<Finding> {
     })
     date = response.headers.get('date')
   } catch {
-    return skip('clock', 'the server cannot be asked for its time')
+    return skip('clock', 'the server did not respond to a request for its time')
   }
   const theirs = date === null ? NaN : Date.parse(date)
-  if (Number.isNaN(theirs)) return skip('clock', 'the server does not tell its time')
+  if (Number.isNaN(theirs)) return skip('clock', 'the server does not send its time')
   const behind = (theirs - Date.now()) / 1000
-  if (Math.abs(behind) <= clockTolerance) return pass('clock', 'agrees with the server’s')
+  if (Math.abs(behind) <= clockTolerance) return pass('clock', 'matches the server’s clock')
   const how = `${formatDuration(Math.abs(behind))} ${behind > 0 ? 'behind' : 'ahead of'} the server’s`
   return fail(
     'clock',
     `this machine’s clock is ${how}`,
-    'Set one of the two right (NTP): signed requests and tokens depend on it.',
+    'Correct one of the two (NTP): signed requests and tokens depend on it.',
   )
 }
 
 async function key({ encryptionKey, storage }: TokenServiceConfig): Promise<Finding> {
   if (storage?.kind === 'memory') return skip('key', 'nothing is stored')
-  const error = await faultOfTheStored()
+  const error = await readDecryptError()
   if (error) {
     const decryptError = new TokenError('ERR_TOKEN_DECRYPT', error)
     return fail('key', error, adviceFor(decryptError), decryptError)
@@ -247,18 +251,18 @@ async function key({ encryptionKey, storage }: TokenServiceConfig): Promise<Find
     return warn(
       'key',
       'derived from the credential',
-      'Set TOKEN_ENCRYPTION_KEY (`npx evertoken keygen`): a changed password then costs no login.',
+      'Set TOKEN_ENCRYPTION_KEY (`npx evertoken keygen`), so that stored tokens survive a changed password.',
     )
   }
   const count = Array.isArray(encryptionKey) ? encryptionKey.length : 1
   return pass(
     'key',
-    count === 1 ? 'TOKEN_ENCRYPTION_KEY' : `TOKEN_ENCRYPTION_KEY, ${count} keys: the first seals`,
+    count === 1 ? 'TOKEN_ENCRYPTION_KEY' : `TOKEN_ENCRYPTION_KEY, ${count} keys: the first encrypts`,
   )
 }
 
-/** Why the token that is stored under the configured service's name does not open; looked at, and left as it is. */
-async function faultOfTheStored(): Promise<string | undefined> {
+/** Why the token stored under the configured service's name cannot be decrypted; it is only read. */
+async function readDecryptError(): Promise<string | undefined> {
   let error: string | undefined
   const note = (message: string, { code }: { code?: string } = {}): void => {
     if (code === 'ERR_TOKEN_DECRYPT') error = message.replace(/^evertoken\[[^\]]*\] /, '')

@@ -4,7 +4,7 @@ import { fail, pass, storageFinding, warn, type Finding } from './finding'
 import type { Target } from '../target'
 import { formatDuration } from '../terminal'
 
-/** What a running app says of itself through its routes; the first failure is the cause. */
+/** Checks a running app through its routes; the first failure is the cause. */
 export async function* checkRemote(target: Target): AsyncGenerator<Finding, void> {
   let status: TokenStatus
   try {
@@ -13,7 +13,7 @@ export async function* checkRemote(target: Target): AsyncGenerator<Finding, void
     if (!(error instanceof TokenError)) throw error
     return yield fail('routes', error.message, remedyFor(error.status))
   }
-  yield pass('routes', `${status.service} answers`)
+  yield pass('routes', `${status.service} responds`)
   const { lastError, consecutiveFailures, scheduler } = status
   if (lastError) {
     const { code, message, at } = lastError
@@ -24,22 +24,22 @@ export async function* checkRemote(target: Target): AsyncGenerator<Finding, void
       ? fail(
           'refresh',
           detail,
-          'The page below says what to do.',
+          'See the page below for what to do.',
           new TokenError(code as TokenError['code'], message),
         )
-      : fail('refresh', detail, 'The code is not one of evertoken. Check the address.')
+      : fail('refresh', detail, 'This is not an error code of evertoken. Check the URL.')
   } else {
     yield pass(
       'refresh',
-      status.lastRefreshAt === null ? 'none was needed yet' : `the last was at ${status.lastRefreshAt}`,
+      status.lastRefreshAt === null ? 'not needed yet' : `last at ${status.lastRefreshAt}`,
     )
   }
   yield token(status)
   yield scheduler.running
-    ? pass('scheduler', `runs, next at ${scheduler.nextRefreshAt ?? 'the first token'}`)
+    ? pass('scheduler', `running, next refresh ${scheduler.nextRefreshAt ?? 'after the first token'}`)
     : warn(
         'scheduler',
-        'does not run: tokens are refreshed when they are used',
+        'not running: tokens are refreshed only when they are used',
         'Call startTokenScheduler().',
       )
   yield storageFinding(status, [])
@@ -51,26 +51,26 @@ function token({ state, expiresInSeconds }: TokenStatus): Finding {
     case 'valid':
       return pass('token', `valid for ${left}`)
     case 'expiring':
-      return pass('token', `valid for ${left}, and due for its refresh`)
+      return pass('token', `valid for ${left}, refresh is due`)
     case 'manual':
       return warn(
         'token',
-        'the configured one stands in',
-        'It is not refreshed: give a credential that works.',
+        'the configured token is in use',
+        'It is not refreshed: configure a valid credential.',
       )
     case 'expired':
       return fail(
         'token',
         'expired',
-        'Refresh it (`npx evertoken refresh --endpoint …`); the app logs what the server says with LOG_LEVEL=debug.',
+        'Refresh it (`npx evertoken refresh --endpoint …`); with LOG_LEVEL=debug, the app logs the server’s error text.',
       )
     case 'missing':
-      return warn('token', 'none yet', 'One is fetched when the first caller asks, or by the scheduler.')
+      return warn('token', 'none yet', 'The first caller or the scheduler will request one.')
   }
 }
 
 function remedyFor(status: number | undefined): string {
-  if (status === undefined) return 'Check the address, and that the app runs.'
-  if (status === 401 || status === 403) return 'Set EVERTOKEN_ADMIN_SECRET to what the app has.'
-  return 'Give the address of the token routes, without /status: http://localhost:3000/api/token'
+  if (status === undefined) return 'Check the URL, and whether the app is running.'
+  if (status === 401 || status === 403) return 'Set EVERTOKEN_ADMIN_SECRET to the same value as in the app.'
+  return 'Pass the URL of the token routes, without /status: http://localhost:3000/api/token'
 }

@@ -1,9 +1,9 @@
-/** The lines of a text with one more or less where it changed: `+`, `-`, and two lines of the rest around them. */
+/** The changed lines between two texts, marked with `+` and `-`, with two lines of context. */
 export function diff(before: string, after: string): string[] {
   const [old, now] = [before, after].map((text) =>
     text === '' ? [] : text.replace(/\n$/, '').split('\n'),
   ) as [string[], string[]]
-  // How many lines the rests from here on have in common.
+  // The length of the longest common subsequence of the remaining lines.
   const common = Array.from({ length: old.length + 1 }, () => new Array<number>(now.length + 1).fill(0))
   for (let i = old.length - 1; i >= 0; i -= 1) {
     for (let j = now.length - 1; j >= 0; j -= 1) {

@@ -11,13 +11,13 @@ import { piecesFor, type Piece } from './pieces'
 type Change = Extract<Piece, { after: string }>
 
 export const init: Command = {
-  summary: 'put evertoken into a Next.js app',
+  summary: 'add evertoken to a Next.js app',
   usage: '[--prisma] [--migrate] [--yes]',
-  help: `Writes the route, the instrumentation, a page with the monitor, next.config and .env.example. It shows what would change
-and asks first. A file that is there is never replaced: a few lines are put in where their place is plain.
+  help: `Writes the route, the instrumentation, a page with the monitor, next.config and .env.example. It shows the changes
+and asks first. Existing files are never replaced: a few lines are inserted if their place is clear.
 
-  --prisma         also the model of the token table, in prisma/schema.prisma
-  --migrate        also lib/services/token-refresh-service, which passes on what evertoken exports
+  --prisma         also adds the model of the token table to prisma/schema.prisma
+  --migrate        also writes lib/services/token-refresh-service, which re-exports evertoken
   --yes            does not ask`,
   async run(args) {
     const { prisma, migrate, yes } = optionsOf('init', args, {
@@ -44,7 +44,7 @@ and asks first. A file that is there is never replaced: a few lines are put in w
 function write({ folder }: App, path: string, text: string, isNew: boolean): void {
   try {
     mkdirSync(dirname(join(folder, path)), { recursive: true })
-    // What came to be there since it was looked at stays.
+    // A file that was created in the meantime stays.
     if (isNew) {
       writeFileSync(join(folder, path), text, { flag: 'wx' })
       return
@@ -55,7 +55,7 @@ function write({ folder }: App, path: string, text: string, isNew: boolean): voi
     const { code } = cause as NodeJS.ErrnoException
     throw new TokenError(
       'ERR_TOKEN_CONFIG',
-      `${path} cannot be written (${code}): what comes after it was not written either`,
+      `${path} cannot be written (${code}), so the files after it were not written either`,
       { cause },
     )
   }
@@ -65,22 +65,22 @@ function describe(piece: Piece): string {
   if (!('after' in piece))
     return `${paint('yellow', '!')} ${sanitize(piece.path)} ${piece.advice.replace(/\n(?=.)/g, '\n    ')}`
   const { path, before, after } = piece
-  const colours = { '+': 'green', '-': 'red' } as const
+  const colors = { '+': 'green', '-': 'red' } as const
   const lines = diff(before ?? '', after).map((line) => {
-    const colour = colours[line[0] as keyof typeof colours]
+    const color = colors[line[0] as keyof typeof colors]
     const shown = sanitize(line)
-    return `    ${colour ? paint(colour, shown) : shown}`
+    return `    ${color ? paint(color, shown) : shown}`
   })
   return [`${paint('bold', sanitize(path))} ${before === null ? '(new)' : '(changed)'}`, ...lines].join('\n')
 }
 
 async function confirm(): Promise<boolean> {
   if (!process.stdin.isTTY) {
-    print('There is nobody to ask: --yes writes without a question.')
+    print('Cannot ask for confirmation without a terminal. Use --yes to write without asking.')
     return false
   }
   const terminal = createInterface({ input: process.stdin, output: process.stdout })
-  // Ctrl-C and Ctrl-D are answers, too.
+  // Ctrl-C and Ctrl-D count as no.
   const unanswered = new AbortController()
   terminal.once('SIGINT', () => terminal.close()).once('close', () => unanswered.abort())
   const answer = await terminal
@@ -93,15 +93,15 @@ async function confirm(): Promise<boolean> {
 function nextSteps(app: App, written: number, left: number, prisma: boolean): string {
   const steps = [
     ...(app.hasEvertoken ? [] : ['npm install evertoken']),
-    ...(left > 0 ? ['see to what is marked with ! above'] : []),
+    ...(left > 0 ? ['resolve the items marked ! above'] : []),
     ...(prisma
       ? ['npx prisma migrate dev, and initializeTokenService({}, true, prisma) in the instrumentation']
       : []),
-    'put the credentials into .env.local, as .env.example has them',
+    'set the credentials in .env.local; .env.example lists the variables',
     'npx evertoken doctor',
     'npm run dev, and open /token',
   ]
   const head =
-    written === 0 ? 'All files are there.' : `${written} ${written === 1 ? 'file' : 'files'} written.`
+    written === 0 ? 'All files exist already.' : `${written} ${written === 1 ? 'file' : 'files'} written.`
   return [`${head} Next:`, ...steps.map((step, at) => `  ${at + 1}. ${step}`)].join('\n')
 }

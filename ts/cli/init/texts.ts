@@ -4,7 +4,7 @@ import { envTable, type EnvVariable } from '../../support/env-table'
 
 export const route = `import { createTokenRoutes } from 'evertoken/next'
 
-// Outside development a request needs \`Authorization: Bearer $EVERTOKEN_ADMIN_SECRET\`, or an \`authorize\` of your own.
+// Outside development, requests need \`Authorization: Bearer $EVERTOKEN_ADMIN_SECRET\`, or your own \`authorize\`.
 export const { GET, POST, DELETE } = createTokenRoutes()
 `
 
@@ -50,7 +50,7 @@ export const prismaModel = `model TokenCache {
 }
 `
 
-export const migration = `// The path of the service that evertoken replaces: what imported it goes on working.
+export const migration = `// At the path of the service that evertoken replaces, so that existing imports keep working.
 export {
   TokenError,
   TokenService,

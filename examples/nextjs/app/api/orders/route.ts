@@ -5,6 +5,6 @@ export async function GET() {
     return Response.json(await fetchOrders())
   } catch (error) {
     console.error(error)
-    return Response.json({ error: 'the orders cannot be had right now' }, { status: 502 })
+    return Response.json({ error: 'the orders are not available right now' }, { status: 502 })
   }
 }
