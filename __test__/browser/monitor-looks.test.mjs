@@ -1,5 +1,5 @@
 // How the monitor looks in a browser: nothing on it moves by itself, and it stays readable in every theme, with forced
-// colours, with large text and under a Content-Security-Policy.
+// colors, with large text and under a Content-Security-Policy.
 
 import assert from 'node:assert/strict'
 import { it } from 'node:test'

@@ -73,7 +73,7 @@ describe('where the header goes', () => {
     }
     const urls = ['http://api.example.com/orders', 'http://api.example.com/orders']
     const [warning, ...more] = await told(urls)
-    assert.match(warning, /an access token goes to api\.example\.com over http, in clear text/)
+    assert.match(warning, /an access token is sent to api\.example\.com over http, in clear text/)
     assert.deepEqual(more, [])
     assert.deepEqual(await told(urls, { allowInsecureHttp: true }), [])
     assert.deepEqual(await told(['http://localhost/', 'http://10.0.0.7/', 'https://api.example.com/']), [])

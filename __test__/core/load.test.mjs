@@ -73,7 +73,7 @@ describe('an addon that does not load', () => {
 
   test('has another message than a missing one', async () => {
     const { message, cause } = await errorWith('missing.node', 'getTokenService()')
-    assert.match(message, /Neither is there\./)
+    assert.match(message, /Neither exists\./)
     assert.ok(cause.length > 0)
   })
 

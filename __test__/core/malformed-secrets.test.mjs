@@ -194,7 +194,7 @@ describe('doctor', () => {
     ]) {
       const checks = await examined(nextApp(t, `OAUTH_CLIENT_SECRET=${written}\n`), basics())
       const told = isTold
-        ? ['OAUTH_CLIENT_SECRET has a $ in .env.local, and Next.js replaced what follows it']
+        ? ['OAUTH_CLIENT_SECRET contains a $ in .env.local, and Next.js replaced the text after it']
         : []
       assert.deepEqual(expanded(checks), told, written)
     }

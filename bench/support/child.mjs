@@ -13,7 +13,7 @@ export function runInChild(caseName, contender, tokenUrl, folder) {
 
 /**
  * Runs `caseName` in `count` processes and resolves with what each measured. Each says when it is ready, and when
- * all are, all are told to continue at the same time.
+ * all are, all continue at the same time.
  */
 export function runTogether(count, caseName, contender, tokenUrl, folder) {
   return withChildren(count, [caseName, contender, tokenUrl], folder, async (children) => {

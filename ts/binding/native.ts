@@ -144,7 +144,7 @@ function load(): Native {
   if (missing.length > 0) {
     throw new TokenError(
       'ERR_TOKEN_INTERNAL',
-      `the native addon of evertoken has another version than its JavaScript: it lacks ${missing.join(', ')}. ` +
+      `the native addon of evertoken is of another version than its JavaScript: it lacks ${missing.join(', ')}. ` +
         'Install evertoken again, so that both come from one release.',
     )
   }
