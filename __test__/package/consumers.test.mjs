@@ -353,11 +353,14 @@ describe('with the tools of a real project', () => {
 const sourcesIn = (folder) =>
   readdirSync(join(root, folder), { recursive: true })
     .map((path) => path.replaceAll('\\', '/'))
-    .filter((path) => /\.tsx?$/.test(path) && !path.endsWith('.d.ts'))
+    .filter((path) => /\.tsx?$/.test(path))
 
-/** The files that the compiler makes of a source: the same name under lib/, those for React in two forms. */
+/**
+ * The files that the build makes of a source: the same name under lib/, those for React in two forms. A declaration
+ * stands for a module that the build writes from data.
+ */
 const outputsOf = (path) => {
-  const output = path.replace(/\.tsx?$/, '.js')
+  const output = path.replace(/(\.d)?\.tsx?$/, '.js')
   return path.startsWith('react/')
     ? [`lib/${output}`, `lib/${output.replace('react/', 'react/cjs/')}`]
     : [`lib/${output}`]
