@@ -26,38 +26,38 @@ export const CASES = [
   {
     name: 'cached-call',
     contenders: [...CONTENDERS, 'evertoken-method'],
-    server: () => ({ first: { expiresIn: 36_000 } })
+    server: () => ({ first: { expiresIn: 36_000 } }),
   },
   {
     name: 'cold-callers',
     contenders: CONTENDERS.slice(1),
-    server: () => ({ first: { expiresIn: 3600, delayMs: ANSWER_MS } })
+    server: () => ({ first: { expiresIn: 3600, delayMs: ANSWER_MS } }),
   },
   {
     name: 'processes',
     processes: 8,
     contenders: [...PEERS, ...STORED],
-    server: () => ({ first: { expiresIn: 3600, delayMs: ANSWER_MS } })
+    server: () => ({ first: { expiresIn: 3600, delayMs: ANSWER_MS } }),
   },
   {
     name: 'short-token',
     contenders: CONTENDERS.slice(1),
-    server: () => ({ first: { expiresIn: 60, delayMs: 5 } })
+    server: () => ({ first: { expiresIn: 60, delayMs: 5 } }),
   },
   {
     name: 'hung-server',
     contenders: CONTENDERS.slice(1),
-    server: (name) => ({ first: first(name), later: { expiresIn: 3600, delayMs: 2_000 } })
+    server: (name) => ({ first: first(name), later: { expiresIn: 3600, delayMs: 2_000 } }),
   },
   {
     name: 'failing-server',
     contenders: CONTENDERS.slice(1),
-    server: (name) => ({ first: first(name), later: { status: 503 } })
-  }
+    server: (name) => ({ first: first(name), later: { status: 503 } }),
+  },
 ]
 
 /** `keepsStore`: whether a start finds what the one before it stored. */
 export const START_CASES = [
   { name: 'start', keepsStore: false, contenders: [...CONTENDERS.slice(1), 'evertoken-file'] },
-  { name: 'restart', keepsStore: true, contenders: [...PEERS, ...STORED, ...KEYED] }
+  { name: 'restart', keepsStore: true, contenders: [...PEERS, ...STORED, ...KEYED] },
 ]

@@ -20,8 +20,8 @@ const { values: options } = parseArgs({
     check: { type: 'boolean', default: false },
     'check-timing': { type: 'boolean', default: false },
     only: { type: 'string' },
-    contenders: { type: 'string' }
-  }
+    contenders: { type: 'string' },
+  },
 })
 const wanted = (list, name) => list === undefined || list.split(',').includes(name)
 const wantedOf = (cases) => cases.filter(({ name }) => wanted(options.only, name))
@@ -29,7 +29,8 @@ const chosen = (names) => names.filter((name) => wanted(options.contenders, name
 
 const knownCases = [...CASES, ...START_CASES].map(({ name }) => name)
 const strangers = (options.only?.split(',') ?? []).filter((name) => !knownCases.includes(name))
-if (strangers.length > 0) throw new Error(`no such case: ${strangers.join(', ')}; there are ${knownCases.join(', ')}`)
+if (strangers.length > 0)
+  throw new Error(`no such case: ${strangers.join(', ')}; there are ${knownCases.join(', ')}`)
 
 const results = {}
 for (const { name, contenders, processes, server } of wantedOf(CASES)) {
@@ -47,16 +48,18 @@ for (const { name, contenders, keepsStore } of wantedOf(START_CASES)) {
 const machine = {
   node: process.version,
   platform: `${platform()}-${arch()}`,
-  processor: `${availableParallelism()} × ${cpus()[0]?.model ?? 'unknown'}`
+  processor: `${availableParallelism()} × ${cpus()[0]?.model ?? 'unknown'}`,
 }
 await mkdir(new URL('results/', import.meta.url), { recursive: true })
 const report = { at: new Date().toISOString(), machine, results }
 await writeFile(new URL('results/latest.json', import.meta.url), `${JSON.stringify(report, null, 2)}\n`)
-console.log(`\nNode ${machine.node}, ${machine.platform}, ${machine.processor}\n\n${markdownTable(results)}\n`)
+console.log(
+  `\nNode ${machine.node}, ${machine.platform}, ${machine.processor}\n\n${markdownTable(results)}\n`,
+)
 
 const complaints = [
   ...(options.check ? [...missed(COUNT_TARGETS, results), ...unproven(results)] : []),
-  ...(options['check-timing'] ? missed(TIMING_TARGETS, results) : [])
+  ...(options['check-timing'] ? missed(TIMING_TARGETS, results) : []),
 ]
 for (const complaint of complaints) console.error(`missed: ${complaint}`)
 if (complaints.length > 0) process.exitCode = 1
@@ -65,9 +68,11 @@ else if (options.check || options['check-timing']) console.log('evertoken meets 
 async function measure(caseName, contender, processes, plan) {
   const server = await startTokenServer(plan)
   try {
-    const measured = await withFolder((folder) => processes === undefined
-      ? runInChild(caseName, contender, server.url, folder)
-      : runTogether(processes, caseName, contender, server.url, folder).then(together))
+    const measured = await withFolder((folder) =>
+      processes === undefined
+        ? runInChild(caseName, contender, server.url, folder)
+        : runTogether(processes, caseName, contender, server.url, folder).then(together),
+    )
     return { ...measured, requests: server.requests() }
   } catch (error) {
     return { error: error.message }

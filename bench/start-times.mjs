@@ -13,40 +13,46 @@ const script = (name) => fileURLToPath(new URL(`cases/${name}`, import.meta.url)
  * Resolves with `{ ms, bareMs, ratio, starts, requests }` for each of the contenders, by name. A contender's starts
  * share one folder when it `keepsStore`, and so find what the one before them stored; else each has a new one.
  */
-export const measureStarts = (contenders, { keepsStore }) => withFolder(async (parent) => {
-  const runners = new Map()
-  try {
-    for (const name of contenders) {
-      const server = await startTokenServer({ first: { expiresIn: 3600 } })
-      runners.set(name, { server, kept: keepsStore ? await folderIn(parent) : null, times: [] })
-    }
-    const bareTimes = []
-    for (let round = 0; round <= ROUNDS; round += 1) {
-      const bareMs = await timeToHeader([script('start-bare.cjs')], parent)
-      // The first round fills the disk cache, and the stores that are kept, and is not counted.
-      if (round > 0) bareTimes.push(bareMs)
-      for (const [name, { server, kept, times }] of runners) {
-        const ms = await timeToHeader([script('start.cjs'), name, server.url], kept ?? await folderIn(parent))
-        if (round > 0) times.push(ms)
+export const measureStarts = (contenders, { keepsStore }) =>
+  withFolder(async (parent) => {
+    const runners = new Map()
+    try {
+      for (const name of contenders) {
+        const server = await startTokenServer({ first: { expiresIn: 3600 } })
+        runners.set(name, { server, kept: keepsStore ? await folderIn(parent) : null, times: [] })
       }
+      const bareTimes = []
+      for (let round = 0; round <= ROUNDS; round += 1) {
+        const bareMs = await timeToHeader([script('start-bare.cjs')], parent)
+        // The first round fills the disk cache, and the stores that are kept, and is not counted.
+        if (round > 0) bareTimes.push(bareMs)
+        for (const [name, { server, kept, times }] of runners) {
+          const ms = await timeToHeader(
+            [script('start.cjs'), name, server.url],
+            kept ?? (await folderIn(parent)),
+          )
+          if (round > 0) times.push(ms)
+        }
+      }
+      return Object.fromEntries(
+        contenders.map((name) => {
+          const { server, times } = runners.get(name)
+          const ratio = median(times.map((time, round) => time / bareTimes[round]))
+          const requests = server.requests()
+          return [name, { ms: median(times), bareMs: median(bareTimes), ratio, starts: ROUNDS + 1, requests }]
+        }),
+      )
+    } finally {
+      await Promise.all([...runners.values()].map(({ server }) => server.close()))
     }
-    return Object.fromEntries(contenders.map((name) => {
-      const { server, times } = runners.get(name)
-      const ratio = median(times.map((time, round) => time / bareTimes[round]))
-      const requests = server.requests()
-      return [name, { ms: median(times), bareMs: median(bareTimes), ratio, starts: ROUNDS + 1, requests }]
-    }))
-  } finally {
-    await Promise.all([...runners.values()].map(({ server }) => server.close()))
-  }
-})
+  })
 
 function timeToHeader(args, folder) {
   return new Promise((resolve, reject) => {
     const begin = performance.now()
     const child = spawn(process.execPath, args, {
       stdio: ['ignore', 'pipe', 'pipe'],
-      env: { ...process.env, LOG_LEVEL: 'error', EVERTOKEN_BENCH_FOLDER: folder }
+      env: { ...process.env, LOG_LEVEL: 'error', EVERTOKEN_BENCH_FOLDER: folder },
     })
     let ms = null
     let output = ''

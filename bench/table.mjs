@@ -12,13 +12,14 @@ const COLUMNS = [
   ['503, token good: failed', 'failing-server', (m) => `${m.failed} of ${m.calls}`],
   ['start to first header, × bare start', 'start', start],
   ['restart to first header, × bare start', 'restart', start],
-  ['token requests: a start and its restarts', 'restart', (m) => `${count(m.requests)} in ${m.starts}`]
+  ['token requests: a start and its restarts', 'restart', (m) => `${count(m.requests)} in ${m.starts}`],
 ]
 
 export function markdownTable(results) {
   const columns = COLUMNS.filter(([, caseName]) => results[caseName] !== undefined)
-  const names = [...CONTENDERS, 'evertoken-method', ...STORED, ...KEYED]
-    .filter((name) => columns.some(([, caseName]) => results[caseName][name] !== undefined))
+  const names = [...CONTENDERS, 'evertoken-method', ...STORED, ...KEYED].filter((name) =>
+    columns.some(([, caseName]) => results[caseName][name] !== undefined),
+  )
   const rows = names.map((name) => {
     const cells = columns.map(([, caseName, show]) => cell(results[caseName][name], show))
     return [name === 'evertoken' ? '**evertoken**' : contender(name).title, ...cells]

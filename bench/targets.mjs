@@ -8,22 +8,47 @@ export const COUNT_TARGETS = [
   target('cold-callers', 'evertoken', 'cold callers without a header', 0, (m) => m.callers - m.served),
   ...STORED.flatMap((name) => [
     target('processes', name, `token requests of 8 processes, ${name}`, 1, (m) => m.requests),
-    target('processes', name, `callers without a header in 8 processes, ${name}`, 0, (m) => m.callers - m.served),
-    target('restart', name, `token requests of a start and its restarts, ${name}`, 1, (m) => m.requests)
+    target(
+      'processes',
+      name,
+      `callers without a header in 8 processes, ${name}`,
+      0,
+      (m) => m.callers - m.served,
+    ),
+    target('restart', name, `token requests of a start and its restarts, ${name}`, 1, (m) => m.requests),
   ]),
   target('short-token', 'evertoken', 'token requests of 1,000 calls with a 60 s token', 1, (m) => m.requests),
-  target('short-token', 'evertoken', 'calls without a header with a 60 s token', 0, (m) => m.calls - m.served),
+  target(
+    'short-token',
+    'evertoken',
+    'calls without a header with a 60 s token',
+    0,
+    (m) => m.calls - m.served,
+  ),
   target('hung-server', 'evertoken', 'callers that waited for a hung server', 0, (m) => m.waited),
   target('hung-server', 'evertoken', 'calls that failed with a hung server', 0, (m) => m.failed),
-  target('failing-server', 'evertoken', 'calls that failed with a failing server', 0, (m) => m.failed)
+  target('failing-server', 'evertoken', 'calls that failed with a failing server', 0, (m) => m.failed),
 ]
 
 export const TIMING_TARGETS = [
-  target('cached-call', 'evertoken', 'cached call, compared with a bare async function', 1.15, (m) => m.ratio),
+  target(
+    'cached-call',
+    'evertoken',
+    'cached call, compared with a bare async function',
+    1.15,
+    (m) => m.ratio,
+  ),
   target('cached-call', 'evertoken-method', 'the same through the method', 1.15, (m) => m.ratio),
   target('start', 'evertoken', 'start to first header, compared with a bare start', 1.5, (m) => m.ratio),
   ...KEYED.map((name) =>
-    target('restart', name, `restart to first header, compared with a bare start, ${name}`, 1.5, (m) => m.ratio))
+    target(
+      'restart',
+      name,
+      `restart to first header, compared with a bare start, ${name}`,
+      1.5,
+      (m) => m.ratio,
+    ),
+  ),
 ]
 
 /** The sentences about what was missed, none when all is well. A target without a measurement is missed. */

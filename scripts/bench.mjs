@@ -1,4 +1,4 @@
-// `npm run bench`: installs the libraries to compare with evertoken, builds what is missing or stale, and measures.
+// `npm run bench`: installs the libraries to compare with, builds what is missing or stale, and measures.
 // Options go on to bench/run.mjs: `npm run bench -- --check --only cold-callers`.
 import { join } from 'node:path'
 import { ensureAddon, ensureLib } from './support/build.mjs'

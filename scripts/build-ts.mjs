@@ -8,7 +8,8 @@ import { fileURLToPath } from 'node:url'
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
 const at = (...path) => join(root, ...path)
-const tsc = join(dirname(createRequire(import.meta.url).resolve('typescript/package.json')), 'bin', 'tsc')
+const require = createRequire(import.meta.url)
+const tsc = join(dirname(require.resolve('typescript/package.json')), 'bin', 'tsc')
 
 function compile(project, ...options) {
   const { status } = spawnSync(process.execPath, [tsc, '--project', at(project), ...options], {
@@ -34,6 +35,20 @@ function checkImports(folder) {
   }
 }
 
+/** The modules in lib/react that are data, as ES modules or as CommonJS. */
+function writeReactData(folder, exportKeyword) {
+  const css = readFileSync(at('ts', 'react', 'monitor.css'), 'utf8').replaceAll(/\/\*[\s\S]*?\*\/\n?/g, '')
+  writeFileSync(at(folder, 'styles.js'), `${exportKeyword('styles')}String.raw\`\n${css}\`\n`)
+  const { errorTable } = require(at('lib', 'support', 'error-table.js'))
+  const advice = Object.fromEntries(
+    Object.entries(errorTable).map(([code, { runningAdvice }]) => [code, runningAdvice]),
+  )
+  writeFileSync(
+    at(folder, 'error-advice.js'),
+    `${exportKeyword('errorAdvice')}${JSON.stringify(advice, null, 2)}\n`,
+  )
+}
+
 rmSync(at('lib'), { recursive: true, force: true })
 compile('tsconfig.node.json')
 
@@ -41,8 +56,18 @@ if (existsSync(at('ts', 'react'))) {
   compile('tsconfig.react.json')
   mkdirSync(at('lib', 'react'), { recursive: true })
   writeFileSync(at('lib', 'react', 'package.json'), '{ "type": "module" }\n')
+  writeReactData('lib/react', (name) => `export const ${name} = `)
   checkImports(at('lib', 'react'))
-  compile('tsconfig.react.json', '--module', 'node20', '--moduleResolution', 'node16', '--outDir', at('lib', 'react', 'cjs'))
+  compile(
+    'tsconfig.react.json',
+    '--module',
+    'node20',
+    '--moduleResolution',
+    'node16',
+    '--outDir',
+    at('lib', 'react', 'cjs'),
+  )
+  writeReactData('lib/react/cjs', (name) => `exports.${name} = `)
   writeFileSync(at('lib', 'react', 'cjs', 'package.json'), '{ "type": "commonjs" }\n')
   for (const folder of ['react', 'react/cjs']) {
     const entry = readFileSync(at('lib', folder, 'index.js'), 'utf8')

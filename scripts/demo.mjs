@@ -34,7 +34,7 @@ process.on('SIGTERM', () => void stop(0))
 try {
   await demonstrate()
 } catch (error) {
-  // An interruption by Ctrl-C also ends here, and needs no report.
+  // What Ctrl-C interrupts also fails, which is expected.
   if (!isStopping) {
     console.error(`\nThe demo failed: ${error.message}`)
     await stop(1)
@@ -49,14 +49,18 @@ async function demonstrate() {
   const say = (message) => console.log(`${new Date().toLocaleTimeString()}  ${message}`)
   const adminSecret = randomBytes(16).toString('base64url')
 
-  const tokens = began(await (options.login ? startLoginServer : startOidcServer)({ folder, lifetimeSeconds, say }))
+  const tokens = began(
+    await (options.login ? startLoginServer : startOidcServer)({ folder, lifetimeSeconds, say }),
+  )
   const orders = began(await startOrdersApi({ verify: tokens.verify }))
   await buildExample(folder)
-  const app = began(await startExample(folder, {
-    ...tokens.environment,
-    ORDERS_API_URL: orders.url,
-    EVERTOKEN_ADMIN_SECRET: adminSecret
-  }))
+  const app = began(
+    await startExample(folder, {
+      ...tokens.environment,
+      ORDERS_API_URL: orders.url,
+      EVERTOKEN_ADMIN_SECRET: adminSecret,
+    }),
+  )
 
   console.log(`
   Orders       ${app.origin}

@@ -18,7 +18,9 @@ const limits = ['-max_len=2048', '-timeout=10', '-rss_limit_mb=2048']
 const toolchains = await run('rustup', ['toolchain', 'list'], { quiet: true })
 if (!/^nightly/m.test(toolchains.output)) {
   // Coverage and sanitizers are flags that only nightly knows.
-  console.error('nothing was fuzzed: cargo-fuzz needs nightly, which `rustup toolchain install nightly` brings')
+  console.error(
+    'nothing was fuzzed: cargo-fuzz needs nightly, which `rustup toolchain install nightly` brings',
+  )
   process.exit(1)
 }
 const fuzz = (...args) => ['cargo', ['+nightly', 'fuzz', ...args], { limitMs: (seconds + 30 * 60) * 1000 }]
@@ -50,7 +52,9 @@ async function keep(target, fresh, corpus) {
   const chosen = join(root, 'fuzz', 'target', 'chosen', target)
   await rm(chosen, { recursive: true, force: true })
   await cp(corpus, chosen, { recursive: true })
-  await mustRun(...fuzz('run', target, chosen, fresh, '--', '-set_cover_merge=1', '-use_counters=0', ...limits))
+  await mustRun(
+    ...fuzz('run', target, chosen, fresh, '--', '-set_cover_merge=1', '-use_counters=0', ...limits),
+  )
   // They are written in the order of what they add.
   const known = await readdir(corpus)
   const names = (await readdir(chosen)).filter((name) => !known.includes(name))

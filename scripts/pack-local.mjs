@@ -23,13 +23,13 @@ const jobs = [
     inputs: [...packing, ...inRoot(...(await filesToPublish()))],
     // Only the addon next to it. The other platforms' packages need not exist anywhere yet, and a project
     // whose lock file lacks a package that is asked for cannot `npm ci`.
-    pack: () => packMain(dist, [platform])
+    pack: () => packMain(dist, [platform]),
   },
   {
     tarball: join(dist, tarballName({ name: platform.packageName, version: manifest.version })),
     inputs: [...packing, ...notices, addon, join(root, 'npm', platform.platform)],
-    pack: () => packPlatform(dist, platform, addon)
-  }
+    pack: () => packPlatform(dist, platform, addon),
+  },
 ]
 
 await mkdir(dist, { recursive: true })

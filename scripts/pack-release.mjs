@@ -10,9 +10,11 @@ import { root } from './support/root.mjs'
 const [folder] = process.argv.slice(2)
 if (folder === undefined) throw new Error('usage: node scripts/pack-release.mjs <folder of addons>')
 
-const found = new Map((await readdir(resolve(folder), { recursive: true }))
-  .filter((path) => path.endsWith('.node'))
-  .map((path) => [basename(path), join(resolve(folder), path)]))
+const found = new Map(
+  (await readdir(resolve(folder), { recursive: true }))
+    .filter((path) => path.endsWith('.node'))
+    .map((path) => [basename(path), join(resolve(folder), path)]),
+)
 const platforms = allPlatforms()
 const missing = platforms.filter(({ addon }) => !found.has(addon))
 if (missing.length > 0) throw new Error(`no addon for ${missing.map(({ platform }) => platform).join(', ')}`)

@@ -24,7 +24,10 @@ async function takePictures(executablePath) {
     const view = await browser.newPage({ viewport: { width: 1280, height: 900 }, deviceScaleFactor: 2 })
     await view.goto(pathToFileURL(join(root, 'docs', 'preview.html')).href)
     const file = join('docs', 'images', `monitor-${theme}.png`)
-    await view.locator(`.${theme} .evertoken-monitor`).first().screenshot({ path: join(root, file) })
+    await view
+      .locator(`.${theme} .evertoken-monitor`)
+      .first()
+      .screenshot({ path: join(root, file) })
     console.log(file)
   }
   await browser.close()

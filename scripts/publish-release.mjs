@@ -22,6 +22,9 @@ for (const packageName of [...allPlatforms().map((platform) => platform.packageN
 }
 
 async function isPublished(packageName) {
-  const { code, output } = await run(...npm('view', `${packageName}@${version}`, 'version', '--loglevel=error'), { quiet: true })
+  const { code, output } = await run(
+    ...npm('view', `${packageName}@${version}`, 'version', '--loglevel=error'),
+    { quiet: true },
+  )
   return code === 0 && output.trim().endsWith(version)
 }

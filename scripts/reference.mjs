@@ -37,5 +37,7 @@ async function check() {
 /** All pages in a folder, as one text. */
 async function pagesIn(folder) {
   const names = (await readdir(folder, { recursive: true })).filter((name) => name.endsWith('.md')).sort()
-  return JSON.stringify(await Promise.all(names.map(async (name) => [name, await readFile(join(folder, name), 'utf8')])))
+  return JSON.stringify(
+    await Promise.all(names.map(async (name) => [name, await readFile(join(folder, name), 'utf8')])),
+  )
 }

@@ -14,7 +14,10 @@ const runtimes = [
 await ensureAddon()
 await ensureLib()
 for (const { name, args } of runtimes) {
-  const { code, output } = await run(...npm('exec', '--yes', '--', ...args), { quiet: true, limitMs: 3 * 60_000 })
+  const { code, output } = await run(...npm('exec', '--yes', '--', ...args), {
+    quiet: true,
+    limitMs: 3 * 60_000,
+  })
   const works = code === 0 && output.includes('works')
   console.log(`${works ? 'works ' : 'FAILED'}  ${name}`)
   if (!works) {

@@ -1,14 +1,14 @@
-/** The front door of `evertoken`; documented in `index.d.ts`, which this file must match. */
+/** What `evertoken` exports; documented in `index.d.ts`, which this file must match. */
 
 import type * as api from '../index'
-import { configFromEnv } from './env'
-import { TokenError } from './errors'
-import { startTokenScheduler, stopTokenScheduler } from './scheduler'
-import { TokenService } from './service'
-import { getAuthHeaders as authHeaders, getTokenService, initializeTokenService } from './services'
+import { configFromEnv } from './config/env'
+import { TokenError } from './support/errors'
+import { startTokenScheduler, stopTokenScheduler } from './service/scheduler'
+import { TokenService } from './service/token-service'
+import { getAuthHeaders as authHeaders, getTokenService, initializeTokenService } from './service/registry'
 
-// A constant of this file is exported as a plain property; what is passed on by name gets a getter, and this
-// is the one function whose every nanosecond counts.
+// A constant of this file is exported as a plain property, a re-export as a getter. This is the one function for which
+// every nanosecond counts.
 const getAuthHeaders = authHeaders
 
 export {
@@ -22,7 +22,7 @@ export {
   TokenService,
 }
 
-// What is written is what is promised: every name, and each of the promised type.
+// The compiler checks every name and its type against index.d.ts.
 void ({
   configFromEnv,
   getAuthHeaders,

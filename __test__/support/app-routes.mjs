@@ -7,7 +7,10 @@ import { createTokenRoutes } from 'evertoken/next'
 export async function serveRoutes(options) {
   const routes = createTokenRoutes(options)
   const app = createServer(async (request, response) => {
-    const asked = new Request(`http://app${request.url}`, { method: request.method, headers: request.headers })
+    const asked = new Request(`http://app${request.url}`, {
+      method: request.method,
+      headers: request.headers,
+    })
     const answer = await routes[request.method](asked)
     response.writeHead(answer.status, Object.fromEntries(answer.headers)).end(await answer.text())
   })

@@ -16,8 +16,13 @@ export async function assertAccessible(page, selector = '.evertoken-monitor') {
     await page.addScriptTag({ path: axe })
     const violations = await page.evaluate(
       async ([where, values]) => {
-        const { violations: found } = await globalThis.axe.run({ include: [where] }, { runOnly: { type: 'tag', values } })
-        return found.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html.slice(0, 200)).join(' | ')}`)
+        const { violations: found } = await globalThis.axe.run(
+          { include: [where] },
+          { runOnly: { type: 'tag', values } },
+        )
+        return found.map(
+          ({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html.slice(0, 200)).join(' | ')}`,
+        )
       },
       [selector, tags],
     )

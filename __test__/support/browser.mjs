@@ -6,12 +6,20 @@ import { chromium } from 'playwright-core'
 /** Where Chromium is; the test script finds or installs it and says so. */
 const executablePath = process.env.CHROMIUM_PATH ?? '/usr/bin/chromium'
 
-/** What node:test takes as `skip`: a reason when there is no browser, else false. */
-export const noBrowser = existsSync(executablePath) ? false : `there is no Chromium at ${executablePath} (CHROMIUM_PATH)`
+/** The `skip` option of node:test: a reason if there is no browser, else false. */
+export const noBrowser = existsSync(executablePath)
+  ? false
+  : `there is no Chromium at ${executablePath} (CHROMIUM_PATH)`
 
 const args = [
-  '--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
-  '--disable-component-update', '--disable-sync',
+  '--headless',
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
 ]
 
 /** Starts Chromium. */

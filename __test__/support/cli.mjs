@@ -17,7 +17,7 @@ export function folderFor(t) {
   return folder
 }
 
-/** Resolves with `{ status, stdout, stderr }`, whatever the exit code. */
+/** Resolves with `{ status, stdout, stderr }`, for every exit code. */
 export function evertoken(args, { folder, env = {} }) {
   const { PATH, HOME } = process.env
   return new Promise((resolve) => {

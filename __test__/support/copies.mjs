@@ -10,7 +10,9 @@ const root = dirname(require.resolve('evertoken/package.json'))
 export function secondCopy() {
   const isOwn = (file) => file === join(root, 'index.js') || file.startsWith(join(root, 'lib') + sep)
   const first = Object.entries(require.cache).filter(([file]) => isOwn(file))
-  const forget = () => Object.keys(require.cache).filter(isOwn).forEach((file) => delete require.cache[file])
+  const forget = () => {
+    for (const file of Object.keys(require.cache).filter(isOwn)) delete require.cache[file]
+  }
   forget()
   try {
     return require('evertoken')

@@ -24,7 +24,7 @@ export const machine = { clientId: 'machine', clientSecret: 'a secret: 100%+' }
 export const person = { clientId: 'person', clientSecret: 'another secret' }
 
 /**
- * Resolves with `{ python }`, or with `{ reason }` in a sentence when there is none to be had. Two processes that
+ * Resolves with `{ python }` or, if there is none, with `{ reason }` in a sentence. Two processes that
  * make the environment at once would disturb each other: one test file uses it.
  */
 export async function djangoEnvironment() {
@@ -35,7 +35,7 @@ export async function djangoEnvironment() {
   await rm(cache, { recursive: true, force: true })
   await mkdir(dirname(cache), { recursive: true })
   const venv = await run(isWindows ? 'python' : 'python3', '-m', 'venv', cache).catch(asReason)
-  if (venv.reason) return { reason: `there is no Python with venv: ${venv.reason}` }
+  if (venv.reason) return { reason: `no Python with venv is installed: ${venv.reason}` }
   const pip = ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', '--no-input']
   const install = await run(python, ...pip, '-r', source('requirements.txt')).catch(asReason)
   if (install.reason) return { reason: `Django cannot be installed: ${install.reason}` }
@@ -61,7 +61,13 @@ const asReason = (error) => ({ reason: `${error.stderr || error.message}`.trim()
  */
 export async function startDjango(
   python,
-  { accessSeconds = 300, refreshSeconds = 86_400, debug = false, appendSlash = true, headerType = 'Bearer' } = {},
+  {
+    accessSeconds = 300,
+    refreshSeconds = 86_400,
+    debug = false,
+    appendSlash = true,
+    headerType = 'Bearer',
+  } = {},
 ) {
   const folder = mkdtempSync(join(tmpdir(), 'evertoken-django-'))
   const settings = {

@@ -33,7 +33,12 @@ export async function startDpopServer({ tokenType = 'DPoP', aheadSeconds = 0 } =
     if (kty !== 'EC' || crv !== 'P-256' || Object.keys(others).length > 0) return { fault: 'a strange key' }
     const key = createPublicKey({ key: header.jwk, format: 'jwk' })
     const signed = Buffer.from(`${head}.${body}`)
-    const isSigned = verify('sha256', signed, { key, dsaEncoding: 'ieee-p1363' }, Buffer.from(signature, 'base64url'))
+    const isSigned = verify(
+      'sha256',
+      signed,
+      { key, dsaEncoding: 'ieee-p1363' },
+      Buffer.from(signature, 'base64url'),
+    )
     if (!isSigned) return { fault: 'a wrong signature' }
     if (claims.htm !== request.method) return { fault: `htm ${claims.htm}` }
     if (claims.htu !== origin + request.url.split('?')[0]) return { fault: `htu ${claims.htu}` }
@@ -48,7 +53,11 @@ export async function startDpopServer({ tokenType = 'DPoP', aheadSeconds = 0 } =
   async function answerToken(request, response, origin) {
     const form = new URLSearchParams(await textOf(request))
     log.tokenRequests.push(form.get('grant_type'))
-    const { fault, error = 'invalid_dpop_proof', thumbprint } = check(request, origin, { nonce: nonces.token })
+    const {
+      fault,
+      error = 'invalid_dpop_proof',
+      thumbprint,
+    } = check(request, origin, { nonce: nonces.token })
     if (fault) {
       log.faults.push(`token: ${fault}`)
       return send(response, 400, { error }, { 'dpop-nonce': nonces.token })
@@ -56,7 +65,12 @@ export async function startDpopServer({ tokenType = 'DPoP', aheadSeconds = 0 } =
     log.thumbprints.add(thumbprint)
     const token = randomBytes(12).toString('base64url')
     tokens.set(token, thumbprint)
-    const body = { access_token: token, token_type: tokenType, expires_in: 3600, refresh_token: `refresh-${token}` }
+    const body = {
+      access_token: token,
+      token_type: tokenType,
+      expires_in: 3600,
+      refresh_token: `refresh-${token}`,
+    }
     send(response, 200, body, { 'dpop-nonce': nonces.token })
   }
 
@@ -85,7 +99,12 @@ export async function startDpopServer({ tokenType = 'DPoP', aheadSeconds = 0 } =
     nonces,
     /** The API takes no token from before. */
     revokeAll: () => tokens.clear(),
-    close: () => servers.forEach(({ server }) => (server.closeAllConnections(), server.close())),
+    close() {
+      for (const { server } of servers) {
+        server.closeAllConnections()
+        server.close()
+      }
+    },
   }
 
   async function listen(answer) {

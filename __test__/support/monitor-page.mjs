@@ -96,7 +96,11 @@ export async function startMonitorPages() {
     const { method, headers } = request
     requests.push({ service: name, method, path, headers })
     const said = routes[name]?.[method] ?? {}
-    const { status = 200, headers: own, body = liveStatus({ service: name }) } = typeof said === 'function' ? await said() : said
+    const {
+      status = 200,
+      headers: own,
+      body = liveStatus({ service: name }),
+    } = typeof said === 'function' ? await said() : said
     const isText = typeof body === 'string'
     response.writeHead(status, { 'content-type': isText ? 'text/html' : 'application/json', ...own })
     response.end(isText ? body : JSON.stringify(body))
@@ -109,7 +113,8 @@ export async function startMonitorPages() {
     requests,
     routes,
     /** How many requests there were: `count({ service: 'token', method: 'GET' })`. */
-    count: (wanted) => requests.filter((each) => Object.entries(wanted).every(([key, value]) => each[key] === value)).length,
+    count: (wanted) =>
+      requests.filter((each) => Object.entries(wanted).every(([key, value]) => each[key] === value)).length,
     /** Forgets what was said and asked. */
     reset() {
       requests.length = 0
@@ -117,7 +122,10 @@ export async function startMonitorPages() {
     },
     /** The address of a page with the monitor on it; `isRendered`: the server has written its HTML. */
     page({ react = '19', props = {}, isStrict = false, isRendered = false, headers = {}, head = '' } = {}) {
-      const given = JSON.stringify({ props: { endpoint: '/api/token', ...props }, isStrict }).replaceAll('<', '\\u003c')
+      const given = JSON.stringify({ props: { endpoint: '/api/token', ...props }, isStrict }).replaceAll(
+        '<',
+        '\\u003c',
+      )
       const markup = isRendered ? renders[react]({ endpoint: '/api/token', ...props }) : ''
       const html = `<!doctype html><html lang="en"><meta charset="utf-8"><title>Token</title>
         <meta name="viewport" content="width=device-width, initial-scale=1">${head}

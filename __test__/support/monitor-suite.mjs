@@ -40,9 +40,9 @@ export function describeMonitor(title, define) {
 
       /** Resolves when the status was asked for so often; `meanwhile` is done again and again. */
       async reached(times, service, meanwhile = () => {}) {
-        const patience = AbortSignal.timeout(15_000)
+        const deadline = AbortSignal.timeout(15_000)
         while (context.reads(service) < times) {
-          patience.throwIfAborted()
+          deadline.throwIfAborted()
           await meanwhile()
           await context.arrived()
         }

@@ -1,4 +1,4 @@
-// A server that answers each path as it is told, however odd; and the odd ways there are to answer.
+// A server with a configured response for each path, and unusual responses.
 
 import { once } from 'node:events'
 import { createServer } from 'node:http'
@@ -9,7 +9,7 @@ import { gzipSync } from 'node:zlib'
 
 /**
  * Starts the server on a free port. `answers` says what a path's handler does with request and response; any
- * other path gets a token that nobody should have asked for.
+ * other path gets a token that should never be requested.
  */
 export async function startOddServer(answers = {}) {
   const requests = []
@@ -18,7 +18,7 @@ export async function startOddServer(answers = {}) {
     response.on('error', () => {})
     request.resume()
     await once(request, 'end').catch(() => {})
-    const answer = answers[request.url] ?? json({ access_token: 'nobody-asked-for-it' })
+    const answer = answers[request.url] ?? json({ access_token: 'never-to-be-requested' })
     await answer(request, response)
   })
   server.on('connection', (socket) => socket.on('error', () => {}))

@@ -1,4 +1,4 @@
-// A token server that nobody of this project wrote: oidc-provider, with refresh rotation, resource indicators,
+// A token server from outside this project: oidc-provider, with refresh rotation, resource indicators,
 // introspection, revocation and DPoP.
 
 import { randomBytes } from 'node:crypto'
@@ -10,7 +10,7 @@ import Provider, { errors } from 'oidc-provider'
 /** The account of the password grant. */
 export const account = { username: 'zoë@example.com', password: 'pä ss+w:o%rd&=' }
 
-/** The protected resource (RFC 8707) that the server knows, and whatever begins so; its tokens are JWTs. */
+/** The protected resource (RFC 8707) that the server knows, and all URLs that start with it; its tokens are JWTs. */
 export const resource = 'https://orders.example.com/api?v=1+2'
 
 /** The clients, each with what `TokenServiceConfig` calls it. */

@@ -73,5 +73,5 @@ export const typescriptConsumer = {
       return <TokenMonitor endpoint="/api/token" refreshIntervalMs={5000} headers={{ 'x-admin': 'yes' }} />
     }
     export const use = useTokenStatus
-  `
+  `,
 }

@@ -10,11 +10,12 @@ import { mustRun, npm } from '../../scripts/support/run.mjs'
 
 const manifest = readManifest()
 
-/** The tarballs of the package and of this machine's addon, packed anew if anything has changed. */
+/** The tarballs of the package and of this machine's addon, packed again if anything has changed. */
 export async function packedTarballs() {
   await mustRun(process.execPath, ['scripts/pack-local.mjs'], { quiet: true })
-  return [manifest.name, thisPlatform(manifest).packageName]
-    .map((name) => join(root, 'dist', tarballName({ name, version: manifest.version })))
+  return [manifest.name, thisPlatform(manifest).packageName].map((name) =>
+    join(root, 'dist', tarballName({ name, version: manifest.version })),
+  )
 }
 
 /**
@@ -32,8 +33,9 @@ export async function createProject(packages, options = []) {
       }
     },
     node: (args, env = {}) => node(folder, args, env),
-    npm: (...args) => mustRun(...npm(...args, '--no-audit', '--no-fund', '--loglevel=error'), { cwd: folder, quiet: true }),
-    remove: () => rm(folder, { recursive: true, force: true, maxRetries: 3 })
+    npm: (...args) =>
+      mustRun(...npm(...args, '--no-audit', '--no-fund', '--loglevel=error'), { cwd: folder, quiet: true }),
+    remove: () => rm(folder, { recursive: true, force: true, maxRetries: 3 }),
   }
   await project.write({ 'package.json': '{ "name": "project", "version": "1.0.0", "private": true }\n' })
   try {
@@ -50,8 +52,13 @@ function node(cwd, args, env) {
   return new Promise((resolve) => {
     // A package that finds itself inside another test runner changes its ways, so nothing of ours is passed on.
     const { NODE_TEST_CONTEXT, NODE_OPTIONS, NODE_PATH, ...clean } = process.env
-    execFile(process.execPath, args, { cwd, env: { ...clean, ...env }, timeout: 120_000, maxBuffer: 1 << 26 },
-      (error, stdout, stderr) => resolve({ code: error === null ? 0 : error.code ?? error.signal, stdout, stderr }))
+    execFile(
+      process.execPath,
+      args,
+      { cwd, env: { ...clean, ...env }, timeout: 120_000, maxBuffer: 1 << 26 },
+      (error, stdout, stderr) =>
+        resolve({ code: error === null ? 0 : (error.code ?? error.signal), stdout, stderr }),
+    )
   })
 }
 
@@ -60,7 +67,11 @@ export async function filesIn(folder) {
   const entries = await readdir(folder, { recursive: true, withFileTypes: true })
   return entries
     .filter((entry) => entry.isFile())
-    .map((entry) => join(entry.parentPath ?? entry.path, entry.name).slice(folder.length + 1).replaceAll('\\', '/'))
+    .map((entry) =>
+      join(entry.parentPath ?? entry.path, entry.name)
+        .slice(folder.length + 1)
+        .replaceAll('\\', '/'),
+    )
     .filter((path) => !path.startsWith('node_modules/'))
     .sort()
 }

@@ -2,7 +2,7 @@
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 
-/** `answer({ method, path, headers, body })` gives `{ status, headers, body }`; a body that is no text is sent as JSON. */
+/** `answer({ method, path, headers, body })` gives `{ status, headers, body }`; a body that is not a string is sent as JSON. */
 export async function startPlainServer(answer) {
   const requests = []
   const server = createServer(async (request, response) => {
@@ -25,6 +25,9 @@ export async function startPlainServer(answer) {
       await call()
       return requests.slice(count)
     },
-    close: () => (server.closeAllConnections(), server.close()),
+    close() {
+      server.closeAllConnections()
+      server.close()
+    },
   }
 }

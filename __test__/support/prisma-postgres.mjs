@@ -11,7 +11,7 @@ import { promisify } from 'node:util'
 const run = promisify(execFile)
 const isRoot = process.getuid?.() === 0
 
-/** Resolves with `{ url, close }`, or with `{ reason }` in a sentence when no server can be had. */
+/** Resolves with `{ url, close }` or, if there is no server, with `{ reason }` in a sentence. */
 export async function postgresServer() {
   if (process.platform !== 'linux') return { reason: 'PostgreSQL is started on Linux only' }
   const programs = findPrograms() ?? (await install())
@@ -21,7 +21,9 @@ export async function postgresServer() {
   const data = join(folder, 'data')
   // The server refuses to run as root.
   const asServer = (program, ...args) =>
-    isRoot ? run('runuser', ['-u', 'postgres', '--', join(bin, program), ...args], { cwd: folder }) : run(join(bin, program), args, { cwd: folder })
+    isRoot
+      ? run('runuser', ['-u', 'postgres', '--', join(bin, program), ...args], { cwd: folder })
+      : run(join(bin, program), args, { cwd: folder })
   try {
     if (isRoot) {
       const { stdout } = await run('id', ['-u', 'postgres'])
@@ -40,7 +42,13 @@ export async function postgresServer() {
     }
   } catch (error) {
     await rm(folder, { recursive: true, force: true })
-    return { reason: `PostgreSQL cannot be started: ${String(error.stderr || error.message).trim().split('\n')[0]}` }
+    return {
+      reason: `PostgreSQL cannot be started: ${
+        String(error.stderr || error.message)
+          .trim()
+          .split('\n')[0]
+      }`,
+    }
   }
 }
 
@@ -48,19 +56,27 @@ export async function postgresServer() {
 function findPrograms() {
   const debian = '/usr/lib/postgresql'
   const versions = existsSync(debian) ? readdirSync(debian).sort((a, b) => Number(b) - Number(a)) : []
-  const folders = [...versions.map((version) => join(debian, version, 'bin')), ...(process.env.PATH ?? '').split(':')]
-  const bin = folders.find((folder) => ['initdb', 'pg_ctl'].every((program) => existsSync(join(folder, program))))
+  const folders = [
+    ...versions.map((version) => join(debian, version, 'bin')),
+    ...(process.env.PATH ?? '').split(':'),
+  ]
+  const bin = folders.find((folder) =>
+    ['initdb', 'pg_ctl'].every((program) => existsSync(join(folder, program))),
+  )
   return bin === undefined ? undefined : { bin }
 }
 
 async function install() {
   if (!isRoot) return { reason: 'no PostgreSQL is installed, and only root may install one' }
-  const apt = (...args) => run('apt-get', ['-qq', '-y', ...args], { env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' } })
+  const apt = (...args) =>
+    run('apt-get', ['-qq', '-y', ...args], { env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' } })
   try {
     await apt('update')
     await apt('install', '--no-install-recommends', 'postgresql')
   } catch (error) {
-    return { reason: `no PostgreSQL is installed, and apt-get could not install it: ${String(error.message).split('\n')[0]}` }
+    return {
+      reason: `no PostgreSQL is installed, and apt-get could not install it: ${String(error.message).split('\n')[0]}`,
+    }
   }
   return findPrograms() ?? { reason: 'no PostgreSQL is installed' }
 }

@@ -15,7 +15,7 @@ const packages = ['prisma@7', '@prisma/client@7', '@prisma/adapter-libsql@7', '@
 /** The model, as the documentation of `PrismaTokenClient` shows it. */
 async function model() {
   const types = await readFile(join(root, 'index.d.ts'), 'utf8')
-  return /```prisma\n([^]*?)```/.exec(types)[1].replace(/^ \* ?/gm, '')
+  return /```prisma\n([\s\S]*?)```/.exec(types)[1].replace(/^ \* ?/gm, '')
 }
 
 async function schema(provider) {
@@ -40,11 +40,13 @@ export async function prismaProject() {
     await rm(folder, { recursive: true, force: true })
     await mkdir(folder, { recursive: true })
     await writeFile(join(folder, 'package.json'), '{ "private": true }\n')
-    const installed = await npm('install', '--no-audit', '--no-fund', '--loglevel=error', ...packages).catch(asReason)
+    const installed = await npm('install', '--no-audit', '--no-fund', '--loglevel=error', ...packages).catch(
+      asReason,
+    )
     if (installed.reason) return { reason: `Prisma cannot be installed: ${installed.reason}` }
     for (const provider of ['sqlite', 'postgresql']) {
       await writeFile(join(folder, `${provider}.prisma`), await schema(provider))
-      // It has an engine for migrations as well, which is downloaded unless it is told that one is there.
+      // It has an engine for migrations as well, which is downloaded unless a path is set.
       await npm('exec', '--', 'prisma', 'generate', '--schema', `${provider}.prisma`)
     }
     await writeFile(made, content)
@@ -76,11 +78,18 @@ const npm = (...args) =>
     cwd: folder,
     timeout: 180_000,
     shell: process.platform === 'win32',
-    env: { ...process.env, PRISMA_SCHEMA_ENGINE_BINARY: process.execPath, PRISMA_HIDE_UPDATE_MESSAGE: '1', CHECKPOINT_DISABLE: '1' },
+    env: {
+      ...process.env,
+      PRISMA_SCHEMA_ENGINE_BINARY: process.execPath,
+      PRISMA_HIDE_UPDATE_MESSAGE: '1',
+      CHECKPOINT_DISABLE: '1',
+    },
   })
 
 /** npm's own words, without the warnings before them. */
-const asReason = (error) => ({ reason: /^npm err.*$/im.exec(error.stderr)?.[0] ?? `npm ended with ${error.code}` })
+const asReason = (error) => ({
+  reason: /^npm err.*$/im.exec(error.stderr)?.[0] ?? `npm ended with ${error.code}`,
+})
 
 /** What Prisma's migration makes of the model. */
 export const migrations = {

@@ -27,7 +27,11 @@ async function openAndShut(number) {
   await Promise.all(services.map((each) => each.shutdown()))
   let after = count()
   // Threads that have nothing to do end after some seconds.
-  for (let tries = 0; tries < 40 && (after.threads > before.threads || after.descriptors > before.descriptors); tries += 1) {
+  for (
+    let tries = 0;
+    tries < 40 && (after.threads > before.threads || after.descriptors > before.descriptors);
+    tries += 1
+  ) {
     await new Promise((resolve) => setTimeout(resolve, 500))
     after = count()
   }

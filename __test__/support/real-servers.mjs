@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { initializeTokenService } from 'evertoken'
-import { freshName } from './front.mjs'
+import { freshName } from './service.mjs'
 
 const worker = fileURLToPath(new URL('./processes-worker.cjs', import.meta.url))
 
@@ -18,7 +18,13 @@ const rateLimit = { attempts: 1000, perSeconds: 1 }
 /** A service in memory that throws and ends with the test. */
 export function serviceFor(context, config) {
   const storage = { kind: 'memory' }
-  const service = initializeTokenService({ service: freshName(), storage, onFailure: 'throw', rateLimit, ...config })
+  const service = initializeTokenService({
+    service: freshName(),
+    storage,
+    onFailure: 'throw',
+    rateLimit,
+    ...config,
+  })
   context.after(() => service.shutdown())
   return service
 }
@@ -35,10 +41,12 @@ export async function answersOfTwo(context, config, message) {
   const shared = { ...config, rateLimit, storage: fileStorage(context) }
   const env = { ...process.env, EVERTOKEN_TEST_CONFIG: JSON.stringify(shared) }
   const children = [fork(worker, { env }), fork(worker, { env })]
-  context.after(() => children.forEach((child) => child.kill('SIGKILL')))
+  context.after(() => {
+    for (const child of children) child.kill('SIGKILL')
+  })
   await Promise.all(children.map((child) => once(child, 'message')))
   const answered = children.map((child) => once(child, 'message'))
-  children.forEach((child) => child.send(message))
+  for (const child of children) child.send(message)
   return (await Promise.all(answered)).map(([answer]) => answer)
 }
 

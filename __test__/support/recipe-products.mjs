@@ -28,7 +28,7 @@ const clientCredentialsInBody = (path, target) => (config) => ({
 /**
  * By the name of the recipe: `login` and `refresh` are the requests that the product takes, `answer` and
  * `refreshed` what it answers to them, `refusal` what it answers to a wrong secret, `lifetime` how long its tokens
- * live, in seconds; `isOpaque` where they are no JWTs.
+ * live, in seconds; `isOpaque` if they are not JWTs.
  */
 export const products = {
   'Django REST framework with simplejwt': {
@@ -61,13 +61,19 @@ export const products = {
       authorization: basic(config),
     }),
     refreshed: passwordGrant,
-    refusal: { status: 400, body: { error: 'invalid_grant', error_description: 'Invalid credentials given.' } },
+    refusal: {
+      status: 400,
+      body: { error: 'invalid_grant', error_description: 'Invalid credentials given.' },
+    },
     lifetime: 36_000,
     isOpaque: true,
   },
 
   "FastAPI's password form": {
-    login: ({ username, password }) => ({ path: '/token', form: { grant_type: 'password', username, password } }),
+    login: ({ username, password }) => ({
+      path: '/token',
+      form: { grant_type: 'password', username, password },
+    }),
     answer: ({ token }) => ({ access_token: token, token_type: 'bearer' }),
     refusal: { status: 401, body: { detail: 'Incorrect username or password' } },
     lifetime: 30 * minute,
@@ -115,7 +121,9 @@ export const products = {
     refreshed: directusAnswer,
     refusal: {
       status: 401,
-      body: { errors: [{ message: 'Invalid user credentials.', extensions: { code: 'INVALID_CREDENTIALS' } }] },
+      body: {
+        errors: [{ message: 'Invalid user credentials.', extensions: { code: 'INVALID_CREDENTIALS' } }],
+      },
     },
     lifetime: 15 * minute,
   },
@@ -132,21 +140,34 @@ export const products = {
     }),
     refusal: {
       status: 401,
-      body: { error: 'unauthorized_client', error_description: 'Invalid client or Invalid client credentials' },
+      body: {
+        error: 'unauthorized_client',
+        error_description: 'Invalid client or Invalid client credentials',
+      },
     },
     lifetime: 5 * minute,
   },
 
   Auth0: {
     login: clientCredentialsInBody('/oauth/token', { audience: 'https://api.example.com/' }),
-    answer: ({ token }) => ({ access_token: token, scope: 'read:orders', expires_in: day, token_type: 'Bearer' }),
+    answer: ({ token }) => ({
+      access_token: token,
+      scope: 'read:orders',
+      expires_in: day,
+      token_type: 'Bearer',
+    }),
     refusal: { status: 401, body: { error: 'access_denied', error_description: 'Unauthorized' } },
     lifetime: day,
   },
 
   Okta: {
     login: clientCredentials('/oauth2/default/v1/token', { scope: 'orders.read' }),
-    answer: ({ token }) => ({ token_type: 'Bearer', expires_in: 3600, access_token: token, scope: 'orders.read' }),
+    answer: ({ token }) => ({
+      token_type: 'Bearer',
+      expires_in: 3600,
+      access_token: token,
+      scope: 'orders.read',
+    }),
     refusal: {
       status: 401,
       body: {
@@ -161,9 +182,16 @@ export const products = {
     login(config) {
       const ways = { client_secret_post: clientCredentialsInBody, undefined: clientCredentials }
       const path = '/8eaef023-2b34-4da1-9baa-8bc8c9d6a490/oauth2/v2.0/token'
-      return ways[config.clientAuthentication](path, { scope: 'https://graph.microsoft.com/.default' })(config)
+      return ways[config.clientAuthentication](path, { scope: 'https://graph.microsoft.com/.default' })(
+        config,
+      )
     },
-    answer: ({ token }) => ({ token_type: 'Bearer', expires_in: 3599, ext_expires_in: 3599, access_token: token }),
+    answer: ({ token }) => ({
+      token_type: 'Bearer',
+      expires_in: 3599,
+      ext_expires_in: 3599,
+      access_token: token,
+    }),
     refusal: {
       status: 401,
       body: { error: 'invalid_client', error_description: 'AADSTS7000215: …', error_codes: [7_000_215] },
@@ -180,7 +208,12 @@ function strapiLogin({ email, password }) {
 }
 
 function strapiRefusal() {
-  const error = { status: 400, name: 'ValidationError', message: 'Invalid identifier or password', details: {} }
+  const error = {
+    status: 400,
+    name: 'ValidationError',
+    message: 'Invalid identifier or password',
+    details: {},
+  }
   return { status: 400, body: { data: null, error } }
 }
 

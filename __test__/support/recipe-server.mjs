@@ -17,7 +17,8 @@ import { SignJWT } from 'jose'
 export async function startRecipeServer(context, product, config, wrong = {}) {
   const state = { issued: [], kinds: [], refreshToken: undefined, isForgetful: false }
   const server = createServer(async (request, response) => {
-    const { status, body } = request.method === 'GET' ? metadata(request.url) : await answer(await read(request))
+    const { status, body } =
+      request.method === 'GET' ? metadata(request.url) : await answer(await read(request))
     response.writeHead(status, { 'content-type': 'application/json' })
     response.end(JSON.stringify(body))
   })
@@ -31,7 +32,14 @@ export async function startRecipeServer(context, product, config, wrong = {}) {
 
   /** The addresses in a configuration or an environment, at this server; what a token is for stays what it is. */
   const relocated = (values) => {
-    const addresses = ['authUrl', 'refreshUrl', 'revocationUrl', 'issuer', 'EXTERNAL_AUTH_URL', 'OAUTH_ISSUER']
+    const addresses = [
+      'authUrl',
+      'refreshUrl',
+      'revocationUrl',
+      'issuer',
+      'EXTERNAL_AUTH_URL',
+      'OAUTH_ISSUER',
+    ]
     const move = (value) => value.replace(new URL(value).origin, origin)
     const moved = ([key, value]) => [key, addresses.includes(key) ? move(value) : value]
     return Object.fromEntries(Object.entries(values).map(moved))
@@ -66,7 +74,11 @@ export async function startRecipeServer(context, product, config, wrong = {}) {
     const token = product.isOpaque ? randomBytes(24).toString('base64url') : await jwt(product.lifetime)
     const refreshToken = randomBytes(24).toString('base64url')
     const body = make({ token, refreshToken })
-    return { token, refreshToken: JSON.stringify(body).includes(refreshToken) ? refreshToken : undefined, body }
+    return {
+      token,
+      refreshToken: JSON.stringify(body).includes(refreshToken) ? refreshToken : undefined,
+      body,
+    }
   }
 
   function metadata(path) {
@@ -93,8 +105,10 @@ export async function startRecipeServer(context, product, config, wrong = {}) {
 const normal = ({ path, json, form, authorization }) => ({ path, json, form, authorization })
 
 /** The same request with the client's secret in the body (`client_secret_post`). */
-const inBody = ({ path, form }, { clientId, clientSecret }) =>
-  ({ path, form: { ...form, client_id: clientId, client_secret: clientSecret } })
+const inBody = ({ path, form }, { clientId, clientSecret }) => ({
+  path,
+  form: { ...form, client_id: clientId, client_secret: clientSecret },
+})
 
 async function read(request) {
   const chunks = []

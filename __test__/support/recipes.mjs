@@ -17,7 +17,7 @@ export async function readRecipes() {
 
 function recipe(section) {
   const [product] = section.split('\n')
-  const fences = section.matchAll(/^```(sh|ts|json)\n([^]*?)^```$/gm)
+  const fences = section.matchAll(/^```(sh|ts|json)\n([\s\S]*?)^```$/gm)
   const blocks = [...fences].map(([, language, text]) => ({ language, text }))
   const variants = []
   for (const { language, text } of blocks) {
@@ -40,7 +40,8 @@ function titleOf(env, code) {
   return Object.keys(code).length === 0 ? way : `${way}, and code`
 }
 
-const variables = (text) => Object.fromEntries([...text.matchAll(/^(\w+)=(.*)$/gm)].map((match) => match.slice(1)))
+const variables = (text) =>
+  Object.fromEntries([...text.matchAll(/^(\w+)=(.*)$/gm)].map((match) => match.slice(1)))
 
 /** What the code hands to `initializeTokenService`; each variable that it reads holds a text of its own. */
 function config(text) {

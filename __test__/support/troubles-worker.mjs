@@ -9,7 +9,11 @@ const store = storage.kind === 'custom' ? new FileBackedStore(storage.path) : un
 const lines = []
 const keep = (...line) => lines.push(JSON.stringify(line))
 const logger = { debug: keep, info: keep, warn: keep, error: keep }
-const service = initializeTokenService({ ...config, logger, storage: store ? { kind: 'custom', store } : storage })
+const service = initializeTokenService({
+  ...config,
+  logger,
+  storage: store ? { kind: 'custom', store } : storage,
+})
 
 const deeds = {
   header: async () => (await service.getAuthHeaders()).Authorization,
@@ -20,7 +24,10 @@ const deeds = {
 }
 
 process.on('message', async ([deed, argument]) => {
-  const outcome = await deeds[deed](argument).then((value) => ({ value }), ({ code }) => ({ code }))
+  const outcome = await deeds[deed](argument).then(
+    (value) => ({ value }),
+    ({ code }) => ({ code }),
+  )
   process.send({ ...outcome, status: service.status(), lines: lines.splice(0) })
 })
 process.send('ready')

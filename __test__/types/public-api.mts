@@ -3,11 +3,11 @@
 import {
   configFromEnv,
   getAuthHeaders,
-  getTokenService,
+  type getTokenService,
   initializeTokenService,
   startTokenScheduler,
-  stopTokenScheduler,
-  TokenError,
+  type stopTokenScheduler,
+  type TokenError,
   TokenService,
 } from 'evertoken'
 import type {
@@ -34,7 +34,11 @@ type Equals<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B 
 declare function same<A, B>(_: Equals<A, B>): void
 
 // The functions.
-type Initialize = (config?: TokenServiceConfig, useDatabase?: boolean, database?: DatabaseHandle) => TokenService
+type Initialize = (
+  config?: TokenServiceConfig,
+  useDatabase?: boolean,
+  database?: DatabaseHandle,
+) => TokenService
 same<typeof initializeTokenService, Initialize>(true)
 same<typeof getTokenService, (service?: string) => TokenService | null>(true)
 same<typeof getAuthHeaders, (service?: string) => Promise<AuthHeaders>>(true)
@@ -48,9 +52,19 @@ declare const service: TokenService
 same<typeof service.name, string>(true)
 same<ReturnType<TokenService['getToken']>, Promise<string | null>>(true)
 same<ReturnType<TokenService['getAccessToken']>, Promise<AccessToken | null>>(true)
-same<AccessToken, { token: string; tokenType: string; expiresAt: Date | null; fields: Record<string, string> }>(true)
-initializeTokenService({ header: 'X-Auth-Token', fields: ['instance_url'], refusedBy: ({ status }) => status === 403 })
-initializeTokenService({ header: { name: 'X-Auth-Token' }, refusedBy: async (response) => (await response.text()) === '' })
+same<
+  AccessToken,
+  { token: string; tokenType: string; expiresAt: Date | null; fields: Record<string, string> }
+>(true)
+initializeTokenService({
+  header: 'X-Auth-Token',
+  fields: ['instance_url'],
+  refusedBy: ({ status }) => status === 403,
+})
+initializeTokenService({
+  header: { name: 'X-Auth-Token' },
+  refusedBy: async (response) => (await response.text()) === '',
+})
 // @ts-expect-error: a value needs a name
 initializeTokenService({ header: { value: '{token}' } })
 same<ReturnType<TokenService['refresh']>, Promise<TokenStatus>>(true)
@@ -62,7 +76,10 @@ service.getAuthHeaders({ method: 'GET', url: 'https://api.example.com/orders' })
 service.clear({ revoke: true })
 service.fetch(new URL('https://api.example.com/'), { method: 'POST', body: 'text' })
 service.fetch(new Request('https://api.example.com/'))
-service.on('refreshed', (event) => same<typeof event, TokenEvent>(true)).once('alert', () => {}).off('cleared', () => {})
+service
+  .on('refreshed', (event) => same<typeof event, TokenEvent>(true))
+  .once('alert', () => {})
+  .off('cleared', () => {})
 // @ts-expect-error: there is no such event
 service.on('renewed', () => {})
 // @ts-expect-error: only `initializeTokenService` makes a service
@@ -132,7 +149,12 @@ initializeTokenService({ clientID: 'id' })
 initializeTokenService({ grant: 'implicit' })
 // @ts-expect-error: a Postgres store needs its address
 initializeTokenService({ storage: { kind: 'postgres' } })
-startTokenScheduler({ refreshIntervalSeconds: 600, everyInterval: false, healthCheckIntervalSeconds: 300, recoverAfterFailures: 3 })
+startTokenScheduler({
+  refreshIntervalSeconds: 600,
+  everyInterval: false,
+  healthCheckIntervalSeconds: 300,
+  recoverAfterFailures: 3,
+})
 
 // Stores of the user's own.
 declare const prisma: PrismaTokenClient
@@ -149,7 +171,14 @@ same<StoredToken['expiresAt'], string>(true)
 same<keyof StoredToken, 'token' | 'expiresAt' | 'refreshToken' | 'tokenType' | 'createdAt' | 'lastUsed'>(true)
 const found: FoundToken[] = [
   { token: 'plain', expiresAt: new Date(), createdAt: Date.now() },
-  { token: 'plain', expiresAt: '2030-01-01T00:00:00Z', createdAt: 0, refreshToken: null, tokenType: null, lastUsed: null },
+  {
+    token: 'plain',
+    expiresAt: '2030-01-01T00:00:00Z',
+    createdAt: 0,
+    refreshToken: null,
+    tokenType: null,
+    lastUsed: null,
+  },
 ]
 void (found satisfies readonly FoundToken[])
 // @ts-expect-error: what was given is given back, and it has an expiry
@@ -171,11 +200,21 @@ same<TokenEvent['error'], TokenError | undefined>(true)
 declare const error: TokenError
 same<typeof error.code, TokenErrorCode>(true)
 const asError: Error = error
-const words: string | undefined = error.serverError?.description ?? error.serverError?.error ?? error.serverError?.uri
+const words: string | undefined =
+  error.serverError?.description ?? error.serverError?.error ?? error.serverError?.uri
 void [asError, error.service, error.status, error.retryAfterSeconds, error.cause, words]
 // The codes of the documentation, all of them assignable.
 const codes: TokenErrorCode[] = [
-  'ERR_TOKEN_CONFIG', 'ERR_TOKEN_CREDENTIALS', 'ERR_TOKEN_ENDPOINT', 'ERR_TOKEN_RESPONSE', 'ERR_TOKEN_RATE_LIMITED',
-  'ERR_TOKEN_TIMEOUT', 'ERR_TOKEN_NETWORK', 'ERR_TOKEN_TLS', 'ERR_TOKEN_STORAGE', 'ERR_TOKEN_DECRYPT', 'ERR_TOKEN_SHUTDOWN',
+  'ERR_TOKEN_CONFIG',
+  'ERR_TOKEN_CREDENTIALS',
+  'ERR_TOKEN_ENDPOINT',
+  'ERR_TOKEN_RESPONSE',
+  'ERR_TOKEN_RATE_LIMITED',
+  'ERR_TOKEN_TIMEOUT',
+  'ERR_TOKEN_NETWORK',
+  'ERR_TOKEN_TLS',
+  'ERR_TOKEN_STORAGE',
+  'ERR_TOKEN_DECRYPT',
+  'ERR_TOKEN_SHUTDOWN',
 ]
 void codes

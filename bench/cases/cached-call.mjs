@@ -1,8 +1,8 @@
-// The cost of a call with a cached token, compared with a bare async function in the same process.
+// What a call costs with a cached token, compared with a bare async function in the same process.
 import { median } from '../support/median.mjs'
 
 const ROUNDS = 15
-/** A round lasts about this long, independent of the cost of a call. */
+/** The approximate duration of a round, for calls of any cost. */
 const ROUND_MS = 60
 
 export async function run(contender, tokenUrl) {
@@ -28,9 +28,11 @@ export async function run(contender, tokenUrl) {
   }
   const [bareTurnNs, turnNs] = turns.map(median)
   return {
-    ns, bareNs, ratio: median(samples[1].map((sample, round) => sample / samples[0][round])),
+    ns,
+    bareNs,
+    ratio: median(samples[1].map((sample, round) => sample / samples[0][round])),
     // What the first call in a turn of the event loop costs more, as each request of a server makes one.
-    firstInTurnNs: turnNs - bareTurnNs
+    firstInTurnNs: turnNs - bareTurnNs,
   }
 }
 
@@ -41,7 +43,12 @@ async function nanosecondsPerTurn(call) {
   const begin = process.hrtime.bigint()
   await new Promise((resolve, reject) => {
     let left = TURNS
-    const step = () => (call().catch(reject), (left -= 1) > 0 ? setImmediate(step) : resolve())
+    const step = () => {
+      call().catch(reject)
+      left -= 1
+      if (left > 0) setImmediate(step)
+      else resolve()
+    }
     step()
   })
   return Number(process.hrtime.bigint() - begin) / TURNS
@@ -52,9 +59,12 @@ async function nanosecondsPerTurn(call) {
  * would pay for the other.
  */
 function loopOver(call, label) {
-  return new Function('call', `return async function ${label}Loop(count) {
+  return new Function(
+    'call',
+    `return async function ${label}Loop(count) {
     for (let i = 0; i < count; i += 1) await call()
-  }`)(call)
+  }`,
+  )(call)
 }
 
 async function calibrate(loop) {

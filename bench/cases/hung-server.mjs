@@ -16,6 +16,6 @@ export async function run(contender, tokenUrl) {
     calls: CALLS,
     waited: outcomes.filter(({ ms }) => ms > WAITED_MS).length,
     failed: outcomes.filter(({ failed }) => failed).length,
-    longestMs: Math.max(...outcomes.map(({ ms }) => ms))
+    longestMs: Math.max(...outcomes.map(({ ms }) => ms)),
   }
 }

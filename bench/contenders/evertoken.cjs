@@ -1,5 +1,7 @@
 // evertoken as its README shows it: the free function. Storage is memory, as it is for everyone else here.
-const { initializeTokenService, getAuthHeaders, getTokenService } = require(process.env.EVERTOKEN_ENTRY ?? '../..')
+const { initializeTokenService, getAuthHeaders, getTokenService } = require(
+  process.env.EVERTOKEN_ENTRY ?? '../..',
+)
 
 /** Long enough for three seconds of calls between the refresh point, at 22 s, and the margin before expiry, at 27 s. */
 exports.firstLifeSeconds = 30
@@ -10,7 +12,7 @@ exports.connect = async (tokenUrl) => {
     authUrl: tokenUrl,
     clientId: 'client',
     clientSecret: 'secret',
-    storage: { kind: 'memory' }
+    storage: { kind: 'memory' },
   })
   return getAuthHeaders
 }

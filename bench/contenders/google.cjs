@@ -10,7 +10,7 @@ exports.connect = async (tokenUrl) => {
     clientId: 'client',
     clientSecret: 'secret',
     refreshToken: 'refresh-token',
-    endpoints: { oauth2TokenUrl: tokenUrl }
+    endpoints: { oauth2TokenUrl: tokenUrl },
   })
   return () => client.getRequestHeaders()
 }

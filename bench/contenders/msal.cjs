@@ -20,10 +20,10 @@ exports.connect = async (tokenUrl) => {
         issuer: AUTHORITY,
         authorization_endpoint: `${AUTHORITY}/authorize`,
         token_endpoint: `${AUTHORITY}/token`,
-        jwks_uri: `${AUTHORITY}/keys`
-      })
+        jwks_uri: `${AUTHORITY}/keys`,
+      }),
     },
-    system: { networkClient: localNetwork(tokenUrl) }
+    system: { networkClient: localNetwork(tokenUrl) },
   })
   const request = { scopes: ['api/.default'] }
   return async () => {
@@ -38,11 +38,11 @@ function localNetwork(tokenUrl) {
     return {
       headers: Object.fromEntries(response.headers),
       body: await response.json(),
-      status: response.status
+      status: response.status,
     }
   }
   return {
-    sendGetRequestAsync: (url, options) => send('GET', options),
-    sendPostRequestAsync: (url, options) => send('POST', options)
+    sendGetRequestAsync: (_url, options) => send('GET', options),
+    sendPostRequestAsync: (_url, options) => send('POST', options),
   }
 }

@@ -4,6 +4,8 @@ import { hasAuthorization } from './pace.mjs'
 /** Calls `count` times at once and resolves with how many callers there were and how many got a header. */
 export async function callAtOnce(call, count) {
   const answers = await Promise.allSettled(Array.from({ length: count }, () => call()))
-  const served = answers.filter(({ status, value }) => status === 'fulfilled' && hasAuthorization(value)).length
+  const served = answers.filter(
+    ({ status, value }) => status === 'fulfilled' && hasAuthorization(value),
+  ).length
   return { callers: count, served }
 }

@@ -1,4 +1,4 @@
-// Runs a case in processes of its own: a library that hangs, leaks or holds timers harms no other measurement.
+// Runs a case in its own processes: a library that hangs, leaks or holds timers does not affect other measurements.
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
@@ -12,8 +12,8 @@ export function runInChild(caseName, contender, tokenUrl, folder) {
 }
 
 /**
- * Runs `caseName` in `count` processes and resolves with what each measured. Each reports when it is ready; when all
- * are, all of them start measuring at the same time.
+ * Runs `caseName` in `count` processes and resolves with what each measured. Each says when it is ready, and when
+ * all are, all continue at the same time.
  */
 export function runTogether(count, caseName, contender, tokenUrl, folder) {
   return withChildren(count, [caseName, contender, tokenUrl], folder, async (children) => {
@@ -35,7 +35,7 @@ async function withChildren(count, args, folder, work) {
     return await Promise.race([work(children), tooLate])
   } finally {
     clearTimeout(timer)
-    // The next measurement waits for their end, and so does the code that removes their folder.
+    // The next measurement and the removal of their folder wait for their end.
     await Promise.all(children.map((child) => child.end()))
   }
 }
@@ -43,7 +43,7 @@ async function withChildren(count, args, folder, work) {
 function start(args, folder) {
   const child = fork(runner, args, {
     stdio: ['ignore', 'inherit', 'pipe', 'ipc'],
-    env: { ...process.env, LOG_LEVEL: 'error', EVERTOKEN_BENCH_FOLDER: folder }
+    env: { ...process.env, LOG_LEVEL: 'error', EVERTOKEN_BENCH_FOLDER: folder },
   })
   let errors = ''
   child.stderr.on('data', (chunk) => (errors += chunk))
@@ -51,7 +51,7 @@ function start(args, folder) {
   const died = closed.then(([code, signal]) => {
     throw new Error(`ended with ${signal ?? code} before it answered\n${errors.slice(-2000)}`)
   })
-  // A caller that waits for a message gets the error; otherwise, the end needs no report.
+  // Only a caller that waits for a message needs to know that the process ended.
   died.catch(() => {})
   return {
     message: () => Promise.race([once(child, 'message').then(([message]) => message), died]),
@@ -59,6 +59,6 @@ function start(args, folder) {
     end: () => {
       child.kill('SIGKILL')
       return closed.catch(() => {})
-    }
+    },
   }
 }

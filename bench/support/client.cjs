@@ -7,8 +7,8 @@ exports.requestToken = async (tokenUrl) => {
     body: new URLSearchParams({
       grant_type: 'client_credentials',
       client_id: 'client',
-      client_secret: 'secret'
-    })
+      client_secret: 'secret',
+    }),
   })
   if (!response.ok) throw new Error(`the token server answered ${response.status}`)
   const { access_token: token, expires_in: seconds } = await response.json()

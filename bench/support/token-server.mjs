@@ -27,14 +27,15 @@ export async function startTokenServer({ first, later = first }) {
     close: () => {
       server.closeAllConnections()
       return new Promise((resolve) => server.close(resolve))
-    }
+    },
   }
 }
 
 function answer(response, status, number, expiresIn) {
-  const body = status === 200
-    ? { access_token: `token-${number}`, token_type: 'Bearer', expires_in: expiresIn }
-    : { error: 'temporarily_unavailable' }
+  const body =
+    status === 200
+      ? { access_token: `token-${number}`, token_type: 'Bearer', expires_in: expiresIn }
+      : { error: 'temporarily_unavailable' }
   response.writeHead(status, { 'content-type': 'application/json' })
   response.end(JSON.stringify(body))
 }

@@ -1,9 +1,9 @@
-// Whether the demo works: the orders arrive, the token is refreshed, and only authorized users have access.
+// Whether the main job works: the orders arrive, the token is renewed, and access control works.
 import assert from 'node:assert/strict'
 import { setTimeout as pause } from 'node:timers/promises'
 
 /** How long a renewal may take to be seen, in milliseconds: several lives of a token. */
-const patienceMs = 90_000
+const timeoutMs = 90_000
 
 /** Throws when something is not as it should be. */
 export async function checkExample({ origin, adminSecret, say }) {
@@ -11,7 +11,11 @@ export async function checkExample({ origin, adminSecret, say }) {
 
   assert.equal((await fetch(`${origin}/api/token/status`)).status, 403, 'the status is closed to strangers')
   const dashboard = await fetch(`${origin}/dashboard`, { redirect: 'manual' })
-  assert.equal(dashboard.headers.get('location'), '/sign-in', 'the dashboard sends strangers to the sign-in page')
+  assert.equal(
+    dashboard.headers.get('location'),
+    '/sign-in',
+    'the dashboard sends strangers to the sign-in page',
+  )
 
   await expectOrders(origin)
   const first = await statusOf(origin, bearer)
@@ -19,7 +23,7 @@ export async function checkExample({ origin, adminSecret, say }) {
   assert.equal(first.scheduler.running, true)
   say(`the orders came; the token expires at ${first.expiresAt}`)
 
-  const end = Date.now() + patienceMs
+  const end = Date.now() + timeoutMs
   for (;;) {
     await expectOrders(origin)
     const now = await statusOf(origin, bearer)
@@ -29,7 +33,7 @@ export async function checkExample({ origin, adminSecret, say }) {
       say(`the token was renewed by itself; it expires at ${now.expiresAt}`)
       return
     }
-    assert.ok(Date.now() < end, `no renewal within ${patienceMs / 1000} s`)
+    assert.ok(Date.now() < end, `no renewal within ${timeoutMs / 1000} s`)
     await pause(250)
   }
 }
@@ -42,6 +46,6 @@ async function expectOrders(origin) {
 
 async function statusOf(origin, headers) {
   const response = await fetch(`${origin}/api/token/status`, { headers })
-  assert.equal(response.status, 200, 'the status is open with the secret')
+  assert.equal(response.status, 200, 'the status is available with the secret')
   return response.json()
 }

@@ -1,4 +1,4 @@
-// The example application, as somebody would deploy it: installed from tarballs, built, and its standalone output
+// The example application, as it would be deployed: installed from tarballs, built, and its standalone output
 // started in another folder.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -14,7 +14,15 @@ import { freePort } from './listen.mjs'
 const source = join(root, 'examples', 'nextjs')
 
 /** What a developer may have lying in the example's folder, and is not part of it. */
-const leftOut = new Set(['node_modules', '.next', 'data', '.env', '.env.local', 'next-env.d.ts', 'tsconfig.tsbuildinfo'])
+const leftOut = new Set([
+  'node_modules',
+  '.next',
+  'data',
+  '.env',
+  '.env.local',
+  'next-env.d.ts',
+  'tsconfig.tsbuildinfo',
+])
 
 /** Packs evertoken if it has changed, and installs and builds the example in `folder`. */
 export async function buildExample(folder, { quiet = false, bundler = 'turbopack' } = {}) {
@@ -32,13 +40,19 @@ export async function installExample(folder, { quiet = false, versions = {} } = 
   await cp(source, app, { recursive: true, filter: (path) => !leftOut.has(path.slice(source.length + 1)) })
   const manifest = JSON.parse(await readFile(join(app, 'package.json'), 'utf8'))
   Object.assign(manifest.dependencies, versions)
-  manifest.devDependencies = Object.fromEntries(Object.entries(manifest.devDependencies).filter(([name]) => !(name in versions)))
+  manifest.devDependencies = Object.fromEntries(
+    Object.entries(manifest.devDependencies).filter(([name]) => !(name in versions)),
+  )
   const { version } = readManifest()
   for (const name of ['evertoken', thisPlatform().packageName]) {
     manifest.dependencies[name] = `file:${join(root, 'dist', tarballName({ name, version }))}`
   }
   await writeFile(join(app, 'package.json'), `${JSON.stringify(manifest, null, 2)}\n`)
-  await mustRun(...npm('install', '--no-audit', '--no-fund', '--loglevel=error'), { cwd: app, quiet, limitMs: 5 * 60_000 })
+  await mustRun(...npm('install', '--no-audit', '--no-fund', '--loglevel=error'), {
+    cwd: app,
+    quiet,
+    limitMs: 5 * 60_000,
+  })
 }
 
 /** Builds the installed example and lays its standalone output out in `folder`/server. */
@@ -46,7 +60,12 @@ export async function buildAgain(folder, { quiet = false, bundler = 'turbopack',
   const app = join(folder, 'app')
   const next = join(app, 'node_modules', 'next', 'dist', 'bin', 'next')
   const env = { NEXT_TELEMETRY_DISABLED: '1', NODE_ENV: 'production' }
-  await mustRun(process.execPath, [next, 'build', `--${bundler}`], { cwd: app, env, quiet, limitMs: 5 * 60_000 })
+  await mustRun(process.execPath, [next, 'build', `--${bundler}`], {
+    cwd: app,
+    env,
+    quiet,
+    limitMs: 5 * 60_000,
+  })
   const target = join(folder, server)
   await cp(join(app, '.next', 'standalone'), target, { recursive: true, verbatimSymlinks: true })
   await cp(join(app, '.next', 'static'), join(target, '.next', 'static'), { recursive: true })
@@ -59,7 +78,7 @@ export async function startExample(folder, environment, { server = 'server', qui
     cwd: join(folder, server),
     origin: `http://localhost:${port}`,
     environment: { ...environment, NODE_ENV: 'production', HOSTNAME: 'localhost', PORT: String(port) },
-    quiet
+    quiet,
   })
 }
 
@@ -69,12 +88,15 @@ export async function startServer(args, options) {
   const child = spawn(process.execPath, args, {
     cwd,
     env: { ...plainEnvironment(), NEXT_TELEMETRY_DISABLED: '1', ...environment },
-    // The program that started this decides what Ctrl-C ends, and not the terminal.
+    // The parent process, not the terminal, decides what Ctrl-C ends.
     detached: process.platform !== 'win32',
-    stdio: ['ignore', 'pipe', 'pipe']
+    stdio: ['ignore', 'pipe', 'pipe'],
   })
   let output = ''
-  for (const [stream, out] of [[child.stdout, process.stdout], [child.stderr, process.stderr]]) {
+  for (const [stream, out] of [
+    [child.stdout, process.stdout],
+    [child.stderr, process.stderr],
+  ]) {
     stream.setEncoding('utf8').on('data', (text) => {
       output = (output + text).slice(-100_000)
       if (!quiet) out.write(text)
@@ -93,9 +115,9 @@ export async function startServer(args, options) {
     await ended
     clearTimeout(timer)
   }
-  const patience = AbortSignal.timeout(60_000)
+  const deadline = AbortSignal.timeout(60_000)
   while (!(await answers(origin + page))) {
-    if (hasEnded || patience.aborted) {
+    if (hasEnded || deadline.aborted) {
       await stop()
       throw new Error(`the example did not start\n${output}`)
     }
@@ -115,11 +137,15 @@ function endGroup(child, signal) {
 }
 
 async function answers(url) {
-  return fetch(url, { signal: AbortSignal.timeout(30_000) }).then((response) => response.ok, () => false)
+  return fetch(url, { signal: AbortSignal.timeout(30_000) }).then(
+    (response) => response.ok,
+    () => false,
+  )
 }
 
 /** This process's variables without those that would configure the example, or change Node under it. */
-export function plainEnvironment() {
-  const ours = /^(EXTERNAL_|OAUTH_|EVERTOKEN_|TOKEN_ENCRYPTION_KEY$|ORDERS_API_URL$|LOG_|NODE_OPTIONS$|NODE_TEST_CONTEXT$|NODE_ENV$|npm_)/
+function plainEnvironment() {
+  const ours =
+    /^(EXTERNAL_|OAUTH_|EVERTOKEN_|TOKEN_ENCRYPTION_KEY$|ORDERS_API_URL$|LOG_|NODE_OPTIONS$|NODE_TEST_CONTEXT$|NODE_ENV$|npm_)/
   return Object.fromEntries(Object.entries(process.env).filter(([name]) => !ours.test(name)))
 }

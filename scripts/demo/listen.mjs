@@ -13,7 +13,7 @@ export async function listen(handler) {
       server.closeAllConnections()
       server.close()
       await once(server, 'close')
-    }
+    },
   }
 }
 

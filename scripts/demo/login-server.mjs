@@ -1,4 +1,4 @@
-// A login endpoint: Django with simplejwt if Python and its packages are available, or else a plain one in Node.
+// A login endpoint: Django with simplejwt if Python and its packages are available, else a plain one in Node.
 import { randomBytes, timingSafeEqual } from 'node:crypto'
 import { once } from 'node:events'
 import { join } from 'node:path'
@@ -21,10 +21,10 @@ export async function startLoginServer({ folder, lifetimeSeconds, say }) {
     environment: {
       EXTERNAL_AUTH_URL: server.url,
       EXTERNAL_API_EMAIL: account.username,
-      EXTERNAL_API_PASSWORD: account.password
+      EXTERNAL_API_PASSWORD: account.password,
     },
     verify: (token) => jwtVerify(token, key, { algorithms: ['HS256'], requiredClaims: ['exp'] }),
-    stop: server.stop
+    stop: server.stop,
   }
 }
 
@@ -37,15 +37,18 @@ async function startDjango(folder, { account, secret, lifetimeSeconds, say }) {
       DEMO_USERNAME: account.username,
       DEMO_PASSWORD: account.password,
       DEMO_SECRET: secret,
-      DEMO_LIFETIME_SECONDS: String(lifetimeSeconds)
+      DEMO_LIFETIME_SECONDS: String(lifetimeSeconds),
     },
     // What Ctrl-C ends is decided here, and not by the terminal.
     detached: process.platform !== 'win32',
-    stdio: ['ignore', 'pipe', 'inherit']
+    stdio: ['ignore', 'pipe', 'inherit'],
   })
   const ended = once(child, 'close')
   const lines = createInterface({ input: child.stdout })
-  const port = await Promise.race([once(lines, 'line').then(([line]) => Number(line)), ended.then(() => null)])
+  const port = await Promise.race([
+    once(lines, 'line').then(([line]) => Number(line)),
+    ended.then(() => null),
+  ])
   if (port === null) throw new Error('the Django server did not start')
   lines.on('line', (line) => say(line))
   const origin = `http://127.0.0.1:${port}`
@@ -55,7 +58,7 @@ async function startDjango(folder, { account, secret, lifetimeSeconds, say }) {
     async stop() {
       child.kill('SIGKILL')
       await ended
-    }
+    },
   }
 }
 
@@ -65,16 +68,21 @@ async function makePython(folder, say) {
   const command = process.platform === 'win32' ? 'python' : 'python3'
   const venv = await run(command, ['-m', 'venv', home], { quiet: true, limitMs: 2 * 60_000 })
   if (venv.code !== 0) {
-    say('there is no Python with venv here: a plain login endpoint stands in for Django')
+    say('no Python with venv is installed: using a plain login endpoint instead of Django')
     return null
   }
-  const python = process.platform === 'win32' ? join(home, 'Scripts', 'python.exe') : join(home, 'bin', 'python')
+  const python =
+    process.platform === 'win32' ? join(home, 'Scripts', 'python.exe') : join(home, 'bin', 'python')
   say('installing Django with simplejwt into a throw-away folder')
   const packages = ['django', 'djangorestframework-simplejwt']
-  const install = await run(python, ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', ...packages], {
-    quiet: true,
-    limitMs: 5 * 60_000
-  })
+  const install = await run(
+    python,
+    ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', ...packages],
+    {
+      quiet: true,
+      limitMs: 5 * 60_000,
+    },
+  )
   if (install.code === 0) return python
   say('Django could not be installed: a plain login endpoint stands in for it')
   return null
@@ -82,7 +90,8 @@ async function makePython(folder, say) {
 
 async function startPlain({ account, lifetimeSeconds, say }, key) {
   const { origin, stop } = await listen(async (request, response) => {
-    if (request.method !== 'POST' || request.url !== '/api/login') return answer(response, 404, { error: 'not found' })
+    if (request.method !== 'POST' || request.url !== '/api/login')
+      return answer(response, 404, { error: 'not found' })
     const body = await bodyOf(request)
     if (!isSame(body?.email, account.username) || !isSame(body?.password, account.password)) {
       return answer(response, 401, { error: 'wrong email or password' })
@@ -112,4 +121,6 @@ async function bodyOf(request) {
 }
 
 const isSame = (given, wanted) =>
-  typeof given === 'string' && given.length === wanted.length && timingSafeEqual(Buffer.from(given), Buffer.from(wanted))
+  typeof given === 'string' &&
+  given.length === wanted.length &&
+  timingSafeEqual(Buffer.from(given), Buffer.from(wanted))

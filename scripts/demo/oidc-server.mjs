@@ -1,4 +1,4 @@
-// A real OAuth server from elsewhere: oidc-provider, with client credentials and short-lived JWTs.
+// A real OAuth server from outside this project: oidc-provider, with client credentials and short-lived JWTs.
 import { randomBytes, randomUUID } from 'node:crypto'
 import { createRemoteJWKSet, exportJWK, generateKeyPair, jwtVerify } from 'jose'
 import Provider from 'oidc-provider'
@@ -15,13 +15,15 @@ export async function startOidcServer({ lifetimeSeconds, say }) {
   const { privateKey } = await generateKeyPair('RS256', { extractable: true })
 
   const provider = new Provider(origin, {
-    clients: [{
-      ...client,
-      grant_types: ['client_credentials'],
-      redirect_uris: [],
-      response_types: [],
-      scope
-    }],
+    clients: [
+      {
+        ...client,
+        grant_types: ['client_credentials'],
+        redirect_uris: [],
+        response_types: [],
+        scope,
+      },
+    ],
     scopes: [scope],
     cookies: { keys: [randomBytes(24).toString('base64url')] },
     jwks: { keys: [{ ...(await exportJWK(privateKey)), kid: randomUUID(), alg: 'RS256', use: 'sig' }] },
@@ -37,10 +39,10 @@ export async function startOidcServer({ lifetimeSeconds, say }) {
           audience,
           accessTokenFormat: 'jwt',
           accessTokenTTL: lifetimeSeconds,
-          jwt: { sign: { alg: 'RS256' } }
-        })
-      }
-    }
+          jwt: { sign: { alg: 'RS256' } },
+        }),
+      },
+    },
   })
   provider.on('grant.success', () => say('the token server issued a token'))
   provider.on('grant.error', (_, error) => say(`the token server refused: ${error.message}`))
@@ -54,9 +56,10 @@ export async function startOidcServer({ lifetimeSeconds, say }) {
       EXTERNAL_AUTH_URL: `${origin}/token`,
       OAUTH_CLIENT_ID: client.client_id,
       OAUTH_CLIENT_SECRET: client.client_secret,
-      OAUTH_SCOPE: scope
+      OAUTH_SCOPE: scope,
     },
-    verify: (token) => jwtVerify(token, keys, { issuer: origin, audience, algorithms: ['RS256'], requiredClaims: ['exp'] }),
-    stop
+    verify: (token) =>
+      jwtVerify(token, keys, { issuer: origin, audience, algorithms: ['RS256'], requiredClaims: ['exp'] }),
+    stop,
   }
 }

@@ -10,21 +10,34 @@ const actions = { busy: null, result: null, run: async () => {} }
 
 function column(Card, theme) {
   const cards = states.map(({ title, ...view }) =>
-    createElement('div', { className: 'cell', key: title },
+    createElement(
+      'div',
+      { className: 'cell', key: title },
       createElement('p', { className: 'caption' }, title),
-      createElement(Card, { view: { receivedAt: view.now, sentAt: view.now, problem: null, ...view }, actions, now: view.now, title: 'Access token', theme })))
+      createElement(Card, {
+        view: { receivedAt: view.now, sentAt: view.now, problem: null, ...view },
+        actions,
+        now: view.now,
+        title: 'Access token',
+        theme,
+      }),
+    ),
+  )
   return createElement('div', { className: `column ${theme}`, key: theme }, cards)
 }
 
 // Every card brings its styles; on one page once is enough.
-const once = (html) => html.replace(/<style>[^]*?<\/style>/g, (style, at) => (at === html.indexOf(style) ? style : ''))
+const once = (html) =>
+  html.replace(/<style>[\s\S]*?<\/style>/g, (style, at) => (at === html.indexOf(style) ? style : ''))
 
 /** The page as HTML. */
 export async function previewPage() {
   // Times are shown by the reader's clock, which is to be the same wherever this runs.
   process.env.TZ = 'UTC'
   const { Card } = await import(pathToFileURL(join(root, 'lib', 'react', 'card.js')))
-  const body = once(renderToStaticMarkup(createElement('main', null, [column(Card, 'light'), column(Card, 'dark')])))
+  const body = once(
+    renderToStaticMarkup(createElement('main', null, [column(Card, 'light'), column(Card, 'dark')])),
+  )
   return `<!doctype html>
 <html lang="en">
 <meta charset="utf-8">

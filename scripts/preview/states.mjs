@@ -6,8 +6,18 @@ const at = (seconds) => new Date(now + seconds * 1000).toISOString()
 /** Fifty refreshes, an hour apart, of which some failed or came from another process. */
 const history = Array.from({ length: 50 }, (_, index) => {
   const outcome = index % 17 === 9 ? 'failed' : index % 5 === 2 ? 'adopted' : 'refreshed'
-  const durationMs = outcome === 'adopted' ? 3 + (index % 4) : outcome === 'failed' ? 900 + index * 7 : 80 + ((index * 37) % 140)
-  return { at: at((index - 49) * 3600 - 1260), outcome, durationMs, ...(outcome === 'failed' ? { code: 'ERR_TOKEN_TIMEOUT' } : {}) }
+  const durationMs =
+    outcome === 'adopted'
+      ? 3 + (index % 4)
+      : outcome === 'failed'
+        ? 900 + index * 7
+        : 80 + ((index * 37) % 140)
+  return {
+    at: at((index - 49) * 3600 - 1260),
+    outcome,
+    durationMs,
+    ...(outcome === 'failed' ? { code: 'ERR_TOKEN_TIMEOUT' } : {}),
+  }
 })
 
 const good = {
@@ -23,14 +33,33 @@ const good = {
   lastRefreshAt: at(-1260),
   consecutiveFailures: 0,
   lastError: null,
-  strategy: { grant: 'client_credentials', endpoint: 'https://login.example.com/oauth/token', format: 'client_secret_basic' },
-  scheduler: { running: true, refreshIntervalSeconds: 600, healthCheckIntervalSeconds: 300, nextRefreshAt: at(2040), lastHealthCheckAt: at(-40) },
+  strategy: {
+    grant: 'client_credentials',
+    endpoint: 'https://login.example.com/oauth/token',
+    format: 'client_secret_basic',
+  },
+  scheduler: {
+    running: true,
+    refreshIntervalSeconds: 600,
+    healthCheckIntervalSeconds: 300,
+    nextRefreshAt: at(2040),
+    lastHealthCheckAt: at(-40),
+  },
   storage: { kind: 'sqlite', location: './data/token-cache.db', encrypted: true, healthy: true },
   counters: { tokenRequests: 43, refreshes: 38, failures: 3, storeHits: 9, retriesOn401: 1 },
   history,
 }
 
-const none = { issuedAt: null, expiresAt: null, refreshAt: null, expiresInSeconds: null, lastRefreshAt: null, tokenType: null, source: null, strategy: null }
+const none = {
+  issuedAt: null,
+  expiresAt: null,
+  refreshAt: null,
+  expiresInSeconds: null,
+  lastRefreshAt: null,
+  tokenType: null,
+  source: null,
+  strategy: null,
+}
 
 const failing = (code, message, failures) => ({
   healthy: false,
@@ -49,7 +78,11 @@ export const states = [
       expiresAt: at(180),
       refreshAt: at(-120),
       expiresInSeconds: 180,
-      ...failing('ERR_TOKEN_TIMEOUT', 'https://login.example.com/oauth/token gave no whole answer within 10000 ms', 2),
+      ...failing(
+        'ERR_TOKEN_TIMEOUT',
+        'https://login.example.com/oauth/token gave no whole answer within 10000 ms',
+        2,
+      ),
     },
   },
   {
@@ -62,12 +95,22 @@ export const states = [
       refreshAt: at(-600),
       expiresInSeconds: 0,
       strategy: { grant: 'login', endpoint: 'https://api.example.com/auth/login', format: 'json_email' },
-      ...failing('ERR_TOKEN_CREDENTIALS', 'https://api.example.com/auth/login rejected the credential (401)', 3),
+      ...failing(
+        'ERR_TOKEN_CREDENTIALS',
+        'https://api.example.com/auth/login rejected the credential (401)',
+        3,
+      ),
     },
   },
   {
     title: 'Missing, before the first request',
-    status: { ...good, ...none, state: 'missing', counters: { tokenRequests: 0, refreshes: 0, failures: 0, storeHits: 0, retriesOn401: 0 }, history: [] },
+    status: {
+      ...good,
+      ...none,
+      state: 'missing',
+      counters: { tokenRequests: 0, refreshes: 0, failures: 0, storeHits: 0, retriesOn401: 0 },
+      history: [],
+    },
   },
   {
     title: 'A manual token stands in, the scheduler is stopped',
@@ -92,13 +135,23 @@ export const states = [
   {
     title: 'The endpoint is gone: the last picture stays',
     status: good,
-    problem: { kind: 'unreachable', message: 'The endpoint cannot be reached.', code: null, retryAfterSeconds: null },
+    problem: {
+      kind: 'unreachable',
+      message: 'The endpoint is unreachable.',
+      code: null,
+      retryAfterSeconds: null,
+    },
   },
   { title: 'Loading', status: null, receivedAt: null },
   {
     title: 'No access',
     status: null,
     receivedAt: null,
-    problem: { kind: 'unauthorized', message: 'The endpoint asks for a credential.', code: null, retryAfterSeconds: null },
+    problem: {
+      kind: 'unauthorized',
+      message: 'The endpoint asks for a credential.',
+      code: null,
+      retryAfterSeconds: null,
+    },
   },
 ].map((state) => ({ now, ...state }))

@@ -1,6 +1,6 @@
-// The example application, end to end, in Chromium.
+// What needs a browser, in Chromium: the monitor, and the example application end to end.
 import { chromium } from '../support/chromium.mjs'
-import { isBrowserTest, runTestFiles } from './node-tests.mjs'
+import { runTestFolders } from './node-tests.mjs'
 
 export const browserTests = {
   name: 'browser',
@@ -8,6 +8,6 @@ export const browserTests = {
   async run() {
     const { path, reason } = await chromium()
     if (path === undefined) return { skipped: reason }
-    return runTestFiles(isBrowserTest, { CHROMIUM_PATH: path, NEXT_TELEMETRY_DISABLED: '1' })
-  }
+    return runTestFolders(['browser'], { CHROMIUM_PATH: path, NEXT_TELEMETRY_DISABLED: '1' })
+  },
 }

@@ -9,5 +9,5 @@ export const build = {
     const addon = await ensureAddon()
     await ensureLib()
     return { closing: [relative(root, addon)] }
-  }
+  },
 }

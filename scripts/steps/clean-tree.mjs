@@ -5,5 +5,6 @@ import { settle } from '../support/steps.mjs'
 export const cleanTree = {
   name: 'clean tree',
   needs: ['build'],
-  run: async () => settle(await run('git', ['--no-pager', 'diff', '--exit-code', '--stat']), 'git diff --exit-code')
+  run: async () =>
+    settle(await run('git', ['--no-pager', 'diff', '--exit-code', '--stat']), 'git diff --exit-code'),
 }

@@ -2,6 +2,7 @@
 import { browserTests } from './browser-tests.mjs'
 import { build } from './build.mjs'
 import { cleanTree } from './clean-tree.mjs'
+import { jsFormat, jsLint, unused } from './js-lint.mjs'
 import { nodeTests, packageTests } from './node-tests.mjs'
 import { packageLint } from './package-lint.mjs'
 import { rustDependencies } from './rust-dependencies.mjs'
@@ -14,4 +15,18 @@ import { phrases } from './words.mjs'
 export const testSteps = [rustTests, build, nodeTests, packageTests, browserTests]
 
 /** The cheap ones first: a forgotten blank is not worth twenty minutes of waiting. */
-export const readySteps = [rustFormat, spelling, phrases, clippy, rustDocs, ...testSteps, typeTests, packageLint, rustDependencies, cleanTree]
+export const readySteps = [
+  rustFormat,
+  jsFormat,
+  jsLint,
+  unused,
+  spelling,
+  phrases,
+  clippy,
+  rustDocs,
+  ...testSteps,
+  typeTests,
+  packageLint,
+  rustDependencies,
+  cleanTree,
+]

@@ -23,5 +23,5 @@ export const packageLint = {
     // Only module resolution that knows `exports`, as every Node this package runs on does.
     const attw = [bin('@arethetypeswrong', 'cli', 'dist', 'index.js'), tarball, '--profile', 'node16']
     settle(await run(process.execPath, attw), 'attw')
-  }
+  },
 }

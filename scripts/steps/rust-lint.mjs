@@ -4,7 +4,7 @@ import { settle } from '../support/steps.mjs'
 
 export const rustFormat = {
   name: 'format',
-  run: async () => settle(await run('cargo', ['fmt', '--check']), 'cargo fmt --check')
+  run: async () => settle(await run('cargo', ['fmt', '--check']), 'cargo fmt --check'),
 }
 
 /** With and without napi: code behind a feature is not seen by a lint that runs without it. */
@@ -15,7 +15,7 @@ export const clippy = {
       const args = ['clippy', '--locked', '--all-targets', ...features, '--', '-D', 'warnings']
       settle(await run('cargo', args), `cargo ${args.join(' ')}`)
     }
-  }
+  },
 }
 
 export const rustDocs = {
@@ -23,5 +23,5 @@ export const rustDocs = {
   async run() {
     const args = ['doc', '--locked', '--no-deps', '--no-default-features', '--document-private-items']
     return settle(await run('cargo', args, { env: { RUSTDOCFLAGS: '-D warnings' } }), 'cargo doc')
-  }
+  },
 }

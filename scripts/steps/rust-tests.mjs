@@ -7,9 +7,11 @@ export const rustTests = {
   async run() {
     const result = await run('cargo', ['test', '--locked', '--no-default-features'], { limitMs: 30 * 60_000 })
     return settle(result, 'cargo test', closingLines(result.output))
-  }
+  },
 }
 
 /** One line says how each test binary fared; those that hold no test are left out. */
 const closingLines = (output) =>
-  output.split('\n').filter((line) => line.startsWith('test result:') && !line.includes(' 0 passed; 0 failed;'))
+  output
+    .split('\n')
+    .filter((line) => line.startsWith('test result:') && !line.includes(' 0 passed; 0 failed;'))

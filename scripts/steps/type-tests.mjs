@@ -9,6 +9,9 @@ export const typeTests = {
   needs: ['build'],
   async run() {
     const tsc = join(root, 'node_modules', 'typescript', 'bin', 'tsc')
-    return settle(await run(process.execPath, [tsc, '--project', '__test__/types']), 'tsc --project __test__/types')
-  }
+    return settle(
+      await run(process.execPath, [tsc, '--project', '__test__/types']),
+      'tsc --project __test__/types',
+    )
+  },
 }

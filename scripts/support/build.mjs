@@ -21,8 +21,17 @@ export async function ensureAddon() {
 /** Sees to the compiled JavaScript in `lib/`, everything there that package.json points to. */
 export async function ensureLib() {
   const { exports } = readManifest()
-  const entries = [...new Set([...pathsIn(exports), './lib/index.js'])].filter((path) => path.startsWith('./lib/'))
-  const inputs = paths('ts', 'index.d.ts', 'scripts/build-ts.mjs', 'tsconfig.base.json', 'tsconfig.node.json', 'tsconfig.react.json')
+  const entries = [...new Set([...pathsIn(exports), './lib/index.js'])].filter((path) =>
+    path.startsWith('./lib/'),
+  )
+  const inputs = paths(
+    'ts',
+    'index.d.ts',
+    'scripts/build-ts.mjs',
+    'tsconfig.base.json',
+    'tsconfig.node.json',
+    'tsconfig.react.json',
+  )
   const stale = await Promise.all(paths(...entries).map((entry) => isStale(entry, inputs)))
   if (stale.includes(true)) {
     await mustRun(...npm('run', 'build:ts'))

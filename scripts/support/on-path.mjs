@@ -10,4 +10,8 @@ export async function onPath(name) {
   return null
 }
 
-export const exists = (path) => access(path).then(() => true, () => false)
+export const exists = (path) =>
+  access(path).then(
+    () => true,
+    () => false,
+  )

@@ -25,11 +25,16 @@ export function publishedManifest(manifest, platforms, repository) {
 
 /** npm checks the provenance of a package against this field. `repository` is `owner/name` on GitHub. */
 const repositoryField = (repository) =>
-  (repository === undefined ? {} : { repository: { type: 'git', url: `git+https://github.com/${repository}.git` } })
+  repository === undefined
+    ? {}
+    : { repository: { type: 'git', url: `git+https://github.com/${repository}.git` } }
 
 /** The files npm would publish from the repository, by its own rules and package.json's `files`. */
 export async function filesToPublish() {
-  const { output } = await mustRun(...npm('pack', '--dry-run', '--json', '--ignore-scripts', '--loglevel=error'), { quiet: true })
+  const { output } = await mustRun(
+    ...npm('pack', '--dry-run', '--json', '--ignore-scripts', '--loglevel=error'),
+    { quiet: true },
+  )
   const listing = JSON.parse(output.slice(output.search(/^[[{]/m)))
   const [entry] = Array.isArray(listing) ? listing : Object.values(listing)
   return entry.files.map(({ path }) => path)
@@ -39,7 +44,11 @@ export async function filesToPublish() {
 export async function packMain(folder, platforms, repository) {
   const manifest = publishedManifest(readManifest(), platforms, repository)
   const sources = (await filesToPublish()).filter((path) => path !== 'package.json')
-  return packStaged(folder, manifest, sources.map((path) => [join(root, path), path]))
+  return packStaged(
+    folder,
+    manifest,
+    sources.map((path) => [join(root, path), path]),
+  )
 }
 
 /** Packs the addon package of one platform, with the addon found at `addonPath`. */
@@ -47,14 +56,19 @@ export async function packPlatform(folder, platform, addonPath, repository) {
   const home = join(root, 'npm', platform.platform)
   const manifest = {
     ...JSON.parse(await readFile(join(home, 'package.json'), 'utf8')),
-    ...repositoryField(repository)
+    ...repositoryField(repository),
   }
   const notices = { [noticesFile]: await noticesFor(platform.target) }
-  return packStaged(folder, manifest, [
-    [addonPath, platform.addon],
-    [join(home, 'README.md'), 'README.md'],
-    [join(root, 'LICENSE'), 'LICENSE']
-  ], notices)
+  return packStaged(
+    folder,
+    manifest,
+    [
+      [addonPath, platform.addon],
+      [join(home, 'README.md'), 'README.md'],
+      [join(root, 'LICENSE'), 'LICENSE'],
+    ],
+    notices,
+  )
 }
 
 /** Packs copies of `files` and what is in `texts`, by name. */
@@ -65,13 +79,18 @@ async function packStaged(folder, manifest, files, texts = {}) {
       await mkdir(dirname(join(stage, to)), { recursive: true })
       await copyFile(from, join(stage, to))
     }
-    for (const [name, text] of Object.entries({ ...texts, 'package.json': `${JSON.stringify(manifest, null, 2)}\n` })) {
+    for (const [name, text] of Object.entries({
+      ...texts,
+      'package.json': `${JSON.stringify(manifest, null, 2)}\n`,
+    })) {
       await writeFile(join(stage, name), text)
     }
     // Next to its destination, so that the tarball appears there whole, by a rename.
     const out = join(folder, `.packing-${process.pid}`)
     await mkdir(out, { recursive: true })
-    await mustRun(...npm('pack', stage, '--pack-destination', out, '--ignore-scripts', '--loglevel=error'), { quiet: true })
+    await mustRun(...npm('pack', stage, '--pack-destination', out, '--ignore-scripts', '--loglevel=error'), {
+      quiet: true,
+    })
     const tarball = join(folder, tarballName(manifest))
     await rename(join(out, tarballName(manifest)), tarball)
     await rm(out, { recursive: true })

@@ -8,11 +8,12 @@ import { run } from './run.mjs'
 const folder = join(root, 'target', 'promtool')
 const unpacked = join(folder, 'usr', 'bin', 'promtool')
 
-/** Resolves with `{ path }`, or with `{ reason }`, a sentence that says why there is none. */
+/** Resolves with `{ path }` or, if there is none, with `{ reason }` in a sentence. */
 export async function promtool() {
   const found = (await onPath('promtool')) ?? ((await exists(unpacked)) ? unpacked : null)
   if (found !== null) return { path: found }
-  if ((await onPath('apt-get')) === null) return { reason: 'no promtool is installed, and there is no apt-get' }
+  if ((await onPath('apt-get')) === null)
+    return { reason: 'no promtool is installed, and apt-get does not exist' }
   await mkdir(folder, { recursive: true })
   const quietly = { cwd: folder, quiet: true, limitMs: 5 * 60_000 }
   if (process.getuid() === 0) await run('apt-get', ['update', '-qq'], quietly)
@@ -20,5 +21,7 @@ export async function promtool() {
   const archive = (await readdir(folder)).find((name) => name.endsWith('.deb'))
   if (archive !== undefined) await run('dpkg-deb', ['--extract', archive, '.'], quietly)
   if (await exists(unpacked)) return { path: unpacked }
-  return { reason: `no promtool is installed, and apt-get could not fetch one: ${output.trim().split('\n').at(-1)}` }
+  return {
+    reason: `no promtool is installed, and apt-get could not fetch one: ${output.trim().split('\n').at(-1)}`,
+  }
 }

@@ -17,10 +17,13 @@ export function run(command, args, { cwd = root, env = {}, quiet = false, limitM
       env: { ...process.env, ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
       // A group of its own, so that the limit also reaches the children of the child.
-      detached: !windows
+      detached: !windows,
     })
     let output = ''
-    for (const [stream, out] of [[child.stdout, process.stdout], [child.stderr, process.stderr]]) {
+    for (const [stream, out] of [
+      [child.stdout, process.stdout],
+      [child.stderr, process.stderr],
+    ]) {
       stream.setEncoding('utf8')
       stream.on('data', (text) => {
         output += text
@@ -28,10 +31,13 @@ export function run(command, args, { cwd = root, env = {}, quiet = false, limitM
       })
     }
     const stop = () => (windows ? child.kill('SIGKILL') : killGroup(child.pid))
-    const timer = limitMs === undefined ? undefined : setTimeout(() => {
-      output += `\n${command} was ended: it took longer than ${Math.round(limitMs / 60_000)} minutes\n`
-      stop()
-    }, limitMs)
+    const timer =
+      limitMs === undefined
+        ? undefined
+        : setTimeout(() => {
+            output += `\n${command} was ended: it took longer than ${Math.round(limitMs / 60_000)} minutes\n`
+            stop()
+          }, limitMs)
     // In a group of its own the child does not hear the terminal's Ctrl-C.
     const interrupt = (signal) => {
       stop()

@@ -3,7 +3,7 @@ import { readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 
 /** When a file, or the youngest file in a folder, was written: milliseconds since 1970, 0 when there is none. */
-export async function youngest(path) {
+async function youngest(path) {
   const info = await stat(path).catch(() => null)
   if (info === null) return 0
   if (!info.isDirectory()) return info.mtimeMs

@@ -13,9 +13,12 @@ export async function runSteps(title, steps) {
   const begin = performance.now()
   for (const step of chosen(steps)) {
     const unmet = (step.needs ?? []).filter((name) => outcomes.get(name)?.status !== 'passed')
-    outcomes.set(step.name, unmet.length > 0
-      ? { status: 'not run', why: `${unmet.join(', ')} did not pass`, seconds: 0, closing: [] }
-      : await runStep(step))
+    outcomes.set(
+      step.name,
+      unmet.length > 0
+        ? { status: 'not run', why: `${unmet.join(', ')} did not pass`, seconds: 0, closing: [] }
+        : await runStep(step),
+    )
   }
   console.log(`\n${summary(title, outcomes, (performance.now() - begin) / 1000)}`)
   return [...outcomes.values()].every(({ status }) => status === 'passed' || status === 'skipped')
@@ -28,7 +31,8 @@ function chosen(steps) {
   const wanted = new Set()
   const want = (name) => {
     const step = byName.get(name)
-    if (step === undefined) throw new Error(`no step is called ${name}; there are ${[...byName.keys()].join(', ')}`)
+    if (step === undefined)
+      throw new Error(`no step is called ${name}; there are ${[...byName.keys()].join(', ')}`)
     for (const needed of step.needs ?? []) want(needed)
     wanted.add(name)
   }
@@ -41,7 +45,7 @@ async function runStep({ name, run }) {
   const begin = performance.now()
   const outcome = await run().then(
     ({ skipped, closing = [] } = {}) => ({ status: skipped ? 'skipped' : 'passed', why: skipped, closing }),
-    (error) => ({ status: 'FAILED', why: error.message, closing: error.closing ?? [] })
+    (error) => ({ status: 'FAILED', why: error.message, closing: error.closing ?? [] }),
   )
   const seconds = (performance.now() - begin) / 1000
   if (outcome.why) console.log(`${name}: ${outcome.status}: ${outcome.why}`)
@@ -52,13 +56,17 @@ function summary(title, outcomes, seconds) {
   const lines = [`=== ${title}: summary`]
   for (const [name, { status, why, seconds: taken, closing }] of outcomes) {
     const [reason] = (why ?? '').split('\n')
-    lines.push(`${status.padEnd(8)}${name.padEnd(14)}${taken.toFixed(1).padStart(7)} s${reason ? `  ${reason}` : ''}`)
+    lines.push(
+      `${status.padEnd(8)}${name.padEnd(14)}${taken.toFixed(1).padStart(7)} s${reason ? `  ${reason}` : ''}`,
+    )
     lines.push(...closing.map((line) => `          ${line}`))
   }
   const failed = [...outcomes].filter(([, { status }]) => status !== 'passed' && status !== 'skipped')
-  lines.push(failed.length === 0
-    ? `${title} passed in ${seconds.toFixed(0)} s`
-    : `${title} FAILED in ${seconds.toFixed(0)} s: ${failed.map(([name]) => name).join(', ')}`)
+  lines.push(
+    failed.length === 0
+      ? `${title} passed in ${seconds.toFixed(0)} s`
+      : `${title} FAILED in ${seconds.toFixed(0)} s: ${failed.map(([name]) => name).join(', ')}`,
+  )
   return lines.join('\n')
 }
 
@@ -66,5 +74,7 @@ function summary(title, outcomes, seconds) {
 export function settle({ code, output }, what, closing = []) {
   if (code === 0) return { closing }
   const tail = output.trimEnd().split('\n').at(-1)
-  throw Object.assign(new Error(`${what} ${code === null ? `was ended: ${tail}` : `ended with ${code}`}`), { closing })
+  throw Object.assign(new Error(`${what} ${code === null ? `was ended: ${tail}` : `ended with ${code}`}`), {
+    closing,
+  })
 }

@@ -1,14 +1,14 @@
 import { optionsOf, type Command } from './command'
 import { targetHelp, targetOf, targetOptions } from './target'
-import { print, spinning } from './terminal'
+import { print, withSpinner } from './terminal'
 
 export const clear: Command = {
-  summary: 'forget the stored token',
+  summary: 'remove the stored token',
   usage: '[--revoke] [options]',
-  help: `Removes the record from the store. Running apps that share the store drop the token within seconds. An app with a
-store of its own (memory, another path) keeps its token: name that app with --endpoint.
+  help: `Removes the record from the store. Running apps that share the store drop the token within seconds. An app with
+its own store (memory, another path) keeps its token: use --endpoint for such an app.
 
-  --revoke         also tells the server, where a revocation endpoint is known (RFC 7009)
+  --revoke         also revokes it at the server, if a revocation endpoint is known (RFC 7009)
 ${targetHelp}`,
   async run(args) {
     const { json, revoke, ...where } = optionsOf('clear', args, {
@@ -17,8 +17,8 @@ ${targetHelp}`,
     })
     const target = targetOf(where)
     try {
-      await spinning('clearing', target.clear(revoke))
-      print(json ? '{"cleared":true}' : 'The token is cleared.')
+      await withSpinner('clearing', target.clear(revoke))
+      print(json ? '{"cleared":true}' : 'The token was cleared.')
       return 0
     } finally {
       await target.close()

@@ -1,27 +1,27 @@
 import { parseArgs, type ParseArgsConfig } from 'node:util'
 
-/** One word after `evertoken`. */
+/** A command of `evertoken`. */
 export interface Command {
-  /** What it does, in a line of the help. */
+  /** What it does, for the list of commands. */
   readonly summary: string
-  /** What stands behind its name in the usage line. */
+  /** What follows its name in the usage line. */
   readonly usage?: string
-  /** Its own help, beneath its usage line. */
+  /** Its help, below its usage line. */
   readonly help: string
   /** Resolves with the exit code. */
   run(args: readonly string[]): number | Promise<number>
 }
 
-/** A call that says something the command does not know; ends with exit code 2. */
+/** A call with an unknown command, option or argument; ends with exit code 2. */
 export class UsageError extends Error {}
 
 type Options = NonNullable<ParseArgsConfig['options']>
 type Values<T extends Options> = ReturnType<typeof parseArgs<{ options: T }>>['values']
 
 /**
- * The options of a command that takes nothing else.
+ * The options of a command without other arguments.
  *
- * @throws UsageError naming what is not known.
+ * @throws UsageError naming the unknown option or argument.
  */
 export function optionsOf<T extends Options>(name: string, args: readonly string[], options: T): Values<T> {
   try {

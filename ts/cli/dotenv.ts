@@ -2,8 +2,8 @@ import { existsSync, readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import * as util from 'node:util'
-import { variableNames } from '../env'
-import { complain } from './terminal'
+import { envTable } from '../support/env-table'
+import { printError } from './terminal'
 
 interface NextEnv {
   loadEnvConfig(
@@ -18,48 +18,53 @@ interface LoadedFile {
   contents: string
 }
 
-/** What was read from `.env` files. */
+/** The result of reading `.env` files. */
 export interface Dotenv {
   /** The names of the files. */
   readonly files: readonly string[]
-  /** Variables of evertoken whose text the loader changed, for it has a `$`. */
+  /** Variables of evertoken whose text the loader changed because of a `$`. */
   readonly expanded: readonly { variable: string; file: string }[]
 }
 
 /**
- * Completes `process.env` from the `.env` files of a folder, as Next.js does it: a variable that is set stays, and a
- * file of the mode comes before the general one.
+ * Completes `process.env` from the `.env` files of a folder, as Next.js does: a variable that is already set stays, and
+ * the file of the mode comes before the general one.
  *
- * In a project with Next.js its own loader is used, which also fills in `$OTHER` variables.
+ * In a project with Next.js, its own loader is used, which also expands `$OTHER` variables.
  */
 export function loadDotenv(folder: string): Dotenv {
   const isDevelopment = process.env['NODE_ENV'] !== 'production'
   const next = nextEnv(folder)
   if (next) {
     const before = { ...process.env }
-    const log = { info: () => {}, error: (...details: unknown[]) => complain(util.format(...details)) }
+    const log = { info: () => {}, error: (...details: unknown[]) => printError(util.format(...details)) }
     const loaded = next.loadEnvConfig(folder, isDevelopment, log).loadedEnvFiles
-    return { files: loaded.map(({ path }) => path), expanded: expandedIn(loaded, before) }
+    return { files: loaded.map(({ path }) => path), expanded: findExpanded(loaded, before) }
   }
   const names = fileNames(isDevelopment).filter((name) => existsSync(join(folder, name)))
   for (const name of names) {
-    for (const [variable, value] of Object.entries(parsed(readFileSync(join(folder, name), 'utf8'), name))) {
+    for (const [variable, value] of Object.entries(
+      parseFile(readFileSync(join(folder, name), 'utf8'), name),
+    )) {
       process.env[variable] ??= value
     }
   }
   return { files: names, expanded: [] }
 }
 
-/** The variables that came from a file with a `$` in them, and are another text now. */
-function expandedIn(files: readonly LoadedFile[], before: NodeJS.ProcessEnv): { variable: string; file: string }[] {
-  // Before Node 20.12 there is nothing to read the text with as it stands.
+/** The variables that contain a `$` in a file, and have another text now. */
+function findExpanded(
+  files: readonly LoadedFile[],
+  before: NodeJS.ProcessEnv,
+): { variable: string; file: string }[] {
+  // Before Node 20.12 there is no parser for the original text.
   if (typeof util.parseEnv !== 'function') return []
   const read = files.map(({ path, contents }) => ({ file: path, values: util.parseEnv(contents) }))
-  return variableNames().flatMap((variable) => {
+  return envTable.flatMap(({ name: variable }) => {
     const source = read.find(({ values }) => values[variable] !== undefined)
     const written = source?.values[variable]
     if (source === undefined || written === undefined || before[variable] !== undefined) return []
-    // A `$` that is written `\$` stays.
+    // An escaped `\$` stays.
     const isMeant = !written.includes('$') || process.env[variable] === written.replaceAll('\\$', '$')
     return isMeant ? [] : [{ variable, file: source.file }]
   })
@@ -71,10 +76,12 @@ function fileNames(isDevelopment: boolean): string[] {
   return [`.env.${mode}.local`, ...(isTest ? [] : ['.env.local']), `.env.${mode}`, '.env']
 }
 
-function parsed(text: string, name: string): NodeJS.Dict<string> {
-  // From Node 20.12 on.
+function parseFile(text: string, name: string): NodeJS.Dict<string> {
+  // Since Node 20.12.
   if (typeof util.parseEnv === 'function') return util.parseEnv(text)
-  throw new Error(`${name} cannot be read on Node ${process.version}: update it to 20.12, or set the variables yourself`)
+  throw new Error(
+    `${name} cannot be read on Node ${process.version}: update it to 20.12, or set the variables yourself`,
+  )
 }
 
 function nextEnv(folder: string): NextEnv | undefined {

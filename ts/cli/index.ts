@@ -1,14 +1,14 @@
 #!/usr/bin/env node
-/** `npx evertoken`: finds the command, and runs it. Each command is a file of its own. */
+/** `npx evertoken`: finds the command and runs it. Each command has its own file. */
 
-import { TokenError } from '../errors'
+import { TokenError } from '../support/errors'
 import { clear } from './clear'
 import { UsageError, type Command } from './command'
 import { doctor } from './doctor'
 import { init } from './init'
 import { keygen } from './keygen'
 import { refresh, status } from './status'
-import { complain, print, printable, serverWords } from './terminal'
+import { printError, print, sanitize, serverErrorText } from './terminal'
 
 const commands: ReadonlyMap<string, Command> = new Map(
   Object.entries({ init, doctor, status, refresh, clear, keygen }),
@@ -16,7 +16,7 @@ const commands: ReadonlyMap<string, Command> = new Map(
 
 function help(): string {
   const lines = [...commands].map(([name, { summary }]) => `  ${name.padEnd(10)}${summary}`)
-  const options = '  --help    print this, or the help of a command\n  --version print the version'
+  const options = '  --help    print this help, or the help of a command\n  --version print the version'
   return `Usage: evertoken <command>\n\n${lines.join('\n')}\n\n${options}`
 }
 
@@ -24,22 +24,27 @@ function isHelp(word: string | undefined): boolean {
   return word === '--help' || word === '-h'
 }
 
-/** The word that was probably meant: one letter too many, too few or another, or two changed about. */
+/** The command that was probably meant: one letter too many, too few or wrong, or two swapped. */
 function nearest(word: string): string | undefined {
   const isNear = (other: string): boolean => {
     let start = 0
     while (start < word.length && word[start] === other[start]) start += 1
     const [rest, wanted] = [word.slice(start), other.slice(start)]
     const swapped = wanted.slice(1, 2) + wanted.slice(0, 1) + wanted.slice(2)
-    return rest.slice(1) === wanted || rest === wanted.slice(1) || rest.slice(1) === wanted.slice(1) || rest === swapped
+    return (
+      rest.slice(1) === wanted ||
+      rest === wanted.slice(1) ||
+      rest.slice(1) === wanted.slice(1) ||
+      rest === swapped
+    )
   }
   return [...commands.keys()].find((name) => name.startsWith(word) || isNear(name))
 }
 
-/** What the server said, and the page that explains the error. */
+/** The server's error text, and the page that explains the error. */
 function detailsOf(error: TokenError): string {
-  const lines = [serverWords(error), error.help].filter((line) => line !== undefined)
-  return lines.map(printable).join('\n')
+  const lines = [serverErrorText(error), error.help].filter((line) => line !== undefined)
+  return lines.map(sanitize).join('\n')
 }
 
 async function main([name, ...args]: readonly string[]): Promise<number> {
@@ -56,7 +61,9 @@ async function main([name, ...args]: readonly string[]): Promise<number> {
   const command = commands.get(name)
   if (!command) {
     const meant = nearest(name)
-    throw new UsageError(`there is no command ${JSON.stringify(name)}${meant ? `; did you mean ${meant}?` : ''}`)
+    throw new UsageError(
+      `there is no command ${JSON.stringify(name)}${meant ? `; did you mean ${meant}?` : ''}`,
+    )
   }
   if (args.some(isHelp)) {
     print(`Usage: evertoken ${[name, command.usage].filter(Boolean).join(' ')}\n\n${command.help}`)
@@ -67,10 +74,10 @@ async function main([name, ...args]: readonly string[]): Promise<number> {
 
 function stackOf(error: unknown): string {
   const text = error instanceof Error ? (error.stack ?? error.message) : String(error)
-  return text.split('\n').map(printable).join('\n')
+  return text.split('\n').map(sanitize).join('\n')
 }
 
-// Whoever reads may have seen enough: `evertoken --help | head -1`.
+// The reader may close the pipe early: `evertoken --help | head -1`.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code !== 'EPIPE') throw error
   process.exit()
@@ -80,8 +87,8 @@ main(process.argv.slice(2)).then(
   (code) => (process.exitCode = code),
   (error: unknown) => {
     process.exitCode = error instanceof UsageError ? 2 : 1
-    if (error instanceof UsageError) complain(error.message, `\n${help()}`)
-    else if (error instanceof TokenError) complain(`${error.code}: ${error.message}`, detailsOf(error))
-    else complain('this is a fault of evertoken; please report it', stackOf(error))
+    if (error instanceof UsageError) printError(error.message, `\n${help()}`)
+    else if (error instanceof TokenError) printError(`${error.code}: ${error.message}`, detailsOf(error))
+    else printError('this is a bug in evertoken; please report it', stackOf(error))
   },
 )

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { UsageError, type Command } from './command'
 import { print } from './terminal'
 
-/** As `encryptionKey` takes it: 256 bits. */
+/** The size of an `encryptionKey`: 256 bits. */
 const keyBytes = 32
 
 export const keygen: Command = {

@@ -1,10 +1,10 @@
 import type { TokenStatus } from '../../index'
 import { optionsOf, type Command } from './command'
 import { targetHelp, targetOf, targetOptions, type Target } from './target'
-import { inWords, paint, print, printable, printableJson, spinning } from './terminal'
+import { formatDuration, paint, print, sanitize, sanitizeJson, withSpinner } from './terminal'
 
-/** Runs a command on a target, prints the status it ends with, and closes it. */
-async function shown(
+/** Runs a command on a target, prints the resulting status, and closes the target. */
+async function printStatus(
   name: string,
   args: readonly string[],
   act: (target: Target) => Promise<TokenStatus>,
@@ -13,8 +13,8 @@ async function shown(
   const { json, ...where } = optionsOf(name, args, targetOptions)
   const target = targetOf(where)
   try {
-    const status = await spinning(what, act(target))
-    print(json ? printableJson(status) : describe(status))
+    const status = await withSpinner(what, act(target))
+    print(json ? sanitizeJson(status) : describe(status))
     return status.healthy ? 0 : 1
   } finally {
     await target.close()
@@ -22,40 +22,50 @@ async function shown(
 }
 
 export const status: Command = {
-  summary: 'show how the token stands, without a token request',
+  summary: 'show the status of the token, without a token request',
   usage: '[options]',
-  help: `Prints state, life, storage and the last error. The exit code is 1 when something needs attention.\n\n${targetHelp}`,
-  run: (args) => shown('status', args, (target) => target.status(), 'looking'),
+  help: `Prints the state, the lifetime, the storage and the last error. The exit code is 1 if something needs attention.\n\n${targetHelp}`,
+  run: (args) => printStatus('status', args, (target) => target.status(), 'reading the status'),
 }
 
 export const refresh: Command = {
-  summary: 'get a new token now, and store it',
+  summary: 'request a new token now, and store it',
   usage: '[options]',
-  help: `Makes one token request. Running apps that share the store take the new token over within seconds.\n\n${targetHelp}`,
-  run: (args) => shown('refresh', args, (target) => target.refresh(), 'asking for a token'),
+  help: `Makes one token request. Running apps that share the store use the new token within seconds.\n\n${targetHelp}`,
+  run: (args) => printStatus('refresh', args, (target) => target.refresh(), 'requesting a token'),
 }
 
-const colours = { valid: 'green', manual: 'green', expiring: 'yellow', expired: 'red', missing: 'red' } as const
+const colors = {
+  valid: 'green',
+  manual: 'green',
+  expiring: 'yellow',
+  expired: 'red',
+  missing: 'red',
+} as const
 
-/** The status in some lines. */
-export function describe(status: TokenStatus): string {
-  const left = status.expiresInSeconds === null ? '' : `, for ${inWords(status.expiresInSeconds)}`
+/** The status as text. */
+function describe(status: TokenStatus): string {
+  const left = status.expiresInSeconds === null ? '' : `, for ${formatDuration(status.expiresInSeconds)}`
   const { storage, strategy, lastError } = status
-  const sealed = storage.encrypted ? 'sealed' : 'not sealed'
+  const sealed = storage.encrypted ? 'encrypted' : 'not encrypted'
   const rows: [name: string, value: string | null, isBad?: boolean][] = [
     ['issued', status.issuedAt],
     ['refresh from', status.refreshAt],
     ['expires', status.expiresAt],
-    ['came from', status.source],
-    ['had by', strategy && `${strategy.grant} (${strategy.format}) at ${strategy.endpoint}`],
-    ['storage', `${storage.kind}, ${storage.location}, ${sealed}, ${storage.healthy ? '' : 'not '}healthy`, !storage.healthy],
+    ['source', status.source],
+    ['obtained by', strategy && `${strategy.grant} (${strategy.format}) at ${strategy.endpoint}`],
+    [
+      'storage',
+      `${storage.kind}, ${storage.location}, ${sealed}, ${storage.healthy ? '' : 'not '}healthy`,
+      !storage.healthy,
+    ],
     ['last error', lastError && `${lastError.code} ${lastError.message} (${lastError.at})`, true],
   ]
   const lines = rows.flatMap(([name, value, isBad = false]) => {
     if (value === null) return []
-    const shown = printable(value)
+    const shown = sanitize(value)
     return [`  ${name.padEnd(14)}${isBad ? paint('red', shown) : shown}`]
   })
-  const state = paint(colours[status.state], status.state)
-  return [`${paint('bold', printable(status.service))}: ${state}${left}`, ...lines].join('\n')
+  const state = paint(colors[status.state], status.state)
+  return [`${paint('bold', sanitize(status.service))}: ${state}${left}`, ...lines].join('\n')
 }

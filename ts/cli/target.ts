@@ -1,13 +1,14 @@
 import type { TokenServiceConfig, TokenStatus } from '../../index'
-import { initializeTokenService } from '../services'
-import { settled, type TokenService } from '../service'
-import { TokenError } from '../errors'
+import { initializeTokenService } from '../service/registry'
+import { settledStatus, type TokenService } from '../service/token-service'
+import { defaultServiceName } from '../support/defaults'
+import { TokenError } from '../support/errors'
 import { UsageError } from './command'
 import { loadDotenv } from './dotenv'
-import { isCleared, isRecord, isStatus } from './routes-answer'
-import { complain } from './terminal'
+import { isCleared, isRecord, isStatus } from './route-responses'
+import { printError } from './terminal'
 
-/** Where a command acts: on the stored token, or on a running app through its routes. */
+/** What a command acts on: the stored token, or a running app through its routes. */
 export interface Target {
   status(): Promise<TokenStatus>
   refresh(): Promise<TokenStatus>
@@ -15,7 +16,7 @@ export interface Target {
   close(): Promise<void>
 }
 
-/** The options that say which. */
+/** The options that select it. */
 export const targetOptions = {
   service: { type: 'string' },
   endpoint: { type: 'string' },
@@ -23,33 +24,36 @@ export const targetOptions = {
 } as const
 
 export const targetHelp = `Options:
-  --service NAME   the service of this name (default: external_api)
-  --endpoint URL   asks a running app through its routes, such as http://localhost:3000/api/token;
-                   sends EVERTOKEN_ADMIN_SECRET, if set. Without it the configured store is looked into
+  --service NAME   the service with this name (default: ${defaultServiceName})
+  --endpoint URL   uses a running app through its routes, such as http://localhost:3000/api/token;
+                   sends EVERTOKEN_ADMIN_SECRET, if set. Without it, the configured store is used
   --json           prints JSON
 
 The configuration comes from the environment and the .env files of this folder, as Next.js reads them.`
 
-/** The command says itself what its own call came to; what else is found out goes to stderr. */
+/** The command itself reports the result of its call; other errors of the store go to stderr. */
 const settings: TokenServiceConfig = {
-  logger: { debug() {}, info() {}, warn: complainOf, error: complainOf },
+  logger: { debug() {}, info() {}, warn: printStoreError, error: printStoreError },
 }
 
-function complainOf(message: string, { code }: { code?: string } = {}): void {
-  if (code === 'ERR_TOKEN_STORAGE' || code === 'ERR_TOKEN_DECRYPT') complain(message)
+function printStoreError(message: string, { code }: { code?: string } = {}): void {
+  if (code === 'ERR_TOKEN_STORAGE' || code === 'ERR_TOKEN_DECRYPT') printError(message)
 }
 
-/** How long a route may take: a refresh waits for the token server. */
-const patienceMs = 30_000
+/** How long a route may take; a refresh waits for the token server. */
+const timeoutMs = 30_000
 
-/** A status with fifty entries has some ten thousand characters. */
-const longestAnswer = 1024 * 1024
+/** Far more than a status: one with fifty entries has some ten thousand characters. */
+const maxResponseLength = 1024 * 1024
 
-/** Where to act, by the options. */
+/** The target that the options select. */
 export function targetOf({ service, endpoint }: { service?: string; endpoint?: string }): Target {
   loadDotenv(process.cwd())
   if (endpoint !== undefined) {
-    if (service !== undefined) throw new UsageError('--service is the route’s own choice where --endpoint is given')
+    if (service !== undefined)
+      throw new UsageError(
+        '--service cannot be combined with --endpoint: the routes decide which service it is',
+      )
     return routesAt(endpoint)
   }
   return new Local(initializeTokenService({ ...settings, ...(service === undefined ? {} : { service }) }))
@@ -62,7 +66,9 @@ export function routesAt(endpoint: string): Target {
     throw new UsageError('--endpoint must be a URL, such as http://localhost:3000/api/token')
   }
   if (url.username !== '' || url.password !== '' || url.search !== '' || url.hash !== '') {
-    throw new UsageError('--endpoint must have no user name, password, query or fragment: EVERTOKEN_ADMIN_SECRET is what opens it')
+    throw new UsageError(
+      '--endpoint must not contain a user name, password, query or fragment: set EVERTOKEN_ADMIN_SECRET for access',
+    )
   }
   return new Routes(url.href.replace(/\/+$/, ''))
 }
@@ -75,16 +81,16 @@ class Local implements Target {
   }
 
   status(): Promise<TokenStatus> {
-    return settled(this.#service)
+    return settledStatus(this.#service)
   }
 
   async refresh(): Promise<TokenStatus> {
-    await settled(this.#service)
+    await settledStatus(this.#service)
     return this.#service.refresh()
   }
 
   async clear(revoke: boolean): Promise<void> {
-    await settled(this.#service)
+    await settledStatus(this.#service)
     await this.#service.clear({ revoke })
   }
 
@@ -109,7 +115,7 @@ class Routes implements Target {
   }
 
   async clear(revoke: boolean): Promise<void> {
-    if (revoke) throw new UsageError('--revoke acts on the store, and not through --endpoint')
+    if (revoke) throw new UsageError('--revoke cannot be combined with --endpoint')
     await this.#ask('DELETE', '', isCleared)
   }
 
@@ -117,64 +123,72 @@ class Routes implements Target {
 
   async #ask<T>(method: string, path: string, isExpected: (body: unknown) => body is T): Promise<T> {
     const url = `${this.#endpoint}${path}`
-    const { status, location, body } = await answerOf(method, url)
-    if (status >= 300 && status < 400) throw redirected(url, location)
+    const { status, location, body } = await request(method, url)
+    if (status >= 300 && status < 400) throw redirectError(url, location)
     const wrong = (what: string): TokenError =>
-      new TokenError('ERR_TOKEN_RESPONSE', `${url} answered ${status}: ${what}`, { status })
-    if (status >= 400) throw wrong(errorMessageIn(body) ?? 'it is no route of evertoken')
-    if (!isExpected(body)) throw wrong('the answer is not that of a route of evertoken')
+      new TokenError('ERR_TOKEN_RESPONSE', `${url} responded with ${status}: ${what}`, { status })
+    if (status >= 400) throw wrong(errorMessageIn(body) ?? 'this is not a route of evertoken')
+    if (!isExpected(body)) throw wrong('this is not a response of a route of evertoken')
     return body
   }
 }
 
-/** The answer of a route: the body as JSON, `undefined` where it is something else. */
-interface RouteAnswer {
+/** The response of a route: the body as JSON, `undefined` if it is not JSON. */
+interface RouteResponse {
   status: number
   location: string | null
   body: unknown
 }
 
-async function answerOf(method: string, url: string): Promise<RouteAnswer> {
+async function request(method: string, url: string): Promise<RouteResponse> {
   try {
     const response = await fetch(url, {
       method,
       headers: adminHeaders(),
-      // The admin secret goes where it was told to go, and nowhere else.
+      // The admin secret goes to the given URL and nowhere else.
       redirect: 'manual',
-      signal: AbortSignal.timeout(patienceMs),
+      signal: AbortSignal.timeout(timeoutMs),
     })
-    return { status: response.status, location: response.headers.get('location'), body: parsed(await textOf(response)) }
+    return {
+      status: response.status,
+      location: response.headers.get('location'),
+      body: parseJson(await textOf(response)),
+    }
   } catch (cause) {
     if (cause instanceof TokenError) throw cause
-    throw new TokenError('ERR_TOKEN_NETWORK', `${url} cannot be reached: ${reasonOf(cause)}`, { cause })
+    throw new TokenError('ERR_TOKEN_NETWORK', `${url} is unreachable: ${reasonOf(cause)}`, { cause })
   }
 }
 
 function adminHeaders(): Record<string, string> {
   const secret = process.env['EVERTOKEN_ADMIN_SECRET']?.trim()
   if (!secret) return {}
-  // Checked here, because what `fetch` throws quotes the value.
+  // Checked here, because the error of `fetch` quotes the value.
   if (!/^[\x21-\x7e]+( +[\x21-\x7e]+)*$/.test(secret)) {
-    throw new TokenError('ERR_TOKEN_CONFIG', 'EVERTOKEN_ADMIN_SECRET holds a character that cannot be sent: use visible ASCII characters')
+    throw new TokenError(
+      'ERR_TOKEN_CONFIG',
+      'EVERTOKEN_ADMIN_SECRET contains a character that cannot be sent: use visible ASCII characters',
+    )
   }
   return { authorization: `Bearer ${secret}` }
 }
 
-/** The text of an answer, as far as it is one that the routes could have given. */
+/** The text of a response, up to the length of a response of the routes. */
 async function textOf({ body }: Response): Promise<string> {
   const decoder = new TextDecoder()
   let text = ''
   for await (const piece of body ?? []) {
     text += decoder.decode(piece as Uint8Array, { stream: true })
-    if (text.length > longestAnswer) throw new Error(`its answer is longer than ${longestAnswer / 1024} KiB`)
+    if (text.length > maxResponseLength)
+      throw new Error(`its response is longer than ${maxResponseLength / 1024} KiB`)
   }
   return text + decoder.decode()
 }
 
-function parsed(text: string): unknown {
+function parseJson(text: string): unknown {
   try {
     const value: unknown = JSON.parse(text)
-    // What is nested too deeply to be written again is no answer, either.
+    // A value that is nested too deeply to be printed counts as no response.
     JSON.stringify(value)
     return value
   } catch {
@@ -184,13 +198,13 @@ function parsed(text: string): unknown {
 
 function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error)
-  if (error.name === 'TimeoutError') return `no whole answer within ${patienceMs / 1000} s`
+  if (error.name === 'TimeoutError') return `no complete response within ${timeoutMs / 1000} s`
   return error.cause instanceof Error ? error.cause.message : error.message
 }
 
-function redirected(url: string, location: string | null): TokenError {
+function redirectError(url: string, location: string | null): TokenError {
   const target = location !== null && URL.canParse(location, url) ? new URL(location, url).origin : 'nowhere'
-  const message = `${url} redirects to ${target}, and is not followed: give the final address as --endpoint`
+  const message = `${url} redirects to ${target}, which is not followed: pass the final URL as --endpoint`
   return new TokenError('ERR_TOKEN_RESPONSE', message)
 }
 

@@ -1,10 +1,10 @@
-/** What goes to the terminal: colours only where they are seen, and a sign of life on long steps. */
+/** Output to the terminal: colors only if it shows them, and a spinner for long steps. */
 
 import type { TokenError } from '../../index'
 
-type Colour = 'bold' | 'dim' | 'red' | 'green' | 'yellow'
+type Color = 'bold' | 'dim' | 'red' | 'green' | 'yellow'
 
-const codes: Readonly<Record<Colour, [on: number, off: number]>> = {
+const codes: Readonly<Record<Color, [on: number, off: number]>> = {
   bold: [1, 22],
   dim: [2, 22],
   red: [31, 39],
@@ -12,56 +12,62 @@ const codes: Readonly<Record<Colour, [on: number, off: number]>> = {
   yellow: [33, 39],
 }
 
-/** https://no-color.org, and `FORCE_COLOR` for those who pipe into a pager. */
-function hasColours(): boolean {
+/** https://no-color.org, and `FORCE_COLOR` for pipes into a pager. */
+function hasColors(): boolean {
   const { NO_COLOR, FORCE_COLOR, TERM } = process.env
   if (NO_COLOR !== undefined && NO_COLOR !== '') return false
   if (FORCE_COLOR !== undefined) return FORCE_COLOR !== '0'
   return process.stdout.isTTY && TERM !== 'dumb'
 }
 
-export function paint(colour: Colour, text: string): string {
-  if (!hasColours()) return text
-  const [on, off] = codes[colour]
+export function paint(color: Color, text: string): string {
+  if (!hasColors()) return text
+  const [on, off] = codes[color]
   return `\u001b[${on}m${text}\u001b[${off}m`
 }
 
-/** No value worth reading is longer. */
+/** The longest value that is printed. */
 const longestValue = 1000
 
 /** Controls (line ends and escape sequences among them), bidirectional overrides, invisible characters, line separators. */
 const unprintable = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu
 
 /**
- * A value from outside (an endpoint, a store, the environment, a file) as one piece of one line: whatever would move
- * the cursor, color or hide text, or begin a line of its own shows as `�`.
+ * A value from outside (an endpoint, a store, the environment, a file) as part of one line: anything that would move the
+ * cursor, color or hide text, or start another line is replaced with `�`.
  */
-export function printable(value: string): string {
+export function sanitize(value: string): string {
   const shown = value.length > longestValue ? `${value.slice(0, longestValue)}…` : value
   return shown.replaceAll('\t', ' ').replace(unprintable, '\ufffd')
 }
 
-/** JSON that says the same to a program, and nothing to a terminal. */
-export function printableJson(value: unknown): string {
+/** JSON that means the same to a program, without control characters for the terminal. */
+export function sanitizeJson(value: unknown): string {
   const escaped = (text: string): string =>
-    Array.from({ length: text.length }, (_, at) => `\\u${text.charCodeAt(at).toString(16).padStart(4, '0')}`).join('')
-  // The line ends that are left are those between the lines of the JSON.
-  return JSON.stringify(value, null, 2).replace(unprintable, (found) => (found === '\n' ? found : escaped(found)))
+    Array.from(
+      { length: text.length },
+      (_, at) => `\\u${text.charCodeAt(at).toString(16).padStart(4, '0')}`,
+    ).join('')
+  // The remaining line ends are those between the lines of the JSON.
+  return JSON.stringify(value, null, 2).replace(unprintable, (found) =>
+    found === '\n' ? found : escaped(found),
+  )
 }
 
 export function print(text: string): void {
   process.stdout.write(`${text}\n`)
 }
 
-/** Says what is wrong, in a line; `more` is text of evertoken's own, in lines below it. */
-export function complain(message: string, more = ''): void {
-  process.stderr.write(`evertoken: ${printable(message)}${more === '' ? '' : `\n${more}`}\n`)
+/** Prints an error in one line; `more` is trusted text for the lines below it. */
+export function printError(message: string, more = ''): void {
+  process.stderr.write(`evertoken: ${sanitize(message)}${more === '' ? '' : `\n${more}`}\n`)
 }
 
-/** What the token server said beyond what the message says, in one line. The core has cleaned it. */
-export function serverWords({ message, serverError = {} }: TokenError): string | undefined {
+/** The token server's error text in one line, without what the message contains. The core has sanitized it. */
+export function serverErrorText({ message, serverError = {} }: TokenError): string | undefined {
   const { error, description, uri } = serverError
-  const code = error !== undefined && description === undefined && message.includes(`(${error})`) ? undefined : error
+  const code =
+    error !== undefined && description === undefined && message.includes(`(${error})`) ? undefined : error
   const sentence = [code, description].filter((part) => part !== undefined).join(': ')
   const words = [sentence, uri && `(${uri})`].filter(Boolean).join(' ')
   return words === '' ? undefined : `The server said: ${words}`
@@ -69,24 +75,24 @@ export function serverWords({ message, serverError = {} }: TokenError): string |
 
 const frames = ['⠋', '⠙', '⠹', '⠸', '⠼', '⠴', '⠦', '⠧', '⠇', '⠏']
 
-/** Turns a wheel on the terminal until `work` is over; nowhere else. */
-export async function spinning<T>(what: string, work: Promise<T>): Promise<T> {
+/** Shows a spinner until `work` ends, if stderr is a terminal. */
+export async function withSpinner<T>(what: string, work: Promise<T>): Promise<T> {
   const { stderr } = process
   if (!stderr.isTTY) return work
   let turn = 0
-  const wheel = setInterval(() => {
-    stderr.write(`\r${frames[(turn += 1) % frames.length]} ${what}`)
+  const spinner = setInterval(() => {
+    stderr.write(`\r${frames[((turn += 1)) % frames.length]} ${what}`)
   }, 80)
   try {
     return await work
   } finally {
-    clearInterval(wheel)
+    clearInterval(spinner)
     stderr.write('\r\u001b[K')
   }
 }
 
-/** A time span as a person says it: the two greatest units. */
-export function inWords(seconds: number): string {
+/** A duration in its two largest units. */
+export function formatDuration(seconds: number): string {
   const whole = Math.max(0, Math.round(seconds))
   const units = [
     [Math.floor(whole / 86_400), 'd'],

@@ -1,28 +1,32 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
-import { warn } from '../logging'
-import { describeThrown, outcomeOf } from '../thrown'
-import { Refusal } from './answers'
+import { warn } from '../events/logging'
+import { describeThrown, settle } from '../support/user-code'
+import { RouteError } from './responses'
 
-/** Decides whether a request may see and do what the routes offer; only `true` lets it through. */
+/** Decides whether a request may use the routes; only `true` allows it. */
 export type Authorize = (request: Request) => boolean | Promise<boolean>
 
-/** The values of `NODE_ENV` under which the routes are open as long as there is no secret. */
+/** The values of `NODE_ENV` with which the routes are open while no secret is set. */
 const openModes = ['development', 'test']
 
-/** How long an `authorize` callback may take; a request that hangs there holds a connection. */
+/** How long an `authorize` callback may take; a request that hangs there keeps a connection open. */
 const longestAuthorizeMs = 30_000
 
-/** Throws a {@link Refusal} unless this request is one that may be answered. */
+/** Throws a {@link RouteError} unless this request is allowed. */
 export async function checkAccess(request: Request, authorize: Authorize | undefined): Promise<void> {
   if (request.method !== 'GET' && request.method !== 'HEAD' && isFromAnotherSite(request)) {
-    throw new Refusal(403, 'ERR_ROUTE_CROSS_SITE', 'a request that changes something must come from the same site')
+    throw new RouteError(
+      403,
+      'ERR_ROUTE_CROSS_SITE',
+      'a request that changes something must come from the same site',
+    )
   }
   if (authorize !== undefined) return checkAuthorize(request, authorize)
   const secret = process.env['EVERTOKEN_ADMIN_SECRET']?.trim() ?? ''
   if (secret !== '') return checkSecret(request, secret)
-  // Closed by default: a server that forgot to say what it is may be on the internet.
+  // Closed by default: a server without NODE_ENV may be on the internet.
   if (openModes.includes(process.env['NODE_ENV'] ?? '')) return
-  throw new Refusal(
+  throw new RouteError(
     403,
     'ERR_ROUTE_FORBIDDEN',
     'this route is closed: set EVERTOKEN_ADMIN_SECRET in the environment of the server, or pass authorize to ' +
@@ -33,35 +37,39 @@ export async function checkAccess(request: Request, authorize: Authorize | undef
 async function checkAuthorize(request: Request, authorize: Authorize): Promise<void> {
   let answer: unknown
   try {
-    answer = await inTime(authorize(request))
+    answer = await withTimeout(authorize(request))
   } catch (error) {
     report(error)
-    throw new Refusal(500, 'ERR_ROUTE_AUTHORIZE', 'the server could not find out whether this request is allowed')
+    throw new RouteError(
+      500,
+      'ERR_ROUTE_AUTHORIZE',
+      'the server could not determine whether this request is allowed',
+    )
   }
-  // A callback that forgot to return, or returned a session object or a Response, allows nothing.
-  if (answer !== true) throw new Refusal(403, 'ERR_ROUTE_FORBIDDEN', 'this request is not allowed')
+  // A callback that returns nothing, a session object or a Response does not allow the request.
+  if (answer !== true) throw new RouteError(403, 'ERR_ROUTE_FORBIDDEN', 'this request is not allowed')
 }
 
-async function inTime(answer: unknown): Promise<unknown> {
+async function withTimeout(answer: unknown): Promise<unknown> {
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<never>((_, reject) => {
-    const error = new Error(`it did not answer within ${longestAuthorizeMs / 1000} seconds`)
+    const error = new Error(`it did not settle within ${longestAuthorizeMs / 1000} seconds`)
     timer = setTimeout(() => reject(error), longestAuthorizeMs)
   })
   try {
-    return await Promise.race([outcomeOf(answer), late])
+    return await Promise.race([settle(answer), late])
   } finally {
     clearTimeout(timer)
   }
 }
 
-/** The reason is for the author of the callback, not for the sender of the request. */
+/** The error is for the author of the callback, not for the sender of the request. */
 function report(error: unknown): void {
   const message = 'evertoken: the authorize callback of createTokenRoutes failed'
   try {
     console.error(message, error)
   } catch {
-    // The console of a host, or the error itself, throws.
+    // A custom console, or the error itself, throws.
     warn(`the authorize callback of createTokenRoutes failed with ${describeThrown(error)}`)
   }
 }
@@ -69,7 +77,7 @@ function report(error: unknown): void {
 function checkSecret(request: Request, secret: string): void {
   const [, given] = /^Bearer +(.+)$/i.exec(request.headers.get('authorization') ?? '') ?? []
   if (given === undefined || !isEqual(given, secret)) {
-    throw new Refusal(
+    throw new RouteError(
       401,
       'ERR_ROUTE_UNAUTHORIZED',
       'this route needs the header Authorization: Bearer with the value of EVERTOKEN_ADMIN_SECRET',
@@ -78,15 +86,15 @@ function checkSecret(request: Request, secret: string): void {
   }
 }
 
-/** Compares digests, so that neither the place of the first difference nor the length shows in the time it takes. */
+/** Compares digests, so that the time it takes depends neither on the first difference nor on the length. */
 function isEqual(given: string, secret: string): boolean {
   const digest = (value: string) => createHash('sha256').update(value).digest()
   return timingSafeEqual(digest(given), digest(secret))
 }
 
 /**
- * Browsers say where a request comes from: in `Sec-Fetch-Site`, and older ones in `Origin`. A request with neither
- * comes from no page. A sibling subdomain is another site here, for who runs it may be somebody else.
+ * Browsers send where a request comes from: in `Sec-Fetch-Site`, and older ones in `Origin`. A request with neither does
+ * not come from a page. A sibling subdomain counts as another site, because someone else may run it.
  */
 function isFromAnotherSite(request: Request): boolean {
   const site = request.headers.get('sec-fetch-site')
@@ -99,15 +107,19 @@ function isOwnOrigin(origin: string, request: Request): boolean {
   if (!URL.canParse(origin)) return false
   const { protocol, host } = new URL(origin)
   return ownHosts(request).some((own) => {
-    // Read as the origin is, so that a default port that only one of them names makes no difference.
+    // Parsed like the origin, so that a default port in only one of them makes no difference.
     const url = `${protocol}//${own}`
     return URL.canParse(url) && new URL(url).host === host
   })
 }
 
-/** The hosts under which this server was asked. A page of another site cannot set either header. */
+/** The host names of this server in the request. A page of another site cannot set either header. */
 function ownHosts({ headers, url }: Request): string[] {
-  const forwarded = headers.get('x-forwarded-host')?.split(',').map((host) => host.trim()) ?? []
+  const forwarded =
+    headers
+      .get('x-forwarded-host')
+      ?.split(',')
+      .map((host) => host.trim()) ?? []
   const host = headers.get('host') ?? new URL(url).host
   return [...forwarded, host].filter((value) => value !== '')
 }

@@ -1,13 +1,14 @@
-/** What Next.js hands to a route handler besides the request: a promise of the parameters, since version 15. */
+/** The second argument of a route handler in Next.js: since version 15, with a promise of the parameters. */
 export interface TokenRouteContext {
+  // biome-ignore lint/suspicious/noExplicitAny: each route has its own type of parameters, and Next.js checks against it.
   readonly params: Promise<any>
 }
 
 /**
  * The segments below the folder of the route: `['status']`, or `[]` for the folder itself.
  *
- * They come from the catch-all parameter, whatever it is called. Without one, as when a handler is called directly,
- * they are what follows the last `token` of the path, else its last segment.
+ * They come from the catch-all parameter, under any name. Without one, as when a handler is called directly, they are
+ * what follows the last `token` of the path, else its last segment.
  */
 export async function actionOf(request: Request, context: unknown): Promise<string[]> {
   return (await fromParams(context)) ?? fromUrl(request.url)
@@ -17,7 +18,7 @@ async function fromParams(context: unknown): Promise<string[] | undefined> {
   if (!isRecord(context)) return undefined
   const params = await context['params']
   if (!isRecord(params)) return undefined
-  // Folders above may have parameters, too: texts. The catch-all is the one list, and is left out when it is empty.
+  // Folders above may have parameters, too, which are strings. The catch-all is the only list, and absent if empty.
   const values = Object.values(params)
   const list = values.find(Array.isArray)
   if (list !== undefined) return list.map(String)

@@ -1,23 +1,23 @@
 import { createRequire } from 'node:module'
 import { dirname, relative } from 'node:path'
 
-/** What of a Next.js configuration is looked at and added to; everything else passes through. */
+/** The members of a Next.js configuration that are extended; all others stay as they are. */
 export interface TracedConfig {
   serverExternalPackages?: string[]
   outputFileTracingIncludes?: Record<string, string[]>
 }
 
-/** Bundling the addon's loader would part it from the addon; bundling the rest of the package is what Next.js needs. */
+/** Bundling the addon's loader would separate it from the addon; Next.js needs to bundle the rest of the package. */
 const external = 'evertoken/native'
 
-/** Every route, pages and instrumentation included: whoever is asked first loads the addon. */
+/** Every route, including pages and instrumentation: the first one that runs loads the addon. */
 const everyRoute = '/**'
 
 /**
- * Makes a Next.js configuration fit for evertoken: the native addon stays outside the bundles, with Turbopack and
- * with webpack, and is copied along by `output: 'standalone'`. What the configuration says itself stays.
+ * Prepares a Next.js configuration for evertoken: the native addon stays outside the bundles, with Turbopack and with
+ * webpack, and `output: 'standalone'` copies it. All other settings stay as they are.
  *
- * @param config A configuration, a promise of one, or a function that makes one; the same kind is returned.
+ * @param config A configuration, a promise of one, or a function that returns one; the same kind is returned.
  *
  * @example
  * ```ts
@@ -31,21 +31,23 @@ const everyRoute = '/**'
  */
 export function withEvertoken<Config extends object = TracedConfig>(config?: Config): Config {
   if (typeof config === 'function') {
-    const make = (...args: unknown[]) => whenThere(Reflect.apply(config, undefined, args), extended)
+    const make = (...args: unknown[]) => applyTo(Reflect.apply(config, undefined, args), extendConfig)
     return make as unknown as Config
   }
-  return whenThere(config ?? {}, extended) as Config
+  return applyTo(config ?? {}, extendConfig) as Config
 }
 
-function whenThere(config: unknown, change: (config: TracedConfig) => TracedConfig): unknown {
-  return isPromise(config) ? config.then((there) => change(there ?? {})) : change((config as TracedConfig | undefined) ?? {})
+function applyTo(config: unknown, change: (config: TracedConfig) => TracedConfig): unknown {
+  return isPromise(config)
+    ? config.then((there) => change(there ?? {}))
+    : change((config as TracedConfig | undefined) ?? {})
 }
 
 function isPromise(value: unknown): value is PromiseLike<TracedConfig | undefined> {
   return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function'
 }
 
-function extended(config: TracedConfig): TracedConfig {
+function extendConfig(config: TracedConfig): TracedConfig {
   const packages = config.serverExternalPackages ?? []
   if (packages.includes('evertoken')) {
     console.warn(
@@ -64,7 +66,7 @@ function extended(config: TracedConfig): TracedConfig {
   }
 }
 
-/** Where the loader and the addon are, as patterns from the project's folder. */
+/** The folders of the loader and the addon, as patterns relative to the project's folder. */
 function addonFiles(): string[] {
   const loader = locate(createRequire(__filename), external)
   if (loader === undefined) return []
@@ -77,7 +79,7 @@ function addonFiles(): string[] {
   return folders.map((folder) => `${relative(process.cwd(), folder).replaceAll('\\', '/')}/**/*`)
 }
 
-/** The packages that hold the addon of one platform each; npm installs the one that fits. */
+/** The packages with the addon of one platform each; npm installs the matching one. */
 function platformPackages(fromLoader: NodeJS.Require): string[] {
   const { optionalDependencies = {} } = fromLoader('evertoken/package.json') as {
     optionalDependencies?: Record<string, string>

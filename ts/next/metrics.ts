@@ -1,4 +1,5 @@
 import type { TokenStatus } from '../../index'
+import { tokenStates } from '../support/defaults'
 
 /** The content type of the Prometheus text format. */
 export const metricsType = 'text/plain; version=0.0.4; charset=utf-8'
@@ -6,40 +7,48 @@ export const metricsType = 'text/plain; version=0.0.4; charset=utf-8'
 type Labels = Record<string, string>
 type Sample = readonly [value: number | boolean | null, labels?: Labels]
 
-const states: readonly TokenStatus['state'][] = ['valid', 'expiring', 'expired', 'missing', 'manual']
-
 /**
- * A status in the Prometheus text format, version 0.0.4. Durations and moments are in seconds, what only grows ends
- * in `_total`, and what is not known is left out.
+ * A status in the Prometheus text format, version 0.0.4. Durations and timestamps are in seconds, counters end in
+ * `_total`, and unknown values are left out.
  */
 export function metrics(status: TokenStatus): string {
   const { counters, scheduler, storage } = status
-  const gauge = (name: string, help: string, ...samples: Sample[]) => family(status, name, 'gauge', help, samples)
-  const counter = (name: string, help: string, value: number) => family(status, name, 'counter', help, [[value]])
+  const gauge = (name: string, help: string, ...samples: Sample[]) =>
+    family(status, name, 'gauge', help, samples)
+  const counter = (name: string, help: string, value: number) =>
+    family(status, name, 'counter', help, [[value]])
   return [
-    gauge('healthy', 'Whether nothing needs attention.', [status.healthy]),
-    gauge('token_state', 'The state of the token: 1 for the one that holds.', ...states.map(
-      (state): Sample => [state === status.state, { state }],
-    )),
-    gauge('token_expires_in_seconds', 'How long the token still lives.', [status.expiresInSeconds]),
+    gauge('healthy', 'Whether the service is healthy.', [status.healthy]),
+    gauge(
+      'token_state',
+      'The state of the token: 1 for the current state.',
+      ...tokenStates.map((state): Sample => [state === status.state, { state }]),
+    ),
+    gauge('token_expires_in_seconds', 'The remaining lifetime of the token.', [status.expiresInSeconds]),
     gauge('token_issued_timestamp_seconds', 'When the token was issued.', [seconds(status.issuedAt)]),
-    gauge('token_refresh_timestamp_seconds', 'From when on the token is refreshed.', [seconds(status.refreshAt)]),
+    gauge('token_refresh_timestamp_seconds', 'When the refresh of the token is due.', [
+      seconds(status.refreshAt),
+    ]),
     gauge('token_expiry_timestamp_seconds', 'When the token expires.', [seconds(status.expiresAt)]),
-    gauge('last_refresh_timestamp_seconds', 'When a token was last requested with success.', [
+    gauge('last_refresh_timestamp_seconds', 'When the last successful token request was.', [
       seconds(status.lastRefreshAt),
     ]),
     gauge('consecutive_failures', 'Failures in a row.', [status.consecutiveFailures]),
-    gauge('last_error_timestamp_seconds', 'When the last failure was, until a token is had.', [
+    gauge('last_error_timestamp_seconds', 'When the last failure was; absent after a success.', [
       seconds(status.lastError?.at ?? null),
       status.lastError === null ? {} : { code: status.lastError.code },
     ]),
     counter('token_requests_total', 'HTTP requests for a token.', counters.tokenRequests),
-    counter('refreshes_total', 'New tokens.', counters.refreshes),
-    counter('failures_total', 'Attempts that brought no token.', counters.failures),
+    counter('refreshes_total', 'New tokens obtained.', counters.refreshes),
+    counter('failures_total', 'Attempts that obtained no token.', counters.failures),
     counter('store_hits_total', 'Tokens taken from the store.', counters.storeHits),
-    counter('retries_on_401_total', '401 answers after which a later token was there.', counters.retriesOn401),
-    gauge('scheduler_running', 'Whether the background refresh runs.', [scheduler.running]),
-    gauge('scheduler_next_refresh_timestamp_seconds', 'When the background refresh is due next.', [
+    counter(
+      'retries_on_401_total',
+      'Responses with 401 after which a newer token was available.',
+      counters.retriesOn401,
+    ),
+    gauge('scheduler_running', 'Whether the scheduler is running.', [scheduler.running]),
+    gauge('scheduler_next_refresh_timestamp_seconds', 'When the next background refresh is due.', [
       seconds(scheduler.nextRefreshAt),
     ]),
     gauge('scheduler_last_health_check_timestamp_seconds', 'When the last health check was.', [
@@ -49,20 +58,30 @@ export function metrics(status: TokenStatus): string {
   ].join('')
 }
 
-function family(status: TokenStatus, name: string, type: 'gauge' | 'counter', help: string, samples: Sample[]): string {
+function family(
+  status: TokenStatus,
+  name: string,
+  type: 'gauge' | 'counter',
+  help: string,
+  samples: Sample[],
+): string {
   const lines = samples.flatMap(([value, labels = {}]) =>
-    value === null ? [] : [`evertoken_${name}${written({ service: status.service, ...labels })} ${Number(value)}\n`],
+    value === null
+      ? []
+      : [`evertoken_${name}${formatLabels({ service: status.service, ...labels })} ${Number(value)}\n`],
   )
   if (lines.length === 0) return ''
   return `# HELP evertoken_${name} ${help}\n# TYPE evertoken_${name} ${type}\n${lines.join('')}`
 }
 
-function written(labels: Labels): string {
-  return `{${Object.entries(labels).map(([name, value]) => `${name}="${escaped(value)}"`).join(',')}}`
+function formatLabels(labels: Labels): string {
+  return `{${Object.entries(labels)
+    .map(([name, value]) => `${name}="${escapeLabel(value)}"`)
+    .join(',')}}`
 }
 
-/** In the value of a label a backslash, a quote and the end of a line are escaped. */
-function escaped(value: string): string {
+/** A backslash, a quote and a line end are escaped in the value of a label. */
+function escapeLabel(value: string): string {
   return value.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n')
 }
 

@@ -1,29 +1,29 @@
 import type { TokenStatus } from '../../index'
-import { configError } from '../errors'
-import { getTokenService, serviceFromEnvironment } from '../services'
+import { configError } from '../support/errors'
+import { getTokenService, serviceFromEnvironment } from '../service/registry'
 import { checkAccess, type Authorize } from './access'
 import { actionOf, type TokenRouteContext } from './action'
-import { failure, json, Refusal, text } from './answers'
+import { errorResponse, json, RouteError, text } from './responses'
 import { metrics, metricsType } from './metrics'
 
 export type { TokenRouteContext } from './action'
 
-/** Who may ask, and about which service. */
+/** Who may send requests, and about which service. */
 export interface TokenRoutesOptions {
   /**
-   * Decides for every request, in development too, whether it is allowed; only `true` allows it. It has 30 seconds.
-   * Default: a request needs `Authorization: Bearer $EVERTOKEN_ADMIN_SECRET`. Where that variable is not set, every
-   * request is allowed when `NODE_ENV` is exactly `development` or `test`, and none otherwise.
+   * Decides for every request, also in development, whether it is allowed; only `true` allows it. It may take 30 seconds.
+   * Default: a request needs `Authorization: Bearer $EVERTOKEN_ADMIN_SECRET`. If that variable is not set, every request
+   * is allowed when `NODE_ENV` is exactly `development` or `test`, and none otherwise.
    */
   authorize?: Authorize
-  /** The name of the service. Default: the one that `getTokenService()` finds. */
+  /** The name of the service. Default: the one that `getTokenService()` returns. */
   service?: string
 }
 
-/** One handler. Outside Next.js the request alone is enough. */
+/** A handler. Outside Next.js, the request alone is enough. */
 export interface TokenRoute {
   (request: Request): Promise<Response>
-  // The last one is what Next.js checks routes against, and it takes no optional context.
+  // Next.js checks routes against the last one, and does not accept an optional context.
   (request: Request, context: TokenRouteContext): Promise<Response>
 }
 
@@ -35,22 +35,22 @@ export interface TokenRoutes {
 }
 
 /**
- * Makes the handlers of `app/api/token/[[...action]]/route.ts`.
+ * Creates the handlers of `app/api/token/[[...action]]/route.ts`.
  *
- * | route | answer |
+ * | route | response |
  * |---|---|
  * | `GET /api/token/status` | 200, the `TokenStatus` |
  * | `GET /api/token/metrics` | 200, the same as Prometheus text |
- * | `POST /api/token/refresh` | 200, the new `TokenStatus`; 429 with `Retry-After`; 502 when the token server refuses or fails |
+ * | `POST /api/token/refresh` | 200, the new `TokenStatus`; 429 with `Retry-After`; 502 if the token server refuses or fails |
  * | `DELETE /api/token` | 200, `{ cleared: true }` |
  *
- * Anything else is 404. Errors are `{ error: { code, message } }`: 401 without the admin secret, 403 when the request
- * is not allowed or comes from another site, 500 when the configuration is wrong, 503 when the service is shut down
- * or its store fails. No answer holds a token, and none may be cached.
+ * Anything else is 404. Errors are `{ error: { code, message } }`: 401 without the admin secret, 403 if the request is
+ * not allowed or comes from another site, 500 if the configuration is invalid, 503 if the service is shut down or its
+ * store fails. No response contains a token, and none may be cached.
  *
- * Like `getAuthHeaders`, they initialise the default service from the environment when there is none.
+ * Like `getAuthHeaders`, they initialize the default service from the environment if there is none.
  *
- * @throws {TokenError} `ERR_TOKEN_CONFIG` when an option is not what it should be.
+ * @throws {TokenError} `ERR_TOKEN_CONFIG` if an option is invalid.
  *
  * @example
  * ```ts
@@ -61,19 +61,22 @@ export interface TokenRoutes {
  */
 export function createTokenRoutes(options: TokenRoutesOptions = {}): TokenRoutes {
   const { authorize, service } = options
-  if (authorize !== undefined && typeof authorize !== 'function') throw configError('authorize', 'must be a function')
-  if (service !== undefined && typeof service !== 'string') throw configError('service', 'must be a text')
+  if (authorize !== undefined && typeof authorize !== 'function')
+    throw configError('authorize', 'must be a function')
+  if (service !== undefined && typeof service !== 'string') throw configError('service', 'must be a string')
   const find = () => getTokenService(service) ?? serviceFromEnvironment(service)
 
-  const route = (actions: Record<string, () => Response | Promise<Response>>): TokenRoute =>
+  const route =
+    (actions: Record<string, () => Response | Promise<Response>>): TokenRoute =>
     async (request: Request, context?: TokenRouteContext) => {
       try {
         await checkAccess(request, authorize)
         const action = (await actionOf(request, context)).join('/')
-        if (!Object.hasOwn(actions, action)) throw new Refusal(404, 'ERR_ROUTE_NOT_FOUND', 'there is no such route')
+        if (!Object.hasOwn(actions, action))
+          throw new RouteError(404, 'ERR_ROUTE_NOT_FOUND', 'there is no such route')
         return await actions[action]!()
       } catch (error) {
-        return failure(error)
+        return errorResponse(error)
       }
     }
 

@@ -1,9 +1,17 @@
-import { useEffect, useId, useRef, useState, type KeyboardEvent, type ReactElement, type RefObject } from 'react'
+import {
+  useEffect,
+  useId,
+  useRef,
+  useState,
+  type KeyboardEvent,
+  type ReactElement,
+  type RefObject,
+} from 'react'
 import type { TokenAction, TokenActionResult, TokenStatusView } from './use-token-status.js'
-import { adviceFor, localTime, problemAdvice } from './words.js'
+import { adviceFor, localTime, problemAdvice } from './text.js'
 
-/** A result, and when it came. */
-export interface Finished extends TokenActionResult {
+/** A result, and its time. */
+interface Finished extends TokenActionResult {
   readonly at: number
 }
 
@@ -14,10 +22,10 @@ export interface ActionsState {
   readonly run: (action: TokenAction) => Promise<void>
 }
 
-/** Runs the actions of a view one at a time, and keeps how the last one ended. */
+/** Runs the actions of a view one at a time, and keeps the result of the last one. */
 export function useActions({ busy, refresh, clear }: TokenStatusView): ActionsState {
   const [result, setResult] = useState<Finished | null>(null)
-  // Not `busy`: a second press may come before that is drawn.
+  // Not `busy`: a second click may come before the next render.
   const isRunning = useRef(false)
   const run = async (action: TokenAction) => {
     if (isRunning.current) return
@@ -30,11 +38,12 @@ export function useActions({ busy, refresh, clear }: TokenStatusView): ActionsSt
   return { busy, result, run }
 }
 
-/** How an action ended, in a sentence. */
+/** The result of an action, in a sentence. */
 function resultText({ action, problem, at }: Finished, now: number): string {
   if (problem !== null) {
-    // Who is told how long to wait needs no more advice.
-    const advice = problem.kind === 'limited' ? undefined : adviceFor(problem.code) ?? problemAdvice[problem.kind]
+    // A message that says how long to wait needs no more advice.
+    const advice =
+      problem.kind === 'limited' ? undefined : (adviceFor(problem.code) ?? problemAdvice[problem.kind])
     return `${action === 'refresh' ? 'Not refreshed' : 'Not cleared'}: ${problem.message}${advice === undefined ? '' : ` ${advice}`}`
   }
   return `${action === 'refresh' ? 'Refreshed' : 'Cleared'} at ${localTime(at, now)}.`
@@ -47,7 +56,7 @@ interface ActionsProps extends ActionsState {
   now: number
 }
 
-/** Refresh now, and Clear, which asks once more; beside them what is under way, or how it ended. */
+/** The buttons Refresh now and Clear, which asks for confirmation, and next to them the progress or the result. */
 export function Actions({ busy, result, run, updatedAt, now }: ActionsProps): ReactElement {
   const [isAsking, setAsking] = useState(false)
   const clearButton = useRef<HTMLButtonElement>(null)
@@ -55,7 +64,7 @@ export function Actions({ busy, result, run, updatedAt, now }: ActionsProps): Re
   const wasAsking = useRef(false)
   const question = useId()
 
-  // The focus follows the question and comes back from it; the safe answer has it first.
+  // The focus moves to the question and back; the safe answer is focused first.
   useEffect(() => {
     if (isAsking) keepButton.current?.focus()
     else if (wasAsking.current) clearButton.current?.focus()
@@ -74,8 +83,14 @@ export function Actions({ busy, result, run, updatedAt, now }: ActionsProps): Re
   return (
     <footer className="evertoken-footer">
       <div className="evertoken-said">
-        {isAsking && <p id={question}>Clear the token, here and in the store? The next request waits for a new one.</p>}
-        {isQuiet && updatedAt !== null && <p className="evertoken-updated">Updated at {localTime(updatedAt, now)}.</p>}
+        {isAsking && (
+          <p id={question}>
+            Clear the token, here and in the store? The next request will wait for a new one.
+          </p>
+        )}
+        {isQuiet && updatedAt !== null && (
+          <p className="evertoken-updated">Updated at {localTime(updatedAt, now)}.</p>
+        )}
         <div role="status">
           {busy !== null && <p>{progressWords[busy]}</p>}
           {result !== null && !isAsking && (
@@ -86,14 +101,26 @@ export function Actions({ busy, result, run, updatedAt, now }: ActionsProps): Re
         </div>
       </div>
       {isAsking ? (
-        // The safe answer is where Clear was: the second press of a double click falls on it.
-        <div key="question" className="evertoken-actions" role="group" aria-labelledby={question} onKeyDown={onKeyDown}>
+        // The safe answer is where Clear was, so that the second click of a double click hits it.
+        // biome-ignore lint/a11y/useSemanticElements: a fieldset comes with a border and a least width of its own.
+        <div
+          key="question"
+          className="evertoken-actions"
+          role="group"
+          aria-labelledby={question}
+          onKeyDown={onKeyDown}
+        >
           <Button kind="danger" label="Clear it" onPress={() => answer(true)} />
           <Button place={keepButton} label="Keep it" onPress={() => answer(false)} />
         </div>
       ) : (
         <div key="actions" className="evertoken-actions">
-          <Button kind="primary" label="Refresh now" isOff={busy !== null} onPress={() => void run('refresh')} />
+          <Button
+            kind="primary"
+            label="Refresh now"
+            isOff={busy !== null}
+            onPress={() => void run('refresh')}
+          />
           <Button place={clearButton} label="Clear" isOff={busy !== null} onPress={() => setAsking(true)} />
         </div>
       )}
@@ -106,12 +133,12 @@ interface ButtonProps {
   onPress: () => void
   kind?: 'plain' | 'primary' | 'danger'
   isOff?: boolean
-  // Not called ref: React 18 hands that one to no function component.
+  // Not called ref: React 18 does not pass that one to function components.
   place?: RefObject<HTMLButtonElement | null>
 }
 
 function Button({ label, onPress, kind = 'plain', isOff = false, place }: ButtonProps): ReactElement {
-  // Not disabled: a disabled button loses the focus, and whoever works by keyboard would begin anew.
+  // Not disabled: a disabled button loses the focus, and keyboard users would have to start again.
   return (
     <button
       type="button"

@@ -1,17 +1,17 @@
 import { useId, type ReactElement } from 'react'
 import type { TokenStatus } from 'evertoken'
 import { Actions, type ActionsState } from './actions.js'
-import type { TokenProblem } from './endpoint.js'
+import type { TokenProblem } from './problem.js'
 import { Facts } from './facts.js'
 import { History } from './history.js'
 import { StateIcon } from './icons.js'
-import { lifeAt, type Life } from './life.js'
-import { LifeLine } from './life-line.js'
+import { lifetimeAt, type Lifetime } from './lifetime.js'
+import { LifetimeBar } from './lifetime-bar.js'
 import { StyleSheet } from './style-sheet.js'
 import type { TokenStatusView } from './use-token-status.js'
-import { clockTime, localTime, problemAdvice, spokenTime, stateMeanings, stateWords } from './words.js'
+import { clockTime, localTime, problemAdvice, spokenTime, stateMeanings, stateWords } from './text.js'
 
-/** What is on the card, and how it looks. */
+/** The content and the look of the card. */
 export interface CardProps {
   view: Pick<TokenStatusView, 'status' | 'receivedAt' | 'sentAt' | 'problem'>
   actions: ActionsState
@@ -23,20 +23,28 @@ export interface CardProps {
   theme?: 'auto' | 'light' | 'dark' | undefined
 }
 
-/** The card of one service. Whatever it shows is handed in: it asks nobody and reads no clock. */
-export function Card({ view, actions, now, title, className, nonce, theme = 'auto' }: CardProps): ReactElement {
+/** The card of one service. It only draws its props: it makes no request and reads no clock. */
+export function Card({
+  view,
+  actions,
+  now,
+  title,
+  className,
+  nonce,
+  theme = 'auto',
+}: CardProps): ReactElement {
   const heading = useId()
   const { status, receivedAt, sentAt, problem } = view
   const at = now ?? receivedAt ?? 0
-  const life = status === null || receivedAt === null ? null : lifeAt(status, receivedAt, at, sentAt)
-  const word = life === null ? waitingWord(problem) : stateWords[life.state]
+  const lifetime = status === null || receivedAt === null ? null : lifetimeAt(status, receivedAt, at, sentAt)
+  const word = lifetime === null ? waitingWord(problem) : stateWords[lifetime.state]
 
   return (
     <section
       className={className === undefined ? 'evertoken-monitor' : `evertoken-monitor ${className}`}
       aria-labelledby={heading}
       aria-busy={status === null && problem === null}
-      data-state={life?.state ?? 'unknown'}
+      data-state={lifetime?.state ?? 'unknown'}
       data-stale={problem === null ? undefined : ''}
       data-theme={theme === 'auto' ? undefined : theme}
     >
@@ -46,41 +54,47 @@ export function Card({ view, actions, now, title, className, nonce, theme = 'aut
           {title} {status !== null && <span className="evertoken-service">{status.service}</span>}
         </h2>
         <p className="evertoken-badge" key={word}>
-          <StateIcon state={life?.state ?? null} />
+          <StateIcon state={lifetime?.state ?? null} />
           {word}
         </p>
       </header>
       <div className="evertoken-hero">
-        {life !== null && <TimeLeft {...life} />}
+        {lifetime !== null && <TimeLeft {...lifetime} />}
         <div className="evertoken-news" role="status" aria-atomic="false">
-          {life !== null && <span className="evertoken-unseen">{`Token: ${stateWords[life.state]}.`}</span>}
+          {lifetime !== null && (
+            <span className="evertoken-unseen">{`Token: ${stateWords[lifetime.state]}.`}</span>
+          )}
           {problem !== null && <Notice problem={problem} receivedAt={receivedAt} now={at} />}
-          {problem === null && life !== null && <p className="evertoken-meaning">{stateMeanings[life.state]}</p>}
+          {problem === null && lifetime !== null && (
+            <p className="evertoken-meaning">{stateMeanings[lifetime.state]}</p>
+          )}
         </div>
       </div>
-      {status !== null && life !== null && <Details status={status} life={life} now={at} />}
-      {status === null && problem === null && <div className="evertoken-details evertoken-waiting" aria-hidden="true" />}
+      {status !== null && lifetime !== null && <Details status={status} lifetime={lifetime} now={at} />}
+      {status === null && problem === null && (
+        <div className="evertoken-details evertoken-waiting" aria-hidden="true" />
+      )}
       <Actions {...actions} updatedAt={receivedAt} now={at} />
     </section>
   )
 }
 
-function TimeLeft({ state, leftSeconds: seconds }: Life): ReactElement {
+function TimeLeft({ state, leftSeconds: seconds }: Lifetime): ReactElement {
   const unit = state === 'missing' ? 'no token' : 'no expiry'
   return (
     <p className="evertoken-left" role="timer" aria-live="off">
       <span aria-hidden="true">{seconds === null ? '–' : clockTime(seconds)}</span>{' '}
-      <span className="evertoken-unseen">{seconds === null ? 'not known' : spokenTime(seconds)}</span>{' '}
+      <span className="evertoken-unseen">{seconds === null ? 'unknown' : spokenTime(seconds)}</span>{' '}
       <span className="evertoken-unit">{seconds === null ? unit : 'left'}</span>
     </p>
   )
 }
 
-// Moments of the server are shown by the reader's clock; how far they are from now, by the server's.
-function Details(picture: { status: TokenStatus; life: Life; now: number }): ReactElement {
+// Times are shown in the reader's time zone; how far they are from now is measured by the server's clock.
+function Details(picture: { status: TokenStatus; lifetime: Lifetime; now: number }): ReactElement {
   return (
     <div className="evertoken-details">
-      <LifeLine {...picture} />
+      <LifetimeBar {...picture} />
       <Facts {...picture} />
       <History entries={picture.status.history} now={picture.now} />
     </div>
@@ -99,7 +113,7 @@ function Notice({ problem, receivedAt, now }: NoticeProps): ReactElement {
     <p className="evertoken-notice">
       {problem.message}
       {advice !== undefined && ` ${advice}`}
-      {receivedAt !== null && ` What you see is from ${localTime(receivedAt, now)}.`}
+      {receivedAt !== null && ` The data below is from ${localTime(receivedAt, now)}.`}
     </p>
   )
 }

@@ -1,30 +1,18 @@
-import { moment } from './life.js'
-import { cut, isRecord } from './status.js'
+import { moment } from './lifetime.js'
+import { cut, isRecord } from './json.js'
+import type { TokenProblem } from './problem.js'
 
-/** Why the endpoint gave no status. */
-export interface TokenProblem {
-  /**
-   * `unreachable`: no answer, or one that is no answer of these routes; `unauthorized`: 401; `forbidden`: 403;
-   * `limited`: 429; `refused`: any other error that the routes report.
-   */
-  readonly kind: 'unreachable' | 'unauthorized' | 'forbidden' | 'limited' | 'refused'
-  /** A sentence for people. */
-  readonly message: string
-  /** The code of the error, where the answer had one. */
-  readonly code: string | null
-  /** How long the server asks to wait, in seconds. */
-  readonly retryAfterSeconds: number | null
-}
-
-/** What came of a request: a value, with the moment it was sent by the server's clock, or why there is none. */
-export type Answer<T> = { readonly value: T; readonly sentAt: number | null } | { readonly problem: TokenProblem }
+/** The result of a request: a value and when it was sent by the server's clock, or why there is none. */
+export type Answer<T> =
+  | { readonly value: T; readonly sentAt: number | null }
+  | { readonly problem: TokenProblem }
 
 /** How long a request may take, in milliseconds; a forced refresh waits for the token server as well. */
-const patienceMs = { GET: 10_000, POST: 60_000, DELETE: 30_000 }
+const timeoutsMs = { GET: 10_000, POST: 60_000, DELETE: 30_000 }
 
-type Method = keyof typeof patienceMs
+type Method = keyof typeof timeoutsMs
 
-/** Asks one of the routes of `createTokenRoutes`, and reads what it expects out of the body; it never throws. */
+/** Calls one of the routes of `createTokenRoutes`, and reads the expected value from the body; it never throws. */
 export async function ask<T>(
   method: Method,
   url: string,
@@ -34,14 +22,14 @@ export async function ask<T>(
 ): Promise<Answer<T>> {
   const controller = new AbortController()
   const abort = () => controller.abort()
-  const timer = setTimeout(abort, patienceMs[method])
+  const timer = setTimeout(abort, timeoutsMs[method])
   cancelled.addEventListener('abort', abort)
-  let trouble = 'The headers for the endpoint cannot be made.'
+  let trouble = 'The headers for the endpoint could not be created.'
   try {
     if (cancelled.aborted) abort()
     const given = new Headers(headers())
     if (!given.has('accept')) given.set('accept', 'application/json')
-    trouble = 'The endpoint cannot be reached.'
+    trouble = 'The endpoint is unreachable.'
     const response = await fetch(url, {
       method,
       headers: given,
@@ -49,12 +37,12 @@ export async function ask<T>(
       credentials: 'same-origin',
       signal: controller.signal,
     })
-    const body = parsed(await response.text())
+    const body = parseJson(await response.text())
     const value = response.ok ? read(body) : null
     if (value !== null) return { value, sentAt: moment(response.headers.get('date')) }
     return { problem: problemOf(method, response, body) }
   } catch {
-    const message = controller.signal.aborted ? 'The endpoint did not answer in time.' : trouble
+    const message = controller.signal.aborted ? 'The endpoint did not respond in time.' : trouble
     return { problem: { kind: 'unreachable', message, code: null, retryAfterSeconds: null } }
   } finally {
     clearTimeout(timer)
@@ -62,7 +50,7 @@ export async function ask<T>(
   }
 }
 
-function parsed(text: string): unknown {
+function parseJson(text: string): unknown {
   try {
     return JSON.parse(text)
   } catch {
@@ -70,7 +58,7 @@ function parsed(text: string): unknown {
   }
 }
 
-/** The answer to a clear, where this is one. */
+/** Whether this is the response to a clear. */
 export function clearedFrom(body: unknown): true | null {
   return isRecord(body) && body['cleared'] === true ? true : null
 }
@@ -82,22 +70,34 @@ function problemOf(method: Method, response: Response, body: unknown): TokenProb
   const said = message === null ? '' : ` ${sentence(message)}`
   switch (response.status) {
     case 401:
-      return { kind: 'unauthorized', message: `You are not signed in here.${said}`, code, retryAfterSeconds }
+      return { kind: 'unauthorized', message: `You are not signed in.${said}`, code, retryAfterSeconds }
     case 403:
-      return { kind: 'forbidden', message: `You may not ${method === 'GET' ? 'see' : 'do'} this.${said}`, code, retryAfterSeconds }
+      return {
+        kind: 'forbidden',
+        message: `You do not have permission to ${method === 'GET' ? 'see' : 'do'} this.${said}`,
+        code,
+        retryAfterSeconds,
+      }
     case 429: {
       const wait = retryAfterSeconds === null ? '' : ` Try again in ${retryAfterSeconds} s.`
       return { kind: 'limited', message: `Too many requests.${wait}`, code, retryAfterSeconds }
     }
   }
   if (message !== null) return { kind: 'refused', message: sentence(message), code, retryAfterSeconds }
-  return { kind: 'unreachable', message: `The endpoint answers ${oddAnswer(response)}.`, code, retryAfterSeconds }
+  return {
+    kind: 'unreachable',
+    message: `The endpoint responded ${describeUnexpected(response)}.`,
+    code,
+    retryAfterSeconds,
+  }
 }
 
-function oddAnswer({ ok, status, headers }: Response): string {
+function describeUnexpected({ ok, status, headers }: Response): string {
   if (!ok) return `with status ${status}`
   const isPage = headers.get('content-type')?.startsWith('text/html')
-  return isPage ? 'with a web page, perhaps one to sign in: reload this page' : 'something else than a status'
+  return isPage
+    ? 'with a web page, perhaps a sign-in page: reload this page'
+    : 'with something other than a status'
 }
 
 function errorIn(body: unknown): { code: string | null; message: string | null } {
@@ -108,6 +108,9 @@ function errorIn(body: unknown): { code: string | null; message: string | null }
 
 /** An error's message as a sentence: `the server said no` becomes `The server said no.`, an address stays as it is. */
 export function sentence(message: string): string {
-  const text = message.replace(/^[a-z]+(?=[\s,.!?]|$)/, (word) => word.charAt(0).toUpperCase() + word.slice(1))
+  const text = message.replace(
+    /^[a-z]+(?=[\s,.!?]|$)/,
+    (word) => word.charAt(0).toUpperCase() + word.slice(1),
+  )
   return /[.!?]$/.test(text) ? text : `${text}.`
 }

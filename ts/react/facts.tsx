@@ -1,37 +1,48 @@
 import type { ReactElement, ReactNode } from 'react'
 import type { SchedulerStatus, TokenStatus } from 'evertoken'
-import { moment, type Life } from './life.js'
-import { adviceFor, distance, localTime } from './words.js'
+import { moment, type Lifetime } from './lifetime.js'
+import { adviceFor, distance, localTime } from './text.js'
 
-/** What else there is to know, as terms and values. */
-export function Facts({ status, life, now }: { status: TokenStatus; life: Life; now: number }): ReactElement {
+/** The other facts, as terms and values. */
+export function Facts({
+  status,
+  lifetime,
+  now,
+}: {
+  status: TokenStatus
+  lifetime: Lifetime
+  now: number
+}): ReactElement {
   const { counters, lastError, scheduler, storage, strategy } = status
   return (
     <dl className="evertoken-facts">
       <Fact term="Scheduler" tone={scheduler.running ? 'good' : 'warn'}>
-        {scheduler.running ? `Running${nextRun(scheduler, life)}` : 'Stopped'}
+        {scheduler.running ? `Running${nextRun(scheduler, lifetime)}` : 'Stopped'}
       </Fact>
       <Fact term="Storage" tone={storage.healthy ? 'good' : 'bad'}>
-        {`${storage.kind}, ${storage.encrypted ? 'sealed' : 'not sealed'}, ${storage.healthy ? 'works' : 'does not work'}`}{' '}
+        {`${storage.kind}, ${storage.encrypted ? 'encrypted' : 'not encrypted'}, ${storage.healthy ? 'working' : 'failing'}`}{' '}
         {storage.location !== '' && storage.location !== storage.kind && <code>{storage.location}</code>}
       </Fact>
       <Fact term="Last refresh">
-        <Moment at={status.lastRefreshAt} life={life} now={now} />
+        <Moment at={status.lastRefreshAt} lifetime={lifetime} now={now} />
       </Fact>
       <Fact term="Token requests">
         {`${counters.tokenRequests}, ${counters.failures} failed ${counters.failures === 1 ? 'attempt' : 'attempts'}`}
       </Fact>
       <Fact term="Tokens">
-        {`${counters.refreshes} new, ${counters.storeHits} from the store, ${counters.retriesOn401} after 401`}
+        {`${counters.refreshes} new, ${counters.storeHits} from the store, ${counters.retriesOn401} after a 401`}
       </Fact>
       {strategy !== null && (
         <Fact term="Obtained by">
-          {`${strategy.grant} (${strategy.format})`}{' '}
-          <code>{strategy.endpoint}</code>
+          {`${strategy.grant} (${strategy.format})`} <code>{strategy.endpoint}</code>
         </Fact>
       )}
       <Fact term="Last error" tone={lastError === null ? undefined : 'bad'} isWide={lastError !== null}>
-        {lastError === null ? 'None' : <Failure error={lastError} inARow={status.consecutiveFailures} life={life} now={now} />}
+        {lastError === null ? (
+          'None'
+        ) : (
+          <Failure error={lastError} inARow={status.consecutiveFailures} lifetime={lifetime} now={now} />
+        )}
       </Fact>
     </dl>
   )
@@ -40,19 +51,19 @@ export function Facts({ status, life, now }: { status: TokenStatus; life: Life; 
 interface FailureProps {
   error: NonNullable<TokenStatus['lastError']>
   inARow: number
-  life: Life
+  lifetime: Lifetime
   now: number
 }
 
-/** What went wrong, and what to do about it. */
-function Failure({ error: { code, message, at }, inARow, life, now }: FailureProps): ReactElement {
+/** The last error, and what to do about it. */
+function Failure({ error: { code, message, at }, inARow, lifetime, now }: FailureProps): ReactElement {
   const advice = adviceFor(code)
   return (
     <>
       {message}
       {advice !== undefined && <span className="evertoken-advice">{advice}</span>}
       <span className="evertoken-aside">
-        <code>{code}</code> <Moment at={at} life={life} now={now} />
+        <code>{code}</code> <Moment at={at} lifetime={lifetime} now={now} />
         {inARow > 1 && `, ${inARow} failures in a row`}
       </span>
     </>
@@ -75,19 +86,19 @@ function Fact({ term, tone, isWide = false, children }: FactProps): ReactElement
   )
 }
 
-function Moment({ at, life, now }: { at: string | null; life: Life; now: number }): ReactElement {
+function Moment({ at, lifetime, now }: { at: string | null; lifetime: Lifetime; now: number }): ReactElement {
   const time = moment(at)
   if (at === null || time === null) return <>Never</>
   return (
     <time dateTime={at}>
-      {localTime(time, now)} ({distance(time, life.serverNow)})
+      {localTime(time, now)} ({distance(time, lifetime.serverNow)})
     </time>
   )
 }
 
-function nextRun({ nextRefreshAt }: SchedulerStatus, life: Life): string {
+function nextRun({ nextRefreshAt }: SchedulerStatus, lifetime: Lifetime): string {
   const time = moment(nextRefreshAt)
   if (time === null) return ''
-  // The moment has come, and the next answer brings a later one.
-  return time <= life.serverNow ? ', next run now' : `, next run ${distance(time, life.serverNow)}`
+  // It is due; the next status will have a later time.
+  return time <= lifetime.serverNow ? ', next run now' : `, next run ${distance(time, lifetime.serverNow)}`
 }

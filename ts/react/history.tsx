@@ -1,34 +1,40 @@
 import type { ReactElement } from 'react'
 import type { TokenStatus } from 'evertoken'
-import { moment } from './life.js'
-import { duration, localTime, outcomeWords } from './words.js'
+import { moment } from './lifetime.js'
+import { duration, localTime, outcomeWords } from './text.js'
 
 type Entry = TokenStatus['history'][number]
 
-/** As many as fit under the rest without scrolling; the picture has all. */
+/** As many as fit below the rest without scrolling; the chart shows all. */
 const listed = 6
 
-/** As many as the status has. */
+/** As many as a status contains. */
 const slots = 50
 
-/** The last refreshes: all as a picture, and the newest as a list. */
+/** The last refreshes: all as a chart, and the newest as a list. */
 export function History({ entries, now }: { entries: readonly Entry[]; now: number }): ReactElement {
-  const oldestFirst = [...entries].sort((one, other) => (moment(one.at) ?? 0) - (moment(other.at) ?? 0)).slice(-slots)
+  const oldestFirst = [...entries]
+    .sort((one, other) => (moment(one.at) ?? 0) - (moment(other.at) ?? 0))
+    .slice(-slots)
   return (
     <div className="evertoken-history">
       <h3 className="evertoken-subtitle">Last refreshes</h3>
       <Bars entries={oldestFirst} />
       {oldestFirst.length === 0 && <p className="evertoken-none">None yet.</p>}
       <ol>
-        {oldestFirst.slice(-listed).reverse().map(({ at, outcome, durationMs, code }, index) => (
-          <li key={`${at} ${index}`} data-outcome={outcome}>
-            <time dateTime={at}>{localTime(moment(at) ?? now, now)}</time>{' '}
-            <span className="evertoken-outcome">
-              {outcomeWords[outcome]} {code !== undefined && <code>{code}</code>}
-            </span>{' '}
-            <span className="evertoken-took">{duration(durationMs)}</span>
-          </li>
-        ))}
+        {oldestFirst
+          .slice(-listed)
+          .reverse()
+          .map(({ at, outcome, durationMs, code }, index) => (
+            // biome-ignore lint/suspicious/noArrayIndexKey: two entries may have the same moment.
+            <li key={`${at} ${index}`} data-outcome={outcome}>
+              <time dateTime={at}>{localTime(moment(at) ?? now, now)}</time>{' '}
+              <span className="evertoken-outcome">
+                {outcomeWords[outcome]} {code !== undefined && <code>{code}</code>}
+              </span>{' '}
+              <span className="evertoken-took">{duration(durationMs)}</span>
+            </li>
+          ))}
       </ol>
     </div>
   )
@@ -37,7 +43,7 @@ export function History({ entries, now }: { entries: readonly Entry[]; now: numb
 const step = 6
 const height = 40
 
-/** A bar for each refresh, as high as it took long, the newest on the right. */
+/** A bar for each refresh, whose height is its duration, the newest on the right. */
 function Bars({ entries }: { entries: readonly Entry[] }): ReactElement {
   const longest = Math.max(1, ...entries.map(({ durationMs }) => durationMs))
   const first = slots - entries.length
@@ -49,14 +55,15 @@ function Bars({ entries }: { entries: readonly Entry[] }): ReactElement {
       height={height}
       preserveAspectRatio="none"
       role="img"
-      aria-label={described(entries, longest)}
+      aria-label={describe(entries, longest)}
     >
       <line className="evertoken-floor" x1="0" x2={slots * step} y1={height - 0.5} y2={height - 0.5} />
       {entries.map(({ at, outcome, durationMs }, index) => {
-        // By the square root: one that took a minute leaves the others to be seen.
+        // The square root: the others stay visible next to one that took a minute.
         const size = Math.max(3, Math.sqrt(durationMs / longest) * (height - 2))
         return (
           <rect
+            // biome-ignore lint/suspicious/noArrayIndexKey: two entries may have the same moment.
             key={`${at} ${index}`}
             className="evertoken-bar"
             data-outcome={outcome}
@@ -71,7 +78,7 @@ function Bars({ entries }: { entries: readonly Entry[] }): ReactElement {
   )
 }
 
-function described(entries: readonly Entry[], longest: number): string {
+function describe(entries: readonly Entry[], longest: number): string {
   if (entries.length === 0) return 'No refreshes yet'
   const count = (outcome: Entry['outcome']) => entries.filter((entry) => entry.outcome === outcome).length
   const counts = (['refreshed', 'adopted', 'failed', 'cleared'] as const)

@@ -1,27 +1,26 @@
 import type { SchedulerStatus, TokenStatus } from 'evertoken'
-import { moment } from './life.js'
-import { outcomeWords, stateWords } from './words.js'
+import { cut, isRecord } from './json.js'
+import { moment } from './lifetime.js'
+import { outcomeWords, stateWords } from './text.js'
 
-/** More than anybody reads of one value. */
-const longestText = 1_000
-
-/** A date in any form. */
+/** Longer than any date. */
 const longestMoment = 64
 
-/** More than the status has, so that a longer list costs nothing. */
+/** More than a status contains, so that a longer list costs nothing. */
 const longestHistory = 500
 
-/** A time or count that is greater is a mistake; it stays one that can be calculated with. */
+/** A greater time or count is a mistake; it is limited to a number that calculations can handle. */
 const greatest = 1e12
 
 /**
- * The status in the body of an answer, or `null` where it has none. Whatever in it is missing or of another type is
- * replaced: what is drawn from here on is what the types say, whoever answered.
+ * The status in the body of a response, or `null` if there is none. Anything that is missing or of another type is
+ * replaced, so that the rest of the component can rely on the types, whichever server responded.
  */
 export function statusFrom(body: unknown): TokenStatus | null {
   if (!isRecord(body)) return null
   const { state, scheduler, storage, counters, history } = body
-  if (!isWordOf(stateWords, state) || !isRecord(scheduler) || !isRecord(storage) || !isRecord(counters)) return null
+  if (!isWordOf(stateWords, state) || !isRecord(scheduler) || !isRecord(storage) || !isRecord(counters))
+    return null
   if (!Array.isArray(history)) return null
   return {
     service: text(body['service']),
@@ -53,15 +52,6 @@ export function statusFrom(body: unknown): TokenStatus | null {
     },
     history: history.slice(-longestHistory).flatMap(entryFrom),
   }
-}
-
-export function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
-}
-
-/** A text of an answer, as long as it may be. */
-export function cut(value: string): string {
-  return value.length > longestText ? `${value.slice(0, longestText)}…` : value
 }
 
 const sources: Record<NonNullable<TokenStatus['source']>, true> = { request: true, store: true, manual: true }
@@ -115,5 +105,12 @@ function entryFrom(value: unknown): TokenStatus['history'] {
   const { outcome, code } = value
   const at = momentOrNull(value['at'])
   if (at === null || !isWordOf(outcomeWords, outcome)) return []
-  return [{ at, outcome, durationMs: number(value['durationMs']), ...(typeof code === 'string' ? { code: cut(code) } : {}) }]
+  return [
+    {
+      at,
+      outcome,
+      durationMs: number(value['durationMs']),
+      ...(typeof code === 'string' ? { code: cut(code) } : {}),
+    },
+  ]
 }

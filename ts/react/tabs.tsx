@@ -5,13 +5,13 @@ interface TabsProps {
   names: readonly string[]
   theme: 'auto' | 'light' | 'dark' | undefined
   nonce: string | undefined
-  /** What belongs to the tab of this number. */
+  /** The content of the tab with this number. */
   children: (chosen: number) => ReactNode
 }
 
 /**
- * Tabs by the pattern of the ARIA Authoring Practices: one of them has the focus, the arrow keys, Home and End move it
- * and choose.
+ * Tabs as in the ARIA Authoring Practices: one tab is in the tab order, and the arrow keys, Home and End select
+ * another.
  */
 export function Tabs({ names, theme = 'auto', nonce, children }: TabsProps): ReactElement {
   const [wanted, setWanted] = useState(0)

@@ -9,37 +9,37 @@ import { useTokenStatus, type UseTokenStatusOptions } from './use-token-status.j
 export interface TokenMonitorProps extends UseTokenStatusOptions {
   /** The heading. Default `Access token`. */
   title?: string | undefined
-  /** A class for the outer element, besides its own. */
+  /** A class for the outer element, in addition to its own. */
   className?: string | undefined
   /**
    * The nonce of the request, where a Content-Security-Policy wants one for styles (`style-src 'nonce-…'`). Without it
-   * the card is plain there, and says all the same.
+   * the card is unstyled there, with the same content.
    */
   nonce?: string | undefined
-  /** Light or dark. Default `auto`: as the reader's system has it. */
+  /** Light or dark. Default `auto`: the setting of the reader's system. */
   theme?: 'auto' | 'light' | 'dark' | undefined
   /**
-   * Several services, each with routes of its own (`createTokenRoutes({ service })`), as tabs; instead of `endpoint`.
+   * Several services, each with its own routes (`createTokenRoutes({ service })`), as tabs; instead of `endpoint`.
    */
   services?: readonly TokenMonitorService[] | undefined
 }
 
 /** One of several services. */
 export interface TokenMonitorService {
-  /** What its tab says. */
+  /** The label of its tab. */
   name: string
   /** Where its routes are. */
   endpoint: string
 }
 
 /**
- * The state of the token on a card: the state as a word, a colour and a sign, its life and the time left, the scheduler,
- * the store, the last error with what to do, and the last refreshes, with buttons to refresh and to clear.
+ * The state of the token on a card: the state as a word, a color and a sign, its lifetime and the time left, the scheduler,
+ * the store, the last error with advice, and the last refreshes, with buttons to refresh and to clear.
  *
- * It needs no CSS framework, follows the reader's light or dark setting, and takes its colours from the variables
+ * It needs no CSS framework, follows the reader's light or dark setting, and takes its colors from the variables
  * `--evertoken-surface`, `-text`, `-muted`, `-border`, `-accent`, `-accent-text`, `-good`, `-warn`, `-bad`, `-idle`,
- * `-radius` and `-font` where the page sets them. While the endpoint cannot be reached, the last picture stays, with
- * a notice.
+ * `-radius` and `-font` where the page sets them. While the endpoint is unreachable, the last status stays, with a
+ * notice.
  *
  * @example
  * ```tsx
@@ -53,7 +53,7 @@ export interface TokenMonitorService {
 export function TokenMonitor(props: TokenMonitorProps): ReactElement {
   const { services = [], ...rest } = props
   const [only] = services
-  // By key: what was done to one service is not said of the next.
+  // With a key: the result of an action belongs to one service.
   if (services.length < 2) {
     const { endpoint } = only ?? rest
     return <Monitor key={endpoint} {...rest} endpoint={endpoint} />
@@ -65,7 +65,13 @@ export function TokenMonitor(props: TokenMonitorProps): ReactElement {
   )
 }
 
-function Monitor({ title = 'Access token', className, nonce, theme, ...options }: TokenMonitorProps): ReactElement {
+function Monitor({
+  title = 'Access token',
+  className,
+  nonce,
+  theme,
+  ...options
+}: TokenMonitorProps): ReactElement {
   const view = useTokenStatus(options)
   const now = useNow()
   const actions = useActions(view)

@@ -1,6 +1,6 @@
 import { useEffect, useState } from 'react'
 
-/** The browser's clock in milliseconds, read anew once a second while the page is visible; `null` on the server. */
+/** The browser's clock in milliseconds, read once a second while the page is visible; `null` on the server. */
 export function useNow(): number | null {
   const [now, setNow] = useState<number | null>(null)
   useEffect(() => {
@@ -9,7 +9,7 @@ export function useNow(): number | null {
       clearTimeout(timer)
       const at = Date.now()
       setNow(at)
-      // At the turn of each second, so that the seconds shown are all equally long.
+      // At the start of each second, so that all seconds shown take equally long.
       if (document.visibilityState !== 'hidden') timer = setTimeout(tick, 1_000 - (at % 1_000))
     }
     tick()

@@ -1,6 +1,7 @@
 import { useCallback, useEffect, useRef, useState } from 'react'
 import type { TokenStatus } from 'evertoken'
-import { ask, clearedFrom, type Answer, type TokenProblem } from './endpoint.js'
+import { ask, clearedFrom, type Answer } from './endpoint.js'
+import type { TokenProblem } from './problem.js'
 import { startPolling } from './polling.js'
 import { statusFrom } from './status.js'
 
@@ -13,36 +14,36 @@ export interface UseTokenStatusOptions {
    * it is fetched once, and again when `reload` is called.
    */
   refreshIntervalMs?: number | undefined
-  /** Headers for every request, for example an `Authorization` of your own; read anew for each. */
+  /** Headers for every request, for example your own `Authorization`; read again for each. */
   headers?: HeadersInit | (() => HeadersInit) | undefined
 }
 
-/** What a person can have done to the token. */
+/** What the buttons do to the token. */
 export type TokenAction = 'refresh' | 'clear'
 
-/** How an action ended; `problem` is `null` when it did what it should. */
+/** The result of an action; `problem` is `null` if it succeeded. */
 export interface TokenActionResult {
   readonly action: TokenAction
   readonly problem: TokenProblem | null
 }
 
-/** The status as it was last seen, and what can be done. */
+/** The latest status, and the actions. */
 export interface TokenStatusView {
-  /** The last status that came; it stays while the endpoint cannot be reached. `null` before the first. */
+  /** The latest status; it is kept while the endpoint is unreachable. `null` before the first. */
   readonly status: TokenStatus | null
-  /** When it came, in milliseconds by the browser's clock. */
+  /** When it arrived, in milliseconds by the browser's clock. */
   readonly receivedAt: number | null
-  /** When it was sent, in milliseconds by the server's clock; `null` where the answer does not tell. */
+  /** When it was sent, in milliseconds by the server's clock; `null` if the response does not say so. */
   readonly sentAt: number | null
-  /** Why there is no newer one; `null` while all is well. */
+  /** Why there is no newer status; `null` if there is no problem. */
   readonly problem: TokenProblem | null
-  /** What is under way. */
+  /** The action in progress. */
   readonly busy: TokenAction | null
   /** Fetches the status now. */
   readonly reload: () => Promise<void>
-  /** Has the server get a new token. Never rejects. */
+  /** Makes the server request a new token. Never rejects. */
   readonly refresh: () => Promise<TokenActionResult>
-  /** Has the server forget the token. Never rejects. */
+  /** Makes the server clear the token. Never rejects. */
   readonly clear: () => Promise<TokenActionResult>
 }
 
@@ -56,7 +57,7 @@ interface Seen {
 const nothingYet: Seen = { status: null, receivedAt: null, sentAt: null, problem: null }
 
 /**
- * The state of the token, fetched again and again while the page is visible, for a display of your own.
+ * The state of the token, fetched repeatedly while the page is visible, for a display of your own.
  *
  * @example
  * ```tsx
@@ -70,23 +71,28 @@ export function useTokenStatus(options: UseTokenStatusOptions = {}): TokenStatus
   const [seen, setSeen] = useState<Seen>(nothingYet)
   const [busy, setBusy] = useState<TokenAction | null>(null)
   const connection = useRef<Connection | null>(null)
-  // An object literal is another one at each render, and must not begin everything anew.
+  // An object literal is a new one at each render, and must not start everything again.
   const currentHeaders = useRef(headers)
   useEffect(() => {
     currentHeaders.current = headers
   })
 
   useEffect(() => {
-    const opened = new Connection(base, () => {
-      const { current } = currentHeaders
-      return typeof current === 'function' ? current() : current
-    }, setSeen)
+    const opened = new Connection(
+      base,
+      () => {
+        const { current } = currentHeaders
+        return typeof current === 'function' ? current() : current
+      },
+      setSeen,
+    )
     connection.current = opened
     setSeen(nothingYet)
     setBusy(null)
     return () => opened.close()
   }, [base])
 
+  // biome-ignore lint/correctness/useExhaustiveDependencies: another endpoint is polled at once.
   useEffect(() => {
     const load = async () => ((await connection.current?.load())?.retryAfterSeconds ?? 0) * 1_000
     return startPolling(load, refreshIntervalMs)
@@ -112,12 +118,12 @@ export function useTokenStatus(options: UseTokenStatusOptions = {}): TokenStatus
 
 const notConnected: TokenProblem = {
   kind: 'unreachable',
-  message: 'The component is not on the page.',
+  message: 'The component is not mounted.',
   code: null,
   retryAfterSeconds: null,
 }
 
-/** The requests to one endpoint, while the component that asks is there. */
+/** The requests to one endpoint, while the component is mounted. */
 class Connection {
   readonly #cancel = new AbortController()
   #asked = 0
@@ -143,11 +149,11 @@ class Connection {
   async refresh(): Promise<TokenProblem | null> {
     const answer = await this.#ask('POST', '/refresh', statusFrom)
     if ('value' in answer) {
-      // Its status is as new as its answer: what was asked meanwhile may be of before the refresh.
+      // Its status is as new as this response: a status requested meanwhile may be from before the refresh.
       this.#showStatus(++this.#asked, answer)
       return null
     }
-    // The failure is in the status, too, and that it failed says nothing about whether the status can be had.
+    // The status also contains the failure, and may be available although the refresh failed.
     await this.load()
     return answer.problem
   }
@@ -158,11 +164,15 @@ class Connection {
     return 'problem' in answer ? answer.problem : null
   }
 
-  #ask<T>(method: 'GET' | 'POST' | 'DELETE', path: string, read: (body: unknown) => T | null): Promise<Answer<T>> {
+  #ask<T>(
+    method: 'GET' | 'POST' | 'DELETE',
+    path: string,
+    read: (body: unknown) => T | null,
+  ): Promise<Answer<T>> {
     return ask(method, this.base + path, this.headers, read, this.#cancel.signal)
   }
 
-  /** An answer that was overtaken by that of a later request is old news. */
+  /** Ignores a response that arrives after that of a later request. */
   #showStatus(turn: number, answer: Answer<TokenStatus>): void {
     if (this.#cancel.signal.aborted || turn < this.#shown) return
     this.#shown = turn

@@ -1,18 +1,18 @@
 import type { TokenStore } from '../../index'
-import { outcomeOf } from '../thrown'
-import type { Provider } from './provider'
+import { settle } from '../support/user-code'
+import type { StoreCallbacks } from './callbacks'
 import { plainRecord } from './record'
 
-/** A store of the user's own. It does not compare and swap: the core looks first, and the last writer wins. */
-export function customProvider(store: TokenStore): Provider {
+/** A user's own store. It has no compare-and-swap: the core reads first, and the last writer wins. */
+export function customStoreCallbacks(store: TokenStore): StoreCallbacks {
   return {
-    get: async (service) => plainRecord(await outcomeOf(store.get(service))),
+    get: async (service) => plainRecord(await settle(store.get(service))),
     async set(service, record) {
-      await outcomeOf(store.set(service, record))
+      await settle(store.set(service, record))
       return 'stored'
     },
     async delete(service) {
-      await outcomeOf(store.delete(service))
+      await settle(store.delete(service))
     },
   }
 }

@@ -1,19 +1,24 @@
 import type { PrismaTokenClient, StoredToken } from '../../index'
-import { outcomeOf } from '../thrown'
-import type { Provider } from './provider'
+import { settle } from '../support/user-code'
+import type { StoreCallbacks } from './callbacks'
 import { plainRecord } from './record'
 
-/** Named, so that a client that omits secrets by default gives them here. */
+/** Listed, because a client may omit secret columns by default. */
 const columns = {
-  token: true, refreshToken: true, tokenType: true, expiresAt: true, createdAt: true, lastUsed: true,
+  token: true,
+  refreshToken: true,
+  tokenType: true,
+  expiresAt: true,
+  createdAt: true,
+  lastUsed: true,
 } as const
 
 /** The rows of a Prisma client's `TokenCache` model. */
-export function prismaProvider(client: PrismaTokenClient): Provider {
+export function prismaStoreCallbacks(client: PrismaTokenClient): StoreCallbacks {
   return {
     async get(service) {
       return plainRecord(
-        await persisting(() => client.tokenCache.findUnique({ where: { service }, select: columns })),
+        await retryWhileBusy(() => client.tokenCache.findUnique({ where: { service }, select: columns })),
       )
     },
 
@@ -32,50 +37,50 @@ export function prismaProvider(client: PrismaTokenClient): Provider {
         const { createMany, updateMany } = client.tokenCache
         // One statement each: Prisma wraps an upsert in a transaction, and SQLite's block each other.
         if (replaced === null && createMany) {
-          await persisting(() => createMany.call(client.tokenCache, { data: [{ service, ...data }] }))
+          await retryWhileBusy(() => createMany.call(client.tokenCache, { data: [{ service, ...data }] }))
           return 'stored'
         }
         if (replaced === null) {
-          // Leaves a row alone that another process has put there meanwhile, and gives it back.
-          const row = await persisting(() => client.tokenCache.upsert({ ...whole, update: {} }))
+          // Leaves a row that another process has inserted meanwhile unchanged, and returns it.
+          const row = await retryWhileBusy(() => client.tokenCache.upsert({ ...whole, update: {} }))
           return (row as Partial<StoredToken> | undefined)?.token === token ? 'stored' : 'conflict'
         }
         if (replaced !== undefined && updateMany) {
           const where = { service, token: replaced }
-          const { count } = await persisting(() => updateMany.call(client.tokenCache, { where, data }))
+          const { count } = await retryWhileBusy(() => updateMany.call(client.tokenCache, { where, data }))
           return count > 0 ? 'stored' : 'conflict'
         }
-        await persisting(() => client.tokenCache.upsert({ ...whole, update: data }))
+        await retryWhileBusy(() => client.tokenCache.upsert({ ...whole, update: data }))
         return 'stored'
       } catch (error) {
-        // The unique constraint: another process has put a row there meanwhile.
+        // The unique constraint: another process has inserted a row meanwhile.
         if (codeOf(error) === 'P2002') return 'conflict'
         throw error
       }
     },
 
     async delete(service) {
-      await persisting(() => client.tokenCache.deleteMany({ where: { service } }))
+      await retryWhileBusy(() => client.tokenCache.deleteMany({ where: { service } }))
     },
   }
 }
 
-/** Another process is writing, and the same call works a moment later: SQLite's lock, a transaction that lost. */
+/** Another process is writing, and the same call works a moment later: a lock of SQLite, a transaction conflict. */
 const busy: ReadonlySet<unknown> = new Set(['P1008', 'P2034', 'SQLITE_BUSY', 'SQLITE_BUSY_SNAPSHOT'])
 
-/** Less than the core waits for an answer, so that nothing is stored after it has given up. */
+/** Less than the core's timeout, so that nothing is stored after the core has given up. */
 const persistenceMs = 3_000
 
 /** Calls until the database is not busy. */
-async function persisting<T>(call: () => PromiseLike<T>): Promise<Awaited<T>> {
+async function retryWhileBusy<T>(call: () => PromiseLike<T>): Promise<Awaited<T>> {
   const end = performance.now() + persistenceMs
   for (let pauseMs = 10; ; pauseMs = Math.min(2 * pauseMs, 200)) {
     try {
-      return await outcomeOf(call())
+      return await settle(call())
     } catch (error) {
       if (!busy.has(codeOf(error)) || performance.now() + 2 * pauseMs > end) throw error
     }
-    // Whoever waits for a token keeps the process alive; this does not.
+    // A caller that waits for a token keeps the process alive; this timer does not.
     await new Promise((resolve) => setTimeout(resolve, pauseMs * (0.5 + Math.random())).unref())
   }
 }

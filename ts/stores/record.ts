@@ -1,15 +1,15 @@
 import { types } from 'node:util'
-import type { Json } from '../plain'
+import type { Json } from '../support/json'
 
 const texts = ['refreshToken', 'tokenType'] as const
 const moments = ['expiresAt', 'createdAt', 'lastUsed'] as const
 
-/** More than a token endpoint can answer: a longer text was not written by evertoken. */
+/** More than a token endpoint can return: evertoken did not write a longer text. */
 const maxLength = 4 * 1024 * 1024
 
 /**
- * A record as a store gave it, in what JSON can hold: moments are ISO 8601, `null` is for what is not there, and
- * `false` for what no record can hold. The core says which of them it does not take.
+ * A record as a store returned it, as JSON: timestamps are ISO 8601, `null` is for a missing value, and `false` for a
+ * value that no record can contain. The core reports the values that it does not accept.
  */
 export function plainRecord(found: unknown): Json {
   if (found === null || found === undefined) return null

@@ -1,30 +1,31 @@
 import { EventEmitter } from 'node:events'
 import type * as api from '../../index'
-import { TokenError } from '../errors'
-import { headerFor } from '../header'
-import { carries, refusedValue } from '../refused'
+import { defaultServiceName, schedulerDefaults } from '../support/defaults'
+import { TokenError } from '../support/errors'
+import { headerFor } from '../service/header'
+import { carriesToken, readSentValue } from '../service/sent-headers'
 
-/** What a fake is like. Every field is optional. */
+/** The options of a fake. Every field is optional. */
 export interface FakeOptions {
-  /** The token of each service before its first refresh. Default `fake-token-1`; each refresh counts it up. */
+  /** The token of each service before its first refresh. Default `fake-token-1`; each refresh increments the number. */
   token?: string
-  /** What `getAccessToken()` says came with the token. */
+  /** The `fields` of `getAccessToken()`. */
   fields?: Record<string, string>
-  /** What `status()` says instead of what follows from the calls. */
+  /** Members that override those of `status()`. */
   status?: Partial<api.TokenStatus>
 }
 
 /** Everything that `evertoken` exports, without network, thread, store or addon. */
 export type FakeEvertoken = typeof api & {
   /**
-   * From now on no token can be had: headers are `{}`, `refresh()` rejects with this error, and a `refreshFailed`
-   * event follows it. `null` ends that.
+   * From now on, no token can be obtained: headers are `{}`, `refresh()` rejects with this error, and a `refreshFailed`
+   * event is emitted. `null` ends this.
    */
   failWith(code: api.TokenErrorCode | null, details?: api.TokenErrorDetails): void
 }
 
 /**
- * A stand-in for the whole of `evertoken`, for unit tests of code that uses it.
+ * A fake of the whole `evertoken` package, for unit tests of code that uses it.
  *
  * @example
  * ```ts
@@ -38,29 +39,38 @@ export function createFakeEvertoken(options: FakeOptions = {}): FakeEvertoken {
   const services = new Map<string, FakeService>()
   const scheduler: api.SchedulerStatus = {
     running: false,
-    refreshIntervalSeconds: 600,
-    healthCheckIntervalSeconds: 300,
+    ...schedulerDefaults,
     nextRefreshAt: null,
     lastHealthCheckAt: null,
   }
   const shared: Shared = { options, scheduler, error: null }
 
-  const initializeTokenService = ({ service = 'external_api', header }: api.TokenServiceConfig = {}): FakeService => {
-    const found = services.get(service) ?? new FakeService(service, shared, header, () => services.delete(service))
+  const initializeTokenService = ({
+    service = defaultServiceName,
+    header,
+  }: api.TokenServiceConfig = {}): FakeService => {
+    const found =
+      services.get(service) ?? new FakeService(service, shared, header, () => services.delete(service))
     services.set(service, found)
     return found
   }
   const find = (service?: string): FakeService | null =>
-    (service === undefined ? (services.get('external_api') ?? [...services.values()][0]) : services.get(service)) ?? null
+    (service === undefined
+      ? (services.get(defaultServiceName) ?? [...services.values()][0])
+      : services.get(service)) ?? null
 
   const fake = {
     initializeTokenService,
     getTokenService: find,
     getAuthHeaders: async (service?: string) => (find(service) ?? initializeTokenService()).getAuthHeaders(),
-    startTokenScheduler: ({ refreshIntervalSeconds, healthCheckIntervalSeconds }: api.SchedulerOptions = {}) => {
+    startTokenScheduler: ({
+      refreshIntervalSeconds,
+      healthCheckIntervalSeconds,
+    }: api.SchedulerOptions = {}) => {
       scheduler.running = true
       scheduler.refreshIntervalSeconds = refreshIntervalSeconds ?? scheduler.refreshIntervalSeconds
-      scheduler.healthCheckIntervalSeconds = healthCheckIntervalSeconds ?? scheduler.healthCheckIntervalSeconds
+      scheduler.healthCheckIntervalSeconds =
+        healthCheckIntervalSeconds ?? scheduler.healthCheckIntervalSeconds
       return { ...scheduler }
     },
     stopTokenScheduler: () => {
@@ -71,14 +81,15 @@ export function createFakeEvertoken(options: FakeOptions = {}): FakeEvertoken {
     TokenError,
     TokenService: FakeService,
     failWith: (code: api.TokenErrorCode | null, details: api.TokenErrorDetails = {}) => {
-      shared.error = code === null ? null : new TokenError(code, 'the fake was told to fail', details)
+      shared.error =
+        code === null ? null : new TokenError(code, 'this failure was requested with failWith()', details)
     },
   }
-  // The real class has private parts that no other class can have.
+  // The real class has private members, which no other class can have.
   return fake as unknown as FakeEvertoken
 }
 
-/** What all services of one fake have in common. */
+/** What all services of one fake share. */
 interface Shared {
   readonly options: FakeOptions
   readonly scheduler: api.SchedulerStatus
@@ -114,10 +125,10 @@ class FakeService extends EventEmitter {
   }
 
   async rejected(headersOrToken: api.SentHeaders | string): Promise<api.AuthHeaders> {
-    const refused = refusedValue(headersOrToken, headerFor(this.#header, tokenType, '').name, this.name)
+    const refused = readSentValue(headersOrToken, headerFor(this.#header, tokenType, '').name, this.name)
     const token = await this.getToken()
     const header = token === null ? null : headerFor(this.#header, tokenType, token).value
-    if (refused !== null && carries(refused, { header, token })) {
+    if (refused !== null && carriesToken(refused, { header, token })) {
       try {
         await this.refresh()
       } catch {
@@ -182,13 +193,19 @@ class FakeService extends EventEmitter {
       issuedAt: after(0),
       refreshAt: after(lifeSeconds - 300),
       expiresAt: after(lifeSeconds),
-      expiresInSeconds: issued && Math.max(0, Math.round(lifeSeconds - (Date.now() - issued.getTime()) / 1000)),
+      expiresInSeconds:
+        issued && Math.max(0, Math.round(lifeSeconds - (Date.now() - issued.getTime()) / 1000)),
       lastRefreshAt: after(0),
       consecutiveFailures: this.#failures,
-      lastError: error && this.#failures > 0
-        ? { code: error.code, message: error.message, at: new Date().toISOString() }
-        : null,
-      strategy: issued && { grant: 'client_credentials', endpoint: 'https://fake.invalid/oauth/token', format: 'form' },
+      lastError:
+        error && this.#failures > 0
+          ? { code: error.code, message: error.message, at: new Date().toISOString() }
+          : null,
+      strategy: issued && {
+        grant: 'client_credentials',
+        endpoint: 'https://fake.invalid/oauth/token',
+        format: 'form',
+      },
       scheduler: { ...scheduler },
       storage: { kind: 'memory', location: 'memory', encrypted: false, healthy: true },
       counters: { ...this.#counters },
@@ -220,6 +237,7 @@ class FakeService extends EventEmitter {
   }
 
   #checkOpen(): void {
-    if (this.#isShut) throw new TokenError('ERR_TOKEN_SHUTDOWN', 'the service was shut down', { service: this.name })
+    if (this.#isShut)
+      throw new TokenError('ERR_TOKEN_SHUTDOWN', 'the service was shut down', { service: this.name })
   }
 }

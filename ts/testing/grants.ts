@@ -1,22 +1,22 @@
 import { randomUUID } from 'node:crypto'
-import type { RecordedRequest } from './mock-server'
+import type { RecordedRequest } from './recorded-request'
 
-/** Who is let in, and what the tokens are like. */
+/** Which credentials are accepted, and what the tokens look like. */
 export interface Granting {
-  /** How long an access token lives, in seconds; `null` leaves `expires_in` out. Default 3600. */
+  /** The lifetime of an access token, in seconds; `null` leaves `expires_in` out. Default 3600. */
   expiresInSeconds?: number | null
-  /** `opaque` texts, or JWTs (with a signature that nobody can check) with `iat` and `exp` in them. Default `opaque`. */
+  /** `opaque` strings, or JWTs with `iat` and `exp` (and an invalid signature). Default `opaque`. */
   tokens?: 'opaque' | 'jwt'
   /**
-   * `none`; `reusable`: one refresh token for a login; `rotating`: each refresh brings a new one, and when a spent one
-   * is sent again every token of its login is revoked. Default `none`.
+   * `none`; `reusable`: one refresh token for a login; `rotating`: each refresh returns a new one, and if a used one
+   * is sent again, every token of its login is revoked. Default `none`.
    */
   refreshTokens?: 'none' | 'reusable' | 'rotating'
-  /** Whether a new access token ends the life of those before it. Default `false`. */
+  /** Whether a new access token revokes the earlier ones. Default `false`. */
   revokesOldTokens?: boolean
-  /** Client identifiers with their secrets. Default: every client is let in. */
+  /** Client identifiers with their secrets. Default: every client is accepted. */
   clients?: Readonly<Record<string, string>>
-  /** Names or addresses with their passwords. Default: everybody is let in. */
+  /** User names or email addresses with their passwords. Default: everyone is accepted. */
   users?: Readonly<Record<string, string>>
 }
 
@@ -29,7 +29,7 @@ interface Family {
 
 type Answer = [status: number, body: unknown]
 
-/** The endpoints that take a POST, and what is done there. */
+/** The endpoints that accept POST, and what they do. */
 const endpoints: ReadonlyMap<string, string> = new Map([
   ['/oauth/token', 'token'],
   ['/oauth/revoke', 'revoke'],
@@ -39,11 +39,11 @@ const endpoints: ReadonlyMap<string, string> = new Map([
 
 const refreshNames = ['refresh_token', 'refresh', 'refreshToken']
 
-/** The tokens of a mock server: whom it gives one, and what each opens. */
+/** The tokens of a mock server: who receives one, and which are valid. */
 export class Grants {
   readonly counts = { logins: 0, refreshes: 0, reuses: 0, revocations: 0 }
   readonly #granting: Granting
-  /** Access tokens that open the API, with the moment when they end. */
+  /** Access tokens that the API accepts, with their expiry. */
   readonly #open = new Map<string, number>()
   #families: Family[] = []
   #issued = 0
@@ -52,13 +52,14 @@ export class Grants {
     this.#granting = granting
   }
 
-  /** What is done at this path, if anything. */
+  /** What the endpoint at this path does, if there is one. */
   at(path: string): string | undefined {
     return endpoints.get(path.length > 1 ? path.replace(/\/$/, '') : path)
   }
 
   answer(endpoint: string, request: RecordedRequest): Answer {
-    if (endpoint === 'login') return this.#logIn(request, ['email', 'username', 'identifier', 'identity', 'login'])
+    if (endpoint === 'login')
+      return this.#logIn(request, ['email', 'username', 'identifier', 'identity', 'login'])
     if (endpoint === 'refresh') return this.#refresh(tokenToSpend(request))
     if (!this.#knowsClient(request)) return [401, { error: 'invalid_client' }]
     if (endpoint === 'revoke') return this.#revoke(String(request.fields['token'] ?? ''))
@@ -76,7 +77,7 @@ export class Grants {
     }
   }
 
-  /** Whether this `Authorization` header opens the API. */
+  /** Whether the API accepts this `Authorization` header. */
   opens(authorization: string | undefined): boolean {
     const [, token = ''] = /^\S+ +(\S+)$/.exec(authorization ?? '') ?? []
     return (this.#open.get(token) ?? 0) > Date.now()
@@ -90,7 +91,8 @@ export class Grants {
     const { clients } = this.#granting
     if (!clients) return true
     const basic = /^Basic +(\S+)$/i.exec(headers.authorization ?? '')?.[1]
-    const [id, secret] = basic === undefined ? [fields['client_id'], fields['client_secret']] : basicPair(basic)
+    const [id, secret] =
+      basic === undefined ? [fields['client_id'], fields['client_secret']] : basicPair(basic)
     return typeof id === 'string' && Object.hasOwn(clients, id) && clients[id] === secret
   }
 
@@ -98,10 +100,14 @@ export class Grants {
     const name = names.map((each) => fields[each]).find((value) => typeof value === 'string')
     const password = fields['password']
     if (typeof name !== 'string' || typeof password !== 'string') {
-      return [422, { error: 'invalid_request', error_description: `${names.join(' or ')} and password are required` }]
+      return [
+        422,
+        { error: 'invalid_request', error_description: `${names.join(' or ')} and password are required` },
+      ]
     }
     const { users } = this.#granting
-    if (users && !(Object.hasOwn(users, name) && users[name] === password)) return [401, { error: 'invalid_grant' }]
+    if (users && !(Object.hasOwn(users, name) && users[name] === password))
+      return [401, { error: 'invalid_grant' }]
     return this.#begin()
   }
 
@@ -119,7 +125,7 @@ export class Grants {
     const family = this.#families.find((each) => each.refreshToken === token || each.spent.has(token))
     if (family?.refreshToken !== token) {
       if (family) {
-        // RFC 9700 §4.14.2: either of the two who sent it may be a thief.
+        // RFC 9700 §4.14.2: one of the two senders may be an attacker.
         this.counts.reuses += 1
         this.#families = this.#families.filter((each) => each !== family)
         for (const each of family.accessTokens) this.#open.delete(each)
@@ -137,7 +143,7 @@ export class Grants {
     this.counts.revocations += 1
     this.#open.delete(token)
     this.#families = this.#families.filter((family) => family.refreshToken !== token)
-    // RFC 7009 §2.2: an unknown token is no error.
+    // RFC 7009 §2.2: an unknown token is not an error.
     return [200, undefined]
   }
 
@@ -173,7 +179,7 @@ function basicPair(base64: string): [id: string, secret: string] {
   return [decode(text.slice(0, Math.max(colon, 0))), decode(text.slice(colon + 1))]
 }
 
-/** A JWT whose signature nobody is meant to check. */
+/** A JWT with an invalid signature. */
 function jwt(now: number, life: number, number: number): string {
   const issued = Math.floor(now / 1000)
   const part = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url')

@@ -1,5 +1,5 @@
 /**
- * `evertoken/testing`: what your own tests need. It works with any runner: Jest, Vitest, `node:test`.
+ * `evertoken/testing`: tools for your own tests. They work with any test runner: Jest, Vitest, `node:test`.
  *
  * @module evertoken/testing
  */
@@ -8,6 +8,7 @@ export { createFakeEvertoken } from './fake'
 export type { FakeEvertoken, FakeOptions } from './fake'
 export type { Granting } from './grants'
 export { startMockTokenServer } from './mock-server'
-export type { MockTokenServer, MockTokenServerOptions, RecordedRequest, Scripted, ScriptedAnswer } from './mock-server'
+export type { MockTokenServer, MockTokenServerOptions, Scripted, ScriptedAnswer } from './mock-server'
+export type { RecordedRequest } from './recorded-request'
 export { tokenStoreCases } from './store-cases'
 export type { MakeStore, TokenStoreCase } from './store-cases'

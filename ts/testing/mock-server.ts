@@ -1,95 +1,84 @@
 import { EventEmitter, once } from 'node:events'
-import { createServer, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from 'node:http'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { Grants, type Granting } from './grants'
+import type { RecordedRequest } from './recorded-request'
 
-/** What the mock server is to do. Every field is optional. */
+/** The options of the mock server. Every field is optional. */
 export interface MockTokenServerOptions extends Granting {
   /** The port on 127.0.0.1. Default: a free one. */
   port?: number
-  /** How long every answer takes, in milliseconds. Default 0. */
+  /** The delay of every response, in milliseconds. Default 0. */
   delayMs?: number
-  /** How the first token requests are answered, one after the other; see {@link MockTokenServer.script}. */
+  /** The responses to the first token requests, in order; see {@link MockTokenServer.script}. */
   script?: readonly Scripted[]
 }
 
 /**
- * How one token request is answered: what is left out is what the server would have answered anyway.
- * `failure: 'hang'` gives no answer until the server closes, `failure: 'reset'` breaks the connection.
+ * The response to one token request; for what is left out, the server's own response is used.
+ * `failure: 'hang'` sends no response until the server closes, `failure: 'reset'` breaks the connection.
  */
 export interface ScriptedAnswer {
   status?: number
   headers?: Record<string, string>
-  /** An object is written as JSON, a text as it is. */
+  /** An object is sent as JSON, a string as it is. */
   body?: unknown
-  /** Instead of the server's own `delayMs`. */
+  /** Instead of the server's `delayMs`. */
   delayMs?: number
   failure?: 'hang' | 'reset'
-  /** Whether this answer waits for {@link MockTokenServer.release}. */
+  /** Whether this response waits for {@link MockTokenServer.release}. */
   hold?: boolean
 }
 
-/** An answer, or a function that makes it of the request. */
+/** A response, or a function that creates it from the request. */
 export type Scripted = ScriptedAnswer | ((request: RecordedRequest) => ScriptedAnswer)
 
-/** One request, as it came. */
-export interface RecordedRequest {
-  readonly method: string
-  /** With the query. */
-  readonly path: string
-  readonly headers: Readonly<IncomingHttpHeaders>
-  readonly body: string
-  /** The body's fields, whether it is a form or a JSON object; `{}` for neither. */
-  readonly fields: Readonly<Record<string, unknown>>
-  readonly at: Date
-}
-
-/** A token server on this machine, and an API that its tokens open. */
+/** A token server on this machine, and an API that accepts its tokens. */
 export interface MockTokenServer {
   /** For example `http://127.0.0.1:40123`. */
   readonly origin: string
   /** The token endpoint, RFC 6749 §3.2: `/oauth/token`. For `authUrl`. */
   readonly tokenUrl: string
-  /** A login that takes JSON with a name and a password: `/auth/login`. For `authUrl`. */
+  /** A login that accepts JSON with a name and a password: `/auth/login`. For `authUrl`. */
   readonly loginUrl: string
-  /** Takes a refresh token as JSON or as the Bearer token: `/auth/refresh`. For `refreshUrl`. */
+  /** Accepts a refresh token as JSON or as the Bearer token: `/auth/refresh`. For `refreshUrl`. */
   readonly refreshUrl: string
   /** RFC 7009: `/oauth/revoke`. For `revocationUrl`. */
   readonly revocationUrl: string
-  /** A resource that only a good token opens: `/api`, and all below. It answers with the request it got, as JSON. */
+  /** An API that only accepts a valid token: `/api` and all paths below. It responds with the request as JSON. */
   readonly apiUrl: string
   /** The token requests so far: those to the token, login and refresh endpoints. */
   readonly tokenRequests: readonly RecordedRequest[]
   /** The requests to the API so far. */
   readonly apiRequests: readonly RecordedRequest[]
   /**
-   * What happened so far. `reuses`: how often a refresh token that had been spent was sent again; `abandoned`: token
-   * requests whose client went away before the answer.
+   * What has happened so far. `reuses`: how often a used refresh token was sent again; `abandoned`: token requests whose
+   * client disconnected before the response.
    */
   readonly counts: Readonly<Record<'logins' | 'refreshes' | 'reuses' | 'revocations' | 'abandoned', number>>
-  /** Answers the next token requests in this way, one after the other. */
+  /** Sets the responses to the next token requests, in order. */
   script(...answers: Scripted[]): void
-  /** From now on token requests wait, until {@link MockTokenServer.release}. */
+  /** From now on, token requests wait until {@link MockTokenServer.release}. */
   hold(): void
-  /** Lets those that wait go on. */
+  /** Lets the waiting requests continue. */
   release(): void
-  /** No access token that was issued so far opens anything any more. */
+  /** Revokes all access tokens that were issued so far. */
   revokeAll(): void
   /**
-   * Resolves once there have been so many token requests.
+   * Resolves when this number of token requests has been received.
    *
    * @param timeoutMs How long to wait at most. Default 10000.
-   * @throws (by rejecting) an `AbortError` when there are fewer by then.
+   * @throws (by rejecting) an `AbortError` if there are fewer after that time.
    */
   waitForRequests(count: number, timeoutMs?: number): Promise<void>
-  /** Ends the server and every connection. */
+  /** Stops the server and closes every connection. */
   close(): Promise<void>
 }
 
 /**
- * Starts a token server on this machine, for tests. It takes client credentials (RFC 6749 §4.4), the password grant
- * (§4.3), JSON logins and refresh tokens (§6), revokes (RFC 7009), and rotates refresh tokens with reuse detection
- * (RFC 9700 §4.14.2). Nothing in it is a secret: it records all that it is sent.
+ * Starts a token server on this machine, for tests. It accepts client credentials (RFC 6749 §4.4), the password grant
+ * (§4.3), JSON logins and refresh tokens (§6), revokes tokens (RFC 7009), and rotates refresh tokens with reuse detection
+ * (RFC 9700 §4.14.2). Send it no real secrets: it records every request.
  *
  * @example
  * ```ts
@@ -207,7 +196,7 @@ class MockServer implements MockTokenServer {
       this.#news.emit('request')
       await this.#answerToken(seen, grant, response)
     } catch {
-      // Whoever asked went away in the middle of the request.
+      // The client disconnected in the middle of the request.
       response.destroy()
     }
   }
@@ -220,7 +209,7 @@ class MockServer implements MockTokenServer {
     if (failure === 'hang') return
     if (delayMs > 0) await new Promise((resolve) => setTimeout(resolve, delayMs))
     if (failure === 'reset') return void response.destroy()
-    // A scripted failure issues nothing and spends nothing.
+    // A scripted failure issues no token and uses no refresh token.
     const isOwn = body === undefined && (status === undefined || status < 400)
     const [ownStatus, ownBody] = isOwn ? this.#grants.answer(grant, seen) : [200, { error: 'server_error' }]
     send(response, status ?? ownStatus, body ?? ownBody, headers)
@@ -229,9 +218,10 @@ class MockServer implements MockTokenServer {
   #answerApi(seen: RecordedRequest, response: ServerResponse): void {
     this.apiRequests.push(seen)
     if (this.#grants.opens(seen.headers.authorization)) {
-      return send(response, 200, { method: seen.method, path: seen.path, body: seen.body })
+      send(response, 200, { method: seen.method, path: seen.path, body: seen.body })
+      return
     }
-    // RFC 6750 §3.1: no error code where no credential was sent.
+    // RFC 6750 §3.1: no error code if no credential was sent.
     const challenge = seen.headers.authorization === undefined ? 'Bearer' : 'Bearer error="invalid_token"'
     send(response, 401, { error: 'invalid_token' }, { 'www-authenticate': challenge })
   }
@@ -242,7 +232,14 @@ async function record(request: IncomingMessage): Promise<RecordedRequest> {
   for await (const chunk of request) chunks.push(chunk as Buffer)
   const body = Buffer.concat(chunks).toString()
   const { method = '', url = '/', headers } = request
-  return { method, path: url, headers, body, fields: fieldsOf(body, headers['content-type'] ?? ''), at: new Date() }
+  return {
+    method,
+    path: url,
+    headers,
+    body,
+    fields: fieldsOf(body, headers['content-type'] ?? ''),
+    at: new Date(),
+  }
 }
 
 function fieldsOf(body: string, contentType: string): Record<string, unknown> {
@@ -263,7 +260,7 @@ function send(
   body: unknown,
   headers: Readonly<Record<string, string>> = {},
 ): void {
-  // RFC 6749 §5.1: no answer with a token in it is cached.
+  // RFC 6749 §5.1: no response with a token may be cached.
   response.writeHead(status, { 'content-type': 'application/json', 'cache-control': 'no-store', ...headers })
   response.end(typeof body === 'string' ? body : body === undefined ? '' : JSON.stringify(body))
 }

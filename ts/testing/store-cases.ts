@@ -2,20 +2,20 @@ import * as assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
 import type { StoredToken, TokenStore } from '../../index'
 import { plainRecord } from '../stores/record'
-import { describeThrown } from '../thrown'
+import { describeThrown } from '../support/user-code'
 
-/** Makes the store under test. It may hold records already: the cases use names of their own, and tidy up. */
+/** Creates the store under test. It may contain records already: the cases use their own names, and clean up. */
 export type MakeStore = () => TokenStore | PromiseLike<TokenStore>
 
-/** One thing that a store must do. */
+/** One requirement for a store. */
 export interface TokenStoreCase {
-  /** What it is, as the name of a test. */
+  /** The requirement, as the name of a test. */
   readonly name: string
-  /** Rejects with an `AssertionError` when the store does something else, and with whatever the store throws. */
+  /** Rejects with an `AssertionError` if the store does not meet it, or with the error that the store throws. */
   run(makeStore: MakeStore): Promise<void>
 }
 
-/** A record that differs from others in every text. */
+/** A record that differs from others in every string. */
 function someRecord(name: string): StoredToken {
   return {
     token: `et1.k.AAAAAAAA.${name}-token`,
@@ -27,7 +27,7 @@ function someRecord(name: string): StoredToken {
   }
 }
 
-/** A store, and how its services are looked at. */
+/** A store, and access to its records. */
 interface Bench {
   store: TokenStore
   /** A name that no other case uses. */
@@ -48,7 +48,7 @@ function storeCase(
       const store = await makeStore()
       const service = `evertoken-case-${randomUUID()}`
       const tidy = async (): Promise<void> => {
-        // Whether a store can delete is what cases of their own look at.
+        // Other cases test whether a store can delete.
         for (const each of [service, ...services]) await thrownBy(() => store.delete(each))
       }
       await tidy()
@@ -61,7 +61,7 @@ function storeCase(
   }
 }
 
-/** What the call throws or rejects with, in words. */
+/** A description of what the call throws or rejects with. */
 async function thrownBy(call: () => unknown): Promise<string | undefined> {
   try {
     await call()
@@ -72,18 +72,32 @@ async function thrownBy(call: () => unknown): Promise<string | undefined> {
 }
 
 const oddNames = [
-  'a', 'A', 'a.b', 'a/b', '../a', '__proto__', 'constructor', 'billing (eu)', `it's "quoted" \\ %00 $1`, 'ключ', 'é',
+  'a',
+  'A',
+  'a.b',
+  'a/b',
+  '../a',
+  '__proto__',
+  'constructor',
+  'billing (eu)',
+  `it's "quoted" \\ %00 $1`,
+  'ключ',
+  'é',
   '鍵🔑',
 ].map((name) => `evertoken case ${name}`)
-/** Under names that begin with a space, evertoken keeps a note about a service, and that its record was removed. */
+/** Under names that start with a space, evertoken stores notes about a service and that its record was removed. */
 const spacedNames = [
-  'evertoken case note', ' evertoken case note', ' note evertoken case', ' removed evertoken case', 'removed evertoken case',
+  'evertoken case note',
+  ' evertoken case note',
+  ' note evertoken case',
+  ' removed evertoken case',
+  'removed evertoken case',
 ]
-/** As they are: a prefix would take their sting. */
+/** Without a prefix, which would make them harmless. */
 const bareNames = ['__proto__', 'constructor', 'toString', '../evertoken-case', '*', '%']
 
 /**
- * What a {@link TokenStore} of your own must do, as cases for any test runner.
+ * What your own {@link TokenStore} must do, as cases for any test runner.
  *
  * ```ts
  * import { test } from 'node:test'
@@ -94,20 +108,20 @@ const bareNames = ['__proto__', 'constructor', 'toString', '../evertoken-case', 
  */
 export const tokenStoreCases: readonly TokenStoreCase[] = Object.freeze([
   storeCase(
-    'a store has nothing for a service that it was given nothing for',
+    'a store returns nothing for a service without a record',
     async ({ service, stored }) => {
       for (const name of [service, ...bareNames]) assert.equal(await stored(name), null, JSON.stringify(name))
     },
     bareNames,
   ),
 
-  storeCase('a store gives a record back as it was set', async ({ store, service, stored }) => {
+  storeCase('a store returns a record as it was set', async ({ store, service, stored }) => {
     await store.set(service, someRecord('one'))
     assert.deepEqual(await stored(), someRecord('one'))
-    assert.deepEqual(await stored(), someRecord('one'), 'at the second look, too')
+    assert.deepEqual(await stored(), someRecord('one'), 'also the second time')
   }),
 
-  storeCase('a store gives null back where null was set', async ({ store, service, stored }) => {
+  storeCase('a store returns null for a value that was set to null', async ({ store, service, stored }) => {
     const record = { ...someRecord('one'), refreshToken: null }
     await store.set(service, record)
     assert.deepEqual(await stored(), record)
@@ -128,7 +142,7 @@ export const tokenStoreCases: readonly TokenStoreCase[] = Object.freeze([
   }),
 
   storeCase(
-    'a store keeps services apart, whatever their names',
+    'a store keeps services with similar names apart',
     async ({ store, stored }) => {
       const names = [...oddNames, ...spacedNames, ...bareNames]
       for (const [index, name] of names.entries()) await store.set(name, someRecord(`n${index}`))
@@ -139,24 +153,29 @@ export const tokenStoreCases: readonly TokenStoreCase[] = Object.freeze([
       await store.delete(first!)
       assert.equal(await stored(first), null)
       for (const name of others) {
-        assert.notEqual(await stored(name), null, `${JSON.stringify(name)} went with ${JSON.stringify(first)}`)
+        assert.notEqual(
+          await stored(name),
+          null,
+          `deleting ${JSON.stringify(first)} also deleted ${JSON.stringify(name)}`,
+        )
       }
     },
     [...oddNames, ...spacedNames, ...bareNames],
   ),
 
-  storeCase('a store has a record no more once it is deleted', async ({ store, service, stored }) => {
+  storeCase('a store returns nothing after a record was deleted', async ({ store, service, stored }) => {
     await store.set(service, someRecord('one'))
     await store.delete(service)
     assert.equal(await stored(), null)
     await store.set(service, someRecord('two'))
-    assert.deepEqual(await stored(), someRecord('two'), 'a record set after that is kept')
+    assert.deepEqual(await stored(), someRecord('two'), 'a record that is set after that is stored')
   }),
 
   storeCase('delete() of a service without a record does not throw', async ({ store, service, stored }) => {
     for (let round = 0; round < 2; round += 1) {
       const thrown = await thrownBy(() => store.delete(service))
-      if (thrown !== undefined) assert.fail(`delete() of a service without a record must not throw; it threw ${thrown}`)
+      if (thrown !== undefined)
+        assert.fail(`delete() of a service without a record must not throw; it threw ${thrown}`)
     }
     assert.equal(await stored(), null)
   }),
@@ -167,16 +186,19 @@ export const tokenStoreCases: readonly TokenStoreCase[] = Object.freeze([
     assert.deepEqual(await stored(), record)
   }),
 
-  storeCase('a store holds one whole record after several were set at once', async ({ store, service, stored }) => {
-    const names = ['one', 'two', 'three', 'four', 'five', 'six', 'seven', 'eight']
-    await Promise.all(names.map((name) => store.set(service, someRecord(name))))
-    const found = JSON.stringify(await stored())
-    const whole = names.map((name) => JSON.stringify(plainRecord(someRecord(name))))
-    assert.ok(whole.includes(found), 'what is stored is one of the records')
-  }),
+  storeCase(
+    'a store contains one complete record after several were set at the same time',
+    async ({ store, service, stored }) => {
+      const names = ['one', 'two', 'three', 'four', 'five', 'six', 'seven', 'eight']
+      await Promise.all(names.map((name) => store.set(service, someRecord(name))))
+      const found = JSON.stringify(await stored())
+      const whole = names.map((name) => JSON.stringify(plainRecord(someRecord(name))))
+      assert.ok(whole.includes(found), 'the stored record is one of them')
+    },
+  ),
 
   storeCase(
-    'a store loses nothing of services that are set at once',
+    'a store loses no record of services that are set at the same time',
     async ({ store, stored }) => {
       await Promise.all(oddNames.map((name, index) => store.set(name, someRecord(`n${index}`))))
       for (const [index, name] of oddNames.entries()) {

@@ -2,7 +2,10 @@ import type { Metadata } from 'next'
 import type { ReactNode } from 'react'
 import './globals.css'
 
-export const metadata: Metadata = { title: 'Orders', description: 'A Next.js app whose access token renews itself' }
+export const metadata: Metadata = {
+  title: 'Orders',
+  description: 'A Next.js app whose access token renews itself',
+}
 
 export default function Layout({ children }: { children: ReactNode }) {
   return (

@@ -13,17 +13,26 @@ export default async function Page() {
       ) : (
         <table>
           <thead>
-            <tr><th>Order</th><th>Customer</th><th>Total</th></tr>
+            <tr>
+              <th>Order</th>
+              <th>Customer</th>
+              <th>Total</th>
+            </tr>
           </thead>
           <tbody>
             {orders.map((order) => (
-              <tr key={order.id}><td>{order.id}</td><td>{order.customer}</td><td>{order.total}</td></tr>
+              <tr key={order.id}>
+                <td>{order.id}</td>
+                <td>{order.customer}</td>
+                <td>{order.total}</td>
+              </tr>
             ))}
           </tbody>
         </table>
       )}
       <p>
-        They come from an API that wants an access token; <Link href="/dashboard">the dashboard</Link> shows it live.
+        They come from an API that wants an access token; <Link href="/dashboard">the dashboard</Link> shows
+        it live.
       </p>
     </>
   )

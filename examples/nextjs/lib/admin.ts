@@ -19,7 +19,7 @@ export async function isAdmin(): Promise<boolean> {
   return Number(until) > Date.now() && isEqual(proof, proofOf(until))
 }
 
-/** Signs in a user who knows the secret. The cookie contains a proof of it that expires, and not the secret. */
+/** Signs in a user who knows the secret. The cookie contains a proof of it that expires, not the secret itself. */
 export async function signIn(secret: string, isHttps: boolean): Promise<boolean> {
   if (!isSecret(secret)) return false
   const until = String(Date.now() + sessionSeconds * 1000)
@@ -29,12 +29,14 @@ export async function signIn(secret: string, isHttps: boolean): Promise<boolean>
 }
 
 function isSecret(given: string | undefined): boolean {
-  // Without a configured secret, no one has access: an empty one equals nothing.
+  // Without a secret, no one gets in: an empty one matches nothing.
   return adminSecret() !== '' && given !== undefined && isEqual(given, adminSecret())
 }
 
 function proofOf(until: string): string {
-  return adminSecret() === '' ? '' : createHmac('sha256', adminSecret()).update(`admin until ${until}`).digest('hex')
+  return adminSecret() === ''
+    ? ''
+    : createHmac('sha256', adminSecret()).update(`admin until ${until}`).digest('hex')
 }
 
 function isEqual(one: string, other: string): boolean {

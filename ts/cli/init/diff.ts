@@ -1,14 +1,14 @@
-/** The lines of a text with one more or less where it changed: `+`, `-`, and two lines of the rest around them. */
+/** The changed lines between two texts, marked with `+` and `-`, with two lines of context. */
 export function diff(before: string, after: string): string[] {
-  const [old, now] = [before, after].map((text) => (text === '' ? [] : text.replace(/\n$/, '').split('\n'))) as [
-    string[],
-    string[],
-  ]
-  // How many lines the rests from here on have in common.
+  const [old, now] = [before, after].map((text) =>
+    text === '' ? [] : text.replace(/\n$/, '').split('\n'),
+  ) as [string[], string[]]
+  // The length of the longest common subsequence of the remaining lines.
   const common = Array.from({ length: old.length + 1 }, () => new Array<number>(now.length + 1).fill(0))
   for (let i = old.length - 1; i >= 0; i -= 1) {
     for (let j = now.length - 1; j >= 0; j -= 1) {
-      common[i]![j] = old[i] === now[j] ? common[i + 1]![j + 1]! + 1 : Math.max(common[i + 1]![j]!, common[i]![j + 1]!)
+      common[i]![j] =
+        old[i] === now[j] ? common[i + 1]![j + 1]! + 1 : Math.max(common[i + 1]![j]!, common[i]![j + 1]!)
     }
   }
   const lines: string[] = []
@@ -18,10 +18,14 @@ export function diff(before: string, after: string): string[] {
       i += 1
       j += 1
     } else if (i < old.length && (j === now.length || common[i + 1]![j]! >= common[i]![j + 1]!)) {
-      lines.push(`- ${old[(i += 1) - 1]}`)
+      lines.push(`- ${old[i]}`)
+      i += 1
     } else {
-      lines.push(`+ ${now[(j += 1) - 1]}`)
+      lines.push(`+ ${now[j]}`)
+      j += 1
     }
   }
-  return lines.filter((_, at) => lines.slice(Math.max(0, at - 2), at + 3).some((line) => !line.startsWith('  ')))
+  return lines.filter((_, at) =>
+    lines.slice(Math.max(0, at - 2), at + 3).some((line) => !line.startsWith('  ')),
+  )
 }

@@ -1,9 +1,9 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { createInterface } from 'node:readline/promises'
-import { TokenError } from '../../errors'
+import { TokenError } from '../../support/errors'
 import { optionsOf, type Command } from '../command'
-import { paint, print, printable } from '../terminal'
+import { paint, print, sanitize } from '../terminal'
 import { findApp, type App } from './app'
 import { diff } from './diff'
 import { piecesFor, type Piece } from './pieces'
@@ -11,13 +11,13 @@ import { piecesFor, type Piece } from './pieces'
 type Change = Extract<Piece, { after: string }>
 
 export const init: Command = {
-  summary: 'put evertoken into a Next.js app',
+  summary: 'add evertoken to a Next.js app',
   usage: '[--prisma] [--migrate] [--yes]',
-  help: `Writes the route, the instrumentation, a page with the monitor, next.config and .env.example. It shows what would change
-and asks first. A file that is there is never replaced: a few lines are put in where their place is plain.
+  help: `Writes the route, the instrumentation, a page with the monitor, next.config and .env.example. It shows the changes
+and asks first. Existing files are never replaced: a few lines are inserted if their place is clear.
 
-  --prisma         also the model of the token table, in prisma/schema.prisma
-  --migrate        also lib/services/token-refresh-service, which passes on what evertoken exports
+  --prisma         also adds the model of the token table to prisma/schema.prisma
+  --migrate        also writes lib/services/token-refresh-service, which re-exports evertoken
   --yes            does not ask`,
   async run(args) {
     const { prisma, migrate, yes } = optionsOf('init', args, {
@@ -29,7 +29,7 @@ and asks first. A file that is there is never replaced: a few lines are put in w
     const pieces = piecesFor(app, { prisma, migrate })
     const changes = pieces.filter((piece): piece is Change => 'after' in piece)
     for (const piece of pieces) print(`${describe(piece)}\n`)
-    if (changes.length > 0 && !yes && !(await agrees())) {
+    if (changes.length > 0 && !yes && !(await confirm())) {
       print('Nothing was written.')
       return 1
     }
@@ -44,38 +44,48 @@ and asks first. A file that is there is never replaced: a few lines are put in w
 function write({ folder }: App, path: string, text: string, isNew: boolean): void {
   try {
     mkdirSync(dirname(join(folder, path)), { recursive: true })
-    // What came to be there since it was looked at stays.
-    if (isNew) return writeFileSync(join(folder, path), text, { flag: 'wx' })
+    // A file that was created in the meantime stays.
+    if (isNew) {
+      writeFileSync(join(folder, path), text, { flag: 'wx' })
+      return
+    }
     const lineEnd = readFileSync(join(folder, path), 'utf8').includes('\r\n') ? '\r\n' : '\n'
     writeFileSync(join(folder, path), text.replaceAll('\n', lineEnd))
   } catch (cause) {
     const { code } = cause as NodeJS.ErrnoException
-    throw new TokenError('ERR_TOKEN_CONFIG', `${path} cannot be written (${code}): what comes after it was not written either`, { cause })
+    throw new TokenError(
+      'ERR_TOKEN_CONFIG',
+      `${path} cannot be written (${code}), so the files after it were not written either`,
+      { cause },
+    )
   }
 }
 
 function describe(piece: Piece): string {
-  if (!('after' in piece)) return `${paint('yellow', '!')} ${printable(piece.path)} ${piece.advice.replace(/\n(?=.)/g, '\n    ')}`
+  if (!('after' in piece))
+    return `${paint('yellow', '!')} ${sanitize(piece.path)} ${piece.advice.replace(/\n(?=.)/g, '\n    ')}`
   const { path, before, after } = piece
-  const colours = { '+': 'green', '-': 'red' } as const
+  const colors = { '+': 'green', '-': 'red' } as const
   const lines = diff(before ?? '', after).map((line) => {
-    const colour = colours[line[0] as keyof typeof colours]
-    const shown = printable(line)
-    return `    ${colour ? paint(colour, shown) : shown}`
+    const color = colors[line[0] as keyof typeof colors]
+    const shown = sanitize(line)
+    return `    ${color ? paint(color, shown) : shown}`
   })
-  return [`${paint('bold', printable(path))} ${before === null ? '(new)' : '(changed)'}`, ...lines].join('\n')
+  return [`${paint('bold', sanitize(path))} ${before === null ? '(new)' : '(changed)'}`, ...lines].join('\n')
 }
 
-async function agrees(): Promise<boolean> {
+async function confirm(): Promise<boolean> {
   if (!process.stdin.isTTY) {
-    print('There is nobody to ask: --yes writes without a question.')
+    print('Cannot ask for confirmation without a terminal. Use --yes to write without asking.')
     return false
   }
   const terminal = createInterface({ input: process.stdin, output: process.stdout })
-  // Ctrl-C and Ctrl-D are answers, too.
+  // Ctrl-C and Ctrl-D count as no.
   const unanswered = new AbortController()
   terminal.once('SIGINT', () => terminal.close()).once('close', () => unanswered.abort())
-  const answer = await terminal.question('Write this? [y/N] ', { signal: unanswered.signal }).catch(() => '\n')
+  const answer = await terminal
+    .question('Write this? [y/N] ', { signal: unanswered.signal })
+    .catch(() => '\n')
   terminal.close()
   return /^y(es)?$/i.test(answer.trim())
 }
@@ -83,12 +93,15 @@ async function agrees(): Promise<boolean> {
 function nextSteps(app: App, written: number, left: number, prisma: boolean): string {
   const steps = [
     ...(app.hasEvertoken ? [] : ['npm install evertoken']),
-    ...(left > 0 ? ['see to what is marked with ! above'] : []),
-    ...(prisma ? ['npx prisma migrate dev, and initializeTokenService({}, true, prisma) in the instrumentation'] : []),
-    'put the credentials into .env.local, as .env.example has them',
+    ...(left > 0 ? ['resolve the items marked ! above'] : []),
+    ...(prisma
+      ? ['npx prisma migrate dev, and initializeTokenService({}, true, prisma) in the instrumentation']
+      : []),
+    'set the credentials in .env.local; .env.example lists the variables',
     'npx evertoken doctor',
     'npm run dev, and open /token',
   ]
-  const head = written === 0 ? 'All files are there.' : `${written} ${written === 1 ? 'file' : 'files'} written.`
+  const head =
+    written === 0 ? 'All files exist already.' : `${written} ${written === 1 ? 'file' : 'files'} written.`
   return [`${head} Next:`, ...steps.map((step, at) => `  ${at + 1}. ${step}`)].join('\n')
 }

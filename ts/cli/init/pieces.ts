@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import type { App } from './app'
 import * as texts from './texts'
 
-/** One file that is made or changed, or that a person has to see to. */
+/** One file that is created or changed, or advice about a file to change by hand. */
 export type Piece =
   | { readonly path: string; readonly before: string | null; readonly after: string }
   | { readonly path: string; readonly advice: string }
@@ -11,39 +11,43 @@ export type Piece =
 export interface Wishes {
   /** The model of the token table. */
   prisma: boolean
-  /** A module under the path of the hand-written service that this one replaces. */
+  /** A module at the path of the hand-written service that evertoken replaces. */
   migrate: boolean
 }
 
-/** What the app lacks. A file that is there is changed only where the place to change is plain, and never replaced. */
+/** What the app lacks. An existing file is never replaced, and changed only if the place to change is clear. */
 export function piecesFor(app: App, { prisma, migrate }: Wishes): Piece[] {
   const [ts, tsx] = app.isTypeScript ? ['ts', 'tsx'] : ['js', 'jsx']
   const page = app.router === 'app' ? `app/token/page.${tsx}` : `pages/token.${tsx}`
   return [
-    made(app, `${app.base}app/api/token/[[...action]]/route.${ts}`, texts.route),
+    newFile(app, `${app.base}app/api/token/[[...action]]/route.${ts}`, texts.route),
     instrumentation(app, `${app.base}instrumentation.${ts}`),
-    made(app, `${app.base}${page}`, texts.page),
+    newFile(app, `${app.base}${page}`, texts.page),
     nextConfig(app),
     dotenvExample(app),
     ...(prisma ? [prismaModel(app)] : []),
-    ...(migrate ? [made(app, `${app.base}lib/services/token-refresh-service.${ts}`, texts.migration)] : []),
+    ...(migrate
+      ? [newFile(app, `${app.base}lib/services/token-refresh-service.${ts}`, texts.migration)]
+      : []),
   ].filter((piece) => piece !== null)
 }
 
-/** The text of a file, with the line ends of evertoken's own; they are written as the file has them. */
+/** The text of a file with `\n` line ends; it is written with those that the file has. */
 function read(app: App, path: string): string | null {
   const file = join(app.folder, path)
   return existsSync(file) ? readFileSync(file, 'utf8').replaceAll('\r\n', '\n') : null
 }
 
-/** A file that is made where there is none; one of evertoken's is left as it is. */
-function made(app: App, path: string, after: string): Piece | null {
+/** A file that is created if it does not exist; one that mentions evertoken stays unchanged. */
+function newFile(app: App, path: string, after: string): Piece | null {
   const before = read(app, path)
   if (before === null) return { path, before, after }
-  return before.includes('evertoken') ? null : { path, advice: `is there already; this is what it would hold:\n\n${after}` }
+  return before.includes('evertoken')
+    ? null
+    : { path, advice: `exists already; this would be its content:\n\n${after}` }
 }
 
-function changed(path: string, before: string, after: string, advice: string): Piece | null {
+function editedFile(path: string, before: string, after: string, advice: string): Piece | null {
   if (before.includes('evertoken')) return null
   return after === before ? { path, advice } : { path, before, after }
 }
@@ -51,8 +55,16 @@ function changed(path: string, before: string, after: string, advice: string): P
 function instrumentation(app: App, path: string): Piece | null {
   const before = read(app, path)
   if (before === null) return { path, before, after: texts.instrumentation }
-  const after = before.replace(/^(export async function register\([^)]*\)[^{\n]*\{\n)/m, `$1${texts.registration}`)
-  return changed(path, before, after, `is there already; its register() needs these lines:\n\n${texts.registration}`)
+  const after = before.replace(
+    /^(export async function register\([^)]*\)[^{\n]*\{\n)/m,
+    `$1${texts.registration}`,
+  )
+  return editedFile(
+    path,
+    before,
+    after,
+    `exists already; its register() needs these lines:\n\n${texts.registration}`,
+  )
 }
 
 function nextConfig(app: App): Piece | null {
@@ -64,18 +76,19 @@ function nextConfig(app: App): Piece | null {
   }
   const before = read(app, path) ?? ''
   const exported = /^(export default|module\.exports =) ([\w$]+);?$/m.exec(before)
-  const advice = `has to wrap what it exports:\n\n${texts.nextConfig}`
-  if (exported === null) return changed(path, before, before, advice)
+  const advice = `must wrap its export:\n\n${texts.nextConfig}`
+  if (exported === null) return editedFile(path, before, before, advice)
   const [statement, keyword, name] = exported
   const end = statement.endsWith(';') ? ';' : ''
-  const load = keyword === 'export default'
-    ? `import { withEvertoken } from "evertoken/next"${end}`
-    : `const { withEvertoken } = require("evertoken/next")${end}`
+  const load =
+    keyword === 'export default'
+      ? `import { withEvertoken } from "evertoken/next"${end}`
+      : `const { withEvertoken } = require("evertoken/next")${end}`
   const wrapped = before.replace(statement, `${keyword} withEvertoken(${name})${end}`)
-  // Comments and `'use strict'` at the top may have to stay there; behind the last import all is well.
+  // Comments and `'use strict'` may have to stay at the top; after the last import is always right.
   const imports = [...wrapped.matchAll(/^import\b[^'"]*(['"])[^'"\n]*\1.*$/gm)].at(-1)
   const at = imports === undefined ? 0 : imports.index + imports[0].length + 1
-  return changed(path, before, `${wrapped.slice(0, at)}${load}\n${wrapped.slice(at)}`, advice)
+  return editedFile(path, before, `${wrapped.slice(0, at)}${load}\n${wrapped.slice(at)}`, advice)
 }
 
 function dotenvExample(app: App): Piece | null {
@@ -89,7 +102,8 @@ function dotenvExample(app: App): Piece | null {
 function prismaModel(app: App): Piece | null {
   const path = 'prisma/schema.prisma'
   const before = read(app, path)
-  if (before === null) return { path, advice: 'is not there: run `npx prisma init`, and then this once more' }
+  if (before === null)
+    return { path, advice: 'does not exist: run `npx prisma init`, then this command again' }
   if (/^model TokenCache\b/m.test(before)) return null
   return { path, before, after: `${before.replace(/\n*$/, '\n\n')}${texts.prismaModel}` }
 }

@@ -1,8 +1,10 @@
+import { envTable, type EnvVariable } from '../../support/env-table'
+
 /** What `evertoken init` writes. It is valid as TypeScript and as JavaScript. */
 
 export const route = `import { createTokenRoutes } from 'evertoken/next'
 
-// Outside development a request needs \`Authorization: Bearer $EVERTOKEN_ADMIN_SECRET\`, or an \`authorize\` of your own.
+// Outside development, requests need \`Authorization: Bearer $EVERTOKEN_ADMIN_SECRET\`, or your own \`authorize\`.
 export const { GET, POST, DELETE } = createTokenRoutes()
 `
 
@@ -29,19 +31,10 @@ export const nextConfig = `import { withEvertoken } from 'evertoken/next'
 export default withEvertoken({})
 `
 
-export const dotenvExample = `# Where the credentials go: a token endpoint, a login endpoint, or a bare origin
-EXTERNAL_AUTH_URL=
-# OAuth2 client credentials,
-OAUTH_CLIENT_ID=
-OAUTH_CLIENT_SECRET=
-# or a login
-EXTERNAL_API_EMAIL=
-EXTERNAL_API_PASSWORD=
-# Seals the stored token: npx evertoken keygen
-TOKEN_ENCRYPTION_KEY=
-# Opens /api/token outside development; needed everywhere once it is set
-EVERTOKEN_ADMIN_SECRET=
-`
+export const dotenvExample = (envTable as readonly EnvVariable[])
+  .filter(({ example }) => example !== undefined)
+  .map(({ name, example }) => `${example === '' ? '' : `# ${example}\n`}${name}=\n`)
+  .join('')
 
 export const prismaModel = `model TokenCache {
   id           String   @id @default(cuid())
@@ -57,7 +50,7 @@ export const prismaModel = `model TokenCache {
 }
 `
 
-export const migration = `// The path of the service that evertoken replaces: what imported it goes on working.
+export const migration = `// At the path of the service that evertoken replaces, so that existing imports keep working.
 export {
   TokenError,
   TokenService,

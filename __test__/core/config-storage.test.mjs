@@ -1,0 +1,117 @@
+import assert from 'node:assert/strict'
+import { existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, describe, test } from 'node:test'
+import { initializeTokenService } from 'evertoken'
+import { cleanEnvironment } from '../support/clean-environment.mjs'
+import { configErrorOf } from '../support/config-error.mjs'
+import { configAt, useTokenServer } from '../support/service.mjs'
+
+// Tested directly, because the core refuses some of the kinds.
+const { storageFromDatabase } = createRequire(import.meta.url)('../../lib/config/storage.js')
+
+const server = useTokenServer()
+
+afterEach(cleanEnvironment)
+
+/** On Windows an absolute `file:` URL names a drive, which these do not. */
+const isOfThisPlatform = (text) => process.platform !== 'win32' || !text.startsWith('file:///')
+
+/** Changes to a temporary folder until the test ends. */
+function moveToFreshFolder(t) {
+  const [home, folder] = [process.cwd(), mkdtempSync(join(tmpdir(), 'evertoken-'))]
+  process.chdir(folder)
+  t.after(() => {
+    process.chdir(home)
+    rmSync(folder, { recursive: true })
+  })
+  return folder
+}
+
+describe('the third argument', () => {
+  const places = {
+    nothing: [undefined, './data/token-cache.db'],
+    'a path': ['./tokens.db', './tokens.db'],
+    'a file: URL': ['file:./dev.db?connection_limit=1', './dev.db'],
+    'a sqlite: URL': ['sqlite:./own.db', './own.db'],
+  }
+  for (const [name, [database, location]] of Object.entries(places)) {
+    test(`that is ${name} names a SQLite database`, async (t) => {
+      moveToFreshFolder(t)
+      const service = initializeTokenService(configAt(server), true, database)
+      t.after(() => service.shutdown())
+      const { storage } = service.status()
+      assert.deepEqual([storage.kind, storage.location, storage.encrypted], ['sqlite', location, true])
+    })
+  }
+
+  const unsupported = {
+    'a postgres URL': ['postgres', 'postgres://u:p@db/app'],
+    'a redis URL': ['redis', 'redis://cache'],
+  }
+  for (const [name, [kind, database]] of Object.entries(unsupported)) {
+    test(`that is ${name} names a ${kind} storage, which this version refuses by its name`, () => {
+      const error = configErrorOf(() => initializeTokenService(configAt(server), true, database))
+      assert.equal(error.field, 'storage.kind')
+      assert.match(error.message, new RegExp(`"${kind}"`))
+    })
+  }
+
+  const provided = {
+    prisma: { tokenCache: { findUnique() {}, upsert() {}, deleteMany() {} } },
+    custom: new (class {
+      get() {}
+      set() {}
+      delete() {}
+    })(),
+  }
+  for (const [kind, database] of Object.entries(provided)) {
+    test(`that is an object with the functions of a ${kind} storage names one`, (t) => {
+      const service = initializeTokenService(configAt(server), true, database)
+      t.after(() => service.shutdown())
+      assert.equal(service.status().storage.kind, kind)
+    })
+  }
+
+  const paths = {
+    './tokens.db': './tokens.db',
+    'C:\\data\\tokens.db': 'C:\\data\\tokens.db',
+    'sqlite:./tokens.db': './tokens.db',
+    'sqlite:///var/lib/tokens.db': '/var/lib/tokens.db',
+    'file:./dev.db?connection_limit=1': './dev.db',
+    'file:///var/lib/dev%20.db': '/var/lib/dev .db',
+  }
+  for (const [database, path] of Object.entries(paths).filter(([database]) => isOfThisPlatform(database))) {
+    test(`that is ${database} names the file ${path}`, () => {
+      assert.deepEqual(storageFromDatabase(database), { kind: 'sqlite', path })
+    })
+  }
+
+  test('that is left out names the file ./data/token-cache.db', () => {
+    assert.deepEqual(storageFromDatabase(undefined), { kind: 'sqlite', path: './data/token-cache.db' })
+  })
+
+  test('that is something else is refused', () => {
+    for (const database of [7, {}, { tokenCache: {} }, '', 'mysql://u:the-database-password@db/app', null]) {
+      const error = configErrorOf(() => initializeTokenService(configAt(server), true, database))
+      assert.equal(error.field, 'database')
+      assert.ok(!error.message.includes('the-database-password'))
+    }
+  })
+
+  test('is ignored without the second', (t) => {
+    const service = initializeTokenService(configAt(server), false, 7)
+    t.after(() => service.shutdown())
+    assert.equal(service.status().storage.kind, 'memory')
+  })
+})
+
+test('without a storage, the token is kept in ./data/token-cache.json', async (t) => {
+  const folder = moveToFreshFolder(t)
+  const service = initializeTokenService(configAt(server, { storage: undefined }))
+  await service.getToken()
+  await service.shutdown()
+  assert.ok(existsSync(join(folder, 'data', 'token-cache.json')))
+})

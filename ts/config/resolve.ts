@@ -1,0 +1,91 @@
+import type { Logger } from '../../index'
+import type { RefusedBy } from '../support/global-state'
+import { configFromEnv, variablesOf, withEnvironment } from './env'
+import { configError } from '../support/errors'
+import { assertObject, toPlain, toPlainObject, type Json, type JsonObject } from '../support/json'
+import { customStoreCallbacks } from '../stores/custom'
+import { prismaStoreCallbacks } from '../stores/prisma'
+import type { StoreCallbacks } from '../stores/callbacks'
+import { hasFunctions, isPrismaClient, isTokenStore, storageFromDatabase } from './storage'
+
+/** A configuration, split into what crosses to the core and what stays on this side. */
+export interface ResolvedConfig {
+  /** Plain data, completed from the environment. The core validates it. */
+  plain: JsonObject
+  /** The environment variables that fields of `plain` come from, by field, for error messages. */
+  variables: Record<string, string>
+  logger: Logger | undefined
+  refusedBy: RefusedBy | undefined
+  /** The callbacks of a storage that only this side can reach. */
+  provider: StoreCallbacks | undefined
+}
+
+/**
+ * Splits the arguments of `initializeTokenService`.
+ *
+ * @throws TokenError `ERR_TOKEN_CONFIG` naming the field that is not plain data.
+ */
+export function resolveConfig(config: unknown, useDatabase: unknown, database: unknown): ResolvedConfig {
+  if (config !== undefined) assertObject(config, 'config')
+  if (useDatabase !== undefined && typeof useDatabase !== 'boolean') {
+    throw configError('useDatabase', 'must be true or false')
+  }
+  const { logger, refusedBy, storage, ...rest } = config ?? {}
+  const { plain: chosen, provider } = splitStorage(
+    useDatabase === true ? storageFromDatabase(database) : storage,
+  )
+  const code = toPlainObject(rest)
+  if (chosen !== undefined) code['storage'] = chosen
+  // A value in code makes the variable irrelevant, even if its text is invalid.
+  const irrelevant = {
+    ...(chosen !== undefined && { EVERTOKEN_STORAGE: undefined }),
+    ...(code['parameters'] !== undefined && { OAUTH_PARAMETERS: undefined }),
+  }
+  const env = configFromEnv({ ...process.env, ...irrelevant })
+  const plain = withEnvironment(code, env) as JsonObject
+  return {
+    plain,
+    variables: variablesOf(plain, env),
+    logger: checkLogger(logger),
+    refusedBy: checkRefusedBy(refusedBy),
+    provider,
+  }
+}
+
+/** The storage as plain data, and the callbacks of a store on this side. */
+function splitStorage(storage: unknown): { plain?: Json; provider?: StoreCallbacks } {
+  if (storage === undefined) return {}
+  assertObject(storage, 'storage')
+  if (storage['kind'] === 'prisma') {
+    const { client, ...rest } = storage
+    if (!isPrismaClient(client)) {
+      throw configError(
+        'storage.client',
+        'must be a Prisma client with a tokenCache model (findUnique, upsert, deleteMany)',
+      )
+    }
+    return { plain: toPlain(rest, 'storage'), provider: prismaStoreCallbacks(client) }
+  }
+  if (storage['kind'] === 'custom') {
+    const { store, ...rest } = storage
+    if (!isTokenStore(store))
+      throw configError('storage.store', 'must have the functions get, set and delete')
+    return { plain: toPlain(rest, 'storage'), provider: customStoreCallbacks(store) }
+  }
+  return { plain: toPlain(storage, 'storage') }
+}
+
+function checkLogger(logger: unknown): Logger | undefined {
+  if (logger === undefined) return undefined
+  if (!hasFunctions(logger, ['debug', 'info', 'warn', 'error'])) {
+    throw configError('logger', 'must have the functions debug, info, warn and error')
+  }
+  return logger as Logger
+}
+
+function checkRefusedBy(refusedBy: unknown): RefusedBy | undefined {
+  if (refusedBy === undefined) return undefined
+  if (typeof refusedBy !== 'function')
+    throw configError('refusedBy', 'must be a function that takes a Response')
+  return refusedBy as RefusedBy
+}

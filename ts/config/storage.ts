@@ -1,0 +1,101 @@
+import type { PrismaTokenClient, StorageOptions, TokenStore } from '../../index'
+import { fileURLToPath } from 'node:url'
+import { defaultDatabasePath } from '../support/defaults'
+import { configError } from '../support/errors'
+
+/** The storage that `EVERTOKEN_STORAGE` names. */
+export function storageFromText(text: string, field: string): StorageOptions {
+  if (text === 'memory') return { kind: 'memory' }
+  if (text === 'file') return { kind: 'file' }
+  const scheme = schemeOf(text)
+  if (scheme === 'file') {
+    const path = pathOf(text, scheme, field)
+    return /\.(db|sqlite|sqlite3)$/i.test(path) ? { kind: 'sqlite', path } : { kind: 'file', path }
+  }
+  return fromUrl(text, scheme, field) ?? refuse(field, 'must be memory, file, file:PATH or sqlite:PATH')
+}
+
+/** The storage that `useDatabase` and `database` name. */
+export function storageFromDatabase(database: unknown): StorageOptions {
+  if (database === undefined) return { kind: 'sqlite', path: defaultDatabasePath }
+  if (typeof database === 'string') {
+    if (database.trim() === '') refuse('database', 'must not be empty: pass a path or a URL, or leave it out')
+    const scheme = schemeOf(database)
+    if (scheme === undefined) return { kind: 'sqlite', path: database }
+    if (scheme === 'file') return { kind: 'sqlite', path: pathOf(database, scheme, 'database') }
+    return (
+      fromUrl(database, scheme, 'database') ??
+      refuse('database', `starts with ${scheme}:, but must be a path, or start with sqlite: or file:`)
+    )
+  }
+  if (isPrismaClient(database)) return { kind: 'prisma', client: database }
+  if (isTokenStore(database)) return { kind: 'custom', store: database }
+  return refuse(
+    'database',
+    'must be a path, a URL, a Prisma client with a tokenCache model (findUnique, upsert, deleteMany) or a store ' +
+      'with get, set and delete',
+  )
+}
+
+/** Whether it has the functions of a Prisma client that are used here. */
+export function isPrismaClient(value: unknown): value is PrismaTokenClient {
+  return isObject(value) && hasFunctions(value['tokenCache'], ['findUnique', 'upsert', 'deleteMany'])
+}
+
+/** Whether it has the functions of a `TokenStore`. */
+export function isTokenStore(value: unknown): value is TokenStore {
+  return hasFunctions(value, ['get', 'set', 'delete'])
+}
+
+/** Whether it is an object (or function) with these functions. */
+export function hasFunctions(value: unknown, names: readonly string[]): boolean {
+  return isObject(value) && names.every((name) => typeof value[name] === 'function')
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return (typeof value === 'object' && value !== null) || typeof value === 'function'
+}
+
+// Two letters at least: `C:\data` is a path.
+function schemeOf(text: string): string | undefined {
+  return /^([a-z][a-z0-9+.-]+):/i.exec(text)?.[1]?.toLowerCase()
+}
+
+function fromUrl(text: string, scheme: string | undefined, field: string): StorageOptions | undefined {
+  switch (scheme) {
+    case 'sqlite':
+      return { kind: 'sqlite', path: pathOf(text, scheme, field) }
+    case 'postgres':
+    case 'postgresql':
+      return { kind: 'postgres', url: text }
+    case 'redis':
+    case 'rediss':
+      return { kind: 'redis', url: text }
+    default:
+      return undefined
+  }
+}
+
+/**
+ * The path in `sqlite:./a.db`, `sqlite:/a.db`, `sqlite://a.db`, `sqlite:///a.db` or the like with `file:`.
+ * Parameters after `?`, which belong to other libraries, are dropped.
+ */
+function pathOf(text: string, scheme: string, field: string): string {
+  const rest = text.slice(scheme.length + 1).split('?', 1)[0]!
+  if (scheme === 'file' && /^\/\/\//.test(rest)) return fileUrlPath(`file:${rest}`, field)
+  const path = rest.replace(/^\/\//, '')
+  if (path === '') refuse(field, `must name a path after ${scheme}:`)
+  return path
+}
+
+function fileUrlPath(url: string, field: string): string {
+  try {
+    return fileURLToPath(url)
+  } catch {
+    return refuse(field, 'must be a file: URL that is valid on this platform')
+  }
+}
+
+function refuse(field: string, fault: string): never {
+  throw configError(field, fault)
+}

@@ -1,0 +1,124 @@
+import type { AuthHeaders, DatabaseHandle, TokenEvent, TokenServiceConfig } from '../../index'
+import { resolveConfig } from '../config/resolve'
+import { defaultServiceName } from '../support/defaults'
+import { globalState } from '../support/global-state'
+import { asService, configError, TokenError } from '../support/errors'
+import { subscribe } from '../events/subscription'
+import type { HeaderCache } from './header-cache'
+import { logSettings } from '../events/logging'
+import { native, unwrap } from '../binding/native'
+import { networkVariables } from '../binding/network-variables'
+import { createCallback } from '../stores/callbacks'
+import { CoreService, headerCacheOf, release, emitEvent, TokenService } from './token-service'
+
+/** One handle for each service of the core, by number. */
+const handles = new Map<number, TokenService>()
+
+/** The header cache of the default service, when it was last found. */
+let defaultHeaders: HeaderCache | undefined
+
+/** Whether the newest configuration came from code, so that the environment alone would be a different one. */
+let isConfiguredInCode = false
+
+/** Documented in `index.d.ts`. */
+export function initializeTokenService(
+  config?: TokenServiceConfig,
+  useDatabase?: boolean,
+  database?: DatabaseHandle,
+): TokenService {
+  const given = typeof config?.service === 'string' ? config.service : defaultServiceName
+  const { plain, variables, logger, refusedBy, provider, log } = asService(given, () => {
+    const split = resolveConfig(config, useDatabase, database)
+    return { ...split, log: logSettings(split.logger) }
+  })
+  subscribe(eventSink)
+  const request = JSON.stringify({ config: plain, variables, log, environment: networkVariables() })
+  const { id, name } = unwrap(native().initialize(request, provider && createCallback(provider)), given)
+  isConfiguredInCode =
+    useDatabase === true || Object.values(config ?? {}).some((value) => value !== undefined)
+  // The newest call decides which service is the default, and where its log lines go.
+  defaultHeaders = undefined
+  const { loggers, refusalChecks } = globalState()
+  for (const kept of [loggers, refusalChecks]) {
+    for (const [other, { service }] of kept) if (service === name) kept.delete(other)
+  }
+  if (logger) loggers.set(id, { service: name, logger })
+  if (refusedBy) refusalChecks.set(id, { service: name, refusedBy })
+  return handleFor(id, name)
+}
+
+/** Documented in `index.d.ts`. */
+export function getTokenService(service?: string): TokenService | null {
+  if (service !== undefined && typeof service !== 'string') throw configError('service', 'must be a string')
+  const id = native().find(service ?? null)
+  if (id === null) return null
+  const known = handles.get(id)
+  if (known) return known
+  try {
+    return handleFor(id, unwrap(native().status(id)).service)
+  } catch (error) {
+    // Another thread has shut it down between the two calls.
+    if (error instanceof TokenError && error.code === 'ERR_TOKEN_SHUTDOWN') return null
+    throw error
+  }
+}
+
+/** Documented in `index.d.ts`. */
+export function getAuthHeaders(service?: string): Promise<AuthHeaders> {
+  const kept = service === undefined ? defaultHeaders?.current() : null
+  if (kept) return kept
+  try {
+    const found = getTokenService(service) ?? serviceFromEnvironment(service)
+    if (service === undefined) defaultHeaders = headerCacheOf(found)
+    return found.getAuthHeaders()
+  } catch (error) {
+    return Promise.reject(error)
+  }
+}
+
+/** The default service, initialized from the environment, for calls that find no service. */
+export function serviceFromEnvironment(service: string | undefined): TokenService {
+  if (service !== undefined && service !== defaultServiceName) {
+    throw configError(
+      'service',
+      `names ${JSON.stringify(service)}, but no service with this name is initialized`,
+      {
+        service,
+      },
+    )
+  }
+  if (isConfiguredInCode) {
+    throw new TokenError('ERR_TOKEN_SHUTDOWN', 'the token service was shut down; initialize it again', {
+      service: defaultServiceName,
+    })
+  }
+  return initializeTokenService()
+}
+
+function handleFor(id: number, name: string): TokenService {
+  subscribe(eventSink)
+  const known = handles.get(id)
+  if (known) return known
+  // This service has replaced one with the same name.
+  for (const [other, service] of handles) if (service.name === name) forget(other)
+  const created = new TokenService(new CoreService(id, name))
+  handles.set(id, created)
+  return created
+}
+
+/** Releases a service that has ended. */
+function forget(id: number): void {
+  const service = handles.get(id)
+  if (service === undefined) return
+  handles.delete(id)
+  if (headerCacheOf(service) === defaultHeaders) defaultHeaders = undefined
+  release(service)
+}
+
+const eventSink = {
+  emit(id: number, event: TokenEvent): void {
+    const service = handles.get(id)
+    if (service) emitEvent(service, event)
+  },
+  end: forget,
+}

@@ -1,0 +1,26 @@
+import type { Logger, TokenServiceConfig } from '../../index'
+
+/**
+ * What all copies of this package in one JavaScript environment share: bundles and hot reloads evaluate the package more
+ * than once, but each event must be published once, and each line logged once.
+ */
+export interface GlobalState {
+  /** Whether a copy publishes events and passes lines to loggers. The first one does, for all. */
+  hasPublisher: boolean
+  /** The newest logger of each service, by number. */
+  loggers: Map<number, { service: string; logger: Logger }>
+  /** The newest `refusedBy` of each service, by number. */
+  refusalChecks: Map<number, { service: string; refusedBy: RefusedBy }>
+}
+
+/** `refusedBy` of the configuration. */
+export type RefusedBy = NonNullable<TokenServiceConfig['refusedBy']>
+
+// A later version with another shape uses another name.
+const key = Symbol.for('evertoken.environment.1')
+
+/** The state of this environment. */
+export function globalState(): GlobalState {
+  const holder = globalThis as { [key]?: GlobalState }
+  return (holder[key] ??= { hasPublisher: false, loggers: new Map(), refusalChecks: new Map() })
+}
