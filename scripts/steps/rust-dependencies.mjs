@@ -11,9 +11,13 @@ export const rustDependencies = {
     settle(await run(deny, local), `cargo deny ${local.join(' ')}`)
     const advisories = await run(deny, ['--locked', 'check', 'advisories'])
     if (advisories.code !== 0 && /failed to fetch advisory database/.test(advisories.output)) {
-      return { closing: ['NOT CHECKED: advisories, because their database could not be fetched. Run it again online.'] }
+      return {
+        closing: [
+          'NOT CHECKED: advisories, because their database could not be fetched. Run it again online.',
+        ],
+      }
     }
     settle(advisories, 'cargo deny check advisories')
     return { closing: ['bans, licenses, sources and advisories: ok'] }
-  }
+  },
 }

@@ -10,10 +10,15 @@ const tools = join(root, 'scripts', 'words')
 export const spelling = {
   name: 'spelling',
   async run() {
-    if (await isStale(join(tools, 'node_modules', '.package-lock.json'), [join(tools, 'package-lock.json')])) {
+    if (
+      await isStale(join(tools, 'node_modules', '.package-lock.json'), [join(tools, 'package-lock.json')])
+    ) {
       await mustRun(...npm('ci'), { cwd: tools })
     }
     const cspell = join(tools, 'node_modules', 'cspell', 'bin.mjs')
-    return settle(await run(process.execPath, [cspell, 'lint', '--no-progress', '--show-suggestions']), 'cspell')
-  }
+    return settle(
+      await run(process.execPath, [cspell, 'lint', '--no-progress', '--show-suggestions']),
+      'cspell',
+    )
+  },
 }

@@ -15,19 +15,23 @@ export const phrases = {
     const total = `${findings.length} in ${files.length} files`
     if (findings.length > 0) throw new Error(`phrases to replace: ${total}`)
     return { closing: [`phrases to replace: ${total}`] }
-  }
+  },
 }
 
 async function findingsIn(file, rules) {
   const prose = asProse(await readFile(join(root, file), 'utf8'))
   return rules.flatMap(({ pattern, say }) =>
-    [...prose.text.matchAll(pattern)].map(({ 0: phrase, index }) =>
-      `${file}:${prose.lineOf(index)}: "${phrase}": say "${say}"`))
+    [...prose.text.matchAll(pattern)].map(
+      ({ 0: phrase, index }) => `${file}:${prose.lineOf(index)}: "${phrase}": say "${say}"`,
+    ),
+  )
 }
 
 /** One line of text in which a name's `_` is a space, and so is the end of a line with the beginning of a comment. */
 function asProse(source) {
-  const lines = source.split('\n').map((line) => line.replace(/^\s*(\/\/[/!]?|\*|#+|>)?\s*/, '').replaceAll('_', ' '))
+  const lines = source
+    .split('\n')
+    .map((line) => line.replace(/^\s*(\/\/[/!]?|\*|#+|>)?\s*/, '').replaceAll('_', ' '))
   const starts = []
   let length = 0
   for (const line of lines) {

@@ -11,8 +11,12 @@ const folder = join(root, 'target', 'tools')
 export async function cargoDeny() {
   const own = join(folder, 'bin', process.platform === 'win32' ? 'cargo-deny.exe' : 'cargo-deny')
   for (const program of ['cargo-deny', own]) if (await isUsable(program)) return program
-  console.log(`cargo-deny ${version} is not installed; it is built into target/tools, which takes some minutes`)
-  await mustRun('cargo', ['install', 'cargo-deny', '--version', version, '--locked', '--root', folder], { limitMs: 30 * 60_000 })
+  console.log(
+    `cargo-deny ${version} is not installed; it is built into target/tools, which takes some minutes`,
+  )
+  await mustRun('cargo', ['install', 'cargo-deny', '--version', version, '--locked', '--root', folder], {
+    limitMs: 30 * 60_000,
+  })
   return own
 }
 

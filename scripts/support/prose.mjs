@@ -13,5 +13,8 @@ export async function proseFiles() {
   const unwanted = ignorePaths.map((pattern) => `:(exclude${pattern.includes('*') ? ',glob' : ''})${pattern}`)
   const list = ['ls-files', '--cached', '--others', '--exclude-standard', '--', ...wanted, ...unwanted]
   const { output } = await mustRun('git', list, { quiet: true })
-  return output.split('\n').filter((name) => name !== '' && !BINARY.test(name)).sort()
+  return output
+    .split('\n')
+    .filter((name) => name !== '' && !BINARY.test(name))
+    .sort()
 }
