@@ -11,7 +11,7 @@ use super::expiry::{self, Moments, Sources};
 use super::fields::ResponseFields;
 use super::jwt::{self, TokenClaims};
 use super::{Expiry, Granted, Refusal, ResponseContext, fresh_nonce, read, retry_after as waits};
-use crate::config::{AnswerPath, LoginShape};
+use crate::config::{LoginOptions, ResponsePath};
 use crate::domain::{AccessToken, Lifetime, MAX_LIFETIME, Policy, Secret, Timestamp};
 use crate::error::{Error, ErrorKind, ServerError};
 use crate::transport::Response;
@@ -24,7 +24,7 @@ const SECRETS: [&str; 2] = ["correct-horse-battery", "s3cret/of+the client"];
 /// each, an empty line, the body. Lines that are neither are left out.
 struct FuzzResponse {
     response: Response,
-    login: LoginShape,
+    login: LoginOptions,
     dpop: bool,
     is_refresh: bool,
     never_expires: bool,
@@ -34,14 +34,14 @@ fn fuzz_response(data: &[u8]) -> FuzzResponse {
     let end = data.windows(2).position(|pair| pair == b"\n\n");
     let (head, body) = end.map_or((&b""[..], data), |at| (&data[..at], &data[at + 2..]));
     let (mut status, mut dpop, mut is_refresh, mut never_expires) = (200, false, false, false);
-    let (mut headers, mut login) = (HeaderMap::new(), LoginShape::default());
+    let (mut headers, mut login) = (HeaderMap::new(), LoginOptions::default());
     for line in head.split(|byte| *byte == b'\n') {
         let Some(colon) = line.iter().position(|byte| *byte == b':') else {
             status = std::str::from_utf8(line).ok().and_then(|text| text.parse().ok()).unwrap_or(status);
             continue;
         };
         let (name, value) = (&line[..colon], line[colon + 1..].trim_ascii());
-        let path = || AnswerPath::parse(&String::from_utf8_lossy(value)).ok();
+        let path = || ResponsePath::parse(&String::from_utf8_lossy(value)).ok();
         match name {
             b"tokenPath" => login.token_path = path(),
             b"refreshTokenPath" => login.refresh_token_path = path(),

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::fields::ResponseFields;
-use crate::config::{AnswerField, AnswerPath};
+use crate::config::{ResponseField, ResponsePath};
 use crate::domain::{AnswerFields, Secret};
 
 /// Longer values than this are no address, name or number.
@@ -39,9 +39,9 @@ pub struct KeptFields {
 
 /// Finds the fields: `at` reads a path, and a single name also counts in the objects around the token.
 pub(super) fn find(
-    wanted: &[AnswerField],
+    wanted: &[ResponseField],
     around: &ResponseFields<'_>,
-    at: &dyn Fn(&AnswerPath) -> Option<Value>,
+    at: &dyn Fn(&ResponsePath) -> Option<Value>,
 ) -> KeptFields {
     let mut faults = Vec::new();
     let fields = wanted
@@ -59,8 +59,8 @@ pub(super) fn find(
     KeptFields { fields, faults }
 }
 
-fn find_around_token(path: &AnswerPath, around: &ResponseFields<'_>) -> Option<Value> {
-    let AnswerPath::Member(names) = path else { return None };
+fn find_around_token(path: &ResponsePath, around: &ResponseFields<'_>) -> Option<Value> {
+    let ResponsePath::Member(names) = path else { return None };
     let [name] = names.as_slice() else { return None };
     around.levels.iter().find_map(|level| level.get(name)).cloned()
 }

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::fields::{HOLDERS, at_path};
 use super::{body, cookie};
-use crate::config::{AnswerPath, LoginShape};
+use crate::config::{LoginOptions, ResponsePath};
 use crate::domain::TokenType;
 use crate::transport::Response;
 
@@ -55,31 +55,31 @@ impl<'a> Located<'a> {
 }
 
 /// The names to look for in an answer that the configuration does not describe.
-pub(super) fn names(login: &LoginShape, is_refresh: bool) -> &'static [&'static str] {
-    let last = login.token_path.as_ref().and_then(AnswerPath::last_name);
+pub(super) fn names(login: &LoginOptions, is_refresh: bool) -> &'static [&'static str] {
+    let last = login.token_path.as_ref().and_then(ResponsePath::last_name);
     let is_id_token = matches!(last, Some("id_token" | "idToken"));
     if is_refresh && is_id_token { ID_TOKEN_NAMES } else { TOKEN_NAMES }
 }
 
 /// What stands at a path of the configuration.
 pub(super) fn at<'a>(
-    path: &AnswerPath,
+    path: &ResponsePath,
     whole: Option<&'a Value>,
     text: &'a str,
     response: &'a Response,
 ) -> Option<Located<'a>> {
     match path {
-        AnswerPath::Member(names) => {
+        ResponsePath::Member(names) => {
             let (value, chain) = at_path(whole?, names)?;
             Some(Located::value(value, chain))
         }
-        AnswerPath::Whole => whole_text(whole, text, response),
-        AnswerPath::Header(name) => {
+        ResponsePath::Whole => whole_text(whole, text, response),
+        ResponsePath::Header(name) => {
             let mut values = response.headers.get_all(name).iter();
             let first = values.next()?;
             values.all(|other| other == first).then(|| Located::plain(first.to_str().unwrap_or_default()))
         }
-        AnswerPath::Cookie(name) => {
+        ResponsePath::Cookie(name) => {
             let cookie = cookie::named(response, name)?;
             Some(Located { cookie_expires: cookie.expires, ..Located::plain(cookie.value) })
         }

@@ -8,7 +8,7 @@ use super::kept_fields::{self, KeptFields};
 use super::locate::{self, Located};
 use super::refusal::{self, Refusal};
 use super::{body, jwt};
-use crate::config::{AnswerField, AnswerPath, LoginShape};
+use crate::config::{LoginOptions, ResponseField, ResponsePath};
 use crate::domain::{AccessToken, Secret, Timestamp, TokenType};
 use crate::error::{Error, ErrorKind};
 use crate::redaction::Redaction;
@@ -46,7 +46,7 @@ pub struct Granted {
 /// What a reader must know besides the answer.
 pub struct ResponseContext<'a> {
     /// How the answer is laid out, when that is configured.
-    pub login: &'a LoginShape,
+    pub login: &'a LoginOptions,
     /// Whether a refresh token was spent: the answer may be laid out in another way than that of a login.
     pub is_refresh: bool,
     /// The word before the token, when that is configured.
@@ -56,7 +56,7 @@ pub struct ResponseContext<'a> {
     /// Whether a token without an expiry, or with one of zero, does not end.
     pub never_expires: bool,
     /// What else of the answer is kept.
-    pub kept: &'a [AnswerField],
+    pub kept: &'a [ResponseField],
     /// The scope that was asked for.
     pub scope: Option<&'a str>,
     /// The configured secrets: a server that echoes one gave no token.
@@ -138,7 +138,7 @@ impl<'a> SuccessResponse<'a> {
     }
 
     /// What stands at a configured path.
-    fn at(&self, path: &AnswerPath) -> Option<Located<'a>> {
+    fn at(&self, path: &ResponsePath) -> Option<Located<'a>> {
         locate::at(path, self.whole, self.text, self.response)
     }
 
@@ -206,7 +206,7 @@ impl<'a> SuccessResponse<'a> {
         let path = self.reading.login.refresh_token_path.as_ref();
         let at_path = path.and_then(|path| self.at(path)).and_then(|located| refresh_token(located.text()?));
         if at_path.is_some() || (path.is_some() && !self.reading.is_refresh) {
-            let last = path.and_then(AnswerPath::last_name).filter(|_| at_path.is_some());
+            let last = path.and_then(ResponsePath::last_name).filter(|_| at_path.is_some());
             return (REFRESH_NAMES.iter().find(|name| Some(**name) == last).copied(), at_path);
         }
         let text = |value: &'a Value| match value {

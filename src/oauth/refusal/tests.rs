@@ -7,7 +7,7 @@ mod success;
 mod wrong_login;
 
 use super::*;
-use crate::config::LoginShape;
+use crate::config::LoginOptions;
 use crate::domain::Timestamp;
 use crate::oauth::read;
 
@@ -21,7 +21,7 @@ fn answer(status: u16, headers: &[(&'static str, &'static str)], body: &str) -> 
     let reading = ResponseContext {
         is_refresh: false,
         never_expires: false,
-        login: &LoginShape::default(),
+        login: &LoginOptions::default(),
         scheme: None,
         kept: &[],
         scope: None,

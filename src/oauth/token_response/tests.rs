@@ -12,16 +12,16 @@ struct Answer {
     status: u16,
     headers: HeaderMap,
     body: Vec<u8>,
-    login: LoginShape,
+    login: LoginOptions,
     scheme: Option<TokenType>,
     dpop: bool,
     is_refresh: bool,
     never_expires: bool,
-    kept: Vec<AnswerField>,
+    kept: Vec<ResponseField>,
 }
 
 fn answer(body: impl AsRef<[u8]>) -> Answer {
-    let (headers, login) = (HeaderMap::new(), LoginShape::default());
+    let (headers, login) = (HeaderMap::new(), LoginOptions::default());
     let body = body.as_ref().to_vec();
     Answer {
         status: 200,
@@ -90,8 +90,8 @@ impl Answer {
     }
 }
 
-fn path_of(text: &str) -> AnswerPath {
-    AnswerPath::parse(text).unwrap()
+fn path_of(text: &str) -> ResponsePath {
+    ResponsePath::parse(text).unwrap()
 }
 
 fn seconds(expiry: Expiry) -> Option<u64> {

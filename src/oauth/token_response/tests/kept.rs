@@ -1,11 +1,11 @@
 //! What is kept of an answer besides its token.
 
 use super::*;
-use crate::config::AnswerField;
+use crate::config::ResponseField;
 use crate::oauth::FieldError;
 
-fn field(path: &str) -> AnswerField {
-    AnswerField { name: path.to_owned(), path: path_of(path) }
+fn field(path: &str) -> ResponseField {
+    ResponseField { name: path.to_owned(), path: path_of(path) }
 }
 
 fn kept(answer: &Answer) -> Vec<(String, String)> {
