@@ -1,4 +1,4 @@
-//! Tells the linker what a Node addon needs; the core alone needs nothing.
+//! Sets the linker options that a Node addon needs. The core alone needs none.
 
 fn main() {
     #[cfg(feature = "napi")]

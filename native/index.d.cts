@@ -9,61 +9,65 @@
  */
 export declare const __napiBindingTarget: 'native' | 'wasm32-wasi' | 'wasm32-wasip1'
 
-/** What may be sent after waiting for the shared request: `Outcome<Snapshot | null>`. */
+/** The headers to send, after waiting for the shared token request if needed: `Outcome<Snapshot | null>`. */
 export declare function acquire(id: number): Promise<string>
 
-/** One number over memory that Rust owns: it changes whenever a snapshot may no longer be current. */
+/** One number in memory that Rust owns. It changes whenever the latest snapshot may be out of date. */
 export declare function attach(id: number): Uint32Array
 
-/** Forgets the token: `Outcome<null>`. */
+/** Clears the token: `Outcome<null>`. */
 export declare function clear(id: number, revoke: boolean): Promise<string>
 
 /**
- * The name of the header, where `fetch` may send it, whether it needs a proof, and whether calls fail without a token:
- * `Outcome<{ header, baseUrl, namesBaseUrl, allowedOrigins, dpop, throws }>`.
+ * The name of the header, where `fetch` may send it, whether it needs a DPoP proof, and whether calls throw
+ * without a token: `Outcome<{ header, baseUrl, namesBaseUrl, allowedOrigins, dpop, throws }>`.
  */
 export declare function destinations(id: number): string
 
-/** The number of the live service of this name; of the default one for `null`. */
+/** The id of the running service with this name, or of the default service for `null`. */
 export declare function find(service?: string | undefined | null): number | null
 
 /**
- * Whether a header that goes to this URL crosses a public network in clear text, and the configuration has not
- * allowed that.
+ * Whether a request to this URL would send the header unencrypted over a public network, and the
+ * configuration does not allow that.
  */
 export declare function goesInClear(id: number, url: string): boolean
 
-/** What may be sent at once: `Outcome<Snapshot | null>`. */
+/** The headers that can be sent without waiting: `Outcome<Snapshot | null>`. */
 export declare function headers(id: number): string
 
 /**
- * Begins a service, or finds the equal one: `Outcome<{ id, name, created }>`. A storage that only JavaScript can
- * reach is asked through `provider`, which answers by `provide`; it never keeps the process alive.
+ * Starts a service, or finds one with the same configuration: `Outcome<{ id, name, created }>`. A store that
+ * only JavaScript can reach is called through `provider`, and its results come back through `provide`. It
+ * never keeps the process alive.
  */
 export declare function initialize(request: string, provider?: ((arg: string) => void) | undefined | null): string
 
-/** A server gave this nonce in an answer. */
+/** Remembers the DPoP nonce of a server's response. */
 export declare function nonce(id: number, url: string, nonce: string): void
 
 /**
- * A proof for one request with the token of this generation: `Outcome<{ proof: string | null } | null>`, `null`
- * when another token is in hand by now.
+ * A DPoP proof for one request with the token of this generation: `Outcome<{ proof: string | null } |
+ * null>`. It is `null` if the token has been replaced since.
  */
 export declare function proof(id: number, method: string, url: string, generation: number): string
 
-/** Answers the call of this number to a provider, with its outcome. */
+/** Provides the outcome of the store call with this number. */
 export declare function provide(number: number, outcome: string): void
 
-/** The proxy of requests to a URL: `Outcome<{ variable, url } | null>`. */
+/** The proxy for requests to a URL: `Outcome<{ variable, url } | null>`. */
 export declare function proxy(request: string): string
 
-/** Gets a new token now: `Outcome<TokenStatus>`. */
+/** Obtains a new token now: `Outcome<TokenStatus>`. */
 export declare function refresh(id: number): Promise<string>
 
-/** After a 401 to this generation, whether a later one is there: `Outcome<boolean>`. */
+/**
+ * Reports a 401 response to this generation; resolves to whether a later one is available:
+ * `Outcome<boolean>`.
+ */
 export declare function rejected(id: number, generation: number): Promise<string>
 
-/** Waits for the flight under way, of which the first is the look into the store: `Outcome<TokenStatus>`. */
+/** Waits for the operation in progress; the first one reads the store: `Outcome<TokenStatus>`. */
 export declare function settled(id: number): Promise<string>
 
 /** Ends the service: `Outcome<null>`. */
@@ -72,11 +76,11 @@ export declare function shutdown(id: number): Promise<string>
 /** Starts the scheduler: `Outcome<SchedulerStatus>`. */
 export declare function startScheduler(options: string): string
 
-/** How things stand: `Outcome<TokenStatus>`. */
+/** The current status: `Outcome<TokenStatus>`. */
 export declare function status(id: number): string
 
 /** Stops the scheduler: `Outcome<SchedulerStatus>`. */
 export declare function stopScheduler(): string
 
-/** Hears every event and forwarded line from now on, without keeping the process alive. */
+/** Subscribes to all events and forwarded log lines, without keeping the process alive. */
 export declare function subscribe(callback: (arg: string) => void): void

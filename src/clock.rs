@@ -1,4 +1,4 @@
-//! The seam through which time comes in.
+//! The source of time, which tests replace.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -6,20 +6,20 @@ use async_trait::async_trait;
 
 use crate::domain::Timestamp;
 
-/// Sleeps are cut into steps no longer than this and the wall clock is read at each: a machine that slept,
-/// or whose clock was set, is noticed within a step.
+/// Sleeps are divided into steps of at most this length, and the wall clock is read after each. A machine
+/// that was suspended, or whose clock was changed, is noticed within one step.
 const LONGEST_STEP: Duration = Duration::from_secs(5);
 
-/// A wall clock that one can wait on.
+/// A wall clock that a task can wait on.
 #[async_trait]
 pub trait Clock: Send + Sync + 'static {
-    /// The present moment.
+    /// The current time.
     fn now(&self) -> Timestamp;
 
-    /// Returns at `moment` by the wall clock, at once when that is past.
+    /// Waits until the wall clock reaches `moment`; returns at once if it has passed.
     async fn sleep_until(&self, moment: Timestamp);
 
-    /// Returns after `span`, wherever the wall clock is set to meanwhile.
+    /// Waits for `span`, even if the wall clock is changed in the meantime.
     async fn sleep(&self, span: Duration);
 }
 
@@ -50,29 +50,29 @@ impl Clock for SystemClock {
     }
 }
 
-/// A clock that stands still until a test moves it.
+/// A clock that stops until a test moves it.
 #[derive(Debug)]
 pub struct ManualClock {
     now: tokio::sync::watch::Sender<Timestamp>,
 }
 
 impl ManualClock {
-    /// A clock that shows `now`.
+    /// A clock that reads `now`.
     pub fn new(now: Timestamp) -> Self {
         Self { now: tokio::sync::watch::Sender::new(now) }
     }
 
-    /// Moves the clock on; whoever waits for a moment that is then past wakes up.
+    /// Moves the clock forward and wakes the tasks whose moment has come.
     pub fn advance(&self, by: Duration) {
         self.now.send_modify(|now| *now = now.plus(by));
     }
 
-    /// How many wait for a moment to come.
+    /// How many tasks are waiting for a moment.
     pub fn sleepers(&self) -> usize {
         self.now.receiver_count()
     }
 
-    /// Sets the clock, forward or back, as an administrator or NTP does.
+    /// Sets the clock forward or back, as an administrator or NTP does.
     pub fn set(&self, to: Timestamp) {
         self.now.send_replace(to);
     }
@@ -86,7 +86,7 @@ impl Clock for ManualClock {
 
     async fn sleep_until(&self, moment: Timestamp) {
         let mut ticks = self.now.subscribe();
-        // The sender lives in self, so the wait ends only when the moment has come.
+        // `self` owns the sender, so the wait ends only when the moment has come.
         let _ = ticks.wait_for(|now| *now >= moment).await;
     }
 
@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_sleeper_on_the_manual_clock_wakes_at_its_moment_and_not_before() {
+    async fn a_task_on_the_manual_clock_wakes_at_its_moment_and_not_before() {
         let clock = Arc::new(ManualClock::new(Timestamp::from_second(100.0)));
         let sleeper = {
             let clock = Arc::clone(&clock);

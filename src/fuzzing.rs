@@ -1,8 +1,8 @@
-//! What holds for any input at all: the properties that `fuzz/` looks for a counterexample to.
+//! Properties that must hold for any input. The targets in `fuzz/` search for counterexamples.
 //!
-//! It is there in cargo-fuzz's builds and in tests, and in no build for users: each module keeps the
-//! properties of what only it can see. A property that does not hold is a panic, which is a finding; what
-//! was found once stays in `fuzz/corpus`, and the ordinary tests replay it.
+//! Compiled only for cargo-fuzz and tests. Each module defines the properties of its own private code. A
+//! violated property panics, which cargo-fuzz reports as a crash. Inputs that once crashed stay in
+//! `fuzz/corpus`, and the ordinary tests replay them.
 
 pub use crate::crypto::fuzzing::envelope;
 pub use crate::oauth::fuzzing::{jwt, retry_after, token_response};
@@ -17,7 +17,7 @@ mod tests {
 
     type Target = fn(&[u8]);
 
-    /// The targets, each with the name of its folder and of its binary.
+    /// The targets, each with the name of its corpus folder and of its binary.
     const TARGETS: [(&str, Target); 5] = [
         ("envelope", envelope),
         ("jwt", jwt),
@@ -40,7 +40,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_was_found_once_holds_today() {
+    fn every_property_holds_for_every_input_in_the_corpus() {
         for (name, check) in TARGETS {
             let inputs = names_in(&format!("corpus/{name}"));
             assert!(inputs.len() >= 5, "{name} has a corpus");

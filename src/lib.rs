@@ -1,10 +1,10 @@
-//! `evertoken` always has a good access token.
+//! `evertoken` always has a valid access token.
 //!
-//! The core knows nothing of Node: it obtains tokens, keeps them in memory and in a store, refreshes them in
-//! the background on a thread of its own and answers with a snapshot. `binding/` is the only folder that
-//! speaks to JavaScript. `ARCHITECTURE.md` is the map.
+//! The core knows nothing about Node: it obtains tokens, keeps them in memory and in a store, refreshes them
+//! in the background on its own thread, and returns snapshots. `binding/` is the only folder that talks to
+//! JavaScript. `ARCHITECTURE.md` is the map.
 
-// In suggested reading order; a module uses only those above it.
+// In suggested reading order. A module uses only those above it.
 mod sync;
 
 pub mod domain;
@@ -32,11 +32,11 @@ pub mod service;
 
 pub mod scheduler;
 
-// cargo-fuzz sets the condition; in no build for users is anything of it.
+// Compiled only for cargo-fuzz and tests, never for users.
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
 pub mod fuzzing;
 
-// The wall: without the feature, and in Rust's own tests, no napi is compiled.
+// The core builds and is tested without napi.
 #[cfg(all(feature = "napi", not(test)))]
 mod binding;

@@ -1,4 +1,4 @@
-//! What is said to a person: lines with a level, to stderr or to the configured logger.
+//! The log: lines with a level, written to stderr or to the configured logger.
 
 use std::io::Write;
 use std::sync::Arc;
@@ -12,14 +12,14 @@ use crate::domain::ServiceName;
 use crate::error::{Error, Result};
 use crate::sync::Mutex;
 
-/// How much a line matters.
+/// The severity of a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
-    /// Nothing: for a log, not for a line.
+    /// No lines at all. A log can have this level; a line cannot.
     Silent,
-    /// Something is broken, and somebody should know.
+    /// Something is broken and needs attention.
     Error,
-    /// Something is wrong, and evertoken copes.
+    /// Something is wrong, and evertoken handles it.
     Warn,
     /// What happened.
     Info,
@@ -39,12 +39,12 @@ impl Level {
         ("trace", Self::Trace),
     ];
 
-    /// The word of `LOG_LEVEL`.
+    /// The level as `LOG_LEVEL` spells it.
     pub fn as_str(self) -> &'static str {
         Self::WORDS.iter().find(|(_, level)| *level == self).map_or("info", |(word, _)| word)
     }
 
-    /// Reads the word of `LOG_LEVEL`.
+    /// Parses the value of `LOG_LEVEL`.
     pub fn parse(word: &str) -> Result<Self> {
         Self::WORDS.iter().find(|(known, _)| *known == word).map(|(_, level)| *level).ok_or_else(|| {
             Error::config("LOG_LEVEL", "must be one of silent, error, warn, info, debug, trace")
@@ -52,26 +52,26 @@ impl Level {
     }
 }
 
-/// A line on its way out. Messages are written by evertoken and hold no secret.
+/// One line. evertoken writes all messages itself; they contain no secrets.
 #[derive(Clone, Debug)]
 pub struct LogLine {
-    /// How much it matters.
+    /// Its severity.
     pub level: Level,
-    /// Which service it is about.
+    /// The service that it is about.
     pub service: String,
-    /// The sentence.
+    /// The message.
     pub message: String,
-    /// What belongs to it.
+    /// Structured details, such as the error code.
     pub fields: Map<String, Value>,
 }
 
-/// Takes lines.
+/// Where lines go.
 pub trait Sink: Send + Sync {
-    /// Takes one, without blocking.
+    /// Writes one line without blocking.
     fn write_line(&self, line: LogLine);
 }
 
-/// Lines of one service, from a level on.
+/// The log of one service.
 #[derive(Clone)]
 pub struct Log {
     service: ServiceName,
@@ -80,17 +80,17 @@ pub struct Log {
 }
 
 impl Log {
-    /// A log that passes lines of `level` and above on.
+    /// A log that drops lines less severe than `level`.
     pub fn new(service: ServiceName, level: Level, sink: Arc<dyn Sink>) -> Self {
         Self { service, level, sink }
     }
 
-    /// Says something.
+    /// Writes a line.
     pub fn write(&self, level: Level, message: impl Into<String>) {
         self.write_with(level, message, &Value::Null);
     }
 
-    /// Says something, with fields (an object).
+    /// Writes a line with `fields`, an object.
     pub fn write_with(&self, level: Level, message: impl Into<String>, fields: &Value) {
         if level <= self.level {
             let fields = fields.as_object().cloned().unwrap_or_default();
@@ -103,39 +103,39 @@ impl Log {
         }
     }
 
-    /// Says what went wrong; a log that also takes `debug` gets the server's own words.
+    /// Writes a line about an error. At `debug` and `trace` it includes the server's own error text.
     pub fn error(&self, level: Level, message: &str, error: &Error) {
         let mut fields = json!({ "code": error.code() });
-        if let Some(said) = error.server_error().filter(|_| self.level >= Level::Debug) {
-            fields["serverError"] = json!(said);
+        if let Some(server_error) = error.server_error().filter(|_| self.level >= Level::Debug) {
+            fields["serverError"] = json!(server_error);
         }
         self.write_with(level, format!("{message}: {}", error.message()), &fields);
     }
 }
 
-/// How a line looks on stderr.
+/// The format of a line on stderr.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LineFormat {
     /// `2026-01-31T08:00:00.000Z WARN evertoken[external_api] …`
     Text,
-    /// One JSON object a line.
+    /// One JSON object per line.
     Json,
 }
 
-/// Writes lines to stderr on a thread of its own: a full pipe must not hold up the runtime.
+/// Writes lines to stderr on its own thread: a full pipe must not block the runtime.
 pub struct Stderr {
-    shape: LineFormat,
+    format: LineFormat,
 }
 
 impl Stderr {
-    /// A sink that writes this shape.
-    pub fn new(shape: LineFormat) -> Self {
-        Self { shape }
+    /// A sink that writes lines in this format.
+    pub fn new(format: LineFormat) -> Self {
+        Self { format }
     }
 
     fn print(&self, line: &LogLine) -> String {
         let at = SystemClock.now().to_string();
-        if self.shape == LineFormat::Json {
+        if self.format == LineFormat::Json {
             let mut object = json!({
                 "time": at, "level": line.level.as_str(), "name": "evertoken", "service": line.service, "msg": line.message,
             });
@@ -159,7 +159,7 @@ impl Sink for Stderr {
             let (sender, lines) = channel::<String>();
             let write = move || {
                 for line in lines {
-                    // Nobody can be told that stderr is closed.
+                    // There is nowhere to report that stderr is closed.
                     let _ = writeln!(std::io::stderr().lock(), "{line}");
                 }
             };
@@ -180,16 +180,16 @@ mod tests {
 
     fn line() -> LogLine {
         let fields = json!({ "code": "ERR_TOKEN_TIMEOUT" }).as_object().cloned().unwrap();
-        LogLine { level: Level::Warn, service: "api".into(), message: "no answer".into(), fields }
+        LogLine { level: Level::Warn, service: "api".into(), message: "no response".into(), fields }
     }
 
     #[test]
     fn a_line_is_text_or_one_json_object() {
         let text = Stderr::new(LineFormat::Text).print(&line());
-        assert!(text.ends_with(r#"WARN evertoken[api] no answer code="ERR_TOKEN_TIMEOUT""#), "{text}");
+        assert!(text.ends_with(r#"WARN evertoken[api] no response code="ERR_TOKEN_TIMEOUT""#), "{text}");
         let value: Value = serde_json::from_str(&Stderr::new(LineFormat::Json).print(&line())).unwrap();
         assert_eq!(value["level"], "warn");
-        assert_eq!(value["msg"], "no answer");
+        assert_eq!(value["msg"], "no response");
         assert_eq!(value["code"], "ERR_TOKEN_TIMEOUT");
     }
 
@@ -203,17 +203,18 @@ mod tests {
     }
 
     #[test]
-    fn the_servers_words_are_told_from_debug_on_as_a_field_and_never_in_the_message() {
-        let said = ServerError { description: Some("The secret has expired.".into()), ..Default::default() };
-        let error = Error::new(ErrorKind::Credentials, "rejected").with_server_error(said);
-        for (level, is_told) in [(Level::Info, false), (Level::Debug, true), (Level::Trace, true)] {
+    fn the_servers_error_text_is_a_field_from_debug_on_and_never_in_the_message() {
+        let server_error =
+            ServerError { description: Some("The secret has expired.".into()), ..Default::default() };
+        let error = Error::new(ErrorKind::Credentials, "rejected").with_server_error(server_error);
+        for (level, is_logged) in [(Level::Info, false), (Level::Debug, true), (Level::Trace, true)] {
             let kept = Arc::<RecentLines>::default();
             let log = Log::new(ServiceName::default(), level, Arc::clone(&kept) as Arc<dyn Sink>);
             log.error(Level::Warn, "no token", &error);
             let line = kept.0.lock().pop().unwrap();
             assert_eq!(line.message, "no token: rejected");
-            let told = is_told.then(|| json!({ "description": "The secret has expired." }));
-            assert_eq!(line.fields.get("serverError"), told.as_ref());
+            let expected = is_logged.then(|| json!({ "description": "The secret has expired." }));
+            assert_eq!(line.fields.get("serverError"), expected.as_ref());
         }
     }
 

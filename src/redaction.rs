@@ -1,88 +1,97 @@
-//! Makes a text of a server fit to be shown: printable, short, and without what is secret.
+//! Makes a server's text safe to show: printable, short, and without secrets.
+
+mod decode;
 
 use base64::Engine;
-use base64::engine::DecodePaddingMode;
-use base64::engine::general_purpose::{
-    GeneralPurpose, GeneralPurposeConfig, STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD,
-};
+use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD};
 use icu_properties::CodePointMapData;
 use icu_properties::props::GeneralCategory;
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
+use url::Url;
 use url::form_urlencoded::byte_serialize;
 use zeroize::Zeroizing;
 
+use self::decode::decodings;
 use crate::domain::Secret;
 
-/// What stands where something was taken out.
+/// Replaces what was removed.
 const REMOVED: &str = "[removed]";
 
 /// The longest text that is shown, in characters.
-const LONGEST: usize = 300;
+const MAX_SHOWN: usize = 300;
 
-/// What of a text is read, in bytes: much more than is shown.
-const LONGEST_READ: usize = 16 * 1024;
+/// How much of a text is read, in bytes. Much more than is shown.
+const MAX_READ: usize = 16 * 1024;
 
-/// Shorter secrets are found in every sentence.
-const SHORTEST_SECRET: usize = 4;
+/// Shorter secrets occur in almost any sentence.
+const MIN_SECRET: usize = 4;
 
-/// From here on a run of letters and digits is taken for a token.
-const SHORTEST_TOKEN: usize = 24;
+/// A run of letters and digits of at least this length is treated as a token.
+const MIN_TOKEN: usize = 24;
 
-/// The secrets that a text must not hold, in every form in which a server may repeat them.
+/// How many layers of encoding are undone.
+const MAX_DEPTH: usize = 2;
+
+/// The URL's origin and path, for messages: credentials and the query may contain secrets.
+pub fn display_url(url: &Url) -> String {
+    format!("{}{}", url.origin().ascii_serialization(), url.path())
+}
+
+/// The secrets to remove from texts, in every form in which a server may repeat them.
 pub struct Redaction {
     /// In lower case, the longest first.
     forms: Vec<Zeroizing<String>>,
 }
 
 impl Redaction {
-    /// Of these secrets, and of the words that they are made of where they are headers (`Basic …`).
+    /// Removes these secrets and, if a secret is a header's value (`Basic …`), its credentials alone.
     pub fn of<'s>(secrets: impl IntoIterator<Item = &'s Secret>) -> Self {
         let mut forms: Vec<_> = secrets.into_iter().flat_map(|secret| forms(secret.expose())).collect();
-        forms.retain(|form| form.chars().count() >= SHORTEST_SECRET);
+        forms.retain(|form| form.chars().count() >= MIN_SECRET);
         forms.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
         forms.dedup();
         Self { forms }
     }
 
-    /// The text as it may be shown; nothing where nothing is left of it.
+    /// The text in a form that is safe to show, or `None` if nothing is left of it.
     pub fn clean(&self, text: &str) -> Option<String> {
         let text = Zeroizing::new(printable(text));
         let text = self.without_secrets(beginning(&text));
         let text = self.without_encoded_secrets(&text);
         let text = without_tokens(&without_named_values(&text));
-        let is_long = text.chars().count() > LONGEST;
-        let short: String = text.chars().take(if is_long { LONGEST - 1 } else { LONGEST }).collect();
+        let is_long = text.chars().count() > MAX_SHOWN;
+        let short: String = text.chars().take(if is_long { MAX_SHOWN - 1 } else { MAX_SHOWN }).collect();
         let shown = if is_long { format!("{}…", short.trim_end()) } else { short };
         (!shown.is_empty()).then_some(shown)
     }
 
-    /// Whether a secret is in a text, in whichever encoding.
+    /// Whether a text contains a secret in any encoding.
     pub fn finds(&self, text: &str) -> bool {
-        self.is_in(text, DEEPEST)
+        self.is_in(text, MAX_DEPTH)
     }
 
     fn is_in(&self, text: &str, depth: usize) -> bool {
-        let shown = Zeroizing::new(printable(text));
-        let plain = Zeroizing::new(shown.to_ascii_lowercase());
-        let small = Zeroizing::new(if shown.is_ascii() { String::new() } else { shown.to_lowercase() });
-        let is_said = |form: &str| {
-            plain.contains(form) || (!small.is_empty() && small.contains(form.to_lowercase().as_str()))
+        let line = Zeroizing::new(printable(text));
+        let ascii = Zeroizing::new(line.to_ascii_lowercase());
+        let unicode = Zeroizing::new(if line.is_ascii() { String::new() } else { line.to_lowercase() });
+        let contains = |form: &str| {
+            ascii.contains(form) || (!unicode.is_empty() && unicode.contains(form.to_lowercase().as_str()))
         };
-        self.forms.iter().any(|form| is_said(form))
+        self.forms.iter().any(|form| contains(form))
             || (depth > 0 && decodings(text).iter().any(|decoded| self.is_in(decoded, depth - 1)))
     }
 
-    /// Word by word: without those of which a secret, or a name and a secret together, are the content.
+    /// Removes the words whose decoded content is a secret, alone or with a name.
     fn without_encoded_secrets(&self, text: &str) -> String {
         let mut words: Vec<String> = Vec::new();
         for word in text.split(' ') {
-            if word.len() < SHORTEST_SECRET || !self.finds(word) {
+            if word.len() < MIN_SECRET || !self.finds(word) {
                 words.push(word.to_owned());
                 continue;
             }
             let mut cleaned = word.to_owned();
-            for part in word.split(is_around).filter(|part| !part.is_empty() && self.finds(part)) {
+            for part in word.split(is_delimiter).filter(|part| !part.is_empty() && self.finds(part)) {
                 cleaned = cleaned.replace(part, REMOVED);
             }
             words.push(if self.finds(&cleaned) { REMOVED.to_owned() } else { cleaned });
@@ -90,7 +99,7 @@ impl Redaction {
         words.join(" ")
     }
 
-    /// Compared without regard to case, as some servers write everything in capitals.
+    /// Ignores case, because some servers capitalize everything.
     fn without_secrets(&self, text: &str) -> String {
         let mut text = text.to_owned();
         for form in &self.forms {
@@ -111,7 +120,7 @@ impl Redaction {
     }
 }
 
-/// A secret as it is, and in the encodings of URLs, forms, JSON, HTML, `Basic` and dumps.
+/// A secret in plain form and as encoded in URLs, forms, JSON, HTML, `Basic` headers and hex dumps.
 fn forms(secret: &str) -> Vec<Zeroizing<String>> {
     let word = secret.split_once(' ').map_or("", |(_, word)| word);
     let plain = [secret, word].into_iter().filter(|text| !text.is_empty());
@@ -141,7 +150,7 @@ fn encodings(text: &str) -> Vec<Zeroizing<String>> {
     all.map(Zeroizing::new).collect()
 }
 
-/// What `encodeURIComponent` leaves as it is.
+/// What `encodeURIComponent` does not encode.
 const PLAIN_IN_SCRIPTS: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
     .remove(b'_')
@@ -158,132 +167,13 @@ fn with_entities(text: &str, quote: &str) -> String {
     text.replace('\'', quote)
 }
 
-/// How often a text may be encoded.
-const DEEPEST: usize = 2;
-
-/// Shorter runs of Base64 or hex digits hold no secret.
-const SHORTEST_RUN: usize = 8;
-
-/// What a text may be the encoding of: percent-encoding in UTF-8 and Latin-1, entities, escapes, and each run of
-/// Base64 or hex digits in it.
-fn decodings(text: &str) -> Vec<Zeroizing<String>> {
-    let mut all = Vec::new();
-    if text.contains('%') {
-        for text in [text.to_owned(), text.replace('+', " ")] {
-            let bytes = Zeroizing::new(percent_decode_str(&text).collect::<Vec<u8>>());
-            all.extend(decode_bytes(&bytes));
-        }
-    }
-    if text.contains('&') {
-        all.push(without_entities(text));
-    }
-    if !text.is_ascii()
-        && let Some(bytes) = text.chars().map(|c| u8::try_from(c).ok()).collect::<Option<Vec<u8>>>()
-    {
-        // UTF-8 that was read as Latin-1.
-        all.extend(decode_bytes(&Zeroizing::new(bytes)).into_iter().take(1));
-    }
-    if text.contains('\\') {
-        all.push(without_escapes(text));
-    }
-    let bases = runs(text, |c| c.is_ascii_alphanumeric() || matches!(c, '+' | '/' | '-' | '_'));
-    // A path is made of what Base64 is made of, too.
-    for run in bases.flat_map(|run| std::iter::once(run).chain(run.split(['/', '-', '_']))) {
-        let standard = run.replace('-', "+").replace('_', "/");
-        let whole = &standard[..standard.len() - usize::from(standard.len() % 4 == 1)];
-        if let Ok(bytes) = LENIENT.decode(whole) {
-            all.extend(decode_bytes(&Zeroizing::new(bytes)));
-        }
-    }
-    for run in runs(text, |c| c.is_ascii_hexdigit()) {
-        let pairs = |from: usize| (from..run.len().saturating_sub(1)).step_by(2);
-        for start in [0, 1] {
-            let bytes = pairs(start).filter_map(|at| u8::from_str_radix(run.get(at..at + 2)?, 16).ok());
-            all.extend(decode_bytes(&Zeroizing::new(bytes.collect::<Vec<u8>>())));
-        }
-    }
-    all
-}
-
-/// Base64 without padding, whatever the last bits are.
-const LENIENT: GeneralPurpose = GeneralPurpose::new(
-    &base64::alphabet::STANDARD,
-    GeneralPurposeConfig::new()
-        .with_decode_allow_trailing_bits(true)
-        .with_decode_padding_mode(DecodePaddingMode::Indifferent),
-);
-
-fn runs(text: &str, is_part: fn(char) -> bool) -> impl Iterator<Item = &str> {
-    text.split(move |c| !is_part(c)).filter(|run| run.len() >= SHORTEST_RUN)
-}
-
-/// Bytes as UTF-8 and as Latin-1.
-fn decode_bytes(bytes: &[u8]) -> [Zeroizing<String>; 2] {
-    let latin1: String = bytes.iter().copied().map(char::from).collect();
-    [String::from_utf8_lossy(bytes).into_owned(), latin1].map(Zeroizing::new)
-}
-
-fn without_entities(text: &str) -> Zeroizing<String> {
-    let mut kept = Zeroizing::new(String::new());
-    let mut rest = text;
-    while let Some(at) = rest.find('&') {
-        let (before, from) = rest.split_at(at);
-        kept.push_str(before);
-        let known = from.find(';').and_then(|end| Some((entity(&from[1..end])?, end + 1)));
-        let (c, length) = known.unwrap_or(('&', 1));
-        kept.push(c);
-        rest = &from[length..];
-    }
-    kept.push_str(rest);
-    kept
-}
-
-fn entity(name: &str) -> Option<char> {
-    let digits = name.strip_prefix('#');
-    let number = digits.and_then(|digits| match digits.strip_prefix(['x', 'X']) {
-        Some(hex) => u32::from_str_radix(hex, 16).ok(),
-        None => digits.parse().ok(),
-    });
-    match name {
-        "amp" => Some('&'),
-        "lt" => Some('<'),
-        "gt" => Some('>'),
-        "quot" => Some('"'),
-        "apos" => Some('\''),
-        _ => number.and_then(char::from_u32),
-    }
-}
-
-/// The text without `\uXXXX`, `\xXX`, and backslashes before other characters.
-fn without_escapes(text: &str) -> Zeroizing<String> {
-    let mut units = Vec::new();
-    let mut rest = text;
-    while let Some(c) = rest.chars().next() {
-        let escaped = [("\\u", 4), ("\\x", 2)].into_iter().find_map(|(start, digits)| {
-            let code = rest.strip_prefix(start)?.get(..digits)?;
-            Some((u16::from_str_radix(code, 16).ok()?, start.len() + digits))
-        });
-        if let Some((unit, length)) = escaped {
-            units.push(unit);
-            rest = &rest[length..];
-        } else if let Some(escaped) = rest.strip_prefix('\\').and_then(|after| after.chars().next()) {
-            units.extend(escaped.encode_utf16(&mut [0; 2]).iter());
-            rest = &rest[1 + escaped.len_utf8()..];
-        } else {
-            units.extend(c.encode_utf16(&mut [0; 2]).iter());
-            rest = &rest[c.len_utf8()..];
-        }
-    }
-    Zeroizing::new(String::from_utf16_lossy(&units))
-}
-
-/// What stands around a value in a sentence.
-fn is_around(c: char) -> bool {
+/// Delimits a value in a sentence.
+fn is_delimiter(c: char) -> bool {
     matches!(c, '"' | '«' | '»' | '“' | '”' | '„' | '<' | '>' | ',' | '[' | ']' | '{' | '}' | '|' | '?')
 }
 
-/// The text in one line, without what is not seen or turns round what is: control and format characters (bidirectional
-/// and zero-width ones among them), private and unassigned ones.
+/// The text on one line, without control, format (bidirectional, zero-width), private-use and unassigned
+/// characters.
 fn printable(text: &str) -> String {
     let categories = CodePointMapData::<GeneralCategory>::new();
     let mut shown = String::new();
@@ -306,7 +196,7 @@ fn printable(text: &str) -> String {
     shown.trim().to_owned()
 }
 
-/// What is seen as nothing although its category is another: fillers and variation selectors.
+/// Invisible characters of other categories: fillers and variation selectors.
 fn is_invisible(c: char) -> bool {
     matches!(
         c,
@@ -315,15 +205,15 @@ fn is_invisible(c: char) -> bool {
     )
 }
 
-/// The text without what is called a password, a secret or a token in it, and is no word: a server may repeat what it
-/// was sent in part, or what another was.
+/// Removes values that the text calls a password, secret or token, unless they are ordinary words: a server
+/// may repeat part of a secret, or the secret of another client.
 fn without_named_values(text: &str) -> String {
     let mut is_named = false;
     let mut cleaned = Vec::new();
     for word in text.split(' ') {
         let (name, value) = word.split_once(['=', ':']).unwrap_or(("", word));
         let is_value = !value.is_empty() && (names_a_secret(name) || (is_named && name.is_empty()));
-        cleaned.push(match (is_value && is_no_word(value), name) {
+        cleaned.push(match (is_value && is_not_a_word(value), name) {
             (false, _) => word.to_owned(),
             (true, "") => REMOVED.to_owned(),
             (true, name) => format!("{name}{}{REMOVED}", &word[name.len()..=name.len()]),
@@ -340,23 +230,23 @@ fn names_a_secret(word: &str) -> bool {
     NAMES.iter().any(|name| word.ends_with(name))
 }
 
-/// The part of a text that is read. It ends with a whole word, as half a secret would not be found.
+/// The part of a text that is read. It ends after a whole word, because half a secret would not be found.
 fn beginning(text: &str) -> &str {
-    if text.len() <= LONGEST_READ {
+    if text.len() <= MAX_READ {
         return text;
     }
-    let end = (0..=LONGEST_READ).rev().find(|end| text.is_char_boundary(*end)).unwrap_or_default();
+    let end = (0..=MAX_READ).rev().find(|end| text.is_char_boundary(*end)).unwrap_or_default();
     text[..end].rsplit_once(' ').map_or("", |(whole, _)| whole)
 }
 
-/// Whether there is more in it than letters and what stands around words in a sentence.
-fn is_no_word(value: &str) -> bool {
+/// Whether it contains more than letters and ordinary punctuation.
+fn is_not_a_word(value: &str) -> bool {
     let inner = value.trim_matches(|c: char| c.is_ascii_punctuation());
     value != REMOVED
         && inner.chars().any(|c| !c.is_alphabetic() && !matches!(c, '-' | '_' | '\'' | '’' | '/' | '.'))
 }
 
-/// The text without JWTs and long runs of Base64: a server may repeat a token that this process does not know.
+/// Removes JWTs and long runs of Base64: a server may repeat a token that this process does not know.
 fn without_tokens(text: &str) -> String {
     let mut kept = String::new();
     let mut rest = text;
@@ -388,13 +278,13 @@ fn in_token(c: char) -> bool {
     c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-' | '+' | '/' | '=' | '~' | '%')
 }
 
-/// Whether a run is long and not made of words, as `invalid_username_or_password`, a path or the name of an exception
-/// are.
+/// Whether a run is long and does not consist of words, unlike `invalid_username_or_password`, a path, or the
+/// name of an exception.
 fn looks_like_a_token(run: &str) -> bool {
-    run.len() >= SHORTEST_TOKEN && !run.split(|c: char| !c.is_ascii_alphanumeric()).all(is_word)
+    run.len() >= MIN_TOKEN && !run.split(|c: char| !c.is_ascii_alphanumeric()).all(is_word)
 }
 
-/// Letters of one case, with capitals as words begin with, or a short number.
+/// Whether it is a word (all capitals, or few of them, as in `camelCase`) or a short number.
 fn is_word(part: &str) -> bool {
     let letters = part.bytes().filter(u8::is_ascii_alphabetic).count();
     let capitals = part.bytes().filter(u8::is_ascii_uppercase).count();

@@ -9,23 +9,24 @@ use tokio::task::JoinHandle;
 
 use crate::error::{Error, ErrorKind, Result};
 
-/// As much as Rust gives a thread. Said, or the standard library would read `RUST_MIN_STACK` from the environment.
+/// Rust's default. Set explicitly, because the standard library would otherwise read `RUST_MIN_STACK` from
+/// the environment.
 const STACK_BYTES: usize = 2 * 1024 * 1024;
 
 static RUNTIME: OnceCell<Handle> = OnceCell::new();
 
-/// The runtime's handle; the thread is started at the first call and lives as long as the process. It is
-/// never joined: a process may exit at any moment without waiting for a token server.
+/// The runtime's handle. The first call starts the thread, which lives as long as the process. It is never
+/// joined: a process can exit at any time without waiting for a token server.
 fn handle() -> Result<&'static Handle> {
     RUNTIME.get_or_try_init(|| {
         let failed = |what: &str, error: &std::io::Error| {
-            Error::new(ErrorKind::Internal, format!("cannot start the {what}: {}", error.kind()))
+            Error::new(ErrorKind::Internal, format!("could not start the {what}: {}", error.kind()))
         };
         let runtime = Builder::new_current_thread()
             .enable_all()
             .thread_name("evertoken-io")
             .thread_stack_size(STACK_BYTES)
-            // Names are looked up there, too: hung disks of many services must not keep those waiting.
+            // DNS lookups run on these threads, too. Many services with hung disks must not block them.
             .max_blocking_threads(64)
             .build()
             .map_err(|error| failed("runtime", &error))?;
@@ -39,15 +40,15 @@ fn handle() -> Result<&'static Handle> {
     })
 }
 
-/// Runs `task` to its end on the evertoken thread, whoever started it and whether or not they wait.
+/// Runs `task` to completion on the evertoken thread, even if the caller does not wait for it.
 pub fn spawn<T: Send + 'static>(task: impl Future<Output = T> + Send + 'static) -> Result<JoinHandle<T>> {
     Ok(handle()?.spawn(task))
 }
 
-/// Runs work that may block (a disk, a slow derivation) on a thread beside the runtime's.
+/// Runs work that may block (disk access, a slow key derivation) on a separate thread.
 pub async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
     match handle()?.spawn_blocking(work).await {
         Ok(result) => result,
-        Err(_) => Err(Error::new(ErrorKind::Internal, "a blocking task ended without a result")),
+        Err(_) => Err(Error::new(ErrorKind::Internal, "a background task ended without a result")),
     }
 }

@@ -1,13 +1,14 @@
 //! A mutex without poisoning.
 //!
-//! A panic while a lock is held cannot leave half a change behind here: what a lock guards is replaced in one step,
-//! or checked again by its reader. So a later caller goes on, where std would panic in it as well.
+//! A panic while a lock is held cannot leave a partial change behind: guarded values are replaced in one step
+//! or checked again by their readers. Later callers can therefore continue, whereas std's mutex would make
+//! them panic, too.
 
 use std::sync::PoisonError;
 
 pub use std::sync::MutexGuard;
 
-/// [`std::sync::Mutex`], whose lock a panicking thread gives back like any other.
+/// [`std::sync::Mutex`] without poisoning: a panicking thread simply releases the lock.
 #[derive(Debug, Default)]
 pub struct Mutex<T>(std::sync::Mutex<T>);
 
@@ -17,7 +18,7 @@ impl<T> Mutex<T> {
         Self(std::sync::Mutex::new(value))
     }
 
-    /// Waits for the lock and takes it.
+    /// Waits for the lock and acquires it.
     pub fn lock(&self) -> MutexGuard<'_, T> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

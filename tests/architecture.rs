@@ -1,6 +1,6 @@
-//! The shape of the house, checked: layers, the wall around napi, and who may open a secret.
+//! Checks the architecture: the layers, the isolation of napi, and where secrets are exposed.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot read the sources has failed")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot read the sources fails")]
 
 #[path = "architecture/graph.rs"]
 mod graph;
@@ -13,7 +13,7 @@ use std::path::PathBuf;
 
 use graph::{code, graph, is_test, module_of, sources, src};
 
-/// The modules in their order: each uses only those before it.
+/// The modules in order. Each uses only those before it.
 const LAYERS: [&str; 16] = [
     "sync",
     "domain",
@@ -33,7 +33,7 @@ const LAYERS: [&str; 16] = [
     "fuzzing",
 ];
 
-/// May use everything.
+/// May use all the others.
 const TOP: &str = "binding";
 
 /// The rooms inside a module, in their order, where they have one.
@@ -137,9 +137,9 @@ fn only_the_binding_says_napi() {
     }
 }
 
-/// Each use of `expose` is a place where a secret could leave. A new one is looked at, then counted.
+/// Each use of `expose` is a place where a secret could leak. Review a new one, then add it here.
 #[test]
-fn secrets_are_opened_in_known_places_only() {
+fn secrets_are_exposed_in_known_places_only() {
     let mut found: Vec<(String, usize)> = sources(&src())
         .into_iter()
         .filter(|path| {
@@ -161,20 +161,20 @@ fn secrets_are_opened_in_known_places_only() {
 }
 
 const KNOWN_EXPOSURES: &[(&str, usize)] = &[
-    // Into JavaScript, for the headers and for callers who ask for the token and its fields.
+    // To JavaScript: the headers, the token and its fields.
     ("binding/functions.rs", 4),
     // Into the URL of the API.
     ("config/base_url.rs", 1),
-    // Keys are read, and checked.
+    // Parses and checks keys.
     ("config/client.rs", 1),
-    // Into the value of the header.
+    // Into the header's value.
+    ("config/credentials.rs", 1),
     ("config/header.rs", 1),
-    ("config/mod.rs", 1),
-    // Sealing and opening.
+    // Encryption and decryption.
     ("crypto/key.rs", 1),
     ("crypto/passphrase.rs", 2),
     ("crypto/ring.rs", 2),
-    // Keys are read, and checked.
+    // Parses and checks keys.
     ("crypto/signing_key.rs", 3),
     // Into a request.
     ("grants/login_custom.rs", 2),
@@ -184,11 +184,11 @@ const KNOWN_EXPOSURES: &[(&str, usize)] = &[
     ("grants/revoke.rs", 1),
     // The stored key pair is read; the token is hashed.
     ("oauth/dpop.rs", 2),
-    // Out of an answer: dates are read.
+    // Reads the dates of a JWT.
     ("oauth/jwt.rs", 1),
     // Into a request.
     ("oauth/request.rs", 9),
-    // Compared with what a server says, to take it out.
+    // Compared with a server's text, to remove it.
     ("redaction.rs", 1),
     // The address of a chat room, to post to it.
     ("service/observe/webhook.rs", 1),
@@ -200,26 +200,27 @@ const KNOWN_EXPOSURES: &[(&str, usize)] = &[
     ("store/external/wire.rs", 3),
     ("store/file/document.rs", 3),
     ("store/lease.rs", 1),
-    // Into a digest, which is compared and tells nothing.
+    // Into a digest, for comparison.
     ("store/record.rs", 2),
     ("store/sealed.rs", 6),
     ("store/sealed/notes.rs", 1),
-    // Into one text, which is sealed.
+    // Into the text to encrypt.
     ("store/sealed/payload.rs", 6),
     ("store/sqlite/leases.rs", 1),
     ("store/sqlite/notes.rs", 1),
     ("store/sqlite/rows.rs", 2),
     // Into a request.
     ("transport/http.rs", 2),
-    // Whether it is empty.
+    // Checks whether it is empty.
     ("transport/mod.rs", 1),
-    // Looked for in a redirect's target, which is told only without them; a grant is told from a login.
+    // Searched for in a redirect's target, to omit them; distinguishes a grant from a login.
     ("transport/redirect.rs", 5),
-    // The key of the client's certificate.
+    // The key of the client certificate.
     ("transport/tls.rs", 1),
 ];
 
-/// `process.env.X = …` on Node's main thread and `getenv` on one of ours end the process: docs/decisions/0008.
+/// `process.env.X = …` on Node's main thread and `getenv` on another can crash the process:
+/// docs/decisions/0008.
 #[test]
 fn only_javascript_reads_the_environment() {
     const READERS: [&str; 10] = [
@@ -239,10 +240,10 @@ fn only_javascript_reads_the_environment() {
         for reader in READERS.iter().filter(|_| is_code) {
             let code = code(&path);
             let mut lines = code.lines().filter(|line| !line.trim_start().starts_with("//"));
-            assert!(!lines.any(|line| line.contains(reader)), "{} has {reader}", path.display());
+            assert!(!lines.any(|line| line.contains(reader)), "{} uses {reader}", path.display());
         }
     }
-    // Without it the HTTP client looks for proxies in the environment by itself.
+    // Without this, the HTTP client would look for proxies in the environment.
     assert!(code(&src().join("transport/http.rs")).contains(".no_proxy()"));
 }
 

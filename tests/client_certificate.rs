@@ -1,5 +1,5 @@
-//! The certificate that a client shows when TLS begins (RFC 8705 §2), to a server that demands one.
-#![expect(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test has a runtime of its own")]
+//! Client certificates (RFC 8705 §2) with a server that requires one.
+#![expect(clippy::unwrap_used, clippy::disallowed_methods, reason = "each test has its own runtime")]
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -35,7 +35,8 @@ impl Authority {
     }
 }
 
-/// A server that speaks only to clients whose certificate is the authority's, and answers with its name.
+/// A server that requires a client certificate issued by the authority, and responds with the number of
+/// certificates.
 async fn serve(authority: &Authority) -> Url {
     let key = KeyPair::generate().unwrap();
     let params = CertificateParams::new(["127.0.0.1".to_owned()]).unwrap();
@@ -63,9 +64,9 @@ async fn serve(authority: &Authority) -> Url {
                 let mut stream = acceptor.accept(socket).await?;
                 let mut request = [0; 4096];
                 let _ = stream.read(&mut request).await?;
-                let shown = stream.get_ref().1.peer_certificates().map_or(0, <[_]>::len);
-                let answer = format!("HTTP/1.1 200 OK\r\ncontent-length: 1\r\n\r\n{shown}");
-                stream.write_all(answer.as_bytes()).await?;
+                let certificates = stream.get_ref().1.peer_certificates().map_or(0, <[_]>::len);
+                let response = format!("HTTP/1.1 200 OK\r\ncontent-length: 1\r\n\r\n{certificates}");
+                stream.write_all(response.as_bytes()).await?;
                 stream.shutdown().await
             });
         }
@@ -85,25 +86,25 @@ async fn post(
 }
 
 #[tokio::test]
-async fn a_server_that_demands_a_certificate_gets_it() {
+async fn a_server_that_requires_a_certificate_gets_it() {
     let authority = Authority::new();
     let url = serve(&authority).await;
-    let answer = post(&url, &authority, Some(authority.issue("app"))).await.unwrap();
-    assert_eq!((answer.status, answer.body.as_slice()), (200, b"1".as_slice()));
+    let response = post(&url, &authority, Some(authority.issue("app"))).await.unwrap();
+    assert_eq!((response.status, response.body.as_slice()), (200, b"1".as_slice()));
 }
 
 #[tokio::test]
-async fn without_one_or_with_a_strangers_there_is_no_tls() {
+async fn without_a_certificate_or_with_one_of_another_issuer_tls_fails() {
     let authority = Authority::new();
     let url = serve(&authority).await;
     for certificate in [None, Some(Authority::new().issue("app"))] {
-        let error = post(&url, &authority, certificate).await.map(|answer| answer.status).unwrap_err();
+        let error = post(&url, &authority, certificate).await.map(|response| response.status).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Tls, "{}", error.message());
     }
 }
 
 #[tokio::test]
-async fn the_certificate_of_a_configuration_is_the_one_that_is_shown() {
+async fn the_configured_certificate_is_presented() {
     let authority = Authority::new();
     let url = serve(&authority).await;
     let issued = authority.issue("app");
@@ -112,6 +113,6 @@ async fn the_certificate_of_a_configuration_is_the_one_that_is_shown() {
         "clientCertificate": { "cert": issued.cert, "key": issued.key.expose() },
     }))
     .unwrap();
-    let answer = post(&url, &authority, config.credentials.client_certificate).await.unwrap();
-    assert_eq!(answer.status, 200);
+    let response = post(&url, &authority, config.credentials.client_certificate).await.unwrap();
+    assert_eq!(response.status, 200);
 }

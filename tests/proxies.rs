@@ -1,5 +1,5 @@
-//! Requests through a proxy, over real sockets on loopback, to servers that only the proxy knows.
-#![expect(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test has a runtime of its own")]
+//! Requests through a proxy, over real sockets on loopback, to hosts that only the proxy can resolve.
+#![expect(clippy::unwrap_used, clippy::disallowed_methods, reason = "each test has its own runtime")]
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -14,21 +14,21 @@ const HTTP: &str = "http://token.example.com/token?key=hunter2";
 const HTTPS: &str = "https://token.example.com/token?key=hunter2";
 const OK: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}";
 
-/// A proxy that answers what it reads with the next of these, and then with silence.
+/// A proxy that sends the next of these responses after each read, and then nothing more.
 struct Proxy {
     address: String,
     read: Arc<Mutex<Vec<Vec<u8>>>>,
 }
 
 impl Proxy {
-    async fn with(answers: &[&'static [u8]]) -> Self {
+    async fn with(responses: &[&'static [u8]]) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
-        let (read, answers) = (Arc::new(Mutex::new(Vec::new())), answers.to_vec());
+        let (read, responses) = (Arc::new(Mutex::new(Vec::new())), responses.to_vec());
         let seen = Arc::clone(&read);
         tokio::spawn(async move {
             while let Ok((socket, _)) = listener.accept().await {
-                tokio::spawn(speak(socket, answers.clone(), Arc::clone(&seen)));
+                tokio::spawn(speak(socket, responses.clone(), Arc::clone(&seen)));
             }
         });
         Self { address, read }
@@ -41,14 +41,14 @@ impl Proxy {
 
 async fn speak(
     mut socket: TcpStream,
-    answers: Vec<&'static [u8]>,
+    responses: Vec<&'static [u8]>,
     seen: Arc<Mutex<Vec<Vec<u8>>>>,
 ) -> Option<()> {
     let mut buffer = [0; 4096];
-    for answer in answers {
+    for response in responses {
         let length = socket.read(&mut buffer).await.ok()?;
         seen.lock().unwrap().push(buffer[..length].to_vec());
-        socket.write_all(answer).await.ok()?;
+        socket.write_all(response).await.ok()?;
     }
     std::future::pending().await
 }
@@ -58,11 +58,11 @@ async fn post(url: &str, variables: &[(&str, &str)]) -> Result<u16, Error> {
     let body = Body::Form(Secret::new("client_secret=hunter2"));
     let request = Request::post(url.parse().unwrap(), body);
     let transport = HttpTransport::new(Vec::new()).with_environment(&environment);
-    let answer = transport.send(request, Duration::from_millis(900)).await;
-    if let Err(error) = &answer {
+    let response = transport.send(request, Duration::from_millis(900)).await;
+    if let Err(error) = &response {
         assert!(!format!("{error} {error:?}").contains("hunter2"), "{}", error.message());
     }
-    answer.map(|answer| answer.status)
+    response.map(|response| response.status)
 }
 
 async fn failed(url: &str, variable: &str, proxy: &str) -> Error {
@@ -70,7 +70,7 @@ async fn failed(url: &str, variable: &str, proxy: &str) -> Error {
 }
 
 #[tokio::test]
-async fn a_clear_text_request_is_handed_to_the_proxy_with_its_credentials() {
+async fn an_http_request_is_sent_to_the_proxy_with_its_credentials() {
     for scheme in ["http://", ""] {
         let proxy = Proxy::with(&[OK]).await;
         let text = format!("{scheme}ann:hunter2%20@{}", proxy.address);
@@ -85,23 +85,23 @@ async fn a_clear_text_request_is_handed_to_the_proxy_with_its_credentials() {
 }
 
 #[tokio::test]
-async fn an_encrypted_request_asks_for_a_tunnel() {
+async fn an_https_request_opens_a_tunnel() {
     let proxy = Proxy::with(&[b"HTTP/1.1 200 OK\r\n\r\n", b"no TLS at all"]).await;
     let error = failed(HTTPS, "HTTPS_PROXY", &format!("http://ann:hunter2%20@{}", proxy.address)).await;
     let request = proxy.first();
     assert!(request.starts_with("connect token.example.com:443 http/1.1\r\n"), "{request}");
     assert!(request.contains("proxy-authorization: basic yw5uomh1bnrlcjig\r\n"), "{request}");
-    // The proxy did its part: what failed is the server's.
+    // The tunnel was established: TLS with the server failed.
     assert_eq!((error.kind(), error.was_sent()), (ErrorKind::Tls, false), "{}", error.message());
     assert!(
-        error.message().starts_with("no TLS with https://token.example.com/token:"),
+        error.message().starts_with("could not establish TLS with https://token.example.com/token:"),
         "{}",
         error.message()
     );
 }
 
 #[tokio::test]
-async fn a_socks_proxy_is_asked_for_the_name() {
+async fn a_socks_proxy_resolves_the_host_name() {
     let proxy = Proxy::with(&[b"\x05\x00", b"\x05\x00\x00\x01\x7f\x00\x00\x01\x00\x50", OK]).await;
     assert_eq!(post(HTTP, &[("ALL_PROXY", &format!("socks5h://{}", proxy.address))]).await.unwrap(), 200);
     let read = proxy.read.lock().unwrap();
@@ -110,7 +110,7 @@ async fn a_socks_proxy_is_asked_for_the_name() {
 }
 
 #[tokio::test]
-async fn what_is_on_this_machine_and_what_is_exempt_goes_straight() {
+async fn requests_to_this_machine_and_to_exempt_hosts_are_sent_directly() {
     let (proxy, server) = (Proxy::with(&[OK]).await, Proxy::with(&[OK]).await);
     let port = server.address.rsplit_once(':').unwrap().1;
     for host in ["127.0.0.1", "localhost"] {
@@ -126,30 +126,30 @@ async fn what_is_on_this_machine_and_what_is_exempt_goes_straight() {
 }
 
 #[tokio::test]
-async fn a_proxy_that_does_not_let_a_request_pass_is_named_with_its_variable() {
+async fn a_proxy_that_rejects_a_request_is_named_with_its_variable() {
     let closed = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().to_string();
-    let asking = b"HTTP/1.1 407 Proxy Authentication Required\r\ncontent-length: 0\r\n\r\n";
+    let response = b"HTTP/1.1 407 Proxy Authentication Required\r\ncontent-length: 0\r\n\r\n";
     let unknown = format!("{}.invalid:3128", "a".repeat(64));
-    for (proxy, told) in [
+    for (proxy, expected) in [
         (closed, "connection refused"),
-        (unknown, "cannot be resolved"),
-        (Proxy::with(&[asking]).await.address, "asks for credentials (407)"),
-        (Proxy::with(&[b"HTTP/1.1 403 Forbidden\r\n\r\n"]).await.address, "refuses to connect"),
-        (Proxy::with(&[b"HTTP/1.1 502 Bad Gateway\r\n\r\n"]).await.address, "refuses to connect"),
+        (unknown, "could not resolve the host name"),
+        (Proxy::with(&[response]).await.address, "requires credentials (407)"),
+        (Proxy::with(&[b"HTTP/1.1 403 Forbidden\r\n\r\n"]).await.address, "refused to connect"),
+        (Proxy::with(&[b"HTTP/1.1 502 Bad Gateway\r\n\r\n"]).await.address, "refused to connect"),
     ] {
         let error = failed(HTTPS, "HTTPS_PROXY", &format!("http://ann:hunter2@{proxy}")).await;
         assert_eq!((error.kind(), error.was_sent()), (ErrorKind::Network, false), "{}", error.message());
         let named = format!("the proxy http://{proxy} (HTTPS_PROXY)");
-        for part in [told, &named, "https://token.example.com/token"] {
+        for part in [expected, &named, "https://token.example.com/token"] {
             assert!(error.message().contains(part), "{part}: {}", error.message());
         }
     }
 }
 
 #[tokio::test]
-async fn a_proxy_that_wants_credentials_of_a_clear_text_request_has_seen_it() {
-    let asking = b"HTTP/1.1 407 Proxy Authentication Required\r\ncontent-length: 0\r\n\r\n";
-    let proxy = Proxy::with(&[asking]).await;
+async fn an_http_request_to_a_proxy_that_requires_credentials_counts_as_sent() {
+    let response = b"HTTP/1.1 407 Proxy Authentication Required\r\ncontent-length: 0\r\n\r\n";
+    let proxy = Proxy::with(&[response]).await;
     let error = failed(HTTP, "http_proxy", &proxy.address).await;
     assert_eq!((error.kind(), error.status(), error.was_sent()), (ErrorKind::Network, Some(407), true));
     assert!(error.message().contains("(http_proxy)"), "{}", error.message());
@@ -157,13 +157,13 @@ async fn a_proxy_that_wants_credentials_of_a_clear_text_request_has_seen_it() {
 
 #[tokio::test]
 async fn a_proxy_of_another_protocol_is_named_too() {
-    // No method that it accepts; a refusal; no SOCKS.
-    for answers in [
+    // No acceptable method; a rejection; not SOCKS.
+    for responses in [
         &[&b"\x05\xff"[..]][..],
         &[b"\x05\x00", b"\x05\x02\x00\x01\x00\x00\x00\x00\x00\x00"],
         &[b"HTTP/1.1 400 Bad Request\r\n\r\n"],
     ] {
-        let proxy = Proxy::with(answers).await;
+        let proxy = Proxy::with(responses).await;
         for url in [HTTP, HTTPS] {
             let error = failed(url, "ALL_PROXY", &format!("socks5h://{}", proxy.address)).await;
             let named = format!("the proxy socks5h://{} (ALL_PROXY)", proxy.address);
@@ -173,17 +173,17 @@ async fn a_proxy_of_another_protocol_is_named_too() {
     }
     let plain = Proxy::with(&[b"HTTP/1.1 400 Bad Request\r\n\r\n"]).await;
     let error = failed(HTTPS, "HTTPS_PROXY", &format!("https://{}", plain.address)).await;
-    let told = format!("there is no TLS with the proxy https://{} (HTTPS_PROXY)", plain.address);
-    assert!(error.message().contains(&told), "{}", error.message());
+    let expected = format!("could not establish TLS with the proxy https://{} (HTTPS_PROXY)", plain.address);
+    assert!(error.message().contains(&expected), "{}", error.message());
 }
 
 #[tokio::test]
-async fn a_silent_proxy_is_a_timeout_that_names_it() {
+async fn a_timeout_of_a_silent_proxy_names_it() {
     let proxy = Proxy::with(&[]).await;
     let error = failed(HTTPS, "HTTPS_PROXY", &proxy.address).await;
     assert_eq!((error.kind(), error.was_sent()), (ErrorKind::Timeout, false));
     let named = format!(
-        "no connection to https://token.example.com/token within 900 ms through the proxy http://{} (HTTPS_PROXY)",
+        "could not connect to https://token.example.com/token within 900 ms through the proxy http://{} (HTTPS_PROXY)",
         proxy.address
     );
     assert_eq!(error.message(), named);
@@ -193,7 +193,7 @@ async fn a_silent_proxy_is_a_timeout_that_names_it() {
 }
 
 #[tokio::test]
-async fn a_proxy_that_cannot_be_used_never_means_none() {
+async fn a_proxy_that_cannot_be_used_is_never_bypassed() {
     for text in ["socks://127.0.0.1:1080", "http://ann:hunter2#@127.0.0.1:1", "ftp://127.0.0.1"] {
         let error = failed(HTTPS, "HTTPS_PROXY", text).await;
         assert_eq!(

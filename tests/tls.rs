@@ -1,5 +1,5 @@
-//! Whose certificates are accepted, and what is said of those that are not.
-#![expect(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test has a runtime of its own")]
+//! Which certificates are accepted, and how a rejection is explained.
+#![expect(clippy::unwrap_used, clippy::disallowed_methods, reason = "each test has its own runtime")]
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -29,43 +29,43 @@ fn authority() -> Authority {
     CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap()
 }
 
-/// A server whose certificate the authority vouches for, changed by `change`.
+/// A server with a certificate of the authority, modified by `change`.
 async fn serve(authority: &Authority, change: impl FnOnce(&mut CertificateParams)) -> Url {
-    answering(authority, change, "HTTP/1.1 204 No Content\r\n\r\n".into()).await
+    serve_response(authority, change, "HTTP/1.1 204 No Content\r\n\r\n".into()).await
 }
 
-async fn answering(
+async fn serve_response(
     authority: &Authority,
     change: impl FnOnce(&mut CertificateParams),
-    answer: String,
+    response: String,
 ) -> Url {
     let key = KeyPair::generate().unwrap();
     let mut params = CertificateParams::new(["127.0.0.1".to_owned()]).unwrap();
     change(&mut params);
     let cert = params.signed_by(&key, authority).unwrap();
-    showing(cert.der().clone(), &key, answer).await
+    serve_certificate(cert.der().clone(), &key, response).await
 }
 
-/// A server that shows this certificate and signs with this key, whether or not they belong together.
-async fn showing(certificate: CertificateDer<'static>, key: &KeyPair, answer: String) -> Url {
+/// A server that presents this certificate and signs with this key, even if they do not match.
+async fn serve_certificate(certificate: CertificateDer<'static>, key: &KeyPair, response: String) -> Url {
     let der = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
     let signer = rustls::crypto::ring::sign::any_supported_type(&der).unwrap();
-    let shown = Shown(Arc::new(CertifiedKey::new(vec![certificate], signer)));
+    let resolver = FixedCertificate(Arc::new(CertifiedKey::new(vec![certificate], signer)));
     let config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
         .with_safe_default_protocol_versions()
         .unwrap()
         .with_no_client_auth()
-        .with_cert_resolver(Arc::new(shown));
+        .with_cert_resolver(Arc::new(resolver));
     let acceptor = TlsAcceptor::from(Arc::new(config));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("https://{}/token", listener.local_addr().unwrap()).parse().unwrap();
     tokio::spawn(async move {
         while let Ok((socket, _)) = listener.accept().await {
-            let (acceptor, answer) = (acceptor.clone(), answer.clone());
+            let (acceptor, response) = (acceptor.clone(), response.clone());
             tokio::spawn(async move {
                 let mut stream = acceptor.accept(socket).await?;
                 let _ = stream.read(&mut [0; 4096]).await?;
-                stream.write_all(answer.as_bytes()).await?;
+                stream.write_all(response.as_bytes()).await?;
                 stream.shutdown().await
             });
         }
@@ -74,42 +74,42 @@ async fn showing(certificate: CertificateDer<'static>, key: &KeyPair, answer: St
 }
 
 #[derive(Debug)]
-struct Shown(Arc<CertifiedKey>);
+struct FixedCertificate(Arc<CertifiedKey>);
 
-impl ResolvesServerCert for Shown {
+impl ResolvesServerCert for FixedCertificate {
     fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
         Some(Arc::clone(&self.0))
     }
 }
 
 async fn get(url: &Url, transport: HttpTransport) -> Result<u16, Error> {
-    transport.send(Request::get(url.clone()), Duration::from_secs(5)).await.map(|answer| answer.status)
+    transport.send(Request::get(url.clone()), Duration::from_secs(5)).await.map(|response| response.status)
 }
 
-fn trusting(authority: &Authority) -> HttpTransport {
+fn transport_with(authority: &Authority) -> HttpTransport {
     HttpTransport::new(vec![authority.pem()])
 }
 
 #[tokio::test]
-async fn no_redirect_leads_out_of_tls() {
+async fn no_redirect_leaves_tls() {
     let clear = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let target = format!("http://{}/token", clear.local_addr().unwrap());
     let authority = authority();
     for status in [301, 302, 303, 307, 308] {
-        let answer = format!("HTTP/1.1 {status} X\r\nlocation: {target}\r\ncontent-length: 0\r\n\r\n");
-        let url = answering(&authority, |_| {}, answer).await;
-        let error = get(&url, trusting(&authority)).await.unwrap_err();
+        let response = format!("HTTP/1.1 {status} X\r\nlocation: {target}\r\ncontent-length: 0\r\n\r\n");
+        let url = serve_response(&authority, |_| {}, response).await;
+        let error = get(&url, transport_with(&authority)).await.unwrap_err();
         assert_eq!((error.kind(), error.status()), (ErrorKind::Endpoint, Some(status)));
     }
-    let visit = tokio::time::timeout(Duration::ZERO, clear.accept()).await;
-    assert!(visit.is_err(), "a request went out in clear text");
+    let connection = tokio::time::timeout(Duration::ZERO, clear.accept()).await;
+    assert!(connection.is_err(), "a request was sent unencrypted");
 }
 
 #[tokio::test]
-async fn a_certificate_that_is_not_accepted_is_explained() {
+async fn the_rejection_of_a_certificate_is_explained() {
     let authority = authority();
     let good = serve(&authority, |_| {}).await;
-    assert_eq!(get(&good, trusting(&authority)).await.unwrap(), 204);
+    assert_eq!(get(&good, transport_with(&authority)).await.unwrap(), 204);
 
     let expired = serve(&authority, |params| {
         (params.not_before, params.not_after) = (date_time_ymd(2020, 1, 1), date_time_ymd(2021, 1, 1));
@@ -128,21 +128,21 @@ async fn a_certificate_that_is_not_accepted_is_explained() {
     });
     let own = serve(&authority, |params| params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained));
     for (url, transport, reason) in [
-        (own.await, trusting(&authority), "it is an authority's own (basicConstraints CA:TRUE)"),
-        (nameless.await, trusting(&authority), "a subjectAltName for 127.0.0.1 is needed"),
+        (own.await, transport_with(&authority), "it is a CA certificate (basicConstraints CA:TRUE)"),
+        (nameless.await, transport_with(&authority), "it has no subjectAltName; it needs one for 127.0.0.1"),
         (
             good,
             HttpTransport::new(Vec::new()),
-            "give that certificate in ca, or in the file that NODE_EXTRA_CA_CERTS",
+            "add the issuer's certificate to ca or to the NODE_EXTRA_CA_CERTS file",
         ),
-        (expired.await, trusting(&authority), "it has expired"),
-        (early.await, trusting(&authority), "it is not valid yet"),
+        (expired.await, transport_with(&authority), "it has expired"),
+        (early.await, transport_with(&authority), "it is not valid yet"),
         (
             other.await,
-            trusting(&authority),
-            "for another name: 127.0.0.1 is needed, and its subjectAltName has other.example.com",
+            transport_with(&authority),
+            "for another host name: it must include 127.0.0.1, but its subjectAltName lists other.example.com",
         ),
-        (client.await, trusting(&authority), "it is not for servers"),
+        (client.await, transport_with(&authority), "it is not valid for servers"),
     ] {
         let error = get(&url, transport).await.unwrap_err();
         assert_eq!((error.kind(), error.was_sent()), (ErrorKind::Tls, false), "{}", error.message());
@@ -171,35 +171,35 @@ fn extra(path: &Path) -> Environment {
     [("NODE_EXTRA_CA_CERTS", path.to_str().unwrap())].into_iter().collect()
 }
 
-/// Another authority's.
+/// The certificate of another authority.
 fn another() -> String {
     authority().pem()
 }
 
 #[tokio::test]
-async fn an_extra_file_that_cannot_be_used_is_a_warning_and_no_failure() {
+async fn an_extra_file_that_cannot_be_used_is_only_a_warning() {
     let authority = authority();
     let url = serve(&authority, |_| {}).await;
     let broken = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
     let (_one, empty) = file("");
     let (_two, nonsense) = file("no certificate\n");
     let (_three, part) = file(&format!("{broken}{}", authority.pem()));
-    for (path, told) in [
+    for (path, expected) in [
         (PathBuf::from("/nowhere/extra.pem"), "cannot be read"),
-        (empty, "holds no certificate"),
-        (nonsense, "holds no certificate"),
-        (part, "holds certificates that cannot be used"),
+        (empty, "contains no PEM certificate"),
+        (nonsense, "contains no PEM certificate"),
+        (part, "contains certificates that cannot be used"),
     ] {
-        let transport = trusting(&authority).with_environment(&extra(&path));
+        let transport = transport_with(&authority).with_environment(&extra(&path));
         let warning = transport.prepare().await.unwrap();
-        assert!(warning.message().contains(told), "{}", warning.message());
+        assert!(warning.message().contains(expected), "{}", warning.message());
         assert!(warning.message().contains("NODE_EXTRA_CA_CERTS"));
         assert_eq!(get(&url, transport).await.unwrap(), 204);
     }
 }
 
 #[tokio::test]
-async fn tls_where_there_is_none_and_none_where_there_is_are_told_apart() {
+async fn https_to_an_http_server_and_http_to_an_https_server_are_distinguished() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let plain: Url = format!("https://{}/token", listener.local_addr().unwrap()).parse().unwrap();
     tokio::spawn(async move {
@@ -219,7 +219,7 @@ async fn tls_where_there_is_none_and_none_where_there_is_are_told_apart() {
 
 const NO_CONTENT: &str = "HTTP/1.1 204 No Content\r\n\r\n";
 
-/// A certificate as `openssl req -x509` makes it: self-signed, and marked as an authority's.
+/// A certificate as `openssl req -x509` creates it: self-signed, and marked as a CA's.
 fn self_signed(change: impl FnOnce(&mut CertificateParams)) -> (rcgen::Certificate, KeyPair) {
     let key = KeyPair::generate().unwrap();
     let mut params = CertificateParams::new(["127.0.0.1".to_owned()]).unwrap();
@@ -229,10 +229,10 @@ fn self_signed(change: impl FnOnce(&mut CertificateParams)) -> (rcgen::Certifica
 }
 
 #[tokio::test]
-async fn a_self_signed_certificate_is_accepted_where_it_was_given_itself() {
+async fn a_self_signed_certificate_is_accepted_if_it_is_listed_itself() {
     for is_ca in [IsCa::Ca(BasicConstraints::Unconstrained), IsCa::ExplicitNoCa, IsCa::NoCa] {
         let (certificate, key) = self_signed(|params| params.is_ca = is_ca);
-        let url = showing(certificate.der().clone(), &key, NO_CONTENT.into()).await;
+        let url = serve_certificate(certificate.der().clone(), &key, NO_CONTENT.into()).await;
         let (_folder, path) = file(&certificate.pem());
         for transport in [
             HttpTransport::new(vec![certificate.pem()]),
@@ -246,7 +246,7 @@ async fn a_self_signed_certificate_is_accepted_where_it_was_given_itself() {
 }
 
 #[tokio::test]
-async fn a_given_certificate_is_held_to_its_time_its_name_and_its_key() {
+async fn a_listed_certificate_must_match_its_validity_period_its_name_and_its_key() {
     let expired = self_signed(|params| {
         (params.not_before, params.not_after) = (date_time_ymd(2020, 1, 1), date_time_ymd(2021, 1, 1));
     });
@@ -259,10 +259,10 @@ async fn a_given_certificate_is_held_to_its_time_its_name_and_its_key() {
     for ((certificate, key), reason) in [
         (expired, "it has expired"),
         (early, "it is not valid yet"),
-        (other, "it is for another name"),
-        (stolen, "does not verify"),
+        (other, "it is for another host name"),
+        (stolen, "is not valid; an RSA key"),
     ] {
-        let url = showing(certificate.der().clone(), &key, NO_CONTENT.into()).await;
+        let url = serve_certificate(certificate.der().clone(), &key, NO_CONTENT.into()).await;
         let error = get(&url, HttpTransport::new(vec![certificate.pem()])).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Tls, "{}", error.message());
         assert!(error.message().contains(reason), "{}", error.message());
@@ -270,15 +270,15 @@ async fn a_given_certificate_is_held_to_its_time_its_name_and_its_key() {
 }
 
 #[tokio::test]
-async fn a_certificate_of_the_same_name_is_not_the_one_that_was_given() {
-    let ((given, _), (shown, key)) = (self_signed(|_| {}), self_signed(|_| {}));
-    let url = showing(shown.der().clone(), &key, NO_CONTENT.into()).await;
-    let error = get(&url, HttpTransport::new(vec![given.pem()])).await.unwrap_err();
+async fn another_certificate_with_the_same_name_is_not_accepted() {
+    let ((listed, _), (presented, key)) = (self_signed(|_| {}), self_signed(|_| {}));
+    let url = serve_certificate(presented.der().clone(), &key, NO_CONTENT.into()).await;
+    let error = get(&url, HttpTransport::new(vec![listed.pem()])).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Tls, "{}", error.message());
 }
 
-/// A server that answers the hello with this alert.
-async fn alerting(alert: u8) -> Url {
+/// A server that responds to the `ClientHello` with this alert.
+async fn serve_alert(alert: u8) -> Url {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("https://{}/token", listener.local_addr().unwrap()).parse().unwrap();
     tokio::spawn(async move {
@@ -291,32 +291,32 @@ async fn alerting(alert: u8) -> Url {
 }
 
 #[tokio::test]
-async fn a_server_that_ends_the_handshake_is_told_what_is_needed() {
-    for (alert, told) in [
+async fn an_aborted_handshake_is_explained_with_the_requirements() {
+    for (alert, expected) in [
         (40, &["RSA key exchange", "CBC", "P-521", "ECDHE", "AES-GCM", "P-256", "2048"][..]),
         (71, &["cipher suite"]),
         (70, &["only TLS 1.1 or older", "TLS 1.2"]),
-        (112, &["does not know this host name"]),
+        (112, &["does not recognize this host name"]),
         (116, &["clientCertificate"]),
-        (42, &["refuses the client's certificate", "BadCertificate", "clientCertificate"]),
+        (42, &["rejected the client certificate", "BadCertificate", "clientCertificate"]),
         (80, &["InternalError", "TLS 1.3"]),
     ] {
-        let error = get(&alerting(alert).await, HttpTransport::new(Vec::new())).await.unwrap_err();
+        let error = get(&serve_alert(alert).await, HttpTransport::new(Vec::new())).await.unwrap_err();
         assert_eq!((error.kind(), error.was_sent()), (ErrorKind::Tls, false), "{}", error.message());
-        for part in told {
+        for part in expected {
             assert!(error.message().contains(part), "{part}: {}", error.message());
         }
     }
 }
 
 #[tokio::test]
-async fn where_the_chosen_place_holds_no_certificate_nobody_is_trusted() {
+async fn if_the_configured_root_file_is_empty_no_server_is_trusted() {
     let authority = authority();
     let url = serve(&authority, |_| {}).await;
     let chosen: Environment = [("SSL_CERT_FILE", "/nowhere/roots.pem")].into_iter().collect();
     let error = get(&url, HttpTransport::new(Vec::new()).with_environment(&chosen)).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Tls, "{}", error.message());
-    assert_eq!(get(&url, trusting(&authority).with_environment(&chosen)).await.unwrap(), 204);
+    assert_eq!(get(&url, transport_with(&authority).with_environment(&chosen)).await.unwrap(), 204);
     let (folder, path) = file(&authority.pem());
     for variables in
         [("SSL_CERT_FILE", path.to_str().unwrap()), ("SSL_CERT_DIR", folder.path().to_str().unwrap())]

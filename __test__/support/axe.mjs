@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url'
 
 const axe = createRequire(import.meta.url).resolve('axe-core/axe.min.js')
 const tags = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa']
-const artefacts = fileURLToPath(new URL('../../test-artefacts/', import.meta.url))
+const artifacts = fileURLToPath(new URL('../../test-artifacts/', import.meta.url))
 
 /** Fails with what axe finds in `selector`, by day and by night. */
 export async function assertAccessible(page, selector = '.evertoken-monitor') {
@@ -32,11 +32,11 @@ export async function assertAccessible(page, selector = '.evertoken-monitor') {
 
 /** Keeps a picture of the page, as narrow as a phone and as wide as a desk. */
 export async function keepPictures(page, name) {
-  await mkdir(artefacts, { recursive: true })
+  await mkdir(artifacts, { recursive: true })
   const size = page.viewportSize()
   for (const width of [375, 1280]) {
     await page.setViewportSize({ width, height: 900 })
-    await page.screenshot({ path: `${artefacts}${name}-${width}.png`, fullPage: true })
+    await page.screenshot({ path: `${artifacts}${name}-${width}.png`, fullPage: true })
   }
   await page.setViewportSize(size)
 }

@@ -1,5 +1,5 @@
-//! Stores whose records live behind functions of JavaScript: calls go out through a callback, answers come back
-//! by `provide`.
+//! Stores that JavaScript implements: requests go out through a callback, and results come back through
+//! `provide`.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -18,34 +18,34 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::store::{ExternalStore, Store, StoreCallbacks};
 use crate::sync::Mutex;
 
-/// A store that takes longer has lost the call; the vault has long gone on without it.
-const LONGEST_ANSWER: Duration = Duration::from_secs(15);
+/// After this time the call is abandoned. The store client has given up on it well before.
+const CALL_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// A callback of one environment: weak, so that the event loop may end.
+/// A callback of one environment. It is weak, so that the event loop can end.
 type StoreCallback = ThreadsafeFunction<String, (), String, Status, false, true>;
 
-/// Tells environments that live at the same time apart.
+/// Distinguishes environments that exist at the same time.
 type EnvironmentId = usize;
 
-/// A callback, and where it lives.
+/// A callback and the environment that it belongs to.
 pub(super) struct EnvCallback {
     environment: EnvironmentId,
     callback: StoreCallback,
 }
 
-/// The providers of all services, and the calls that wait for an answer.
+/// The callbacks of all services, and the calls that are waiting for a result.
 #[derive(Default)]
 pub(super) struct CallbackRegistry {
     next: AtomicU32,
     waiting: Mutex<HashMap<u32, (EnvironmentId, oneshot::Sender<String>)>>,
-    /// Those whose end is heard of.
+    /// The environments that have a cleanup hook.
     environments: Mutex<HashSet<EnvironmentId>>,
-    /// By the number of the service; a service that ends takes its provider along.
+    /// By the id of the service. A service that ends drops its store.
     of_services: Mutex<HashMap<u32, Weak<JsStore>>>,
 }
 
 impl CallbackRegistry {
-    /// Makes a callback one that the evertoken thread can call.
+    /// Makes a callback callable from the evertoken thread.
     pub(super) fn register(&self, env: &Env, callback: &Function<'_, String, ()>) -> NapiResult<EnvCallback> {
         let environment = env.raw() as EnvironmentId;
         if self.environments.lock().insert(environment) {
@@ -55,63 +55,63 @@ impl CallbackRegistry {
         Ok(EnvCallback { environment, callback })
     }
 
-    /// The store of a service. A service that is there already keeps its store, and has it asked through the
-    /// newest provider from now on: a hot reload brings a client of its own.
+    /// The store of a service. An existing service keeps its store, which uses the newest callback from now
+    /// on: a hot reload creates a new client.
     pub(super) fn store(&self, service: u32, kind: ExternalStoreKind, newest: EnvCallback) -> Arc<dyn Store> {
         let mut all = self.of_services.lock();
-        all.retain(|_, provider| provider.strong_count() > 0);
+        all.retain(|_, store| store.strong_count() > 0);
         let known = all.get(&service).and_then(Weak::upgrade);
-        let provider = known.unwrap_or_else(|| {
-            let provider = Arc::new(JsStore::default());
-            all.insert(service, Arc::downgrade(&provider));
-            provider
+        let store = known.unwrap_or_else(|| {
+            let store = Arc::new(JsStore::default());
+            all.insert(service, Arc::downgrade(&store));
+            store
         });
-        provider.take_over(newest);
-        Arc::new(ExternalStore::new(kind, provider))
+        store.use_callback(newest);
+        Arc::new(ExternalStore::new(kind, store))
     }
 
-    /// Hands an answer to whoever waits for it; after its time nobody does.
+    /// Hands a result to the waiting call. One that comes too late is dropped.
     pub(super) fn provide(&self, number: u32, outcome: String) {
         let waiting = self.waiting.lock().remove(&number);
-        if let Some((_, answer)) = waiting {
-            let _ = answer.send(outcome);
+        if let Some((_, result)) = waiting {
+            let _ = result.send(outcome);
         }
     }
 
-    /// Ends the calls into an environment that ends: nobody is left to answer them.
+    /// Ends the calls into an environment that is shutting down: it can no longer provide results.
     fn forget(&self, environment: EnvironmentId) {
         self.environments.lock().remove(&environment);
         self.waiting.lock().retain(|_, (of, _)| *of != environment);
     }
 
-    fn expect(&self, environment: EnvironmentId) -> (Expectation<'_>, oneshot::Receiver<String>) {
+    fn begin_call(&self, environment: EnvironmentId) -> (PendingCall<'_>, oneshot::Receiver<String>) {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
-        let (answer, answered) = oneshot::channel();
-        self.waiting.lock().insert(number, (environment, answer));
-        (Expectation { callbacks: self, number }, answered)
+        let (sender, receiver) = oneshot::channel();
+        self.waiting.lock().insert(number, (environment, sender));
+        (PendingCall { callbacks: self, number }, receiver)
     }
 }
 
-/// A call that waits; one that is given up leaves nothing behind.
-struct Expectation<'a> {
+/// A call that is waiting for its result. Dropping it, as a timeout does, removes it from the registry.
+struct PendingCall<'a> {
     callbacks: &'a CallbackRegistry,
     number: u32,
 }
 
-impl Drop for Expectation<'_> {
+impl Drop for PendingCall<'_> {
     fn drop(&mut self) {
         self.callbacks.waiting.lock().remove(&self.number);
     }
 }
 
-/// The callbacks that reach one service's store, one for each environment, the newest last.
+/// The callbacks that reach one service's store, one per environment, the newest last.
 #[derive(Default)]
 struct JsStore {
     callbacks: Mutex<Vec<(EnvironmentId, Arc<StoreCallback>)>>,
 }
 
 impl JsStore {
-    fn take_over(&self, newest: EnvCallback) {
+    fn use_callback(&self, newest: EnvCallback) {
         let mut callbacks = self.callbacks.lock();
         callbacks.retain(|(environment, callback)| *environment != newest.environment && !callback.aborted());
         callbacks.push((newest.environment, Arc::new(newest.callback)));
@@ -131,23 +131,21 @@ impl StoreCallbacks for JsStore {
                 .collect()
         };
         for (environment, callback) in newest_first {
-            let (expectation, answered) = host().callbacks.expect(environment);
-            let message = format!(r#"{{"number":{},"request":{request}}}"#, expectation.number);
+            let (pending, result) = host().callbacks.begin_call(environment);
+            let message = format!(r#"{{"number":{},"request":{request}}}"#, pending.number);
             if callback.call(message, ThreadsafeFunctionCallMode::NonBlocking) == Status::Ok {
-                // One that was lost on its way is given up, so that the next can be tried.
-                let answer =
-                    tokio::time::timeout(LONGEST_ANSWER, answered).await.map_err(|_| unanswered())?;
-                return answer.map_err(|_| gone());
+                let result = tokio::time::timeout(CALL_TIMEOUT, result).await.map_err(|_| timed_out())?;
+                return result.map_err(|_| environment_ended());
             }
         }
-        Err(gone())
+        Err(environment_ended())
     }
 }
 
-fn unanswered() -> Error {
-    Error::new(ErrorKind::Storage, "the store has not answered")
+fn timed_out() -> Error {
+    Error::new(ErrorKind::Storage, "the store did not respond")
 }
 
-fn gone() -> Error {
-    Error::new(ErrorKind::Storage, "the thread that brought the store has ended")
+fn environment_ended() -> Error {
+    Error::new(ErrorKind::Storage, "the thread that provided the store has ended")
 }

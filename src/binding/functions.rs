@@ -1,5 +1,5 @@
 //! The functions that `evertoken/native` exports.
-#![expect(clippy::needless_pass_by_value, reason = "napi hands arguments over")]
+#![expect(clippy::needless_pass_by_value, reason = "napi passes arguments by value")]
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -18,53 +18,54 @@ use crate::domain::{Generation, Timestamp};
 use crate::scheduler::Options;
 use crate::service::{DpopProof, Snapshot};
 
-/// Begins a service, or finds the equal one: `Outcome<{ id, name, created }>`. A storage that only JavaScript can
-/// reach is asked through `provider`, which answers by `provide`; it never keeps the process alive.
+/// Starts a service, or finds one with the same configuration: `Outcome<{ id, name, created }>`. A store that
+/// only JavaScript can reach is called through `provider`, and its results come back through `provide`. It
+/// never keeps the process alive.
 #[napi(catch_unwind)]
 pub fn initialize(env: &Env, request: String, provider: Option<Function<'_, String, ()>>) -> Result<String> {
     let provider = provider.map(|callback| host().callbacks.register(env, &callback)).transpose()?;
     Ok(attempt(|| {
-        let begun = host().initialize(&request, provider)?;
-        Ok(json!({ "id": begun.id, "name": begun.name, "created": begun.created }))
+        let initialized = host().initialize(&request, provider)?;
+        Ok(json!({ "id": initialized.id, "name": initialized.name, "created": initialized.created }))
     }))
 }
 
-/// The number of the live service of this name; of the default one for `null`.
+/// The id of the running service with this name, or of the default service for `null`.
 #[napi(catch_unwind)]
 pub fn find(service: Option<String>) -> Option<u32> {
     host().registry.find(service.as_deref())
 }
 
-/// One number over memory that Rust owns: it changes whenever a snapshot may no longer be current.
+/// One number in memory that Rust owns. It changes whenever the latest snapshot may be out of date.
 #[napi(catch_unwind)]
 pub fn attach(id: u32) -> Uint32Array {
     let Ok(service) = host().registry.get(id) else {
-        // A service that is gone has nothing that changes.
+        // A service that has ended no longer changes.
         return Uint32Array::new(vec![0]);
     };
     let cell = service.attach();
     let memory = Arc::into_raw(cell);
     #[expect(unsafe_code, reason = "the cell lives until JavaScript has collected the array")]
-    // SAFETY: `memory` is one aligned AtomicU32, laid out as a u32, kept alive by the count that `into_raw`
-    // left; the finalizer gives exactly that count back, once.
+    // SAFETY: `memory` is one aligned AtomicU32 with the layout of a u32, kept alive by the reference count
+    // that `into_raw` leaked. The finalizer releases exactly that count, once.
     unsafe {
         Uint32Array::with_external_data(memory.cast_mut().cast(), 1, move |_, _| drop(Arc::from_raw(memory)))
     }
 }
 
-/// What may be sent at once: `Outcome<Snapshot | null>`.
+/// The headers that can be sent without waiting: `Outcome<Snapshot | null>`.
 #[napi(catch_unwind)]
 pub fn headers(id: u32) -> String {
     attempt(|| Ok(host().registry.get(id)?.snapshot()?.as_ref().map(snapshot_json)))
 }
 
-/// What may be sent after waiting for the shared request: `Outcome<Snapshot | null>`.
+/// The headers to send, after waiting for the shared token request if needed: `Outcome<Snapshot | null>`.
 #[napi(catch_unwind, ts_return_type = "Promise<string>")]
 pub fn acquire(env: &Env, id: u32) -> Result<Object<'_>> {
     promise(env, async move { Ok(host().registry.get(id)?.acquire().await?.as_ref().map(snapshot_json)) })
 }
 
-/// Gets a new token now: `Outcome<TokenStatus>`.
+/// Obtains a new token now: `Outcome<TokenStatus>`.
 #[napi(catch_unwind, ts_return_type = "Promise<string>")]
 pub fn refresh(env: &Env, id: u32) -> Result<Object<'_>> {
     promise(env, async move {
@@ -74,14 +75,15 @@ pub fn refresh(env: &Env, id: u32) -> Result<Object<'_>> {
     })
 }
 
-/// After a 401 to this generation, whether a later one is there: `Outcome<boolean>`.
+/// Reports a 401 response to this generation; resolves to whether a later one is available:
+/// `Outcome<boolean>`.
 #[napi(catch_unwind, ts_return_type = "Promise<string>")]
 pub fn rejected(env: &Env, id: u32, generation: u32) -> Result<Object<'_>> {
     promise(env, async move { host().registry.get(id)?.rejected(Generation(generation)).await })
 }
 
-/// A proof for one request with the token of this generation: `Outcome<{ proof: string | null } | null>`, `null`
-/// when another token is in hand by now.
+/// A DPoP proof for one request with the token of this generation: `Outcome<{ proof: string | null } |
+/// null>`. It is `null` if the token has been replaced since.
 #[napi(catch_unwind)]
 pub fn proof(id: u32, method: String, url: String, generation: u32) -> String {
     attempt(|| {
@@ -93,7 +95,7 @@ pub fn proof(id: u32, method: String, url: String, generation: u32) -> String {
     })
 }
 
-/// A server gave this nonce in an answer.
+/// Remembers the DPoP nonce of a server's response.
 #[napi(catch_unwind)]
 pub fn nonce(id: u32, url: String, nonce: String) {
     if let Ok(service) = host().registry.get(id) {
@@ -101,14 +103,14 @@ pub fn nonce(id: u32, url: String, nonce: String) {
     }
 }
 
-/// Forgets the token: `Outcome<null>`.
+/// Clears the token: `Outcome<null>`.
 #[napi(catch_unwind, ts_return_type = "Promise<string>")]
 pub fn clear(env: &Env, id: u32, revoke: bool) -> Result<Object<'_>> {
     promise(env, async move { host().registry.get(id)?.clear(revoke).await })
 }
 
-/// The name of the header, where `fetch` may send it, whether it needs a proof, and whether calls fail without a token:
-/// `Outcome<{ header, baseUrl, namesBaseUrl, allowedOrigins, dpop, throws }>`.
+/// The name of the header, where `fetch` may send it, whether it needs a DPoP proof, and whether calls throw
+/// without a token: `Outcome<{ header, baseUrl, namesBaseUrl, allowedOrigins, dpop, throws }>`.
 #[napi(catch_unwind)]
 pub fn destinations(id: u32) -> String {
     attempt(|| {
@@ -125,8 +127,8 @@ pub fn destinations(id: u32) -> String {
     })
 }
 
-/// Whether a header that goes to this URL crosses a public network in clear text, and the configuration has not
-/// allowed that.
+/// Whether a request to this URL would send the header unencrypted over a public network, and the
+/// configuration does not allow that.
 #[napi(catch_unwind)]
 pub fn goes_in_clear(id: u32, url: String) -> bool {
     let Ok(service) = host().registry.get(id) else { return false };
@@ -134,7 +136,7 @@ pub fn goes_in_clear(id: u32, url: String) -> bool {
     is_public && !service.config().allow_insecure_http
 }
 
-/// Waits for the flight under way, of which the first is the look into the store: `Outcome<TokenStatus>`.
+/// Waits for the operation in progress; the first one reads the store: `Outcome<TokenStatus>`.
 #[napi(catch_unwind, ts_return_type = "Promise<string>")]
 pub fn settled(env: &Env, id: u32) -> Result<Object<'_>> {
     promise(env, async move {
@@ -144,7 +146,7 @@ pub fn settled(env: &Env, id: u32) -> Result<Object<'_>> {
     })
 }
 
-/// How things stand: `Outcome<TokenStatus>`.
+/// The current status: `Outcome<TokenStatus>`.
 #[napi(catch_unwind)]
 pub fn status(id: u32) -> String {
     attempt(|| Ok(host().status(host().registry.get(id)?.as_ref())))
@@ -163,7 +165,7 @@ pub fn shutdown(env: &Env, id: u32) -> Result<Object<'_>> {
     })
 }
 
-/// The proxy of requests to a URL: `Outcome<{ variable, url } | null>`.
+/// The proxy for requests to a URL: `Outcome<{ variable, url } | null>`.
 #[napi(catch_unwind)]
 pub fn proxy(request: String) -> String {
     attempt(|| super::host::proxy(&request))
@@ -181,13 +183,13 @@ pub fn stop_scheduler() -> String {
     attempt(|| Ok(host().scheduler.stop()))
 }
 
-/// Hears every event and forwarded line from now on, without keeping the process alive.
+/// Subscribes to all events and forwarded log lines, without keeping the process alive.
 #[napi(catch_unwind)]
 pub fn subscribe(callback: Function<'_, String, ()>) -> Result<()> {
     host().subscribers.add(&callback)
 }
 
-/// Answers the call of this number to a provider, with its outcome.
+/// Provides the outcome of the store call with this number.
 #[napi(catch_unwind)]
 pub fn provide(number: u32, outcome: String) {
     host().callbacks.provide(number, outcome);

@@ -1,4 +1,4 @@
-//! What there is once in a process, whichever copy of the JavaScript asks.
+//! What exists once per process, even if several copies of the JavaScript are loaded.
 
 use std::io::Write;
 use std::panic::{self, PanicHookInfo};
@@ -10,7 +10,7 @@ use url::Url;
 
 use super::callbacks::{CallbackRegistry, EnvCallback};
 use super::outcome::parse;
-use super::subscribers::{Announcer, Forward, Subscribers};
+use super::subscribers::{EventForwarder, LogForwarder, Subscribers};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, Origins, Storage};
 use crate::domain::ServiceName;
@@ -20,7 +20,7 @@ use crate::scheduler::Scheduler;
 use crate::service::{Initialized, Parts, Registry, Service, Status};
 use crate::transport::{Environment, HttpTransport, Proxies, prepare_resolver};
 
-/// The registry, the scheduler and who listens.
+/// The registry, the scheduler and the subscribers.
 pub(super) struct Host {
     pub(super) registry: Arc<Registry>,
     pub(super) scheduler: Arc<Scheduler>,
@@ -32,7 +32,7 @@ pub(super) struct Host {
 /// The host of this process.
 pub(super) fn host() -> &'static Host {
     static HOST: LazyLock<Host> = LazyLock::new(|| {
-        panic::set_hook(Box::new(report));
+        panic::set_hook(Box::new(report_panic));
         let registry = Arc::new(Registry::default());
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let scheduler = Scheduler::new(Arc::clone(&registry), Arc::clone(&clock));
@@ -47,20 +47,21 @@ pub(super) fn host() -> &'static Host {
     &HOST
 }
 
-/// Says where a fault of evertoken itself is; the call that met it fails with `ERR_TOKEN_INTERNAL`. The hook that it
-/// replaces is this library's alone, reads the environment on the thread at fault, and tells what was being handled.
-fn report(panic: &PanicHookInfo<'_>) {
+/// Prints the location of a panic; the failing call returns `ERR_TOKEN_INTERNAL`. Rust's default hook would
+/// read the environment on the panicking thread and print the panic message, which may contain a secret. Only
+/// this library uses the hook.
+fn report_panic(panic: &PanicHookInfo<'_>) {
     let place =
         panic.location().map_or_else(String::new, |place| format!(" at {}:{}", place.file(), place.line()));
-    // Nobody is left to tell where this fails, too.
-    let _ = writeln!(std::io::stderr(), "evertoken: a fault of evertoken itself{place}");
+    // There is nowhere to report that stderr is closed.
+    let _ = writeln!(std::io::stderr(), "evertoken: internal error{place}");
 }
 
-/// What JavaScript hands over to begin a service.
+/// What JavaScript passes to start a service.
 #[derive(Deserialize)]
 struct InitializeRequest {
     config: Value,
-    /// The environment variables that fields of `config` come from, by field.
+    /// The environment variables that the fields of `config` come from, by field.
     #[serde(default)]
     variables: Origins,
     log: LogRequest,
@@ -74,14 +75,14 @@ struct LogRequest {
     forward: bool,
 }
 
-/// What JavaScript asks about a proxy.
+/// What JavaScript passes to look up a proxy.
 #[derive(Deserialize)]
 struct ProxyRequest {
     url: Url,
     environment: Environment,
 }
 
-/// The variable that names the proxy of requests to a URL, and where it is.
+/// The proxy for requests to a URL, and the variable that sets it.
 pub(super) fn proxy(request: &str) -> Result<Value> {
     let ProxyRequest { url, environment } = read(request)?;
     match Proxies::of(&environment).for_url(&url) {
@@ -92,33 +93,33 @@ pub(super) fn proxy(request: &str) -> Result<Value> {
 
 fn read<T: for<'de> Deserialize<'de>>(request: &str) -> Result<T> {
     serde_json::from_value(parse(request)?)
-        .map_err(|_| Error::new(ErrorKind::Internal, "a request could not be read"))
+        .map_err(|_| Error::new(ErrorKind::Internal, "could not read a request from JavaScript"))
 }
 
 impl LogRequest {
     fn log(&self, service: ServiceName, id: u32) -> Result<Log> {
-        let shape = match self.format.as_str() {
+        let format = match self.format.as_str() {
             "text" => LineFormat::Text,
             "json" => LineFormat::Json,
             _ => return Err(Error::config("LOG_FORMAT", "must be text or json")),
         };
         let sink: Arc<dyn Sink> =
-            if self.forward { Arc::new(Forward { id }) } else { Arc::new(Stderr::new(shape)) };
+            if self.forward { Arc::new(LogForwarder { id }) } else { Arc::new(Stderr::new(format)) };
         Ok(Log::new(service, Level::parse(&self.level)?, sink))
     }
 }
 
 impl Host {
     pub(super) fn initialize(&self, request: &str, provider: Option<EnvCallback>) -> Result<Initialized> {
-        // Here, and not at the first lookup: this is the thread that may change the environment.
+        // Must run on this thread, the one that may change the environment, and not at the first lookup.
         prepare_resolver();
-        let beginning: InitializeRequest = read(request)?;
-        let config = Config::from_json_and_variables(beginning.config, beginning.variables)?;
+        let request: InitializeRequest = read(request)?;
+        let config = Config::from_json_and_variables(request.config, request.variables)?;
         let name = config.service.clone();
         let transport = HttpTransport::new(config.ca.clone())
-            .with_environment(&beginning.environment)
+            .with_environment(&request.environment)
             .with_client_certificate(config.credentials.client_certificate.clone());
-        let mut reached = match (&config.storage, provider) {
+        let mut external = match (&config.storage, provider) {
             (Storage::External(kind), Some(provider)) => Some((*kind, provider)),
             _ => None,
         };
@@ -127,9 +128,9 @@ impl Host {
             Ok(Parts {
                 clock: Arc::clone(&self.clock),
                 transport: Arc::new(transport),
-                listener: Arc::new(Announcer { id }),
-                log: beginning.log.log(name, id)?,
-                store: reached.take().map(|(kind, provider)| self.callbacks.store(id, kind, provider)),
+                listener: Arc::new(EventForwarder { id }),
+                log: request.log.log(name, id)?,
+                store: external.take().map(|(kind, provider)| self.callbacks.store(id, kind, provider)),
                 schedule,
                 credentials,
             })
@@ -141,7 +142,7 @@ impl Host {
         Ok(initialized)
     }
 
-    /// The service's status, with the scheduler's.
+    /// The service's status, including the scheduler's.
     pub(super) fn status(&self, service: &Service) -> Status {
         let mut status = service.status();
         status.scheduler = self.scheduler.status();

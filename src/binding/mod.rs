@@ -1,8 +1,8 @@
-//! The only folder that speaks to JavaScript: convert, call, settle.
+//! The only folder that talks to JavaScript: it converts arguments, calls the core, and settles promises.
 //!
-//! Whatever is structured crosses as JSON text, and every function answers with an *outcome*,
-//! `{"ok": value}` or `{"error": {…}}`: the JavaScript side makes its own error class of it. No function
-//! throws or rejects, and no panic reaches Node. The functions stand in the order of `ts/native.ts`.
+//! Structured values are passed as JSON text. Every function returns an *outcome*, `{"ok": value}` or
+//! `{"error": {…}}`, from which the JavaScript side creates its own error class. No function throws or
+//! rejects, and no panic reaches Node. The functions are in the order of `ts/native.ts`.
 
 mod callbacks;
 mod functions;

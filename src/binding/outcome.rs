@@ -1,4 +1,4 @@
-//! What a call came to, as JSON.
+//! The outcome of a call, as JSON.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -14,25 +14,25 @@ pub(super) fn outcome<T: Serialize>(result: Result<T>) -> String {
         ok: T,
     }
 
-    // Written as it is, and not by way of a `Value`, which would sort the fields.
+    // Serialized directly: a `Value` would sort the fields.
     let text = result.and_then(|ok| {
         serde_json::to_string(&Success { ok })
-            .map_err(|_| Error::new(ErrorKind::Internal, "an answer could not be snapshot_json"))
+            .map_err(|_| Error::new(ErrorKind::Internal, "could not serialize a result"))
     });
     text.unwrap_or_else(|error| json!({ "error": error_json(&error) }).to_string())
 }
 
-/// The outcome of `call`; a panic is an error like any other.
+/// The outcome of `call`. A panic becomes an error.
 pub(super) fn attempt<T: Serialize>(call: impl FnOnce() -> Result<T>) -> String {
     outcome(catch_unwind(AssertUnwindSafe(call)).unwrap_or_else(|_| Err(panicked())))
 }
 
 /// The error of a call that panicked.
 pub(super) fn panicked() -> Error {
-    Error::new(ErrorKind::Internal, "a fault in evertoken itself; please report it")
+    Error::new(ErrorKind::Internal, "internal error in evertoken; please report it")
 }
 
-/// An error as JavaScript gets it.
+/// An error as JavaScript receives it.
 pub(super) fn error_json(error: &Error) -> Value {
     let mut value = json!({ "code": error.code(), "message": error.message() });
     if let Some(field) = error.field() {
@@ -44,13 +44,14 @@ pub(super) fn error_json(error: &Error) -> Value {
     if let Some(wait) = error.retry_after() {
         value["retryAfterSeconds"] = wait.as_secs_f64().ceil().into();
     }
-    if let Some(said) = error.server_error() {
-        value["serverError"] = json!(said);
+    if let Some(server_error) = error.server_error() {
+        value["serverError"] = json!(server_error);
     }
     value
 }
 
-/// Reads what JavaScript wrote.
+/// Parses JSON from JavaScript.
 pub(super) fn parse(text: &str) -> Result<Value> {
-    serde_json::from_str(text).map_err(|_| Error::new(ErrorKind::Internal, "a request could not be read"))
+    serde_json::from_str(text)
+        .map_err(|_| Error::new(ErrorKind::Internal, "could not read a request from JavaScript"))
 }

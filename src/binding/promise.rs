@@ -10,8 +10,8 @@ use super::outcome::{outcome, panicked};
 use crate::error::Result;
 use crate::runtime;
 
-/// A promise of the outcome of `work`. It is settled whatever happens: a panic is an outcome, too. A promise
-/// whose environment is gone (a terminated worker) is dropped by napi.
+/// A promise of the outcome of `work`. It always settles: a panic is an outcome, too. napi drops a promise
+/// whose environment has ended (a terminated worker).
 pub(super) fn promise<T: Serialize + Send + 'static>(
     env: &Env,
     work: impl Future<Output = Result<T>> + Send + 'static,
@@ -26,7 +26,7 @@ pub(super) fn promise<T: Serialize + Send + 'static>(
         };
         deferred.resolve(move |_| Ok(text));
     };
-    // Without a runtime there is no thread to settle on, and the deferred, dropped, rejects by itself.
+    // If the runtime cannot start, the deferred is dropped, which rejects the promise.
     let _ = runtime::spawn(settle);
     Ok(promise)
 }

@@ -1,4 +1,4 @@
-//! One listener for each JavaScript environment; none of them keeps its process alive.
+//! One listener per JavaScript environment. None of them keeps its process alive.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use crate::log::{LogLine, Sink};
 use crate::service::{Event, EventKind, Listener};
 use crate::sync::Mutex;
 
-/// A callback of one environment: weak, so that the event loop may end.
+/// A callback of one environment. It is weak, so that the event loop can end.
 type EventCallback = ThreadsafeFunction<String, (), String, Status, false, true>;
 
 /// The callbacks of all environments.
@@ -29,12 +29,13 @@ impl Subscribers {
         Ok(())
     }
 
-    /// Says that a service has ended: what JavaScript keeps for it can go. It comes after the service's last line.
+    /// Notifies JavaScript that a service has ended, so that it can drop its state. Sent after the service's
+    /// last log line.
     pub(super) fn notify_ended(&self, id: u32) {
         self.notify(&json!({ "kind": "ended", "id": id }).to_string());
     }
 
-    /// Hands the message to every environment that still is.
+    /// Sends the message to every environment that still exists.
     fn notify(&self, message: &str) {
         let callbacks: Vec<_> = {
             let mut callbacks = self.callbacks.lock();
@@ -47,12 +48,12 @@ impl Subscribers {
     }
 }
 
-/// Passes the events of one service on.
-pub(super) struct Announcer {
+/// Forwards the events of one service.
+pub(super) struct EventForwarder {
     pub(super) id: u32,
 }
 
-impl Listener for Announcer {
+impl Listener for EventForwarder {
     fn on_event(&self, event: &Event) {
         let host = host();
         let mut status = event.status.clone();
@@ -61,7 +62,7 @@ impl Listener for Announcer {
             "type": event.kind, "service": status.service.clone(), "at": event.at.to_string(), "status": status,
         });
         if let Some(error) = &event.error {
-            // Alerts are passed on to chat rooms; what another server wrote stays with callers and the log.
+            // Alerts may be forwarded to chat rooms. The server's error text is only for callers and the log.
             let is_alert = event.kind == EventKind::Alert;
             body["error"] =
                 if is_alert { error_json(&error.clone().without_server_error()) } else { error_json(error) };
@@ -70,12 +71,12 @@ impl Listener for Announcer {
     }
 }
 
-/// Passes the lines of one service on, to the logger it was configured with.
-pub(super) struct Forward {
+/// Forwards the log lines of one service to its configured logger.
+pub(super) struct LogForwarder {
     pub(super) id: u32,
 }
 
-impl Sink for Forward {
+impl Sink for LogForwarder {
     fn write_line(&self, line: LogLine) {
         let message = json!({
             "kind": "log", "id": self.id, "level": line.level.as_str(), "message": line.message, "fields": line.fields,

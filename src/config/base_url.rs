@@ -1,27 +1,27 @@
-//! `baseUrl`: a URL, or one whose origin or path the token answer completes.
+//! `baseUrl`: a URL, or a template that the fields of a token response fill in.
 
 use url::Url;
 
-use super::answer_fields::AnswerField;
 use super::clear_text::{NOT_SECURE, is_secure_enough};
 use super::fields::ConfigFields;
 use super::origin::OriginPattern;
+use super::response_fields::ResponseField;
 use crate::domain::{AnswerFields, Secret};
 use crate::error::{Error, Result};
 
 const FIELD: &str = "baseUrl";
 
-/// Where relative requests of `service.fetch` lead.
+/// The base URL for relative requests of `service.fetch`.
 #[derive(Clone, Debug)]
 pub enum BaseUrl {
-    /// Always there.
+    /// A fixed URL.
     Fixed(Url),
-    /// Where the token answer says.
+    /// A URL that depends on the token response.
     Template(UrlTemplate),
 }
 
 impl BaseUrl {
-    /// The URL that is always the same.
+    /// The URL, if it is fixed.
     pub fn fixed(&self) -> Option<&Url> {
         match self {
             Self::Fixed(url) => Some(url),
@@ -30,11 +30,11 @@ impl BaseUrl {
     }
 }
 
-/// A URL with fields of the token answer in it.
+/// A URL that contains fields of the token response.
 #[derive(Clone, Debug)]
 pub struct UrlTemplate {
     pieces: Vec<Piece>,
-    /// Whether the text around the fields alone decides whose hosts they can name.
+    /// Whether the fields cannot change whose host it is.
     has_own_origin: bool,
     allowed: Vec<OriginPattern>,
     allow_insecure_http: bool,
@@ -43,7 +43,7 @@ pub struct UrlTemplate {
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Piece {
     Text(String),
-    /// A field that is a URL with which the template begins.
+    /// A field at the start of the template that contains a URL.
     Url(String),
     /// A field that is part of the host.
     Host(String),
@@ -62,7 +62,7 @@ impl Piece {
 
 pub(super) fn read(
     f: &mut ConfigFields<'_>,
-    kept: &[AnswerField],
+    kept: &[ResponseField],
     allowed_origins: Option<&[String]>,
     allow_insecure_http: bool,
 ) -> Option<BaseUrl> {
@@ -81,14 +81,14 @@ pub(super) fn read(
     match template.and_then(|template| template.check(kept).map(|()| template)) {
         Ok(template) => {
             if !template.has_own_origin && template.allowed.is_empty() {
-                let fault = "is missing: with a baseUrl whose host the token answer names, it says which origins are \
-                             allowed, such as https://*.example.com";
-                f.error("allowedOrigins", fault);
+                let message = "is missing: baseUrl takes its host from the token response, so list the origins that it may \
+                               use, such as https://*.example.com";
+                f.error("allowedOrigins", message);
             }
             Some(BaseUrl::Template(template))
         }
-        Err(fault) => {
-            f.error(FIELD, fault);
+        Err(message) => {
+            f.error(FIELD, message);
             None
         }
     }
@@ -107,11 +107,11 @@ impl UrlTemplate {
             }
             pieces.push(match before.split_once("://") {
                 None if before.is_empty() => Piece::Url(name.to_owned()),
-                None => return Err("must begin with https:// or with a field that is a URL".into()),
+                None => return Err("must start with https:// or with a field that contains a URL".into()),
                 Some((_, after_scheme)) if after_scheme.contains('/') => Piece::Path(name.to_owned()),
                 Some(_) => Piece::Host(name.to_owned()),
             });
-            // What stands for a URL has a host, and what comes after it is in the path.
+            // A field that contains a URL includes the host, so later fields are in the path.
             before.push_str(if before.is_empty() { "https://x/" } else { "x" });
             rest = after;
         }
@@ -125,18 +125,20 @@ impl UrlTemplate {
         Ok((pieces, has_own_origin))
     }
 
-    /// What is wrong with it whatever an answer says.
-    fn check(&self, kept: &[AnswerField]) -> Result<(), String> {
+    /// Errors that do not depend on the response.
+    fn check(&self, kept: &[ResponseField]) -> Result<(), String> {
         for name in self.pieces.iter().filter_map(Piece::field) {
             if !kept.iter().any(|field| field.name == name) {
-                return Err(format!("has {{{name}}}, which fields does not name: add it to fields"));
+                return Err(format!("contains {{{name}}}, which is not in fields: add it to fields"));
             }
         }
         if self.pieces.get(1).is_some_and(|piece| {
             matches!(self.pieces[0], Piece::Url(_))
                 && !matches!(piece, Piece::Text(text) if text.starts_with('/'))
         }) {
-            return Err("must have a path that begins with / after a field that is a URL".into());
+            return Err(
+                "must continue with a path that starts with / after a field that contains a URL".into()
+            );
         }
         let sample: AnswerFields = self
             .pieces
@@ -149,24 +151,24 @@ impl UrlTemplate {
         self.parse_url(&self.fill_in(&sample)?).map(drop)
     }
 
-    /// The URL that the fields of an answer make of it.
+    /// Fills in the fields of a response.
     ///
     /// # Errors
-    /// `Config`, which names the field of the answer and nothing of its value.
+    /// `Config`, which names the field of the response but not its value.
     pub fn resolve(&self, fields: &AnswerFields) -> Result<Url> {
-        let text = self.fill_in(fields).map_err(|fault| Error::config(FIELD, fault))?;
+        let text = self.fill_in(fields).map_err(|message| Error::config(FIELD, message))?;
         let names: Vec<_> = self.pieces.iter().filter_map(Piece::field).collect();
         let names = names.join(", ");
-        let url = self.parse_url(&text).map_err(|fault| {
-            Error::config(FIELD, format!("{fault}. The field {names} of the token answer leads there"))
+        let url = self.parse_url(&text).map_err(|message| {
+            Error::config(FIELD, format!("{message}. It comes from the field {names} of the token response"))
         })?;
         if self.has_own_origin || self.allowed.iter().any(|pattern| pattern.matches(&url)) {
             return Ok(url);
         }
-        let fault = format!(
-            "leads to an origin that allowedOrigins does not allow, by the field {names} of the token answer"
+        let message = format!(
+            "has an origin that allowedOrigins does not allow; it comes from the field {names} of the token response"
         );
-        Err(Error::config(FIELD, fault))
+        Err(Error::config(FIELD, message))
     }
 
     fn fill_in(&self, fields: &AnswerFields) -> Result<String, String> {
@@ -180,11 +182,13 @@ impl UrlTemplate {
                 (Piece::Host(_), Some(value)) if is_host(value) => text.push_str(value),
                 (Piece::Path(_), Some(value)) if is_segment(value) => text.push_str(value),
                 (Piece::Url(name), _) => {
-                    return Err(format!("needs a URL without user, query and fragment in the field {name}"));
+                    return Err(format!(
+                        "needs a URL without user name, query and fragment in the field {name}"
+                    ));
                 }
                 (Piece::Host(name), _) => return Err(format!("needs a host name in the field {name}")),
                 (Piece::Path(name), _) => {
-                    return Err(format!("needs letters, digits and -._~ alone in the field {name}"));
+                    return Err(format!("needs only letters, digits and -._~ in the field {name}"));
                 }
             }
         }
@@ -192,20 +196,22 @@ impl UrlTemplate {
     }
 
     fn parse_url(&self, text: &str) -> Result<Url, String> {
-        let url = Url::parse(text).map_err(|error| format!("does not make a URL: {error}"))?;
+        let url = Url::parse(text).map_err(|error| format!("is not a valid URL: {error}"))?;
         match () {
-            () if !matches!(url.scheme(), "http" | "https") => Err("must lead to https:// or http://".into()),
-            () if !url.username().is_empty() || url.password().is_some() => {
-                Err("must not hold a user name or password".into())
+            () if !matches!(url.scheme(), "http" | "https") => {
+                Err("must start with https:// or http://".into())
             }
-            () if url.fragment().is_some() => Err("must not hold a fragment (#…)".into()),
+            () if !url.username().is_empty() || url.password().is_some() => {
+                Err("must not contain a user name or password".into())
+            }
+            () if url.fragment().is_some() => Err("must not contain a fragment (#…)".into()),
             () if !is_secure_enough(&url, self.allow_insecure_http) => Err(NOT_SECURE.into()),
             () => Ok(url),
         }
     }
 }
 
-/// Whether the host ends in two labels or more of the template itself, or has no field in it at all.
+/// Whether the host ends with at least two labels of the template itself, or contains no field at all.
 fn has_own_origin(pieces: &[Piece]) -> bool {
     let Some(last) = pieces.iter().rposition(|piece| matches!(piece, Piece::Host(_))) else {
         return !matches!(pieces.first(), Some(Piece::Url(_)));
@@ -219,7 +225,7 @@ fn value<'f>(fields: &'f AnswerFields, name: &str) -> Result<&'f str, String> {
     let found = fields.values().find(|(known, _)| *known == name);
     found
         .map(|(_, value)| value.expose())
-        .ok_or_else(|| format!("needs the field {name}, which the token answer does not have"))
+        .ok_or_else(|| format!("needs the field {name}, which is missing from the token response"))
 }
 
 fn is_bare_url(value: &str) -> bool {
@@ -229,7 +235,7 @@ fn is_bare_url(value: &str) -> bool {
             && url.query().is_none()
             && url.fragment().is_none()
     };
-    // What a URL parser drops or repairs is no address that somebody meant.
+    // Rejects what a URL parser would drop or repair.
     value.bytes().all(|byte| byte.is_ascii_graphic() && !br"\@?#".contains(&byte))
         && Url::parse(value).is_ok_and(|url| url.has_host() && is_plain(&url))
 }
@@ -269,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn the_answer_names_a_url_a_part_of_the_host_or_of_the_path() {
+    fn a_field_is_a_url_a_part_of_the_host_or_a_part_of_the_path() {
         for (base_url, allowed, name, value, expected) in [
             ("{url}", "https://*.example.com", "url", "https://na1.example.com", "https://na1.example.com/"),
             (
@@ -299,7 +305,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_does_not_lead_beyond_what_the_configuration_allows() {
+    fn a_response_cannot_name_an_origin_that_is_not_allowed() {
         let named = template("{url}", &["https://*.example.com", "https://api.example.org:8443"]).unwrap();
         for value in [
             "https://evil.example",
@@ -338,14 +344,14 @@ mod tests {
     }
 
     #[test]
-    fn a_field_that_the_answer_does_not_have_is_named() {
+    fn a_field_that_is_missing_from_the_response_is_named() {
         let error =
             template("https://{d}.example.com", &[]).unwrap().resolve(&AnswerFields::default()).unwrap_err();
         assert!(error.message().contains("the field d,") && error.field() == Some("baseUrl"), "{error}");
     }
 
     #[test]
-    fn a_template_that_cannot_be_right_is_refused_at_the_start() {
+    fn an_invalid_template_is_a_configuration_error() {
         for (base_url, field) in [
             ("{url}", "allowedOrigins"),
             ("https://{d}", "allowedOrigins"),

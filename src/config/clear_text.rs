@@ -1,4 +1,4 @@
-//! URLs over which a credential goes, and which of them may do without TLS.
+//! URLs that receive credentials, and which of them may use http.
 
 use url::Url;
 
@@ -6,11 +6,12 @@ use super::fields::ConfigFields;
 use super::is_private_host;
 use super::origin::OriginPattern;
 
-/// What is wrong with a URL over which a credential must not go.
-pub(super) const NOT_SECURE: &str = "must begin with https://: a credential would cross the network in clear. http is for this machine and private \
-     addresses, and elsewhere needs allowInsecureHttp";
+/// What is wrong with a URL that a credential must not be sent to.
+pub(super) const NOT_SECURE: &str = "must start with https://: http would send credentials unencrypted. Plain http is \
+                                     allowed for this machine and private addresses, and elsewhere only with \
+                                     allowInsecureHttp";
 
-/// A URL that credentials or tokens go to.
+/// A URL that credentials or tokens are sent to.
 pub(super) fn endpoint(
     f: &mut ConfigFields<'_>,
     key: &'static str,
@@ -23,7 +24,7 @@ pub(super) fn endpoint(
     Some(url)
 }
 
-/// `allowedOrigins`: where the token may go.
+/// `allowedOrigins`: where the token may be sent.
 pub(super) fn origins(f: &mut ConfigFields<'_>, allow_insecure_http: bool) -> Option<Vec<String>> {
     let is_set = f.has("allowedOrigins");
     let texts = f.texts("allowedOrigins");
@@ -31,7 +32,7 @@ pub(super) fn origins(f: &mut ConfigFields<'_>, allow_insecure_http: bool) -> Op
         match OriginPattern::parse(text).and_then(|_| Url::parse(text).ok()) {
             None => f.error(
                 "allowedOrigins",
-                "must be origins, such as https://api.example.com, or https://*.example.com for all below a name",
+                "must contain origins such as https://api.example.com, or https://*.example.com for all subdomains",
             ),
             Some(url) if !is_secure_enough(&url, allow_insecure_http) => {
                 f.error("allowedOrigins", NOT_SECURE);
@@ -42,11 +43,11 @@ pub(super) fn origins(f: &mut ConfigFields<'_>, allow_insecure_http: bool) -> Op
     is_set.then_some(texts)
 }
 
-/// One warning for all places of the API to which the token goes in clear text.
+/// One warning for all API origins that the token is sent to over http.
 pub(super) fn warning(base_url: Option<&Url>, allowed_origins: Option<&[String]>) -> Option<String> {
     let origins = allowed_origins.unwrap_or_default().iter().filter_map(|text| Url::parse(text).ok());
     let url = base_url.cloned().into_iter().chain(origins).find(|url| url.scheme() == "http")?;
-    Some(format!("access tokens go to {} over http, in clear text", url.host_str().unwrap_or_default()))
+    Some(format!("access tokens are sent to {} over unencrypted http", url.host_str().unwrap_or_default()))
 }
 
 pub(super) fn is_secure_enough(url: &Url, allow_insecure_http: bool) -> bool {

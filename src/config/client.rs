@@ -1,4 +1,4 @@
-//! How the client proves itself: `clientAuthentication`, `privateKey` and `clientCertificate`.
+//! Client authentication: `clientAuthentication`, `privateKey` and `clientCertificate`.
 
 use jsonwebtoken::Algorithm;
 use reqwest::Identity;
@@ -38,11 +38,11 @@ pub(super) fn read_private_key(f: &mut ConfigFields<'_>) -> Option<PrivateKey> {
         (Some(pem), None) => read_pem(&fields, "pem", pem, algorithm),
         (None, Some(path)) => Some(KeySource::File(path.into())),
         (Some(_), Some(_)) => {
-            fields.error("path", "is beside privateKey.pem: one of the two holds the key");
+            fields.error("path", "cannot be combined with privateKey.pem: set only one of them");
             None
         }
         (None, None) => {
-            f.error("privateKey", "must have pem or path");
+            f.error("privateKey", "must contain pem or path");
             None
         }
     };
@@ -53,9 +53,9 @@ pub(super) fn read_private_key(f: &mut ConfigFields<'_>) -> Option<PrivateKey> {
 fn read_pem(f: &ConfigFields<'_>, key: &str, pem: String, algorithm: Option<Algorithm>) -> Option<KeySource> {
     match SigningKey::from_pem(&Secret::new(pem), algorithm) {
         Ok(key) => return Some(KeySource::Pem(key)),
-        Err(SigningKeyError::Key(fault)) => f.error(key, fault),
-        // Only an object names an algorithm.
-        Err(SigningKeyError::Algorithm(fault)) => f.error("alg", fault),
+        Err(SigningKeyError::Key(message)) => f.error(key, message),
+        // Only the object form has `alg`.
+        Err(SigningKeyError::Algorithm(message)) => f.error("alg", message),
     }
     None
 }
@@ -64,15 +64,15 @@ pub(super) fn read_certificate(f: &mut ConfigFields<'_>) -> Option<ClientCertifi
     let mut fields = f.object("clientCertificate")?;
     for key in ["cert", "key"] {
         if !fields.has(key) {
-            fields.error(key, "is missing: PEM text");
+            fields.error(key, "is missing: set it to PEM text");
         }
     }
     let pair = (fields.text("cert"), fields.text("key").map(Secret::new));
     let certificate = match pair {
         (Some(cert), Some(key)) => {
             let certificate = ClientCertificate { cert, key };
-            if let Err((key, fault)) = check_certificate(&certificate) {
-                fields.error(key, fault);
+            if let Err((key, message)) = check_certificate(&certificate) {
+                fields.error(key, message);
             }
             Some(certificate)
         }
@@ -82,13 +82,15 @@ pub(super) fn read_certificate(f: &mut ConfigFields<'_>) -> Option<ClientCertifi
     certificate
 }
 
-/// Whether certificate and key can be read and belong together.
+/// Whether the certificate and the key are valid and match.
 fn check_certificate(certificate: &ClientCertificate) -> Result<(), (&'static str, &'static str)> {
-    const NO_CERTIFICATE: (&str, &str) =
-        ("cert", "must hold the certificate in PEM form (-----BEGIN CERTIFICATE-----), and what it hangs on");
-    let key = private_key(&certificate.key).map_err(|fault| ("key", fault))?;
+    const NO_CERTIFICATE: (&str, &str) = (
+        "cert",
+        "must contain the certificate in PEM format (-----BEGIN CERTIFICATE-----), with its intermediates",
+    );
+    let key = private_key(&certificate.key).map_err(|message| ("key", message))?;
     let key = rustls::crypto::ring::sign::any_supported_type(&key)
-        .map_err(|_| ("key", "is of a kind that is not supported"))?;
+        .map_err(|_| ("key", "has a key type that is not supported"))?;
     let chain: Vec<_> = CertificateDer::pem_slice_iter(certificate.cert.as_bytes())
         .collect::<Result<_, _>>()
         .map_err(|_| NO_CERTIFICATE)?;
@@ -97,31 +99,34 @@ fn check_certificate(certificate: &ClientCertificate) -> Result<(), (&'static st
     }
     match CertifiedKey::new(chain, key).keys_match() {
         Ok(()) | Err(rustls::Error::InconsistentKeys(InconsistentKeys::Unknown)) => Ok(()),
-        Err(rustls::Error::InconsistentKeys(_)) => Err(("key", "does not belong to clientCertificate.cert")),
+        Err(rustls::Error::InconsistentKeys(_)) => Err(("key", "does not match clientCertificate.cert")),
         Err(_) => Err(NO_CERTIFICATE),
     }
 }
 
-/// What only shows when the client's fields are seen together.
-pub(super) fn check(config: &Config, faults: &ConfigErrors) {
+/// Checks the combination of the client's fields.
+pub(super) fn check(config: &Config, errors: &ConfigErrors) {
     let credentials = &config.credentials;
     let secret = ("clientSecret", credentials.client_secret.is_some());
     let key = ("privateKey", credentials.private_key.is_some());
     let certificate = ("clientCertificate", credentials.client_certificate.is_some());
     let is_public = config.client_authentication == Some(ClientAuthentication::Public);
     if credentials.client_id.is_none() && !config.login.takes_client() {
-        if let Some((field, _)) = [secret, key, certificate].into_iter().find(|(_, is_given)| *is_given) {
-            faults.add("clientId", format!("is missing beside {field} (OAUTH_CLIENT_ID)"));
+        if let Some((field, _)) = [secret, key, certificate].into_iter().find(|(_, is_set)| *is_set) {
+            errors.add(
+                "clientId",
+                format!("is missing: it is required together with {field} (OAUTH_CLIENT_ID)"),
+            );
         }
     } else if credentials.client_id.is_some() && !config.has_client() && !config.has_login() {
-        faults.add(
+        errors.add(
             "clientSecret",
-            "is missing beside clientId (OAUTH_CLIENT_SECRET), or a privateKey or clientCertificate instead",
+            "is missing: clientId requires it (OAUTH_CLIENT_SECRET), or a privateKey or clientCertificate",
         );
     }
     match config.client_authentication {
         Some(method) => {
-            let (field, is_given) = match method {
+            let (field, is_set) = match method {
                 ClientAuthentication::Basic | ClientAuthentication::BasicRaw | ClientAuthentication::Post => {
                     secret
                 }
@@ -129,35 +134,33 @@ pub(super) fn check(config: &Config, faults: &ConfigErrors) {
                 ClientAuthentication::TlsClientAuth => certificate,
                 ClientAuthentication::Public => ("clientId", credentials.client_id.is_some()),
             };
-            if !is_given {
-                let fault = format!("is {}, which needs {field}", method.name());
-                faults.add("clientAuthentication", fault);
+            if !is_set {
+                let message = format!("is {}, which needs {field}", method.name());
+                errors.add("clientAuthentication", message);
             }
         }
-        None if secret.1 && key.1 => faults.add(
-            "clientAuthentication",
-            "is missing: it says which of clientSecret and privateKey is to be used",
-        ),
+        None if secret.1 && key.1 => errors
+            .add("clientAuthentication", "is missing: set it to choose between clientSecret and privateKey"),
         None => {}
     }
-    let unused = [secret, key].into_iter().find(|(_, is_given)| *is_given && is_public);
+    let unused = [secret, key].into_iter().find(|(_, is_set)| *is_set && is_public);
     if let Some((field, _)) = unused.filter(|_| !config.login.takes_client()) {
-        let fault = format!("is none, which sends no {field}: leave one of the two out");
-        faults.add("clientAuthentication", fault);
+        let message = format!("is none, which does not send {field}: remove one of the two");
+        errors.add("clientAuthentication", message);
     }
     let is_raw = config.client_authentication == Some(ClientAuthentication::BasicRaw);
     if is_raw && credentials.client_id.as_ref().is_some_and(|id| id.contains(':')) {
-        faults.add(
+        errors.add(
             "clientId",
-            "must not hold a colon with clientAuthentication \"client_secret_basic_raw\", in which a colon ends the \
-             clientId (RFC 7617)",
+            "must not contain a colon if clientAuthentication is \"client_secret_basic_raw\", because a colon would end \
+             the clientId (RFC 7617)",
         );
     }
     let places =
         [("authUrl", config.endpoint.as_ref()), ("issuer", config.issuer.as_ref().map(|issuer| &issuer.url))];
     for (field, url) in places {
         if certificate.1 && url.is_some_and(|url| url.scheme() != "https") {
-            faults.add(field, "must begin with https://: clientCertificate is shown when TLS begins");
+            errors.add(field, "must start with https://: clientCertificate can only be sent over TLS");
         }
     }
 }

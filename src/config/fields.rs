@@ -1,4 +1,4 @@
-//! Reads a JSON object field by field, and keeps every fault it meets.
+//! Reads a JSON object field by field and collects all errors.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -9,13 +9,13 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 use url::Url;
 
-use super::spoilt::{Alphabet, Inspection, describe_fault, inspect};
+use super::credential_text::{Charset, Inspection, describe_suspicious, inspect};
 use crate::error::{Error, Result};
 
-/// The environment variables that fields come from, by field.
+/// The environment variables that the fields come from, by field.
 pub type Origins = BTreeMap<String, String>;
 
-/// The faults of a whole configuration, and what may be one, in the order they were met.
+/// The errors and warnings of a whole configuration, in the order in which they were found.
 #[derive(Default)]
 pub(super) struct ConfigErrors {
     found: RefCell<Vec<(String, String)>>,
@@ -24,7 +24,7 @@ pub(super) struct ConfigErrors {
 }
 
 impl ConfigErrors {
-    /// For a configuration some of whose fields come from variables.
+    /// For a configuration with fields that come from environment variables.
     pub(super) fn with_origins(origins: Origins) -> Self {
         Self { origins, ..Self::default() }
     }
@@ -33,46 +33,46 @@ impl ConfigErrors {
         self.found.borrow_mut().push((field.to_owned(), message.to_string()));
     }
 
-    /// Something that is allowed, and most likely not meant.
+    /// Adds a warning about a value that is allowed but probably a mistake.
     pub(super) fn warn(&self, field: &str, message: impl fmt::Display) {
         let name = self.origins.get(field).map_or(field, String::as_str);
         self.warnings.borrow_mut().push(format!("{name} {message}"));
     }
 
-    /// The warnings so far.
+    /// Takes the warnings so far.
     pub(super) fn take_warnings(&self) -> Vec<String> {
         self.warnings.take()
     }
 
-    /// `value`, or one error that names every fault; its field is the first one's.
+    /// `value`, or one error with all messages. Its field is that of the first.
     pub(super) fn into_result<T>(self, value: T) -> Result<T> {
-        let faults = self.found.into_inner();
-        let Some((field, message)) = faults.first() else {
+        let errors = self.found.into_inner();
+        let Some((field, message)) = errors.first() else {
             return Ok(value);
         };
-        let others = faults[1..].iter().map(|(field, message)| format!("{field} {message}"));
+        let others = errors[1..].iter().map(|(field, message)| format!("{field} {message}"));
         let messages: Vec<_> = std::iter::once(message.clone()).chain(others).collect();
         Err(Error::config(field, messages.join("; ")))
     }
 }
 
-/// An object whose fields are taken one by one; what is left at the end is unknown.
+/// An object whose fields are taken one by one. Fields that remain at the end are unknown.
 pub(super) struct ConfigFields<'f> {
     path: String,
     map: Map<String, Value>,
     known: Vec<&'static str>,
-    faults: &'f ConfigErrors,
+    errors: &'f ConfigErrors,
 }
 
-/// A field that is written in short or in full.
+/// A field with a short and a full form.
 pub(super) enum TextOr<'f> {
     Text(String),
     Object(ConfigFields<'f>),
 }
 
 impl<'f> ConfigFields<'f> {
-    pub(super) fn new(map: Map<String, Value>, faults: &'f ConfigErrors) -> Self {
-        Self { path: String::new(), map, known: Vec::new(), faults }
+    pub(super) fn new(map: Map<String, Value>, errors: &'f ConfigErrors) -> Self {
+        Self { path: String::new(), map, known: Vec::new(), errors }
     }
 
     /// The dotted path of one of this object's fields.
@@ -81,12 +81,12 @@ impl<'f> ConfigFields<'f> {
     }
 
     pub(super) fn error(&self, key: &str, message: impl fmt::Display) {
-        self.faults.add(&self.path(key), message);
+        self.errors.add(&self.path(key), message);
     }
 
-    /// Something that is allowed, and most likely not meant.
+    /// Adds a warning about a value that is allowed but probably a mistake.
     pub(super) fn warn(&self, key: &str, message: impl fmt::Display) {
-        self.faults.warn(&self.path(key), message);
+        self.errors.warn(&self.path(key), message);
     }
 
     fn take(&mut self, key: &'static str) -> Option<Value> {
@@ -94,7 +94,7 @@ impl<'f> ConfigFields<'f> {
         self.map.remove(key)
     }
 
-    /// Whether `key` is set, to whatever.
+    /// Whether `key` is set, even to an invalid value.
     pub(super) fn has(&self, key: &str) -> bool {
         self.map.contains_key(key)
     }
@@ -104,7 +104,7 @@ impl<'f> ConfigFields<'f> {
         self.map.get(key) == Some(&Value::Bool(true))
     }
 
-    /// Takes `key` and reads it, or notes that it `must be` something else.
+    /// Takes and parses `key`, or adds an error that says what it must be.
     fn read<T>(
         &mut self,
         key: &'static str,
@@ -112,55 +112,55 @@ impl<'f> ConfigFields<'f> {
         read: impl FnOnce(Value) -> Option<T>,
     ) -> Option<T> {
         let value = self.take(key)?;
-        let found = kind_of(&value);
+        let found = describe(&value, must_be);
         let result = read(value);
         if result.is_none() {
-            self.error(key, format!("must be {must_be}, and is {found}"));
+            self.error(key, format!("must be {must_be}, but is {found}"));
         }
         result
     }
 
-    /// A text that is not empty.
+    /// A non-empty string.
     pub(super) fn text(&mut self, key: &'static str) -> Option<String> {
-        self.read(key, "a text that is not empty", |value| match value {
+        self.read(key, "a non-empty string", |value| match value {
             Value::String(text) if !text.trim().is_empty() => Some(text),
             _ => None,
         })
     }
 
-    /// A text that somebody has copied from somewhere: without line ends at its end, and with a warning where it
-    /// looks spoilt.
-    pub(super) fn credential(&mut self, key: &'static str, alphabet: Alphabet) -> Option<String> {
+    /// A string that was probably copied from somewhere: trailing line breaks are removed, and other signs of
+    /// a copying mistake are warnings.
+    pub(super) fn credential(&mut self, key: &'static str, charset: Charset) -> Option<String> {
         let mut text = self.text(key)?;
-        self.inspect(key, &mut text, alphabet);
+        self.inspect(key, &mut text, charset);
         Some(text)
     }
 
-    /// One such text or a list of them.
-    pub(super) fn credentials(&mut self, key: &'static str, alphabet: Alphabet) -> Vec<String> {
+    /// One such string or an array of them.
+    pub(super) fn credentials(&mut self, key: &'static str, charset: Charset) -> Vec<String> {
         let mut texts = self.texts(key);
         for text in &mut texts {
-            self.inspect(key, text, alphabet);
+            self.inspect(key, text, charset);
         }
         texts
     }
 
-    /// In place, so that no copy of a secret is left behind.
-    fn inspect(&self, key: &str, text: &mut String, alphabet: Alphabet) {
-        let Inspection { len, remarks } = inspect(text, alphabet);
+    /// Works in place, so that no copy of a secret remains in memory.
+    fn inspect(&self, key: &str, text: &mut String, charset: Charset) {
+        let Inspection { len, warnings } = inspect(text, charset);
         text.truncate(len);
-        for remark in remarks {
-            self.warn(key, remark);
+        for warning in warnings {
+            self.warn(key, warning);
         }
     }
 
-    /// One text or a list of texts, none of them empty.
+    /// A string or an array of strings, none of them empty.
     pub(super) fn texts(&mut self, key: &'static str) -> Vec<String> {
         let text = |value: Value| match value {
             Value::String(text) if !text.trim().is_empty() => Some(text),
             _ => None,
         };
-        self.read(key, "a text or a list of texts", |value| match value {
+        self.read(key, "a string or an array of strings", |value| match value {
             Value::Array(items) => items.into_iter().map(text).collect(),
             one => text(one).map(|text| vec![text]),
         })
@@ -177,7 +177,7 @@ impl<'f> ConfigFields<'f> {
     }
 
     pub(super) fn count(&mut self, key: &'static str, range: RangeInclusive<u32>) -> Option<u32> {
-        let must_be = format!("a whole number from {} to {}", range.start(), range.end());
+        let must_be = format!("an integer from {} to {}", range.start(), range.end());
         self.read(key, &must_be, |value| {
             let number = value.as_f64().filter(|number| number.fract() == 0.0)?;
             #[expect(
@@ -209,21 +209,22 @@ impl<'f> ConfigFields<'f> {
     /// An absolute `http` or `https` URL without a user, password or fragment.
     pub(super) fn url(&mut self, key: &'static str) -> Option<Url> {
         let text = self.text(key)?;
-        let fault = match Url::parse(text.trim()) {
+        let message = match Url::parse(text.trim()) {
             Err(error) => {
-                let hint = describe_fault(text.trim(), Alphabet::Any).map(|remark| format!(" (it {remark})"));
-                format!("is no absolute URL: {error}{}", hint.unwrap_or_default())
+                let hint =
+                    describe_suspicious(text.trim(), Charset::Any).map(|warning| format!(" (it {warning})"));
+                format!("is not an absolute URL: {error}{}", hint.unwrap_or_default())
             }
             Ok(url) if !matches!(url.scheme(), "http" | "https") => {
-                "must begin with https:// or http://".into()
+                "must start with https:// or http://".into()
             }
             Ok(url) if !url.username().is_empty() || url.password().is_some() => {
-                "must not hold a user name or password: set the credentials on their own".into()
+                "must not contain a user name or password: set the credentials in their own fields".into()
             }
-            Ok(url) if url.fragment().is_some() => "must not hold a fragment (#…)".into(),
+            Ok(url) if url.fragment().is_some() => "must not contain a fragment (#…)".into(),
             Ok(url) => return Some(url),
         };
-        self.error(key, fault);
+        self.error(key, message);
         None
     }
 
@@ -234,15 +235,15 @@ impl<'f> ConfigFields<'f> {
         })
     }
 
-    /// The text under `key` as it was written, which stays there.
+    /// The text under `key`, without taking it.
     pub(super) fn peek_text(&self, key: &str) -> Option<String> {
         self.map.get(key)?.as_str().map(|text| text.trim().to_owned())
     }
 
-    /// The object under `key`, to be read in its turn.
+    /// The object under `key`, to read field by field.
     pub(super) fn object(&mut self, key: &'static str) -> Option<ConfigFields<'f>> {
         let map = self.map(key)?;
-        Some(ConfigFields { path: self.path(key), map, known: Vec::new(), faults: self.faults })
+        Some(ConfigFields { path: self.path(key), map, known: Vec::new(), errors: self.errors })
     }
 
     /// The text or the object under `key`.
@@ -253,7 +254,7 @@ impl<'f> ConfigFields<'f> {
         self.text(key).map(TextOr::Text)
     }
 
-    /// Whatever nobody took is unknown.
+    /// Adds an error for each field that was not taken.
     pub(super) fn finish(self) {
         for key in self.map.keys() {
             let near = self.known.iter().find(|known| looks_like(known, key));
@@ -265,19 +266,22 @@ impl<'f> ConfigFields<'f> {
     }
 }
 
-fn kind_of(value: &Value) -> &'static str {
+/// What a value is, where it `must be` something else.
+fn describe(value: &Value, must_be: &str) -> &'static str {
     match value {
         Value::Null => "null",
         Value::Bool(_) => "a boolean",
-        Value::Number(_) => "another number",
-        Value::String(text) if text.trim().is_empty() => "an empty text",
-        Value::String(_) => "another text",
-        Value::Array(_) => "a list",
+        Value::Number(_) if must_be.contains("number") || must_be.contains("integer") => "a different number",
+        Value::Number(_) => "a number",
+        Value::String(text) if text.trim().is_empty() => "an empty string",
+        Value::String(_) if must_be.starts_with("one of") => "a different string",
+        Value::String(_) => "a string",
+        Value::Array(_) => "an array",
         Value::Object(_) => "an object",
     }
 }
 
-/// Whether two keys differ only in case and punctuation, or by one letter left out.
+/// Whether two keys differ only in case and punctuation, or by one missing letter.
 fn looks_like(known: &str, given: &str) -> bool {
     let plain = |text: &str| -> String {
         text.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect()
@@ -294,7 +298,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_key_that_is_nearly_right_is_recognised() {
+    fn a_misspelled_key_is_recognized() {
         assert!(looks_like("clientId", "clientID"));
         assert!(looks_like("clientId", "client_id"));
         assert!(looks_like("timeoutMs", "timeoutM"));

@@ -1,4 +1,4 @@
-//! `header` of the configuration: the header that carries the token to the API.
+//! The `header` option: the header that sends the token to the API.
 
 use reqwest::header::HeaderName;
 
@@ -9,11 +9,11 @@ const AUTHORIZATION: &str = "Authorization";
 const TOKEN: &str = "{token}";
 const SCHEME: &str = "{scheme}";
 
-/// Longer values than this are no frame around a token.
+/// The longest template of a header's value.
 const MAX_VALUE_BYTES: usize = 1024;
 
-/// Headers that `fetch` does not let a program set, or that say how the message itself is to be read. Those that begin
-/// with `proxy-`, `sec-` or `content-` are of the same kind.
+/// Headers that `fetch` does not allow programs to set, or that describe the message itself. The same applies
+/// to those that start with `proxy-`, `sec-` or `content-`.
 const FORBIDDEN: [&str; 21] = [
     "accept-charset",
     "accept-encoding",
@@ -39,7 +39,7 @@ const FORBIDDEN: [&str; 21] = [
 ];
 const FORBIDDEN_PREFIXES: [&str; 3] = ["proxy-", "sec-", "content-"];
 
-/// The header that carries the token, and what is around the token in it.
+/// The header that sends the token, and the template of its value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TokenHeader {
     name: String,
@@ -53,19 +53,20 @@ impl Default for TokenHeader {
 }
 
 impl TokenHeader {
-    /// The name, as it was given.
+    /// The name, as configured.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// The value with this token.
+    /// The value for this token.
     pub fn value(&self, scheme: &TokenType, token: &AccessToken) -> Secret {
-        // The token comes last: what is in it is not filled in.
+        // The token is inserted last, so that placeholders in it are not replaced.
         let text = self.value.replace(SCHEME, scheme.as_str()).replace(TOKEN, token.secret().expose());
         Secret::new(text)
     }
 
-    /// The header of this name; `Authorization` has the scheme before the token, and others the token alone.
+    /// A header with this name. `Authorization` contains the scheme and the token, other headers only the
+    /// token.
     fn with_name(name: &str) -> Result<Self, String> {
         if name.eq_ignore_ascii_case(AUTHORIZATION) {
             return Ok(Self::default());
@@ -78,8 +79,8 @@ impl TokenHeader {
 pub(super) fn read(f: &mut ConfigFields<'_>) -> TokenHeader {
     match f.text_or_object("header") {
         None => TokenHeader::default(),
-        Some(TextOr::Text(name)) => TokenHeader::with_name(&name).unwrap_or_else(|fault| {
-            f.error("header", fault);
+        Some(TextOr::Text(name)) => TokenHeader::with_name(&name).unwrap_or_else(|message| {
+            f.error("header", message);
             TokenHeader::default()
         }),
         Some(TextOr::Object(mut header)) => {
@@ -95,14 +96,14 @@ fn read_object(header: &mut ConfigFields<'_>) -> TokenHeader {
         header.error("name", "is missing: set it to the name of the header, such as X-Auth-Token");
     }
     let named = header.text("name").map(|name| TokenHeader::with_name(&name)).transpose();
-    let mut read = named.unwrap_or_else(|fault| {
-        header.error("name", fault);
+    let mut read = named.unwrap_or_else(|message| {
+        header.error("name", message);
         None
     });
     if let Some(value) = header.text("value") {
         match check_value(&value) {
             Ok(()) => value.trim().clone_into(&mut read.get_or_insert_default().value),
-            Err(fault) => header.error("value", fault),
+            Err(message) => header.error("value", message),
         }
     }
     read.unwrap_or_default()
@@ -110,7 +111,7 @@ fn read_object(header: &mut ConfigFields<'_>) -> TokenHeader {
 
 fn check_name(name: &str) -> Result<(), String> {
     let lower = name.to_ascii_lowercase();
-    // Such a name is a header's by the grammar, and an object's prototype in JavaScript.
+    // `__proto__` is a valid header name, but in JavaScript it would set an object's prototype.
     if HeaderName::from_bytes(name.as_bytes()).is_err() || lower == "__proto__" {
         return Err("is not a valid header name: use letters, digits and hyphens, as in X-Auth-Token".into());
     }
@@ -123,17 +124,17 @@ fn check_name(name: &str) -> Result<(), String> {
 }
 
 fn check_value(value: &str) -> Result<(), String> {
-    let frame = value.replace(TOKEN, "").replace(SCHEME, "");
+    let rest = value.replace(TOKEN, "").replace(SCHEME, "");
     if value.len() > MAX_VALUE_BYTES {
         return Err(format!("must not be longer than {MAX_VALUE_BYTES} bytes"));
     }
     if !value.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic()) {
-        return Err("must hold visible ASCII characters and spaces only".into());
+        return Err("must contain only visible ASCII characters and spaces".into());
     }
     if value.matches(TOKEN).count() != 1 {
         return Err(format!("must contain {TOKEN} once, where the token goes"));
     }
-    if frame.contains(['{', '}']) {
+    if rest.contains(['{', '}']) {
         return Err(format!("must not contain braces other than {TOKEN} and {SCHEME}"));
     }
     Ok(())
@@ -149,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn the_token_alone_goes_into_a_header_of_its_own_and_the_scheme_into_authorization() {
+    fn authorization_contains_the_scheme_and_other_headers_only_the_token() {
         for (name, written, expected) in [
             ("X-Auth-Token", "X-Auth-Token", "abc"),
             ("authorization", "Authorization", "Token abc"),
@@ -161,13 +162,13 @@ mod tests {
     }
 
     #[test]
-    fn nothing_in_a_token_is_filled_in() {
+    fn placeholders_in_a_token_are_not_replaced() {
         let header = TokenHeader { name: "X".into(), value: "<{scheme}> {token}".into() };
         assert_eq!(value(&header, "{scheme}{token}$&"), "<Token> {scheme}{token}$&");
     }
 
     #[test]
-    fn a_header_of_the_message_or_of_no_valid_name_carries_no_token() {
+    fn a_reserved_or_invalid_header_name_is_rejected() {
         for name in [
             "Host",
             "content-length",
@@ -193,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_has_one_place_for_the_token_and_nothing_that_no_header_may_carry() {
+    fn a_value_contains_the_token_once_and_only_valid_header_characters() {
         for good in ["{token}", "{scheme} {token}", "Token token=\"{token}\"", "{scheme}{scheme}{token}"] {
             assert_eq!(check_value(good), Ok(()), "{good}");
         }

@@ -1,53 +1,53 @@
-//! `login` of the configuration.
+//! The `login` option: how to call a login endpoint that is not OAuth.
 
 use reqwest::Method;
 use reqwest::header::HeaderName;
 use serde_json::{Map, Value};
 
 use super::fields::{ConfigErrors, ConfigFields};
-use super::{AnswerPath, Config, Credentials, GrantType, RefreshFormat};
+use super::{Config, Credentials, GrantType, RefreshFormat, ResponsePath};
 
-/// How an unusual login endpoint wants to be asked and read.
+/// The requests and responses of a login endpoint.
 #[derive(Clone, Debug, Default)]
-pub struct LoginShape {
-    /// The method; POST when not said.
+pub struct LoginOptions {
+    /// The method; POST by default.
     pub method: Option<Method>,
-    /// Where the user's name and password stand.
+    /// Where the user name and password are sent.
     pub credentials: LoginCredentials,
-    /// The body, with [`Placeholder`]s to be filled in.
+    /// The body, with [`Placeholder`]s to replace.
     pub body: Option<Map<String, Value>>,
-    /// How the body is written; JSON when not said.
+    /// Whether the body is a form; JSON by default.
     pub form: bool,
-    /// The media type of a JSON body, when it is not `application/json`.
+    /// The media type of a JSON body, if it is not `application/json`.
     pub content_type: Option<String>,
-    /// Where the token stands in the answer.
-    pub token_path: Option<AnswerPath>,
-    /// Where the refresh token stands.
-    pub refresh_token_path: Option<AnswerPath>,
-    /// Where the expiry stands.
-    pub expires_path: Option<AnswerPath>,
-    /// The name under which a refresh token is sent in JSON, when it is not the one that it came by.
+    /// Where the token is in the response.
+    pub token_path: Option<ResponsePath>,
+    /// Where the refresh token is.
+    pub refresh_token_path: Option<ResponsePath>,
+    /// Where the expiry is.
+    pub expires_path: Option<ResponsePath>,
+    /// The name of the refresh token in a JSON request, if it differs from its name in the response.
     pub refresh_token_field: Option<String>,
 }
 
-/// `login.credentials` of the configuration.
+/// `login.credentials`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum LoginCredentials {
     /// In the body.
     #[default]
     Body,
-    /// In the header `Authorization: Basic`, RFC 7617.
+    /// In the header `Authorization: Basic` (RFC 7617).
     Basic,
 }
 
-/// What may stand in `login.body` for a credential.
+/// A placeholder for a credential in `login.body`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Placeholder {
-    /// The account's address, else its name.
+    /// The email address, or else the user name.
     Email,
-    /// The account's name, else its address.
+    /// The user name, or else the email address.
     Username,
-    /// The account's password.
+    /// The password.
     Password,
     /// `clientId`.
     ClientId,
@@ -60,7 +60,7 @@ impl Placeholder {
     pub const ALL: [Self; 5] =
         [Self::Email, Self::Username, Self::Password, Self::ClientId, Self::ClientSecret];
 
-    /// As it is written in the body.
+    /// Its text in the body.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Email => "{email}",
@@ -71,12 +71,12 @@ impl Placeholder {
         }
     }
 
-    /// The field of the configuration that it stands for.
+    /// The configuration field whose value replaces it.
     fn field(self) -> &'static str {
         self.as_str().trim_matches(['{', '}'])
     }
 
-    fn is_given(self, credentials: &Credentials) -> bool {
+    fn is_set(self, credentials: &Credentials) -> bool {
         match self {
             Self::Email | Self::Username => credentials.username().is_some(),
             Self::Password => credentials.password.is_some(),
@@ -90,37 +90,37 @@ impl Placeholder {
     }
 }
 
-impl LoginShape {
-    /// Whether the body holds one of the client's credentials: then they are for the login, and for no grant.
+impl LoginOptions {
+    /// Whether the body contains client credentials. Then they are for the login and not for an OAuth grant.
     pub fn takes_client(&self) -> bool {
         self.placeholders().any(Placeholder::is_of_client)
     }
 
-    /// Whether the body holds the client's credentials and no user's.
+    /// Whether the body contains client credentials and no user credentials.
     pub fn takes_client_only(&self) -> bool {
         self.takes_client() && self.placeholders().all(Placeholder::is_of_client)
     }
 
     fn placeholders(&self) -> impl Iterator<Item = Placeholder> {
-        let holds = |one: &Placeholder| {
-            self.body.iter().flat_map(Map::values).any(|value| holds(value, one.as_str()))
+        let is_used = |one: &Placeholder| {
+            self.body.iter().flat_map(Map::values).any(|value| contains(value, one.as_str()))
         };
-        Placeholder::ALL.into_iter().filter(holds)
+        Placeholder::ALL.into_iter().filter(is_used)
     }
 }
 
-fn holds(value: &Value, text: &str) -> bool {
+fn contains(value: &Value, text: &str) -> bool {
     match value {
         Value::String(string) => string.contains(text),
-        Value::Array(list) => list.iter().any(|value| holds(value, text)),
-        Value::Object(map) => map.values().any(|value| holds(value, text)),
+        Value::Array(list) => list.iter().any(|value| contains(value, text)),
+        Value::Object(map) => map.values().any(|value| contains(value, text)),
         _ => false,
     }
 }
 
-pub(super) fn read(f: &mut ConfigFields<'_>) -> LoginShape {
-    let Some(mut login) = f.object("login") else { return LoginShape::default() };
-    let shape = LoginShape {
+pub(super) fn read(f: &mut ConfigFields<'_>) -> LoginOptions {
+    let Some(mut login) = f.object("login") else { return LoginOptions::default() };
+    let options = LoginOptions {
         method: method(&mut login),
         credentials: login
             .one_of("credentials", &[("body", LoginCredentials::Body), ("basic", LoginCredentials::Basic)])
@@ -128,29 +128,28 @@ pub(super) fn read(f: &mut ConfigFields<'_>) -> LoginShape {
         body: login.map("body"),
         form: login.one_of("format", &[("json", false), ("form", true)]).unwrap_or(false),
         content_type: content_type(&mut login),
-        token_path: answer_path(&mut login, "tokenPath"),
-        refresh_token_path: answer_path(&mut login, "refreshTokenPath"),
-        expires_path: answer_path(&mut login, "expiresPath"),
+        token_path: response_path(&mut login, "tokenPath"),
+        refresh_token_path: response_path(&mut login, "refreshTokenPath"),
+        expires_path: response_path(&mut login, "expiresPath"),
         refresh_token_field: refresh_token_field(&mut login),
     };
     let nested = |body: &Map<String, Value>| body.values().any(|v| v.is_array() || v.is_object());
-    if shape.form && shape.body.as_ref().is_some_and(nested) {
-        login.error("body", "must be flat when login.format is \"form\"");
+    if options.form && options.body.as_ref().is_some_and(nested) {
+        login.error("body", "must not contain nested values when login.format is \"form\"");
     }
-    if shape.form && shape.content_type.is_some() {
+    if options.form && options.content_type.is_some() {
         login.error(
             "contentType",
-            "is for a JSON body, and login.format is \"form\", which has a media type of its own: leave one of the \
-             two out",
+            "applies to JSON bodies, but login.format is \"form\", which has its own media type: remove one of the two",
         );
     }
     login.finish();
-    shape
+    options
 }
 
-fn answer_path(login: &mut ConfigFields<'_>, key: &'static str) -> Option<AnswerPath> {
+fn response_path(login: &mut ConfigFields<'_>, key: &'static str) -> Option<ResponsePath> {
     let text = login.text(key)?;
-    AnswerPath::parse(&text).map_err(|fault| login.error(key, fault)).ok()
+    ResponsePath::parse(&text).map_err(|message| login.error(key, message)).ok()
 }
 
 fn method(login: &mut ConfigFields<'_>) -> Option<Method> {
@@ -161,7 +160,7 @@ fn method(login: &mut ConfigFields<'_>) -> Option<Method> {
 fn refresh_token_field(login: &mut ConfigFields<'_>) -> Option<String> {
     let text = login.text("refreshTokenField")?;
     if text.chars().any(char::is_control) {
-        login.error("refreshTokenField", "must not hold a control character");
+        login.error("refreshTokenField", "must not contain a control character");
     }
     Some(text)
 }
@@ -173,14 +172,14 @@ fn content_type(login: &mut ConfigFields<'_>) -> Option<String> {
     }
     let lower = text.to_ascii_lowercase();
     if lower.starts_with("application/x-www-form-urlencoded") {
-        login.error("contentType", "is that of a form: set login.format to \"form\" instead");
+        login.error("contentType", "is the media type of a form: set login.format to \"form\" instead");
     } else if lower.starts_with("multipart/") {
-        login.error("contentType", "is of several parts, and the body is JSON");
+        login.error("contentType", "must not be multipart: the body is JSON");
     }
     Some(text)
 }
 
-/// `type "/" subtype *( ";" name "=" value )`, RFC 9110 §8.3.1.
+/// `type "/" subtype *( ";" name "=" value )` (RFC 9110 §8.3.1).
 fn is_media_type(text: &str) -> bool {
     let is_token = |text: &str| HeaderName::from_bytes(text.as_bytes()).is_ok();
     let is_quoted = |text: &str| {
@@ -198,16 +197,16 @@ fn is_media_type(text: &str) -> bool {
         })
 }
 
-/// The conflicts of `login` with other fields.
-pub(super) fn check(config: &Config, faults: &ConfigErrors) {
-    check_use(config, faults);
-    check_basic(config, faults);
-    check_body(config, faults);
-    check_refresh(config, faults);
+/// Checks for conflicts between `login` and other fields.
+pub(super) fn check(config: &Config, errors: &ConfigErrors) {
+    check_use(config, errors);
+    check_basic(config, errors);
+    check_body(config, errors);
+    check_refresh(config, errors);
 }
 
-/// What says how a login is asked is for a login.
-fn check_use(config: &Config, faults: &ConfigErrors) {
+/// Options for the login request must not be set if there is no login.
+fn check_use(config: &Config, errors: &ConfigErrors) {
     let login = &config.login;
     let given = [
         ("login.method", login.method.is_some()),
@@ -220,82 +219,82 @@ fn check_use(config: &Config, faults: &ConfigErrors) {
     }
     let why = match (config.grant, &config.issuer) {
         (Some(GrantType::ClientCredentials), _) => {
-            "and grant is \"client_credentials\": leave one of the two out"
+            "but grant is \"client_credentials\": remove one of the two"
         }
-        (Some(GrantType::Password), _) => "and grant is \"password\": leave one of the two out",
+        (Some(GrantType::Password), _) => "but grant is \"password\": remove one of the two",
         (_, Some(_)) if config.has_login() => {
-            "and issuer names a token endpoint: set authUrl instead of issuer"
+            "but issuer provides a token endpoint: set authUrl instead of issuer"
         }
         _ => "which needs password and email or username, or {clientId} or {clientSecret} in login.body",
     };
-    for (field, _) in given.into_iter().filter(|(_, is_given)| *is_given) {
-        // This one has words of its own below.
+    for (field, _) in given.into_iter().filter(|(_, is_set)| *is_set) {
+        // `check_basic` reports this one.
         if field == "login.credentials" && !config.credentials.has_login() {
             continue;
         }
-        faults.add(field, format!("is for a login, {why}"));
+        errors.add(field, format!("applies only to a login, {why}"));
     }
 }
 
-fn check_basic(config: &Config, faults: &ConfigErrors) {
+fn check_basic(config: &Config, errors: &ConfigErrors) {
     if config.login.credentials != LoginCredentials::Basic {
         return;
     }
     if !config.credentials.has_login() {
-        faults.add(
+        errors.add(
             "login.credentials",
             "is \"basic\", which needs password and username or email (EXTERNAL_API_PASSWORD, EXTERNAL_API_USERNAME)",
         );
     }
     if config.credentials.username().is_some_and(|name| name.contains(':')) {
         let field = if config.credentials.username.is_some() { "username" } else { "email" };
-        faults.add(
+        errors.add(
             field,
-            "must not hold a colon with login.credentials \"basic\", in which a colon ends the name (RFC 7617)",
+            "must not contain a colon if login.credentials is \"basic\", because a colon would end the name (RFC 7617)",
         );
     }
 }
 
-fn check_body(config: &Config, faults: &ConfigErrors) {
+fn check_body(config: &Config, errors: &ConfigErrors) {
     let login = &config.login;
     let (is_get, is_basic) =
         (login.method == Some(Method::GET), login.credentials == LoginCredentials::Basic);
     match &login.body {
-        Some(_) if is_get => faults.add(
+        Some(_) if is_get => errors.add(
             "login.method",
-            "is \"GET\", and login.body is set: a GET has no body, and credentials do not belong in a URL, which servers and \
-             proxies log. Set another method, or login.credentials to \"basic\" without login.body",
+            "is \"GET\", but login.body is set: a GET request has no body, and credentials do not belong in a URL, because \
+             servers and proxies log URLs. Use another method, or set login.credentials to \"basic\" and remove login.body",
         ),
-        None if is_get && !is_basic => faults.add(
+        None if is_get && !is_basic => errors.add(
             "login.method",
-            "is \"GET\", which has no body, and login.credentials is \"body\": set login.credentials to \"basic\"",
+            "is \"GET\", which has no body, but login.credentials is \"body\": set login.credentials to \"basic\"",
         ),
-        None if is_basic && login.content_type.is_some() => faults.add(
+        None if is_basic && login.content_type.is_some() => errors.add(
             "login.contentType",
-            "has no body to name: with login.credentials \"basic\" there is none without login.body",
+            "has no effect: with login.credentials \"basic\" and without login.body, the request has no body",
         ),
         _ => {}
     }
-    // Another check reports what is missing of a user's credential.
-    let is_missing = |one: &Placeholder| one.is_of_client() && !one.is_given(&config.credentials);
+    // Missing user credentials are reported elsewhere.
+    let is_missing = |one: &Placeholder| one.is_of_client() && !one.is_set(&config.credentials);
     for placeholder in login.placeholders().filter(|one| config.is_login() && is_missing(one)) {
-        faults.add(placeholder.field(), format!("is missing: login.body holds {}", placeholder.as_str()));
+        errors.add(placeholder.field(), format!("is missing: login.body contains {}", placeholder.as_str()));
     }
 }
 
-fn check_refresh(config: &Config, faults: &ConfigErrors) {
+fn check_refresh(config: &Config, errors: &ConfigErrors) {
     if config.login.refresh_token_field.is_none() {
         return;
     }
     match (config.refresh.format, &config.refresh.url) {
         (Some(RefreshFormat::Json), _) | (None, Some(_)) => {}
-        (None, None) => faults.add(
+        (None, None) => errors.add(
             "login.refreshTokenField",
-            "is for a refresh in JSON: set refreshUrl, or refreshFormat to \"json\"",
+            "applies only to a refresh in JSON: set refreshUrl, or refreshFormat to \"json\"",
         ),
-        (Some(_), _) => faults.add(
+        (Some(_), _) => errors.add(
             "login.refreshTokenField",
-            "is for a refresh in JSON: set refreshFormat to \"json\", or leave one of the two out",
+            "applies only to a refresh in JSON: set refreshFormat to \"json\", or remove one of the two",
         ),
     }
 }

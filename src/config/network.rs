@@ -1,13 +1,13 @@
-//! Which hosts may be spoken to without TLS.
+//! Which hosts may be used without TLS.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use url::{Host, Url};
 
-/// Whether the URL's host is this machine or one on a private network, as far as its name tells.
+/// Whether the URL's host is this machine or a host on a private network, judging by its name.
 ///
-/// A name without a dot (`auth`, as containers call each other) and names under the private suffixes cannot
-/// be registered publicly; every other name might be anybody's.
+/// Names without a dot (such as `auth`, for another container) and names under private suffixes cannot be
+/// registered publicly. Any other name could belong to anyone.
 pub fn is_private_host(url: &Url) -> bool {
     match url.host() {
         Some(Host::Ipv4(address)) => is_private_v4(address),
@@ -39,7 +39,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn private_hosts_are_told_from_public_ones() {
+    fn private_and_public_hosts_are_distinguished() {
         let private = |host: &str| is_private_host(&Url::parse(&format!("http://{host}/")).unwrap());
         for host in [
             "localhost",

@@ -1,18 +1,18 @@
-//! Origins that the token may go to, one by one or all below a name.
+//! Origins that the token may be sent to.
 
 use url::Url;
 
-/// An entry of `allowedOrigins`: `https://api.example.com`, or `https://*.example.com` for every name below it.
+/// An entry of `allowedOrigins`: `https://api.example.com`, or `https://*.example.com` for all subdomains.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct OriginPattern {
     scheme: String,
-    /// With the dot before it, where it stands for all names that end in it.
+    /// Starts with a dot if it matches all subdomains.
     host: String,
     port: Option<u16>,
 }
 
 impl OriginPattern {
-    /// Reads an origin; none where it is something else.
+    /// Parses an origin. `None` if the text is not one.
     pub(super) fn parse(text: &str) -> Option<Self> {
         let url = Url::parse(text).ok().filter(is_origin)?;
         let host = url.host_str()?;
@@ -25,7 +25,7 @@ impl OriginPattern {
         Some(Self { scheme: url.scheme().to_owned(), host, port: url.port_or_known_default() })
     }
 
-    /// Whether the URL is of this origin.
+    /// Whether the URL has this origin.
     pub(super) fn matches(&self, url: &Url) -> bool {
         let is_host = url.host_str().is_some_and(|host| match self.host.strip_prefix('.') {
             Some(_) => host.len() > self.host.len() && host.ends_with(&self.host),
@@ -48,7 +48,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_pattern_stands_for_the_names_below_it_alone() {
+    fn a_pattern_matches_only_subdomains() {
         let pattern = OriginPattern::parse("https://*.example.com").unwrap();
         let matches = |url: &str| pattern.matches(&Url::parse(url).unwrap());
         for url in ["https://a.example.com", "https://a.b.EXAMPLE.com/x", "https://a.example.com:443/"] {
@@ -68,7 +68,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_origin_or_too_wide_is_no_pattern() {
+    fn an_invalid_or_too_broad_pattern_is_rejected() {
         for text in [
             "https://*",
             "https://*.com",

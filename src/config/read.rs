@@ -1,4 +1,4 @@
-//! From the JSON that JavaScript hands over to a [`Config`].
+//! Parses the JSON from JavaScript into a [`Config`].
 
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -8,21 +8,19 @@ use reqwest::header::{HeaderName, HeaderValue};
 use serde_json::Value;
 
 use super::clear_text::endpoint;
+use super::credential_text::Charset;
 use super::fields::{ConfigErrors, ConfigFields, Origins};
-use super::spoilt::Alphabet;
 use super::{
-    BaseUrl, ClientAuthentication, Config, CredentialDigest, Credentials, ExternalStoreKind, GrantType,
-    Issuer, OnFailure, PlainTokens, RateLimit, RefreshFormat, RefreshShape, RetryPolicy, Storage,
-    answer_fields, base_url, clear_text, client, digests, header, login, token_request,
+    BaseUrl, ClientAuthentication, Config, CredentialDigest, Credentials, GrantType, Issuer, OnFailure,
+    RateLimit, RefreshFormat, RefreshOptions, RetryPolicy, Storage, base_url, clear_text, client, digests,
+    header, login, response_fields, storage, token_request,
 };
 use crate::domain::{AccessToken, Policy, Secret, ServiceName, TokenType};
 use crate::error::{Error, Result};
 
 pub(super) const DAY_SECONDS: f64 = 86_400.0;
-const DEFAULT_FILE: &str = "./data/token-cache.json";
-const DEFAULT_DATABASE: &str = "./data/token-cache.db";
 
-/// Headers that evertoken writes itself; another value would make another request of it.
+/// Headers that evertoken sets itself. Other values would break the request.
 const OWN_HEADERS: [&str; 9] = [
     "dpop",
     "authorization",
@@ -36,12 +34,12 @@ const OWN_HEADERS: [&str; 9] = [
 ];
 
 impl Config {
-    /// Checks the whole configuration; the error names every faulty field.
+    /// Validates the whole configuration. The error names every invalid field.
     pub fn from_json(value: Value) -> Result<Self> {
         Self::from_json_and_variables(value, Origins::new())
     }
 
-    /// The same for one some of whose fields come from variables, which the warnings name.
+    /// Also takes the environment variables that fields come from, for the warnings.
     pub fn from_json_and_variables(value: Value, origins: Origins) -> Result<Self> {
         let Value::Object(map) = value else {
             return Err(Error::config("config", "must be an object"));
@@ -49,16 +47,16 @@ impl Config {
         let mut hasher = DefaultHasher::new();
         Value::Object(map.clone()).to_string().hash(&mut hasher);
         let (credential, parameters) = (digests::credential(&map), digests::parameters(&map));
-        let faults = ConfigErrors::with_origins(origins);
-        let mut fields = ConfigFields::new(map, &faults);
+        let errors = ConfigErrors::with_origins(origins);
+        let mut fields = ConfigFields::new(map, &errors);
         let mut config = read(&mut fields);
-        config.warnings.append(&mut faults.take_warnings());
+        config.warnings.append(&mut errors.take_warnings());
         config.fingerprint = hasher.finish();
         config.identity = digests::identity(&config, parameters.as_deref());
         config.credential = credential;
-        check_whole(&config, &faults);
+        check_whole(&config, &errors);
         fields.finish();
-        faults.into_result(config)
+        errors.into_result(config)
     }
 }
 
@@ -68,21 +66,21 @@ fn read(f: &mut ConfigFields<'_>) -> Config {
     }
     let allow_insecure_http = f.flag("allowInsecureHttp").unwrap_or(false);
     let credentials = Credentials {
-        client_id: f.credential("clientId", Alphabet::Visible),
-        client_secret: f.credential("clientSecret", Alphabet::Visible).map(Secret::new),
-        email: f.credential("email", Alphabet::Any),
-        username: f.credential("username", Alphabet::Any),
-        password: f.credential("password", Alphabet::Any).map(Secret::new),
+        client_id: f.credential("clientId", Charset::Visible),
+        client_secret: f.credential("clientSecret", Charset::Visible).map(Secret::new),
+        email: f.credential("email", Charset::Any),
+        username: f.credential("username", Charset::Any),
+        password: f.credential("password", Charset::Any).map(Secret::new),
         private_key: client::read_private_key(f),
         client_certificate: client::read_certificate(f),
     };
     let (alert_after_failures, alert_webhook) = alerts(f, allow_insecure_http);
-    let fields = answer_fields::read(f);
+    let fields = response_fields::read(f);
     let allowed_origins = clear_text::origins(f, allow_insecure_http);
     let base_url = base_url::read(f, &fields, allowed_origins.as_deref(), allow_insecure_http);
     let fixed = base_url.as_ref().and_then(BaseUrl::fixed);
     let warnings = clear_text::warning(fixed, allowed_origins.as_deref()).into_iter().collect();
-    let (storage, plain_tokens) = storage(f);
+    let (storage, plain_tokens) = storage::read(f);
     Config {
         service: service_name(f),
         endpoint: endpoint(f, "authUrl", allow_insecure_http),
@@ -107,7 +105,7 @@ fn read(f: &mut ConfigFields<'_>) -> Config {
         dpop: f.flag("dpop").unwrap_or(false),
         manual_token: manual_token(f),
         login: login::read(f),
-        refresh: RefreshShape {
+        refresh: RefreshOptions {
             url: endpoint(f, "refreshUrl", allow_insecure_http),
             format: f.one_of(
                 "refreshFormat",
@@ -136,7 +134,7 @@ fn read(f: &mut ConfigFields<'_>) -> Config {
             .unwrap_or(OnFailure::Unauthenticated),
         storage,
         plain_tokens,
-        encryption_keys: f.credentials("encryptionKey", Alphabet::Any).into_iter().map(Secret::new).collect(),
+        encryption_keys: f.credentials("encryptionKey", Charset::Any).into_iter().map(Secret::new).collect(),
         clear_on_start: f.flag("clearOnStart").unwrap_or(false),
         ca: certificates(f),
         allow_insecure_http,
@@ -151,52 +149,61 @@ fn read(f: &mut ConfigFields<'_>) -> Config {
     }
 }
 
-/// What only shows when the fields are seen together.
-fn check_whole(config: &Config, faults: &ConfigErrors) {
+/// Checks the combination of fields.
+fn check_whole(config: &Config, errors: &ConfigErrors) {
     let password = &config.credentials.password;
     let (has_client, has_login) = (config.has_client(), config.has_login());
     if config.credentials.username().is_some() && password.is_none() {
-        faults.add("password", "is missing beside email or username (EXTERNAL_API_PASSWORD)");
-    }
-    if config.credentials.username().is_none() && password.is_some() {
-        faults.add(
-            "email",
-            "or username is missing beside password (EXTERNAL_API_EMAIL, EXTERNAL_API_USERNAME)",
+        errors.add(
+            "password",
+            "is missing: it is required together with email or username (EXTERNAL_API_PASSWORD)",
         );
     }
-    client::check(config, faults);
-    login::check(config, faults);
-    token_request::check(config, faults);
-    check_store_key(config, faults);
+    if config.credentials.username().is_none() && password.is_some() {
+        errors.add(
+            "email",
+            "or username is missing: one of them is required together with password (EXTERNAL_API_EMAIL, EXTERNAL_API_USERNAME)",
+        );
+    }
+    client::check(config, errors);
+    login::check(config, errors);
+    token_request::check(config, errors);
+    check_store_key(config, errors);
     if config.dpop && config.scheme.is_some() {
-        faults.add("scheme", "is beside dpop, which has a word of its own");
+        errors.add("scheme", "cannot be combined with dpop, which sets its own scheme");
     }
     match config.grant {
         Some(GrantType::ClientCredentials) if !has_client => {
-            faults.add("grant", "is client_credentials, which needs clientId and clientSecret, privateKey or clientCertificate");
+            errors.add(
+                "grant",
+                "is \"client_credentials\", which needs clientId and clientSecret, privateKey or clientCertificate",
+            );
         }
         Some(GrantType::Password) if !config.credentials.has_login() => {
-            faults.add("grant", "is a login, which needs password and email or username");
+            errors.add("grant", "is \"password\", which needs password and email or username");
         }
         Some(GrantType::Login) if !has_login => {
-            faults.add("grant", "is a login, which needs password and email or username");
+            errors.add("grant", "is \"login\", which needs password and email or username");
         }
         _ => {}
     }
     if config.issuer.is_some() && config.endpoint.is_some() {
-        faults.add("issuer", "is beside authUrl: one of the two says where the credentials go");
+        errors.add("issuer", "cannot be combined with authUrl: set either issuer or authUrl, not both");
     }
-    let has_place = config.endpoint.is_some() || config.issuer.is_some();
-    if (has_client || has_login) && !has_place {
-        faults.add("authUrl", "is missing: where are the credentials to be sent? (EXTERNAL_AUTH_URL)");
+    let has_endpoint = config.endpoint.is_some() || config.issuer.is_some();
+    if (has_client || has_login) && !has_endpoint {
+        errors.add(
+            "authUrl",
+            "is missing: set it to the URL of the token or login endpoint (EXTERNAL_AUTH_URL)",
+        );
     }
     let has_part = config.credentials.client_id.is_some()
         || config.credentials.username().is_some()
         || password.is_some();
-    // What a part of a credential lacks was said above.
+    // Incomplete credentials were reported above.
     if !has_part && !has_client && !has_login && config.manual_token.is_none() {
-        let field = if has_place { "clientId" } else { "authUrl" };
-        faults.add(
+        let field = if has_endpoint { "clientId" } else { "authUrl" };
+        errors.add(
             field,
             "is missing: set authUrl with clientId and clientSecret, or with email and password, or a token \
              (EXTERNAL_AUTH_URL, OAUTH_CLIENT_ID, OAUTH_CLIENT_SECRET, EXTERNAL_API_EMAIL, EXTERNAL_API_PASSWORD, \
@@ -205,55 +212,55 @@ fn check_whole(config: &Config, faults: &ConfigErrors) {
     }
 }
 
-/// Without `encryptionKey` the store's key is derived from the secret that is sent for a token. With no secret either,
-/// anyone who can read the store could open it.
-fn check_store_key(config: &Config, faults: &ConfigErrors) {
+/// Without `encryptionKey`, the store's key is derived from the secret that is sent to obtain a token.
+/// Without a secret, anyone who can read the store could decrypt it.
+fn check_store_key(config: &Config, errors: &ConfigErrors) {
     let credentials = &config.credentials;
     let has_secret = credentials.secrets().next().is_some() || credentials.private_key.is_some();
     let is_stored = !matches!(config.storage, Storage::Memory);
     if config.has_credentials() && !has_secret && is_stored && config.encryption_keys.is_empty() {
-        faults.add(
+        errors.add(
             "encryptionKey",
-            "is missing: without clientSecret, privateKey or password there is nothing to derive it from \
-             (TOKEN_ENCRYPTION_KEY). Set it, or storage to { kind: \"memory\" }",
+            "is missing: there is no clientSecret, privateKey or password to derive it from. Set it \
+             (TOKEN_ENCRYPTION_KEY), or set storage to { kind: \"memory\" }",
         );
     }
 }
 
 fn service_name(f: &mut ConfigFields<'_>) -> ServiceName {
     let Some(text) = f.text("service") else { return ServiceName::default() };
-    ServiceName::parse(&text).unwrap_or_else(|fault| {
-        f.error("service", fault);
+    ServiceName::parse(&text).unwrap_or_else(|message| {
+        f.error("service", message);
         ServiceName::default()
     })
 }
 
-/// An address without a query (RFC 8414 §2).
+/// A URL without a query (RFC 8414 §2).
 fn issuer(f: &mut ConfigFields<'_>, allow_insecure_http: bool) -> Option<Issuer> {
     let text = f.peek_text("issuer");
     let url = endpoint(f, "issuer", allow_insecure_http)?;
     if url.query().is_some() {
-        f.error("issuer", "must not hold a query (?…)");
+        f.error("issuer", "must not contain a query (?…)");
     }
     Some(Issuer { text: text?, url })
 }
 
-/// `scope = scope-token *( SP scope-token )`, RFC 6749 §3.3.
+/// `scope = scope-token *( SP scope-token )` (RFC 6749 §3.3).
 fn scope(f: &mut ConfigFields<'_>) -> Option<String> {
     let text = f.text("scope")?;
     let fits = text.split(' ').all(|token| {
         !token.is_empty() && token.bytes().all(|b| b.is_ascii_graphic() && b != b'"' && b != b'\\')
     });
     if !fits {
-        f.error("scope", "must be words of visible ASCII characters with one space between them");
+        f.error("scope", "must be words of visible ASCII characters, separated by single spaces");
     }
     Some(text)
 }
 
 fn manual_token(f: &mut ConfigFields<'_>) -> Option<AccessToken> {
-    let text = f.credential("token", Alphabet::Token)?;
+    let text = f.credential("token", Charset::Token)?;
     AccessToken::parse(&text)
-        .map_err(|fault| f.error("token", format!("is no token: {}", fault.as_str())))
+        .map_err(|message| f.error("token", format!("is not a valid token: {}", message.as_str())))
         .ok()
 }
 
@@ -273,13 +280,13 @@ fn headers(f: &mut ConfigFields<'_>) -> Vec<(String, Secret)> {
         let path = format!("headers.{name}");
         let lower = name.to_ascii_lowercase();
         if HeaderName::from_bytes(name.as_bytes()).is_err() {
-            f.error(&path, "is no header name");
+            f.error(&path, "is not a valid header name");
         } else if OWN_HEADERS.contains(&lower.as_str()) {
-            f.error(&path, "is written by evertoken and cannot be set");
+            f.error(&path, "is set by evertoken and cannot be configured");
         } else if let Some(value) = value.as_str().filter(|text| HeaderValue::from_str(text).is_ok()) {
             headers.insert(lower, Secret::new(value));
         } else {
-            f.error(&path, "must be a text that a header may carry");
+            f.error(&path, "must be a string that is a valid header value");
         }
     }
     headers.into_iter().collect()
@@ -323,46 +330,12 @@ fn rate_limit(f: &mut ConfigFields<'_>) -> RateLimit {
     limit
 }
 
-/// Where the token is kept, and what becomes of a plain one that is found there.
-fn storage(f: &mut ConfigFields<'_>) -> (Storage, PlainTokens) {
-    let Some(mut fields) = f.object("storage") else {
-        return (Storage::File(DEFAULT_FILE.into()), PlainTokens::Refused);
-    };
-    let kinds = ["memory", "file", "sqlite", "postgres", "redis", "prisma", "custom"];
-    let storage = match fields.one_of("kind", &kinds.map(|kind| (kind, kind))) {
-        Some("memory") => Storage::Memory,
-        Some("file") => Storage::File(fields.text("path").map_or_else(|| DEFAULT_FILE.into(), Into::into)),
-        Some("sqlite") => {
-            Storage::Sqlite(fields.text("path").map_or_else(|| DEFAULT_DATABASE.into(), Into::into))
-        }
-        Some("prisma") => Storage::External(ExternalStoreKind::Prisma),
-        Some("custom") => Storage::External(ExternalStoreKind::Custom),
-        Some(kind) => {
-            fields.error("kind", format!("\"{kind}\" is not supported by this version of evertoken"));
-            return (Storage::Memory, PlainTokens::Refused);
-        }
-        None => {
-            // `one_of` has said what is wrong unless the field is not there at all.
-            fields.error(
-                "kind",
-                "must say where the token is kept: \"memory\", \"file\", \"sqlite\", \"prisma\" or \"custom\"",
-            );
-            return (Storage::Memory, PlainTokens::Refused);
-        }
-    };
-    // Nobody else writes to memory.
-    let is_accepted = !matches!(storage, Storage::Memory) && fields.flag("acceptPlainTokens") == Some(true);
-    let plain_tokens = if is_accepted { PlainTokens::Accepted } else { PlainTokens::Refused };
-    fields.finish();
-    (storage, plain_tokens)
-}
-
 fn certificates(f: &mut ConfigFields<'_>) -> Vec<String> {
     let texts = f.texts("ca");
     for text in &texts {
         let fits = reqwest::Certificate::from_pem_bundle(text.as_bytes()).is_ok_and(|list| !list.is_empty());
         if !fits {
-            f.error("ca", "must hold certificates in PEM form (-----BEGIN CERTIFICATE-----)");
+            f.error("ca", "must contain certificates in PEM format (-----BEGIN CERTIFICATE-----)");
         }
     }
     texts

@@ -1,4 +1,4 @@
-//! From the JSON of `SchedulerOptions`.
+//! Parses the JSON of `SchedulerOptions`.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use super::fields::{ConfigErrors, ConfigFields};
 use super::read::DAY_SECONDS;
 use crate::error::{Error, Result};
 
-/// The fields of `SchedulerOptions`, as far as they are set.
+/// The fields of `SchedulerOptions` that are set.
 #[derive(Debug, Default)]
 pub struct SchedulerFields {
     /// `refreshIntervalSeconds`.
@@ -22,13 +22,13 @@ pub struct SchedulerFields {
 }
 
 impl SchedulerFields {
-    /// Checks the options; the error names every faulty field.
+    /// Validates the options. The error names every invalid field.
     pub fn from_json(value: Value) -> Result<Self> {
         let Value::Object(map) = value else {
             return Err(Error::config("options", "must be an object"));
         };
-        let faults = ConfigErrors::default();
-        let mut f = ConfigFields::new(map, &faults);
+        let errors = ConfigErrors::default();
+        let mut f = ConfigFields::new(map, &errors);
         let read = Self {
             refresh_interval: f.seconds("refreshIntervalSeconds", 1.0..=7.0 * DAY_SECONDS),
             every_interval: f.flag("everyInterval"),
@@ -36,6 +36,6 @@ impl SchedulerFields {
             recover_after_failures: f.count("recoverAfterFailures", 1..=1000),
         };
         f.finish();
-        faults.into_result(read)
+        errors.into_result(read)
     }
 }

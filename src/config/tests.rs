@@ -21,7 +21,7 @@ fn with(extra: &Value) -> Value {
 }
 
 #[test]
-fn each_wrong_value_is_refused_and_its_field_named() {
+fn each_invalid_value_is_rejected_and_its_field_named() {
     for (extra, field) in [
         (json!({ "authUrl": "auth.example.com" }), "authUrl"),
         (json!({ "authUrl": "ftp://auth.example.com" }), "authUrl"),
@@ -110,7 +110,7 @@ fn each_wrong_value_is_refused_and_its_field_named() {
 }
 
 #[test]
-fn every_fault_is_told_at_once() {
+fn all_errors_are_reported_at_once() {
     let error =
         config(with(&json!({ "timeoutMs": -1, "scheme": "two words", "colour": "red" }))).unwrap_err();
     for part in ["scheme must be", "timeoutMs must be", "colour is unknown"] {
@@ -119,13 +119,13 @@ fn every_fault_is_told_at_once() {
 }
 
 #[test]
-fn an_unknown_key_near_a_known_one_is_put_right() {
+fn a_misspelled_key_is_corrected() {
     let error = config(with(&json!({ "timeoutMS": 5 }))).unwrap_err();
     assert!(error.message().contains("did you mean timeoutMs?"), "{}", error.message());
 }
 
 #[test]
-fn credentials_must_be_whole() {
+fn credentials_must_be_complete() {
     for (value, field) in [
         (json!({}), "authUrl"),
         (json!({ "authUrl": "https://a.example.com" }), "clientId"),
@@ -142,7 +142,7 @@ fn credentials_must_be_whole() {
 }
 
 #[test]
-fn no_fault_repeats_the_value_it_refuses() {
+fn no_error_repeats_the_value() {
     for extra in [
         json!({ "clientSecret": ["hunter2"] }),
         json!({ "token": "hunter2\n\u{1}" }),
@@ -156,7 +156,7 @@ fn no_fault_repeats_the_value_it_refuses() {
 }
 
 #[test]
-fn http_is_for_private_hosts_unless_it_is_allowed() {
+fn http_is_limited_to_private_hosts_unless_allowed() {
     assert!(config(with(&json!({ "authUrl": "http://127.0.0.1:8080/token" }))).is_ok());
     assert!(
         config(with(&json!({ "authUrl": "http://auth.example.com", "allowInsecureHttp": true }))).is_ok()
@@ -164,7 +164,7 @@ fn http_is_for_private_hosts_unless_it_is_allowed() {
 }
 
 #[test]
-fn an_api_in_clear_text_is_one_warning_that_names_the_host() {
+fn an_api_over_http_is_one_warning_that_names_the_host() {
     for (extra, host) in [
         (json!({ "baseUrl": "http://localhost:8080/v1/" }), "localhost"),
         (json!({ "allowedOrigins": ["https://a.example.com", "http://10.0.0.7"] }), "10.0.0.7"),
@@ -176,7 +176,7 @@ fn an_api_in_clear_text_is_one_warning_that_names_the_host() {
         ),
     ] {
         let warnings = config(with(&extra)).unwrap().warnings;
-        assert_eq!(warnings, [format!("access tokens go to {host} over http, in clear text")], "{extra}");
+        assert_eq!(warnings, [format!("access tokens are sent to {host} over unencrypted http")], "{extra}");
     }
     let quiet = json!({ "baseUrl": "https://a.example.com", "allowedOrigins": ["https://b.example.com"] });
     assert!(config(with(&quiet)).unwrap().warnings.is_empty());
@@ -195,7 +195,7 @@ fn equal_configurations_have_equal_fingerprints_in_any_order_of_keys() {
 }
 
 #[test]
-fn debug_of_a_configuration_holds_no_secret() {
+fn debug_of_a_configuration_contains_no_secret() {
     let config = config(json!({
         "authUrl": "https://a.example.com", "email": "a@b.c", "password": "hunter2", "clientId": "x",
         "clientSecret": "hunter2", "token": "hunter2", "headers": { "x-key": "hunter2" }, "encryptionKey": "hunter2",
@@ -204,7 +204,7 @@ fn debug_of_a_configuration_holds_no_secret() {
 }
 
 #[test]
-fn the_sqlite_store_has_a_path_of_its_own_unless_one_is_given() {
+fn the_sqlite_store_has_its_own_default_path() {
     for (storage, expected) in [
         (json!({ "kind": "sqlite" }), "./data/token-cache.db"),
         (json!({ "kind": "sqlite", "path": "prisma/dev.db" }), "prisma/dev.db"),
@@ -215,13 +215,13 @@ fn the_sqlite_store_has_a_path_of_its_own_unless_one_is_given() {
 }
 
 #[test]
-fn a_spoilt_credential_is_a_warning_that_names_the_variable_or_the_field() {
+fn a_suspicious_credential_is_a_warning_that_names_the_variable_or_the_field() {
     let value = with(&json!({
         "clientId": "\u{feff}app", "clientSecret": "s3cret\r\n", "email": "\"ann@example.com\"", "password": "pass ",
         "token": "abc\u{200b}", "encryptionKey": ["first", "second\n"],
     }));
     let origins = [("clientSecret".into(), "OAUTH_CLIENT_SECRET".into())].into();
-    // A token with an invisible character in it is an error of its own.
+    // A token with an invisible character is an error.
     let error = Config::from_json_and_variables(value.clone(), Origins::clone(&origins)).unwrap_err();
     assert_eq!(error.field(), Some("token"));
     let mut value = value;
@@ -230,17 +230,17 @@ fn a_spoilt_credential_is_a_warning_that_names_the_variable_or_the_field() {
     assert_eq!(config.credentials.client_secret.as_ref().unwrap().expose(), "s3cret");
     assert_eq!(config.credentials.password.as_ref().unwrap().expose(), "pass ");
     assert_eq!(config.encryption_keys[1].expose(), "second");
-    let sent = "It is sent as it is: check the value, character by character";
+    let sent = "It is sent unchanged: check the value character by character";
     assert_eq!(
         config.warnings,
         [
-            format!("clientId begins with a byte order mark (U+FEFF). {sent}"),
-            "OAUTH_CLIENT_SECRET ended with a line end, which is cut off".into(),
-            format!("email is in quotes. {sent}"),
+            format!("clientId starts with a byte order mark (U+FEFF). {sent}"),
+            "OAUTH_CLIENT_SECRET ended with a line break, which was removed".into(),
+            format!("email is enclosed in quotes. {sent}"),
             format!("password ends with a space. {sent}"),
-            "token ended with a line end, which is cut off".into(),
-            format!("token is in quotes. {sent}"),
-            "encryptionKey ended with a line end, which is cut off".into(),
+            "token ended with a line break, which was removed".into(),
+            format!("token is enclosed in quotes. {sent}"),
+            "encryptionKey ended with a line break, which was removed".into(),
         ]
     );
 }
@@ -251,18 +251,18 @@ fn an_ordinary_configuration_has_no_warning() {
 }
 
 #[test]
-fn an_address_that_is_spoilt_says_by_what() {
-    for (text, told) in [
-        ("\"https://auth.example.com\"", "(it is in quotes)"),
-        ("\u{feff}https://auth.example.com", "(it begins with a byte order mark (U+FEFF))"),
+fn the_error_of_a_suspicious_url_says_what_is_wrong() {
+    for (text, expected) in [
+        ("\"https://auth.example.com\"", "(it is enclosed in quotes)"),
+        ("\u{feff}https://auth.example.com", "(it starts with a byte order mark (U+FEFF))"),
     ] {
         let error = config(with(&json!({ "authUrl": text }))).unwrap_err();
-        assert!(error.to_string().contains(told), "{error}");
+        assert!(error.to_string().contains(expected), "{error}");
     }
 }
 
 #[test]
-fn a_credential_that_lacks_a_part_is_one_fault_that_names_that_part() {
+fn an_incomplete_credential_is_one_error_that_names_the_missing_part() {
     for (config, field) in [
         (json!({ "authUrl": "https://h/token", "clientId": "app" }), "clientSecret"),
         (json!({ "authUrl": "https://h/login", "email": "a@b.c" }), "password"),

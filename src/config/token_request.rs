@@ -1,39 +1,39 @@
-//! What else a token request holds: `parameters`, `grantType` and `requestFormat`.
+//! Additions to a token request: `parameters`, `grantType` and `requestFormat`.
 
 use serde_json::Value;
 
+use super::credential_text::{Charset, Inspection, inspect};
 use super::fields::{ConfigErrors, ConfigFields};
-use super::spoilt::{Alphabet, Inspection, inspect};
 use super::{Config, GrantType, LoginCredentials};
 use crate::domain::Secret;
 
-/// A parameter of every token request, from `parameters` of the configuration.
+/// A parameter of every token request, from the `parameters` option.
 #[derive(Clone, Debug)]
 pub struct Parameter {
     /// Its name.
     pub name: String,
-    /// Its values: a form repeats the name for each.
+    /// Its values. A form repeats the name for each.
     pub values: Vec<Secret>,
-    /// Whether it was given as a list, and so is one in JSON.
+    /// Whether it was configured as an array and is therefore an array in JSON.
     pub is_list: bool,
 }
 
-/// How the requests of a grant are written: `requestFormat` of the configuration.
+/// The encoding of a grant's requests: the `requestFormat` option.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum RequestFormat {
-    /// `application/x-www-form-urlencoded`, RFC 6749 appendix B.
+    /// `application/x-www-form-urlencoded` (RFC 6749, appendix B).
     #[default]
     Form,
     /// A JSON object with the same members.
     Json,
 }
 
-/// The parameters that evertoken writes itself, and what to do instead.
+/// The parameters that evertoken sets itself, and what to do instead.
 const OWN_PARAMETERS: [(&str, &str); 11] = [
     ("grant_type", "set grantType instead"),
     ("client_id", "set clientId instead"),
     ("client_secret", "set clientSecret instead"),
-    ("refresh_token", "leave it out: the refresh token comes from the server's answers"),
+    ("refresh_token", "remove it: the refresh token comes from the server's responses"),
     ("scope", "set scope instead"),
     ("audience", "set audience instead"),
     ("resource", "set resource instead"),
@@ -59,7 +59,7 @@ fn parameter(name: String, value: Value, f: &ConfigFields<'_>) -> Option<Paramet
         return None;
     }
     if let Some((_, instead)) = OWN_PARAMETERS.iter().find(|(own, _)| *own == name) {
-        f.error(&path, format!("is written by evertoken: {instead}"));
+        f.error(&path, format!("is set by evertoken: {instead}"));
         return None;
     }
     let is_list = value.is_array();
@@ -69,18 +69,18 @@ fn parameter(name: String, value: Value, f: &ConfigFields<'_>) -> Option<Paramet
     };
     let values: Option<Vec<_>> = values.into_iter().map(|value| text(&name, value, f)).collect();
     if values.is_none() {
-        f.error(&path, "must be a text or a list of texts, without control characters");
+        f.error(&path, "must be a string or an array of strings, without control characters");
     }
     Some(Parameter { name, values: values?, is_list })
 }
 
-/// The value, without line ends at its end.
+/// The value, without trailing line breaks.
 fn text(name: &str, value: Value, f: &ConfigFields<'_>) -> Option<Secret> {
     let Value::String(mut text) = value else { return None };
-    let Inspection { len, remarks } = inspect(&text, Alphabet::Any);
+    let Inspection { len, warnings } = inspect(&text, Charset::Any);
     text.truncate(len);
-    for remark in remarks {
-        f.warn("parameters", format!("holds \"{name}\", which {remark}"));
+    for warning in warnings {
+        f.warn("parameters", format!("contains \"{name}\", which {warning}"));
     }
     let text = Secret::new(text);
     (!text.has_control_characters()).then_some(text)
@@ -92,7 +92,10 @@ pub(super) fn read_grant_type(f: &mut ConfigFields<'_>) -> Option<String> {
     if !text.bytes().all(|b| b.is_ascii_graphic()) {
         f.error("grantType", "must be one word of visible ASCII characters, such as account_credentials");
     } else if text == "refresh_token" {
-        f.error("grantType", "is refresh_token, which evertoken sends by itself when it has a refresh token");
+        f.error(
+            "grantType",
+            "is refresh_token, which evertoken sends automatically when it has a refresh token",
+        );
     }
     Some(text)
 }
@@ -101,62 +104,66 @@ pub(super) fn read_format(f: &mut ConfigFields<'_>) -> Option<RequestFormat> {
     f.one_of("requestFormat", &[("form", RequestFormat::Form), ("json", RequestFormat::Json)])
 }
 
-/// The conflicts of these fields with others.
-pub(super) fn check(config: &Config, faults: &ConfigErrors) {
-    check_grant(config, faults);
-    check_places_of_parameters(config, faults);
+/// Checks for conflicts with other fields.
+pub(super) fn check(config: &Config, errors: &ConfigErrors) {
+    check_grant(config, errors);
+    check_parameters(config, errors);
 }
 
-/// `grantType` and `requestFormat` are for grants: a login endpoint has a form of its own.
-fn check_grant(config: &Config, faults: &ConfigErrors) {
+/// `grantType` and `requestFormat` apply only to OAuth grants.
+fn check_grant(config: &Config, errors: &ConfigErrors) {
     let given =
         [("grantType", config.grant_type.is_some()), ("requestFormat", config.request_format.is_some())];
-    for (field, _) in given.into_iter().filter(|(_, is_given)| *is_given && config.is_login()) {
-        let fault = match (&config.login.body, config.grant) {
+    for (field, _) in given.into_iter().filter(|(_, is_set)| *is_set && config.is_login()) {
+        let message = match (&config.login.body, config.grant) {
             (Some(_), _) => {
-                "is for grants, and login.body is the request of a login: leave one of the two out"
+                "applies only to OAuth grants, but login.body defines a login request: remove one of the two"
             }
             (None, Some(GrantType::Login)) => {
-                "is for grants, and grant is \"login\": set grant to \"client_credentials\" or \"password\""
+                "applies only to OAuth grants, but grant is \"login\": set grant to \"client_credentials\" or \"password\""
             }
             _ => {
-                "is for grants, and email or username with password is for a login: set grant to \
+                "applies only to OAuth grants, but email or username with password means a login: set grant to \
                  \"client_credentials\" or \"password\""
             }
         };
-        faults.add(field, fault);
+        errors.add(field, message);
     }
     let is_open = config.grant.is_none() && config.has_client() && config.has_login();
     if config.grant_type.is_some() && is_open && !config.is_login() {
-        let fault = "needs grant when there is both a client and a user: set grant to \"client_credentials\" or \"password\"";
-        faults.add("grantType", fault);
+        let message = "requires grant, because both client and user credentials are set: set grant to \
+                       \"client_credentials\" or \"password\"";
+        errors.add("grantType", message);
     }
 }
 
-/// Every token request has the parameters, so every one must have a place for them.
-fn check_places_of_parameters(config: &Config, faults: &ConfigErrors) {
+/// Every token request contains the parameters, so every request must be able to.
+fn check_parameters(config: &Config, errors: &ConfigErrors) {
     let login = &config.login;
     for Parameter { name, .. } in &config.parameters {
         let path = format!("parameters.{name}");
         if login.refresh_token_field.as_ref() == Some(name) {
-            faults.add(&path, "has the name in login.refreshTokenField, which is for the refresh token");
+            errors.add(
+                &path,
+                "has the same name as login.refreshTokenField, which is reserved for the refresh token",
+            );
         }
         if !config.is_login() {
             continue;
         }
         match &login.body {
             Some(body) if body.contains_key(name) => {
-                faults.add(&path, "is in login.body, too: leave one of the two out");
+                errors.add(&path, "is also in login.body: remove one of the two");
             }
             None if login.credentials == LoginCredentials::Basic => {
-                faults.add(
+                errors.add(
                     &path,
-                    "has no place: with login.credentials \"basic\" and no login.body the request has no body. Set \
-                     login.body, or use headers",
+                    "cannot be sent: with login.credentials \"basic\" and without login.body, the request has no body. \
+                     Set login.body, or use headers",
                 );
             }
             None if name == "email" && config.credentials.email.is_some() => {
-                faults.add(&path, "is written by evertoken: set email instead");
+                errors.add(&path, "is set by evertoken: set email instead");
             }
             _ => {}
         }

@@ -1,4 +1,5 @@
-//! A login endpoint that takes `Authorization: Basic` ([RFC 7617](https://www.rfc-editor.org/rfc/rfc7617)) and no body.
+//! A login endpoint that expects `Authorization: Basic` ([RFC 7617](https://www.rfc-editor.org/rfc/rfc7617))
+//! and no body.
 
 use url::Url;
 
@@ -6,11 +7,11 @@ use crate::config::{Config, LoginCredentials};
 use crate::oauth::{self, UnsignedRequest};
 
 pub(super) fn request(url: &Url, config: &Config) -> UnsignedRequest {
-    authenticated(oauth::blank(url), config)
+    authenticate(oauth::blank(url), config)
 }
 
-/// The request with the header, where the configuration asks for it.
-pub(super) fn authenticated(draft: UnsignedRequest, config: &Config) -> UnsignedRequest {
+/// Adds the header, if it is configured.
+pub(super) fn authenticate(draft: UnsignedRequest, config: &Config) -> UnsignedRequest {
     let credentials = &config.credentials;
     match (config.login.credentials, credentials.username(), &credentials.password) {
         (LoginCredentials::Basic, Some(name), Some(password)) => draft.with_basic(name, password),

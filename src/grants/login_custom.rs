@@ -1,4 +1,4 @@
-//! A login endpoint that takes the configured body.
+//! A login endpoint that expects the configured body.
 
 use serde_json::{Map, Value};
 use url::Url;
@@ -11,16 +11,17 @@ use crate::oauth::{self, Form, UnsignedRequest};
 pub(super) fn request(url: &Url, config: &Config) -> UnsignedRequest {
     let template = config.login.body.clone().unwrap_or_default();
     let fixed = template.values().flat_map(fixed).collect();
-    let draft = login_basic::authenticated(from_template(url, config, template), config);
+    let draft = login_basic::authenticate(from_template(url, config, template), config);
     UnsignedRequest { hidden: fixed, ..draft }
 }
 
-/// The fixed values in a template, such as an API key; a short one is a word like `web`.
+/// The fixed values in a template, such as an API key. Short ones are excluded, because they are words such
+/// as `web`.
 fn fixed(value: &Value) -> Vec<Secret> {
-    const SHORTEST: usize = 8;
+    const MIN_LENGTH: usize = 8;
 
     match value {
-        Value::String(text) if text.len() >= SHORTEST && !text.contains('{') => {
+        Value::String(text) if text.len() >= MIN_LENGTH && !text.contains('{') => {
             vec![Secret::new(text.as_str())]
         }
         Value::Array(list) => list.iter().flat_map(fixed).collect(),
@@ -31,7 +32,7 @@ fn fixed(value: &Value) -> Vec<Secret> {
 
 fn from_template(url: &Url, config: &Config, template: Map<String, Value>) -> UnsignedRequest {
     let body: Map<_, _> =
-        template.into_iter().map(|(key, value)| (key, filled(value, &config.credentials))).collect();
+        template.into_iter().map(|(key, value)| (key, fill_all(value, &config.credentials))).collect();
     if !config.login.form {
         return oauth::json(url, body, &config.parameters);
     }
@@ -41,13 +42,13 @@ fn from_template(url: &Url, config: &Config, template: Map<String, Value>) -> Un
         .into_request()
 }
 
-/// The value with its placeholders filled in, wherever a text stands in it. What is filled in is not looked at again:
-/// a password may well hold `{email}`.
-fn filled(value: Value, credentials: &Credentials) -> Value {
+/// Replaces the placeholders in all strings of a value. Inserted values are not scanned again: a password may
+/// contain `{email}`.
+fn fill_all(value: Value, credentials: &Credentials) -> Value {
     match value {
         Value::String(text) => Value::String(fill(&text, credentials)),
-        Value::Array(list) => list.into_iter().map(|item| filled(item, credentials)).collect(),
-        Value::Object(map) => map.into_iter().map(|(key, item)| (key, filled(item, credentials))).collect(),
+        Value::Array(list) => list.into_iter().map(|item| fill_all(item, credentials)).collect(),
+        Value::Object(map) => map.into_iter().map(|(key, item)| (key, fill_all(item, credentials))).collect(),
         other => other,
     }
 }
@@ -58,11 +59,11 @@ fn fill(template: &str, credentials: &Credentials) -> String {
     while let Some(at) = rest.find('{') {
         let (before, tail) = rest.split_at(at);
         text.push_str(before);
-        let (written, length) = match Placeholder::ALL.iter().find(|one| tail.starts_with(one.as_str())) {
+        let (replacement, length) = match Placeholder::ALL.iter().find(|one| tail.starts_with(one.as_str())) {
             Some(one) => (value(*one, credentials).unwrap_or_default(), one.as_str().len()),
             None => ("{", 1),
         };
-        text.push_str(written);
+        text.push_str(replacement);
         rest = &tail[length..];
     }
     text + rest

@@ -1,4 +1,4 @@
-//! A login endpoint that takes `{email, password}` or `{username, password}`.
+//! A login endpoint that expects `{email, password}` or `{username, password}`.
 
 use serde_json::Map;
 use url::Url;

@@ -1,17 +1,17 @@
-//! Where an issuer's metadata is.
+//! The URLs of an issuer's metadata, and how it completes the configuration.
 
 use url::Url;
 
 use crate::config::{ClientAuthentication, Config};
 use crate::oauth::Metadata;
 
-/// The names under `/.well-known/`: OpenID Connect's, and that of RFC 8414.
+/// The names under `/.well-known/`: OpenID Connect's and that of RFC 8414.
 const OPENID: &str = "openid-configuration";
 const OAUTH: &str = "oauth-authorization-server";
 
-/// The addresses at which an issuer's metadata may be, in the order in which they are asked: the one of OpenID
-/// Connect Discovery §4, which comes behind the issuer's path, then those of RFC 8414 §3 and §5, which come before
-/// it.
+/// The possible URLs of an issuer's metadata, in the order in which they are tried: the one of OpenID Connect
+/// Discovery §4, which is appended to the issuer's path, then those of RFC 8414 §3 and §5, which are inserted
+/// before it.
 pub fn metadata_addresses(issuer: &Url) -> Vec<Url> {
     let path = issuer.path().trim_end_matches('/');
     let at = |path: String| {
@@ -24,14 +24,14 @@ pub fn metadata_addresses(issuer: &Url) -> Vec<Url> {
         at(format!("/.well-known/{OAUTH}{path}")),
         at(format!("/.well-known/{OPENID}{path}")),
     ];
-    // Without a path the last is the first.
+    // Without a path, the last equals the first.
     if path.is_empty() {
         addresses.pop();
     }
     addresses
 }
 
-/// The configuration with what the issuer's metadata adds to it. What the configuration says itself stands.
+/// Completes the configuration with the issuer's metadata. Configured values take precedence.
 pub fn with_metadata(config: &Config, metadata: &Metadata) -> Config {
     let mut completed = config.clone();
     let has_certificate = config.client_method(None) == Some(ClientAuthentication::TlsClientAuth);
@@ -42,12 +42,13 @@ pub fn with_metadata(config: &Config, metadata: &Metadata) -> Config {
     completed.probe = Some(false);
     let revocation = revocation.or(metadata.revocation_endpoint.as_ref());
     completed.revocation_url = config.revocation_url.as_ref().or(revocation).cloned();
-    // Where it is not said, basic is the one way (RFC 8414 §2), which is the usual one here.
-    let usual = config.client_method(None);
+    // Without a list, the method is `client_secret_basic` (RFC 8414 §2), which is the default here, too.
+    let default = config.client_method(None);
     let offered = metadata.methods.as_deref().unwrap_or_default();
-    if let Some(usual) = usual.filter(|usual| !offered.contains(usual)) {
-        completed.client_authentication =
-            completed.client_authentication.or_else(|| usual.other().filter(|other| offered.contains(other)));
+    if let Some(default) = default.filter(|default| !offered.contains(default)) {
+        completed.client_authentication = completed
+            .client_authentication
+            .or_else(|| default.other().filter(|other| offered.contains(other)));
     }
     completed
 }
@@ -63,7 +64,7 @@ mod tests {
     }
 
     #[test]
-    fn the_addresses_are_those_of_both_standards() {
+    fn the_urls_are_those_of_both_standards() {
         assert_eq!(
             addresses("https://example.com/issuer1"),
             [
@@ -102,23 +103,24 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_said_comes_from_the_metadata() {
+    fn metadata_completes_the_configuration() {
         let plain = with_metadata(&config(&json!({})), &metadata(&["client_secret_basic"]));
         assert_eq!(plain.endpoint.unwrap().as_str(), "https://h/token");
         assert_eq!(plain.revocation_url.unwrap().as_str(), "https://h/revoke");
         assert_eq!((plain.probe, plain.client_authentication), (Some(false), None));
-        let said = with_metadata(&config(&json!({ "revocationUrl": "https://h/other" })), &metadata(&[]));
-        assert_eq!(said.revocation_url.unwrap().path(), "/other");
+        let configured =
+            with_metadata(&config(&json!({ "revocationUrl": "https://h/other" })), &metadata(&[]));
+        assert_eq!(configured.revocation_url.unwrap().path(), "/other");
     }
 
     #[test]
-    fn the_secret_is_sent_the_way_that_is_offered() {
+    fn the_secret_is_sent_with_an_offered_method() {
         let post = with_metadata(&config(&json!({})), &metadata(&["client_secret_post"]));
         assert_eq!(post.client_authentication, Some(ClientAuthentication::Post));
-        let said = json!({ "clientAuthentication": "client_secret_basic" });
-        let said = with_metadata(&config(&said), &metadata(&["client_secret_post"]));
-        assert_eq!(said.client_authentication, Some(ClientAuthentication::Basic));
+        let configured = json!({ "clientAuthentication": "client_secret_basic" });
+        let configured = with_metadata(&config(&configured), &metadata(&["client_secret_post"]));
+        assert_eq!(configured.client_authentication, Some(ClientAuthentication::Basic));
         let neither = with_metadata(&config(&json!({})), &metadata(&["private_key_jwt"]));
-        assert_eq!(neither.client_authentication, None, "it is tried all the same");
+        assert_eq!(neither.client_authentication, None, "the default is tried anyway");
     }
 }

@@ -1,4 +1,4 @@
-//! How a token is had: one file a grant or login format, and the search that chooses among them.
+//! How a token is obtained: one file per grant or login format, and the search that chooses among them.
 
 mod client_credentials;
 mod login_basic;
@@ -24,7 +24,7 @@ pub use refresh::RefreshRequest;
 pub use revoke::revocation;
 pub use search::{Exchange, Obtained, Search, first_request};
 
-/// The endpoints that are tried where the configuration allows it, on the configured origin only.
+/// The paths to try if the configuration allows probing, only on the configured origin.
 const COMMON_PATHS: [&str; 6] = [
     "/oauth/token",
     "/api/oauth/token",
@@ -34,7 +34,7 @@ const COMMON_PATHS: [&str; 6] = [
     "/api/auth/login",
 ];
 
-/// The form of a request for a token with a credential.
+/// The format of a request that obtains a token with credentials.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum GrantFormat {
@@ -48,12 +48,12 @@ pub enum GrantFormat {
     JsonUsername,
     /// The configured body.
     Custom,
-    /// `Authorization: Basic`, and no body.
+    /// `Authorization: Basic` without a body.
     Basic,
 }
 
 impl GrantFormat {
-    /// The grant, as the status names it.
+    /// The name of the grant in the status.
     pub fn grant(self) -> &'static str {
         match self {
             Self::ClientCredentials => "client_credentials",
@@ -62,44 +62,44 @@ impl GrantFormat {
         }
     }
 
-    /// Whether it is a grant's, at a token endpoint.
-    pub fn is_grant(self) -> bool {
+    /// Whether it is an OAuth grant at a token endpoint, and not a login.
+    pub fn is_oauth_grant(self) -> bool {
         matches!(self, Self::ClientCredentials | Self::Password)
     }
 
-    /// Whether a password is sent, which a repetition could have locked.
+    /// Whether the request contains a password. Repeating a wrong one could lock the account.
     pub fn has_password(self) -> bool {
         self != Self::ClientCredentials
     }
 }
 
-/// One way to ask: where, in which form, with which client authentication.
+/// How to request a token: the endpoint, the format, and the client authentication.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GrantRequest {
     /// The endpoint.
     pub endpoint: Url,
-    /// The form of the request.
+    /// The format of the request.
     pub format: GrantFormat,
-    /// The client's authentication, where the form has one.
+    /// The client authentication method, if the format has one.
     #[serde(with = "method_name", default, skip_serializing_if = "Option::is_none")]
     pub method: Option<ClientAuthentication>,
-    /// The name the refresh token came by, where one came.
+    /// The name of the refresh token in the response, if there was one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refresh_name: Option<String>,
-    /// Whether a refresh token that was had this way was ever taken.
+    /// Whether the server ever accepted a refresh token that was obtained in this way.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub refreshes: bool,
 }
 
 impl GrantRequest {
-    /// Whether the configuration leads to this endpoint, in this format. As long as the issuer was not asked the
-    /// endpoint is open.
+    /// Whether the configuration allows this endpoint and format. Any endpoint is allowed until the issuer's
+    /// metadata is known.
     pub fn is_allowed(&self, config: &Config) -> bool {
         let is_open = config.issuer.is_some() && config.endpoint.is_none();
         formats(config).contains(&self.format) && (is_open || endpoints(config).contains(&self.endpoint))
     }
 
-    /// The form of the request, as the status names it.
+    /// The name of the format in the status.
     pub fn format_name(&self, config: &Config) -> String {
         let is_json = config.request_format == Some(RequestFormat::Json);
         let name = match (self.format, self.method) {
@@ -117,18 +117,18 @@ impl GrantRequest {
         name.to_owned()
     }
 
-    /// The grant, as the request and the status name it.
+    /// The name of the grant in the request and the status.
     pub fn grant_name<'c>(&self, config: &'c Config) -> &'c str {
-        let configured = config.grant_type.as_deref().filter(|_| self.format.is_grant());
+        let configured = config.grant_type.as_deref().filter(|_| self.format.is_oauth_grant());
         configured.unwrap_or(self.format.grant())
     }
 
-    /// The other method by which the client may prove itself, unless the configuration names one.
+    /// The alternative client authentication method, unless one is configured.
     pub fn other_method(&self, config: &Config) -> Option<ClientAuthentication> {
         self.method.and_then(ClientAuthentication::other).filter(|_| config.client_authentication.is_none())
     }
 
-    /// The request that asks this way.
+    /// Builds the request.
     pub fn request(&self, config: &Config) -> UnsignedRequest {
         let mut draft = match self.format {
             GrantFormat::ClientCredentials => client_credentials::request(self, config),
@@ -142,28 +142,28 @@ impl GrantRequest {
             GrantFormat::Custom => login_custom::request(&self.endpoint, config),
             GrantFormat::Basic => login_basic::request(&self.endpoint, config),
         };
-        if !self.format.is_grant() {
+        if !self.format.is_oauth_grant() {
             draft.request.method = config.login.method.clone().unwrap_or(Method::POST);
             draft.request.media_type.clone_from(&config.login.content_type);
         }
         complete(draft, config)
     }
 
-    /// The client, as this way authenticates it.
+    /// The client and its credential for this request.
     fn client<'c>(&'c self, config: &'c Config) -> Option<Client<'c>> {
         let secret = config.credentials.client_secret.as_ref();
-        let proof = match (config.client_method(self.method), secret) {
+        let credential = match (config.client_method(self.method), secret) {
             (Some(ClientAuthentication::Basic), Some(secret)) => ClientCredential::Basic(secret),
             (Some(ClientAuthentication::BasicRaw), Some(secret)) => ClientCredential::BasicRaw(secret),
             (Some(ClientAuthentication::Post), Some(secret)) => ClientCredential::Post(secret),
             (Some(ClientAuthentication::PrivateKeyJwt), _) => ClientCredential::Assertion(&self.endpoint),
             _ => ClientCredential::Name,
         };
-        Some(Client { id: config.credentials.client_id.as_deref()?, proof })
+        Some(Client { id: config.credentials.client_id.as_deref()?, credential })
     }
 }
 
-/// The request with the configured headers. It already holds the parameters, whose values nothing may repeat.
+/// Adds the configured headers. Also marks the parameters, which the request already contains, as secrets.
 fn complete(mut draft: UnsignedRequest, config: &Config) -> UnsignedRequest {
     draft.request.headers.extend(config.headers.iter().cloned());
     let values = config.parameters.iter().flat_map(|Parameter { values, .. }| values.iter().cloned());
@@ -171,7 +171,7 @@ fn complete(mut draft: UnsignedRequest, config: &Config) -> UnsignedRequest {
     draft
 }
 
-/// The formats that a configuration allows, in the order in which they are tried.
+/// The allowed formats, in the order in which they are tried.
 fn formats(config: &Config) -> Vec<GrantFormat> {
     let client = vec![GrantFormat::ClientCredentials];
     let login = login_formats(config);
@@ -199,19 +199,19 @@ fn login_formats(config: &Config) -> Vec<GrantFormat> {
     if config.login.credentials == LoginCredentials::Basic {
         return vec![GrantFormat::Basic];
     }
-    // What an issuer publishes is a token endpoint, and no login of its own.
+    // An issuer's metadata names a token endpoint, not a login endpoint.
     if config.issuer.is_some() {
         return vec![GrantFormat::Password];
     }
     let email = config.credentials.email.is_some().then_some(GrantFormat::JsonEmail);
-    // A configured method or media type is a login's, and not a token endpoint's.
-    let is_other = config.login.method.is_some() || config.login.content_type.is_some();
-    let form = (!is_other).then_some(GrantFormat::Password);
+    // A configured method or media type applies only to a login endpoint.
+    let is_login_only = config.login.method.is_some() || config.login.content_type.is_some();
+    let form = (!is_login_only).then_some(GrantFormat::Password);
     email.into_iter().chain([GrantFormat::JsonUsername]).chain(form).collect()
 }
 
-/// The endpoints in the order in which they are tried. A credential goes to others than the configured one only where
-/// that is a bare origin, or with `probe: true`.
+/// The endpoints, in the order in which they are tried. Credentials are sent to other endpoints than the
+/// configured one only if that has no path, or with `probe: true`.
 fn endpoints(config: &Config) -> Vec<Url> {
     let Some(configured) = &config.endpoint else { return Vec::new() };
     let is_bare = configured.path() == "/" && configured.query().is_none();
@@ -225,13 +225,13 @@ fn endpoints(config: &Config) -> Vec<Url> {
     }
 }
 
-/// `method` under its registered name.
+/// Serializes `method` with its registered name.
 mod method_name {
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
     use crate::config::ClientAuthentication;
 
-    #[expect(clippy::ref_option, reason = "the signature is serde's")]
+    #[expect(clippy::ref_option, reason = "serde requires this signature")]
     pub(super) fn serialize<S: Serializer>(
         method: &Option<ClientAuthentication>,
         to: S,

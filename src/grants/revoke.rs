@@ -5,11 +5,11 @@ use crate::config::Config;
 use crate::domain::TokenSet;
 use crate::oauth::{Form, UnsignedRequest};
 
-/// The request that revokes a token, where a revocation endpoint is known: of the refresh token where there
-/// is one, as that ends the access tokens with it (RFC 7009 §2.1).
+/// The request that revokes a token, if there is a revocation endpoint. It revokes the refresh token if there
+/// is one, because that also invalidates the access tokens (RFC 7009 §2.1).
 pub fn revocation(
     tokens: &TokenSet,
-    strategy: Option<&GrantRequest>,
+    grant: Option<&GrantRequest>,
     config: &Config,
 ) -> Option<UnsignedRequest> {
     let url = config.revocation_url.as_ref()?;
@@ -17,7 +17,7 @@ pub fn revocation(
         Some(token) => (token, "refresh_token"),
         None => (tokens.access_token.secret(), "access_token"),
     };
-    let client = strategy.and_then(|strategy| strategy.client(config));
+    let client = grant.and_then(|grant| grant.client(config));
     let mut draft = Form::new(url)
         .field("token", token.expose())
         .field("token_type_hint", hint)

@@ -1,8 +1,8 @@
 //! The search for the endpoint and format that work.
 //!
-//! A search is a walk through endpoints × formats that can be interrupted by a failing server and goes on
-//! where it stood. It leaves a format only when the answer says that the *request* is wrong, and an endpoint
-//! only when nothing of the kind is there: a rejected credential ends it.
+//! A search tries combinations of endpoint and format. A failing server interrupts it, and it can be resumed.
+//! It moves to another format only if the response says that the *request* is wrong, and to another endpoint
+//! only if there is no token endpoint. Rejected credentials end it.
 
 use async_trait::async_trait;
 use url::Url;
@@ -12,33 +12,33 @@ use crate::config::{ClientAuthentication, Config};
 use crate::error::{Error, ErrorKind, Result, Retry};
 use crate::oauth::{Granted, Refusal, UnsignedRequest};
 
-/// What to do about a refusal of a login that gives no reason.
-const UNSAID: &str = "The server does not say why: the username or the password may be wrong, or the server expects \
-                      other fields. Set login.body and login.format if it does";
+/// The advice for a login that was rejected without a reason.
+const NO_REASON: &str = "The server gives no reason: the username or password may be wrong, or the server expects \
+                         other fields (set login.body and login.format)";
 
-/// Sends one token request and reads its answer: the service's part, which counts, limits and times it.
+/// Sends one token request and reads the response. The service implements it, with rate limits and timeouts.
 #[async_trait]
 pub trait Exchange: Send + Sync {
-    /// The token, or why there is none.
+    /// Sends the request.
     async fn exchange(&self, draft: UnsignedRequest) -> Result<Granted, Refusal>;
 }
 
-/// A token, and the way it was had.
+/// A token, and how it was obtained.
 #[derive(Clone, Debug)]
 pub struct Obtained {
     /// The token.
     pub granted: Granted,
-    /// What worked.
+    /// The request that worked.
     pub strategy: GrantRequest,
 }
 
-/// The way that a configuration with one endpoint asks first: what is known of a token that came from elsewhere.
+/// The first request of a configuration with one endpoint. Used for a token that another process obtained.
 pub fn first_request(config: &Config) -> Option<GrantRequest> {
     let is_one = endpoints(config).len() == 1;
     candidates(config).into_iter().next().filter(|_| is_one)
 }
 
-/// All the ways to ask that a configuration allows, in the order in which they are tried.
+/// All requests that a configuration allows, in the order in which they are tried.
 pub(super) fn candidates(config: &Config) -> Vec<GrantRequest> {
     let formats = formats(config);
     endpoints(config)
@@ -54,88 +54,99 @@ pub(super) fn candidates(config: &Config) -> Vec<GrantRequest> {
         .collect()
 }
 
-/// A walk through the ways to ask.
+/// A search through the possible requests.
 pub struct Search<'c> {
     config: &'c Config,
-    ways: Vec<GrantRequest>,
+    candidates: Vec<GrantRequest>,
     at: usize,
-    /// The last refusal that sent the walk on: the closest to an explanation when nothing is left.
+    /// The last error that moved the search on. It is reported if no candidate works.
     last: Option<Error>,
-    /// How the client was refused before it proved itself by the other method, in the way at hand.
-    refused_by_first_method: Option<Error>,
+    /// The error of the current candidate's first client authentication method.
+    first_method_error: Option<Error>,
 }
 
 impl<'c> Search<'c> {
-    /// A walk that begins with what worked before.
+    /// A search that starts with the request that worked before.
     pub fn new(config: &'c Config, remembered: Option<&GrantRequest>) -> Self {
-        let mut ways = candidates(config);
-        // What is remembered counts only where the configuration still allows it.
+        let mut candidates = candidates(config);
+        // The remembered request is used only if the configuration still allows it.
         if let Some(known) = remembered.filter(|known| {
-            ways.iter().any(|way| way.endpoint == known.endpoint && way.format == known.format)
+            candidates
+                .iter()
+                .any(|candidate| candidate.endpoint == known.endpoint && candidate.format == known.format)
         }) {
             let method = method(config, known.format, known.method);
-            ways.retain(|way| way.endpoint != known.endpoint || way.format != known.format);
-            ways.insert(0, GrantRequest { method, ..known.clone() });
+            candidates
+                .retain(|candidate| candidate.endpoint != known.endpoint || candidate.format != known.format);
+            candidates.insert(0, GrantRequest { method, ..known.clone() });
         }
-        Self { config, ways, at: 0, last: None, refused_by_first_method: None }
+        Self { config, candidates, at: 0, last: None, first_method_error: None }
     }
 
-    /// Walks on until a token is had.
+    /// Tries the candidates until one returns a token.
     ///
     /// # Errors
-    /// `Credentials` when the credential is rejected, which ends the walk; `Endpoint` when nothing is left to
-    /// try; whatever a failing server or network gives, after which the walk can be taken up again.
+    /// `Credentials` if the credentials are rejected, which ends the search; `Endpoint` if no candidate is
+    /// left; or the error of a failing server or network, after which the search can be resumed.
     pub async fn obtain(&mut self, by: &dyn Exchange) -> Result<Obtained> {
-        while let Some(way) = self.ways.get(self.at).cloned() {
-            match by.exchange(way.request(self.config)).await {
+        while let Some(candidate) = self.candidates.get(self.at).cloned() {
+            match by.exchange(candidate.request(self.config)).await {
                 Ok(granted) => {
-                    let refresh_name = granted.refresh_name.map(str::to_owned).or(way.refresh_name.clone());
-                    return Ok(Obtained { granted, strategy: GrantRequest { refresh_name, ..way } });
+                    let refresh_name =
+                        granted.refresh_name.map(str::to_owned).or(candidate.refresh_name.clone());
+                    return Ok(Obtained { granted, strategy: GrantRequest { refresh_name, ..candidate } });
                 }
-                Err(refusal) => self.step(&way, refusal)?,
+                Err(refusal) => self.step(&candidate, refusal)?,
             }
         }
         Err(self.nothing_left())
     }
 
-    /// Moves on after a refusal, or ends the walk with its error.
-    fn step(&mut self, way: &GrantRequest, refusal: Refusal) -> Result<()> {
+    /// Moves on after a refusal, or ends the search with its error.
+    fn step(&mut self, candidate: &GrantRequest, refusal: Refusal) -> Result<()> {
         match refusal {
             Refusal::Rejected(error) | Refusal::Failed(error) | Refusal::ExpiredToken(error, _) => {
                 return Err(error);
             }
-            // A form without a client's authentication is another form of request.
-            Refusal::MissingClient(error) if way.method.is_none() => self.try_other_format(way, error)?,
-            // With a password in the request it may be the password that is meant, and that is sent once.
-            Refusal::Unexplained(error) if way.format.has_password() => return Err(error),
+            // Another format may include the client.
+            Refusal::MissingClient(error) if candidate.method.is_none() => {
+                self.try_other_format(candidate, error)?;
+            }
+            // The password may be what was rejected, and it is sent only once.
+            Refusal::Unexplained(error) if candidate.format.has_password() => return Err(error),
             Refusal::InvalidClient(error) | Refusal::MissingClient(error) | Refusal::Unexplained(error) => {
-                self.try_other_method(way, error)?;
+                self.try_other_method(candidate, error)?;
             }
-            // Where it passes, an address that is only being looked for is left for the next one.
-            Refusal::Untellable(rejected, _) if way.format.has_password() => return Err(rejected),
-            Refusal::Untellable(_, passing) if self.is_configured(&way.endpoint) => return Err(*passing),
-            Refusal::Untellable(_, passing) => self.leave(&way.endpoint, *passing),
-            Refusal::WrongFormat(error) if way.format.has_password() && error.retry() == Retry::CoolDown => {
-                return Err(error.with_advice(UNSAID));
+            // If it is temporary, skip an endpoint that is only being probed.
+            Refusal::Ambiguous(rejected, _) if candidate.format.has_password() => return Err(rejected),
+            Refusal::Ambiguous(_, temporary) if self.is_configured(&candidate.endpoint) => {
+                return Err(*temporary);
             }
-            Refusal::WrongFormat(error) => self.try_other_format(way, error)?,
-            // A single-page application answers every path with a page; only while the address itself is
-            // being looked for is that no answer. JSON may be what is said of a wrong password.
-            Refusal::NoToken(error)
-                if self.is_configured(&way.endpoint)
-                    || (way.format.has_password() && error.retry() == Retry::CoolDown) =>
+            Refusal::Ambiguous(_, temporary) => self.leave(&candidate.endpoint, *temporary),
+            Refusal::WrongFormat(error)
+                if candidate.format.has_password() && error.retry() == Retry::CoolDown =>
             {
-                return Err(no_token(way, error));
+                return Err(error.with_advice(NO_REASON));
             }
-            Refusal::NotHere(error) if !self.is_probing() => return Err(self.not_here(way, &error)),
-            Refusal::NotHere(error) | Refusal::NoToken(error) => self.leave(&way.endpoint, error),
+            Refusal::WrongFormat(error) => self.try_other_format(candidate, error)?,
+            // A single-page application responds to every path with a page, which is ignored only while
+            // probing. JSON may be the response to a wrong password.
+            Refusal::NoToken(error)
+                if self.is_configured(&candidate.endpoint)
+                    || (candidate.format.has_password() && error.retry() == Retry::CoolDown) =>
+            {
+                return Err(no_token(candidate, error));
+            }
+            Refusal::NotHere(error) if !self.is_probing() => return Err(self.not_here(candidate, &error)),
+            Refusal::NotHere(error) | Refusal::NoToken(error) => self.leave(&candidate.endpoint, error),
         }
         Ok(())
     }
 
-    fn try_other_format(&mut self, way: &GrantRequest, error: Error) -> Result<()> {
-        let more_here = self.ways.get(self.at + 1).is_some_and(|next| next.endpoint == way.endpoint);
-        if !more_here && self.is_configured(&way.endpoint) {
+    fn try_other_format(&mut self, candidate: &GrantRequest, error: Error) -> Result<()> {
+        let has_more_formats =
+            self.candidates.get(self.at + 1).is_some_and(|next| next.endpoint == candidate.endpoint);
+        if !has_more_formats && self.is_configured(&candidate.endpoint) {
             return Err(self.explain(error).with_retry(Retry::Never));
         }
         self.move_on(error, 1);
@@ -144,38 +155,39 @@ impl<'c> Search<'c> {
 
     fn move_on(&mut self, error: Error, by: usize) {
         self.last = Some(error);
-        self.refused_by_first_method = None;
+        self.first_method_error = None;
         self.at += by;
     }
 
     fn leave(&mut self, endpoint: &Url, error: Error) {
-        let here = self.ways[self.at..].iter().take_while(|way| way.endpoint == *endpoint).count();
+        let here =
+            self.candidates[self.at..].iter().take_while(|candidate| candidate.endpoint == *endpoint).count();
         self.move_on(error, here);
-        // What was remembered may stand apart from its endpoint's other formats.
+        // A remembered request may be separate from the other formats of its endpoint.
         let at = self.at;
         let mut index = 0;
-        self.ways.retain(|way| {
+        self.candidates.retain(|candidate| {
             index += 1;
-            index <= at || way.endpoint != *endpoint
+            index <= at || candidate.endpoint != *endpoint
         });
     }
 
-    /// The other of the two methods, once, unless the configuration names one.
+    /// Tries the alternative client authentication method once, unless one is configured.
     ///
     /// # Errors
-    /// What explains best why neither worked, where there is no other.
-    fn try_other_method(&mut self, way: &GrantRequest, error: Error) -> Result<()> {
-        let other = way.other_method(self.config).filter(|_| self.refused_by_first_method.is_none());
+    /// The more informative of the two errors, if there is no alternative left.
+    fn try_other_method(&mut self, candidate: &GrantRequest, error: Error) -> Result<()> {
+        let other = candidate.other_method(self.config).filter(|_| self.first_method_error.is_none());
         let Some(other) = other else { return Err(self.explain(error)) };
-        self.refused_by_first_method = Some(error);
-        self.ways[self.at].method = Some(other);
+        self.first_method_error = Some(error);
+        self.candidates[self.at].method = Some(other);
         Ok(())
     }
 
-    /// Of two refusals of a client, the one that is about the client itself: a server that takes only one of the two
-    /// methods says of the other that the client is missing, or the form of request wrong, or nothing at all.
+    /// Chooses between the errors of the two methods. A server that supports only one of them responds to the
+    /// other that the client is missing, that the request is malformed, or nothing at all.
     fn explain(&mut self, error: Error) -> Error {
-        let Some(first) = self.refused_by_first_method.take() else { return error };
+        let Some(first) = self.first_method_error.take() else { return error };
         let is_first_better = (first.kind() == ErrorKind::Credentials && error.kind() == ErrorKind::Endpoint)
             || (first.server_error().is_some() && error.server_error().is_none());
         let error = if is_first_better { first } else { error };
@@ -186,39 +198,39 @@ impl<'c> Search<'c> {
         self.config.endpoint.as_ref() == Some(endpoint)
     }
 
-    /// Whether other addresses than the configured one may be tried.
+    /// Whether other endpoints than the configured one may be tried.
     fn is_probing(&self) -> bool {
         endpoints(self.config).len() > 1
     }
 
-    /// Nothing is at the configured address. A login that is answered like this may be a wrong password all the same
-    /// (`FusionAuth` does so), so it is not repeated at once.
-    fn not_here(&self, way: &GrantRequest, error: &Error) -> Error {
-        let advice = match (&self.config.issuer, way.format.has_password()) {
-            (None, true) if error.status() == Some(405) && !way.format.is_grant() => {
-                "Either this login wants another method, which login.method sets, or the path in authUrl is wrong"
+    /// There is nothing at the configured endpoint. Some servers (such as `FusionAuth`) also respond to a
+    /// wrong password like this, so a login is not repeated at once.
+    fn not_here(&self, candidate: &GrantRequest, error: &Error) -> Error {
+        let advice = match (&self.config.issuer, candidate.format.has_password()) {
+            (None, true) if error.status() == Some(405) && !candidate.format.is_oauth_grant() => {
+                "Either this login requires another method (set login.method), or the path in authUrl is wrong"
             }
-            (Some(_), _) => "Check the token endpoint that the issuer publishes",
+            (Some(_), _) => "Check the token endpoint in the issuer's metadata",
             (None, true) => {
-                "Either the path in authUrl is wrong, or this server answers a wrong login with this status. With \
-                 probe: true the common paths of this origin are tried, too"
+                "Either the path in authUrl is wrong, or this server responds to a wrong login with this status. Set \
+                 probe: true to try the common paths of this origin, too"
             }
             (None, false) => {
-                "Check the path in authUrl. With probe: true the common paths of this origin are tried, too"
+                "Check the path in authUrl. Set probe: true to try the common paths of this origin, too"
             }
         };
-        let retry = if way.format.has_password() { Retry::CoolDown } else { error.retry() };
+        let retry = if candidate.format.has_password() { Retry::CoolDown } else { error.retry() };
         error.clone().with_advice(advice).with_retry(retry)
     }
 
     fn nothing_left(&self) -> Error {
         let tried: Vec<_> = endpoints(self.config).iter().map(|url| url.path().to_owned()).collect();
         let why =
-            self.last.as_ref().map_or_else(String::new, |last| format!(" (the last: {})", last.message()));
-        let message = format!("no endpoint answered as a token endpoint; tried {}{why}", tried.join(", "));
+            self.last.as_ref().map_or_else(String::new, |last| format!(" (last error: {})", last.message()));
+        let message = format!("no token endpoint found; tried {}{why}", tried.join(", "));
         let mut error = Error::new(ErrorKind::Endpoint, message);
-        // One of them may have been the login, and its answer that of a wrong password.
-        if self.ways.iter().any(|way| way.format.has_password()) {
+        // One of them may have been the login, rejecting a wrong password.
+        if self.candidates.iter().any(|candidate| candidate.format.has_password()) {
             error = error.with_retry(Retry::CoolDown);
         }
         match self.last.as_ref().and_then(Error::status) {
@@ -228,22 +240,22 @@ impl<'c> Search<'c> {
     }
 }
 
-/// An answer that is no token response. A server whose language is not known may reject a password like this.
-fn no_token(way: &GrantRequest, error: Error) -> Error {
-    if way.format.has_password() && error.retry() == Retry::BackOff {
+/// A response without a token. It may reject a password in a way that is not recognized.
+fn no_token(candidate: &GrantRequest, error: Error) -> Error {
+    if candidate.format.has_password() && error.retry() == Retry::BackOff {
         return error.with_retry(Retry::CoolDown).with_advice(
-            "This server may answer a wrong login like this: check the username and the password, and the path in \
+            "This server may respond to a wrong login like this: check the username, the password, and the path in \
              authUrl",
         );
     }
     error
 }
 
-/// The client authentication that a format has, `known` being what worked before.
+/// The client authentication method of a format. `known` is the one that worked before.
 fn method(
     config: &Config,
     format: GrantFormat,
     known: Option<ClientAuthentication>,
 ) -> Option<ClientAuthentication> {
-    config.client_method(known).filter(|_| format.is_grant() && config.has_client())
+    config.client_method(known).filter(|_| format.is_oauth_grant() && config.has_client())
 }

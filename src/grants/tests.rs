@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use url::Url;
 
 mod client;
-mod shapes;
+mod requests;
 
 use super::*;
 use crate::domain::{AccessToken, Secret, TokenType};
@@ -14,27 +14,27 @@ use crate::error::{Error, ErrorKind, Retry};
 use crate::oauth::{Expiry, Granted, KeptFields, Refusal};
 use crate::transport::Body;
 
-/// A server that follows a script and remembers what it was asked.
+/// A server that returns scripted results and records the requests.
 struct Script {
-    answers: Mutex<VecDeque<Result<Granted, Refusal>>>,
-    asked: Mutex<Vec<String>>,
+    results: Mutex<VecDeque<Result<Granted, Refusal>>>,
+    requests: Mutex<Vec<String>>,
 }
 
-fn script(answers: impl IntoIterator<Item = Result<Granted, Refusal>>) -> Script {
-    Script { answers: Mutex::new(answers.into_iter().collect()), asked: Mutex::default() }
+fn script(results: impl IntoIterator<Item = Result<Granted, Refusal>>) -> Script {
+    Script { results: Mutex::new(results.into_iter().collect()), requests: Mutex::default() }
 }
 
 impl Script {
-    fn asked(&self) -> Vec<String> {
-        self.asked.lock().unwrap().clone()
+    fn requests(&self) -> Vec<String> {
+        self.requests.lock().unwrap().clone()
     }
 }
 
 #[async_trait]
 impl Exchange for Script {
     async fn exchange(&self, draft: UnsignedRequest) -> Result<Granted, Refusal> {
-        self.asked.lock().unwrap().push(format!("{} {}", draft.request.url.path(), text(&draft)));
-        self.answers.lock().unwrap().pop_front().expect("a request beyond the script")
+        self.requests.lock().unwrap().push(format!("{} {}", draft.request.url.path(), text(&draft)));
+        self.results.lock().unwrap().pop_front().expect("a request beyond the script")
     }
 }
 
@@ -48,7 +48,7 @@ fn text(draft: &UnsignedRequest) -> String {
     if basic { format!("[basic] {body}") } else { body }
 }
 
-#[expect(clippy::unnecessary_wraps, reason = "an answer of the script, as the others are")]
+#[expect(clippy::unnecessary_wraps, reason = "it has the type of the other scripted results")]
 fn token() -> Result<Granted, Refusal> {
     Ok(Granted {
         access_token: AccessToken::parse("abc").unwrap(),
@@ -91,12 +91,12 @@ async fn run(config: &Config, script: &Script) -> Result<GrantRequest, ErrorKind
 }
 
 #[tokio::test]
-async fn a_login_is_tried_in_three_formats_when_the_request_is_wrong() {
+async fn a_login_is_tried_in_three_formats_if_the_request_is_wrong() {
     let script = script([wrong_format(), wrong_format(), token()]);
-    let worked = run(&login("https://h/login"), &script).await.unwrap();
-    assert_eq!(worked.format, GrantFormat::Password);
+    let found = run(&login("https://h/login"), &script).await.unwrap();
+    assert_eq!(found.format, GrantFormat::Password);
     assert_eq!(
-        script.asked(),
+        script.requests(),
         [
             r#"/login {"email":"a@b.c","password":"p w"}"#,
             r#"/login {"password":"p w","username":"a@b.c"}"#,
@@ -109,17 +109,17 @@ async fn a_login_is_tried_in_three_formats_when_the_request_is_wrong() {
 async fn a_rejected_credential_is_sent_once() {
     let script = script([refused(Refusal::Rejected, ErrorKind::Credentials)]);
     assert_eq!(run(&login("https://h/login"), &script).await, Err(ErrorKind::Credentials));
-    assert_eq!(script.asked().len(), 1);
+    assert_eq!(script.requests().len(), 1);
 }
 
 #[tokio::test]
-async fn a_bare_origin_is_probed_and_the_credential_goes_nowhere_else() {
-    let answers =
+async fn a_bare_origin_is_probed_and_credentials_are_sent_to_no_other_origin() {
+    let results =
         [not_here(), refused(Refusal::NoToken, ErrorKind::Response), not_here(), not_here(), not_here()];
-    let script = script(answers.into_iter().chain([not_here()]));
+    let script = script(results.into_iter().chain([not_here()]));
     assert_eq!(run(&client("https://h"), &script).await, Err(ErrorKind::Endpoint));
     let paths: Vec<_> =
-        script.asked().iter().map(|line| line.split(' ').next().unwrap().to_owned()).collect();
+        script.requests().iter().map(|line| line.split(' ').next().unwrap().to_owned()).collect();
     assert_eq!(paths, COMMON_PATHS);
 }
 
@@ -128,13 +128,13 @@ async fn failure(config: &Config, script: &Script) -> Error {
 }
 
 #[tokio::test]
-async fn an_absent_endpoint_leads_to_the_common_ones_only_where_that_is_asked_for() {
+async fn a_missing_endpoint_leads_to_the_common_ones_only_with_probe() {
     let probing = config(
         json!({ "authUrl": "https://h/v1/token", "clientId": "app", "clientSecret": "s", "probe": true }),
     );
-    let found = script([not_here(), token()]);
-    let worked = run(&probing, &found).await.unwrap();
-    assert_eq!(worked.endpoint.path(), "/oauth/token");
+    let second = script([not_here(), token()]);
+    let found = run(&probing, &second).await.unwrap();
+    assert_eq!(found.endpoint.path(), "/oauth/token");
 
     for probe in [None, Some(false)] {
         let strict = Config { probe, ..client("https://h/v1/token") };
@@ -142,17 +142,17 @@ async fn an_absent_endpoint_leads_to_the_common_ones_only_where_that_is_asked_fo
         let error = failure(&strict, &once).await;
         assert_eq!((error.kind(), error.retry()), (ErrorKind::Endpoint, Retry::BackOff));
         assert!(error.message().contains("authUrl") && error.message().contains("probe: true"), "{error}");
-        assert_eq!(once.asked().len(), 1);
+        assert_eq!(once.requests().len(), 1);
     }
 }
 
 #[tokio::test]
-async fn a_login_that_is_not_there_may_be_a_wrong_password_and_cools_down() {
+async fn a_login_that_is_not_found_may_be_a_wrong_password_and_cools_down() {
     let once = script([not_here()]);
     let error = failure(&login("https://h/login"), &once).await;
     assert_eq!((error.kind(), error.retry()), (ErrorKind::Endpoint, Retry::CoolDown));
     assert!(error.message().contains("wrong login") && error.message().contains("probe: true"), "{error}");
-    assert_eq!(once.asked().len(), 1);
+    assert_eq!(once.requests().len(), 1);
 
     let everywhere = script(COMMON_PATHS.map(|_| not_here()));
     let error = failure(&login("https://h"), &everywhere).await;
@@ -162,7 +162,7 @@ async fn a_login_that_is_not_there_may_be_a_wrong_password_and_cools_down() {
 }
 
 #[tokio::test]
-async fn what_an_issuer_publishes_is_the_only_address() {
+async fn the_token_endpoint_of_an_issuer_is_the_only_one() {
     let mut config = config(json!({ "issuer": "https://h", "clientId": "app", "clientSecret": "s" }));
     config.endpoint = Some(Url::parse("https://h/token").unwrap());
     config.probe = Some(false);
@@ -171,38 +171,38 @@ async fn what_an_issuer_publishes_is_the_only_address() {
 }
 
 #[tokio::test]
-async fn a_password_goes_no_further_than_to_the_first_that_answers_in_json() {
-    let answer = || {
+async fn a_password_is_not_sent_on_after_a_json_response() {
+    let result = || {
         let error = Error::new(ErrorKind::Response, "success: false").with_retry(Retry::CoolDown);
         Err(Refusal::NoToken(error))
     };
-    let probed = script([not_here(), answer()]);
+    let probed = script([not_here(), result()]);
     assert_eq!(failure(&login("https://h"), &probed).await.retry(), Retry::CoolDown);
-    assert_eq!(probed.asked().len(), 2);
-    let without_password = script([answer(), token()]);
+    assert_eq!(probed.requests().len(), 2);
+    let without_password = script([result(), token()]);
     run(&client("https://h"), &without_password).await.unwrap();
 }
 
 #[tokio::test]
-async fn a_page_at_the_configured_address_is_no_reason_to_probe() {
+async fn a_page_at_the_configured_endpoint_does_not_start_probing() {
     let script = script([refused(Refusal::NoToken, ErrorKind::Response)]);
     assert_eq!(run(&login("https://h/login"), &script).await, Err(ErrorKind::Response));
 }
 
 #[tokio::test]
-async fn a_failing_server_ends_the_attempt_and_the_search_goes_on_where_it_stood() {
+async fn a_failing_server_ends_the_attempt_and_the_search_resumes_where_it_stopped() {
     let config = login("https://h");
     let script = script([not_here(), refused(Refusal::Failed, ErrorKind::Response), token()]);
     let mut search = Search::new(&config, None);
     assert_eq!(search.obtain(&script).await.unwrap_err().kind(), ErrorKind::Response);
     search.obtain(&script).await.unwrap();
     let paths: Vec<_> =
-        script.asked().iter().map(|line| line.split(' ').next().unwrap().to_owned()).collect();
+        script.requests().iter().map(|line| line.split(' ').next().unwrap().to_owned()).collect();
     assert_eq!(paths, ["/oauth/token", "/api/oauth/token", "/api/oauth/token"]);
 }
 
 #[tokio::test]
-async fn what_worked_is_asked_first_and_forgotten_when_it_works_no_more() {
+async fn the_request_that_worked_is_tried_first_and_forgotten_when_it_fails() {
     let config = login("https://h");
     let known = GrantRequest {
         endpoint: Url::parse("https://h/api/login").unwrap(),
@@ -213,7 +213,7 @@ async fn what_worked_is_asked_first_and_forgotten_when_it_works_no_more() {
     };
     let again = script([token()]);
     Search::new(&config, Some(&known)).obtain(&again).await.unwrap();
-    assert!(again.asked()[0].starts_with("/api/login {\"password\""));
+    assert!(again.requests()[0].starts_with("/api/login {\"password\""));
 
     let moved = script([not_here(), token()]);
     let obtained = Search::new(&config, Some(&known)).obtain(&moved).await.unwrap();
@@ -226,7 +226,7 @@ async fn what_worked_is_asked_first_and_forgotten_when_it_works_no_more() {
 }
 
 #[tokio::test]
-async fn with_both_credentials_the_last_path_segment_decides() {
+async fn with_both_kinds_of_credentials_the_last_path_segment_decides() {
     let both = |url: &str| {
         config(json!({
             "authUrl": url, "clientId": "app", "clientSecret": "s", "username": "u", "password": "p",
@@ -260,7 +260,7 @@ fn a_custom_body_is_filled_in_once() {
 }
 
 #[test]
-fn nothing_repeats_the_fixed_values_of_a_login_and_the_refresh_token() {
+fn the_fixed_values_of_a_login_and_the_refresh_token_are_secrets() {
     let config = config(json!({
         "authUrl": "https://h/login", "email": "a@b.c", "password": "p", "refreshUrl": "https://h/renew",
         "login": { "body": { "user": "{email}", "nested": [{ "apiKey": "k-12345678" }], "kind": "web" } },
@@ -281,7 +281,7 @@ fn nothing_repeats_the_fixed_values_of_a_login_and_the_refresh_token() {
 }
 
 #[test]
-fn a_refresh_token_is_spent_where_it_was_had() {
+fn a_refresh_token_is_sent_where_it_was_obtained() {
     let strategy = |format, name: Option<&str>| GrantRequest {
         endpoint: Url::parse("https://h/token").unwrap(),
         format,
@@ -314,7 +314,7 @@ fn a_refresh_token_is_spent_where_it_was_had() {
 }
 
 #[test]
-fn a_request_says_whether_it_spends_a_refresh_token() {
+fn a_request_knows_whether_it_contains_a_refresh_token() {
     let mut config = client("https://h/token");
     let known = GrantRequest {
         endpoint: Url::parse("https://h/token").unwrap(),
@@ -336,7 +336,7 @@ fn a_request_says_whether_it_spends_a_refresh_token() {
 }
 
 #[test]
-fn a_strategy_is_written_and_read_without_a_secret() {
+fn a_grant_request_is_serialized_without_a_secret() {
     let strategy = GrantRequest {
         endpoint: Url::parse("https://h/token").unwrap(),
         format: GrantFormat::ClientCredentials,
@@ -354,40 +354,40 @@ fn a_strategy_is_written_and_read_without_a_secret() {
 }
 
 #[tokio::test]
-async fn what_a_login_is_answered_without_a_reason_cools_down_and_is_not_sent_again() {
-    let untellable = || {
-        let (rejected, passing) =
+async fn a_login_that_is_rejected_without_a_reason_cools_down_and_is_not_repeated() {
+    let ambiguous = || {
+        let (rejected, temporary) =
             (Error::new(ErrorKind::Credentials, "no"), Error::new(ErrorKind::Response, "no"));
-        Err(Refusal::Untellable(rejected, Box::new(passing)))
+        Err(Refusal::Ambiguous(rejected, Box::new(temporary)))
     };
     let silent_format = || {
         let error = Error::new(ErrorKind::Endpoint, "422").with_retry(Retry::CoolDown);
         Err(Refusal::WrongFormat(error))
     };
     let no_token = || refused(Refusal::NoToken, ErrorKind::Response);
-    for (answer, for_a_client) in [
-        (&untellable as &dyn Fn() -> Result<Granted, Refusal>, Retry::BackOff),
+    for (result, for_a_client) in [
+        (&ambiguous as &dyn Fn() -> Result<Granted, Refusal>, Retry::BackOff),
         (&silent_format, Retry::Never),
         (&no_token, Retry::BackOff),
     ] {
-        let once = script([answer()]);
+        let once = script([result()]);
         assert_eq!(failure(&login("https://h/login"), &once).await.retry(), Retry::CoolDown);
-        assert_eq!(once.asked().len(), 1);
-        let once = script([answer()]);
+        assert_eq!(once.requests().len(), 1);
+        let once = script([result()]);
         assert_eq!(failure(&client("https://h/token"), &once).await.retry(), for_a_client);
     }
     let error = failure(&login("https://h/login"), &script([silent_format()])).await;
     assert!(error.message().contains("login.body") && error.message().contains("login.format"), "{error}");
-    let probed = script([untellable()]);
+    let probed = script([ambiguous()]);
     assert_eq!(failure(&login("https://h"), &probed).await.retry(), Retry::CoolDown);
-    let probed = script([untellable(), token()]);
+    let probed = script([ambiguous(), token()]);
     run(&client("https://h"), &probed).await.unwrap();
 }
 
 #[tokio::test]
-async fn pages_at_every_address_see_the_password_once_each() {
+async fn probing_sends_a_password_once_to_each_page() {
     let everywhere = script(COMMON_PATHS.map(|_| refused(Refusal::NoToken, ErrorKind::Response)));
     let error = failure(&login("https://h"), &everywhere).await;
     assert_eq!(error.retry(), Retry::CoolDown);
-    assert_eq!(everywhere.asked().len(), COMMON_PATHS.len());
+    assert_eq!(everywhere.requests().len(), COMMON_PATHS.len());
 }

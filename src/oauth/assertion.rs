@@ -1,5 +1,5 @@
-//! The assertion by which a client proves itself: `private_key_jwt` of OpenID Connect Core §9, which is
-//! [RFC 7523 §2.2](https://www.rfc-editor.org/rfc/rfc7523#section-2.2) with a key.
+//! Client assertions: `private_key_jwt` of OpenID Connect Core §9, which is [RFC 7523
+//! §2.2](https://www.rfc-editor.org/rfc/rfc7523#section-2.2) with a key.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::crypto::SigningKey;
 use crate::domain::{Secret, Timestamp};
 use crate::error::Result;
 
-/// An assertion is for one request, which takes seconds.
+/// An assertion is valid for one request, which takes seconds.
 const LIFETIME: Duration = Duration::from_secs(60);
 
 /// The claims of RFC 7523 §3.
@@ -25,7 +25,7 @@ struct AssertionClaims<'a> {
     exp: i64,
 }
 
-/// A new assertion of the client for one request to `audience`, at `now` by the server's clock.
+/// Signs a new assertion for one request. `now` is the time by the server's clock.
 pub fn client_assertion(
     client_id: &str,
     audience: &str,
@@ -56,7 +56,7 @@ mod tests {
     const PEM: &str = include_str!("../../tests/fixtures/keys/p256-pkcs8.pem");
 
     #[test]
-    fn an_assertion_has_the_claims_of_rfc_7523_section_3_and_no_other() {
+    fn an_assertion_has_exactly_the_claims_of_rfc_7523_section_3() {
         let key = key(PEM, None);
         let now = Timestamp::from_second(1_800_000_000.9);
         let assertion = client_assertion("app", "https://h/token", &key, Some("16"), now).unwrap();
@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn no_two_assertions_are_the_same() {
+    fn every_assertion_is_unique() {
         let key = key(PEM, None);
         let identifier = || {
             let assertion = client_assertion("app", "a", &key, None, Timestamp::MIN).unwrap();

@@ -1,4 +1,4 @@
-//! From the bytes of a body to text, and from text to a value, even under a wrong label.
+//! Decodes a body to text and parses the text, even if the `Content-Type` is wrong.
 
 use encoding_rs::{Encoding, UTF_8, UTF_16BE, UTF_16LE};
 use serde_json::{Map, Value};
@@ -8,14 +8,14 @@ use zeroize::Zeroizing;
 use super::fields;
 use crate::transport::Response;
 
-/// The body as text. A byte order mark decides, then the zero bytes that JSON has in UTF-16 and UTF-32 (RFC 4627
-/// §3), then what is valid UTF-8, which is what Node reads; only then the label. What cannot be decoded becomes
-/// U+FFFD, which no token holds.
+/// The body as text. The encoding is determined by a byte order mark, else by the zero bytes of JSON in
+/// UTF-16 and UTF-32 (RFC 4627 §3), else it is UTF-8 if that is valid, as in Node, and only then that of the
+/// `charset`. Invalid bytes become U+FFFD, which no token contains.
 pub(super) fn text(response: &Response) -> Zeroizing<String> {
     decode(&response.body, response.header("content-type").unwrap_or_default())
 }
 
-/// The same of a body and its `Content-Type`.
+/// Decodes a body with this `Content-Type`.
 pub(super) fn decode(body: &[u8], content_type: &str) -> Zeroizing<String> {
     match body {
         [0xFF, 0xFE, 0, 0, rest @ ..] => return utf_32(rest, u32::from_le_bytes),
@@ -51,8 +51,8 @@ fn utf_32(bytes: &[u8], unit: fn([u8; 4]) -> u32) -> Zeroizing<String> {
     Zeroizing::new(characters.collect())
 }
 
-/// The text as a value: JSON or a form, by what it looks like. A form without its label is one only where it
-/// names a token or an error.
+/// Parses the text as JSON or as a form, depending on its content. A form with another `Content-Type` must
+/// contain an error or one of the `names`.
 pub(super) fn value(text: &str, response: &Response, names: &[&str]) -> Option<Value> {
     let is_labeled = media_type(response) == "application/x-www-form-urlencoded";
     let looks_like_json = text.trim_start().starts_with(['{', '[', '"']);
@@ -63,8 +63,8 @@ pub(super) fn value(text: &str, response: &Response, names: &[&str]) -> Option<V
     json().or_else(|| {
         let is_form = text.contains('=') && text.trim_ascii().bytes().all(|byte| byte.is_ascii_graphic());
         let form = (is_form && !looks_like_json).then(|| form(text.trim_ascii()))?;
-        let is_answer = form.keys().any(|name| name == "error" || names.contains(&name.as_str()));
-        is_answer.then_some(Value::Object(form))
+        let is_response = form.keys().any(|name| name == "error" || names.contains(&name.as_str()));
+        is_response.then_some(Value::Object(form))
     })
 }
 
@@ -100,7 +100,7 @@ mod tests {
     const JSON: &str = r#"{"access_token":"abc","user":"Jörg"}"#;
 
     #[test]
-    fn every_unicode_encoding_is_read_with_its_mark_and_without() {
+    fn every_unicode_encoding_is_decoded_with_and_without_a_byte_order_mark() {
         let expected: Value = serde_json::from_str(JSON).unwrap();
         let utf_16 = |unit: fn(u16) -> [u8; 2]| -> Vec<u8> { JSON.encode_utf16().flat_map(unit).collect() };
         let utf_32 =
@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn the_charset_of_the_label_is_used_where_the_body_is_no_utf_8() {
+    fn the_charset_is_used_if_the_body_is_not_utf_8() {
         let latin = JSON.replace('ö', "\u{1}").into_bytes();
         let latin: Vec<u8> = latin.into_iter().map(|byte| if byte == 1 { 0xF6 } else { byte }).collect();
         for content_type in [
@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn json_and_forms_are_read_under_each_others_label_and_under_none() {
+    fn json_and_forms_are_parsed_with_any_content_type() {
         let form = b"access_token=a%2Bb&expires_in=3600";
         for content_type in [
             "application/x-www-form-urlencoded",
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn a_page_or_a_plain_text_is_no_form() {
+    fn a_page_or_a_plain_text_is_not_a_form() {
         for body in
             ["<a href=\"?access_token=abc\">", "abc", "a=b", "see access_token=abc", "", "csrf=access_token"]
         {

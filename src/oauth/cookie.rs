@@ -1,5 +1,5 @@
-//! A cookie that an answer sets ([RFC 6265 §4.1](https://www.rfc-editor.org/rfc/rfc6265#section-4.1)): read once, as a
-//! token, and never kept or sent back.
+//! A cookie that a response sets ([RFC 6265 §4.1](https://www.rfc-editor.org/rfc/rfc6265#section-4.1)). It is
+//! read once, as a token, and never kept or sent back.
 
 use std::borrow::Cow;
 
@@ -8,15 +8,15 @@ use serde_json::Value;
 
 use crate::transport::Response;
 
-/// A cookie, as far as a token needs it.
+/// The parts of a cookie that matter for a token.
 pub(super) struct Cookie<'r> {
-    /// Its value, without the quotes around it and decoded: Express writes `%2B` for a plus sign.
+    /// Its value, unquoted and percent-decoded: Express writes `%2B` for a plus sign.
     pub value: Cow<'r, str>,
-    /// `Max-Age`, else `Expires`, as they are written.
+    /// The text of `Max-Age`, or else of `Expires`.
     pub expires: Option<(&'static str, Value)>,
 }
 
-/// The cookie of this name; of several the last, as browsers have it.
+/// The cookie with this name; the last one if there are several, as in browsers.
 pub(super) fn named<'r>(response: &'r Response, name: &str) -> Option<Cookie<'r>> {
     let lines = response.headers.get_all("set-cookie").iter();
     lines.filter_map(|line| parse(line.to_str().ok()?, name)).next_back()
@@ -37,7 +37,7 @@ fn parse<'r>(line: &'r str, name: &str) -> Option<Cookie<'r>> {
     };
     let expires = attribute("Max-Age")
         .or_else(|| attribute("Expires"))
-        // `Wed, 21-Oct-2015 07:28:00 GMT`, as Netscape wrote it, and some servers to this day.
+        // Some servers still use Netscape's format, `Wed, 21-Oct-2015 07:28:00 GMT`.
         .map(|(name, text)| {
             (name, Value::from(if text.contains(',') { text.replace('-', " ") } else { text.into() }))
         });
@@ -62,7 +62,7 @@ mod tests {
     }
 
     #[test]
-    fn the_value_and_the_life_of_a_cookie_are_read() {
+    fn the_value_and_the_expiry_of_a_cookie_are_read() {
         let lines = [
             "other=x; Path=/",
             "token=\"abc\"; HttpOnly; max-age=900; Expires=Thu, 01 Jan 1970 00:00:00 GMT",
@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_of_several_counts_and_names_are_compared_to_the_letter() {
+    fn the_last_of_several_counts_and_names_are_case_sensitive() {
         assert_eq!(cookie(&["t=a", "t=b"], "t"), Some(("b".into(), None)));
         for (line, name) in [("T=a", "t"), ("t2=a", "t"), ("t", "t"), ("", "t"), ("x=1; t=a", "t")] {
             assert_eq!(cookie(&[line], name), None, "{line}");

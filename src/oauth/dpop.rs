@@ -1,4 +1,4 @@
-//! Proofs of possession: `DPoP`, [RFC 9449](https://www.rfc-editor.org/rfc/rfc9449).
+//! DPoP, [RFC 9449](https://www.rfc-editor.org/rfc/rfc9449): proofs of possession of a key.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
@@ -17,22 +17,23 @@ use crate::domain::{AccessToken, Secret, Timestamp};
 use crate::error::Result;
 use crate::transport::Response;
 
-/// The P-256 key pair that a token is bound to. It cannot print, and is zeroed when it is dropped.
+/// The P-256 key pair that a token is bound to. Its `Debug` output contains no secret, and it is zeroed on
+/// drop.
 #[derive(Clone, Debug)]
 pub struct ProofKey {
     key: EncodingKey,
     public: Jwk,
 }
 
-/// What a proof is for.
+/// The request that a proof is for.
 pub struct ProofTarget<'a> {
-    /// The request's method, as it is sent.
+    /// The request's method.
     pub method: &'a str,
-    /// The request's address.
+    /// The request's URL.
     pub url: &'a Url,
-    /// The token that the request carries; none in a token request.
+    /// The token in the request. `None` for a token request.
     pub token: Option<&'a AccessToken>,
-    /// The nonce that the server gave last, where it gave any.
+    /// The server's latest nonce, if it sent one.
     pub nonce: Option<&'a str>,
 }
 
@@ -56,10 +57,10 @@ impl ProofKey {
         Self::from_pkcs8(&pkcs8)
     }
 
-    /// The key pair that was stored.
+    /// Restores a stored key pair.
     ///
     /// # Errors
-    /// `Internal`: the text is none.
+    /// `Internal`: the text is not a key pair.
     pub fn from_secret(stored: &Secret) -> Result<Self> {
         Self::from_pkcs8(&Zeroizing::new(STANDARD.decode(stored.expose()).unwrap_or_default()))
     }
@@ -78,63 +79,63 @@ impl ProofKey {
         Ok(Self { key: EncodingKey::from_ec_der(pkcs8), public })
     }
 
-    /// The key pair as it is stored: PKCS#8 in base64.
+    /// The key pair in the form in which it is stored: PKCS#8 in base64.
     pub fn to_secret(&self) -> Secret {
         Secret::new(STANDARD.encode(self.key.as_bytes()))
     }
 
-    /// A new proof for one request, at `now` by the server's clock (RFC 9449 §4.2).
-    pub fn proof(&self, proven: &ProofTarget<'_>, now: Timestamp) -> Result<Secret> {
+    /// Signs a new proof for one request (RFC 9449 §4.2). `now` is the time by the server's clock.
+    pub fn proof(&self, target: &ProofTarget<'_>, now: Timestamp) -> Result<Secret> {
         let mut header = Header::new(Algorithm::ES256);
         header.typ = Some("dpop+jwt".into());
         header.jwk = Some(self.public.clone());
-        let ath = proven
+        let ath = target
             .token
             .map(|token| URL_SAFE_NO_PAD.encode(crypto::sha256(token.secret().expose().as_bytes())));
         let claims = ProofClaims {
             jti: crypto::unique_id()?,
-            htm: proven.method,
-            htu: &without_query(proven.url),
+            htm: target.method,
+            htu: &without_query(target.url),
             iat: now.as_second(),
             ath,
-            nonce: proven.nonce,
+            nonce: target.nonce,
         };
         crypto::sign(&header, &claims, &self.key)
     }
 }
 
-/// `htu`: the address without query and fragment, nor a user's name, which no request line carries.
+/// `htu`: the URL without query, fragment and credentials.
 fn without_query(url: &Url) -> String {
     let mut url = url.clone();
     url.set_query(None);
     url.set_fragment(None);
-    // Refused by addresses that have no host, which no request goes to.
+    // These fail only for URLs without a host, which are never requested.
     let _ = url.set_username("");
     let _ = url.set_password(None);
     url.into()
 }
 
-/// The nonce to use from now on (RFC 9449 §8.2), where it is one: visible ASCII without quotes (§8.1).
+/// The nonce to use from now on (RFC 9449 §8.2), if it is valid: visible ASCII without quotes (§8.1).
 pub fn fresh_nonce(response: &Response) -> Option<&str> {
     response.header("dpop-nonce").filter(|nonce| is_nonce(nonce))
 }
 
-/// Whether a text may be a nonce, and is of a length that headers carry.
+/// Whether a text is a valid nonce that fits into a header.
 pub fn is_nonce(text: &str) -> bool {
-    const LONGEST: usize = 4096;
+    const MAX_LENGTH: usize = 4096;
     let is_char = |b: u8| b.is_ascii_graphic() && b != b'"' && b != b'\\';
-    !text.is_empty() && text.len() <= LONGEST && text.bytes().all(is_char)
+    !text.is_empty() && text.len() <= MAX_LENGTH && text.bytes().all(is_char)
 }
 
-/// Whether a token endpoint asks for the same request with the nonce that it gives (RFC 9449 §8).
+/// Whether a token endpoint requires the same request with its new nonce (RFC 9449 §8).
 pub fn asks_for_nonce(response: &Response) -> bool {
     matches!(response.status, 400 | 401)
         && error_of(response).as_deref() == Some("use_dpop_nonce")
         && fresh_nonce(response).is_some()
 }
 
-/// Whether an assertion or a proof may have been refused for its date. A secret has none: whatever else is refused
-/// is not sent again.
+/// Whether an assertion or a proof may have been rejected because of its date. Only then is a rejected
+/// request sent again.
 pub fn may_refuse_the_date(response: &Response, is_asserted: bool, is_proven: bool) -> bool {
     matches!(response.status, 400 | 401)
         && match error_of(response).as_deref() {
@@ -164,8 +165,8 @@ mod tests {
     fn the_proof_of_a_token_request_has_the_shape_of_rfc_9449_section_4_2() {
         let key = ProofKey::generate().unwrap();
         let url = url("https://server.example.com/token");
-        let proven = ProofTarget { method: "POST", url: &url, token: None, nonce: None };
-        let proof = key.proof(&proven, Timestamp::from_second(1_562_262_616.0)).unwrap();
+        let target = ProofTarget { method: "POST", url: &url, token: None, nonce: None };
+        let proof = key.proof(&target, Timestamp::from_second(1_562_262_616.0)).unwrap();
         let (header, mut claims) = verified_proof(&proof).unwrap();
         assert_eq!(header.typ.as_deref(), Some("dpop+jwt"));
         let members: Vec<_> =
@@ -184,19 +185,19 @@ mod tests {
         let key = ProofKey::generate().unwrap();
         let url = url("https://resource.example.org/protectedresource");
         let token = AccessToken::parse("Kz~8mXK1EalYznwH-LC-1fBAo.4Ljp~zsPE_NeO.gxU").unwrap();
-        let proven = ProofTarget {
+        let target = ProofTarget {
             method: "GET",
             url: &url,
             token: Some(&token),
             nonce: Some("eyJ7S_zG.eyJH0-Z.HX4w-7v"),
         };
-        let (_, claims) = verified_proof(&key.proof(&proven, Timestamp::MIN).unwrap()).unwrap();
+        let (_, claims) = verified_proof(&key.proof(&target, Timestamp::MIN).unwrap()).unwrap();
         assert_eq!(claims["ath"], "fUHyO2r2Z3DZ53EsNrWBb0xWXoaNy59IiKCAqksmQEo");
         assert_eq!(claims["nonce"], "eyJ7S_zG.eyJH0-Z.HX4w-7v");
     }
 
     #[test]
-    fn query_fragment_and_user_are_no_part_of_the_address() {
+    fn the_htu_has_no_query_fragment_or_credentials() {
         for (given, expected) in [
             ("https://h/a?b=c#d", "https://h/a"),
             ("https://H:443", "https://h/"),
@@ -207,14 +208,14 @@ mod tests {
     }
 
     #[test]
-    fn a_key_that_was_stored_makes_proofs_by_the_same_key() {
+    fn a_stored_key_is_restored() {
         let key = ProofKey::generate().unwrap();
         let again = ProofKey::from_secret(&key.to_secret()).unwrap();
         assert_eq!(key.public, again.public);
         assert_ne!(key.public, ProofKey::generate().unwrap().public);
         for text in ["", "hunter2", "AAAA"] {
-            let fault = ProofKey::from_secret(&Secret::new(text)).unwrap_err();
-            assert!(!fault.message().contains("hunter2"));
+            let error = ProofKey::from_secret(&Secret::new(text)).unwrap_err();
+            assert!(!error.message().contains("hunter2"));
         }
         assert!(!format!("{key:?}").contains(key.to_secret().expose()));
     }

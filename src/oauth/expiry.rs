@@ -1,5 +1,5 @@
-//! When a token ends: what the answer says, what the token says, whose clock is wrong, and what to assume where
-//! none of it can be believed.
+//! When a token expires: what the response says, what the token says, which clock is wrong, and what to
+//! assume if no source is plausible.
 
 mod judge;
 mod name;
@@ -17,44 +17,46 @@ use super::jwt::TokenClaims;
 use crate::domain::{MAX_LIFETIME, Timestamp};
 use crate::transport::Response;
 
-pub(super) use self::value::{ParsedValue, read as value_said};
+pub(super) use self::value::{ParsedValue, read as parse_value};
 
-/// Clocks that differ by less agree: networks are slow and dates are cut to the second.
+/// A smaller difference between clocks is ignored, because networks are slow and dates are truncated to
+/// seconds.
 const TOLERANCE_SECONDS: f64 = 30.0;
 const TOLERANCE_MILLISECONDS: u64 = 30_000;
 
-/// Numbers from here on are dates in seconds (2001), and from a thousand times that in milliseconds.
+/// Numbers of at least this are dates in seconds (2001), and of at least a thousand times this in
+/// milliseconds.
 const FIRST_DATE_SECONDS: f64 = 1e9;
 
-/// When a token ends, as far as an answer tells.
+/// When a token expires, according to a response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Expiry {
     /// After this time.
     In(Duration),
-    /// Nothing tells, or nothing that can be believed.
+    /// There is no plausible information.
     Unknown,
-    /// It does not: the configuration says what the silence of the answer means.
+    /// Never. The configuration says that this is what a missing expiry means.
     Never,
 }
 
 impl Expiry {
-    /// How long the token is used for, `default` being the configured guess. Where it does not end, as long as any
-    /// token is.
+    /// How long the token is used. `default` is the configured lifetime for an unknown expiry. Without an
+    /// expiry, it is the longest lifetime of any token.
     pub fn lifetime(self, default: Duration) -> Duration {
         match self {
-            Self::In(life) => life,
+            Self::In(lifetime) => lifetime,
             Self::Unknown => default,
             Self::Never => MAX_LIFETIME,
         }
     }
 }
 
-/// The moments an expiry is judged by.
+/// The current time by both clocks.
 #[derive(Clone, Copy)]
 pub(super) struct Moments {
-    /// When the answer came, by the local clock.
+    /// When the response arrived, by the local clock.
     pub now: Timestamp,
-    /// When it was sent, by the server's (`Date`, RFC 9110 §6.6.1).
+    /// When it was sent, by the server's clock (`Date`, RFC 9110 §6.6.1).
     pub server: Option<Timestamp>,
 }
 
@@ -63,7 +65,7 @@ impl Moments {
         seconds(self.now)
     }
 
-    /// The server's present, as far as it tells: its `Date` where that is far from the local clock.
+    /// The current time by the server's clock: its `Date`, if that differs from the local clock.
     fn server_now(self) -> f64 {
         self.server
             .map(seconds)
@@ -72,80 +74,80 @@ impl Moments {
     }
 }
 
-/// Whether two clocks that are this many milliseconds apart disagree.
+/// Whether a difference of this many milliseconds between two clocks matters.
 pub fn clocks_differ(milliseconds: i64) -> bool {
     milliseconds.unsigned_abs() > TOLERANCE_MILLISECONDS
 }
 
-/// How far the server's clock is ahead of the local one, in milliseconds, where its `Date` tells that the two do
-/// not agree; zero where they do.
+/// How far the server's clock is ahead of the local one, in milliseconds, by its `Date`. Zero if the
+/// difference does not matter.
 pub fn server_clock(response: &Response, now: Timestamp) -> Option<i64> {
     let server = response.header("date").and_then(Timestamp::parse)?;
     let ahead = server.as_millisecond() - now.as_millisecond();
     Some(if clocks_differ(ahead) { ahead } else { 0 })
 }
 
-#[expect(clippy::cast_precision_loss, reason = "milliseconds up to the year 9999 fit a double exactly")]
+#[expect(clippy::cast_precision_loss, reason = "milliseconds up to the year 9999 fit into a double exactly")]
 pub(super) fn seconds(moment: Timestamp) -> f64 {
     moment.as_millisecond() as f64 / 1000.0
 }
 
-/// A date as a number, in seconds, from one that counts seconds, milliseconds, microseconds or nanoseconds.
+/// Converts a date in seconds, milliseconds, microseconds or nanoseconds to seconds.
 pub(super) fn epoch_seconds(number: f64) -> f64 {
-    let is_too_great = |scaled: f64| scaled >= FIRST_DATE_SECONDS * 1000.0;
+    let is_too_large = |scaled: f64| scaled >= FIRST_DATE_SECONDS * 1000.0;
     let scales = [1.0, 1e3, 1e6, 1e9].map(|scale| number / scale);
-    scales.into_iter().find(|scaled| !is_too_great(*scaled)).unwrap_or(number)
+    scales.into_iter().find(|scaled| !is_too_large(*scaled)).unwrap_or(number)
 }
 
-/// What an answer has that may tell an expiry.
+/// Everything in a response that may contain the expiry.
 pub(super) struct Sources<'a> {
-    /// What `login.expiresPath` leads to, where it is set.
+    /// The value at `login.expiresPath`, if that is set.
     pub path: Option<Path<'a>>,
     /// The fields around the token.
     pub fields: ResponseFields<'a>,
-    /// What the token says.
+    /// The claims of the token.
     pub claims: TokenClaims,
-    /// `Max-Age` or `Expires` of the cookie that the token came in.
+    /// `Max-Age` or `Expires` of the cookie that contains the token.
     pub cookie: Option<(&'static str, Value)>,
     /// `neverExpires`.
     pub never_expires: bool,
-    /// Whether a name may be told.
-    pub is_tellable: &'a dyn Fn(&str) -> bool,
+    /// Whether a name may appear in a message.
+    pub may_show_name: &'a dyn Fn(&str) -> bool,
 }
 
-/// `login.expiresPath`, in an answer.
+/// `login.expiresPath`, applied to a response.
 pub(super) struct Path<'a> {
     /// Its last name.
     pub name: Option<&'a str>,
-    /// What stands there.
+    /// The value at the path.
     pub value: Option<Value>,
-    /// Whether it describes this answer: that of a refresh may be laid out in another way.
-    pub is_binding: bool,
+    /// Whether the path describes this response. The response of a refresh may have another structure.
+    pub describes_response: bool,
 }
 
-/// Why an expiry is in doubt: the source that is not believed, what is assumed, and what to do. It contains the names
-/// of fields and none of their values.
+/// Why an expiry is in doubt: the implausible source, what is assumed instead, and what to do. Contains field
+/// names but no values.
 #[derive(Debug, PartialEq)]
 pub(super) struct Warning {
     what: String,
     hint: &'static str,
 }
 
-const SET_THE_PATH: &str = "Set login.expiresPath to the field that tells the expiry";
+const SET_THE_PATH: &str = "Set login.expiresPath to the field that contains the expiry";
 
-/// What comes of all sources.
+/// The result of all sources.
 #[derive(Debug, PartialEq)]
 pub(super) struct FoundExpiry {
-    /// When the token ends; in no time, where it has ended already.
+    /// When the token expires. Zero if it has already expired.
     pub expiry: Expiry,
     /// Why that is in doubt.
     pub warning: Option<Warning>,
-    /// By which source the token has ended already, and whether it may mean something else by it.
-    pub ended: Option<Ended>,
+    /// The source by which the token has already expired.
+    pub expired: Option<Expired>,
 }
 
 impl FoundExpiry {
-    /// The warning as a text, about the answer of `place`.
+    /// The warning as a text about the response of `place`.
     pub(super) fn warning_text(&self, place: &str) -> Option<String> {
         let Warning { what, hint } = self.warning.as_ref()?;
         let is_unknown = self.expiry == Expiry::Unknown;
@@ -154,32 +156,32 @@ impl FoundExpiry {
     }
 }
 
-/// The source by which a token has ended.
+/// A source by which a token has expired.
 #[derive(Debug, PartialEq)]
-pub(super) struct Ended {
-    /// What it is called in a message.
+pub(super) struct Expired {
+    /// Its name in a message.
     pub source: String,
-    /// Whether it is a zero, by which some servers mean that the token does not expire.
+    /// Whether the value is zero, by which some servers mean that the token does not expire.
     pub is_zero: bool,
 }
 
-/// Finds when a token ends: by the configured path, by the names that are usual, nearest to the token first, and by
-/// what the token says; of several that can be believed the earliest counts.
+/// Finds the expiry: at the configured path, in fields with common names, nearest to the token first, and in
+/// the token's claims. The earliest plausible one counts.
 pub(super) fn find(sources: &Sources<'_>, moments: Moments) -> FoundExpiry {
     let judge = Judge { moments, never_expires: sources.never_expires };
     let by_path = sources.path.as_ref().and_then(|path| judge.path(path));
-    let mut tellings = Vec::from_iter(by_path);
-    let needs_usual = !tellings.iter().any(Reading::is_usable);
-    if needs_usual {
-        tellings.extend(usual(&sources.fields, &judge));
+    let mut readings = Vec::from_iter(by_path);
+    let needs_common = !readings.iter().any(Reading::is_usable);
+    if needs_common {
+        readings.extend(common(&sources.fields, &judge));
     }
-    tellings.extend(judge.claims(sources.claims));
-    if !tellings.iter().any(Reading::is_usable) {
-        tellings.extend(sources.cookie.iter().filter_map(|(name, value)| judge.cookie(name, value)));
+    readings.extend(judge.claims(sources.claims));
+    if !readings.iter().any(Reading::is_usable) {
+        readings.extend(sources.cookie.iter().filter_map(|(name, value)| judge.cookie(name, value)));
     }
-    let mut found = judge.combine(&tellings);
+    let mut found = judge.combine(&readings);
     if found.warning.is_none() {
-        let path = sources.path.as_ref().filter(|_| needs_usual);
+        let path = sources.path.as_ref().filter(|_| needs_common);
         let is_unknown = found.expiry == Expiry::Unknown;
         found.warning = path
             .and_then(|path| missing_path_warning(path, found.expiry))
@@ -188,21 +190,22 @@ pub(super) fn find(sources: &Sources<'_>, moments: Moments) -> FoundExpiry {
     found
 }
 
-/// The warning of a configured path that is of no use. The answer of a refresh may be laid out in another way than
-/// the login's, which the path describes.
+/// The warning about a configured path without a usable value. The response of a refresh may have another
+/// structure than that of the login, which the path describes.
 fn missing_path_warning(path: &Path<'_>, expiry: Expiry) -> Option<Warning> {
-    let what = if path.value.is_some() { "finds no time" } else { "finds nothing" };
+    let what = if path.value.is_some() { "finds no valid time" } else { "finds nothing" };
     let instead = match expiry {
-        Expiry::In(_) if path.is_binding => ": the usual fields are used instead",
+        Expiry::In(_) if path.describes_response => ": the usual fields are used instead",
         Expiry::Unknown => "",
         Expiry::In(_) | Expiry::Never => return None,
     };
-    let what = format!("login.expiresPath {what} in the answer{instead}");
-    Some(Warning { what, hint: "Correct the path, or leave it out" })
+    let what = format!("login.expiresPath {what} in the response{instead}");
+    Some(Warning { what, hint: "Correct or remove the path" })
 }
 
-/// What the nearest object says that says anything: the plain names first, and the vague ones without them.
-fn usual(fields: &ResponseFields<'_>, judge: &Judge) -> Vec<Reading> {
+/// The readings of the nearest object that has any: of the unambiguous names first, and else of the vague
+/// ones.
+fn common(fields: &ResponseFields<'_>, judge: &Judge) -> Vec<Reading> {
     let mut all = Vec::new();
     for (level, is_plain) in fields.levels.iter().flat_map(|level| [(level, true), (level, false)]) {
         all.extend(readings_at(level, is_plain, judge));
@@ -221,19 +224,20 @@ fn readings_at(level: &Map<String, Value>, is_plain: bool, judge: &Judge) -> Vec
         .collect()
 }
 
-/// A name as a message may hold it. It is a known one, and no secret.
+/// A name in a form that is safe for a message. It is a known name and therefore not a secret.
 fn plain(name: &str) -> String {
     name.chars().filter(|c| c.is_ascii_alphanumeric() || "_-.".contains(*c)).take(40).collect()
 }
 
-/// A warning of a name that is not known and looks like that of an expiry.
+/// The warning about an unknown name that looks like an expiry.
 fn unknown_name(sources: &Sources<'_>) -> Option<Warning> {
-    let says_something =
-        |value: &Value| !matches!(value_said(value), ParsedValue::Nothing) && !value.is_boolean();
+    let has_value =
+        |value: &Value| !matches!(parse_value(value), ParsedValue::Nothing) && !value.is_boolean();
     let mut fields = sources.fields.levels.iter().flat_map(|level| level.iter());
     let (name, _) = fields.find(|(name, value)| {
-        name::looks_like_an_expiry(name) && says_something(value) && (sources.is_tellable)(name)
+        name::looks_like_an_expiry(name) && has_value(value) && (sources.may_show_name)(name)
     })?;
-    let what = format!("`{name}` of the answer looks like an expiry and is not known as one");
+    let what =
+        format!("`{name}` of the response looks like an expiry, but evertoken does not know this name");
     Some(Warning { what, hint: SET_THE_PATH })
 }

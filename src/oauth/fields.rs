@@ -1,15 +1,15 @@
-//! What an answer holds, and under which names.
+//! The fields of a response, and their names.
 
 use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
 type Object = Map<String, Value>;
 
-/// Where answers keep what belongs to a token, when not at their top.
+/// The members of a response that may contain the fields of a token.
 pub(super) const HOLDERS: [&str; 4] = ["data", "token", "access", "tokens"];
 
-/// The objects of an answer that may say something of its token: those around it, the nearest first, then the top
-/// of the answer and its usual parts.
+/// The objects that may describe the token: those around it, the nearest first, then the top level of the
+/// response and its [`HOLDERS`].
 #[derive(Clone, Default)]
 pub(super) struct ResponseFields<'v> {
     pub levels: Vec<&'v Object>,
@@ -31,12 +31,12 @@ impl<'v> ResponseFields<'v> {
         Self { levels }
     }
 
-    /// What is found under these names, in their order, first in the nearest object.
+    /// The values with these names, in this order, from the nearest object first.
     pub(super) fn get(&self, names: &'static [&'static str]) -> impl Iterator<Item = &'v Value> {
         self.named(names).map(|(_, value)| value)
     }
 
-    /// The same, each with its name.
+    /// The same, with the names.
     pub(super) fn named(
         &self,
         names: &'static [&'static str],
@@ -47,8 +47,8 @@ impl<'v> ResponseFields<'v> {
     }
 }
 
-/// What stands at a path of names, where a number also indexes a list; and the objects on the way, the nearest
-/// first.
+/// The value at a path of names, where a number can also be an array index, and the objects on the way, the
+/// nearest first.
 pub(super) fn at_path<'v>(whole: &'v Value, names: &[String]) -> Option<(&'v Value, Vec<&'v Object>)> {
     let mut chain = Vec::new();
     let mut value = whole;
@@ -65,8 +65,8 @@ pub(super) fn at_path<'v>(whole: &'v Value, names: &[String]) -> Option<(&'v Val
     Some((value, chain))
 }
 
-/// JSON, as far as it can be understood: a number that no double holds (`1e999`) is `null`, and half of a
-/// surrogate pair is U+FFFD, which no token holds. Either says nothing, and the rest of the answer does.
+/// Parses JSON leniently: a number that does not fit into a double (`1e999`) becomes `null`, and half of a
+/// surrogate pair becomes U+FFFD, which no token contains. The rest of the response remains usable.
 pub(super) fn parse(json: &str) -> Option<Value> {
     serde_json::from_str(json).or_else(|_| serde_json::from_str(&replace_lone_surrogates(json))).ok()
 }
@@ -93,7 +93,7 @@ fn replace_lone_surrogates(json: &str) -> Zeroizing<String> {
     kept
 }
 
-/// The length of the escape that `text` begins with; of both halves, where it is a pair of surrogates.
+/// The length of the escape that `text` starts with; of both halves if it is a surrogate pair.
 fn escape_length(text: &str) -> usize {
     let is_high = matches!(unit(text), Some(0xD800..=0xDBFF));
     let is_pair = is_high && matches!(text.get(6..).and_then(unit), Some(0xDC00..=0xDFFF));
@@ -115,7 +115,7 @@ fn unit(escape: &str) -> Option<u16> {
     is_plain.then(|| u16::from_str_radix(digits, 16).ok()).flatten()
 }
 
-/// A finite number, or ASCII digits with sign and fraction as a text: nothing is coerced.
+/// A finite number, or a string of ASCII digits with an optional sign and fraction. Nothing else is coerced.
 pub(super) fn number(value: &Value) -> Option<f64> {
     let number = match value {
         Value::Number(number) => number.as_f64(),
@@ -129,7 +129,7 @@ pub(super) fn number(value: &Value) -> Option<f64> {
     number.filter(|number: &f64| number.is_finite())
 }
 
-/// Whether a value stands for nothing, as the `error: 0` of some good answers does.
+/// Whether a value means "none", such as the `error: 0` of some successful responses.
 pub(super) fn is_nothing(value: &Value) -> bool {
     match value {
         Value::Null | Value::Bool(false) => true,
@@ -151,7 +151,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn half_a_surrogate_pair_spoils_only_the_text_that_holds_it() {
+    fn half_a_surrogate_pair_affects_only_its_own_string() {
         for (text, expected) in [
             (r#"{"a":"x\ud800","b":1}"#, json!({ "a": "x\u{fffd}", "b": 1 })),
             (r#"{"a":"\udc00\ud83d\ude00","b":1}"#, json!({ "a": "\u{fffd}\u{1f600}", "b": 1 })),
@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn what_says_nothing_is_told_from_what_says_something() {
+    fn values_that_mean_none_are_recognized() {
         for value in [
             json!(null),
             json!(0),

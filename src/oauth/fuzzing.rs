@@ -1,4 +1,4 @@
-//! What holds for every answer, every token and every `Retry-After`.
+//! Properties of every response, every token and every `Retry-After`.
 
 use std::time::Duration;
 
@@ -11,20 +11,20 @@ use super::expiry::{self, Moments, Sources};
 use super::fields::ResponseFields;
 use super::jwt::{self, TokenClaims};
 use super::{Expiry, Granted, Refusal, ResponseContext, fresh_nonce, read, retry_after as waits};
-use crate::config::{AnswerPath, LoginShape};
+use crate::config::{LoginOptions, ResponsePath};
 use crate::domain::{AccessToken, Lifetime, MAX_LIFETIME, Policy, Secret, Timestamp};
 use crate::error::{Error, ErrorKind, ServerError};
 use crate::transport::Response;
 
 const NOW: f64 = 1_800_000_000.0;
-const LONGEST_TOKEN: usize = 64 * 1024;
+const MAX_TOKEN_BYTES: usize = 64 * 1024;
 const SECRETS: [&str; 2] = ["correct-horse-battery", "s3cret/of+the client"];
 
-/// An answer in writing: status, headers, `login` paths, `dpop`, `refresh` and `neverExpires` a line
-/// each, an empty line, the body. Lines that are neither are left out.
+/// A response as text: a line each for the status, headers, `login` paths, `dpop`, `refresh` and
+/// `neverExpires`, then an empty line and the body. Other lines are ignored.
 struct FuzzResponse {
     response: Response,
-    login: LoginShape,
+    login: LoginOptions,
     dpop: bool,
     is_refresh: bool,
     never_expires: bool,
@@ -34,14 +34,14 @@ fn fuzz_response(data: &[u8]) -> FuzzResponse {
     let end = data.windows(2).position(|pair| pair == b"\n\n");
     let (head, body) = end.map_or((&b""[..], data), |at| (&data[..at], &data[at + 2..]));
     let (mut status, mut dpop, mut is_refresh, mut never_expires) = (200, false, false, false);
-    let (mut headers, mut login) = (HeaderMap::new(), LoginShape::default());
+    let (mut headers, mut login) = (HeaderMap::new(), LoginOptions::default());
     for line in head.split(|byte| *byte == b'\n') {
         let Some(colon) = line.iter().position(|byte| *byte == b':') else {
             status = std::str::from_utf8(line).ok().and_then(|text| text.parse().ok()).unwrap_or(status);
             continue;
         };
         let (name, value) = (&line[..colon], line[colon + 1..].trim_ascii());
-        let path = || AnswerPath::parse(&String::from_utf8_lossy(value)).ok();
+        let path = || ResponsePath::parse(&String::from_utf8_lossy(value)).ok();
         match name {
             b"tokenPath" => login.token_path = path(),
             b"refreshTokenPath" => login.refresh_token_path = path(),
@@ -65,15 +65,15 @@ fn now() -> Timestamp {
     Timestamp::from_second(NOW)
 }
 
-/// An answer gives a token that can be sent and ends, or an error that says nothing of what is secret.
+/// A response yields a token that can be sent and expires, or an error without secrets.
 ///
 /// # Panics
-/// When that does not hold.
+/// If the property is violated.
 pub fn token_response(data: &[u8]) {
     let FuzzResponse { response, login, dpop, is_refresh, never_expires } = fuzz_response(data);
     assert!(fresh_nonce(&response).is_none_or(|nonce| nonce.len() <= 4096 && !nonce.contains(['"', ' '])));
     let secrets = SECRETS.map(Secret::new);
-    let reading = ResponseContext {
+    let context = ResponseContext {
         login: &login,
         scheme: None,
         kept: &[],
@@ -86,9 +86,13 @@ pub fn token_response(data: &[u8]) {
         is_refresh,
         never_expires,
     };
-    match read(&response, &reading) {
+    match read(&response, &context) {
         Ok(granted) => {
-            assert!((200..300).contains(&response.status), "a token out of {}", response.status);
+            assert!(
+                (200..300).contains(&response.status),
+                "a token from a response with status {}",
+                response.status
+            );
             check_granted(&granted, dpop);
         }
         Err(refusal) => check_refusal(refusal, &response),
@@ -98,36 +102,36 @@ pub fn token_response(data: &[u8]) {
 fn check_granted(granted: &Granted, dpop: bool) {
     let token = granted.access_token.secret().expose();
     let is_visible = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic());
-    assert!(is_visible(token) && token.len() <= LONGEST_TOKEN, "a token that no header may carry");
+    assert!(is_visible(token) && token.len() <= MAX_TOKEN_BYTES, "a token that cannot be sent in a header");
     let scheme = granted.scheme.as_str();
     let is_understood = ["Bearer", "Token", "JWT"].contains(&scheme) || (dpop && scheme == "DPoP");
-    assert!(is_understood, "a scheme not understood");
+    assert!(is_understood, "an unknown scheme");
     assert!(HeaderValue::from_str(&format!("{scheme} {token}")).is_ok(), "a header that cannot be sent");
     assert!(!SECRETS.contains(&token), "a credential came back as a token");
     if let Some(refresh_token) = &granted.refresh_token {
         let text = refresh_token.expose();
         let is_sendable = text.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ');
-        assert!(is_sendable && !text.is_empty() && text.len() <= LONGEST_TOKEN);
+        assert!(is_sendable && !text.is_empty() && text.len() <= MAX_TOKEN_BYTES);
     } else {
         assert!(granted.refresh_name.is_none());
     }
-    if let Expiry::In(life) = granted.expiry {
-        check_life(life);
-        assert!(!life.is_zero(), "a token that has expired");
-        assert!(life.as_secs() <= 366 * 86_400, "a life that is not plausible");
+    if let Expiry::In(lifetime) = granted.expiry {
+        check_lifetime(lifetime);
+        assert!(!lifetime.is_zero(), "a token that has expired");
+        assert!(lifetime.as_secs() <= 366 * 86_400, "an implausible lifetime");
     }
     if let Some(warning) = &granted.expiry_warning {
         assert!(!SECRETS.iter().any(|secret| warning.contains(secret)), "a secret in a warning");
         assert!(!warning.contains(char::is_control), "a warning that forges a line");
-        assert!(warning.len() < 600, "a warning as long as an answer");
+        assert!(warning.len() < 600, "a warning as long as a response");
     }
 }
 
-/// A life ends within ten years, and its windows keep their order.
-fn check_life(life: Duration) {
-    assert!(life <= MAX_LIFETIME, "a life of {life:?}");
+/// A lifetime is at most ten years, and its windows are in order.
+fn check_lifetime(lifetime: Duration) {
+    assert!(lifetime <= MAX_LIFETIME, "a lifetime of {lifetime:?}");
     for jitter in [0.0, 1.0] {
-        let windows = Lifetime::new(now(), now().plus(life), &Policy::default(), jitter);
+        let windows = Lifetime::new(now(), now().plus(lifetime), &Policy::default(), jitter);
         assert!(windows.issued_at() <= windows.refresh_at());
         assert!(windows.refresh_at() <= windows.usable_until());
         assert!(windows.usable_until() <= windows.expires_at());
@@ -139,27 +143,26 @@ fn check_life(life: Duration) {
 fn check_refusal(refusal: Refusal, response: &Response) {
     let is_failure = matches!(refusal, Refusal::Failed(_));
     let error: Error = refusal.into_error();
-    let said = format!("{error} {error:?}");
-    assert!(!SECRETS.iter().any(|secret| said.contains(secret)), "a secret in an error");
+    let text = format!("{error} {error:?}");
+    assert!(!SECRETS.iter().any(|secret| text.contains(secret)), "a secret in an error");
     assert!(!error.message().contains(char::is_control), "an error that forges a line");
-    assert!(error.message().len() < 600, "an error as long as an answer");
+    assert!(error.message().len() < 600, "an error as long as a response");
     assert_eq!(error.status(), Some(response.status));
     assert!(error.kind() == ErrorKind::RateLimited || response.status != 429);
     if let Some(ServerError { error, description, uri }) = error.server_error() {
         for text in [error, description, uri].into_iter().flatten() {
-            assert!(!text.is_empty() && text.chars().count() <= 300, "words that are none, or too many");
-            assert!(!text.contains(char::is_control), "words that forge a line");
+            assert!(!text.is_empty() && text.chars().count() <= 300, "an empty or too long server error");
+            assert!(!text.contains(char::is_control), "a server error that forges a line");
         }
     }
-    assert!(is_failure || error.retry_after().is_none(), "a refusal that is to be repeated");
+    assert!(is_failure || error.retry_after().is_none(), "a refusal with a retry");
     assert!(error.retry_after().is_none_or(|wait| wait <= Duration::from_secs(3600)));
 }
 
-/// A token, whether it is a JWT or looks like one, lives no longer than it says by any clock; and the same as
-/// the payload of a well-formed one.
+/// No token, alone or as the payload of a well-formed JWT, has a longer lifetime than it says, by any clock.
 ///
 /// # Panics
-/// When that does not hold.
+/// If the property is violated.
 pub fn jwt(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
     for token in [text.into_owned(), format!("e30.{}.c2ln", URL_SAFE_NO_PAD.encode(data))] {
@@ -178,26 +181,26 @@ fn check_claims(claims: TokenClaims, moments: Moments) {
         claims,
         cookie: None,
         never_expires: false,
-        is_tellable: &|_| true,
+        may_show_name: &|_| true,
     };
     let found = expiry::find(&sources, moments);
     let is_silent = found.expiry == Expiry::Unknown && found.warning.is_none();
-    assert_eq!(is_silent, claims == TokenClaims::Nothing, "an expiry that is wrong in silence");
-    let (TokenClaims::Dates(dates), Expiry::In(life)) = (claims, found.expiry) else { return };
-    check_life(life);
+    assert_eq!(is_silent, claims == TokenClaims::Nothing, "a wrong expiry without a warning");
+    let (TokenClaims::Dates(dates), Expiry::In(lifetime)) = (claims, found.expiry) else { return };
+    check_lifetime(lifetime);
     assert!(dates.expires.is_finite());
-    assert_eq!(life.is_zero(), found.ended.is_some());
+    assert_eq!(lifetime.is_zero(), found.expired.is_some());
     if let Some(issued) = dates.issued {
         assert!(issued < dates.expires);
-        // Rounding to the nanosecond may add one.
-        assert!(life.as_secs_f64() <= dates.expires - issued + 1e-6, "longer than from iat to exp");
+        // Rounding to nanoseconds may add one.
+        assert!(lifetime.as_secs_f64() <= dates.expires - issued + 1e-6, "longer than from iat to exp");
     }
 }
 
-/// What a server asks for is waited for as it says, and for an hour at most.
+/// The wait is what the server asks for, and at most an hour.
 ///
 /// # Panics
-/// When that does not hold.
+/// If the property is violated.
 pub fn retry_after(data: &[u8]) {
     let FuzzResponse { response, .. } = fuzz_response(data);
     let wait = waits::read(&response, now());

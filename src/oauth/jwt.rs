@@ -1,7 +1,6 @@
-//! What an access token says of itself, when it happens to be a JWT.
+//! The dates of an access token that happens to be a JWT.
 //!
-//! A token is opaque to a client (RFC 6749 §1.4): nothing is verified here, and nothing but the two dates is
-//! believed.
+//! A token is opaque to a client (RFC 6749 §1.4): nothing is verified here, and only the two dates are used.
 
 use base64::Engine;
 use base64::alphabet::URL_SAFE;
@@ -9,7 +8,7 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
-use super::expiry::{ParsedValue, epoch_seconds, seconds, value_said};
+use super::expiry::{ParsedValue, epoch_seconds, parse_value, seconds};
 use crate::domain::AccessToken;
 
 const BASE64: GeneralPurpose = GeneralPurpose::new(
@@ -17,12 +16,12 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
-/// What a token says of its end.
+/// The expiry in a token.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum TokenClaims {
-    /// Nothing: it is not a JWT, or has no `exp`.
+    /// None: it is not a JWT, or it has no `exp`.
     Nothing,
-    /// An `exp` that cannot be read.
+    /// An `exp` that is not a date.
     Unreadable,
     /// Its dates.
     Dates(Dates),
@@ -33,11 +32,11 @@ pub(super) enum TokenClaims {
 pub(super) struct Dates {
     /// `exp`.
     pub expires: f64,
-    /// `iat`, where it is there and before `exp`.
+    /// `iat`, if it is present and before `exp`.
     pub issued: Option<f64>,
 }
 
-/// The claims of a token with three parts whose second is a JSON object.
+/// The claims of a token with three parts, the second of which is a JSON object.
 pub(super) fn claims(token: &AccessToken) -> TokenClaims {
     let Some(claims) = payload(token) else { return TokenClaims::Nothing };
     let Some(expires) = claims.get("exp").filter(|exp| !exp.is_null()) else { return TokenClaims::Nothing };
@@ -55,12 +54,12 @@ fn payload(token: &AccessToken) -> Option<Map<String, Value>> {
     serde_json::from_slice(&payload).ok()
 }
 
-/// A `NumericDate`, also in milliseconds or as a text, as some servers write it.
+/// A `NumericDate`, or, as some servers write it, a number of milliseconds or a string.
 fn date(value: &Value) -> Option<f64> {
-    match value_said(value) {
+    match parse_value(value) {
         ParsedValue::Zero => Some(0.0),
         ParsedValue::Number(number) => Some(epoch_seconds(number)),
-        ParsedValue::Moment(moment) => Some(seconds(moment)),
+        ParsedValue::Date(date) => Some(seconds(date)),
         _ => None,
     }
 }
@@ -81,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn numeric_dates_are_read() {
+    fn numeric_dates_are_parsed() {
         assert_eq!(read(r#"{"exp":100,"iat":40}"#), dates(100.0, 40.0));
         assert_eq!(read(r#"{"exp":100.5}"#), dates(100.5, None));
         assert_eq!(read(r#"{"exp":100,"iat":200}"#), dates(100.0, None));
@@ -89,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn dates_in_milliseconds_or_as_text_are_read_in_any_mix() {
+    fn dates_in_milliseconds_or_as_strings_are_parsed() {
         for payload in [
             r#"{"exp":1800000900000,"iat":1800000000}"#,
             r#"{"exp":1800000900,"iat":1800000000000}"#,
@@ -102,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn an_end_that_cannot_be_read_is_told_from_none() {
+    fn an_invalid_exp_and_a_missing_one_are_distinguished() {
         for payload in [r#"{"exp":"soon"}"#, r#"{"exp":{}}"#, r#"{"exp":true}"#, r#"{"exp":"15m"}"#] {
             assert_eq!(read(payload), TokenClaims::Unreadable, "{payload}");
         }

@@ -1,47 +1,47 @@
-//! What of an answer is kept besides the token.
+//! The fields of a response to keep, in addition to the token.
 
 use serde_json::Value;
 
 use super::fields::ResponseFields;
-use crate::config::{AnswerField, AnswerPath};
+use crate::config::{ResponseField, ResponsePath};
 use crate::domain::{AnswerFields, Secret};
 
-/// Longer values than this are no address, name or number.
+/// Longer values are not kept. URLs, names and numbers are shorter.
 const MAX_VALUE_BYTES: usize = 4 * 1024;
 
-/// Why a field is not kept although the answer has it.
+/// Why a field of the response is not kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FieldError {
-    /// It is a list or an object.
+    /// It is an array or an object.
     NotText,
     /// It is longer than 4 KiB.
     TooLong,
 }
 
 impl FieldError {
-    /// The rest of a sentence that begins with the field.
+    /// The reason, to follow the field's name in a message.
     pub fn as_str(self) -> &'static str {
         match self {
-            Self::NotText => "is a list or an object, not a text",
+            Self::NotText => "is an array or an object, not a string",
             Self::TooLong => "is longer than 4 KiB",
         }
     }
 }
 
-/// What was found of the fields that are to be kept.
+/// The fields to keep.
 #[derive(Clone, Debug, Default)]
 pub struct KeptFields {
-    /// The fields, those that were not found included.
+    /// All fields, including those that were not found.
     pub fields: AnswerFields,
-    /// Those that are there and cannot be kept.
+    /// The fields that were found but cannot be kept.
     pub faults: Vec<(String, FieldError)>,
 }
 
-/// Finds the fields: `at` reads a path, and a single name also counts in the objects around the token.
+/// Finds the fields. `at` reads a path; a single name is also looked up in the objects around the token.
 pub(super) fn find(
-    wanted: &[AnswerField],
+    wanted: &[ResponseField],
     around: &ResponseFields<'_>,
-    at: &dyn Fn(&AnswerPath) -> Option<Value>,
+    at: &dyn Fn(&ResponsePath) -> Option<Value>,
 ) -> KeptFields {
     let mut faults = Vec::new();
     let fields = wanted
@@ -49,8 +49,8 @@ pub(super) fn find(
         .map(|field| {
             let found =
                 at(&field.path).or_else(|| find_around_token(&field.path, around)).filter(|v| !v.is_null());
-            let value = found.map(text_of).transpose().unwrap_or_else(|fault| {
-                faults.push((field.name.clone(), fault));
+            let value = found.map(text_of).transpose().unwrap_or_else(|error| {
+                faults.push((field.name.clone(), error));
                 None
             });
             (field.name.clone(), value)
@@ -59,8 +59,8 @@ pub(super) fn find(
     KeptFields { fields, faults }
 }
 
-fn find_around_token(path: &AnswerPath, around: &ResponseFields<'_>) -> Option<Value> {
-    let AnswerPath::Member(names) = path else { return None };
+fn find_around_token(path: &ResponsePath, around: &ResponseFields<'_>) -> Option<Value> {
+    let ResponsePath::Member(names) = path else { return None };
     let [name] = names.as_slice() else { return None };
     around.levels.iter().find_map(|level| level.get(name)).cloned()
 }

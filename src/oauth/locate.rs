@@ -1,4 +1,4 @@
-//! Where the token stands in an answer.
+//! Where the token is in a response.
 
 use std::borrow::Cow;
 
@@ -6,31 +6,31 @@ use serde_json::{Map, Value};
 
 use super::fields::{HOLDERS, at_path};
 use super::{body, cookie};
-use crate::config::{AnswerPath, LoginShape};
+use crate::config::{LoginOptions, ResponsePath};
 use crate::domain::TokenType;
 use crate::transport::Response;
 
-/// The names of a token, in the order in which they are looked for.
+/// The names of a token, in the order in which they are tried.
 pub(super) const TOKEN_NAMES: &[&str] =
     &["access_token", "access", "token", "auth_token", "jwt", "accessToken", "key"];
 
-/// The same where the login's token is an ID token, as Google Identity Toolkit has it: `idToken` at the login, and
-/// `id_token` next to `access_token` at the refresh.
+/// The names if the login's token is an ID token, as in Google Identity Toolkit: its login returns `idToken`,
+/// and its refresh returns `id_token` next to `access_token`.
 const ID_TOKEN_NAMES: &[&str] =
     &["id_token", "idToken", "access_token", "access", "token", "auth_token", "jwt", "accessToken", "key"];
 
-/// How deep the usual places are: `data.tokens.access.token`.
-const DEEPEST: usize = 3;
+/// The depth of common locations, such as `data.tokens.access.token`.
+const MAX_DEPTH: usize = 3;
 
-/// A value, and what stands around it.
+/// A value, and the objects around it.
 pub(super) struct Located<'a> {
-    /// The value, where it is part of the body.
+    /// The value, if it is a JSON value of the body.
     pub value: Option<&'a Value>,
-    /// The text, where it is none of the body's values.
+    /// The text, if it is not.
     plain: Option<Cow<'a, str>>,
     /// The objects around it, the nearest first.
     pub chain: Vec<&'a Map<String, Value>>,
-    /// When the cookie ends that it came in.
+    /// The expiry of the cookie, if it is from one.
     pub cookie_expires: Option<(&'static str, Value)>,
 }
 
@@ -43,50 +43,50 @@ impl<'a> Located<'a> {
         Self { value: Some(value), plain: None, chain, cookie_expires: None }
     }
 
-    /// The text that stands there.
+    /// The text of the value.
     pub(super) fn text(&self) -> Option<&str> {
         self.value.map_or(self.plain.as_deref(), Value::as_str)
     }
 
-    /// What stands there.
+    /// The value.
     pub(super) fn into_value(self) -> Option<Value> {
         self.value.cloned().or(self.plain.map(|text| Value::from(text.into_owned())))
     }
 }
 
-/// The names to look for in an answer that the configuration does not describe.
-pub(super) fn names(login: &LoginShape, is_refresh: bool) -> &'static [&'static str] {
-    let last = login.token_path.as_ref().and_then(AnswerPath::last_name);
+/// The names to look for in a response that the configuration does not describe.
+pub(super) fn names(login: &LoginOptions, is_refresh: bool) -> &'static [&'static str] {
+    let last = login.token_path.as_ref().and_then(ResponsePath::last_name);
     let is_id_token = matches!(last, Some("id_token" | "idToken"));
     if is_refresh && is_id_token { ID_TOKEN_NAMES } else { TOKEN_NAMES }
 }
 
-/// What stands at a path of the configuration.
+/// The value at a configured path.
 pub(super) fn at<'a>(
-    path: &AnswerPath,
+    path: &ResponsePath,
     whole: Option<&'a Value>,
     text: &'a str,
     response: &'a Response,
 ) -> Option<Located<'a>> {
     match path {
-        AnswerPath::Member(names) => {
+        ResponsePath::Member(names) => {
             let (value, chain) = at_path(whole?, names)?;
             Some(Located::value(value, chain))
         }
-        AnswerPath::Whole => whole_text(whole, text, response),
-        AnswerPath::Header(name) => {
+        ResponsePath::Whole => whole_text(whole, text, response),
+        ResponsePath::Header(name) => {
             let mut values = response.headers.get_all(name).iter();
             let first = values.next()?;
             values.all(|other| other == first).then(|| Located::plain(first.to_str().unwrap_or_default()))
         }
-        AnswerPath::Cookie(name) => {
+        ResponsePath::Cookie(name) => {
             let cookie = cookie::named(response, name)?;
             Some(Located { cookie_expires: cookie.expires, ..Located::plain(cookie.value) })
         }
     }
 }
 
-/// The whole answer, where it is a text, unless that is a page, JSON that breaks off or the word of a verdict.
+/// The whole response as the token, unless it is a page, incomplete JSON, or a word such as "ok" or "denied".
 fn whole_text<'a>(whole: Option<&'a Value>, text: &'a str, response: &'a Response) -> Option<Located<'a>> {
     const VERDICTS: [&str; 11] = [
         "ok",
@@ -104,7 +104,7 @@ fn whole_text<'a>(whole: Option<&'a Value>, text: &'a str, response: &'a Respons
     let plain = text.trim();
     let located = match whole {
         Some(value @ Value::String(_)) => Located::value(value, Vec::new()),
-        // A number under the label of JSON is one, and a plain text of digits is a text.
+        // A number in a JSON response is a number; in plain text, digits are text.
         Some(Value::Number(_)) if !body::media_type(response).contains("json") => Located::plain(plain),
         None if !plain.starts_with(['<', '{', '[', '"']) => Located::plain(plain),
         _ => return None,
@@ -113,7 +113,7 @@ fn whole_text<'a>(whole: Option<&'a Value>, text: &'a str, response: &'a Respons
     located.text().is_some_and(|text| !is_verdict(text)).then_some(located)
 }
 
-/// The `Authorization` header of an answer, as some frameworks hand the token out.
+/// The `Authorization` header of a response, in which some frameworks return the token.
 pub(super) fn authorization(response: &Response) -> Option<Located<'_>> {
     let mut values = response.headers.get_all("authorization").iter();
     let (value, None) = (values.next()?.to_str().ok()?.trim(), values.next()) else {
@@ -123,8 +123,8 @@ pub(super) fn authorization(response: &Response) -> Option<Located<'_>> {
     is_understood.then(|| Located::plain(value))
 }
 
-/// The first value under a usual name that `accept` takes: in the object itself, then in its usual parts.
-pub(super) fn usual<'a, T>(
+/// The first value with a common name that `accept` accepts: in the object itself, then in its [`HOLDERS`].
+pub(super) fn find_common<'a, T>(
     object: &'a Map<String, Value>,
     names: &'static [&'static str],
     accept: &mut dyn FnMut(Located<'a>) -> Option<T>,
@@ -141,7 +141,7 @@ fn find_within<'a, T>(
     let chain: Vec<_> = std::iter::once(object).chain(around.iter().copied()).collect();
     let here = names.iter().filter_map(|name| object.get(*name));
     let found = here.into_iter().find_map(|value| accept(Located::value(value, chain.clone())));
-    if found.is_some() || around.len() == DEEPEST {
+    if found.is_some() || around.len() == MAX_DEPTH {
         return found;
     }
     HOLDERS.iter().find_map(|name| find_within(object.get(*name)?.as_object()?, names, &chain, accept))

@@ -1,4 +1,5 @@
-//! What an issuer publishes about itself: [OpenID Connect Discovery §4](https://openid.net/specs/openid-connect-discovery-1_0.html#ProviderConfig),
+//! The metadata of an issuer: [OpenID Connect Discovery
+//! §4](https://openid.net/specs/openid-connect-discovery-1_0.html#ProviderConfig),
 //! [RFC 8414 §3](https://www.rfc-editor.org/rfc/rfc8414#section-3).
 
 use serde::Deserialize;
@@ -7,36 +8,37 @@ use url::Url;
 use super::{body, fields};
 use crate::config::ClientAuthentication;
 
-/// The metadata of an issuer, as far as a client without a browser needs it.
+/// The part of an issuer's metadata that a client without a browser needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Metadata {
-    /// Where tokens are had.
+    /// The token endpoint.
     pub token_endpoint: Url,
-    /// Where tokens are revoked, RFC 7009.
+    /// The revocation endpoint (RFC 7009).
     pub revocation_endpoint: Option<Url>,
-    /// How clients may prove themselves, of those ways that are known here; none where it is not said.
+    /// The supported client authentication methods that evertoken knows. `None` if the metadata does not list
+    /// any.
     pub methods: Option<Vec<ClientAuthentication>>,
-    /// Where clients go that show a certificate, RFC 8705 §5.
+    /// The endpoints for clients with a certificate (RFC 8705 §5).
     pub with_certificate: Aliases,
 }
 
 /// `mtls_endpoint_aliases`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Aliases {
-    /// Instead of [`Metadata::token_endpoint`].
+    /// Replaces [`Metadata::token_endpoint`].
     pub token_endpoint: Option<Url>,
-    /// Instead of [`Metadata::revocation_endpoint`].
+    /// Replaces [`Metadata::revocation_endpoint`].
     pub revocation_endpoint: Option<Url>,
 }
 
-/// Why a document is no metadata to go by.
+/// Why a document is not usable metadata.
 #[derive(Debug, PartialEq, Eq)]
 pub enum MetadataError {
-    /// It is no JSON object: a page, most likely.
+    /// It is not a JSON object; probably a page.
     NotMetadata,
-    /// It is another issuer's, which it names.
+    /// It belongs to another issuer, whose identifier it contains.
     OtherIssuer(String),
-    /// Something in it cannot be used.
+    /// Something in it is not valid.
     Fault(&'static str),
 }
 
@@ -56,16 +58,16 @@ struct AliasDocument {
 }
 
 impl Metadata {
-    /// Reads a document. The issuer in it must be `issuer` to the letter (RFC 8414 §3.3), and each endpoint one
-    /// that `is_allowed`.
+    /// Parses a document. Its issuer must equal `issuer` exactly (RFC 8414 §3.3), and each endpoint must be
+    /// allowed.
     pub fn read(body: &[u8], issuer: &str, is_allowed: impl Fn(&Url) -> bool) -> Result<Self, MetadataError> {
         let value = fields::parse(&body::decode(body, "")).ok_or(MetadataError::NotMetadata)?;
         if !value.is_object() {
             return Err(MetadataError::NotMetadata);
         }
         let document: MetadataDocument = serde_json::from_value(value)
-            .map_err(|_| MetadataError::Fault("holds an endpoint or a list that is of another type"))?;
-        let named = document.issuer.ok_or(MetadataError::Fault("names no issuer"))?;
+            .map_err(|_| MetadataError::Fault("contains a field of the wrong type"))?;
+        let named = document.issuer.ok_or(MetadataError::Fault("does not contain an issuer"))?;
         if named != issuer {
             return Err(MetadataError::OtherIssuer(named));
         }
@@ -73,12 +75,12 @@ impl Metadata {
             text.map(|text| Url::parse(&text).ok().filter(&is_allowed).ok_or(MetadataError::Fault(fault)))
                 .transpose()
         };
-        let token = |text| endpoint(text, "names a token_endpoint that is no https address");
-        let revocation = |text| endpoint(text, "names a revocation_endpoint that is no https address");
+        let token = |text| endpoint(text, "contains a token_endpoint that is not an https URL");
+        let revocation = |text| endpoint(text, "contains a revocation_endpoint that is not an https URL");
         let aliases = document.mtls_endpoint_aliases.unwrap_or_default();
         Ok(Self {
             token_endpoint: token(document.token_endpoint)?
-                .ok_or(MetadataError::Fault("names no token_endpoint"))?,
+                .ok_or(MetadataError::Fault("does not contain a token_endpoint"))?,
             revocation_endpoint: revocation(document.revocation_endpoint)?,
             methods: document.token_endpoint_auth_methods_supported.map(|names| {
                 let known = ClientAuthentication::ALL.into_iter();
@@ -126,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn another_issuers_metadata_is_refused_to_the_letter() {
+    fn metadata_of_another_issuer_is_rejected() {
         for other in
             ["https://id.example.com/tenant/", "https://ID.example.com/tenant", "https://evil.example.com"]
         {
@@ -136,35 +138,29 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_used_is_named() {
+    fn the_error_says_what_is_not_valid() {
         for (document, fault) in [
-            (json!({ "token_endpoint": "https://h/t" }), "names no issuer"),
-            (json!({ "issuer": ISSUER }), "names no token_endpoint"),
+            (json!({ "token_endpoint": "https://h/t" }), "does not contain an issuer"),
+            (json!({ "issuer": ISSUER }), "does not contain a token_endpoint"),
             (
                 json!({ "issuer": ISSUER, "token_endpoint": "http://h/t" }),
-                "names a token_endpoint that is no https address",
+                "contains a token_endpoint that is not an https URL",
             ),
             (
                 json!({ "issuer": ISSUER, "token_endpoint": "/t" }),
-                "names a token_endpoint that is no https address",
+                "contains a token_endpoint that is not an https URL",
             ),
             (
                 json!({ "issuer": ISSUER, "token_endpoint": "https://h/t", "revocation_endpoint": "javascript:1" }),
-                "names a revocation_endpoint that is no https address",
+                "contains a revocation_endpoint that is not an https URL",
             ),
-            (
-                json!({ "issuer": ISSUER, "token_endpoint": 7 }),
-                "holds an endpoint or a list that is of another type",
-            ),
-            (json!({ "issuer": [ISSUER] }), "holds an endpoint or a list that is of another type"),
+            (json!({ "issuer": ISSUER, "token_endpoint": 7 }), "contains a field of the wrong type"),
+            (json!({ "issuer": [ISSUER] }), "contains a field of the wrong type"),
         ] {
             assert_eq!(read(&document), Err(MetadataError::Fault(fault)), "{document}");
         }
         let marked = format!("\u{feff}{}", json!({ "issuer": ISSUER, "token_endpoint": "https://h/t" }));
-        assert!(
-            Metadata::read(marked.as_bytes(), ISSUER, |_| true).is_ok(),
-            "a byte order mark is none of it"
-        );
+        assert!(Metadata::read(marked.as_bytes(), ISSUER, |_| true).is_ok(), "a byte order mark is ignored");
         for text in ["", "<!doctype html>", "[]", "\"text\"", "null"] {
             let read = Metadata::read(text.as_bytes(), ISSUER, |_| true);
             assert_eq!(read, Err(MetadataError::NotMetadata), "{text}");

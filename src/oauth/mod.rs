@@ -1,4 +1,5 @@
-//! The messages of RFC 6749 and its family: requests to bytes, bytes to tokens or refusals. No policy.
+//! The messages of RFC 6749 and related RFCs: builds requests, and parses responses to tokens or refusals. No
+//! policy.
 
 mod assertion;
 mod body;

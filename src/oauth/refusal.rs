@@ -1,6 +1,6 @@
-//! Why an answer gave no token, and what that says about the request.
+//! Why a response contains no token, and what that says about the request.
 
-mod complaint;
+mod error_text;
 mod rejection;
 mod words;
 
@@ -8,43 +8,45 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use self::complaint::Complaint;
+use self::error_text::ErrorText;
 use super::token_response::ResponseContext;
 use super::{body, fields, retry_after, server_error};
 use crate::domain::Secret;
 use crate::error::{Error, ErrorKind, Retry, ServerError};
 use crate::transport::Response;
 
-/// An answer without a token, sorted by what may be tried next.
+/// A response without a token, classified by what can be tried next.
 #[derive(Clone, Debug)]
 pub enum Refusal {
-    /// 404 or 405: nothing of the kind is at this address.
+    /// 404 or 405: there is no such endpoint at this URL.
     NotHere(Error),
-    /// The request's form is wrong: another format may be right. Where nothing but the status says so, the error cools
-    /// down: it may be a wrong password as well.
+    /// The request format is wrong; another one may work. If only the status says so, the error cools down,
+    /// because it may also be a wrong password.
     WrongFormat(Error),
-    /// `invalid_client`: another client authentication may be right.
+    /// `invalid_client`: another client authentication method may work.
     InvalidClient(Error),
-    /// The server does not find the client in the request: another client authentication may be right.
+    /// The server did not find client credentials in the request: another client authentication method may work.
     MissingClient(Error),
-    /// A 401 that says no more: some servers refuse a client authentication in this way, and some a password.
+    /// A 401 without a reason: some servers reject a client authentication method like this, others a
+    /// password.
     Unexplained(Error),
-    /// Nothing tells what was refused. With a password in the request it may be the password that is meant: the first
-    /// error says so, and cools down. The second one is for any other request, and passes.
-    Untellable(Error, Box<Error>),
-    /// The credential is wrong: whatever is sent next is one more step to a locked account.
+    /// It is unclear what was rejected. If the request contains a password, that may be wrong: the first
+    /// error says so and cools down. The second error is for other requests and is temporary.
+    Ambiguous(Error, Box<Error>),
+    /// The credentials are wrong. Sending them again could lock the account.
     Rejected(Error),
-    /// An answer that is no token response, such as a page of HTML. Where it reports an error, or is JSON, it may
-    /// reject the credential: its error then cools down.
+    /// Not a token response, such as an HTML page. If it reports an error or is JSON, it may reject the
+    /// credentials; its error then cools down.
     NoToken(Error),
-    /// A token that is over already, and the refresh token that came with it.
+    /// A token that has already expired, and the refresh token that came with it.
     ExpiredToken(Error, Secret),
-    /// The server or the network failed, or the server asks to come back later; nothing was said of the credential.
+    /// The server or the network failed, or the server asks to try later. This says nothing about the
+    /// credentials.
     Failed(Error),
 }
 
 impl Refusal {
-    /// The error that is behind it.
+    /// The error.
     pub fn into_error(self) -> Error {
         match self {
             Self::NotHere(error)
@@ -52,7 +54,7 @@ impl Refusal {
             | Self::InvalidClient(error)
             | Self::MissingClient(error)
             | Self::Unexplained(error)
-            | Self::Untellable(error, _)
+            | Self::Ambiguous(error, _)
             | Self::Rejected(error)
             | Self::NoToken(error)
             | Self::ExpiredToken(error, _)
@@ -61,8 +63,8 @@ impl Refusal {
     }
 }
 
-/// The error codes of RFC 6749 §5.2 and its family: only these are repeated in a message. What else a server says
-/// is in [`ServerError`].
+/// The error codes of RFC 6749 §5.2 and related RFCs. Only these are repeated in a message. Everything else
+/// that a server says is in [`ServerError`].
 const KNOWN_ERRORS: [&str; 17] = [
     "access_denied",
     "consent_required",
@@ -83,123 +85,134 @@ const KNOWN_ERRORS: [&str; 17] = [
     "use_dpop_nonce",
 ];
 
-/// The `error` of an answer, where it is one that is known.
+/// The `error` of a response, if it is a known one.
 pub(super) fn oauth_error(object: &Map<String, Value>) -> Option<&'static str> {
     let text = object.get("error")?.as_str()?;
     KNOWN_ERRORS.into_iter().find(|known| *known == text)
 }
 
-/// Sorts an answer whose status is not 2xx.
-pub(super) fn from_status(response: &Response, reading: &ResponseContext<'_>) -> Refusal {
+/// Classifies a response with a status other than 2xx.
+pub(super) fn from_status(response: &Response, context: &ResponseContext<'_>) -> Refusal {
     let value = body::value(&body::text(response), response, &[]);
-    RefusedResponse::of_value(value.as_ref(), response, reading).sort()
+    ErrorResponse::of_value(value.as_ref(), response, context).classify()
 }
 
-/// Sorts the error of an answer whose status is 2xx all the same; nothing where it reports none.
+/// Classifies the error of a response with a 2xx status. `None` if it does not report one.
 pub(super) fn from_object(
     object: &Map<String, Value>,
     response: &Response,
-    reading: &ResponseContext<'_>,
+    context: &ResponseContext<'_>,
 ) -> Option<Refusal> {
-    let sort = || RefusedResponse::of_object(object, response, reading).sort_reported(body_status(object));
-    reports_an_error(object).then(sort)
+    let classify =
+        || ErrorResponse::of_object(object, response, context).classify_reported(body_status(object));
+    reports_an_error(object).then(classify)
 }
 
-/// An answer under a status of 2xx in which there is neither a token nor an error: servers answer a wrong password
-/// like this, too. `value` is the body where that is JSON, and `what` says what is wrong with it.
+/// Classifies a response with a 2xx status that contains neither a token nor an error. Some servers respond
+/// to a wrong password like this. `value` is the body if it is JSON, and `what` says what is wrong with it.
 pub(super) fn without_token(
     value: Option<&Value>,
     response: &Response,
-    reading: &ResponseContext<'_>,
+    context: &ResponseContext<'_>,
     what: &str,
 ) -> Refusal {
-    let case = RefusedResponse::of_value(value, response, reading);
+    let error = ErrorResponse::of_value(value, response, context);
     match value {
-        Some(value) => case.sort_silent(value.as_object().and_then(body_status), what),
-        None => case.sort_text(what),
+        Some(value) => error.classify_silent(value.as_object().and_then(body_status), what),
+        None => error.classify_text(what),
     }
 }
 
-/// One answer that gave no token.
-struct RefusedResponse<'a> {
+/// A response without a token.
+struct ErrorResponse<'a> {
     response: &'a Response,
-    reading: &'a ResponseContext<'a>,
-    complaint: Complaint,
-    /// Its `error`, where that is one that is known.
+    context: &'a ResponseContext<'a>,
+    text: ErrorText,
+    /// Its `error`, if it is a known one.
     code: Option<&'static str>,
-    said: Option<ServerError>,
+    server_error: Option<ServerError>,
 }
 
-impl<'a> RefusedResponse<'a> {
+impl<'a> ErrorResponse<'a> {
     fn of_object(
         object: &Map<String, Value>,
         response: &'a Response,
-        reading: &'a ResponseContext<'a>,
+        context: &'a ResponseContext<'a>,
     ) -> Self {
-        let said = server_error::of_object(object, &reading.redaction());
-        Self { response, reading, complaint: Complaint::of_object(object), code: oauth_error(object), said }
-    }
-
-    /// `value` is the body, where that can be read as one.
-    fn of_value(value: Option<&Value>, response: &'a Response, reading: &'a ResponseContext<'a>) -> Self {
-        if let Some(Value::Object(object)) = value {
-            return Self::of_object(object, response, reading);
+        let server_error = server_error::of_object(object, &context.redaction());
+        Self {
+            response,
+            context,
+            text: ErrorText::of_object(object),
+            code: oauth_error(object),
+            server_error,
         }
-        let complaint = value.map_or_else(|| Complaint::of_body(response), Complaint::of_value);
-        let said = server_error::of_body(response, value, &reading.redaction());
-        Self { response, reading, complaint, code: None, said }
     }
 
-    fn sort(&self) -> Refusal {
+    /// `value` is the parsed body, if there is one.
+    fn of_value(value: Option<&Value>, response: &'a Response, context: &'a ResponseContext<'a>) -> Self {
+        if let Some(Value::Object(object)) = value {
+            return Self::of_object(object, response, context);
+        }
+        let text = value.map_or_else(|| ErrorText::of_body(response), ErrorText::of_value);
+        let server_error = server_error::of_body(response, value, &context.redaction());
+        Self { response, context, text, code: None, server_error }
+    }
+
+    fn classify(&self) -> Refusal {
         if let Some(refusal) = self.by_words() {
             return refusal;
         }
-        let (status, complaint) = (self.response.status, &self.complaint);
+        let (status, text) = (self.response.status, &self.text);
         match status {
-            300..400 => {
-                Refusal::Failed(self.error(ErrorKind::Endpoint, "redirects").with_retry(Retry::Never))
-            }
+            300..400 => Refusal::Failed(
+                self.error(ErrorKind::Endpoint, "responded with a redirect").with_retry(Retry::Never),
+            ),
             429 => self.limited(),
             408 | 425 | 500.. => {
                 Refusal::Failed(self.error(ErrorKind::Response, "failed").with_retry(self.wait()))
             }
-            _ if complaint.passes() || self.asked_to_wait().is_some() => self.temporary(),
-            404 | 405 => Refusal::NotHere(self.error(ErrorKind::Endpoint, "does not offer a token endpoint")),
+            _ if text.is_temporary() || self.requested_wait().is_some() => self.temporary(),
+            404 | 405 => Refusal::NotHere(self.error(ErrorKind::Endpoint, "is not a token endpoint")),
             415 => self.wrong_format(),
             _ => self.by_code().unwrap_or_else(|| self.by_text()),
         }
     }
 
-    /// Explicit words win over the status, and over whatever else the body holds: a wrong password that is taken for
-    /// anything else is sent again, and can lock the account.
+    /// An explicit rejection takes precedence over the status and over everything else in the body: a wrong
+    /// password that is mistaken for another error would be sent again and could lock the account.
     fn by_words(&self) -> Option<Refusal> {
-        let complaint = &self.complaint;
-        if complaint.rejects_a_credential() {
-            return Some(if complaint.has_client_code() { self.invalid_client() } else { self.rejected() });
+        let text = &self.text;
+        if text.rejects_a_credential() {
+            return Some(if text.has_client_code() { self.invalid_client() } else { self.rejected() });
         }
-        // Under 401 and 403 it says no more than the status.
+        // With these statuses it adds nothing.
         let is_of_the_status = matches!(self.response.status, 401 | 403 | 404 | 405);
-        let is_unauthorized = !is_of_the_status && self.code.is_none() && complaint.calls_it_unauthorized();
-        (is_unauthorized && !complaint.passes()).then(|| self.rejected())
+        let is_unauthorized = !is_of_the_status && self.code.is_none() && text.says_unauthorized();
+        (is_unauthorized && !text.is_temporary()).then(|| self.rejected())
     }
 
-    /// What the code of RFC 6749 §5.2 and its family says; `invalid_request` is said of everything, and so is a code of
-    /// the server's own.
+    /// Classifies by the error code of RFC 6749 §5.2 and related RFCs. `invalid_request` and unknown codes
+    /// can mean anything.
     fn by_code(&self) -> Option<Refusal> {
         Some(match self.code? {
             "invalid_client" => self.invalid_client(),
-            // Of the proof, and not of a credential: nonces and clocks pass. A nonce is asked for once more at most:
-            // every further request sends the credential, too.
+            // About the proof and not the credentials; a new nonce or a correct clock can help. A nonce is
+            // retried only once, because every request also sends the credentials.
             "use_dpop_nonce" => Refusal::Failed(
-                self.error(ErrorKind::Response, "asks for another DPoP nonce each time")
+                self.error(ErrorKind::Response, "requires a new DPoP nonce each time")
                     .with_retry(Retry::CoolDown),
             ),
             "invalid_dpop_proof" => {
-                Refusal::Failed(self.error(ErrorKind::Response, "did not accept the proof of possession"))
+                Refusal::Failed(self.error(ErrorKind::Response, "rejected the DPoP proof"))
             }
             "unsupported_grant_type" => self.wrong_format(),
-            "invalid_scope" => self.misconfigured("rejected the request for its `scope`, set or left out"),
-            "invalid_target" => self.misconfigured("rejected the request for its `resource` or `audience`"),
+            "invalid_scope" => {
+                self.misconfigured("rejected the request because of its `scope` (set or missing)")
+            }
+            "invalid_target" => {
+                self.misconfigured("rejected the request because of its `resource` or `audience`")
+            }
             "unauthorized_client" => self.misconfigured("does not allow this client to use this grant"),
             "invalid_request" => return None,
             _ => self.rejected(),
@@ -207,80 +220,81 @@ impl<'a> RefusedResponse<'a> {
     }
 
     fn by_text(&self) -> Refusal {
-        let (status, complaint) = (self.response.status, &self.complaint);
+        let (status, text) = (self.response.status, &self.text);
         let is_of_the_request = matches!(status, 400 | 422) || self.code == Some("invalid_request");
         match status {
-            423 if complaint.locks_an_account() => self.rejected(),
-            // About the message or the moment, and not about who sent it.
+            423 if text.locks_an_account() => self.rejected(),
+            // About the message or the time, and not about the credentials.
             402 | 406 | 407 | 409..=414 | 416..=418 | 421 | 423 | 424 | 426 | 428 | 431 | 444 | 451 | 498 => {
                 self.temporary()
             }
-            _ if complaint.is_for_browsers() || status == 419 => self.for_browsers(),
-            // A firewall, or a proxy.
-            403 if complaint.is_page() => self.temporary(),
-            403 if complaint.says_nothing() => self.ambiguous(),
-            _ if complaint.misses_the_client() => self.missing_client(),
-            _ if complaint.rejects_the_client() => self.invalid_client(),
-            _ if is_of_the_request && complaint.names_a_wrong_request() => self.wrong_format(),
+            _ if text.is_for_browsers() || status == 419 => self.for_browsers(),
+            // A firewall or a proxy.
+            403 if text.is_page() => self.temporary(),
+            403 if text.gives_no_reason() => self.ambiguous(),
+            _ if text.lacks_the_client() => self.missing_client(),
+            _ if text.rejects_the_client() => self.invalid_client(),
+            _ if is_of_the_request && text.reports_an_invalid_request() => self.wrong_format(),
             _ if self.code == Some("invalid_request") => self.wrong_format(),
-            422 if complaint.says_nothing() => self.maybe_wrong_format(),
-            401 if complaint.says_nothing() => {
+            422 if text.gives_no_reason() => self.maybe_wrong_format(),
+            401 if text.gives_no_reason() => {
                 Refusal::Unexplained(self.error(ErrorKind::Credentials, "rejected the credentials"))
             }
-            400 | 403 if complaint.is_no_api() => self.ambiguous(),
+            400 | 403 if text.is_not_json() => self.ambiguous(),
             _ => self.rejected(),
         }
     }
 
-    /// An error that is reported under a status of success; `status` is the one in the body.
-    fn sort_reported(&self, status: Option<u16>) -> Refusal {
-        let complaint = &self.complaint;
-        let is_rejected = complaint.rejects_a_credential();
-        if complaint.passes() {
+    /// An error in a response with a success status. `status` is the one in the body.
+    fn classify_reported(&self, status: Option<u16>) -> Refusal {
+        let text = &self.text;
+        let is_rejected = text.rejects_a_credential();
+        if text.is_temporary() {
             return self.temporary();
         }
         match self.by_code() {
             Some(refusal) => refusal,
             None if !is_rejected
-                && (self.code == Some("invalid_request") || complaint.names_a_wrong_request()) =>
+                && (self.code == Some("invalid_request") || text.reports_an_invalid_request()) =>
             {
-                if complaint.misses_the_client() { self.missing_client() } else { self.wrong_format() }
+                if text.lacks_the_client() { self.missing_client() } else { self.wrong_format() }
             }
-            None if complaint.has_client_code() || (!is_rejected && complaint.rejects_the_client()) => {
+            None if text.has_client_code() || (!is_rejected && text.rejects_the_client()) => {
                 self.invalid_client()
             }
-            None => self.sort_silent(status, "reports an error under a status of success"),
+            None => self.classify_silent(status, "reports an error despite its success status"),
         }
     }
 
-    fn sort_silent(&self, status: Option<u16>, what: &str) -> Refusal {
-        let is_rejected = self.complaint.rejects_a_credential();
+    fn classify_silent(&self, status: Option<u16>, what: &str) -> Refusal {
+        let is_rejected = self.text.rejects_a_credential();
         match status {
             Some(429) if !is_rejected => self.limited(),
             Some(500..) if !is_rejected => self.temporary(),
-            _ if self.complaint.passes() => self.temporary(),
+            _ if self.text.is_temporary() => self.temporary(),
             Some(404 | 405) if !is_rejected => {
-                Refusal::NotHere(self.error(ErrorKind::Endpoint, "does not offer a token endpoint"))
+                Refusal::NotHere(self.error(ErrorKind::Endpoint, "is not a token endpoint"))
             }
             _ => Refusal::NoToken(
                 self.with(Error::new(
                     ErrorKind::Response,
-                    format!("the answer of {} {what}{}", self.reading.place, self.named()),
+                    format!("the response of {} {what}{}", self.context.place, self.named()),
                 ))
                 .with_retry(Retry::CoolDown),
             ),
         }
     }
 
-    /// A text or a page under a status of success. Pages hold every word: only a text says that it passes.
-    fn sort_text(&self, what: &str) -> Refusal {
-        let complaint = &self.complaint;
-        if complaint.passes() && !complaint.is_page() {
+    /// A text or a page with a success status. Pages contain all kinds of words, so only a text can say that
+    /// the error is temporary.
+    fn classify_text(&self, what: &str) -> Refusal {
+        let text = &self.text;
+        if text.is_temporary() && !text.is_page() {
             return self.temporary();
         }
-        let message = format!("the answer of {} {what}", self.reading.place);
+        let message = format!("the response of {} {what}", self.context.place);
         let error = self.with(Error::new(ErrorKind::Response, message));
-        let retry = if complaint.rejects_a_credential() { Retry::CoolDown } else { Retry::BackOff };
+        let retry = if text.rejects_a_credential() { Retry::CoolDown } else { Retry::BackOff };
         Refusal::NoToken(error.with_retry(retry))
     }
 
@@ -288,15 +302,15 @@ impl<'a> RefusedResponse<'a> {
         Refusal::Rejected(self.error(ErrorKind::Credentials, "rejected the credentials"))
     }
 
-    /// About the configuration, and not about the secret: a corrected one need not wait.
+    /// A configuration error, and not a wrong secret. A corrected configuration need not wait.
     fn misconfigured(&self, what: &str) -> Refusal {
         Refusal::Rejected(self.error(ErrorKind::Credentials, what).with_retry(Retry::Never))
     }
 
     fn ambiguous(&self) -> Refusal {
-        let rejected = self.error(ErrorKind::Credentials, "rejected the request and does not say why");
-        let passing = self.error(ErrorKind::Response, "refuses the request and does not say why");
-        Refusal::Untellable(rejected, Box::new(passing))
+        let rejected = self.error(ErrorKind::Credentials, "rejected the request without a reason");
+        let temporary = self.error(ErrorKind::Response, "refused the request without a reason");
+        Refusal::Ambiguous(rejected, Box::new(temporary))
     }
 
     fn invalid_client(&self) -> Refusal {
@@ -304,62 +318,62 @@ impl<'a> RefusedResponse<'a> {
     }
 
     fn missing_client(&self) -> Refusal {
-        let what = "does not find the client in the request";
+        let what = "did not find client credentials in the request";
         Refusal::MissingClient(self.error(ErrorKind::Endpoint, what).with_retry(Retry::Never))
     }
 
     fn wrong_format(&self) -> Refusal {
-        Refusal::WrongFormat(self.error(ErrorKind::Endpoint, "does not accept this form of request"))
+        Refusal::WrongFormat(self.error(ErrorKind::Endpoint, "does not accept this request format"))
     }
 
-    /// Nothing but the status speaks of the form.
+    /// Only the status says that the format is wrong.
     fn maybe_wrong_format(&self) -> Refusal {
-        let error = self.error(ErrorKind::Endpoint, "does not accept this form of request");
+        let error = self.error(ErrorKind::Endpoint, "does not accept this request format");
         Refusal::WrongFormat(error.with_retry(Retry::CoolDown))
     }
 
     fn for_browsers(&self) -> Refusal {
-        let what = "expects a browser's form (CSRF): set authUrl to the login or token endpoint of the API";
+        let what = "expects a browser form (CSRF): set authUrl to the login or token endpoint of the API";
         Refusal::Failed(self.error(ErrorKind::Endpoint, what).with_retry(Retry::Never))
     }
 
     fn limited(&self) -> Refusal {
-        let error = self.error(ErrorKind::RateLimited, "limits the rate of requests");
+        let error = self.error(ErrorKind::RateLimited, "rate limited the request");
         Refusal::Failed(error.with_retry(self.wait()))
     }
 
-    /// A refusal that passes by itself. Where an account is locked, the pauses are those of a rejected credential: one
-    /// more try could prolong it.
+    /// A temporary refusal. If the account is locked, the pauses are those of rejected credentials, because
+    /// another attempt could prolong the lock.
     fn temporary(&self) -> Refusal {
-        if self.complaint.locks_for_a_time() && self.wait() == Retry::BackOff {
-            let error = self.error(ErrorKind::RateLimited, "has locked the account for a time");
+        if self.text.locks_temporarily() && self.wait() == Retry::BackOff {
+            let error = self.error(ErrorKind::RateLimited, "temporarily locked the account");
             return Refusal::Failed(error.with_retry(Retry::CoolDown));
         }
-        if self.complaint.limits_the_rate() {
+        if self.text.limits_the_rate() {
             return self.limited();
         }
-        let error = self.error(ErrorKind::Response, "refuses the request for now");
+        let error = self.error(ErrorKind::Response, "temporarily refused the request");
         Refusal::Failed(error.with_retry(self.wait()))
     }
 
     fn wait(&self) -> Retry {
-        self.asked_to_wait().map_or(Retry::BackOff, Retry::After)
+        self.requested_wait().map_or(Retry::BackOff, Retry::After)
     }
 
-    /// How long the server asks to wait. Zero, a moment in the past and nonsense ask for nothing.
-    fn asked_to_wait(&self) -> Option<Duration> {
-        retry_after::read(self.response, self.reading.now)
+    /// How long the server asks to wait. `None` for zero, dates in the past and invalid values.
+    fn requested_wait(&self) -> Option<Duration> {
+        retry_after::read(self.response, self.context.now)
     }
 
     fn error(&self, kind: ErrorKind, what: &str) -> Error {
-        let (place, status) = (&self.reading.place, self.response.status);
+        let (place, status) = (&self.context.place, self.response.status);
         self.with(Error::new(kind, format!("{place} {what}: {status}{}", self.named())))
     }
 
     fn with(&self, error: Error) -> Error {
         let error = error.with_status(self.response.status);
-        match &self.said {
-            Some(said) => error.with_server_error(said.clone()),
+        match &self.server_error {
+            Some(server_error) => error.with_server_error(server_error.clone()),
             None => error,
         }
     }
@@ -369,8 +383,8 @@ impl<'a> RefusedResponse<'a> {
     }
 }
 
-/// Whether an object under a status of success says that something went wrong. What says nothing (`"error": 0`, `{}`,
-/// `""`) is not an error.
+/// Whether an object with a success status reports an error. Values that mean none (`"error": 0`, `{}`, `""`)
+/// are not errors.
 fn reports_an_error(object: &Map<String, Value>) -> bool {
     let is_false = |key: &str| match object.get(key) {
         Some(Value::Bool(value)) => !value,
@@ -383,7 +397,7 @@ fn reports_an_error(object: &Map<String, Value>) -> bool {
         || ["error", "fail", "failed", "failure"].contains(&status.as_str())
 }
 
-/// The status that is written into an object, as programs do that answer everything with 200.
+/// The status in an object, as some programs send it that respond to everything with 200.
 fn body_status(object: &Map<String, Value>) -> Option<u16> {
     ["status", "code", "statusCode", "status_code"]
         .iter()

@@ -1,4 +1,4 @@
-//! Token requests, as bytes.
+//! Builds token requests.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -11,40 +11,40 @@ use crate::config::{Parameter, RequestFormat};
 use crate::domain::Secret;
 use crate::transport::{Body, Request};
 
-/// A client as it names and proves itself.
+/// A client and its credential.
 pub struct Client<'a> {
     /// `client_id`.
     pub id: &'a str,
-    /// How it proves itself.
-    pub proof: ClientCredential<'a>,
+    /// Its credential.
+    pub credential: ClientCredential<'a>,
 }
 
-/// What a client proves itself by.
+/// How a client authenticates.
 pub enum ClientCredential<'a> {
-    /// Nothing in the request: a public client only names itself (RFC 6749 §3.2.1), and so does one whose
-    /// certificate is shown when TLS begins ([RFC 8705 §2](https://www.rfc-editor.org/rfc/rfc8705#section-2)).
+    /// With its `client_id` only: a public client (RFC 6749 §3.2.1), or one that presents a certificate in
+    /// the TLS handshake ([RFC 8705 §2](https://www.rfc-editor.org/rfc/rfc8705#section-2)).
     Name,
     /// `client_secret_basic`, [RFC 6749 §2.3.1](https://www.rfc-editor.org/rfc/rfc6749#section-2.3.1).
     Basic(&'a Secret),
-    /// The same without the form encoding of the pair, for servers that do not decode it.
+    /// The same without form encoding, for servers that do not decode it.
     BasicRaw(&'a Secret),
-    /// `client_secret_post`, as well.
+    /// `client_secret_post`, from the same section.
     Post(&'a Secret),
-    /// `private_key_jwt`, at the server with this token endpoint.
+    /// `private_key_jwt`, for the server with this token endpoint.
     Assertion(&'a Url),
 }
 
-/// A request, whole but for what is made anew each time it is sent.
+/// A request without the assertion and proof, which are created each time it is sent.
 #[derive(Clone, Debug)]
 pub struct UnsignedRequest {
     /// The request.
     pub request: Request,
-    /// With the client's assertion, which is for the server with this token endpoint.
+    /// If it needs an assertion, the token endpoint of the server that the assertion is for.
     pub asserted_to: Option<Url>,
-    /// Whether it spends a refresh token.
+    /// Whether it contains a refresh token.
     pub is_refresh: bool,
-    /// What its body holds that nothing may repeat, besides the configured credentials: the refresh token, and fixed
-    /// values of a login.
+    /// Secrets in its body, in addition to the configured credentials: the refresh token, and fixed values of
+    /// a login.
     pub hidden: Vec<Secret>,
 }
 
@@ -53,22 +53,23 @@ impl UnsignedRequest {
         Self { request, asserted_to: None, is_refresh: false, hidden: Vec::new() }
     }
 
-    /// What it holds that nothing may repeat, besides the configured credentials: headers and the query, in which
-    /// an API key may be, among it.
+    /// All secrets in it, in addition to the configured credentials. Includes headers and the query, which
+    /// may contain an API key.
     pub fn secrets(&self) -> Vec<Secret> {
         let headers = self.request.headers.iter().map(|(_, value)| value.clone());
         let query = self.request.url.query_pairs().map(|(_, value)| Secret::new(value));
         headers.chain(query).chain(self.hidden.iter().cloned()).collect()
     }
 
-    /// With a user's name and password in the header `Authorization: Basic`.
+    /// Adds a user name and password in the header `Authorization: Basic`.
     #[must_use]
     pub fn with_basic(mut self, name: &str, password: &Secret) -> Self {
         self.request.headers.push((AUTHORIZATION.into(), basic_raw(name, password)));
         self
     }
 
-    /// The request with the client's assertion, [RFC 7521 §4.2](https://www.rfc-editor.org/rfc/rfc7521#section-4.2).
+    /// The request with an assertion added, [RFC 7521
+    /// §4.2](https://www.rfc-editor.org/rfc/rfc7521#section-4.2).
     pub fn with_assertion(&self, assertion: &Secret) -> Request {
         const TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
@@ -90,7 +91,7 @@ impl UnsignedRequest {
     }
 }
 
-/// The fields of a request: a form (RFC 6749 appendix B), or the same in JSON.
+/// The fields of a request: a form (RFC 6749, appendix B), or the same in JSON.
 pub struct Form {
     url: Url,
     format: RequestFormat,
@@ -99,11 +100,11 @@ pub struct Form {
     asserted_to: Option<Url>,
 }
 
-/// A name and one value of it.
+/// A name and one of its values.
 struct FormField {
     name: String,
     value: Secret,
-    /// Whether it is in a list in JSON, however many values there are.
+    /// Whether it is in an array in JSON, even if it is the only value.
     is_listed: bool,
 }
 
@@ -124,27 +125,27 @@ impl Form {
         Self::new(url).field("grant_type", grant_type)
     }
 
-    /// The same, written in this format.
+    /// Sets the format.
     #[must_use]
     pub fn with_format(mut self, format: RequestFormat) -> Self {
         self.format = format;
         self
     }
 
-    /// With one more field.
+    /// Adds a field.
     #[must_use]
     pub fn field(mut self, name: &str, value: &str) -> Self {
         self.fields.push(FormField { name: name.to_owned(), value: Secret::new(value), is_listed: false });
         self
     }
 
-    /// With a field for every value there is.
+    /// Adds a field for each value.
     #[must_use]
     pub fn fields<'v>(self, name: &str, values: impl IntoIterator<Item = &'v String>) -> Self {
         values.into_iter().fold(self, |form, value| form.field(name, value))
     }
 
-    /// With the configured parameters.
+    /// Adds the configured parameters.
     #[must_use]
     pub fn parameters(mut self, parameters: &[Parameter]) -> Self {
         for Parameter { name, values, is_list } in parameters {
@@ -155,11 +156,11 @@ impl Form {
         self
     }
 
-    /// With the client's authentication.
+    /// Adds the client's authentication.
     #[must_use]
     pub fn client(mut self, client: Option<&Client<'_>>) -> Self {
         let Some(client) = client else { return self };
-        match client.proof {
+        match client.credential {
             ClientCredential::Basic(secret) => {
                 self.headers.push((AUTHORIZATION.into(), basic(client.id, secret)));
                 self
@@ -179,7 +180,7 @@ impl Form {
         }
     }
 
-    /// The request.
+    /// Builds the request.
     pub fn into_request(self) -> UnsignedRequest {
         let body = match self.format {
             RequestFormat::Form => Body::Form(urlencoded(&self.fields)),
@@ -191,7 +192,7 @@ impl Form {
         draft
     }
 
-    /// The request whose bearer token is the refresh token; without fields there is nothing in its body.
+    /// Builds a request with the refresh token as its bearer token. Without fields, it has no body.
     pub fn into_bearer_refresh(mut self, refresh_token: &Secret) -> UnsignedRequest {
         let value = Secret::new(format!("Bearer {}", refresh_token.expose()));
         self.headers.push((AUTHORIZATION.into(), value));
@@ -212,7 +213,7 @@ fn urlencoded(fields: &[FormField]) -> Secret {
     Secret::new(form.finish())
 }
 
-/// What is there once is a text; what is repeated, or was given as a list, is a list.
+/// A single value becomes a string; repeated values, and values from an array, become an array.
 fn members(fields: Vec<FormField>) -> Map<String, Value> {
     let mut members = Map::new();
     for FormField { name, value, is_listed } in fields {
@@ -229,23 +230,23 @@ fn members(fields: Vec<FormField>) -> Map<String, Value> {
 
 const AUTHORIZATION: &str = "authorization";
 
-/// `Basic`, with identifier and secret form-encoded before they are joined, as RFC 6749 §2.3.1 has it.
+/// `Basic` with a form-encoded id and secret (RFC 6749 §2.3.1).
 fn basic(id: &str, secret: &Secret) -> Secret {
     let encode = |text: &str| -> String { byte_serialize(text.as_bytes()).collect() };
     basic_raw(&encode(id), &Secret::new(encode(secret.expose())))
 }
 
-/// `Basic`, with name and password joined as they are, in UTF-8: RFC 7617.
+/// `Basic` with the name and password unencoded, in UTF-8 (RFC 7617).
 fn basic_raw(name: &str, password: &Secret) -> Secret {
     let pair = Zeroizing::new(format!("{name}:{}", password.expose()));
     Secret::new(format!("Basic {}", STANDARD.encode(pair.as_bytes())))
 }
 
-/// A request with a JSON body: these members, and the configured parameters.
+/// A request with a JSON body: these members and the configured parameters.
 pub fn json(url: &Url, mut body: Map<String, Value>, parameters: &[Parameter]) -> UnsignedRequest {
     let fields = Form::new(url).parameters(parameters).fields;
     for (name, value) in members(fields) {
-        // A member that is there already is the credential.
+        // An existing member is a credential.
         body.entry(name).or_insert(value);
     }
     let body = Body::Json(Secret::new(Value::Object(body).to_string()));
@@ -273,9 +274,9 @@ mod tests {
     }
 
     #[test]
-    fn the_refresh_of_rfc_6749_section_6_is_written_to_the_byte() {
+    fn the_refresh_of_rfc_6749_section_6_matches_byte_for_byte() {
         let secret = Secret::new("gX1fBat3bV");
-        let client = Client { id: "s6BhdRkqt3", proof: ClientCredential::Basic(&secret) };
+        let client = Client { id: "s6BhdRkqt3", credential: ClientCredential::Basic(&secret) };
         let request = Form::grant(&url(), "refresh_token")
             .field("refresh_token", "tGzv3JOkF0XG5Qx2TlKWIA")
             .client(Some(&client))
@@ -286,9 +287,9 @@ mod tests {
     }
 
     #[test]
-    fn the_post_method_of_rfc_6749_section_2_3_1_is_written_to_the_byte() {
+    fn the_post_method_of_rfc_6749_section_2_3_1_matches_byte_for_byte() {
         let secret = Secret::new("7Fjfp0ZBr1KtDRbnfVdmIw");
-        let client = Client { id: "s6BhdRkqt3", proof: ClientCredential::Post(&secret) };
+        let client = Client { id: "s6BhdRkqt3", credential: ClientCredential::Post(&secret) };
         let request = Form::grant(&url(), "refresh_token")
             .field("refresh_token", "tGzv3JOkF0XG5Qx2TlKWIA")
             .client(Some(&client))
@@ -303,14 +304,14 @@ mod tests {
     }
 
     #[test]
-    fn basic_encodes_identifier_and_secret_before_joining_them() {
+    fn basic_encodes_the_id_and_the_secret_before_joining_them() {
         let header = basic("a:b", &Secret::new("p@ss word/ä"));
         let pair = STANDARD.decode(header.expose().strip_prefix("Basic ").unwrap()).unwrap();
         assert_eq!(String::from_utf8(pair).unwrap(), "a%3Ab:p%40ss+word%2F%C3%A4");
     }
 
     #[test]
-    fn headers_query_and_what_is_hidden_in_the_body_are_its_secrets() {
+    fn headers_the_query_and_hidden_values_are_secrets() {
         let url = Url::parse("https://h/token?key=k%20ey").unwrap();
         let mut draft = Form::new(&url).into_bearer_refresh(&Secret::new("refresh"));
         draft.hidden.push(Secret::new("fixed"));
@@ -319,17 +320,17 @@ mod tests {
     }
 
     #[test]
-    fn a_public_client_only_names_itself() {
-        let client = Client { id: "spa", proof: ClientCredential::Name };
+    fn a_public_client_sends_only_its_id() {
+        let client = Client { id: "spa", credential: ClientCredential::Name };
         let request = Form::grant(&url(), "password").client(Some(&client)).into_request().request;
         assert!(request.headers.is_empty());
         assert_eq!(body(request), "grant_type=password&client_id=spa");
     }
 
     #[test]
-    fn the_assertion_of_rfc_7523_section_2_2_is_written_as_its_example_has_it() {
+    fn the_assertion_matches_the_example_of_rfc_7523_section_2_2() {
         let url = url();
-        let client = Client { id: "s6BhdRkqt3", proof: ClientCredential::Assertion(&url) };
+        let client = Client { id: "s6BhdRkqt3", credential: ClientCredential::Assertion(&url) };
         let draft = Form::grant(&url, "authorization_code")
             .field("code", "n0esc3NRze7LTCu7iYzS6a5acc3f0ogp4")
             .client(Some(&client))
@@ -347,9 +348,9 @@ mod tests {
     }
 
     #[test]
-    fn json_holds_the_same_members_and_lists_what_is_repeated() {
+    fn json_has_the_same_members_with_arrays_for_repeated_ones() {
         let secret = Secret::new("p \"w\"/ä");
-        let client = Client { id: "app", proof: ClientCredential::Post(&secret) };
+        let client = Client { id: "app", credential: ClientCredential::Post(&secret) };
         let parameters = [
             Parameter { name: "one".into(), values: vec![Secret::new("1")], is_list: true },
             Parameter { name: "text".into(), values: vec![Secret::new("1")], is_list: false },
@@ -374,14 +375,14 @@ mod tests {
     }
 
     #[test]
-    fn a_parameter_never_takes_the_place_of_a_credential() {
+    fn a_parameter_never_replaces_a_credential() {
         let parameters = [Parameter { name: "key".into(), values: vec![Secret::new("x")], is_list: false }];
         let login = Map::from_iter([("key".to_owned(), "credential".into())]);
         assert_eq!(body(json(&url(), login, &parameters).request), r#"{"key":"credential"}"#);
     }
 
     #[test]
-    fn the_basic_of_rfc_7617_section_2_is_written_to_the_byte() {
+    fn the_basic_credentials_of_rfc_7617_section_2_match_byte_for_byte() {
         let header = |name, password| basic_raw(name, &Secret::new(password)).expose().to_owned();
         assert_eq!(header("Aladdin", "open sesame"), "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==");
         assert_eq!(header("test", "123\u{a3}"), "Basic dGVzdDoxMjPCow==");

@@ -1,15 +1,15 @@
-//! `Retry-After`, as RFC 9110 §10.2.3 has it and as servers write it.
+//! `Retry-After` (RFC 9110 §10.2.3), including common deviations.
 
 use std::time::Duration;
 
 use crate::domain::Timestamp;
 use crate::transport::Response;
 
-/// No server means to be left alone for longer, and a service must not be dead for a typing error.
+/// No server needs a longer pause, and a typo on the server must not disable a service.
 const MAX_WAIT: Duration = Duration::from_secs(3600);
 
-/// How long the answer asks to wait: seconds, or a date seen from the answer's own `Date`. The longest of
-/// several; nothing for nonsense and for moments already past.
+/// How long the response asks to wait: seconds, or a date relative to the response's own `Date`. The longest
+/// if there are several; `None` for invalid values and dates in the past.
 pub fn read(response: &Response, now: Timestamp) -> Option<Duration> {
     let server_now = response.header("date").and_then(Timestamp::parse).unwrap_or(now);
     response
@@ -52,7 +52,7 @@ mod tests {
     }
 
     #[test]
-    fn seconds_and_dates_are_read() {
+    fn seconds_and_dates_are_parsed() {
         assert_eq!(after(None, &["120"]), Some(Duration::from_secs(120)));
         assert_eq!(after(None, &["1.5"]), Some(Duration::from_millis(1500)));
         assert_eq!(after(None, &["Wed, 21 Oct 2015 07:28:03 GMT"]), Some(Duration::from_secs(3)));
@@ -62,13 +62,13 @@ mod tests {
     }
 
     #[test]
-    fn a_date_is_seen_from_the_servers_own_clock() {
+    fn a_date_is_relative_to_the_servers_clock() {
         let skewed = after(Some("Tue, 20 Oct 2015 07:28:00 GMT"), &["Tue, 20 Oct 2015 07:28:03 GMT"]);
         assert_eq!(skewed, Some(Duration::from_secs(3)));
     }
 
     #[test]
-    fn nonsense_and_the_past_ask_for_nothing_and_a_year_for_an_hour() {
+    fn invalid_values_and_past_dates_are_ignored_and_an_hour_is_the_maximum() {
         for text in ["soon", "-5", "", "Wed, 21 Oct 2015 07:27:00 GMT", "0"] {
             assert_eq!(after(None, &[text]), None, "{text}");
         }

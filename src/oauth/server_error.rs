@@ -1,4 +1,4 @@
-//! What a server says of its refusal, for the person who has to mend it: code, sentence and page.
+//! The server's own error text, for troubleshooting: code, description and URL.
 
 use serde_json::{Map, Value};
 use url::Url;
@@ -7,8 +7,8 @@ use crate::error::ServerError;
 use crate::redaction::Redaction;
 use crate::transport::Response;
 
-/// Where the sentence stands, in the order in which it is looked for.
-const SENTENCES: [&str; 11] = [
+/// The names of the description, in the order in which they are tried.
+const DESCRIPTIONS: [&str; 11] = [
     "error_description",
     "errorDescription",
     "error_message",
@@ -22,8 +22,8 @@ const SENTENCES: [&str; 11] = [
     "title",
 ];
 
-/// What a body says that is not an object; nothing where it says nothing that a person could use. A page is not read,
-/// nor is the text of a server that fails: it may be a dump of the request.
+/// The error text of a body that is not an object, if there is any. A page is ignored, and so is plain text
+/// from a failing server: it may be a dump of the request.
 pub(super) fn of_body(
     response: &Response,
     value: Option<&Value>,
@@ -37,7 +37,7 @@ pub(super) fn of_body(
     if is_page || response.status >= 500 { None } else { describe(&text, redaction) }
 }
 
-/// What an object says.
+/// The error text of an object.
 pub(super) fn of_object(object: &Map<String, Value>, redaction: &Redaction) -> Option<ServerError> {
     let nested = object.get("error").and_then(Value::as_object);
     let from_nested = |key: &str| nested.and_then(|error| error.get(key)).and_then(text_of);
@@ -49,20 +49,20 @@ pub(super) fn of_object(object: &Map<String, Value>, redaction: &Redaction) -> O
         .or_else(|| ["error_code", "errorCode", "code"].iter().find_map(|key| from_top(key)))
         .or_else(|| from_first("code"))
         .or_else(|| from_top("status"));
-    let description = SENTENCES
+    let description = DESCRIPTIONS
         .iter()
         .find_map(|key| object.get(*key).and_then(first_text))
-        .or_else(|| SENTENCES.iter().find_map(|key| from_nested(key)))
-        .or_else(|| SENTENCES.iter().find_map(|key| from_first(key)))
+        .or_else(|| DESCRIPTIONS.iter().find_map(|key| from_nested(key)))
+        .or_else(|| DESCRIPTIONS.iter().find_map(|key| from_first(key)))
         .or_else(|| first.and_then(first_text))
         .or_else(|| object.values().filter(|value| value.is_array()).find_map(first_text));
     let uri = ["error_uri", "documentation_url"].iter().find_map(|key| from_top(key));
-    let said = ServerError {
+    let server_error = ServerError {
         error: error.and_then(|text| redaction.clean(text)),
         description: description.and_then(|text| redaction.clean(text)),
         uri: uri.and_then(page).and_then(|text| redaction.clean(&text)),
     };
-    (said != ServerError::default()).then_some(said)
+    (server_error != ServerError::default()).then_some(server_error)
 }
 
 fn describe(text: &str, redaction: &Redaction) -> Option<ServerError> {
@@ -74,7 +74,7 @@ fn text_of(value: &Value) -> Option<&str> {
     value.as_str().filter(|text| !text.trim().is_empty())
 }
 
-/// The first of a list or an object.
+/// The first item of an array, or the first member of an object.
 fn first_of(value: &Value) -> Option<&Value> {
     match value {
         Value::Array(list) => list.first(),
@@ -83,19 +83,19 @@ fn first_of(value: &Value) -> Option<&Value> {
     }
 }
 
-/// The first sentence in a value: itself, or what the first of its members says.
+/// The first description in a value: the value itself, or that of its first item with one.
 fn first_text(value: &Value) -> Option<&str> {
     match value {
         Value::String(_) => text_of(value),
         Value::Array(list) => list.iter().find_map(|item| match item {
-            Value::Object(map) => SENTENCES.iter().find_map(|key| map.get(*key).and_then(text_of)),
+            Value::Object(map) => DESCRIPTIONS.iter().find_map(|key| map.get(*key).and_then(text_of)),
             other => text_of(other),
         }),
         _ => None,
     }
 }
 
-/// The address of a page: its origin and its path. A query or a fragment may repeat what was sent.
+/// The URL of a page, without its query and fragment, which may repeat what was sent.
 fn page(text: &str) -> Option<String> {
     let mut url = Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https"))?;
     url.set_username("").ok()?;
@@ -118,26 +118,26 @@ mod tests {
         of_object(value.as_object().unwrap(), &Redaction::of([]))
     }
 
-    fn both(value: &Value) -> [Option<String>; 2] {
-        let said = from_value(value).unwrap_or_default();
-        [said.error, said.description]
+    fn code_and_description(value: &Value) -> [Option<String>; 2] {
+        let server_error = from_value(value).unwrap_or_default();
+        [server_error.error, server_error.description]
     }
 
     #[test]
-    fn the_three_fields_of_rfc_6749_section_5_2_are_told() {
+    fn the_three_fields_of_rfc_6749_section_5_2_are_read() {
         let value = json!({
             "error": "invalid_client", "error_description": "The secret has expired.", "error_uri": "https://h/errors?code=7",
         });
-        let told = ServerError {
+        let expected = ServerError {
             error: Some("invalid_client".into()),
             description: Some("The secret has expired.".into()),
             uri: Some("https://h/errors".into()),
         };
-        assert_eq!(from_value(&value), Some(told));
+        assert_eq!(from_value(&value), Some(expected));
     }
 
     #[test]
-    fn what_other_servers_call_them_is_told_as_well() {
+    fn other_names_for_these_fields_are_read() {
         for (value, error, description) in [
             (json!({ "message": "Unauthenticated." }), None, Some("Unauthenticated.")),
             (json!({ "detail": "No active account" }), None, Some("No active account")),
@@ -156,13 +156,13 @@ mod tests {
             (json!({ "status": "BAD_CLIENT_ID", "message": "no" }), Some("BAD_CLIENT_ID"), Some("no")),
         ] {
             let expected = [error.map(str::to_owned), description.map(str::to_owned)];
-            assert_eq!(both(&value), expected, "{value}");
+            assert_eq!(code_and_description(&value), expected, "{value}");
         }
         assert_eq!(from_value(&json!({ "error": null, "message": "", "code": 7 })), None);
     }
 
     #[test]
-    fn an_address_that_no_browser_should_open_is_not_told() {
+    fn an_unsafe_error_uri_is_dropped() {
         for uri in ["javascript:alert(1)", "file:///etc/passwd", "nonsense", "data:text/html,x"] {
             assert_eq!(from_value(&json!({ "error_uri": uri })), None, "{uri}");
         }
@@ -171,12 +171,12 @@ mod tests {
     }
 
     #[test]
-    fn a_short_text_is_told_and_neither_a_page_nor_a_dump() {
+    fn a_short_text_is_read_but_not_a_page_or_a_dump() {
         let read = |status, body: &str| {
             let body = Zeroizing::new(body.as_bytes().to_vec());
             let response = Response { status, headers: HeaderMap::new(), body };
             of_body(&response, None, &Redaction::of([&Secret::new("hunter2")]))
-                .and_then(|said| said.description)
+                .and_then(|server_error| server_error.description)
         };
         assert_eq!(read(401, "hunter2 is wrong\r\n").as_deref(), Some("[removed] is wrong"));
         assert_eq!(read(401, "<html>no</html>"), None);

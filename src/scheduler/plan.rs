@@ -1,4 +1,4 @@
-//! The plan: what is due when, with the time as an argument.
+//! When the scheduler's work is due. Pure: the time is an argument.
 
 use std::time::Duration;
 
@@ -8,16 +8,16 @@ use crate::config::SchedulerFields;
 use crate::domain::Timestamp;
 use crate::error::Result;
 
-/// `SchedulerOptions` of the public interface.
+/// `SchedulerOptions` of the public API.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Options {
-    /// How often every service is looked at, besides at its refresh point.
+    /// How often every service is checked, in addition to its own refresh point.
     pub refresh_interval: Duration,
-    /// Whether each of these looks refreshes, due or not.
+    /// Whether each of these checks refreshes the token even if no refresh is due.
     pub every_interval: bool,
     /// How often the health of every service is checked.
     pub health_check_interval: Duration,
-    /// The number of failures in a row after which the search for endpoint and format starts again.
+    /// After how many consecutive failures recovery starts again.
     pub recover_after_failures: u32,
 }
 
@@ -33,7 +33,7 @@ impl Default for Options {
 }
 
 impl Options {
-    /// Checks the options; the error names every faulty field.
+    /// Validates the options. The error names every invalid field.
     pub fn from_json(value: Value) -> Result<Self> {
         let default = Self::default();
         let fields = SchedulerFields::from_json(value)?;
@@ -46,14 +46,14 @@ impl Options {
     }
 }
 
-/// What a turn of the loop has to do.
+/// The work that is due in one iteration of the loop.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Due {
     pub(super) look: bool,
     pub(super) health_check: bool,
 }
 
-/// When the next look and the next health check are due.
+/// When the next check of the services and the next health check are due.
 #[derive(Clone, Debug)]
 pub(super) struct Plan {
     options: Options,
@@ -63,7 +63,7 @@ pub(super) struct Plan {
 }
 
 impl Plan {
-    /// The first look is now; the first health check is an interval away.
+    /// The first check is due now, the first health check after one interval.
     pub(super) fn new(options: Options, now: Timestamp) -> Self {
         let next_health_check = now.plus(options.health_check_interval);
         Self { options, next_look: now, next_health_check, last_health_check: None }
@@ -77,7 +77,8 @@ impl Plan {
         self.last_health_check
     }
 
-    /// What is due; a machine that slept through several looks makes up for one.
+    /// Returns the due work and schedules the next. After a suspend that spans several intervals, one check
+    /// makes up for all of them.
     pub(super) fn take_due(&mut self, now: Timestamp) -> Due {
         let look = is_due(&mut self.next_look, self.options.refresh_interval, now);
         let health_check = is_due(&mut self.next_health_check, self.options.health_check_interval, now);
@@ -93,8 +94,8 @@ impl Plan {
     }
 }
 
-/// Whether `next` is due, and if so the one after. A clock that was set back by more than an interval would
-/// put the next one off: it is planned again.
+/// Whether `next` is due; if so, schedules the one after it. A clock that was set back by more than an
+/// interval would postpone the next one, so it is rescheduled.
 fn is_due(next: &mut Timestamp, interval: Duration, now: Timestamp) -> bool {
     let is_due = *next <= now;
     if is_due || now.until(*next) > interval {
@@ -118,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn services_are_looked_at_now_and_at_every_interval() {
+    fn services_are_checked_now_and_after_every_interval() {
         let mut plan = Plan::new(Options::default(), at(0));
         assert_eq!(plan.take_due(at(0)), due(true, false));
         assert_eq!(plan.take_due(at(299)), due(false, false));
@@ -129,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn a_machine_that_slept_through_several_looks_makes_up_for_one() {
+    fn after_a_suspend_of_several_intervals_one_check_is_made_up_for() {
         let mut plan = Plan::new(Options::default(), at(0));
         plan.take_due(at(0));
         assert_eq!(plan.take_due(at(86_400)), due(true, true));
@@ -137,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_set_back_by_a_day_does_not_put_the_next_look_off_for_a_day() {
+    fn a_clock_set_back_by_a_day_does_not_delay_the_next_check_by_a_day() {
         let mut plan = Plan::new(Options::default(), at(86_400));
         plan.take_due(at(86_400));
         assert_eq!(plan.take_due(at(0)), due(false, false));
@@ -155,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn options_are_checked_and_named() {
+    fn the_error_names_the_invalid_option() {
         for (value, field) in [
             (json!({ "refreshIntervalSeconds": 0 }), "refreshIntervalSeconds"),
             (json!({ "everyInterval": "yes" }), "everyInterval"),

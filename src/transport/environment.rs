@@ -1,25 +1,27 @@
-//! The variables of the environment that decide how requests go out.
+//! The environment variables that determine how requests are sent.
 //!
-//! JavaScript reads them and hands them in. No thread of ours reads the environment: `process.env.X = …` on
-//! Node's main thread and `getenv` on another one at the same moment end the process (docs/decisions/0008).
+//! JavaScript reads them and passes them in. The core never reads the environment itself: `process.env.X = …`
+//! on Node's main thread and a simultaneous `getenv` on another thread can crash the process
+//! (docs/decisions/0008).
 
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-/// Names and values, as they were when the service began. A proxy's URL may hold a password, so it does not print.
+/// Names and values at the time when the service started. Has no `Debug`: a proxy's URL may contain a
+/// password.
 #[derive(Clone, Default, Deserialize)]
 #[serde(transparent)]
 pub struct Environment(BTreeMap<String, String>);
 
 impl Environment {
-    /// The value, where there is one and it is not empty.
+    /// The value, if it is set and not empty.
     pub(super) fn get(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }
 
-    /// The value under the name in lower case; only where that is not set, the one in upper case. A value in lower
-    /// case that is empty switches the one in upper case off.
+    /// The value of the lower-case name or, if that is not set, of the upper-case name. An empty lower-case
+    /// value disables the upper-case one.
     pub(super) fn either(&self, upper: &'static str, lower: &'static str) -> Option<(&'static str, &str)> {
         let name = if self.0.contains_key(lower) { lower } else { upper };
         Some((name, self.get(name)?))

@@ -1,4 +1,4 @@
-//! Why a request failed, in words that say what to do. None of them come from an answer.
+//! Why a request failed, and what to do about it. No text from a response is used.
 
 use std::error::Error as StdError;
 use std::io;
@@ -10,12 +10,13 @@ use url::Url;
 use super::proxy::Proxy;
 use super::tls;
 use crate::error::{Error, ErrorKind};
+use crate::redaction::display_url;
 
-/// What this client speaks; a server needs one of each.
-const NEEDED: &str = "it needs TLS 1.3, or TLS 1.2 with ECDHE and AES-GCM or ChaCha20-Poly1305, and a certificate \
-                      with a key of RSA (2048 bits or more), P-256, P-384 or Ed25519";
+/// What evertoken supports. A server needs one of each.
+const REQUIRED: &str = "evertoken requires TLS 1.3, or TLS 1.2 with ECDHE and AES-GCM or ChaCha20-Poly1305, and a \
+                        certificate with an RSA (at least 2048 bits), P-256, P-384 or Ed25519 key";
 
-/// The way a request takes.
+/// Where a request goes, and through which proxy.
 #[derive(Clone, Copy)]
 pub(super) struct Route<'r> {
     pub(super) url: &'r Url,
@@ -24,10 +25,10 @@ pub(super) struct Route<'r> {
 
 impl Route<'_> {
     fn place(&self) -> String {
-        place(self.url)
+        display_url(self.url)
     }
 
-    /// ` through the proxy …`, where there is one.
+    /// ` through the proxy …`, if there is one.
     fn description(&self) -> String {
         self.proxy.map_or_else(String::new, |proxy| format!(" through {proxy}"))
     }
@@ -36,24 +37,24 @@ impl Route<'_> {
     pub(super) fn timeout(&self, millis: u128, was_sent: bool) -> Error {
         let (place, way) = (self.place(), self.description());
         let message = if was_sent {
-            format!("{place} gave no whole answer within {millis} ms{way}")
+            format!("{place} did not send a complete response within {millis} ms{way}")
         } else {
-            format!("no connection to {place} within {millis} ms{way}")
+            format!("could not connect to {place} within {millis} ms{way}")
         };
         Error::new(ErrorKind::Timeout, message)
     }
 
-    /// The error of a proxy that does not let the request pass (407).
+    /// The error for a proxy that requires credentials (407).
     pub(super) fn unauthorized(&self, proxy: &Proxy) -> Error {
         let message = format!(
-            "{proxy} asks for credentials (407) before it passes a request to {}; give them in the variable: \
+            "{proxy} requires credentials (407) to forward requests to {}; set them in the variable: \
              http://user:password@host:port",
             self.place()
         );
         Error::new(ErrorKind::Network, message).with_status(407)
     }
 
-    /// The error of a request that the HTTP client could not bring to its end.
+    /// The error for a request that the HTTP client could not complete.
     pub(super) fn failure(&self, error: &reqwest::Error) -> Error {
         if let Some(proxy) = self.proxy.filter(|_| error.is_connect() && !self.is_past_the_proxy(error)) {
             return self.proxy_failure(proxy, error);
@@ -63,21 +64,21 @@ impl Route<'_> {
             return tls_failure(&place, tls);
         }
         if error.is_timeout() {
-            return Error::new(ErrorKind::Timeout, format!("{place} did not answer in time"));
+            return Error::new(ErrorKind::Timeout, format!("{place} did not respond in time"));
         }
         if says(error, "dns error") {
-            let message = format!("the name in {place} cannot be resolved: {}", reason(error));
+            let message = format!("could not resolve the host name in {place}: {}", reason(error));
             return Error::new(ErrorKind::Network, message);
         }
         let message = if error.is_connect() {
-            format!("no connection to {place}: {}", reason(error))
+            format!("could not connect to {place}: {}", reason(error))
         } else {
-            format!("no whole answer from {place}: {}", reason(error))
+            format!("did not receive a complete response from {place}: {}", reason(error))
         };
         Error::new(ErrorKind::Network, message)
     }
 
-    /// Whether the proxy did its part: what failed is TLS with the server behind it.
+    /// Whether the tunnel through the proxy was established, so that TLS with the server failed.
     fn is_past_the_proxy(&self, error: &reqwest::Error) -> bool {
         let is_at_the_proxy =
             says(error, "tunnel error") || says(error, "SOCKS error") || says(error, "dns error");
@@ -89,34 +90,31 @@ impl Route<'_> {
             return self.unauthorized(proxy);
         }
         let what = if let Some(tls) = find::<rustls::Error>(error) {
-            format!("there is no TLS with {proxy}: {}", tls_reason(tls))
+            format!("could not establish TLS with {proxy}: {}", tls_reason(tls))
         } else if says(error, "dns error") {
-            format!("the name of {proxy} cannot be resolved: {}", reason(error))
+            format!("could not resolve the host name of {proxy}: {}", reason(error))
         } else if says(error, "tunnel error: unsuccessful")
             || says(error, "SOCKS error: error executing command")
         {
-            format!("{proxy} refuses to connect to the server")
+            format!("{proxy} refused to connect to the server")
         } else {
-            format!("no connection to {proxy}: {}", reason(error))
+            format!("could not connect to {proxy}: {}", reason(error))
         };
-        let message =
-            format!("{what}. It is on the way to {}, unless NO_PROXY exempts that host", self.place());
+        let message = format!(
+            "{what}. It is used for requests to {}; to connect directly, add the host to NO_PROXY",
+            self.place()
+        );
         Error::new(ErrorKind::Network, message)
     }
-}
-
-/// The address without what may be secret in it.
-pub(super) fn place(url: &Url) -> String {
-    format!("{}{}", url.origin().ascii_serialization(), url.path())
 }
 
 fn tls_failure(place: &str, tls: &rustls::Error) -> Error {
     let reason = tls_reason(tls);
     let message = match tls {
         rustls::Error::InvalidCertificate(_) => {
-            format!("the certificate of {place} is not accepted: {reason}")
+            format!("the certificate of {place} was rejected: {reason}")
         }
-        _ => format!("no TLS with {place}: {reason}"),
+        _ => format!("could not establish TLS with {place}: {reason}"),
     };
     Error::new(ErrorKind::Tls, message)
 }
@@ -133,8 +131,8 @@ fn tls_reason(tls: &rustls::Error) -> String {
             | PeerIncompatible::NoSignatureSchemesInCommon
             | PeerIncompatible::NamedGroupsExtensionRequired,
         ) => format!(
-            "the server shares no cipher suite or key type with this client. It may offer only RSA key exchange, \
-             CBC suites, or a key on P-521; {NEEDED}"
+            "the server and evertoken have no cipher suite or key type in common; the server may support only RSA key \
+             exchange, CBC suites, or a P-521 key. {REQUIRED}"
         ),
         Tls::AlertReceived(Alert::ProtocolVersion)
         | Tls::PeerIncompatible(
@@ -142,11 +140,11 @@ fn tls_reason(tls: &rustls::Error) -> String {
             | PeerIncompatible::ServerTlsVersionIsDisabledByOurConfig
             | PeerIncompatible::Tls12NotOffered
             | PeerIncompatible::Tls12NotOfferedOrEnabled,
-        ) => format!("the server offers only TLS 1.1 or older; {NEEDED}"),
+        ) => format!("the server supports only TLS 1.1 or older. {REQUIRED}"),
         Tls::AlertReceived(Alert::CertificateRequired) => {
-            "the server demands a certificate of the client; give one in clientCertificate".into()
+            "the server requires a client certificate; set clientCertificate".into()
         }
-        Tls::AlertReceived(Alert::UnrecognisedName) => "the server does not know this host name".into(),
+        Tls::AlertReceived(Alert::UnrecognisedName) => "the server does not recognize this host name".into(),
         Tls::AlertReceived(
             alert @ (Alert::BadCertificate
             | Alert::UnsupportedCertificate
@@ -155,72 +153,78 @@ fn tls_reason(tls: &rustls::Error) -> String {
             | Alert::CertificateUnknown
             | Alert::UnknownCA
             | Alert::AccessDenied),
-        ) => format!("the server refuses the client's certificate ({alert:?}); check clientCertificate"),
-        Tls::AlertReceived(alert) => format!("the server ended the handshake ({alert:?}); {NEEDED}"),
-        Tls::InvalidMessage(_) => "what answers does not speak TLS; check the port, or use http".into(),
+        ) => format!("the server rejected the client certificate ({alert:?}); check clientCertificate"),
+        Tls::AlertReceived(alert) => format!("the server aborted the handshake ({alert:?}). {REQUIRED}"),
+        Tls::InvalidMessage(_) => {
+            "the server does not speak TLS on this port; check the port, or use http".into()
+        }
         other => other.to_string(),
     }
 }
 
-/// Why a certificate is refused, and what to do about it.
+/// Why a certificate was rejected, and what to do about it.
 fn certificate_reason(fault: &CertificateError) -> String {
     use CertificateError as Fault;
     let known = match fault {
         Fault::UnknownIssuer => {
-            "this machine does not know who vouches for it; give that certificate in ca, or in the file that \
-             NODE_EXTRA_CA_CERTS names, or have the server send its intermediate certificates, too"
+            "its issuer is not trusted; add the issuer's certificate to ca or to the NODE_EXTRA_CA_CERTS file, or have \
+             the server send its intermediate certificates"
         }
         Fault::Expired | Fault::ExpiredContext { .. } => "it has expired, or this machine's clock is wrong",
         Fault::NotValidYet | Fault::NotValidYetContext { .. } => {
             "it is not valid yet, or this machine's clock is wrong"
         }
-        Fault::NotValidForNameContext { expected, presented } => return other_name(expected, presented),
-        Fault::NotValidForName => "it is for another name",
-        Fault::Revoked => "it was revoked",
+        Fault::NotValidForNameContext { expected, presented } => return wrong_name(expected, presented),
+        Fault::NotValidForName => "it is for another host name",
+        Fault::Revoked => "it has been revoked",
         Fault::UnsupportedSignatureAlgorithmContext { signature_algorithm_id, .. }
         | Fault::UnsupportedSignatureAlgorithmForPublicKeyContext { signature_algorithm_id, .. } => {
             return unsupported_signature(signature_algorithm_id);
         }
         Fault::BadSignature => {
-            "the signature on it, or with its key, does not verify; an RSA key needs 2048 bits or more"
+            "its signature, or one made with its key, is not valid; an RSA key must have at least 2048 bits"
         }
         Fault::InvalidPurpose | Fault::InvalidPurposeContext { .. } => {
-            "it is not for servers (extendedKeyUsage lacks serverAuth)"
+            "it is not valid for servers (extendedKeyUsage lacks serverAuth)"
         }
         Fault::Other(other) if format!("{other:?}").contains("UnsupportedCertVersion") => {
-            "it is of X.509 version 1, which holds no names; a version 3 certificate with a subjectAltName is needed"
+            "it is an X.509 version 1 certificate, which has no subjectAltName; use a version 3 certificate"
         }
-        other if tls::is_an_authoritys_own(other) => {
-            "it is an authority's own (basicConstraints CA:TRUE); give this very certificate in ca, or give the \
-             server one that is not"
+        other if tls::is_ca_certificate(other) => {
+            "it is a CA certificate (basicConstraints CA:TRUE); add this certificate itself to ca, or issue one to \
+             the server that is not a CA certificate"
         }
         other => return other.to_string(),
     };
     known.to_owned()
 }
 
-/// A certificate's names are public; a list of hundreds helps nobody.
-fn other_name(expected: &ServerName<'_>, presented: &[String]) -> String {
+/// The names in a certificate are public. Only a few are listed, because there can be hundreds.
+fn wrong_name(expected: &ServerName<'_>, presented: &[String]) -> String {
     const SHOWN: usize = 5;
     let expected = expected.to_str();
     if presented.is_empty() {
         return format!(
-            "it holds no name: a subjectAltName for {expected} is needed, a common name (CN) alone does not count"
+            "it has no subjectAltName; it needs one for {expected} (a common name, CN, is ignored)"
         );
     }
     let mut names: Vec<&str> = presented.iter().take(SHOWN).map(|name| bare(name)).collect();
     if presented.len() > SHOWN {
         names.push("…");
     }
-    format!("it is for another name: {expected} is needed, and its subjectAltName has {}", names.join(", "))
+    format!(
+        "it is for another host name: it must include {expected}, but its subjectAltName lists {}",
+        names.join(", ")
+    )
 }
 
-/// The name alone: webpki writes `DnsName("a.example.com")`.
+/// The name itself: webpki formats it as `DnsName("a.example.com")`.
 fn bare(name: &str) -> &str {
     name.split_once('"').and_then(|(_, rest)| rest.split_once('"')).map_or(name, |(name, _)| name)
 }
 
-/// The content of the `AlgorithmIdentifier`: an object identifier, and parameters that do not matter here.
+/// `identifier` is the content of the `AlgorithmIdentifier`: an object identifier, and parameters that do not
+/// matter here.
 fn unsupported_signature(identifier: &[u8]) -> String {
     const SHA1: [&[u8]; 2] = [
         // sha1WithRSAEncryption 1.2.840.113549.1.1.5, ecdsa-with-SHA1 1.2.840.10045.4.1
@@ -237,37 +241,37 @@ fn unsupported_signature(identifier: &[u8]) -> String {
     } else if has(MD5) {
         "it is signed with MD5"
     } else if has(ECDSA_SHA512) {
-        "it is signed with ECDSA and SHA-512, as keys on P-521 do"
+        "it is signed with ECDSA and SHA-512, as P-521 keys do"
     } else {
-        "it is signed in a way that this client does not know"
+        "its signature algorithm is not supported"
     };
     format!(
-        "{what}; SHA-256 or SHA-384 with an RSA key (2048 bits or more), P-256 or P-384, or Ed25519, is needed"
+        "{what}; use SHA-256 or SHA-384 with an RSA (at least 2048 bits), P-256 or P-384 key, or use Ed25519"
     )
 }
 
-/// Whether one of the causes begins so: the HTTP client's own errors have no names outside of it.
-fn says(error: &reqwest::Error, beginning: &str) -> bool {
-    causes(error).any(|cause| cause.to_string().contains(beginning))
+/// Whether the message of one of the causes contains `text`: the HTTP client's own error types are private.
+fn says(error: &reqwest::Error, text: &str) -> bool {
+    causes(error).any(|cause| cause.to_string().contains(text))
 }
 
 fn causes<'e>(error: &'e (dyn StdError + 'static)) -> impl Iterator<Item = &'e (dyn StdError + 'static)> {
     std::iter::successors(Some(error), |error| next(*error))
 }
 
-/// An `io::Error` holds its cause beside the chain of sources.
+/// An `io::Error` keeps its cause outside the chain of sources.
 fn next<'e>(error: &'e (dyn StdError + 'static)) -> Option<&'e (dyn StdError + 'static)> {
     let held = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
     held.map(|held| held as &(dyn StdError + 'static)).or_else(|| error.source())
 }
 
-/// The cause of this type, wherever it is.
+/// The first cause of this type.
 fn find<'e, T: StdError + 'static>(error: &'e (dyn StdError + 'static)) -> Option<&'e T> {
     causes(error).find_map(|cause| cause.downcast_ref::<T>())
 }
 
-/// The last cause, which is the one to act on. It comes from the operating system or the HTTP library. The system's
-/// own text is not asked for: glibc translates it, and reads the environment for that.
+/// The root cause, from the operating system or the HTTP library. The system's own error text is not used:
+/// glibc would read the environment to translate it.
 fn reason(error: &reqwest::Error) -> String {
     let Some(last) = causes(error).last() else { return String::new() };
     if let Some((io, code)) = last.downcast_ref::<io::Error>().and_then(|io| Some((io, io.raw_os_error()?))) {
@@ -282,29 +286,29 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_signature_that_is_too_old_is_named() {
+    fn an_unsupported_signature_algorithm_is_named() {
         for (identifier, named) in [
             (&b"\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x05\x05\x00"[..], "SHA-1"),
             (b"\x06\x07\x2a\x86\x48\xce\x3d\x04\x01", "SHA-1"),
             (b"\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x04\x05\x00", "MD5"),
             (b"\x06\x08\x2a\x86\x48\xce\x3d\x04\x03\x04", "P-521"),
-            (b"\x06\x03\x2b\x65\x71", "does not know"),
+            (b"\x06\x03\x2b\x65\x71", "not supported"),
         ] {
             let fault = CertificateError::UnsupportedSignatureAlgorithmContext {
                 signature_algorithm_id: identifier.to_vec(),
                 supported_algorithms: Vec::new(),
             };
             let reason = certificate_reason(&fault);
-            assert!(reason.contains(named) && reason.contains("is needed"), "{reason}");
+            assert!(reason.contains(named) && reason.contains("; use "), "{reason}");
         }
     }
 
     #[test]
-    fn a_certificate_of_many_names_is_told_by_a_few() {
+    fn only_a_few_names_of_a_certificate_are_listed() {
         let presented: Vec<String> =
             (0..300).map(|number| format!("DnsName(\"{number}.example.com\")")).collect();
         let expected = ServerName::try_from("a.test").unwrap();
-        let reason = other_name(&expected, &presented);
-        assert!(reason.contains("a.test is needed") && reason.ends_with("4.example.com, …"), "{reason}");
+        let reason = wrong_name(&expected, &presented);
+        assert!(reason.contains("must include a.test") && reason.ends_with("4.example.com, …"), "{reason}");
     }
 }

@@ -1,4 +1,4 @@
-//! The reqwest client: rustls, one deadline for the whole request, capped bodies, no redirect out of the
+//! The reqwest client: rustls, one deadline for the whole request, capped bodies, no redirects to another
 //! origin.
 
 use std::pin::Pin;
@@ -16,64 +16,65 @@ use tokio::sync::OnceCell;
 use url::Url;
 use zeroize::Zeroizing;
 
-use super::coding::{DecodingError, decoded};
+use super::coding::{DecodingError, decode};
 use super::environment::Environment;
-use super::failure::{Route, place};
+use super::failure::Route;
 use super::proxy::Proxies;
-use super::redirect::Trail;
+use super::redirect::{self, RedirectChain};
 use super::resolve::Resolver;
 use super::trust::Trust;
-use super::{Method, Request, Response, Transport, redirect, tls};
+use super::{Method, Request, Response, Transport, tls};
 use crate::config::ClientCertificate;
 use crate::error::{Error, ErrorKind, Result};
+use crate::redaction::display_url;
 use crate::runtime;
 
-/// No token response comes near it; golang.org/x/oauth2 reads as much.
+/// Far larger than any token response; golang.org/x/oauth2 has the same limit.
 const MAX_BODY_BYTES: usize = 1024 * 1024;
 
-/// As many as Node takes.
+/// Node's limit.
 const MAX_HEADERS: usize = 2000;
 
-/// How long an idle connection is kept: token requests are minutes apart, and a kept connection is often a
-/// dead one by then.
+/// How long an idle connection is kept. Token requests are minutes apart, and an older connection is often
+/// dead.
 const IDLE: Duration = Duration::from_secs(15);
 
-/// The one way to the network. The client is made at its first use, off every caller's thread: it reads the
-/// system's certificates.
+/// The only code that uses the network. The client is built at first use and on a background thread, because
+/// that reads the system's certificates.
 pub struct HttpTransport {
     trust: Trust,
     proxies: Proxies,
     certificate: Option<ClientCertificate>,
-    made: OnceCell<BuiltClient>,
+    client: OnceCell<BuiltClient>,
 }
 
-/// A client, and what a person should know of how it was made.
+/// A client, and a warning about its certificates.
 struct BuiltClient {
     client: Client,
     warning: Option<Error>,
 }
 
 impl HttpTransport {
-    /// A client that trusts the system's roots and those in `ca` (PEM), and goes straight to every server.
+    /// A client that trusts the system's root certificates and those in `ca` (PEM), and uses no proxy.
     pub fn new(ca: Vec<String>) -> Self {
         Self {
             trust: Trust { ca, ..Trust::default() },
             proxies: Proxies::of(&Environment::default()),
             certificate: None,
-            made: OnceCell::new(),
+            client: OnceCell::new(),
         }
     }
 
-    /// The same, in this environment: through its proxies, and with the certificates that it names. A file of
-    /// `NODE_EXTRA_CA_CERTS` that cannot be used is a warning, as it is to Node.
+    /// Uses the proxies and certificates of this environment. A `NODE_EXTRA_CA_CERTS` file that cannot be
+    /// used is only a warning, as in Node.
     #[must_use]
     pub fn with_environment(mut self, environment: &Environment) -> Self {
-        self.trust.add_places(environment);
+        self.trust.add_environment(environment);
         self.proxies = Proxies::of(environment);
         self
     }
 
-    /// The same with a certificate to show to servers that ask for one when TLS begins (RFC 8705 §2).
+    /// Presents this certificate to servers that request one in the TLS handshake (RFC 8705 §2).
     #[must_use]
     pub fn with_client_certificate(mut self, certificate: Option<ClientCertificate>) -> Self {
         self.certificate = certificate;
@@ -86,89 +87,85 @@ impl HttpTransport {
                 (self.trust.clone(), self.proxies.clone(), self.certificate.clone());
             runtime::blocking(move || build(&trust, proxies, certificate.as_ref()))
         };
-        self.made.get_or_try_init(make).await
+        self.client.get_or_try_init(make).await
     }
 
     fn route<'r>(&'r self, url: &'r Url) -> Route<'r> {
         Route { url, proxy: self.proxies.for_url(url) }
     }
 
-    async fn follow(
-        &self,
-        mut request: Request,
-        departure: &Departure,
-        refused: &Refused,
-    ) -> Result<Response> {
-        let mut trail = Trail::from(&request.url);
+    async fn follow(&self, mut request: Request, sent: &SentFlag, rejection: &Rejection) -> Result<Response> {
+        let mut redirects = RedirectChain::new(&request.url);
         loop {
-            let answer = self.exchange(&request, departure, refused).await?;
-            if !redirect::is_one(answer.status) {
-                return Ok(answer);
+            let response = self.exchange(&request, sent, rejection).await?;
+            if !redirect::is_redirect(response.status) {
+                return Ok(response);
             }
-            request.url = trail.next(&request, &answer)?;
+            request.url = redirects.follow(&request, &response)?;
         }
     }
 
-    async fn exchange(
-        &self,
-        request: &Request,
-        departure: &Departure,
-        refused: &Refused,
-    ) -> Result<Response> {
+    async fn exchange(&self, request: &Request, sent: &SentFlag, rejection: &Rejection) -> Result<Response> {
         let route = self.route(&request.url);
         if let Some(proxy) = route.proxy {
             proxy.address()?;
         }
-        let builder = self.request(request, departure).await?;
-        let is_earlier = departure.has_been();
+        let builder = self.request(request, sent).await?;
+        let was_sent_before = sent.get();
         if request.body.is_blank() {
-            departure.note();
+            sent.set(true);
         }
-        let mut answer = builder.send().await.map_err(|error| {
-            if error.is_connect() && !is_earlier {
-                departure.withdraw();
+        let mut response = builder.send().await.map_err(|error| {
+            if error.is_connect() && !was_sent_before {
+                sent.set(false);
             }
             route.failure(&error)
         })?;
-        departure.note();
-        let status = answer.status().as_u16();
+        sent.set(true);
+        let status = response.status().as_u16();
         if let Some(proxy) = route.proxy.filter(|_| status == 407 && request.url.scheme() == "http") {
             return Err(route.unauthorized(proxy));
         }
-        // A GET without headers, as for metadata, carries no credential that could be refused.
+        // A GET without headers, as for metadata, has no credential that could be rejected.
         let has_credential = request.method != Method::GET || !request.headers.is_empty();
         if matches!(status, 401 | 403) && has_credential {
-            refused.note(status, answer.headers());
+            rejection.record(status, response.headers());
         }
         let fault = |what: &str| {
-            let message = format!("{} answered {what}", place(&request.url));
+            let message = format!("{} sent {what}", display_url(&request.url));
             Error::new(ErrorKind::Response, message).with_status(status)
         };
         let mut body = Zeroizing::new(Vec::new());
-        while let Some(chunk) = answer.chunk().await.map_err(|error| route.failure(&error))? {
+        while let Some(chunk) = response.chunk().await.map_err(|error| route.failure(&error))? {
             if body.len() + chunk.len() > MAX_BODY_BYTES {
-                return Err(fault("with more than 1 MiB"));
+                return Err(fault("a response larger than 1 MiB"));
             }
             body.extend_from_slice(&chunk);
         }
-        let headers = answer.headers().clone();
-        let body = decoded(&headers, body, MAX_BODY_BYTES).map_err(|found| match found {
-            DecodingError::TooLong => fault("with more than 1 MiB"),
-            DecodingError::Broken => fault("in a broken coding"),
-            DecodingError::Unknown => fault("in a coding that is neither gzip, deflate, br nor zstd"),
+        let headers = response.headers().clone();
+        let body = decode(&headers, body, MAX_BODY_BYTES).map_err(|error| match error {
+            DecodingError::TooLong => fault("a response larger than 1 MiB"),
+            DecodingError::Invalid => fault("a response that its Content-Encoding cannot decode"),
+            DecodingError::Unknown => {
+                fault("a response whose Content-Encoding is not gzip, deflate, br or zstd")
+            }
         })?;
         Ok(Response { status, headers, body })
     }
 
-    async fn request(&self, request: &Request, departure: &Departure) -> Result<reqwest::RequestBuilder> {
+    async fn request(&self, request: &Request, sent: &SentFlag) -> Result<reqwest::RequestBuilder> {
         let client = &self.client().await?.client;
         let mut builder = client
             .request(request.method.clone(), request.url.clone())
             .header(ACCEPT, "application/json")
             .header(ACCEPT_ENCODING, "gzip");
         for (name, value) in &request.headers {
-            let mut value = HeaderValue::from_str(value.expose())
-                .map_err(|_| Error::new(ErrorKind::Internal, format!("the header {name} cannot be sent")))?;
+            let mut value = HeaderValue::from_str(value.expose()).map_err(|_| {
+                Error::new(
+                    ErrorKind::Internal,
+                    format!("could not send the header {name}: it contains invalid characters"),
+                )
+            })?;
             value.set_sensitive(true);
             builder = builder.header(name, value);
         }
@@ -178,10 +175,10 @@ impl HttpTransport {
         Ok(match request.body.text() {
             Some(text) if !request.body.is_blank() => {
                 let text = Bytes::copy_from_slice(text.expose().as_bytes());
-                builder.body(reqwest::Body::wrap(Outgoing { text, departure: departure.clone() }))
+                builder.body(reqwest::Body::wrap(TrackedBody { text, sent: sent.clone() }))
             }
             _ if request.method == Method::GET => builder,
-            // Servers such as IIS refuse a POST that does not say its length (RFC 9110 §8.6).
+            // Servers such as IIS reject a POST without a Content-Length (RFC 9110 §8.6).
             _ => builder.header(CONTENT_LENGTH, 0),
         })
     }
@@ -189,12 +186,12 @@ impl HttpTransport {
 
 fn build(trust: &Trust, proxies: Proxies, certificate: Option<&ClientCertificate>) -> Result<BuiltClient> {
     let (tls, warning) = tls::client(trust, certificate)?;
-    // What is no address was refused before.
+    // An invalid proxy URL was rejected before.
     let proxy = move |url: &Url| proxies.for_url(url).and_then(|proxy| proxy.address().ok().cloned());
     let client = Client::builder()
         .tls_backend_preconfigured(tls)
         .dns_resolver(Resolver)
-        // Not the client's own search, which reads the environment.
+        // The client's own proxy lookup would read the environment.
         .no_proxy()
         .proxy(reqwest::Proxy::custom(proxy))
         .redirect(Policy::none())
@@ -206,71 +203,68 @@ fn build(trust: &Trust, proxies: Proxies, certificate: Option<&ClientCertificate
         .referer(false)
         .user_agent(concat!("evertoken/", env!("CARGO_PKG_VERSION")))
         .build()
-        .map_err(|_| Error::new(ErrorKind::Internal, "the HTTP client cannot be built"))?;
+        .map_err(|_| Error::new(ErrorKind::Internal, "could not build the HTTP client"))?;
     Ok(BuiltClient { client, warning })
 }
 
 #[async_trait]
 impl Transport for HttpTransport {
     async fn prepare(&self) -> Option<Error> {
-        // What keeps it from being made is said to the first request.
+        // The first request reports errors that prevent the client from being built.
         self.client().await.ok()?.warning.clone()
     }
 
     async fn send(&self, request: Request, timeout: Duration) -> Result<Response> {
-        let (departure, refused) = (Departure::default(), Refused::default());
+        let (sent, rejection) = (SentFlag::default(), Rejection::default());
         let url = request.url.clone();
-        let result = tokio::time::timeout(timeout, self.follow(request, &departure, &refused)).await;
+        let result = tokio::time::timeout(timeout, self.follow(request, &sent, &rejection)).await;
         result
-            .unwrap_or_else(|_| Err(self.route(&url).timeout(timeout.as_millis(), departure.has_been())))
-            .or_else(|error| refused.into_response().ok_or(error))
-            .map_err(|error| if departure.has_been() { error } else { error.unsent() })
+            .unwrap_or_else(|_| Err(self.route(&url).timeout(timeout.as_millis(), sent.get())))
+            .or_else(|error| rejection.into_response().ok_or(error))
+            .map_err(|error| if sent.get() { error } else { error.unsent() })
     }
 }
 
-/// The head of an answer that refuses a credential. Its status counts even where its body cannot be read: the request
-/// would be sent again otherwise.
+/// The head of a response that rejects a credential (401, 403). Its status counts even if its body cannot be
+/// read; otherwise the request would be repeated.
 #[derive(Default)]
-struct Refused(OnceLock<(u16, HeaderMap)>);
+struct Rejection(OnceLock<(u16, HeaderMap)>);
 
-impl Refused {
-    fn note(&self, status: u16, headers: &HeaderMap) {
-        // One request has one such answer: what follows a redirect is not one.
+impl Rejection {
+    fn record(&self, status: u16, headers: &HeaderMap) {
+        // A request has at most one such response, because it ends a chain of redirects.
         let _ = self.0.set((status, headers.clone()));
     }
 
-    /// The answer without a body.
+    /// The response, without its body.
     fn into_response(self) -> Option<Response> {
         let (status, headers) = self.0.into_inner()?;
         Some(Response { status, headers, body: Zeroizing::default() })
     }
 }
 
-/// Whether a byte of a request may have left this machine.
+/// Whether any byte of a request may have been sent.
 #[derive(Clone, Default)]
-struct Departure(Arc<AtomicBool>);
+struct SentFlag(Arc<AtomicBool>);
 
-impl Departure {
-    fn note(&self) {
-        self.0.store(true, Ordering::Relaxed);
+impl SentFlag {
+    fn set(&self, was_sent: bool) {
+        self.0.store(was_sent, Ordering::Relaxed);
     }
 
-    fn withdraw(&self) {
-        self.0.store(false, Ordering::Relaxed);
-    }
-
-    fn has_been(&self) -> bool {
+    fn get(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }
 }
 
-/// The text of a body. The client asks for it once there is a connection, just before it writes the head.
-struct Outgoing {
+/// A body that notes when it is sent. The client polls it when it has a connection, just before it writes the
+/// head.
+struct TrackedBody {
     text: Bytes,
-    departure: Departure,
+    sent: SentFlag,
 }
 
-impl hyper::body::Body for Outgoing {
+impl hyper::body::Body for TrackedBody {
     type Data = Bytes;
     type Error = std::convert::Infallible;
 
@@ -278,7 +272,7 @@ impl hyper::body::Body for Outgoing {
         mut self: Pin<&mut Self>,
         _: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        self.departure.note();
+        self.sent.set(true);
         let text = std::mem::take(&mut self.text);
         Poll::Ready((!text.is_empty()).then(|| Ok(Frame::data(text))))
     }

@@ -1,4 +1,4 @@
-//! Bytes over HTTP: what goes out, what comes back, and the one client that carries them.
+//! HTTP: requests, responses, and the client.
 
 mod coding;
 mod environment;
@@ -26,18 +26,18 @@ pub use proxy::{Proxies, Proxy};
 pub use reqwest::Method;
 pub use resolve::prepare as prepare_resolver;
 
-/// One request. Everything in it may be secret, so nothing in it prints.
+/// A request.
 #[derive(Clone, Debug)]
 pub struct Request {
     /// The method.
     pub method: Method,
-    /// Where to.
+    /// The URL.
     pub url: Url,
-    /// Names and values beyond those the client writes itself.
+    /// Names and values, in addition to those that the client sets itself.
     pub headers: Vec<(String, Secret)>,
-    /// What is sent.
+    /// The body.
     pub body: Body,
-    /// The media type of the body, where it is not the usual one of its encoding.
+    /// The media type of the body, if it is not the default of its encoding.
     pub media_type: Option<String>,
 }
 
@@ -52,10 +52,10 @@ impl Request {
         Self { method: Method::POST, url, headers: Vec::new(), body, media_type: None }
     }
 
-    /// The media type that names the body's encoding; none where there is no body.
+    /// The media type of the body, if there is one.
     pub fn content_type(&self) -> Option<&str> {
-        let usual = self.body.content_type()?;
-        Some(self.media_type.as_deref().unwrap_or(usual))
+        let default = self.body.content_type()?;
+        Some(self.media_type.as_deref().unwrap_or(default))
     }
 }
 
@@ -86,40 +86,42 @@ impl Body {
         }
     }
 
-    /// Whether nothing follows the head of the request.
+    /// Whether the body is empty.
     fn is_blank(&self) -> bool {
         self.text().is_none_or(|text| text.expose().is_empty())
     }
 }
 
-/// A whole answer: at most 1 MiB, decoded.
+/// A complete response: at most 1 MiB, decoded.
 pub struct Response {
     /// The HTTP status.
     pub status: u16,
-    /// The headers as they came.
+    /// The headers.
     pub headers: HeaderMap,
     /// The body.
     pub body: Zeroizing<Vec<u8>>,
 }
 
 impl Response {
-    /// The first value of a header, where it is text.
+    /// The first value of a header, if it is text.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()
     }
 }
 
-/// Sends one request and brings back one whole answer.
+/// Sends requests.
 #[async_trait]
 pub trait Transport: Send + Sync {
+    /// Sends one request and returns the complete response.
+    ///
     /// # Errors
-    /// `Timeout`, `Network` and `Response` (an answer too long or with a broken coding), which back off;
-    /// `Tls` and `Endpoint` (a redirect to another origin), which do not heal by themselves; `Config`, naming the
-    /// variable of a proxy that cannot be used. An error is [unsent](Error::was_sent) only where no byte of the
-    /// request can have left.
+    /// `Timeout`, `Network` and `Response` (the response is too long or cannot be decoded), which back off;
+    /// `Tls` and `Endpoint` (a redirect to another origin), which need someone to act; `Config`, naming the
+    /// variable of a proxy that cannot be used. An error is [unsent](Error::was_sent) only if no byte of the
+    /// request can have been sent.
     async fn send(&self, request: Request, timeout: Duration) -> Result<Response>;
 
-    /// Gets ready ahead of the first request; says what a person should know.
+    /// Prepares for the first request. Returns a warning if there is something that an operator should know.
     async fn prepare(&self) -> Option<Error> {
         None
     }

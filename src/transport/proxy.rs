@@ -1,4 +1,4 @@
-//! Which proxy a request goes through, by the variables and the rules that curl and Node share.
+//! Which proxy a request uses, by the environment variables and rules that curl and Node share.
 
 mod exempt;
 
@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 
 const SCHEMES: [&str; 6] = ["http", "https", "socks4", "socks4a", "socks5", "socks5h"];
 
-/// The proxies of the environment.
+/// The proxies that the environment variables set.
 #[derive(Clone)]
 pub struct Proxies {
     http: Option<Proxy>,
@@ -21,7 +21,7 @@ pub struct Proxies {
     exempt: Exemptions,
 }
 
-/// One of them. It prints as its origin and its variable, without the credentials.
+/// A proxy. `Display` shows its origin and its variable, without the credentials.
 #[derive(Clone)]
 pub struct Proxy {
     variable: &'static str,
@@ -29,10 +29,10 @@ pub struct Proxy {
 }
 
 impl Proxies {
-    /// The proxies that these variables name.
+    /// Reads the proxy variables of an environment.
     pub fn of(environment: &Environment) -> Self {
         let all = environment.either("ALL_PROXY", "all_proxy");
-        // A CGI script gets the header `Proxy` of a stranger's request under this name ("httpoxy").
+        // In a CGI script, the `Proxy` header of any client's request appears under this name ("httpoxy").
         let is_cgi = environment.get("REQUEST_METHOD").is_some();
         let http = environment
             .either("HTTP_PROXY", "http_proxy")
@@ -46,7 +46,7 @@ impl Proxies {
         }
     }
 
-    /// The proxy for requests to this URL. What is on this machine needs none.
+    /// The proxy for requests to this URL. Loopback hosts are never proxied.
     pub fn for_url(&self, url: &Url) -> Option<&Proxy> {
         let proxy = if url.scheme() == "https" { &self.https } else { &self.http }.as_ref()?;
         let host = url.host()?.to_owned();
@@ -60,20 +60,20 @@ impl Proxy {
         Self { variable, address: address(text.trim()) }
     }
 
-    /// Where it is, with its credentials.
+    /// Its URL, with its credentials.
     ///
     /// # Errors
-    /// `Config`, naming the variable: a request that was to go through a proxy never goes without one.
+    /// `Config`, naming the variable: a request that should use a proxy is never sent directly.
     pub(super) fn address(&self) -> Result<&Url> {
         self.address.as_ref().map_err(|fault| Error::config(self.variable, *fault))
     }
 
-    /// The variable that names it.
+    /// The variable that sets it.
     pub fn variable(&self) -> &'static str {
         self.variable
     }
 
-    /// Where it is, without its credentials.
+    /// Its URL, without its credentials.
     pub fn origin(&self) -> Result<String> {
         self.address().map(|url| {
             let host = url.host_str().unwrap_or_default();
@@ -92,24 +92,24 @@ impl fmt::Display for Proxy {
     }
 }
 
-/// The proxy's URL; a text without a scheme is a host, and a port behind it.
+/// Parses the proxy's URL. Without a scheme, the text is a host with an optional port.
 fn address(text: &str) -> Result<Url, &'static str> {
-    const NO_URL: &str = "must be the URL of a proxy, such as http://proxy.example.com:3128; special characters in \
-                          its user name and password are percent-encoded";
-    const NO_SCHEME: &str =
-        "must be the URL of a proxy that begins with http, https, socks5h, socks5, socks4a or socks4";
+    const NOT_A_URL: &str = "must be a proxy URL such as http://proxy.example.com:3128; percent-encode special \
+                          characters in the user name and password";
+    const UNKNOWN_SCHEME: &str =
+        "must be a proxy URL that starts with http, https, socks5h, socks5, socks4a or socks4";
     let url = if text.contains("://") { Url::parse(text) } else { Url::parse(&format!("http://{text}")) };
-    let url = url.map_err(|_| NO_URL)?;
+    let url = url.map_err(|_| NOT_A_URL)?;
     if !SCHEMES.contains(&url.scheme()) {
-        return Err(NO_SCHEME);
+        return Err(UNKNOWN_SCHEME);
     }
-    // The HTTP client reads the text once more, and would go without a proxy where it cannot.
-    let is_read =
+    // The HTTP client parses the text again and would use no proxy if it could not.
+    let is_parsable =
         url.as_str().parse::<Uri>().is_ok_and(|uri| uri.host().is_some_and(|host| !host.is_empty()));
-    if is_read { Ok(url) } else { Err(NO_URL) }
+    if is_parsable { Ok(url) } else { Err(NOT_A_URL) }
 }
 
-/// Whether requests to this host never leave the machine.
+/// Whether requests to this host stay on this machine.
 pub(super) fn is_loopback(host: &Host<String>) -> bool {
     match host {
         Host::Ipv4(ip) => ip.is_loopback() || ip.is_unspecified(),

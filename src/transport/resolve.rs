@@ -1,7 +1,7 @@
-//! Names to addresses, by the system's own resolver.
+//! DNS lookups with the system's resolver.
 //!
-//! glibc's reads the environment on the thread that asks it. What can be is read ahead, on the thread that sets
-//! variables; see docs/decisions/0008.
+//! glibc's resolver reads the environment on the calling thread. As much as possible is therefore read in
+//! advance, on the thread that sets variables; see docs/decisions/0008.
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 use std::sync::Once;
@@ -11,19 +11,21 @@ use url::Host;
 
 use super::proxy::is_loopback;
 
-/// What `localhost` is, without a question to anybody (RFC 6761 §6.3). Most servers on it listen to the first.
+/// The addresses of `localhost`, which needs no lookup (RFC 6761 §6.3). Most local servers listen on the
+/// first.
 const LOOPBACK: [SocketAddr; 2] = [
     SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0),
     SocketAddr::new(std::net::IpAddr::V6(Ipv6Addr::LOCALHOST), 0),
 ];
 
-/// Reads the resolver's settings once in a process. To be called on the thread that may change the environment.
+/// Reads the resolver's settings once per process. Must be called on the thread that may change the
+/// environment.
 pub fn prepare() {
     static PREPARED: Once = Once::new();
     PREPARED.call_once(glibc::read_settings);
 }
 
-/// The system's resolver, but for what it is not needed for.
+/// The system's resolver, except for `localhost`.
 pub(super) struct Resolver;
 
 impl Resolve for Resolver {
@@ -33,13 +35,13 @@ impl Resolve for Resolver {
             if name.trim_end_matches('.').eq_ignore_ascii_case("localhost") {
                 return Ok(Box::new(LOOPBACK.into_iter()) as Addrs);
             }
-            let asked = name.clone();
-            let found = tokio::task::spawn_blocking(move || {
+            let host = name.clone();
+            let lookup = tokio::task::spawn_blocking(move || {
                 let _settings = glibc::WithoutAliases::new();
-                (asked.as_str(), 0).to_socket_addrs().map(Iterator::collect::<Vec<_>>)
+                (host.as_str(), 0).to_socket_addrs().map(Iterator::collect::<Vec<_>>)
             });
-            match found.await? {
-                Ok(found) => Ok(Box::new(found.into_iter()) as Addrs),
+            match lookup.await? {
+                Ok(addresses) => Ok(Box::new(addresses.into_iter()) as Addrs),
                 Err(_) if is_loopback(&Host::Domain(name)) => Ok(Box::new(LOOPBACK.into_iter()) as Addrs),
                 Err(error) => Err(error.into()),
             }
@@ -49,16 +51,16 @@ impl Resolve for Resolver {
 
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 mod glibc {
-    #![expect(unsafe_code, reason = "the resolver's settings are a C struct of each thread")]
+    #![expect(unsafe_code, reason = "the resolver's settings are a thread-local C struct")]
 
     use std::ffi::{c_int, c_ulong};
 
-    /// The settings are read.
+    /// The settings have been read.
     const RES_INIT: c_ulong = 0x1;
-    /// No look at the variable `HOSTALIASES`, which comes with every name without a dot.
+    /// Do not read the variable `HOSTALIASES`, which glibc does for every name without a dot.
     const RES_NOALIASES: c_ulong = 0x1000;
 
-    /// How `struct __res_state` of `resolv.h` begins.
+    /// The first fields of `struct __res_state` in `resolv.h`.
     #[repr(C)]
     struct ResolverState {
         retransmission: c_int,
@@ -72,20 +74,20 @@ mod glibc {
 
     /// Reads `resolv.conf` and `LOCALDOMAIN`, `RES_OPTIONS` and `RESOLV_*` for the whole process.
     pub(super) fn read_settings() {
-        // SAFETY: it has no precondition, and changes only the state of this thread and the shared settings, which
-        // it locks.
+        // SAFETY: it has no preconditions, and changes only this thread's state and the shared settings,
+        // which it locks.
         unsafe { libc::res_init() };
     }
 
-    /// While it lives, this thread's lookups leave the environment alone. Afterwards the settings are as they were,
-    /// or the resolver would not notice a new `resolv.conf`.
+    /// While this value exists, lookups on this thread do not read the environment. Dropping it restores the
+    /// settings; otherwise the resolver would not notice a new `resolv.conf`.
     pub(super) struct WithoutAliases {
         before: c_ulong,
     }
 
     impl WithoutAliases {
         pub(super) fn new() -> Self {
-            // SAFETY: the state is this thread's own, and valid as long as the thread.
+            // SAFETY: the state belongs to this thread and is valid as long as the thread.
             let state = unsafe { &mut *__res_state() };
             if state.options & RES_INIT == 0 {
                 read_settings();
@@ -98,7 +100,7 @@ mod glibc {
 
     impl Drop for WithoutAliases {
         fn drop(&mut self) {
-            // SAFETY: the state is this thread's own; the value is never sent to another one.
+            // SAFETY: the state belongs to this thread, and the value is never sent to another one.
             unsafe { (*__res_state()).options = self.before };
         }
     }
@@ -106,7 +108,7 @@ mod glibc {
 
 #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
 mod glibc {
-    /// Other resolvers do not read the environment, or do it under a lock.
+    /// Other resolvers do not read the environment, or read it under a lock.
     pub(super) fn read_settings() {}
 
     pub(super) struct WithoutAliases;

@@ -1,4 +1,4 @@
-//! TLS: the client's side of it, and who is accepted on the other.
+//! TLS: the client's configuration, and the verification of server certificates.
 
 use std::sync::Arc;
 
@@ -16,26 +16,26 @@ use crate::error::{Error, ErrorKind, Result};
 
 type TlsResult<T> = Result<T, rustls::Error>;
 
-/// The configuration, and a warning about the certificates to trust. It blocks.
+/// The configuration, and a warning about the certificates to trust. This blocks.
 ///
 /// # Errors
-/// `Config`, naming what was configured, and `Tls`.
+/// `Config`, naming the field, and `Tls`.
 pub(super) fn client(
     trust: &Trust,
-    shown: Option<&ClientCertificate>,
+    client_certificate: Option<&ClientCertificate>,
 ) -> Result<(ClientConfig, Option<Error>)> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let (own, warning) = trust.own()?;
-    let verifier = Verifier::new(trust, own, &provider)?;
+    let (certificates, warning) = trust.certificates()?;
+    let verifier = Verifier::new(trust, certificates, &provider)?;
     let builder = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
-        .map_err(|error| cannot_begin(&error))?
+        .map_err(setup_error)?
         .dangerous()
         .with_custom_certificate_verifier(Arc::new(verifier));
-    let mut config = match shown {
+    let mut config = match client_certificate {
         Some(certificate) => {
-            let (chain, key) = pair(certificate)?;
-            builder.with_client_auth_cert(chain, key).map_err(|error| cannot_begin(&error))?
+            let (chain, key) = parse(certificate)?;
+            builder.with_client_auth_cert(chain, key).map_err(setup_error)?
         }
         None => builder.with_no_client_auth(),
     };
@@ -43,82 +43,92 @@ pub(super) fn client(
     Ok((config, warning))
 }
 
-fn pair(certificate: &ClientCertificate) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>)> {
+fn parse(certificate: &ClientCertificate) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>)> {
     let chain = CertificateDer::pem_slice_iter(certificate.cert.as_bytes()).collect::<Result<Vec<_>, _>>();
-    let chain =
-        chain.map_err(|_| Error::config("clientCertificate.cert", "must hold certificates in PEM form"))?;
+    let chain = chain
+        .map_err(|_| Error::config("clientCertificate.cert", "must contain certificates in PEM format"))?;
     let key = PrivateKeyDer::from_pem_slice(certificate.key.expose().as_bytes())
-        .map_err(|_| Error::config("clientCertificate.key", "must hold a private key in PEM form"))?;
+        .map_err(|_| Error::config("clientCertificate.key", "must contain a private key in PEM format"))?;
     Ok((chain, key))
 }
 
-fn cannot_begin(error: &rustls::Error) -> Error {
-    Error::new(ErrorKind::Tls, format!("TLS cannot be set up: {error}"))
+fn setup_error(error: impl std::fmt::Display) -> Error {
+    Error::new(ErrorKind::Tls, format!("could not set up TLS: {error}"))
 }
 
-/// Accepts what the system and the given authorities vouch for; and a certificate that was itself given to trust,
-/// as Node does. `openssl req -x509` marks those as an authority's (CA:TRUE), which webpki takes for no server's.
+/// Accepts certificates that chain to a trusted root, and, as Node does, a server's own certificate that is listed in
+/// `ca`. `openssl req -x509` marks such a certificate as a CA's (CA:TRUE), which webpki does not accept from a
+/// server.
 #[derive(Debug)]
 struct Verifier {
-    others: Arc<dyn ServerCertVerifier>,
-    given: Option<Given>,
+    /// `None` if there are no trusted roots at all.
+    roots: Option<Arc<dyn ServerCertVerifier>>,
+    listed: Option<ListedCertificates>,
+    provider: Arc<CryptoProvider>,
 }
 
-/// The certificates that were given, and what is right of them apart from who vouches for them.
+/// The configured certificates, and a verifier for everything except their issuers.
 #[derive(Debug)]
-struct Given {
+struct ListedCertificates {
     certificates: Vec<CertificateDer<'static>>,
     verifier: Arc<WebPkiServerVerifier>,
 }
 
 impl Verifier {
-    fn new(trust: &Trust, own: Vec<CertificateDer<'static>>, provider: &Arc<CryptoProvider>) -> Result<Self> {
-        let others = others(trust, &own, provider)?;
-        let given = if own.is_empty() { None } else { Some(Given::new(own, provider)?) };
-        Ok(Self { others, given })
+    fn new(
+        trust: &Trust,
+        certificates: Vec<CertificateDer<'static>>,
+        provider: &Arc<CryptoProvider>,
+    ) -> Result<Self> {
+        let roots = roots(trust, &certificates, provider)?;
+        let listed = if certificates.is_empty() {
+            None
+        } else {
+            Some(ListedCertificates::new(certificates, provider)?)
+        };
+        Ok(Self { roots, listed, provider: Arc::clone(provider) })
     }
 }
 
-impl Given {
+impl ListedCertificates {
     fn new(certificates: Vec<CertificateDer<'static>>, provider: &Arc<CryptoProvider>) -> Result<Self> {
-        Ok(Self { verifier: by_webpki(&certificates, provider)?, certificates })
+        Ok(Self { verifier: webpki_verifier(&certificates, provider)?, certificates })
     }
 
-    /// Its time and its name are checked; that it was given stands for a signature on it.
+    /// Checks the certificate's validity period and name. Its presence in `ca` replaces the check of its issuer.
     fn verify(
         &self,
-        shown: &CertificateDer<'_>,
+        presented: &CertificateDer<'_>,
         name: &ServerName<'_>,
         now: UnixTime,
     ) -> TlsResult<ServerCertVerified> {
-        let found = self.verifier.verify_server_cert(shown, &[], name, &[], now);
-        match found {
-            // webpki looks at the time first, and at who vouches for it last.
-            Err(rustls::Error::InvalidCertificate(fault)) if is_about_the_voucher(&fault) => {
-                rustls::client::verify_server_name(&ParsedCertificate::try_from(shown)?, name)?;
+        match self.verifier.verify_server_cert(presented, &[], name, &[], now) {
+            // webpki checks the validity period first and the issuer last.
+            Err(rustls::Error::InvalidCertificate(error)) if concerns_issuer(&error) => {
+                rustls::client::verify_server_name(&ParsedCertificate::try_from(presented)?, name)?;
                 Ok(ServerCertVerified::assertion())
             }
-            found => found,
+            result => result,
         }
     }
 }
 
-fn is_about_the_voucher(fault: &CertificateError) -> bool {
-    match fault {
+fn concerns_issuer(error: &CertificateError) -> bool {
+    match error {
         CertificateError::UnknownIssuer
         | CertificateError::BadSignature
         | CertificateError::UnsupportedSignatureAlgorithmContext { .. }
         | CertificateError::UnsupportedSignatureAlgorithmForPublicKeyContext { .. } => true,
-        other => is_an_authoritys_own(other),
+        other => is_ca_certificate(other),
     }
 }
 
-/// Whether the fault is CA:TRUE; the verifier's own error for it has no name in rustls.
-pub(super) fn is_an_authoritys_own(fault: &CertificateError) -> bool {
-    matches!(fault, CertificateError::Other(other) if format!("{other:?}").contains("CaUsedAsEndEntity"))
+/// Whether the error is that a server presented a CA certificate (CA:TRUE). rustls has no variant for it.
+pub(super) fn is_ca_certificate(error: &CertificateError) -> bool {
+    matches!(error, CertificateError::Other(other) if format!("{other:?}").contains("CaUsedAsEndEntity"))
 }
 
-fn by_webpki(
+fn webpki_verifier(
     roots: &[CertificateDer<'static>],
     provider: &Arc<CryptoProvider>,
 ) -> Result<Arc<WebPkiServerVerifier>> {
@@ -126,103 +136,58 @@ fn by_webpki(
     for root in roots {
         store
             .add(root.clone())
-            .map_err(|_| Error::config("ca", "holds a certificate that cannot be used"))?;
+            .map_err(|_| Error::config("ca", "contains a certificate that cannot be used"))?;
     }
     WebPkiServerVerifier::builder_with_provider(Arc::new(store), Arc::clone(provider))
         .build()
-        .map_err(|error| Error::new(ErrorKind::Tls, format!("TLS cannot be set up: {error}")))
+        .map_err(setup_error)
 }
 
-/// Verifies by the system's authorities and the given ones.
+/// Verifies against the system's root certificates and the configured ones. `None` if there are none: the environment
+/// may set a file or folder without any.
 #[cfg(all(unix, not(target_vendor = "apple")))]
-fn others(
+fn roots(
     trust: &Trust,
-    own: &[CertificateDer<'static>],
+    certificates: &[CertificateDer<'static>],
     provider: &Arc<CryptoProvider>,
-) -> Result<Arc<dyn ServerCertVerifier>> {
+) -> Result<Option<Arc<dyn ServerCertVerifier>>> {
     let mut roots = trust.system.roots();
-    roots.extend_from_slice(own);
+    roots.extend_from_slice(certificates);
     if roots.is_empty() {
-        return Ok(Arc::new(NoClientCertificate(Arc::clone(provider))));
+        return Ok(None);
     }
-    Ok(by_webpki(&roots, provider)?)
+    Ok(Some(webpki_verifier(&roots, provider)?))
 }
 
-/// Verifies as the system itself does, and by the given authorities.
+/// Verifies as the system does, and against the configured certificates.
 #[cfg(not(all(unix, not(target_vendor = "apple"))))]
-fn others(
+fn roots(
     _: &Trust,
-    own: &[CertificateDer<'static>],
+    certificates: &[CertificateDer<'static>],
     provider: &Arc<CryptoProvider>,
-) -> Result<Arc<dyn ServerCertVerifier>> {
-    let verifier =
-        rustls_platform_verifier::Verifier::new_with_extra_roots(own.iter().cloned(), Arc::clone(provider));
-    Ok(Arc::new(verifier.map_err(|error| cannot_begin(&error))?))
-}
-
-/// Where somebody chose a place without certificates, nobody is known.
-#[cfg(all(unix, not(target_vendor = "apple")))]
-#[derive(Debug)]
-struct NoClientCertificate(Arc<CryptoProvider>);
-
-#[cfg(all(unix, not(target_vendor = "apple")))]
-impl ServerCertVerifier for NoClientCertificate {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> TlsResult<ServerCertVerified> {
-        Err(CertificateError::UnknownIssuer.into())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> TlsResult<HandshakeSignatureValid> {
-        rustls::crypto::verify_tls12_signature(
-            message,
-            certificate,
-            signature,
-            &self.0.signature_verification_algorithms,
-        )
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> TlsResult<HandshakeSignatureValid> {
-        rustls::crypto::verify_tls13_signature(
-            message,
-            certificate,
-            signature,
-            &self.0.signature_verification_algorithms,
-        )
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
-    }
+) -> Result<Option<Arc<dyn ServerCertVerifier>>> {
+    let verifier = rustls_platform_verifier::Verifier::new_with_extra_roots(
+        certificates.iter().cloned(),
+        Arc::clone(provider),
+    );
+    Ok(Some(Arc::new(verifier.map_err(setup_error)?)))
 }
 
 impl ServerCertVerifier for Verifier {
     fn verify_server_cert(
         &self,
-        shown: &CertificateDer<'_>,
+        presented: &CertificateDer<'_>,
         intermediates: &[CertificateDer<'_>],
         name: &ServerName<'_>,
         ocsp: &[u8],
         now: UnixTime,
     ) -> TlsResult<ServerCertVerified> {
-        match &self.given {
-            Some(given) if given.certificates.contains(shown) => given.verify(shown, name, now),
-            _ => self.others.verify_server_cert(shown, intermediates, name, ocsp, now),
+        match (&self.listed, &self.roots) {
+            (Some(listed), _) if listed.certificates.contains(presented) => {
+                listed.verify(presented, name, now)
+            }
+            (_, Some(roots)) => roots.verify_server_cert(presented, intermediates, name, ocsp, now),
+            (_, None) => Err(CertificateError::UnknownIssuer.into()),
         }
     }
 
@@ -232,7 +197,8 @@ impl ServerCertVerifier for Verifier {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> TlsResult<HandshakeSignatureValid> {
-        self.others.verify_tls12_signature(message, certificate, signature)
+        let algorithms = &self.provider.signature_verification_algorithms;
+        rustls::crypto::verify_tls12_signature(message, certificate, signature, algorithms)
     }
 
     fn verify_tls13_signature(
@@ -241,10 +207,11 @@ impl ServerCertVerifier for Verifier {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> TlsResult<HandshakeSignatureValid> {
-        self.others.verify_tls13_signature(message, certificate, signature)
+        let algorithms = &self.provider.signature_verification_algorithms;
+        rustls::crypto::verify_tls13_signature(message, certificate, signature, algorithms)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.others.supported_verify_schemes()
+        self.provider.signature_verification_algorithms.supported_schemes()
     }
 }

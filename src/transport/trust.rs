@@ -1,4 +1,4 @@
-//! Whose certificates are accepted besides those that the system knows.
+//! Which certificates are trusted, in addition to the system's.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,18 +10,18 @@ use rustls_pki_types::pem::PemObject;
 use super::environment::Environment;
 use crate::error::{Error, ErrorKind, Result};
 
-/// Certificates to trust, and where more are.
+/// Certificates to trust, and files that contain more.
 #[derive(Clone, Default)]
 pub(super) struct Trust {
     /// `ca` of the configuration, in PEM.
     pub(super) ca: Vec<String>,
-    /// What `NODE_EXTRA_CA_CERTS` names.
+    /// The `NODE_EXTRA_CA_CERTS` file.
     pub(super) file: Option<PathBuf>,
-    /// What `SSL_CERT_FILE` and `SSL_CERT_DIR` name.
+    /// The `SSL_CERT_FILE` file and `SSL_CERT_DIR` folders.
     pub(super) system: SystemTrust,
 }
 
-/// Where the system's certificates are, if somebody chose the place.
+/// Where the system's certificates are, if the environment sets it.
 #[derive(Clone, Default)]
 #[cfg_attr(
     not(all(unix, not(target_vendor = "apple"))),
@@ -33,8 +33,8 @@ pub(super) struct SystemTrust {
 }
 
 impl Trust {
-    /// With the places that the environment names.
-    pub(super) fn add_places(&mut self, environment: &Environment) {
+    /// Adds the files and folders that the environment sets.
+    pub(super) fn add_environment(&mut self, environment: &Environment) {
         self.file = environment.get("NODE_EXTRA_CA_CERTS").map(PathBuf::from);
         let folders = environment.get("SSL_CERT_DIR").unwrap_or_default();
         self.system = SystemTrust {
@@ -43,38 +43,39 @@ impl Trust {
         };
     }
 
-    /// The certificates that were given; a file that cannot be used whole is a warning. It blocks.
+    /// The configured certificates. A file that cannot be used completely is a warning. This blocks.
     ///
     /// # Errors
     /// `Config`, naming `ca`.
-    pub(super) fn own(&self) -> Result<(Vec<CertificateDer<'static>>, Option<Error>)> {
-        let mut own = Vec::new();
+    pub(super) fn certificates(&self) -> Result<(Vec<CertificateDer<'static>>, Option<Error>)> {
+        let mut certificates = Vec::new();
         for pem in &self.ca {
-            let certificates = CertificateDer::pem_slice_iter(pem.as_bytes()).collect::<Result<Vec<_>, _>>();
-            own.extend(certificates.map_err(|_| Error::config("ca", "must hold certificates in PEM form"))?);
+            let parsed = CertificateDer::pem_slice_iter(pem.as_bytes()).collect::<Result<Vec<_>, _>>();
+            certificates
+                .extend(parsed.map_err(|_| Error::config("ca", "must contain certificates in PEM format"))?);
         }
-        let Some(path) = &self.file else { return Ok((own, None)) };
+        let Some(path) = &self.file else { return Ok((certificates, None)) };
         let warning = match read(path) {
-            Ok((found, is_whole)) => {
+            Ok((found, is_complete)) => {
                 let is_empty = found.is_empty();
-                own.extend(found);
-                match (is_empty, is_whole) {
-                    (true, _) => {
-                        Some("holds no certificate in PEM form (-----BEGIN CERTIFICATE-----)".into())
+                certificates.extend(found);
+                match (is_empty, is_complete) {
+                    (true, _) => Some("contains no PEM certificate (-----BEGIN CERTIFICATE-----)".into()),
+                    (false, false) => {
+                        Some("contains certificates that cannot be used; they are ignored".into())
                     }
-                    (false, false) => Some("holds certificates that cannot be used; the others are".into()),
                     (false, true) => None,
                 }
             }
             Err(error) => Some(format!("cannot be read: {}", error.kind())),
         };
-        let message = |fault: String| format!("the file of NODE_EXTRA_CA_CERTS, {}, {fault}", path.display());
-        Ok((own, warning.map(|fault| Error::new(ErrorKind::Tls, message(fault)))))
+        let message = |fault: String| format!("the NODE_EXTRA_CA_CERTS file {} {fault}", path.display());
+        Ok((certificates, warning.map(|fault| Error::new(ErrorKind::Tls, message(fault)))))
     }
 }
 
-/// Where systems keep their authorities in one file: Debian and Ubuntu, Red Hat 7 and later, older Red Hat, SUSE,
-/// `OpenELEC`, Alpine, and the BSDs.
+/// Where systems keep their root certificates in one file: Debian and Ubuntu, Red Hat 7 and later, older Red
+/// Hat, SUSE, `OpenELEC`, Alpine, and the BSDs.
 #[cfg(all(unix, not(target_vendor = "apple")))]
 const FILES: [&str; 8] = [
     "/etc/ssl/certs/ca-certificates.crt",
@@ -92,7 +93,7 @@ const FOLDERS: [&str; 2] = ["/etc/ssl/certs", "/etc/pki/tls/certs"];
 
 #[cfg(all(unix, not(target_vendor = "apple")))]
 impl SystemTrust {
-    /// The authorities that the system knows. The variables are not read here: this is no thread of Node's.
+    /// The system's root certificates. The variables are not read here, because this is not Node's thread.
     pub(super) fn roots(&self) -> Vec<CertificateDer<'static>> {
         let is_chosen = self.file.is_some() || !self.folders.is_empty();
         let (file, folders) = if is_chosen {
@@ -115,8 +116,9 @@ fn existing(paths: &[&str]) -> impl Iterator<Item = PathBuf> {
     paths.iter().map(PathBuf::from).filter(|path| path.exists())
 }
 
-/// Small images, such as Debian's `slim`, bring no `ca-certificates`. Node has its own authorities and works there, so
-/// Mozilla's stand in. Whoever chose where the system's are means just those.
+/// Small images, such as Debian's `slim`, have no `ca-certificates`. Node works there because it includes
+/// root certificates, so Mozilla's are used as a fallback, unless the environment sets where the system's
+/// are.
 #[cfg(all(unix, not(target_vendor = "apple")))]
 fn with_mozilla_fallback(
     found: Vec<CertificateDer<'static>>,
@@ -127,23 +129,23 @@ fn with_mozilla_fallback(
     roots.into_iter().filter(is_usable).collect()
 }
 
-/// Whether a chain may end in it.
+/// Whether it can be used as a root certificate.
 fn is_usable(certificate: &CertificateDer<'_>) -> bool {
     RootCertStore::empty().add(certificate.clone().into_owned()).is_ok()
 }
 
-/// The usable certificates in a file, and whether that is all of them.
+/// The usable certificates in a file, and whether all of them are usable.
 fn read(path: &Path) -> std::io::Result<(Vec<CertificateDer<'static>>, bool)> {
     let text = fs::read(path)?;
-    let mut is_whole = true;
+    let mut is_complete = true;
     let mut certificates = Vec::new();
     for found in CertificateDer::pem_slice_iter(&text) {
         match found.ok().filter(is_usable) {
             Some(certificate) => certificates.push(certificate),
-            None => is_whole = false,
+            None => is_complete = false,
         }
     }
-    Ok((certificates, is_whole))
+    Ok((certificates, is_complete))
 }
 
 #[cfg(all(test, unix, not(target_vendor = "apple")))]
@@ -151,11 +153,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn mozillas_authorities_stand_in_for_those_that_a_system_does_not_have() {
+    fn mozillas_root_certificates_are_the_fallback_for_a_system_without_any() {
         let all = with_mozilla_fallback(Vec::new(), false);
         assert_eq!(all.len(), webpki_root_certs::TLS_SERVER_ROOT_CERTS.len());
         let one = webpki_root_certs::TLS_SERVER_ROOT_CERTS[..1].to_vec();
         assert_eq!(with_mozilla_fallback(one, false).len(), 1);
-        assert!(with_mozilla_fallback(Vec::new(), true).is_empty(), "none was chosen");
+        assert!(with_mozilla_fallback(Vec::new(), true).is_empty(), "an empty set was chosen");
     }
 }

@@ -5,14 +5,14 @@ use jsonwebtoken::Algorithm;
 
 use super::*;
 
-/// A PEM text among the fixtures.
+/// A PEM file from the fixtures.
 macro_rules! pem {
     ($name:literal) => {
         include_str!(concat!("../../../tests/fixtures/keys/", $name, ".pem"))
     };
 }
 
-/// A client that has no secret.
+/// A client without a secret.
 fn client(extra: &Value) -> Result<Config, Error> {
     let mut value = json!({ "authUrl": "https://auth.example.com/token", "clientId": "app" });
     for (key, item) in extra.as_object().unwrap() {
@@ -21,7 +21,7 @@ fn client(extra: &Value) -> Result<Config, Error> {
     config(value)
 }
 
-fn faults(extra: &Value) -> (String, String) {
+fn error_of(extra: &Value) -> (String, String) {
     let error = client(extra).expect_err(&extra.to_string());
     (error.field().unwrap().to_owned(), error.message().to_owned())
 }
@@ -30,7 +30,7 @@ fn algorithm(key: &Value) -> Algorithm {
     let config = client(&json!({ "privateKey": key })).unwrap();
     match config.credentials.private_key.unwrap().source {
         KeySource::Pem(key) => key.algorithm,
-        KeySource::File(path) => panic!("taken for a path: {}", path.display()),
+        KeySource::File(path) => panic!("parsed as a path: {}", path.display()),
     }
 }
 
@@ -40,7 +40,7 @@ fn certificate(name: &str) -> (String, String) {
 }
 
 #[test]
-fn a_key_signs_by_the_usual_algorithm_of_its_kind() {
+fn a_key_signs_with_the_default_algorithm_of_its_type() {
     for (pem, expected) in [
         (pem!("rsa-pkcs8"), Algorithm::RS256),
         (pem!("rsa-pkcs1"), Algorithm::RS256),
@@ -65,7 +65,7 @@ fn with_a_key_and_no_secret_the_method_is_private_key_jwt() {
 }
 
 #[test]
-fn only_what_sends_the_same_secret_may_be_remembered_in_place_of_what_is_usual() {
+fn only_a_method_that_sends_the_same_secret_can_replace_the_default() {
     let open = config(with(&json!({}))).unwrap();
     assert_eq!(open.client_method(None), Some(ClientAuthentication::Basic));
     assert_eq!(open.client_method(Some(ClientAuthentication::Post)), Some(ClientAuthentication::Post));
@@ -73,12 +73,12 @@ fn only_what_sends_the_same_secret_may_be_remembered_in_place_of_what_is_usual()
         open.client_method(Some(ClientAuthentication::PrivateKeyJwt)),
         Some(ClientAuthentication::Basic)
     );
-    let said = config(with(&json!({ "clientAuthentication": "client_secret_basic" }))).unwrap();
-    assert_eq!(said.client_method(Some(ClientAuthentication::Post)), Some(ClientAuthentication::Basic));
+    let explicit = config(with(&json!({ "clientAuthentication": "client_secret_basic" }))).unwrap();
+    assert_eq!(explicit.client_method(Some(ClientAuthentication::Post)), Some(ClientAuthentication::Basic));
 }
 
 #[test]
-fn a_text_that_is_no_pem_is_a_path_that_is_not_looked_at() {
+fn a_text_that_is_not_pem_is_a_path_and_is_not_read_yet() {
     for key in [json!("/nowhere/key.pem"), json!({ "path": "/nowhere/key.pem" })] {
         let config = client(&json!({ "privateKey": key })).unwrap();
         let source = config.credentials.private_key.unwrap().source;
@@ -87,7 +87,7 @@ fn a_text_that_is_no_pem_is_a_path_that_is_not_looked_at() {
 }
 
 #[test]
-fn a_key_that_cannot_sign_is_refused_with_its_reason() {
+fn a_key_that_cannot_sign_is_rejected_with_the_reason() {
     for (key, field, reason) in [
         (json!(pem!("rsa-encrypted")), "privateKey", "is encrypted"),
         (json!(pem!("rsa-encrypted-pkcs1")), "privateKey", "is encrypted"),
@@ -105,12 +105,12 @@ fn a_key_that_cannot_sign_is_refused_with_its_reason() {
         (json!({ "pem": pem!("p256-sec1"), "alg": "RS256" }), "privateKey.alg", "P-256"),
         (json!({ "pem": pem!("rsa-pkcs1"), "alg": "EdDSA" }), "privateKey.alg", "RSA"),
         (json!({ "pem": pem!("rsa-pkcs1"), "alg": "HS256" }), "privateKey.alg", "must be one of"),
-        (json!({ "pem": pem!("ed25519"), "path": "key.pem" }), "privateKey.path", "beside"),
+        (json!({ "pem": pem!("ed25519"), "path": "key.pem" }), "privateKey.path", "cannot be combined"),
         (json!({ "kid": "16" }), "privateKey", "pem or path"),
         (json!({ "pem": pem!("ed25519"), "key": "x" }), "privateKey.key", "unknown"),
         (json!(7), "privateKey", "must be"),
     ] {
-        let (named, message) = faults(&json!({ "privateKey": key }));
+        let (named, message) = error_of(&json!({ "privateKey": key }));
         assert_eq!(named, field, "{message}");
         assert!(message.contains(reason), "{reason}: {message}");
         assert!(!message.contains("hunter2") && !message.contains("MII"), "{message}");
@@ -118,7 +118,7 @@ fn a_key_that_cannot_sign_is_refused_with_its_reason() {
 }
 
 #[test]
-fn what_contradicts_itself_is_refused() {
+fn conflicting_fields_are_rejected() {
     let key = pem!("ed25519");
     for (extra, field) in [
         (json!({ "privateKey": key, "clientSecret": "s" }), "clientAuthentication"),
@@ -126,16 +126,16 @@ fn what_contradicts_itself_is_refused() {
         (json!({ "clientSecret": "s", "clientAuthentication": "private_key_jwt" }), "clientAuthentication"),
         (json!({ "privateKey": key, "clientAuthentication": "tls_client_auth" }), "clientAuthentication"),
     ] {
-        assert_eq!(faults(&extra).0, field, "{extra}");
+        assert_eq!(error_of(&extra).0, field, "{extra}");
     }
     let both = json!({ "privateKey": key, "clientSecret": "s", "clientAuthentication": "private_key_jwt" });
-    assert!(client(&both).is_ok(), "it says which of the two");
+    assert!(client(&both).is_ok(), "clientAuthentication chooses between them");
     let nameless = config(json!({ "authUrl": "https://h/token", "privateKey": key })).unwrap_err();
     assert_eq!(nameless.field(), Some("clientId"));
 }
 
 #[test]
-fn a_certificate_is_taken_with_its_key_only() {
+fn a_certificate_requires_its_key() {
     let ((cert, key), (_, other)) = (certificate("a"), certificate("b"));
     let config = client(&json!({ "clientCertificate": { "cert": cert, "key": key } })).unwrap();
     assert!(config.credentials.has_client());
@@ -154,16 +154,16 @@ fn a_certificate_is_taken_with_its_key_only() {
         ),
         (json!({ "cert": cert, "key": key, "ca": cert }), "clientCertificate.ca"),
     ] {
-        let (named, message) = faults(&json!({ "clientCertificate": given }));
+        let (named, message) = error_of(&json!({ "clientCertificate": given }));
         assert_eq!(named, field, "{message}");
     }
     let http =
         json!({ "authUrl": "http://127.0.0.1/token", "clientCertificate": { "cert": cert, "key": key } });
-    assert_eq!(faults(&http).0, "authUrl");
+    assert_eq!(error_of(&http).0, "authUrl");
 }
 
 #[test]
-fn debug_of_a_configuration_holds_no_part_of_a_key() {
+fn debug_of_a_configuration_contains_no_part_of_a_key() {
     let (cert, key) = certificate("a");
     let config = client(&json!({
         "privateKey": pem!("rsa-pkcs8"), "clientCertificate": { "cert": cert, "key": key },

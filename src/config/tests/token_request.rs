@@ -1,8 +1,8 @@
-//! `parameters`, `grantType`, `requestFormat`, and how a login is asked.
+//! `parameters`, `grantType`, `requestFormat`, and the login request.
 
 use super::*;
 
-/// A client's configuration in memory, with this in addition.
+/// The configuration of a client with a memory store, with additional fields.
 fn client_with(extra: &Value) -> Result<Config, Error> {
     let mut value = with(extra);
     value["storage"] = json!({ "kind": "memory" });
@@ -22,7 +22,7 @@ fn login_with(extra: &Value) -> Result<Config, Error> {
     config(value)
 }
 
-fn assert_refused(result: Result<Config, Error>, field: &str, words: &[&str]) {
+fn assert_rejected(result: Result<Config, Error>, field: &str, words: &[&str]) {
     let error = result.expect_err(field);
     assert_eq!((error.kind(), error.field()), (ErrorKind::Config, Some(field)), "{}", error.message());
     for word in words {
@@ -31,7 +31,7 @@ fn assert_refused(result: Result<Config, Error>, field: &str, words: &[&str]) {
 }
 
 #[test]
-fn parameters_are_texts_and_lists_of_texts() {
+fn parameters_are_strings_and_arrays_of_strings() {
     let config = client_with(
         &json!({ "parameters": { "account_id": "7", "aud": ["a", "b"], "one": ["x"], "none": "" } }),
     )
@@ -54,7 +54,7 @@ fn parameters_are_texts_and_lists_of_texts() {
 }
 
 #[test]
-fn a_parameter_that_cannot_be_sent_is_refused_by_its_name_and_without_its_value() {
+fn the_error_of_an_invalid_parameter_names_it_without_its_value() {
     for (parameters, field) in [
         (json!("a=hunter2"), "parameters"),
         (json!(["hunter2"]), "parameters"),
@@ -72,19 +72,19 @@ fn a_parameter_that_cannot_be_sent_is_refused_by_its_name_and_without_its_value(
         (json!({ "a": null }), "parameters.a"),
         (json!({ "a": true }), "parameters.a"),
     ] {
-        let refused = client_with(&json!({ "parameters": parameters }));
-        assert!(!refused.as_ref().unwrap_err().message().contains("hunter2"), "{parameters}");
-        assert_refused(refused, field, &[]);
+        let rejected = client_with(&json!({ "parameters": parameters }));
+        assert!(!rejected.as_ref().unwrap_err().message().contains("hunter2"), "{parameters}");
+        assert_rejected(rejected, field, &[]);
     }
 }
 
 #[test]
-fn a_parameter_that_evertoken_writes_itself_names_the_field_to_set() {
+fn the_error_of_a_reserved_parameter_names_the_field_to_set() {
     for (name, instead) in [
         ("grant_type", "set grantType"),
         ("client_id", "set clientId"),
         ("client_secret", "set clientSecret"),
-        ("refresh_token", "the server's answers"),
+        ("refresh_token", "the server's responses"),
         ("scope", "set scope"),
         ("audience", "set audience"),
         ("resource", "set resource"),
@@ -94,30 +94,30 @@ fn a_parameter_that_evertoken_writes_itself_names_the_field_to_set() {
         ("client_assertion_type", "set privateKey"),
     ] {
         let field = format!("parameters.{name}");
-        assert_refused(client_with(&json!({ "parameters": { name: "x" } })), &field, &[instead]);
-        assert_refused(login_with(&json!({ "parameters": { name: "x" } })), &field, &[instead]);
+        assert_rejected(client_with(&json!({ "parameters": { name: "x" } })), &field, &[instead]);
+        assert_rejected(login_with(&json!({ "parameters": { name: "x" } })), &field, &[instead]);
     }
     let email = json!({ "email": "a@b.c", "username": null, "parameters": { "email": "x" } });
-    assert_refused(login_with(&email), "parameters.email", &["set email"]);
+    assert_rejected(login_with(&email), "parameters.email", &["set email"]);
     login_with(&json!({ "parameters": { "email": "x" } })).unwrap();
     client_with(&json!({ "parameters": { "email": "x" } })).unwrap();
 }
 
 #[test]
-fn a_line_end_at_the_end_of_a_parameter_is_cut_and_told_without_the_value() {
+fn a_trailing_line_break_of_a_parameter_is_removed_with_a_warning_without_the_value() {
     let config =
         client_with(&json!({ "parameters": { "key": "hunter2\r\n", "other": "\"hunter3\"" } })).unwrap();
     assert_eq!(config.parameters[0].values[0].expose(), "hunter2");
     let warnings = config.warnings.join("\n");
-    assert!(warnings.contains("parameters holds \"key\", which ended with a line end"), "{warnings}");
-    assert!(warnings.contains("parameters holds \"other\", which is in quotes"), "{warnings}");
+    assert!(warnings.contains("parameters contains \"key\", which ended with a line break"), "{warnings}");
+    assert!(warnings.contains("parameters contains \"other\", which is enclosed in quotes"), "{warnings}");
     assert!(!warnings.contains("hunter"), "{warnings}");
 }
 
 #[test]
-fn a_parameter_needs_a_place_in_every_request() {
+fn every_request_must_be_able_to_contain_a_parameter() {
     let body = json!({ "body": { "user": "{username}", "device": "x" } });
-    assert_refused(
+    assert_rejected(
         login_with(&json!({ "login": body, "parameters": { "device": "y" } })),
         "parameters.device",
         &["login.body"],
@@ -125,23 +125,23 @@ fn a_parameter_needs_a_place_in_every_request() {
     login_with(&json!({ "login": body, "parameters": { "tenant": "y" } })).unwrap();
     for method in ["GET", "POST"] {
         let login = json!({ "credentials": "basic", "method": method });
-        let refused = login_with(&json!({ "login": login, "parameters": { "tenant": "y" } }));
-        assert_refused(refused, "parameters.tenant", &["login.credentials", "login.body", "headers"]);
+        let rejected = login_with(&json!({ "login": login, "parameters": { "tenant": "y" } }));
+        assert_rejected(rejected, "parameters.tenant", &["login.credentials", "login.body", "headers"]);
     }
     let renewed = json!({
         "login": { "refreshTokenField": "renew" }, "refreshUrl": "https://auth.example.com/r",
         "parameters": { "renew": "y" },
     });
-    assert_refused(login_with(&renewed), "parameters.renew", &["login.refreshTokenField"]);
+    assert_rejected(login_with(&renewed), "parameters.renew", &["login.refreshTokenField"]);
 }
 
 #[test]
-fn the_word_of_a_grant_is_one_word_and_is_for_a_grant() {
+fn grant_type_is_one_word_and_applies_only_to_grants() {
     let config = client_with(&json!({ "grantType": "account_credentials" })).unwrap();
     assert_eq!(config.grant_type.as_deref(), Some("account_credentials"));
     client_with(&json!({ "grantType": "urn:ietf:params:oauth:grant-type:device_code" })).unwrap();
     for word in ["two words", "wört", "a\nb", "refresh_token", ""] {
-        assert_refused(client_with(&json!({ "grantType": word })), "grantType", &[]);
+        assert_rejected(client_with(&json!({ "grantType": word })), "grantType", &[]);
     }
     login_with(&json!({ "grantType": "x", "grant": "password" })).unwrap();
     let body = json!({ "body": { "u": "{username}" } });
@@ -155,12 +155,12 @@ fn the_word_of_a_grant_is_one_word_and_is_for_a_grant() {
             "grantType": "x", "clientId": "app", "clientSecret": "s", "issuer": "https://h", "authUrl": null,
         }),
     ] {
-        assert_refused(login_with(&extra), "grantType", &[]);
+        assert_rejected(login_with(&extra), "grantType", &[]);
     }
 }
 
 #[test]
-fn the_format_of_a_request_is_for_a_grant() {
+fn request_format_applies_only_to_grants() {
     for (word, format) in [("form", RequestFormat::Form), ("json", RequestFormat::Json)] {
         let config = client_with(&json!({ "requestFormat": word })).unwrap();
         assert_eq!(config.request_format, Some(format));
@@ -171,61 +171,61 @@ fn the_format_of_a_request_is_for_a_grant() {
             json!({ "requestFormat": word, "grant": "login" }),
             json!({ "requestFormat": word, "login": { "method": "PUT" } }),
         ] {
-            assert_refused(login_with(&extra), "requestFormat", &["grant"]);
+            assert_rejected(login_with(&extra), "requestFormat", &["grant"]);
         }
         let body = json!({ "requestFormat": word, "login": { "body": { "u": "{username}" } } });
-        assert_refused(login_with(&body), "requestFormat", &["login.body"]);
+        assert_rejected(login_with(&body), "requestFormat", &["login.body"]);
     }
-    assert_refused(client_with(&json!({ "requestFormat": "xml" })), "requestFormat", &[]);
+    assert_rejected(client_with(&json!({ "requestFormat": "xml" })), "requestFormat", &[]);
 }
 
 #[test]
-fn a_client_without_a_secret_names_itself_only() {
+fn a_public_client_has_no_secret() {
     let public = json!({ "clientAuthentication": "none", "clientSecret": null });
     let config = client_with(&public).unwrap();
     assert!(config.has_client() && config.client_method(None) == Some(ClientAuthentication::Public));
-    let refused = client_with(&json!({ "clientAuthentication": "none" }));
-    assert_refused(refused, "clientAuthentication", &["clientSecret"]);
-    let refused = login_with(&json!({ "clientAuthentication": "none" }));
-    assert_refused(refused, "clientAuthentication", &["clientId"]);
+    let rejected = client_with(&json!({ "clientAuthentication": "none" }));
+    assert_rejected(rejected, "clientAuthentication", &["clientSecret"]);
+    let rejected = login_with(&json!({ "clientAuthentication": "none" }));
+    assert_rejected(rejected, "clientAuthentication", &["clientId"]);
     let key = include_str!("../../../tests/fixtures/keys/ed25519.pem");
     let with_key = json!({ "clientAuthentication": "none", "clientSecret": null, "privateKey": key });
-    assert_refused(client_with(&with_key), "clientAuthentication", &["privateKey"]);
+    assert_rejected(client_with(&with_key), "clientAuthentication", &["privateKey"]);
 }
 
 #[test]
-fn a_store_needs_a_key_where_no_secret_gives_one() {
+fn a_store_needs_a_key_if_there_is_no_secret() {
     let public = with(&json!({ "clientAuthentication": "none", "clientSecret": null }));
-    assert_refused(config(public.clone()), "encryptionKey", &["storage", "TOKEN_ENCRYPTION_KEY"]);
+    assert_rejected(config(public.clone()), "encryptionKey", &["storage", "TOKEN_ENCRYPTION_KEY"]);
     let mut sealed = public;
     sealed["encryptionKey"] = "a key that is long enough to be one".into();
     config(sealed).unwrap();
     let by_id = json!({ "authUrl": "https://h/login", "clientId": "app", "login": { "body": { "k": "{clientId}" } } });
-    assert_refused(config(by_id), "encryptionKey", &[]);
+    assert_rejected(config(by_id), "encryptionKey", &[]);
 }
 
 #[test]
-fn a_colon_cannot_be_told_from_the_one_that_basic_writes() {
+fn a_colon_is_rejected_in_a_basic_user_name() {
     let raw = json!({ "clientAuthentication": "client_secret_basic_raw", "clientSecret": "a:b" });
     client_with(&raw).unwrap();
     let raw = json!({ "clientAuthentication": "client_secret_basic_raw", "clientId": "a:b" });
-    assert_refused(client_with(&raw), "clientId", &["clientAuthentication"]);
+    assert_rejected(client_with(&raw), "clientId", &["clientAuthentication"]);
     let secretless =
         json!({ "clientAuthentication": "client_secret_basic_raw", "clientId": "a", "grant": "password" });
-    assert_refused(login_with(&secretless), "clientAuthentication", &["clientSecret"]);
+    assert_rejected(login_with(&secretless), "clientAuthentication", &["clientSecret"]);
     let basic = json!({ "credentials": "basic" });
-    assert_refused(
+    assert_rejected(
         login_with(&json!({ "login": basic, "username": "a:b" })),
         "username",
         &["login.credentials"],
     );
     let by_email = json!({ "login": basic, "username": null, "email": "a:b@h" });
-    assert_refused(login_with(&by_email), "email", &["login.credentials"]);
+    assert_rejected(login_with(&by_email), "email", &["login.credentials"]);
     login_with(&json!({ "login": basic, "password": "a:b" })).unwrap();
 }
 
 #[test]
-fn how_a_login_is_asked_is_checked_with_its_reason() {
+fn an_invalid_login_request_is_rejected_with_the_reason() {
     let basic = "login.credentials";
     for (login, field, words) in [
         (json!({ "method": "DELETE" }), "login.method", ["POST", "PATCH"]),
@@ -252,7 +252,7 @@ fn how_a_login_is_asked_is_checked_with_its_reason() {
             "login.contentType",
             ["login.format", "form"],
         ),
-        (json!({ "contentType": "multipart/form-data" }), "login.contentType", ["JSON", "parts"]),
+        (json!({ "contentType": "multipart/form-data" }), "login.contentType", ["JSON", "multipart"]),
         (
             json!({ "contentType": "application/json", "format": "form", "body": {} }),
             "login.contentType",
@@ -266,7 +266,7 @@ fn how_a_login_is_asked_is_checked_with_its_reason() {
         (json!({ "refreshTokenField": "a\nb" }), "login.refreshTokenField", ["control", "character"]),
         (json!({ "refreshTokenField": "r" }), "login.refreshTokenField", ["refreshUrl", "refreshFormat"]),
     ] {
-        assert_refused(login_with(&json!({ "login": login })), field, &words);
+        assert_rejected(login_with(&json!({ "login": login })), field, &words);
     }
     for login in [
         json!({ "method": "PUT" }),
@@ -282,7 +282,7 @@ fn how_a_login_is_asked_is_checked_with_its_reason() {
 }
 
 #[test]
-fn a_field_for_the_refresh_token_needs_a_refresh_in_json() {
+fn refresh_token_field_requires_a_refresh_in_json() {
     let login = json!({ "refreshTokenField": "renew" });
     for refresh in [
         json!({ "refreshUrl": "https://h/r" }),
@@ -294,30 +294,30 @@ fn a_field_for_the_refresh_token_needs_a_refresh_in_json() {
     }
     for format in ["form", "bearer"] {
         let extra = json!({ "login": login, "refreshUrl": "https://h/r", "refreshFormat": format });
-        assert_refused(login_with(&extra), "login.refreshTokenField", &["refreshFormat"]);
+        assert_rejected(login_with(&extra), "login.refreshTokenField", &["refreshFormat"]);
     }
 }
 
 #[test]
-fn what_is_for_a_login_is_refused_where_there_is_none() {
+fn login_options_are_rejected_without_a_login() {
     for (login, field) in [
         (json!({ "method": "PUT" }), "login.method"),
         (json!({ "credentials": "basic" }), "login.credentials"),
         (json!({ "contentType": "application/vnd.api+json" }), "login.contentType"),
         (json!({ "body": { "user": "{username}" } }), "login.body"),
     ] {
-        assert_refused(client_with(&json!({ "login": login })), field, &["password", "username"]);
+        assert_rejected(client_with(&json!({ "login": login })), field, &["password", "username"]);
         for grant in ["client_credentials", "password"] {
             let both = json!({ "login": login, "grant": grant, "username": "u", "password": "p" });
-            assert_refused(client_with(&both), field, &["grant", grant]);
+            assert_rejected(client_with(&both), field, &["grant", grant]);
         }
     }
     let at_issuer = json!({ "login": { "method": "PUT" }, "authUrl": null, "issuer": "https://h" });
-    assert_refused(login_with(&at_issuer), "login.method", &["issuer", "authUrl"]);
+    assert_rejected(login_with(&at_issuer), "login.method", &["issuer", "authUrl"]);
 }
 
 #[test]
-fn a_body_that_holds_the_clients_credentials_is_a_login() {
+fn a_body_with_client_credentials_is_a_login() {
     for (body, given) in [
         (json!({ "id": "{clientId}", "nested": [{ "key": "<{clientSecret}>" }] }), json!({})),
         (json!({ "key": "{clientSecret}" }), json!({ "clientId": null })),
@@ -332,19 +332,19 @@ fn a_body_that_holds_the_clients_credentials_is_a_login() {
     }
     for (body, field) in [("{clientId}", "clientId"), ("{clientSecret}", "clientSecret")] {
         let extra = json!({ field: null, "login": { "body": { "a": body } } });
-        assert_refused(client_with(&extra), field, &["login.body", body]);
-        assert_refused(
+        assert_rejected(client_with(&extra), field, &["login.body", body]);
+        assert_rejected(
             login_with(&json!({ "login": { "body": { "a": body } } })),
             field,
             &["login.body", body],
         );
     }
     let mixed = json!({ "login": { "body": { "a": "{clientId}", "b": "{email}" } } });
-    assert_refused(client_with(&mixed), "login.body", &["password", "username"]);
+    assert_rejected(client_with(&mixed), "login.body", &["password", "username"]);
 }
 
 #[test]
-fn parameters_and_the_word_of_a_grant_tell_records_and_rejections_apart() {
+fn parameters_and_grant_type_distinguish_records_and_rejections() {
     let of = |extra: Value| {
         let config = client_with(&extra).unwrap();
         assert!(!config.identity.contains("hunter2"));
@@ -368,5 +368,5 @@ fn parameters_and_the_word_of_a_grant_tell_records_and_rejections_apart() {
     }
     assert_eq!(of(json!({ "parameters": {} })).0, plain.0);
     let json = of(json!({ "requestFormat": "json" }));
-    assert!(json.0 == plain.0 && json.1 != plain.1, "the same token, in another request");
+    assert!(json.0 == plain.0 && json.1 != plain.1, "the same token in a different request");
 }

@@ -1,4 +1,4 @@
-//! How a client proves itself, and what follows where it is refused.
+//! Client authentication, and what happens if it is rejected.
 
 use super::*;
 use crate::domain::{Lifetime, Policy, Timestamp, TokenSet};
@@ -9,12 +9,12 @@ fn invalid_client() -> Result<Granted, Refusal> {
 }
 
 #[tokio::test]
-async fn a_refused_client_tries_the_other_method_once() {
+async fn a_rejected_client_tries_the_other_method_once() {
     let found = script([invalid_client(), token()]);
-    let worked = run(&client("https://h/token"), &found).await.unwrap();
-    assert_eq!(worked.format_name(&client("https://h/token")), "client_secret_post");
+    let obtained_by = run(&client("https://h/token"), &found).await.unwrap();
+    assert_eq!(obtained_by.format_name(&client("https://h/token")), "client_secret_post");
     assert_eq!(
-        found.asked(),
+        found.requests(),
         [
             "/token [basic] grant_type=client_credentials",
             "/token grant_type=client_credentials&client_id=app&client_secret=s3cret"
@@ -34,35 +34,35 @@ fn unexplained() -> Result<Granted, Refusal> {
 }
 
 #[tokio::test]
-async fn any_refusal_of_the_client_tries_the_other_method_once() {
+async fn any_rejection_of_the_client_tries_the_other_method_once() {
     for refusal in [invalid_client, missing_client, unexplained] {
         let found = script([refusal(), token()]);
-        let worked = run(&client("https://h/token"), &found).await.unwrap();
-        assert_eq!(worked.format_name(&client("https://h/token")), "client_secret_post");
+        let obtained_by = run(&client("https://h/token"), &found).await.unwrap();
+        assert_eq!(obtained_by.format_name(&client("https://h/token")), "client_secret_post");
         let twice = script([refusal(), refusal()]);
         assert!(run(&client("https://h/token"), &twice).await.is_err());
-        assert_eq!(twice.asked().len(), 2);
+        assert_eq!(twice.requests().len(), 2);
     }
 }
 
 #[tokio::test]
-async fn of_two_refusals_of_a_client_the_one_that_explains_it_is_told() {
-    let said = |refusal: fn(Error) -> Refusal, kind, words: &str| {
-        let said = ServerError { description: Some(words.into()), ..Default::default() };
-        Err(refusal(Error::new(kind, words).with_server_error(said)))
+async fn of_two_errors_of_a_client_the_more_informative_one_is_reported() {
+    let explained = |refusal: fn(Error) -> Refusal, kind, words: &str| {
+        let server_error = ServerError { description: Some(words.into()), ..Default::default() };
+        Err(refusal(Error::new(kind, words).with_server_error(server_error)))
     };
-    let client_is = || said(Refusal::InvalidClient, ErrorKind::Credentials, "the secret has expired");
+    let client_error = || explained(Refusal::InvalidClient, ErrorKind::Credentials, "the secret has expired");
     for other in [
         || refused(Refusal::MissingClient, ErrorKind::Endpoint),
         || refused(Refusal::WrongFormat, ErrorKind::Endpoint),
         || refused(Refusal::Unexplained, ErrorKind::Credentials),
     ] {
-        for answers in [[client_is(), other()], [other(), client_is()]] {
-            // A form that is refused before the client is looked at says nothing of its method.
-            if matches!(answers[0], Err(Refusal::WrongFormat(_))) {
+        for results in [[client_error(), other()], [other(), client_error()]] {
+            // A format that is rejected before the client is checked says nothing about the method.
+            if matches!(results[0], Err(Refusal::WrongFormat(_))) {
                 continue;
             }
-            let error = failure(&client("https://h/token"), &script(answers)).await;
+            let error = failure(&client("https://h/token"), &script(results)).await;
             assert!(error.message().starts_with("the secret has expired."), "{error}");
             assert!(error.message().contains("client_secret_post"), "{error}");
         }
@@ -70,26 +70,26 @@ async fn of_two_refusals_of_a_client_the_one_that_explains_it_is_told() {
 }
 
 #[tokio::test]
-async fn a_password_is_not_sent_again_for_a_401_that_says_nothing() {
+async fn a_password_is_not_sent_again_after_a_401_without_a_reason() {
     let both = config(json!({
         "authUrl": "https://h/token", "grant": "password", "clientId": "app", "clientSecret": "s",
         "username": "u", "password": "p",
     }));
     let once = script([unexplained()]);
     assert_eq!(run(&both, &once).await, Err(ErrorKind::Credentials));
-    assert_eq!(once.asked().len(), 1);
+    assert_eq!(once.requests().len(), 1);
     let named = script([invalid_client(), token()]);
     run(&both, &named).await.unwrap();
 }
 
 #[tokio::test]
-async fn a_login_that_lacks_a_client_is_tried_in_the_next_format() {
+async fn a_login_without_a_client_is_tried_in_the_next_format() {
     let script = script([missing_client(), missing_client(), token()]);
     assert_eq!(run(&login("https://h/token"), &script).await.unwrap().format, GrantFormat::Password);
 }
 
 #[test]
-fn the_other_method_is_known_where_the_configuration_leaves_it_open() {
+fn there_is_another_method_if_none_is_configured() {
     let strategy = |method| GrantRequest {
         endpoint: Url::parse("https://h/token").unwrap(),
         format: GrantFormat::ClientCredentials,
@@ -115,24 +115,24 @@ async fn a_configured_method_is_the_only_one() {
     }));
     let script = script([invalid_client()]);
     assert_eq!(run(&config, &script).await, Err(ErrorKind::Credentials));
-    assert!(script.asked()[0].contains("client_secret=s"));
+    assert!(script.requests()[0].contains("client_secret=s"));
 }
 
-/// A client that has a key and no secret.
+/// A client with a key and no secret.
 fn key_client(url: &str) -> Config {
     let pem = include_str!("../../../tests/fixtures/keys/ed25519.pem");
     config(json!({ "authUrl": url, "clientId": "app", "privateKey": pem }))
 }
 
 #[tokio::test]
-async fn a_refused_assertion_is_followed_by_no_other_method() {
+async fn after_a_rejected_assertion_no_other_method_is_tried() {
     let script = script([invalid_client()]);
     assert_eq!(run(&key_client("https://h/token"), &script).await, Err(ErrorKind::Credentials));
-    assert_eq!(script.asked(), ["/token grant_type=client_credentials&client_id=app"]);
+    assert_eq!(script.requests(), ["/token grant_type=client_credentials&client_id=app"]);
 }
 
 #[tokio::test]
-async fn a_method_that_is_remembered_of_another_credential_is_forgotten() {
+async fn a_remembered_method_of_another_credential_is_ignored() {
     let config = key_client("https://h/token");
     let known = GrantRequest {
         endpoint: Url::parse("https://h/token").unwrap(),
@@ -147,7 +147,7 @@ async fn a_method_that_is_remembered_of_another_credential_is_forgotten() {
 }
 
 #[test]
-fn a_client_with_a_key_asserts_itself_to_the_token_endpoint_wherever_it_authenticates() {
+fn the_assertion_of_a_client_is_for_the_token_endpoint_in_every_request() {
     let mut config = key_client("https://h/token");
     config.revocation_url = Some(Url::parse("https://h/revoke").unwrap());
     config.refresh.url = Some(Url::parse("https://h/refresh").unwrap());
@@ -176,22 +176,22 @@ fn a_client_with_a_key_asserts_itself_to_the_token_endpoint_wherever_it_authenti
         assert!(text(&draft).ends_with("client_id=app"), "{}", text(&draft));
     }
     let login = strategy(GrantFormat::JsonUsername).request(&config);
-    assert_eq!(login.asserted_to, None, "a login has no place for it");
+    assert_eq!(login.asserted_to, None, "a login request cannot contain one");
 }
 
 #[tokio::test]
-async fn a_client_with_a_certificate_only_names_itself() {
+async fn a_client_with_a_certificate_sends_only_its_id() {
     let certified = rcgen::generate_simple_self_signed(["h".to_owned()]).unwrap();
     let certificate = json!({ "cert": certified.cert.pem(), "key": certified.signing_key.serialize_pem() });
     let config =
         config(json!({ "authUrl": "https://h/token", "clientId": "app", "clientCertificate": certificate }));
     let script = script([token()]);
     assert_eq!(run(&config, &script).await.unwrap().format_name(&config), "tls_client_auth");
-    assert_eq!(script.asked(), ["/token grant_type=client_credentials&client_id=app"]);
+    assert_eq!(script.requests(), ["/token grant_type=client_credentials&client_id=app"]);
 }
 
 #[test]
-fn each_method_is_written_under_its_registered_name() {
+fn each_method_is_serialized_with_its_registered_name() {
     for method in ClientAuthentication::ALL {
         let strategy = GrantRequest {
             endpoint: Url::parse("https://h/token").unwrap(),

@@ -1,6 +1,6 @@
-//! The names under which servers tell an expiry.
+//! The names that servers use for an expiry.
 
-/// What a number under a name counts.
+/// The unit of a number, judging by its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Unit {
     /// Seconds from now.
@@ -9,13 +9,13 @@ pub(super) enum Unit {
     Milliseconds,
     /// Minutes from now.
     Minutes,
-    /// The name does not say: the size of the number does.
+    /// Unknown; depends on the size of the number.
     BySize,
-    /// Seconds from now, if the name means the life of the token at all.
+    /// Seconds from now, if the name means the lifetime of the token at all.
     Unsure,
 }
 
-/// A name that is known: its unit, and whether it can hardly mean anything but the end of the token.
+/// A known name: its unit, and whether it unambiguously means the expiry of the token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct KnownName {
     pub unit: Unit,
@@ -30,7 +30,7 @@ const fn vague(unit: Unit) -> KnownName {
     KnownName { unit, is_plain: false }
 }
 
-/// What is known of `name`, however it is written: `expires_in`, `expiresIn`, `accessTokenExpiresIn`, `.expires`.
+/// Looks up a name in any spelling: `expires_in`, `expiresIn`, `accessTokenExpiresIn`, `.expires`.
 pub(super) fn known(name: &str) -> Option<KnownName> {
     let letters = letters(name);
     let own =
@@ -52,8 +52,8 @@ pub(super) fn known(name: &str) -> Option<KnownName> {
     }
 }
 
-/// Whether an unknown name looks like that of an expiry, and not like that of something else, such as `ext_expires_in`
-/// (Entra ID's, for an outage).
+/// Whether an unknown name looks like an expiry, and not like something else, such as `ext_expires_in` (Entra
+/// ID's extended expiry for outages).
 pub(super) fn looks_like_an_expiry(name: &str) -> bool {
     let letters = letters(name);
     letters.contains("expir")
@@ -62,8 +62,8 @@ pub(super) fn looks_like_an_expiry(name: &str) -> bool {
 }
 
 fn letters(name: &str) -> String {
-    const LONGEST: usize = 40;
-    let letters = name.chars().filter(char::is_ascii_alphanumeric).take(LONGEST);
+    const MAX_LENGTH: usize = 40;
+    let letters = name.chars().filter(char::is_ascii_alphanumeric).take(MAX_LENGTH);
     letters.map(|letter| letter.to_ascii_lowercase()).collect()
 }
 
@@ -72,7 +72,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_is_known_however_it_is_written() {
+    fn a_name_is_known_in_any_spelling() {
         for name in [
             "expires_in",
             "expiresIn",
@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_told_of_other_things_is_not_known() {
+    fn the_expiry_of_something_else_is_not_known() {
         for name in [
             "refresh_expires_in",
             "x_refresh_token_expires_in",

@@ -12,7 +12,7 @@ fn at(second: f64) -> Timestamp {
     Timestamp::from_second(second)
 }
 
-/// An answer, read with what a test changes.
+/// The context of a response.
 struct Case {
     claims: TokenClaims,
     server: Option<f64>,
@@ -25,27 +25,31 @@ const PLAIN: Case =
     Case { claims: TokenClaims::Nothing, server: None, never_expires: false, path: None, cookie: None };
 
 impl Case {
-    fn read(self, answer: &Value) -> FoundExpiry {
+    fn read(self, response: &Value) -> FoundExpiry {
         let sources = Sources {
-            path: self.path.map(|(name, value, is_binding)| Path { name: Some(name), value, is_binding }),
-            fields: ResponseFields::from_chain(Vec::new(), Some(answer)),
+            path: self.path.map(|(name, value, describes_response)| Path {
+                name: Some(name),
+                value,
+                describes_response,
+            }),
+            fields: ResponseFields::from_chain(Vec::new(), Some(response)),
             claims: self.claims,
             cookie: self.cookie,
             never_expires: self.never_expires,
-            is_tellable: &|name| !name.contains("hunter2"),
+            may_show_name: &|name| !name.contains("hunter2"),
         };
         find(&sources, Moments { now: at(NOW), server: self.server.map(at) })
     }
 }
 
-fn found(answer: &Value) -> FoundExpiry {
-    PLAIN.read(answer)
+fn found(response: &Value) -> FoundExpiry {
+    PLAIN.read(response)
 }
 
-/// The seconds that are left, where that is known without a doubt.
-fn sound(answer: &Value) -> Option<u64> {
-    let found = found(answer);
-    assert_eq!(found.warning, None, "{answer}");
+/// The remaining seconds, if there is no doubt.
+fn certain(response: &Value) -> Option<u64> {
+    let found = found(response);
+    assert_eq!(found.warning, None, "{response}");
     seconds_in(&found)
 }
 
@@ -56,9 +60,9 @@ fn seconds_in(found: &FoundExpiry) -> Option<u64> {
     }
 }
 
-/// What is assumed where there is a doubt, and the warning.
-fn doubted(answer: &Value) -> (Option<u64>, String) {
-    let found = found(answer);
+/// The assumed seconds and the warning, if there is a doubt.
+fn doubted(response: &Value) -> (Option<u64>, String) {
+    let found = found(response);
     (seconds_in(&found), found.warning_text("the server").expect("a warning"))
 }
 
@@ -66,8 +70,8 @@ fn jwt(issued: impl Into<Option<f64>>, expires: f64) -> TokenClaims {
     TokenClaims::Dates(Dates { expires: NOW + expires, issued: issued.into().map(|issued| NOW + issued) })
 }
 
-fn life(answer: &Value, claims: TokenClaims, server: Option<f64>) -> Option<u64> {
-    seconds_in(&Case { claims, server, ..PLAIN }.read(answer))
+fn life(response: &Value, claims: TokenClaims, server: Option<f64>) -> Option<u64> {
+    seconds_in(&Case { claims, server, ..PLAIN }.read(response))
 }
 
 #[test]
@@ -88,12 +92,12 @@ fn expires_in_is_a_number_or_a_numeric_text() {
         (json!(null), None),
         (json!(""), None),
     ] {
-        assert_eq!(sound(&json!({ "expires_in": value })), expected, "{value}");
+        assert_eq!(certain(&json!({ "expires_in": value })), expected, "{value}");
     }
 }
 
 #[test]
-fn an_expiry_that_cannot_be_read_is_a_warning_that_names_it() {
+fn an_invalid_expiry_is_a_warning_that_names_it() {
     for value in [
         json!(true),
         json!([3600]),
@@ -107,7 +111,7 @@ fn an_expiry_that_cannot_be_read_is_a_warning_that_names_it() {
         for name in ["expires_in", "expires_at", "expiry", "validUntil"] {
             let (left, warning) = doubted(&json!({ name: value }));
             assert_eq!(left, None, "{value}");
-            for part in [name, "cannot be read", "login.expiresPath", "defaultLifetimeSeconds"] {
+            for part in [name, "is not a valid time", "login.expiresPath", "defaultLifetimeSeconds"] {
                 assert!(warning.contains(part), "{warning}");
             }
         }
@@ -116,7 +120,7 @@ fn an_expiry_that_cannot_be_read_is_a_warning_that_names_it() {
 }
 
 #[test]
-fn a_name_that_looks_like_an_expiry_is_a_warning_where_nothing_else_tells() {
+fn an_unknown_name_that_looks_like_an_expiry_is_a_warning_if_there_is_no_other_source() {
     let (left, warning) = doubted(&json!({ "sessionExpiresInHours": 8 }));
     assert_eq!(left, None);
     assert!(
@@ -133,8 +137,8 @@ fn a_name_that_looks_like_an_expiry_is_a_warning_where_nothing_else_tells() {
 }
 
 #[test]
-fn a_life_of_more_than_366_days_is_taken_for_milliseconds_or_not_at_all() {
-    assert_eq!(sound(&json!({ "expires_in": 366.0 * DAY })), Some(31_622_400));
+fn a_lifetime_of_more_than_366_days_is_treated_as_milliseconds_or_ignored() {
+    assert_eq!(certain(&json!({ "expires_in": 366.0 * DAY })), Some(31_622_400));
     let (left, warning) = doubted(&json!({ "expires_in": 366.0 * DAY + 1.0 }));
     assert_eq!(left, Some(31_622));
     for part in ["`expires_in`", "366 days", "milliseconds", "neverExpires"] {
@@ -152,7 +156,7 @@ fn a_life_of_more_than_366_days_is_taken_for_milliseconds_or_not_at_all() {
 }
 
 #[test]
-fn a_field_in_seconds_that_holds_a_date_is_read_as_one() {
+fn a_field_in_seconds_that_contains_a_date_is_read_as_a_date() {
     for value in [
         json!(NOW + 900.0),
         json!((NOW + 900.0) * 1e3),
@@ -167,7 +171,7 @@ fn a_field_in_seconds_that_holds_a_date_is_read_as_one() {
         for name in
             ["expires_in", "expiresIn", "ttl", "expires_at", "expires_on", "expires", "exp", "valid_until"]
         {
-            assert_eq!(sound(&json!({ name: value })), Some(900), "{name} {value}");
+            assert_eq!(certain(&json!({ name: value })), Some(900), "{name} {value}");
         }
     }
 }
@@ -177,100 +181,100 @@ fn each_name_that_servers_use_is_known() {
     for name in
         ["expires_in", "expiresIn", "expires_in_sec", "ttl", "exp", "expires", "expiration", "expiresAt"]
     {
-        assert_eq!(sound(&json!({ name: 900 })), Some(900), "{name}");
-        assert_eq!(sound(&json!({ "data": { name: 900 } })), Some(900), "data.{name}");
-        assert_eq!(sound(&json!({ "token": { name: 900 } })), Some(900), "token.{name}");
+        assert_eq!(certain(&json!({ name: 900 })), Some(900), "{name}");
+        assert_eq!(certain(&json!({ "data": { name: 900 } })), Some(900), "data.{name}");
+        assert_eq!(certain(&json!({ "token": { name: 900 } })), Some(900), "token.{name}");
     }
-    assert_eq!(sound(&json!({ "expires_in_ms": 900_000 })), Some(900));
-    assert_eq!(sound(&json!({ "expiresInMinutes": 15 })), Some(900));
-    assert_eq!(sound(&json!({ "expires_on": "1800000900", "ext_expires_in": 7 })), Some(900), "Azure");
+    assert_eq!(certain(&json!({ "expires_in_ms": 900_000 })), Some(900));
+    assert_eq!(certain(&json!({ "expiresInMinutes": 15 })), Some(900));
+    assert_eq!(certain(&json!({ "expires_on": "1800000900", "ext_expires_in": 7 })), Some(900), "Azure");
     assert_eq!(
-        sound(&json!({ ".expires": "Fri, 15 Jan 2027 08:15:00 GMT", "userName": "x" })),
+        certain(&json!({ ".expires": "Fri, 15 Jan 2027 08:15:00 GMT", "userName": "x" })),
         Some(900),
         "OWIN"
     );
-    assert_eq!(sound(&json!({ "id": "x", "ttl": 1_209_600 })), Some(1_209_600), "LoopBack");
+    assert_eq!(certain(&json!({ "id": "x", "ttl": 1_209_600 })), Some(1_209_600), "LoopBack");
 }
 
 #[test]
 fn of_several_fields_the_earliest_counts() {
-    assert_eq!(sound(&json!({ "expires_in_sec": 900, "expires_in": 900_000 })), Some(900));
-    assert_eq!(sound(&json!({ "expires_at": NOW + 900.0, "expires_in": 900_000 })), Some(900));
+    assert_eq!(certain(&json!({ "expires_in_sec": 900, "expires_in": 900_000 })), Some(900));
+    assert_eq!(certain(&json!({ "expires_at": NOW + 900.0, "expires_in": 900_000 })), Some(900));
     assert_eq!(
-        sound(&json!({ "expires_in": 900, "exp": 60, "ttl": 60 })),
+        certain(&json!({ "expires_in": 900, "exp": 60, "ttl": 60 })),
         Some(900),
         "vague names come second"
     );
     assert_eq!(
-        sound(&json!({ "expires_in": 900, "data": { "expires_in": 60 } })),
+        certain(&json!({ "expires_in": 900, "data": { "expires_in": 60 } })),
         Some(900),
         "the nearest object"
     );
 }
 
 #[test]
-fn a_date_that_is_past_or_zero_is_outweighed_by_a_life() {
+fn a_lifetime_takes_precedence_over_a_past_or_zero_date() {
     for date in [json!(NOW - 10.0), json!("0001-01-01T00:00:00Z"), json!(0), json!("2026-01-01")] {
-        assert_eq!(sound(&json!({ "expires_in": 900, "expires_at": date })), Some(900), "{date}");
+        assert_eq!(certain(&json!({ "expires_in": 900, "expires_at": date })), Some(900), "{date}");
         let alone = found(&json!({ "expires_at": date }));
         assert_eq!(seconds_in(&alone), Some(0), "{date}");
-        assert!(alone.ended.is_some(), "{date}");
+        assert!(alone.expired.is_some(), "{date}");
     }
 }
 
 #[test]
-fn a_vague_name_does_not_end_a_token() {
+fn a_vague_name_never_marks_a_token_as_expired() {
     for (name, value) in [("expiry", json!("2020-01-01")), ("exp", json!(0)), ("ttl", json!(-5))] {
-        for answer in [json!({ name: value }), json!({ "data": { name: value } })] {
-            let (left, warning) = doubted(&answer);
-            assert_eq!(left, None, "{answer}");
-            assert!(warning.contains(&format!("`{name}` of the answer lies in the past")), "{warning}");
+        for response in [json!({ name: value }), json!({ "data": { name: value } })] {
+            let (left, warning) = doubted(&response);
+            assert_eq!(left, None, "{response}");
+            assert!(warning.contains(&format!("`{name}` of the response is in the past")), "{warning}");
         }
     }
 }
 
 #[test]
 fn a_warning_says_what_is_assumed_and_what_to_do() {
-    for (answer, expected) in [
+    for (response, expected) in [
         (
             json!({ "expires_in": 1e300 }),
-            "the server: `expires_in` of the answer gives the token a life of more than 366 days, which is not plausible: \
+            "the server: `expires_in` of the response gives the token a lifetime of more than 366 days, which is not plausible: \
              defaultLifetimeSeconds is used instead. If the token does not expire, set neverExpires: true",
         ),
         (
             json!({ "expires_in": 1e8 }),
-            "the server: `expires_in` of the answer would be more than 366 days in seconds, which is not plausible: it is \
-             taken for milliseconds. If the token does not expire, set neverExpires: true",
+            "the server: `expires_in` of the response would be more than 366 days if it were in seconds, so it is \
+             treated as milliseconds. If the token does not expire, set neverExpires: true",
         ),
         (
             json!({ "validUntil": "soon" }),
-            "the server: `validUntil` of the answer cannot be read as a time: defaultLifetimeSeconds is used instead. Set \
-             login.expiresPath to the field that tells the expiry",
+            "the server: `validUntil` of the response is not a valid time: defaultLifetimeSeconds is used instead. Set \
+             login.expiresPath to the field that contains the expiry",
         ),
     ] {
-        assert_eq!(doubted(&answer).1, expected);
+        assert_eq!(doubted(&response).1, expected);
     }
 }
 
 #[test]
-fn a_zero_has_ended_and_is_told_apart() {
+fn a_zero_means_expired_and_is_marked_as_zero() {
     for (value, is_zero) in [(json!(0), true), (json!("0"), true), (json!(-1), true), (json!(-5), false)] {
-        let ended = found(&json!({ "expires_in": value })).ended.unwrap();
+        let expired = found(&json!({ "expires_in": value })).expired.unwrap();
         assert_eq!(
-            (ended.is_zero, ended.source.as_str()),
-            (is_zero, "`expires_in` of the answer"),
+            (expired.is_zero, expired.source.as_str()),
+            (is_zero, "`expires_in` of the response"),
             "{value}"
         );
     }
-    let ended = Case { claims: jwt(None, -NOW), ..PLAIN }.read(&json!({})).ended.unwrap();
-    assert_eq!((ended.is_zero, ended.source.as_str()), (true, "`exp` of the token"));
+    let expired = Case { claims: jwt(None, -NOW), ..PLAIN }.read(&json!({})).expired.unwrap();
+    assert_eq!((expired.is_zero, expired.source.as_str()), (true, "`exp` of the token"));
     assert_eq!(life(&json!({ "expires_in": 0 }), jwt(0.0, 3600.0), None), Some(0));
 }
 
 #[test]
-fn where_tokens_never_expire_zero_and_silence_and_ages_say_so() {
+fn with_never_expires_zero_missing_and_very_long_expiries_mean_never() {
     let never = || Case { never_expires: true, ..PLAIN };
-    for answer in [
+    for response in [
         json!({}),
         json!({ "expires_in": 0 }),
         json!({ "expires_in": -1 }),
@@ -281,31 +285,31 @@ fn where_tokens_never_expire_zero_and_silence_and_ages_say_so() {
         json!({ "expires_in": i32::MAX }),
         json!({ "expires_in": 1e300 }),
     ] {
-        let found = never().read(&answer);
-        assert_eq!((found.expiry, found.warning), (Expiry::Never, None), "{answer}");
+        let found = never().read(&response);
+        assert_eq!((found.expiry, found.warning), (Expiry::Never, None), "{response}");
     }
     let claims = jwt(None, -NOW);
     assert_eq!(Case { claims, ..never() }.read(&json!({})).expiry, Expiry::Never, "exp: 0");
     assert_eq!(seconds_in(&never().read(&json!({ "expires_in": 900 }))), Some(900));
     let ends = Case { claims: jwt(0.0, 900.0), ..never() }.read(&json!({ "expires_in": 0 }));
-    assert_eq!(seconds_in(&ends), Some(900), "what the token says counts");
+    assert_eq!(seconds_in(&ends), Some(900), "the claims of the token count");
     assert_eq!(seconds_in(&never().read(&json!({ "expires_in": -3600 }))), Some(0));
     let unread = never().read(&json!({ "expires_in": "soon" }));
-    assert_eq!(unread.expiry, Expiry::Unknown, "what cannot be read may well be an end");
+    assert_eq!(unread.expiry, Expiry::Unknown, "an invalid value may be an expiry");
     assert!(unread.warning.is_some());
 }
 
 #[test]
-fn a_number_without_a_unit_is_the_shorter_life_and_a_warning_unless_the_token_tells() {
+fn a_number_without_a_unit_is_the_shorter_lifetime_with_a_warning_unless_the_token_has_an_expiry() {
     let (left, warning) = doubted(&json!({ "expires": 900_000 }));
-    assert_eq!(left, Some(900), "Directus counts milliseconds");
+    assert_eq!(left, Some(900), "Directus uses milliseconds");
     assert!(warning.contains("`expires`") && warning.contains("milliseconds"), "{warning}");
-    let told = Case { claims: jwt(0.0, 900.0), ..PLAIN }.read(&json!({ "expires": 900_000 }));
-    assert_eq!((seconds_in(&told), told.warning), (Some(900), None));
+    let with_claims = Case { claims: jwt(0.0, 900.0), ..PLAIN }.read(&json!({ "expires": 900_000 }));
+    assert_eq!((seconds_in(&with_claims), with_claims.warning), (Some(900), None));
 }
 
 #[test]
-fn a_jwt_that_is_over_or_never_ends_is_not_believed() {
+fn an_expired_jwt_is_expired_and_an_implausible_exp_is_ignored() {
     assert_eq!(life(&json!({}), jwt(None, -60.0), None), Some(0));
     let beyond_the_year_9999 = 253_402_300_800.0 - NOW;
     for claims in
@@ -319,14 +323,14 @@ fn a_jwt_that_is_over_or_never_ends_is_not_believed() {
 }
 
 #[test]
-fn of_the_answer_and_the_token_the_earlier_counts() {
+fn the_earlier_expiry_of_the_response_and_the_token_counts() {
     assert_eq!(life(&json!({ "expires_in": 3_600_000 }), jwt(0.0, 3600.0), None), Some(3600));
     assert_eq!(life(&json!({ "expires_in": 60 }), jwt(0.0, 3600.0), None), Some(60));
     assert_eq!(life(&json!({ "ttl": 60 }), jwt(0.0, 3600.0), None), Some(60));
 }
 
 #[test]
-fn a_servers_wrong_clock_neither_kills_a_token_nor_keeps_it() {
+fn a_wrong_clock_of_a_server_does_not_change_the_lifetime() {
     for (claims, server, why) in [
         (jwt(-DAY, 3600.0 - DAY), NOW, "the issuer a day behind"),
         (jwt(DAY, 3600.0 + DAY), NOW, "the issuer a day ahead"),
@@ -337,51 +341,51 @@ fn a_servers_wrong_clock_neither_kills_a_token_nor_keeps_it() {
         assert_eq!(life(&json!({}), claims, Some(server)), Some(3600), "{why}");
     }
     let span = life(&json!({ "expires_in": 3600 }), TokenClaims::Nothing, Some(NOW + DAY));
-    assert_eq!(span, Some(3600), "a span needs no clock");
+    assert_eq!(span, Some(3600), "a duration needs no clock");
 }
 
 #[test]
-fn a_token_issued_a_while_ago_has_only_the_rest_of_its_life() {
+fn a_token_issued_earlier_has_only_its_remaining_lifetime() {
     assert_eq!(life(&json!({}), jwt(-3000.0, 600.0), Some(NOW)), Some(600));
     assert_eq!(life(&json!({}), jwt(-3000.0, 600.0), None), Some(600));
     assert_eq!(life(&json!({}), jwt(1.0 - NOW, 600.0), Some(NOW)), Some(600), "an iat of 1970");
 }
 
 #[test]
-fn the_configured_path_comes_before_the_usual_names() {
+fn the_configured_path_takes_precedence_over_the_common_names() {
     let at_path = |name, value| Case { path: Some((name, Some(value), true)), ..PLAIN };
-    let answer = json!({ "expires_in": 7 });
+    let response = json!({ "expires_in": 7 });
     for (name, value, expected) in [
         ("lives", json!(900), 900),
         ("expires_in", json!(172_800), 172_800),
         ("until", json!("2027-01-15T08:15:00Z"), 900),
         ("until", json!((NOW + 900.0) * 1e3), 900),
     ] {
-        let found = at_path(name, value).read(&answer);
+        let found = at_path(name, value).read(&response);
         assert_eq!((seconds_in(&found), found.warning), (Some(expected), None), "{name}");
     }
-    let claimed = Case { claims: jwt(0.0, 60.0), ..at_path("lives", json!(900)) }.read(&answer);
+    let claimed = Case { claims: jwt(0.0, 60.0), ..at_path("lives", json!(900)) }.read(&response);
     assert_eq!(seconds_in(&claimed), Some(60));
 }
 
 #[test]
 fn a_configured_path_that_finds_nothing_is_a_warning() {
     for value in [None, Some(json!(null)), Some(json!("soon"))] {
-        for (answer, left) in [(json!({}), None), (json!({ "expires_in": 60 }), Some(60))] {
-            let found = Case { path: Some(("x", value.clone(), true)), ..PLAIN }.read(&answer);
+        for (response, left) in [(json!({}), None), (json!({ "expires_in": 60 }), Some(60))] {
+            let found = Case { path: Some(("x", value.clone(), true)), ..PLAIN }.read(&response);
             assert_eq!(seconds_in(&found), left);
             assert!(found.warning_text("").unwrap().contains("login.expiresPath"));
         }
     }
-    let refresh = |answer| Case { path: Some(("x", None, false)), ..PLAIN }.read(&answer);
-    assert_eq!(refresh(json!({ "expires_in": 60 })).warning, None, "a refresh is laid out in its own way");
+    let refresh = |response| Case { path: Some(("x", None, false)), ..PLAIN }.read(&response);
+    assert_eq!(refresh(json!({ "expires_in": 60 })).warning, None, "a refresh may have another structure");
     assert!(refresh(json!({})).warning.is_some());
     let never = Case { path: Some(("x", None, true)), never_expires: true, ..PLAIN }.read(&json!({}));
     assert_eq!((never.expiry, never.warning), (Expiry::Never, None));
 }
 
 #[test]
-fn a_cookie_tells_the_expiry_where_nothing_else_does() {
+fn the_expiry_of_a_cookie_is_used_if_there_is_no_other_source() {
     for (cookie, expected) in [
         (("Max-Age", json!("900")), Some(900)),
         (("Expires", json!("Fri, 15 Jan 2027 08:15:00 GMT")), Some(900)),

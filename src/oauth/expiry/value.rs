@@ -1,30 +1,30 @@
-//! What a value says of a moment or a life, before it is known what it means.
+//! Parses a value that may be a date or a duration.
 
 use serde_json::Value;
 
 use crate::domain::Timestamp;
 use crate::oauth::fields::number;
 
-/// What a value says.
+/// A parsed value.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(in crate::oauth) enum ParsedValue {
-    /// `null` or an empty text.
+    /// `null` or an empty string.
     Nothing,
-    /// 0, -1, or the first moment of a calendar: some servers mean by it that the token does not expire.
+    /// 0, -1, or the first date of a calendar, by which some servers mean that the token does not expire.
     Zero,
     /// The word `never`.
     Never,
     /// A number without a unit.
     Number(f64),
-    /// A life in seconds, from a text that has its units.
-    Life(f64),
-    /// A moment.
-    Moment(Timestamp),
+    /// A duration in seconds, from a text with units.
+    Duration(f64),
+    /// A date.
+    Date(Timestamp),
     /// Something else.
     Unreadable,
 }
 
-/// Reads a value. Nothing is coerced: `true` is not 1, and a list of one is not that one.
+/// Parses a value. Nothing is coerced: `true` is not 1, and an array of one item is not that item.
 pub(in crate::oauth) fn read(value: &Value) -> ParsedValue {
     if let Some(number) = number(value) {
         return if is_zero(number) { ParsedValue::Zero } else { ParsedValue::Number(number) };
@@ -46,9 +46,9 @@ fn read_text(text: &str) -> ParsedValue {
     let moment = dotnet_date(text).or_else(|| Timestamp::parse(text));
     match moment.map(|moment| (moment == Timestamp::MIN, moment)) {
         Some((true, _)) => ParsedValue::Zero,
-        Some((false, moment)) => ParsedValue::Moment(moment),
-        None => life(text).map_or(ParsedValue::Unreadable, |life| {
-            if is_zero(life) { ParsedValue::Zero } else { ParsedValue::Life(life) }
+        Some((false, moment)) => ParsedValue::Date(moment),
+        None => duration(text).map_or(ParsedValue::Unreadable, |seconds| {
+            if is_zero(seconds) { ParsedValue::Zero } else { ParsedValue::Duration(seconds) }
         }),
     }
 }
@@ -57,8 +57,8 @@ fn is_zero(number: f64) -> bool {
     number.abs() < f64::EPSILON || (number + 1.0).abs() < f64::EPSILON
 }
 
-/// `/Date(1700000000000)/` and `/Date(1700000000000+0100)/`, as .NET writes a moment: milliseconds since the
-/// epoch, in UTC with any offset.
+/// .NET's date format, `/Date(1700000000000)/` or `/Date(1700000000000+0100)/`: milliseconds since the epoch
+/// in UTC, whatever the offset.
 fn dotnet_date(text: &str) -> Option<Timestamp> {
     let inner = text.strip_prefix("/Date(")?.strip_suffix(")/")?;
     let (sign, digits) = inner.strip_prefix('-').map_or((1, inner), |digits| (-1, digits));
@@ -66,20 +66,20 @@ fn dotnet_date(text: &str) -> Option<Timestamp> {
     Some(Timestamp::from_millisecond(sign * millis.parse::<i64>().ok()?))
 }
 
-/// A number and a capital `M`: a month to some, a minute to others.
+/// A number and a capital `M`, which can mean months or minutes.
 fn is_month_or_minute(text: &str) -> bool {
     text.strip_suffix('M')
         .is_some_and(|number| number.chars().all(|c| c.is_ascii_digit() || c == '.' || c.is_whitespace()))
 }
 
-/// A life with its units: `15m`, `1h30m`, `7 days`, `3600s`, `01:00:00`, or as ISO 8601 has it (`PT1H`).
-fn life(text: &str) -> Option<f64> {
-    const LONGEST_READ: usize = 64;
-    if text.len() > LONGEST_READ || is_month_or_minute(text) {
+/// A duration with units: `15m`, `1h30m`, `7 days`, `3600s`, `01:00:00`, or in ISO 8601 (`PT1H`).
+fn duration(text: &str) -> Option<f64> {
+    const MAX_LENGTH: usize = 64;
+    if text.len() > MAX_LENGTH || is_month_or_minute(text) {
         return None;
     }
     let span: jiff::Span = text.to_ascii_lowercase().parse().ok()?;
-    // A year is one of 365 days: what it is counted from is not known.
+    // A year has 365 days, because the start date is unknown.
     let year = jiff::civil::date(2001, 1, 1);
     Some(span.to_duration(year).ok()?.as_secs_f64())
 }
@@ -91,7 +91,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lives_as_text_are_read_with_their_units() {
+    fn durations_are_parsed_with_their_units() {
         for (text, seconds) in [
             ("15m", 900.0),
             ("10h", 36_000.0),
@@ -114,13 +114,13 @@ mod tests {
             ("01:00:00", 3600.0),
             ("-5m", -300.0),
         ] {
-            assert_eq!(read(&json!(text)), ParsedValue::Life(seconds), "{text}");
+            assert_eq!(read(&json!(text)), ParsedValue::Duration(seconds), "{text}");
         }
     }
 
     #[test]
-    fn moments_are_told_from_lives() {
-        let moment = ParsedValue::Moment(Timestamp::from_second(1_700_000_000.0));
+    fn dates_and_durations_are_distinguished() {
+        let moment = ParsedValue::Date(Timestamp::from_second(1_700_000_000.0));
         for text in [
             "2023-11-14T22:13:20Z",
             "2023-11-14T22:13:20",
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn what_can_mean_no_end_is_told_from_what_says_nothing() {
+    fn zero_never_and_missing_values_are_distinguished() {
         for value in [
             json!(0),
             json!(-1),

@@ -1,8 +1,8 @@
-//! The words by which servers say that a credential is wrong, in the languages that are seen most.
+//! The phrases by which servers say that credentials are wrong, in the most common languages.
 
 use super::words::has;
 
-/// The user, the password or the credential is wrong.
+/// The user, the password or the credentials are wrong.
 const REJECTION: [&str; 98] = [
     "invalid credential",
     "invalid login",
@@ -104,16 +104,16 @@ const REJECTION: [&str; 98] = [
     "access denied for user",
 ];
 
-/// Words for a request without a valid credential. A status says them too, so they count only in what a server says
-/// under another status than 401.
+/// Words for a request without valid credentials. They are also status texts, so they count only with a
+/// status other than 401.
 pub(super) const UNAUTHORIZED: [&str; 5] =
     ["unauthorized", "unauthorised", "unauthenticated", "not authenticated", "not authorized"];
 
-/// "Incorrect" in the languages that share the word, unless it is said of one of [`NOT_OF_THE_VALUE`].
+/// "Incorrect" in the languages that share the word, unless it is about one of [`NOT_CREDENTIALS`].
 const INCORRECT: [&str; 2] = ["incorrect", "incorret"];
 
-/// What else than a credential may be incorrect.
-const NOT_OF_THE_VALUE: [&str; 12] = [
+/// What may be incorrect other than credentials.
+const NOT_CREDENTIALS: [&str; 12] = [
     "content type",
     "grant type",
     "parameter",
@@ -128,10 +128,10 @@ const NOT_OF_THE_VALUE: [&str; 12] = [
     "number of",
 ];
 
-/// What validators say of the value of a field, and not of its absence.
+/// What validators say about a wrong value, and not about a missing one.
 const WRONG_VALUE: [&str; 5] = ["wrong", "mismatch", "does not match", "do not match", "did not match"];
 
-/// What a credential is called in other languages.
+/// Words for credentials in other languages.
 const FOREIGN_CREDENTIALS: [&str; 26] = [
     "passwort",
     "kennwort",
@@ -161,8 +161,8 @@ const FOREIGN_CREDENTIALS: [&str; 26] = [
     "비밀번호",
 ];
 
-/// What is said of it where it is wrong.
-const FOREIGN_FAULTS: [&str; 26] = [
+/// Words for "wrong" in other languages.
+const FOREIGN_ERRORS: [&str; 26] = [
     "falsch",
     "ungültig",
     "ungueltig",
@@ -191,7 +191,7 @@ const FOREIGN_FAULTS: [&str; 26] = [
     "잘못",
 ];
 
-/// Whole phrases of other languages.
+/// Complete phrases in other languages.
 const FOREIGN_REJECTION: [&str; 11] = [
     "anmeldung fehlgeschlagen",
     "authentifizierung fehlgeschlagen",
@@ -206,16 +206,17 @@ const FOREIGN_REJECTION: [&str; 11] = [
     "認証に失敗",
 ];
 
-/// Whether a text that [`super::words::plain`] wrote says that the user, the password or the credential is wrong.
+/// Whether a text, normalized by [`super::words::plain`], says that the user, the password or the credentials
+/// are wrong.
 pub(super) fn rejects(plain: &str) -> bool {
-    let is_of_the_value = || !has(plain, &NOT_OF_THE_VALUE);
+    let is_about_credentials = || !has(plain, &NOT_CREDENTIALS);
     has(plain, &REJECTION)
         || has(plain, &FOREIGN_REJECTION)
-        || (has(plain, &FOREIGN_CREDENTIALS) && has(plain, &FOREIGN_FAULTS))
-        || (has(plain, &INCORRECT) && is_of_the_value())
+        || (has(plain, &FOREIGN_CREDENTIALS) && has(plain, &FOREIGN_ERRORS))
+        || (has(plain, &INCORRECT) && is_about_credentials())
 }
 
-/// Whether a text that [`super::words::plain`] wrote is about the value of a field.
-pub(super) fn finds_the_value_wrong(plain: &str) -> bool {
-    has(plain, &WRONG_VALUE) && !plain.contains("went wrong") && !has(plain, &NOT_OF_THE_VALUE)
+/// Whether a text, normalized by [`super::words::plain`], says that the value of a field is wrong.
+pub(super) fn rejects_the_value(plain: &str) -> bool {
+    has(plain, &WRONG_VALUE) && !plain.contains("went wrong") && !has(plain, &NOT_CREDENTIALS)
 }

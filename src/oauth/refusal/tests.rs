@@ -7,21 +7,21 @@ mod success;
 mod wrong_login;
 
 use super::*;
-use crate::config::LoginShape;
+use crate::config::LoginOptions;
 use crate::domain::Timestamp;
 use crate::oauth::read;
 
-fn answer(status: u16, headers: &[(&'static str, &'static str)], body: &str) -> Refusal {
+fn refusal_of(status: u16, headers: &[(&'static str, &'static str)], body: &str) -> Refusal {
     let mut map = HeaderMap::new();
     for (name, value) in headers {
         map.append(*name, HeaderValue::from_static(value));
     }
     let response = Response { status, headers: map, body: Zeroizing::new(body.as_bytes().to_vec()) };
     let (password, sent) = (Secret::new("hunter2"), Secret::new("the-refresh-token"));
-    let reading = ResponseContext {
+    let context = ResponseContext {
         is_refresh: false,
         never_expires: false,
-        login: &LoginShape::default(),
+        login: &LoginOptions::default(),
         scheme: None,
         kept: &[],
         scope: None,
@@ -31,23 +31,23 @@ fn answer(status: u16, headers: &[(&'static str, &'static str)], body: &str) -> 
         place: "the server".into(),
         now: Timestamp::MIN,
     };
-    read(&response, &reading).unwrap_err()
+    read(&response, &context).unwrap_err()
 }
 
-fn sort(status: u16, body: &str) -> Refusal {
-    answer(status, &[], body)
+fn classify(status: u16, body: &str) -> Refusal {
+    refusal_of(status, &[], body)
 }
 
-/// The name of the variant, with kind and retry of a failure.
-fn told(refusal: &Refusal) -> String {
+/// A name for the variant, with the kind and retry of a failure.
+fn describe(refusal: &Refusal) -> String {
     match refusal {
         Refusal::NotHere(_) => "not here".into(),
         Refusal::WrongFormat(error) if error.retry() == Retry::CoolDown => "format, cool-down".into(),
         Refusal::WrongFormat(_) => "format".into(),
         Refusal::InvalidClient(_) => "client".into(),
-        Refusal::MissingClient(_) => "no client".into(),
+        Refusal::MissingClient(_) => "missing client".into(),
         Refusal::Unexplained(_) => "unexplained".into(),
-        Refusal::Untellable(rejected, passing) => {
+        Refusal::Ambiguous(rejected, passing) => {
             assert_eq!((rejected.retry(), passing.retry()), (Retry::CoolDown, Retry::BackOff));
             "untellable".into()
         }
@@ -65,7 +65,7 @@ fn told(refusal: &Refusal) -> String {
 
 fn all(status: u16, expected: &str, bodies: &[&str]) {
     for body in bodies {
-        assert_eq!(told(&sort(status, body)), expected, "{status} {body}");
+        assert_eq!(describe(&classify(status, body)), expected, "{status} {body}");
     }
 }
 
@@ -101,7 +101,7 @@ fn a_plain_400_is_a_rejected_credential() {
 }
 
 #[test]
-fn a_400_or_422_that_names_a_field_is_a_wrong_form() {
+fn a_400_or_422_that_names_a_field_is_a_wrong_format() {
     for status in [400, 422] {
         all(
             status,
@@ -157,7 +157,7 @@ fn a_422_about_the_value_of_a_field_is_a_rejected_credential() {
 }
 
 #[test]
-fn a_422_that_says_no_more_than_its_status_is_a_wrong_form_or_a_wrong_password() {
+fn a_422_without_a_reason_is_a_wrong_format_or_a_wrong_password() {
     all(
         422,
         "format, cool-down",
@@ -172,7 +172,7 @@ fn a_422_that_says_no_more_than_its_status_is_a_wrong_form_or_a_wrong_password()
 }
 
 #[test]
-fn a_status_that_is_about_the_message_passes() {
+fn a_status_that_is_about_the_message_is_temporary() {
     for status in [406, 407, 409, 410, 411, 412, 413, 414, 417, 421, 424, 426, 428, 431, 451] {
         all(status, LATER, &["", "{}", "<html>no</html>", r#"{"message":"not now"}"#]);
     }
@@ -183,17 +183,17 @@ fn a_status_that_is_about_the_message_passes() {
 }
 
 #[test]
-fn a_page_of_a_firewall_passes_and_the_words_of_a_server_do_not() {
+fn a_page_of_a_firewall_is_temporary_but_the_error_of_a_server_is_not() {
     let page = "<html><title>Request blocked</title></html>";
-    assert_eq!(told(&answer(403, &[("content-type", "text/html; charset=utf-8")], page)), LATER);
-    assert_eq!(told(&answer(403, &[("content-type", "text/html")], "Request blocked")), LATER);
+    assert_eq!(describe(&refusal_of(403, &[("content-type", "text/html; charset=utf-8")], page)), LATER);
+    assert_eq!(describe(&refusal_of(403, &[("content-type", "text/html")], "Request blocked")), LATER);
     all(403, LATER, &[page, "<!DOCTYPE html><p>JavaScript is disabled</p>"]);
     all(401, "unexplained", &[page]);
     all(403, "untellable", &[r#"<?xml version="1.0"?><Error>AccessDenied</Error>"#]);
 }
 
 #[test]
-fn a_body_that_asks_to_come_back_passes_whatever_its_code() {
+fn a_body_that_asks_to_try_later_is_temporary_with_any_code() {
     for status in [400, 401, 403, 422] {
         all(
             status,
@@ -224,18 +224,18 @@ fn a_body_that_asks_to_come_back_passes_whatever_its_code() {
 }
 
 #[test]
-fn an_account_that_is_locked_for_a_time_is_left_alone_as_long_as_after_a_rejection() {
+fn a_temporarily_locked_account_cools_down_as_after_a_rejection() {
     for body in [
         r#"{"message":"Account locked: too many login attempts. Please try again later."}"#,
         r#"{"error":"invalid_grant","error_description":"user is temporarily locked"}"#,
     ] {
-        assert_eq!(told(&sort(403, body)), "RateLimited CoolDown", "{body}");
+        assert_eq!(describe(&classify(403, body)), "RateLimited CoolDown", "{body}");
     }
     all(400, "rejected", &[r#"{"error":"invalid_grant","error_description":"account locked"}"#]);
 }
 
 #[test]
-fn a_4xx_with_retry_after_is_waited_for() {
+fn the_retry_after_of_a_4xx_is_respected() {
     let wait = Retry::After(Duration::from_secs(2));
     for (status, body) in [
         (403, r#"{"error":"rate_limit_exceeded"}"#),
@@ -246,19 +246,19 @@ fn a_4xx_with_retry_after_is_waited_for() {
         (422, ""),
         (423, r#"{"message":"Account locked, try again later"}"#),
     ] {
-        let refusal = answer(status, &[("retry-after", "2")], body);
+        let refusal = refusal_of(status, &[("retry-after", "2")], body);
         let Refusal::Failed(error) = &refusal else { panic!("{status} {body}: {refusal:?}") };
         assert_eq!(error.retry(), wait, "{status} {body}");
     }
     assert_eq!(
-        told(&answer(401, &[("retry-after", "soon")], "")),
+        describe(&refusal_of(401, &[("retry-after", "soon")], "")),
         "unexplained",
         "what cannot be read asks for nothing"
     );
 }
 
 #[test]
-fn a_refusal_that_speaks_of_the_client_is_told_from_one_of_the_credential() {
+fn errors_about_the_client_and_about_the_credentials_are_distinguished() {
     for status in [400, 401, 403, 422] {
         all(
             status,
@@ -273,7 +273,7 @@ fn a_refusal_that_speaks_of_the_client_is_told_from_one_of_the_credential() {
         );
         all(
             status,
-            "no client",
+            "missing client",
             &[
                 r#"{"status":400,"message":"missing client id"}"#,
                 r#"{"error":"invalid_request","error_description":"A required parameter \"client_id\" is missing"}"#,
@@ -290,7 +290,7 @@ fn a_refusal_that_speaks_of_the_client_is_told_from_one_of_the_credential() {
 }
 
 #[test]
-fn a_401_that_says_no_more_than_its_status_is_unexplained() {
+fn a_401_without_a_reason_is_unexplained() {
     all(
         401,
         "unexplained",
@@ -305,7 +305,7 @@ fn a_401_that_says_no_more_than_its_status_is_unexplained() {
 }
 
 #[test]
-fn an_absent_endpoint_is_told_from_a_user_that_is_not_found() {
+fn a_missing_endpoint_and_an_unknown_user_are_distinguished() {
     for status in [404, 405] {
         all(
             status,
@@ -326,34 +326,34 @@ fn an_absent_endpoint_is_told_from_a_user_that_is_not_found() {
 }
 
 #[test]
-fn a_form_for_browsers_is_named_as_such() {
+fn the_error_names_a_form_for_browsers() {
     for (status, body) in [
         (403, "<html><p>CSRF verification failed. Request aborted.</p></html>"),
         (419, r#"{"message":"CSRF token mismatch."}"#),
         (419, "<html>Page Expired</html>"),
         (422, "<html>InvalidAuthenticityToken csrf</html>"),
     ] {
-        assert_eq!(told(&sort(status, body)), "Endpoint Never", "{status} {body}");
+        assert_eq!(describe(&classify(status, body)), "Endpoint Never", "{status} {body}");
     }
 }
 
 #[test]
-fn a_refused_scope_is_named_as_such() {
-    let Refusal::Rejected(error) = sort(400, r#"{"error":"invalid_scope"}"#) else { panic!("sorted") };
+fn the_error_names_a_rejected_scope() {
+    let Refusal::Rejected(error) = classify(400, r#"{"error":"invalid_scope"}"#) else { panic!("sorted") };
     assert!(error.message().contains("`scope`"), "{error}");
 }
 
 #[test]
-fn a_message_holds_nothing_of_the_answer_and_the_servers_words_no_secret() {
+fn a_message_repeats_nothing_of_the_response_and_the_server_error_contains_no_secret() {
     let body = r#"{"error":"hunter2","error_description":"password hunter2, token the-refresh-token is wrong\r\nforged line"}"#;
     for status in [200, 400, 401, 403, 404, 409, 422, 429, 500] {
-        let error = sort(status, body).into_error();
+        let error = classify(status, body).into_error();
         assert!(!format!("{error:?}").contains("hunter2"), "{error:?}");
         assert!(!error.message().contains("forged"));
-        let said = error.server_error().unwrap();
-        assert_eq!(said.error.as_deref(), Some("[removed]"));
+        let server_error = error.server_error().unwrap();
+        assert_eq!(server_error.error.as_deref(), Some("[removed]"));
         assert_eq!(
-            said.description.as_deref(),
+            server_error.description.as_deref(),
             Some("password [removed], token [removed] is wrong forged line")
         );
     }

@@ -1,10 +1,10 @@
-//! The phrases by which servers say what was wrong. They are compared with texts as [`plain`] writes them: in lower
-//! case, without quotes, with a space for `_` and `-`.
+//! The phrases by which servers say what is wrong. They are compared with texts normalized by [`plain`]: in
+//! lower case, without quotes, and with spaces for `_` and `-`.
 
-/// What is read of one text: a stack trace holds every word there is.
-const LONGEST: usize = 4096;
+/// How much of one text is read. A stack trace contains all kinds of words.
+const MAX_LENGTH: usize = 4096;
 
-/// Codes that say how often is asked.
+/// Codes about the rate of requests.
 pub(super) const RATE_CODES: [&str; 6] = [
     "slow_down",
     "rate_limit_exceeded",
@@ -14,7 +14,7 @@ pub(super) const RATE_CODES: [&str; 6] = [
     "throttled",
 ];
 
-/// How often is asked.
+/// Phrases about the rate of requests.
 pub(super) const RATE: [&str; 17] = [
     "too many request",
     "too many login",
@@ -35,12 +35,12 @@ pub(super) const RATE: [&str; 17] = [
     "slow down",
 ];
 
-/// Codes of a server that is in trouble itself.
-pub(super) const PASSING_CODES: [&str; 4] =
+/// Codes about a temporary problem of the server.
+pub(super) const TEMPORARY_CODES: [&str; 4] =
     ["server_error", "temporarily_unavailable", "unknown_error", "service_unavailable"];
 
-/// It passes by itself. Not "temporary", which passwords are, and not "try again" alone, which follows on a wrong
-/// one.
+/// Phrases about a temporary error. Not "temporary", which may describe a password, and not "try again"
+/// alone, which often follows a wrong one.
 pub(super) const LATER: [&str; 11] = [
     "try again later",
     "try again after",
@@ -55,13 +55,14 @@ pub(super) const LATER: [&str; 11] = [
     "service unavailable",
 ];
 
-/// An account that is locked.
+/// Phrases about a locked account.
 pub(super) const LOCK: [&str; 3] = ["locked", "lockout", "suspended"];
 
-/// Of the protection against forged requests.
+/// Phrases about CSRF protection.
 pub(super) const FORGERY: [&str; 4] = ["csrf", "xsrf", "antiforgery", "anti forgery"];
 
-/// The server is in trouble, or full: nothing was said of the credential. Not read in pages, which hold every word.
+/// Phrases about a problem of the server, and not about the credentials. Ignored in pages, which contain all
+/// kinds of words.
 pub(super) const TROUBLE: [&str; 19] = [
     "maintenance",
     "be back soon",
@@ -84,7 +85,7 @@ pub(super) const TROUBLE: [&str; 19] = [
     "error code: 10",
 ];
 
-/// Codes of a client that is not known, or whose secret is wrong.
+/// Codes about an unknown client or a wrong client secret.
 pub(super) const CLIENT_CODES: [&str; 10] = [
     "invalid_client",
     "invalid_client_id",
@@ -98,7 +99,7 @@ pub(super) const CLIENT_CODES: [&str; 10] = [
     "client_not_found",
 ];
 
-/// The client, and not the grant or the user.
+/// Phrases about the client, and not about the grant or the user.
 pub(super) const CLIENT: [&str; 11] = [
     "client id",
     "clientid",
@@ -113,7 +114,7 @@ pub(super) const CLIENT: [&str; 11] = [
     "missing client",
 ];
 
-/// It is not there.
+/// Phrases for something missing.
 pub(super) const MISSING: [&str; 14] = [
     "missing",
     "required",
@@ -197,11 +198,11 @@ pub(super) const WRONG_REQUEST: [&str; 62] = [
     "cannot parse",
 ];
 
-/// More of the same: what parsers say of a body in another format.
+/// What parsers say about a body in another format.
 const PARSE: [&str; 3] = ["valid dictionary", "could not understand", "failed to parse"];
 
-/// What requests of ours may lack.
-const USUAL_FIELDS: [&str; 11] = [
+/// Fields that our requests may lack.
+const COMMON_FIELDS: [&str; 11] = [
     "email",
     "username",
     "user name",
@@ -215,14 +216,14 @@ const USUAL_FIELDS: [&str; 11] = [
     "client secret",
 ];
 
-/// What follows on the name of a field that is missing.
-const WANTING: [&str; 6] =
+/// What follows the name of a missing field.
+const IS_MISSING: [&str; 6] =
     ["is required", "is missing", "are required", "are missing", "was not provided", "must be provided"];
 
-/// A field of this kind is missing once the password was right.
+/// A field like these is missing only if the password was right.
 const SECOND_FACTORS: [&str; 6] = ["otp", "mfa", "2fa", "factor", "captcha", "verif"];
 
-/// What a status says already.
+/// Phrases that only repeat the status.
 const REASON_PHRASES: [&str; 11] = [
     "unauthorized",
     "unauthorised",
@@ -237,12 +238,12 @@ const REASON_PHRASES: [&str; 11] = [
     "failure",
 ];
 
-/// Whether one of the phrases is in a text that [`plain`] wrote.
+/// Whether a normalized text contains one of the phrases.
 pub(super) fn has(plain: &str, phrases: &[&str]) -> bool {
     phrases.iter().any(|phrase| plain.contains(phrase))
 }
 
-/// A text as phrases are compared with it.
+/// Normalizes a text for comparison with phrases.
 pub(super) fn plain(text: &str) -> String {
     let unquoted: String = beginning(text)
         .chars()
@@ -254,37 +255,37 @@ pub(super) fn plain(text: &str) -> String {
 
 /// The part of a text that is read.
 pub(super) fn beginning(text: &str) -> &str {
-    let end = (0..=LONGEST.min(text.len())).rev().find(|end| text.is_char_boundary(*end));
+    let end = (0..=MAX_LENGTH.min(text.len())).rev().find(|end| text.is_char_boundary(*end));
     &text[..end.unwrap_or_default()]
 }
 
-/// A text that [`plain`] wrote, without what it says of a client.
-pub(super) fn without_the_client(plain: &str) -> String {
+/// A normalized text without phrases about the client.
+pub(super) fn without_client_phrases(plain: &str) -> String {
     CLIENT.iter().fold(plain.to_owned(), |text, client| text.replace(client, " | "))
 }
 
-/// Whether a text that [`plain`] wrote says no more than a status does.
+/// Whether a normalized text says no more than a status.
 pub(super) fn is_reason_phrase(plain: &str) -> bool {
     let plain = plain.trim_end_matches(['.', '!']);
     REASON_PHRASES.contains(&plain) || !plain.bytes().any(|byte| byte.is_ascii_alphabetic())
 }
 
-/// Whether one of the fields that requests of ours have, or may lack, is said to be missing.
-pub(super) fn misses_a_usual_field(plain: &str) -> bool {
+/// Whether a text says that one of [`COMMON_FIELDS`] is missing.
+pub(super) fn lacks_a_common_field(plain: &str) -> bool {
     has(plain, &PARSE)
-        || USUAL_FIELDS.iter().any(|field| {
-            WANTING.iter().any(|wanting| plain.contains(&format!("{field} {wanting}")))
+        || COMMON_FIELDS.iter().any(|field| {
+            IS_MISSING.iter().any(|phrase| plain.contains(&format!("{field} {phrase}")))
                 || plain.contains(&format!("missing {field}"))
                 || plain.ends_with(&format!("{field} required"))
         })
 }
 
-/// Whether something is said to be missing that is written as fields are: in quotes, or as no word of a language is
-/// (`device_name`, `deviceName`).
-pub(super) fn misses_a_field(text: &str) -> bool {
+/// Whether a text says that something is missing that looks like a field's name: quoted, or not an ordinary
+/// word (`device_name`, `deviceName`).
+pub(super) fn lacks_a_field(text: &str) -> bool {
     let lower = text.to_ascii_lowercase();
-    WANTING.iter().any(|wanting| {
-        lower.match_indices(wanting).any(|(at, _)| text[..at].split_whitespace().last().is_some_and(is_field))
+    IS_MISSING.iter().any(|phrase| {
+        lower.match_indices(phrase).any(|(at, _)| text[..at].split_whitespace().last().is_some_and(is_field))
     })
 }
 
@@ -297,7 +298,7 @@ fn is_field(word: &str) -> bool {
     !name.is_empty() && (is_quoted || has_hump || name.contains('_')) && !is_second_factor
 }
 
-/// Whether a text is HTML, whatever it is called.
+/// Whether a text is HTML, regardless of its `Content-Type`.
 pub(super) fn looks_like_a_page(text: &str) -> bool {
     let start = text.trim_start().get(..1).unwrap_or_default();
     let head = beginning(text).to_ascii_lowercase();
@@ -305,7 +306,7 @@ pub(super) fn looks_like_a_page(text: &str) -> bool {
         && ["<html", "<!doctype html", "<head", "<body", "<title", "<h1"].iter().any(|tag| head.contains(tag))
 }
 
-/// What of a page is text.
+/// The text of a page.
 pub(super) fn without_tags(page: &str) -> String {
     let mut is_tag = false;
     let visible = |c: char| {

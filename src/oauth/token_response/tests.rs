@@ -4,26 +4,26 @@ use zeroize::Zeroizing;
 
 use super::*;
 
+mod attributes;
 mod kept;
 mod layout;
-mod words;
 
-struct Answer {
+struct TestResponse {
     status: u16,
     headers: HeaderMap,
     body: Vec<u8>,
-    login: LoginShape,
+    login: LoginOptions,
     scheme: Option<TokenType>,
     dpop: bool,
     is_refresh: bool,
     never_expires: bool,
-    kept: Vec<AnswerField>,
+    kept: Vec<ResponseField>,
 }
 
-fn answer(body: impl AsRef<[u8]>) -> Answer {
-    let (headers, login) = (HeaderMap::new(), LoginShape::default());
+fn response(body: impl AsRef<[u8]>) -> TestResponse {
+    let (headers, login) = (HeaderMap::new(), LoginOptions::default());
     let body = body.as_ref().to_vec();
-    Answer {
+    TestResponse {
         status: 200,
         headers,
         body,
@@ -36,13 +36,13 @@ fn answer(body: impl AsRef<[u8]>) -> Answer {
     }
 }
 
-impl Answer {
+impl TestResponse {
     fn token_path(mut self, path: &str) -> Self {
         self.login.token_path = Some(path_of(path));
         self
     }
 
-    fn of_a_refresh(mut self) -> Self {
+    fn for_refresh(mut self) -> Self {
         self.is_refresh = true;
         self
     }
@@ -55,7 +55,7 @@ impl Answer {
     fn read(&self) -> Result<Granted, Refusal> {
         let body = Zeroizing::new(self.body.clone());
         let password = Secret::new("hunter2");
-        let reading = ResponseContext {
+        let context = ResponseContext {
             login: &self.login,
             is_refresh: self.is_refresh,
             never_expires: self.never_expires,
@@ -68,10 +68,10 @@ impl Answer {
             place: "the server".into(),
             now: Timestamp::from_second(1_800_000_000.0),
         };
-        read(&Response { status: self.status, headers: self.headers.clone(), body }, &reading)
+        read(&Response { status: self.status, headers: self.headers.clone(), body }, &context)
     }
 
-    fn life(&self) -> Option<u64> {
+    fn lifetime(&self) -> Option<u64> {
         let granted = self.read().unwrap();
         assert_eq!(granted.expiry_warning, None);
         seconds(granted.expiry)
@@ -85,13 +85,13 @@ impl Answer {
         self.read().unwrap().access_token.secret().expose().to_owned()
     }
 
-    fn refused(&self) -> bool {
+    fn is_refused(&self) -> bool {
         matches!(self.read(), Err(Refusal::NoToken(error)) if error.kind() == ErrorKind::Response)
     }
 }
 
-fn path_of(text: &str) -> AnswerPath {
-    AnswerPath::parse(text).unwrap()
+fn path_of(text: &str) -> ResponsePath {
+    ResponsePath::parse(text).unwrap()
 }
 
 fn seconds(expiry: Expiry) -> Option<u64> {
@@ -101,27 +101,27 @@ fn seconds(expiry: Expiry) -> Option<u64> {
     }
 }
 
-fn refresh_token_of(answer: &Answer) -> Option<String> {
-    answer.read().unwrap().refresh_token.map(|token| token.expose().to_owned())
+fn refresh_token_of(response: &TestResponse) -> Option<String> {
+    response.read().unwrap().refresh_token.map(|token| token.expose().to_owned())
 }
 
 #[test]
-fn a_token_that_is_bound_to_a_key_is_taken_where_it_can_be_proven_and_only_there() {
-    // The answer of RFC 9449 §5.
-    let mut bound = answer(
+fn a_token_that_is_bound_to_a_key_is_accepted_only_with_dpop() {
+    // The response in RFC 9449 §5.
+    let mut bound = response(
         r#"{"access_token":"Kz~8mXK1EalYznwH-LC-1fBAo.4Ljp~zsPE_NeO.gxU","token_type":"DPoP","expires_in":2677}"#,
     );
-    assert!(bound.refused());
+    assert!(bound.is_refused());
     bound.dpop = true;
     assert!(bound.read().unwrap().scheme.is_dpop());
-    let mut unbound = answer(r#"{"access_token":"abc","token_type":"Bearer"}"#);
+    let mut unbound = response(r#"{"access_token":"abc","token_type":"Bearer"}"#);
     unbound.dpop = true;
     assert_eq!(unbound.read().unwrap().scheme.as_str(), "Bearer");
 }
 
 #[test]
 fn the_example_of_rfc_6749_section_5_1_is_read() {
-    let granted = answer(
+    let granted = response(
         r#"{"access_token":"2YotnFZFEjr1zCsicMWpAA","token_type":"example","expires_in":3600,
             "refresh_token":"tGzv3JOkF0XG5Qx2TlKWIA","example_parameter":"example_value"}"#
             .replace("\"example\",", "\"bearer\","),
@@ -138,48 +138,50 @@ fn the_example_of_rfc_6749_section_5_1_is_read() {
 #[test]
 fn a_token_is_found_under_each_of_its_names() {
     for name in locate::TOKEN_NAMES {
-        assert_eq!(answer(json!({ *name: "abc" }).to_string()).token(), "abc", "{name}");
-        assert_eq!(answer(json!({ "data": { *name: "abc" } }).to_string()).token(), "abc", "data.{name}");
+        assert_eq!(response(json!({ *name: "abc" }).to_string()).token(), "abc", "{name}");
+        assert_eq!(response(json!({ "data": { *name: "abc" } }).to_string()).token(), "abc", "data.{name}");
     }
-    assert_eq!(answer(r#"{"access_token":null,"token":"abc"}"#).token(), "abc");
-    assert_eq!(answer(r#"{"csrf_token":"decoy","access_token":"abc"}"#).token(), "abc");
-    assert_eq!(answer("\u{feff}{\"token\":\"abc\"}").token(), "abc");
+    assert_eq!(response(r#"{"access_token":null,"token":"abc"}"#).token(), "abc");
+    assert_eq!(response(r#"{"csrf_token":"decoy","access_token":"abc"}"#).token(), "abc");
+    assert_eq!(response("\u{feff}{\"token\":\"abc\"}").token(), "abc");
 }
 
 #[test]
-fn a_name_that_is_there_twice_counts_once_and_the_last_time() {
-    let granted = answer(r#"{"token":"a","expires_in":1,"token":"b","expires_in":60}"#).read().unwrap();
+fn the_last_of_two_members_with_the_same_name_counts() {
+    let granted = response(r#"{"token":"a","expires_in":1,"token":"b","expires_in":60}"#).read().unwrap();
     assert_eq!(granted.access_token.secret().expose(), "b");
     assert_eq!(seconds(granted.expiry), Some(60));
 }
 
 #[test]
-fn json_is_read_whatever_it_is_called() {
+fn json_is_parsed_with_any_content_type() {
     for content_type in ["text/html", "text/plain", "application/octet-stream", "nonsense"] {
-        assert_eq!(answer(r#"{"token":"abc"}"#).header("content-type", content_type).token(), "abc");
+        assert_eq!(response(r#"{"token":"abc"}"#).header("content-type", content_type).token(), "abc");
     }
 }
 
 #[test]
-fn a_token_passes_whatever_a_jwt_says_of_how_it_is_signed_or_sealed() {
+fn a_jwt_with_any_signature_or_encryption_is_accepted() {
     for token in
         ["eyJhbGciOiJub25lIn0.eyJleHAiOjE4MDAwMDA2MDB9.", "e30.OKOawDo13gRp.48V1.5eym.XFBo", "..", "a.b"]
     {
-        let answer = answer(json!({ "access_token": token }).to_string());
-        assert_eq!(answer.token(), token);
+        let response = response(json!({ "access_token": token }).to_string());
+        assert_eq!(response.token(), token);
         let is_readable = token.ends_with("MDB9.");
-        assert_eq!(answer.life(), is_readable.then_some(600), "{token}");
+        assert_eq!(response.lifetime(), is_readable.then_some(600), "{token}");
     }
 }
 
 #[test]
 fn a_token_is_found_in_the_authorization_header() {
-    assert_eq!(answer("").header("authorization", "Bearer abc").token(), "abc");
-    assert_eq!(answer("{}").header("authorization", "abc").token(), "abc");
-    let other = answer("").header("authorization", "Token abc").read().unwrap();
+    assert_eq!(response("").header("authorization", "Bearer abc").token(), "abc");
+    assert_eq!(response("{}").header("authorization", "abc").token(), "abc");
+    let other = response("").header("authorization", "Token abc").read().unwrap();
     assert_eq!(other.scheme.as_str(), "Token");
-    assert!(answer("").header("authorization", "Basic dXNlcjpwYXNz").refused());
-    assert!(answer("").header("authorization", "Bearer a").header("authorization", "Bearer b").refused());
+    assert!(response("").header("authorization", "Basic dXNlcjpwYXNz").is_refused());
+    assert!(
+        response("").header("authorization", "Bearer a").header("authorization", "Bearer b").is_refused()
+    );
 }
 
 #[test]
@@ -212,38 +214,38 @@ fn nothing_is_coerced_into_a_token() {
         r#"{"access_token":"abc","expires_in":NaN}"#,
         r#"{"success":false}"#,
     ] {
-        assert!(answer(body).refused(), "{body}");
+        assert!(response(body).is_refused(), "{body}");
     }
-    assert!(answer(b"{\"access_token\":\"ab\xff\xfec\"}").refused(), "invalid UTF-8");
-    assert!(answer("[".repeat(100_000)).refused(), "nested deeper than any answer");
+    assert!(response(b"{\"access_token\":\"ab\xff\xfec\"}").is_refused(), "invalid UTF-8");
+    assert!(response("[".repeat(100_000)).is_refused(), "nested deeper than any response");
 }
 
 #[test]
-fn an_error_under_a_status_of_success_is_an_error() {
-    assert!(matches!(answer(r#"{"error":"invalid_grant"}"#).read(), Err(Refusal::Rejected(_))));
-    let failing = answer(r#"{"error":"server_error","access_token":"abc"}"#);
+fn an_error_with_a_success_status_is_an_error() {
+    assert!(matches!(response(r#"{"error":"invalid_grant"}"#).read(), Err(Refusal::Rejected(_))));
+    let failing = response(r#"{"error":"server_error","access_token":"abc"}"#);
     assert!(matches!(failing.read(), Err(Refusal::Failed(_))));
-    assert_eq!(answer(r#"{"error":null,"access_token":"abc"}"#).token(), "abc");
+    assert_eq!(response(r#"{"error":null,"access_token":"abc"}"#).token(), "abc");
 }
 
 #[test]
-fn an_impossible_refresh_token_is_dropped_and_the_access_token_kept() {
+fn an_invalid_refresh_token_is_dropped_and_the_access_token_kept() {
     for value in [json!("a\r\nb"), json!(null), json!(""), json!(7)] {
         let granted =
-            answer(json!({ "access_token": "abc", "refresh_token": value }).to_string()).read().unwrap();
+            response(json!({ "access_token": "abc", "refresh_token": value }).to_string()).read().unwrap();
         assert!(granted.refresh_token.is_none(), "{value}");
     }
 }
 
 #[test]
-fn a_token_that_is_over_is_no_token() {
-    assert!(answer(r#"{"access_token":"abc","expires_in":0}"#).refused());
-    assert!(answer(r#"{"access_token":"abc","expires_in":-1}"#).refused());
+fn an_expired_token_is_rejected() {
+    assert!(response(r#"{"access_token":"abc","expires_in":0}"#).is_refused());
+    assert!(response(r#"{"access_token":"abc","expires_in":-1}"#).is_refused());
 }
 
 #[test]
-fn the_error_names_fields_and_no_values() {
-    let Err(Refusal::NoToken(error)) = answer(r#"{"result":"abc","hunter2":1,"a b":2,"ok":true}"#).read()
+fn the_error_names_fields_but_no_values() {
+    let Err(Refusal::NoToken(error)) = response(r#"{"result":"abc","hunter2":1,"a b":2,"ok":true}"#).read()
     else {
         panic!("a token was found");
     };
@@ -254,50 +256,50 @@ fn the_error_names_fields_and_no_values() {
 }
 
 #[test]
-fn a_form_is_read_where_the_header_says_so() {
-    let form = answer("access_token=abc&expires_in=3600&token_type=bearer")
+fn a_form_with_the_right_content_type_is_parsed() {
+    let form = response("access_token=abc&expires_in=3600&token_type=bearer")
         .header("content-type", "application/x-www-form-urlencoded");
     assert_eq!(form.token(), "abc");
-    assert_eq!(form.life(), Some(3600));
+    assert_eq!(form.lifetime(), Some(3600));
 }
 
 #[test]
-fn a_number_beyond_all_numbers_says_nothing_and_costs_no_token() {
+fn a_number_that_is_too_large_is_ignored() {
     let digits = "9".repeat(400);
     for number in ["1e999", "-1E+999", &digits, &format!("\"{digits}\"")] {
         let granted =
-            answer(format!(r#"{{"note":"\"1e999\\","access_token":"1e999","expires_in":{number}}}"#))
+            response(format!(r#"{{"note":"\"1e999\\","access_token":"1e999","expires_in":{number}}}"#))
                 .read()
                 .unwrap();
         let token = granted.access_token.secret().expose();
         assert_eq!((token, granted.expiry), ("1e999", Expiry::Unknown), "{number}");
     }
-    assert!(answer("{1e999").refused());
+    assert!(response("{1e999").is_refused());
 }
 
 #[test]
-fn an_error_that_says_nothing_leaves_a_good_token() {
+fn an_error_that_means_none_does_not_affect_the_token() {
     for nothing in ["null", "0", "\"\"", "{}", "[]", "false", "\"0\"", "\"none\""] {
         let body = format!(r#"{{"error":{nothing},"access_token":"abc"}}"#);
-        assert_eq!(answer(&body).token(), "abc", "{body}");
-        assert!(answer(format!(r#"{{"error":{nothing}}}"#)).refused(), "{nothing}");
+        assert_eq!(response(&body).token(), "abc", "{body}");
+        assert!(response(format!(r#"{{"error":{nothing}}}"#)).is_refused(), "{nothing}");
     }
     for something in ["1", "true", "\"invalid_code\"", "{\"code\":0}", "[0]"] {
         let body = format!(r#"{{"error":{something},"access_token":"abc"}}"#);
-        assert!(answer(&body).refused(), "{body}");
+        assert!(response(&body).is_refused(), "{body}");
     }
 }
 
 #[test]
-fn an_answer_is_read_in_its_charset_and_a_spoilt_field_spoils_only_itself() {
+fn a_response_is_decoded_with_its_charset_and_an_invalid_string_affects_only_itself() {
     let latin = b"{\"access_token\":\"abc\",\"user\":\"J\xf6rg\"}";
-    assert_eq!(answer(latin).header("content-type", "application/json; charset=iso-8859-1").token(), "abc");
-    assert_eq!(answer(latin).token(), "abc");
-    assert_eq!(answer(r#"{"access_token":"abc","user":"\ud800"}"#).token(), "abc");
+    assert_eq!(response(latin).header("content-type", "application/json; charset=iso-8859-1").token(), "abc");
+    assert_eq!(response(latin).token(), "abc");
+    assert_eq!(response(r#"{"access_token":"abc","user":"\ud800"}"#).token(), "abc");
     assert_eq!(
-        answer("access_token=abc&expires_in=60").header("content-type", "application/json").life(),
+        response("access_token=abc&expires_in=60").header("content-type", "application/json").lifetime(),
         Some(60)
     );
-    let labeled = answer(r#"{"access_token":"abc"}"#);
+    let labeled = response(r#"{"access_token":"abc"}"#);
     assert_eq!(labeled.header("content-type", "application/x-www-form-urlencoded").token(), "abc");
 }

@@ -12,7 +12,7 @@ pub(super) struct Exemptions(Vec<Exemption>);
 #[derive(Clone)]
 struct Exemption {
     hosts: Hosts,
-    /// Only on this port.
+    /// Limits the exemption to this port.
     port: Option<u16>,
 }
 
@@ -20,18 +20,18 @@ struct Exemption {
 enum Hosts {
     All,
     Net(IpNet),
-    /// The name, and every name below it.
+    /// The domain and all its subdomains.
     Domain(String),
 }
 
 impl Exemptions {
-    /// The entries are separated by commas, spaces or both. What is no host is skipped.
+    /// Parses entries separated by commas, spaces or both. Entries that are not hosts are skipped.
     pub(super) fn of(list: &str) -> Self {
         let entries = list.split(|c: char| c == ',' || c.is_whitespace());
         Self(entries.filter(|entry| !entry.is_empty()).filter_map(entry).collect())
     }
 
-    /// Whether one of them is about this host and port.
+    /// Whether an entry matches this host and port.
     pub(super) fn cover(&self, host: &Host<String>, port: Option<u16>) -> bool {
         self.0
             .iter()
@@ -71,14 +71,14 @@ fn entry(text: &str) -> Option<Exemption> {
     Some(Exemption { hosts, port })
 }
 
-/// An address, in brackets or without, or a block of addresses.
+/// An IP address, with or without brackets, or a CIDR block.
 fn network(text: &str) -> Option<Hosts> {
     let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
     let address = || bare.parse::<IpAddr>().ok().map(|ip| IpNet::from(ip.to_canonical()));
     bare.parse::<IpNet>().ok().or_else(address).map(Hosts::Net)
 }
 
-/// A name; `.name` and `*.name` mean the same. International names are compared as they are looked up.
+/// A domain; `.name` and `*.name` mean the same. International names are compared in their ASCII form.
 fn domain(text: &str) -> Option<Hosts> {
     let text = text.strip_prefix('*').unwrap_or(text);
     match Host::parse(text.trim_start_matches('.').trim_end_matches('.')).ok()? {

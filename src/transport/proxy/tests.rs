@@ -9,7 +9,7 @@ fn chosen(variables: &[(&str, &str)], url: &str) -> Option<String> {
 }
 
 #[test]
-fn what_is_on_this_machine_never_goes_through_a_proxy() {
+fn a_loopback_host_is_never_proxied() {
     let all = [("HTTP_PROXY", "http://p:1"), ("HTTPS_PROXY", "http://p:1"), ("ALL_PROXY", "http://p:1")];
     for host in [
         "127.0.0.1",
@@ -34,7 +34,7 @@ fn what_is_on_this_machine_never_goes_through_a_proxy() {
 }
 
 #[test]
-fn the_more_particular_variable_wins_and_lower_case_over_upper() {
+fn the_more_specific_variable_wins_and_lower_case_over_upper_case() {
     let url = "https://a.example.com/";
     assert_eq!(chosen(&[("HTTP_PROXY", "http://p:1")], url), None);
     assert_eq!(chosen(&[("ALL_PROXY", "p:1")], url).unwrap(), "the proxy http://p:1 (ALL_PROXY)");
@@ -47,14 +47,14 @@ fn the_more_particular_variable_wins_and_lower_case_over_upper() {
 }
 
 #[test]
-fn a_cgi_script_takes_no_proxy_from_a_strangers_header() {
+fn a_cgi_script_ignores_a_proxy_from_a_request_header() {
     let url = "http://a.example.com/";
     assert_eq!(chosen(&[("HTTP_PROXY", "http://evil:1"), ("REQUEST_METHOD", "GET")], url), None);
     assert!(chosen(&[("http_proxy", "http://p:1"), ("REQUEST_METHOD", "GET")], url).is_some());
 }
 
 #[test]
-fn the_list_of_exemptions_is_read_as_curl_and_node_read_it() {
+fn no_proxy_is_parsed_as_curl_and_node_do() {
     let yes = [
         ("*", "a.example.com"),
         ("example.com", "example.com"),

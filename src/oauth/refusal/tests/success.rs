@@ -1,11 +1,11 @@
-//! What is said under a status of success.
+//! Errors with a success status.
 
 use serde_json::json;
 
 use super::*;
 
 #[test]
-fn an_error_under_a_status_of_success_may_be_a_wrong_password() {
+fn an_error_with_a_success_status_may_be_a_wrong_password() {
     all(
         200,
         "no token, cool-down",
@@ -31,7 +31,7 @@ fn an_error_under_a_status_of_success_may_be_a_wrong_password() {
     );
     all(200, "rejected", &[r#"{"error":"invalid_grant"}"#, r#"{"error":"access_denied"}"#]);
     all(200, "client", &[r#"{"error":"invalid_client"}"#, r#"{"error":"incorrect_client_credentials"}"#]);
-    all(200, "no client", &[r#"{"error":"missing client_id"}"#]);
+    all(200, "missing client", &[r#"{"error":"missing client_id"}"#]);
     all(
         200,
         "format",
@@ -43,7 +43,7 @@ fn an_error_under_a_status_of_success_may_be_a_wrong_password() {
 }
 
 #[test]
-fn what_passes_under_a_status_of_success_backs_off() {
+fn a_temporary_error_with_a_success_status_backs_off() {
     all(200, "no token", &["", "<html>maintenance</html>", "Please wait", "FAIL"]);
     all(200, "no token, cool-down", &["Invalid credentials"]);
     all(200, LATER, &["The server is under maintenance"]);
@@ -63,7 +63,7 @@ fn what_passes_under_a_status_of_success_backs_off() {
 }
 
 #[test]
-fn what_says_nothing_beside_a_token_is_no_error() {
+fn values_that_mean_none_next_to_a_token_are_not_an_error() {
     let quiet = [json!(null), json!(false), json!(""), json!(0), json!({}), json!([]), json!("none")];
     for value in quiet {
         let object = json!({ "error": value, "errors": value, "success": true, "ok": 1, "code": 20000 });

@@ -1,4 +1,4 @@
-//! What is a wrong login, whatever it stands under, and what is something else.
+//! Which responses mean a wrong login, with any status, and which do not.
 
 use super::*;
 
@@ -10,7 +10,7 @@ fn a_page_or_a_text_that_gives_no_reason_may_be_a_wrong_password_or_a_proxy() {
 }
 
 #[test]
-fn what_is_about_the_configuration_does_not_cool_down() {
+fn an_error_of_the_configuration_does_not_cool_down() {
     for status in [200, 400, 401, 403] {
         all(
             status,
@@ -63,7 +63,7 @@ const WRONG_LOGINS: [&str; 34] = [
 ];
 
 #[test]
-fn explicit_words_reject_the_credential_whatever_the_status() {
+fn an_explicit_rejection_counts_with_any_status() {
     for status in [
         300, 400, 401, 402, 403, 404, 405, 406, 409, 410, 412, 415, 418, 419, 422, 423, 428, 429, 499, 500,
         502, 503,
@@ -78,18 +78,18 @@ fn explicit_words_reject_the_credential_whatever_the_status() {
 }
 
 #[test]
-fn explicit_words_win_over_a_time_to_wait() {
+fn an_explicit_rejection_takes_precedence_over_retry_after() {
     for wait in ["0", "1", "soon", "Wed, 01 Jan 2020 00:00:00 GMT"] {
-        let refusal = answer(401, &[("retry-after", wait)], r#"{"message":"Invalid credentials"}"#);
-        assert_eq!(told(&refusal), "rejected", "{wait}");
+        let refusal = refusal_of(401, &[("retry-after", wait)], r#"{"message":"Invalid credentials"}"#);
+        assert_eq!(describe(&refusal), "rejected", "{wait}");
     }
     for wait in ["0", "Wed, 01 Jan 0000 00:00:00 GMT"] {
-        assert_eq!(told(&answer(401, &[("retry-after", wait)], "{}")), "unexplained", "{wait}");
+        assert_eq!(describe(&refusal_of(401, &[("retry-after", wait)], "{}")), "unexplained", "{wait}");
     }
 }
 
 #[test]
-fn words_about_the_server_pass() {
+fn errors_about_the_server_are_temporary() {
     for status in [400, 401, 403, 422] {
         all(
             status,
@@ -114,7 +114,7 @@ fn words_about_the_server_pass() {
         r#"{"message":"nope","path":"/busy/maintenance"}"#,
         r#"{"message":"nope","link":"https://docs.example/rate-limits"}"#,
     ] {
-        assert_eq!(told(&sort(400, body)), "rejected", "{body}");
+        assert_eq!(describe(&classify(400, body)), "rejected", "{body}");
     }
     for status in [402, 423, 444, 498] {
         all(status, LATER, &["", "{}", r#"{"m":"locked"}"#]);

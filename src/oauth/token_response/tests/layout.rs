@@ -1,22 +1,22 @@
-//! Where token, refresh token and expiry stand.
+//! Where the token, the refresh token and the expiry are in a response.
 
 use super::*;
 
 #[test]
-fn a_token_is_read_from_the_whole_answer_a_list_a_header_or_a_cookie() {
+fn a_token_is_read_from_the_whole_response_an_array_a_header_or_a_cookie() {
     for whole in ["\"abc\"", "abc", " abc\n", "\"Bearer abc\"", "\u{feff}abc"] {
-        assert_eq!(answer(whole).token_path("$").token(), "abc", "{whole:?}");
+        assert_eq!(response(whole).token_path("$").token(), "abc", "{whole:?}");
     }
-    assert_eq!(answer("123456").header("content-type", "text/plain").token_path("$").token(), "123456");
-    assert_eq!(answer(r#"[{"token":"abc"}]"#).token_path("0.token").token(), "abc");
-    assert_eq!(answer("").header("x-auth-token", "abc").token_path("header:X-Auth-Token").token(), "abc");
-    let cookie = answer(r#"{"ok":true}"#).header("set-cookie", "token=abc; HttpOnly; Max-Age=900");
+    assert_eq!(response("123456").header("content-type", "text/plain").token_path("$").token(), "123456");
+    assert_eq!(response(r#"[{"token":"abc"}]"#).token_path("0.token").token(), "abc");
+    assert_eq!(response("").header("x-auth-token", "abc").token_path("header:X-Auth-Token").token(), "abc");
+    let cookie = response(r#"{"ok":true}"#).header("set-cookie", "token=abc; HttpOnly; Max-Age=900");
     let cookie = cookie.token_path("cookie:token");
-    assert_eq!((cookie.token(), cookie.life()), ("abc".into(), Some(900)));
+    assert_eq!((cookie.token(), cookie.lifetime()), ("abc".into(), Some(900)));
 }
 
 #[test]
-fn what_a_path_leads_to_is_not_coerced_either() {
+fn the_value_at_a_path_is_not_coerced() {
     for whole in [
         "<html>",
         "{\"token\":\"abc\"",
@@ -33,19 +33,19 @@ fn what_a_path_leads_to_is_not_coerced_either() {
         "undefined",
     ] {
         assert!(
-            answer(whole).header("content-type", "application/json").token_path("$").refused(),
+            response(whole).header("content-type", "application/json").token_path("$").is_refused(),
             "{whole:?}"
         );
     }
-    assert!(answer(r#"{"a":["abc"]}"#).token_path("a").refused());
-    assert!(answer(r#"{"a":7}"#).token_path("a").refused());
-    assert!(answer("{}").header("x-t", "a").header("x-t", "b").token_path("header:x-t").refused());
-    assert!(answer("{}").header("set-cookie", "t=; Max-Age=0").token_path("cookie:t").refused());
-    let cleared = answer("{}").header("set-cookie", "t=abc; Max-Age=0").token_path("cookie:t");
-    assert!(cleared.refused(), "a cookie that is taken back");
-    let unasked = answer(r#"{"ok":true}"#).header("set-cookie", "access_token=abc");
-    assert!(unasked.refused(), "no cookie is read unless it is named");
-    assert!(answer(r#"{"a":1}"#).token_path("b").message().contains("login.tokenPath"));
+    assert!(response(r#"{"a":["abc"]}"#).token_path("a").is_refused());
+    assert!(response(r#"{"a":7}"#).token_path("a").is_refused());
+    assert!(response("{}").header("x-t", "a").header("x-t", "b").token_path("header:x-t").is_refused());
+    assert!(response("{}").header("set-cookie", "t=; Max-Age=0").token_path("cookie:t").is_refused());
+    let cleared = response("{}").header("set-cookie", "t=abc; Max-Age=0").token_path("cookie:t");
+    assert!(cleared.is_refused(), "a cookie that is deleted");
+    let unasked = response(r#"{"ok":true}"#).header("set-cookie", "access_token=abc");
+    assert!(unasked.is_refused(), "no cookie is read unless it is named");
+    assert!(response(r#"{"a":1}"#).token_path("b").message().contains("login.tokenPath"));
 }
 
 #[test]
@@ -70,69 +70,69 @@ fn expiry_and_refresh_token_are_found_next_to_the_token_of_a_path() {
             json!({ "a": { "b": { "c": "abc" }, "expires_in": 120 }, "refresh_token": "rt", "expires_in": 9 }),
         ),
     ] {
-        let answer = answer(body.to_string()).token_path(path);
-        assert_eq!(answer.token(), "abc", "{path}");
-        assert_eq!(answer.life(), Some(120), "{path}");
-        assert_eq!(refresh_token_of(&answer).as_deref(), Some("rt"), "{path}");
+        let response = response(body.to_string()).token_path(path);
+        assert_eq!(response.token(), "abc", "{path}");
+        assert_eq!(response.lifetime(), Some(120), "{path}");
+        assert_eq!(refresh_token_of(&response).as_deref(), Some("rt"), "{path}");
     }
-    let keystone = answer(r#"{"token":{"expires_at":"2027-01-15T08:15:00.000000Z"}}"#)
+    let keystone = response(r#"{"token":{"expires_at":"2027-01-15T08:15:00.000000Z"}}"#)
         .header("x-subject-token", "abc")
         .token_path("header:X-Subject-Token");
-    assert_eq!((keystone.token(), keystone.life()), ("abc".into(), Some(900)));
+    assert_eq!((keystone.token(), keystone.lifetime()), ("abc".into(), Some(900)));
 }
 
 #[test]
-fn a_token_in_an_object_is_found_without_a_path_where_the_name_is_usual() {
+fn a_token_in_an_object_with_a_common_name_is_found_without_a_path() {
     for body in [
         r#"{"token":{"access_token":"abc","expires_in":60,"refresh_token":"rt"}}"#,
         r#"{"access":{"token":"abc","expires":60},"refresh":{"token":"rt"}}"#,
         r#"{"user":{},"tokens":{"access":{"token":"abc","expires":60},"refresh":{"token":"rt"}}}"#,
         r#"{"data":{"tokens":{"accessToken":"abc","expiresIn":60,"refreshToken":"rt"}}}"#,
     ] {
-        let answer = answer(body);
-        assert_eq!((answer.token(), answer.life()), ("abc".into(), Some(60)), "{body}");
-        assert_eq!(refresh_token_of(&answer).as_deref(), Some("rt"), "{body}");
+        let response = response(body);
+        assert_eq!((response.token(), response.lifetime()), ("abc".into(), Some(60)), "{body}");
+        assert_eq!(refresh_token_of(&response).as_deref(), Some("rt"), "{body}");
     }
     let too_deep = r#"{"data":{"data":{"data":{"data":{"data":{"token":"abc"}}}}}}"#;
-    assert!(answer(too_deep).refused());
+    assert!(response(too_deep).is_refused());
 }
 
 #[test]
-fn a_refresh_is_read_by_the_configured_paths_and_then_by_the_usual_names() {
+fn a_refresh_is_read_with_the_configured_paths_and_then_with_the_common_names() {
     let shaped = |body: &str| {
-        let mut answer = answer(body).token_path("tokens.access.token");
-        answer.login.refresh_token_path = Some(path_of("tokens.refresh.token"));
-        answer.login.expires_path = Some(path_of("tokens.access.expires"));
-        answer
+        let mut response = response(body).token_path("tokens.access.token");
+        response.login.refresh_token_path = Some(path_of("tokens.refresh.token"));
+        response.login.expires_path = Some(path_of("tokens.access.expires"));
+        response
     };
     for body in [
         r#"{"tokens":{"access":{"token":"abc","expires":60},"refresh":{"token":"rt"}},"access_token":"decoy"}"#,
         r#"{"access":{"token":"abc","expires":60},"refresh":{"token":"rt"}}"#,
         r#"{"access_token":"abc","expires_in":60,"refresh_token":"rt"}"#,
     ] {
-        let answer = shaped(body).of_a_refresh();
-        assert_eq!((answer.token(), answer.life()), ("abc".into(), Some(60)), "{body}");
-        assert_eq!(refresh_token_of(&answer).as_deref(), Some("rt"), "{body}");
+        let response = shaped(body).for_refresh();
+        assert_eq!((response.token(), response.lifetime()), ("abc".into(), Some(60)), "{body}");
+        assert_eq!(refresh_token_of(&response).as_deref(), Some("rt"), "{body}");
     }
     let login = shaped(r#"{"access_token":"decoy","expires_in":60}"#);
-    assert!(login.refused(), "a login is laid out as it is configured");
+    assert!(login.is_refused(), "a login has the configured structure");
 }
 
 #[test]
-fn where_the_token_is_an_id_token_the_refresh_gives_one_too() {
+fn if_the_token_is_an_id_token_the_refresh_returns_one_too() {
     let body = r#"{"access_token":"other","id_token":"abc","refresh_token":"rt","expires_in":"3600"}"#;
     for path in ["idToken", "id_token", "result.idToken"] {
-        assert_eq!(answer(body).token_path(path).of_a_refresh().token(), "abc", "{path}");
+        assert_eq!(response(body).token_path(path).for_refresh().token(), "abc", "{path}");
     }
-    assert_eq!(answer(body).token_path("token").of_a_refresh().token(), "other");
-    assert_eq!(answer(body).of_a_refresh().token(), "other");
-    let only = answer(r#"{"access_token":"abc"}"#).token_path("idToken").of_a_refresh();
+    assert_eq!(response(body).token_path("token").for_refresh().token(), "other");
+    assert_eq!(response(body).for_refresh().token(), "other");
+    let only = response(r#"{"access_token":"abc"}"#).token_path("idToken").for_refresh();
     assert_eq!(only.token(), "abc");
 }
 
 #[test]
-fn the_name_of_a_refresh_token_is_known_where_its_path_ends_in_a_usual_one() {
-    let mut shaped = answer(r#"{"token":"abc","s":{"refreshToken":"rt","r":"rt"}}"#);
+fn the_name_of_a_refresh_token_is_known_if_its_path_ends_with_a_common_one() {
+    let mut shaped = response(r#"{"token":"abc","s":{"refreshToken":"rt","r":"rt"}}"#);
     for (path, name) in [("s.refreshToken", Some("refreshToken")), ("s.r", None), ("s.none", None)] {
         shaped.login.refresh_token_path = Some(path_of(path));
         assert_eq!(shaped.read().unwrap().refresh_name, name, "{path}");
@@ -140,8 +140,8 @@ fn the_name_of_a_refresh_token_is_known_where_its_path_ends_in_a_usual_one() {
 }
 
 #[test]
-fn configured_paths_are_the_only_ones() {
-    let mut shaped = answer(r#"{"access_token":"decoy","result":{"t":"abc","r":"rt","ttl":60}}"#);
+fn with_configured_paths_no_others_are_tried() {
+    let mut shaped = response(r#"{"access_token":"decoy","result":{"t":"abc","r":"rt","ttl":60}}"#);
     shaped.login.token_path = Some(path_of("result.t"));
     shaped.login.refresh_token_path = Some(path_of("result.r"));
     shaped.login.expires_path = Some(path_of("result.ttl"));
@@ -150,5 +150,5 @@ fn configured_paths_are_the_only_ones() {
     assert_eq!(granted.refresh_token.unwrap().expose(), "rt");
     assert_eq!(seconds(granted.expiry), Some(60));
     shaped.login.token_path = Some(path_of("result.none"));
-    assert!(shaped.refused());
+    assert!(shaped.is_refused());
 }

@@ -1,25 +1,25 @@
-//! Where something stands in the answer of a login.
+//! Where a value is in the response of a login.
 
 use reqwest::header::HeaderName;
 
-/// What `login.tokenPath` and its siblings lead to.
+/// The value of `login.tokenPath` and similar fields.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum AnswerPath {
-    /// `$`: the whole answer, a JSON string or plain text.
+pub enum ResponsePath {
+    /// `$`: the whole response, a JSON string or plain text.
     Whole,
-    /// `data.access_token`, `0.token`: a member of the answer, or of a list in it.
+    /// `data.access_token`, `0.token`: a member of the response, or an item of an array in it.
     Member(Vec<String>),
     /// `header:NAME`, in lower case.
     Header(String),
-    /// `cookie:NAME`: the value of a cookie that the answer sets.
+    /// `cookie:NAME`: the value of a cookie that the response sets.
     Cookie(String),
 }
 
-impl AnswerPath {
-    /// Reads a path.
+impl ResponsePath {
+    /// Parses a path.
     ///
     /// # Errors
-    /// What is wrong with it, as the rest of a sentence that begins with the field.
+    /// What is wrong with it, to follow the field's name in a message.
     pub fn parse(text: &str) -> Result<Self, &'static str> {
         let text = text.trim();
         if text == "$" {
@@ -33,20 +33,20 @@ impl AnswerPath {
                 !name.is_empty() && name.bytes().all(|b| b.is_ascii_graphic() && !b"=;,\"".contains(&b));
             return is_name
                 .then(|| Self::Cookie(name.to_owned()))
-                .ok_or("does not name a cookie after cookie:");
+                .ok_or("must have a cookie name after cookie:");
         }
         let segments: Vec<String> = text.split('.').map(str::to_owned).collect();
         match () {
-            () if segments[0] == "$" => Err("must not begin with `$.`: `$` alone is the whole answer"),
+            () if segments[0] == "$" => Err("must not start with $.: $ alone means the whole response"),
             () if segments.iter().any(|segment| segment.trim().is_empty()) => {
-                Err("has an empty part: write the names with one dot between them, as in data.access_token")
+                Err("has an empty part: separate the names with single dots, as in data.access_token")
             }
-            () if text.contains(['[', ']']) => Err("has a bracket: write the index of a list as in 0.token"),
+            () if text.contains(['[', ']']) => Err("contains a bracket: write an array index as in 0.token"),
             () => Ok(Self::Member(segments)),
         }
     }
 
-    /// The last name of the path, where it has one.
+    /// The last name of the path, if it has one.
     pub fn last_name(&self) -> Option<&str> {
         match self {
             Self::Whole => None,
@@ -56,15 +56,15 @@ impl AnswerPath {
     }
 }
 
-fn header(name: &str) -> Result<AnswerPath, &'static str> {
+fn header(name: &str) -> Result<ResponsePath, &'static str> {
     match HeaderName::from_bytes(name.as_bytes()) {
-        Ok(name) if name == "set-cookie" => Err("must name a cookie as cookie:NAME"),
-        Ok(name) => Ok(AnswerPath::Header(name.as_str().to_owned())),
-        Err(_) => Err("does not name a header after header:"),
+        Ok(name) if name == "set-cookie" => Err("must use cookie:NAME for a cookie"),
+        Ok(name) => Ok(ResponsePath::Header(name.as_str().to_owned())),
+        Err(_) => Err("must have a valid header name after header:"),
     }
 }
 
-/// What follows `prefix`, in any case.
+/// The text after `prefix`, ignoring case.
 fn after<'t>(text: &'t str, prefix: &str) -> Option<&'t str> {
     let (head, rest) = text.split_at_checked(prefix.len())?;
     head.eq_ignore_ascii_case(prefix).then(|| rest.trim())
@@ -75,25 +75,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_kind_of_path_is_read() {
+    fn each_kind_of_path_is_parsed() {
         let member =
-            |names: &[&str]| AnswerPath::Member(names.iter().map(|name| (*name).to_owned()).collect());
+            |names: &[&str]| ResponsePath::Member(names.iter().map(|name| (*name).to_owned()).collect());
         for (text, path) in [
-            ("$", AnswerPath::Whole),
+            ("$", ResponsePath::Whole),
             ("id", member(&["id"])),
             ("0.token", member(&["0", "token"])),
             ("data.access_token", member(&["data", "access_token"])),
-            ("header:X-Subject-Token", AnswerPath::Header("x-subject-token".into())),
-            ("Header: X-Auth-Token", AnswerPath::Header("x-auth-token".into())),
-            ("cookie:token", AnswerPath::Cookie("token".into())),
+            ("header:X-Subject-Token", ResponsePath::Header("x-subject-token".into())),
+            ("Header: X-Auth-Token", ResponsePath::Header("x-auth-token".into())),
+            ("cookie:token", ResponsePath::Cookie("token".into())),
             ("ns:token", member(&["ns:token"])),
         ] {
-            assert_eq!(AnswerPath::parse(text), Ok(path), "{text}");
+            assert_eq!(ResponsePath::parse(text), Ok(path), "{text}");
         }
     }
 
     #[test]
-    fn what_is_no_path_is_refused() {
+    fn an_invalid_path_is_rejected() {
         for text in [
             "",
             ".",
@@ -108,7 +108,7 @@ mod tests {
             "cookie:",
             "cookie:a=b",
         ] {
-            assert!(AnswerPath::parse(text).is_err(), "{text}");
+            assert!(ResponsePath::parse(text).is_err(), "{text}");
         }
     }
 }

@@ -1,18 +1,20 @@
-//! What the body of a refusal says, and about what: the request, the client, a credential, or only the moment.
+//! What the text of an error response is about: the request, the client, the credentials, or a temporary
+//! condition.
 //!
-//! Servers have no common language here, so texts are compared with phrases. They are narrow on purpose: a rejected
-//! password that is taken for anything else is sent again and can lock the account.
+//! There is no standard for these texts, so they are compared with phrases. The phrases are narrow on
+//! purpose: a rejected password that is mistaken for another error would be sent again and could lock the
+//! account.
 
 use serde_json::{Map, Value};
 
 use super::{rejection, words};
 use crate::transport::Response;
 
-/// Beyond this nothing is read: no server says what matters so late.
-const MOST_LINES: usize = 200;
-const DEEPEST: usize = 6;
+/// Limits on what is read. What matters comes early.
+const MAX_LINES: usize = 200;
+const MAX_DEPTH: usize = 6;
 
-/// Where servers put what tells nothing of the reason.
+/// The names of members that say nothing about the reason.
 const SILENT_KEYS: [&str; 10] = [
     "timestamp",
     "path",
@@ -26,62 +28,62 @@ const SILENT_KEYS: [&str; 10] = [
     "error uri",
 ];
 
-/// Where an address stands, which may hold any word: `…/rest/rate-limits`.
-const ADDRESS_KEYS: [&str; 6] = ["path", "instance", "error uri", "documentation url", "url", "href"];
+/// The names of members that contain a URL, which may contain any word: `…/rest/rate-limits`.
+const URL_KEYS: [&str; 6] = ["path", "instance", "error uri", "documentation url", "url", "href"];
 
-/// One thing that is said, with the name it stands under.
+/// One text, with the name of its member.
 #[derive(Debug)]
-struct ComplaintLine {
+struct ErrorLine {
     key: String,
     text: String,
-    /// Name and text as [`words::plain`] writes them.
+    /// Name and text, normalized by [`words::plain`].
     plain: String,
 }
 
-/// What the body of a refusal says.
+/// The text of an error response.
 #[derive(Debug, Default)]
-pub(super) struct Complaint {
-    /// The server's own word for the error, in lower case.
+pub(super) struct ErrorText {
+    /// The server's error code, in lower case.
     code: Option<String>,
-    lines: Vec<ComplaintLine>,
+    lines: Vec<ErrorLine>,
     is_page: bool,
-    /// Whether it is a text, and not JSON.
+    /// Whether it is text and not JSON.
     is_text: bool,
-    /// Whether it points at fields of the request, as validators do (`loc`, `location`).
+    /// Whether it refers to fields of the request, as validators do (`loc`, `location`).
     points_at_fields: bool,
 }
 
-impl Complaint {
-    /// What an object says.
+impl ErrorText {
+    /// The text of an object.
     pub(super) fn of_object(object: &Map<String, Value>) -> Self {
-        let mut complaint = Self { code: code(object), ..Self::default() };
+        let mut text = Self { code: code(object), ..Self::default() };
         for (key, value) in object {
-            complaint.walk(key, value, 1);
+            text.walk(key, value, 1);
         }
-        complaint
+        text
     }
 
-    /// What any other JSON says.
+    /// The text of any other JSON value.
     pub(super) fn of_value(value: &Value) -> Self {
-        let mut complaint = Self::default();
-        complaint.walk("", value, 1);
-        complaint
+        let mut text = Self::default();
+        text.walk("", value, 1);
+        text
     }
 
-    /// What a body says that is not JSON.
+    /// The text of a body that is not JSON.
     pub(super) fn of_body(response: &Response) -> Self {
         let content_type = response.header("content-type").unwrap_or_default().to_ascii_lowercase();
         let text = String::from_utf8_lossy(&response.body);
         let is_page = content_type.contains("html") || words::looks_like_a_page(&text);
-        let mut complaint = Self { is_page, is_text: !text.trim().is_empty(), ..Self::default() };
+        let mut error_text = Self { is_page, is_text: !text.trim().is_empty(), ..Self::default() };
         for line in (if is_page { words::without_tags(&text) } else { text.into_owned() }).lines() {
-            complaint.add("", line.trim());
+            error_text.add("", line.trim());
         }
-        complaint
+        error_text
     }
 
     fn walk(&mut self, key: &str, value: &Value, depth: usize) {
-        if depth > DEEPEST {
+        if depth > MAX_DEPTH {
             return;
         }
         match value {
@@ -102,113 +104,114 @@ impl Complaint {
     }
 
     fn add(&mut self, key: &str, text: &str) {
-        if text.trim().is_empty() || self.lines.len() == MOST_LINES {
+        if text.trim().is_empty() || self.lines.len() == MAX_LINES {
             return;
         }
         let (key, text) = (words::plain(key), words::beginning(text).to_owned());
         let plain = format!("{key} {}", words::plain(&text));
-        self.lines.push(ComplaintLine { key, text, plain });
+        self.lines.push(ErrorLine { key, text, plain });
     }
 
-    /// The server's own word for the error.
+    /// The server's error code.
     pub(super) fn code(&self) -> Option<&str> {
         self.code.as_deref()
     }
 
-    /// Whether it is a page for people, which no token endpoint writes.
+    /// Whether it is an HTML page, which no token endpoint sends.
     pub(super) fn is_page(&self) -> bool {
         self.is_page
     }
 
-    /// Whether it is a page or a plain text, as proxies write them, and not the JSON of an API.
-    pub(super) fn is_no_api(&self) -> bool {
+    /// Whether it is a page or plain text, as proxies send them, and not the JSON of an API.
+    pub(super) fn is_not_json(&self) -> bool {
         self.is_text
     }
 
-    /// Whether the server's own word for the error is that of a client.
+    /// Whether the error code is about the client.
     pub(super) fn has_client_code(&self) -> bool {
         self.has_code(&words::CLIENT_CODES)
     }
 
-    /// Whether it says no more than the status does.
-    pub(super) fn says_nothing(&self) -> bool {
-        let tells = |line: &ComplaintLine| {
+    /// Whether it says no more than the status.
+    pub(super) fn gives_no_reason(&self) -> bool {
+        let tells = |line: &ErrorLine| {
             !SILENT_KEYS.contains(&line.key.as_str()) && !words::is_reason_phrase(&words::plain(&line.text))
         };
         self.is_page || !self.lines.iter().any(tells)
     }
 
-    /// Whether it is about how often is asked.
+    /// Whether it is about the rate of requests.
     pub(super) fn limits_the_rate(&self) -> bool {
         self.has_code(&words::RATE_CODES) || self.says(&words::RATE)
     }
 
-    /// Whether it asks to come back later, or speaks of trouble of the server's own: an error that has nothing to do
-    /// with the credential. A text that rejects the credential and is polite about it does not.
-    pub(super) fn passes(&self) -> bool {
-        let passes = self.limits_the_rate()
-            || self.has_code(&words::PASSING_CODES)
+    /// Whether it asks to try later or reports a problem of the server: an error that is not about the
+    /// credentials. A text that politely rejects the credentials does not count.
+    pub(super) fn is_temporary(&self) -> bool {
+        let is_temporary = self.limits_the_rate()
+            || self.has_code(&words::TEMPORARY_CODES)
             || self.says(&words::LATER)
             || (!self.is_page && self.says(&words::TROUBLE));
-        passes && !self.rejects_a_credential()
+        is_temporary && !self.rejects_a_credential()
     }
 
-    /// Whether an account is locked, and not for good: one more try may prolong it.
-    pub(super) fn locks_for_a_time(&self) -> bool {
-        !self.is_page && self.passes() && self.has(&words::LOCK)
+    /// Whether an account is temporarily locked. Another attempt could prolong the lock.
+    pub(super) fn locks_temporarily(&self) -> bool {
+        !self.is_page && self.is_temporary() && self.has(&words::LOCK)
     }
 
-    /// Whether the user, the password or the credential is said to be wrong, in words that can mean nothing else.
+    /// Whether it unambiguously says that the user, the password or the credentials are wrong.
     pub(super) fn rejects_a_credential(&self) -> bool {
         self.lines.iter().any(|line| {
-            let plain = words::without_the_client(&line.plain);
-            !ADDRESS_KEYS.contains(&line.key.as_str())
+            let plain = words::without_client_phrases(&line.plain);
+            !URL_KEYS.contains(&line.key.as_str())
                 && (rejection::rejects(&plain)
-                    || (self.points_at_fields && rejection::finds_the_value_wrong(&plain)))
+                    || (self.points_at_fields && rejection::rejects_the_value(&plain)))
         })
     }
 
-    /// Whether it calls the request unauthorized, as statuses do.
-    pub(super) fn calls_it_unauthorized(&self) -> bool {
-        let is_of_the_client = |line: &ComplaintLine| line.plain.contains("unauthorized client");
+    /// Whether it says "unauthorized" or similar, as statuses do.
+    pub(super) fn says_unauthorized(&self) -> bool {
+        let is_of_the_client = |line: &ErrorLine| line.plain.contains("unauthorized client");
         !self.is_page
             && self.lines.iter().any(|line| {
                 words::has(&words::plain(&line.text), &rejection::UNAUTHORIZED) && !is_of_the_client(line)
             })
     }
 
-    /// Whether an account is said to be locked.
+    /// Whether it says that an account is locked.
     pub(super) fn locks_an_account(&self) -> bool {
         self.lines.iter().any(|line| {
             words::has(&line.plain, &words::LOCK) && words::has(&line.plain, &["account", "user"])
         })
     }
 
-    /// Whether a browser's protection against forged requests speaks.
+    /// Whether it is about CSRF protection for browsers.
     pub(super) fn is_for_browsers(&self) -> bool {
         self.has(&words::FORGERY)
     }
 
-    /// Whether the client is not in the request where the server looks for it.
-    pub(super) fn misses_the_client(&self) -> bool {
+    /// Whether the server does not find the client in the request.
+    pub(super) fn lacks_the_client(&self) -> bool {
         self.lines
             .iter()
             .any(|line| words::has(&line.plain, &words::CLIENT) && words::has(&line.plain, &words::MISSING))
     }
 
-    /// Whether the client is unknown, or its secret is wrong. A field that only repeats the client's name does not say
-    /// so.
+    /// Whether the client is unknown or its secret is wrong. A member that only repeats the client's name
+    /// does not count.
     pub(super) fn rejects_the_client(&self) -> bool {
         self.has_client_code()
             || self.lines.iter().any(|line| words::has(&words::plain(&line.text), &words::CLIENT))
     }
 
-    /// Whether the *request* is said to be wrong: a missing or unknown field, a content type, a parse error.
-    pub(super) fn names_a_wrong_request(&self) -> bool {
-        let names = |line: &ComplaintLine| {
+    /// Whether it says that the *request* is wrong: a missing or unknown field, a content type, a parse
+    /// error.
+    pub(super) fn reports_an_invalid_request(&self) -> bool {
+        let names = |line: &ErrorLine| {
             words::has(&line.plain, &words::WRONG_REQUEST)
-                || words::misses_a_usual_field(&line.plain)
-                || words::misses_a_field(&line.text)
+                || words::lacks_a_common_field(&line.plain)
+                || words::lacks_a_field(&line.text)
         };
         self.points_at_fields || self.lines.iter().any(names)
     }
@@ -217,11 +220,11 @@ impl Complaint {
         self.lines.iter().any(|line| words::has(&line.plain, phrases))
     }
 
-    /// The same in what is said, and not in the names of fields or in addresses.
+    /// The same, ignoring the names of members and URLs.
     fn says(&self, phrases: &[&str]) -> bool {
         self.lines.iter().any(|line| {
-            let is_address = ADDRESS_KEYS.contains(&line.key.as_str()) || line.text.starts_with("http");
-            !is_address && words::has(&words::plain(&line.text), phrases)
+            let is_url = URL_KEYS.contains(&line.key.as_str()) || line.text.starts_with("http");
+            !is_url && words::has(&words::plain(&line.text), phrases)
         })
     }
 
@@ -230,7 +233,7 @@ impl Complaint {
     }
 }
 
-/// The word of `error`, or of what stands for it.
+/// The error code, from `error` or a similar member.
 fn code(object: &Map<String, Value>) -> Option<String> {
     let nested = object.get("error").and_then(Value::as_object);
     let places = [
@@ -265,7 +268,7 @@ fn describe(name: &str, value: &Value) -> String {
     }
 }
 
-/// As `FastAPI` (`loc`) and express-validator (`location`) do.
+/// As in `FastAPI` (`loc`) and express-validator (`location`).
 fn points_at_a_field(object: &Map<String, Value>) -> bool {
     let is_location = |value: &Value| {
         value.as_str().is_some_and(|place| ["body", "query", "headers", "params"].contains(&place))

@@ -1,4 +1,4 @@
-//! Token requests of other shapes: parameters, JSON, other words, methods, headers and media types.
+//! Token requests with parameters, in JSON, and with other grant types, methods, headers and media types.
 
 use super::*;
 use crate::config::RequestFormat;
@@ -16,12 +16,12 @@ fn line(draft: &UnsignedRequest) -> String {
     format!("{} {header} {} {body}", request.method, request.content_type().unwrap_or("-"))
 }
 
-/// What is asked first with such a configuration.
+/// The first candidate of a configuration.
 fn first(config: &Config) -> GrantRequest {
     search::candidates(config).remove(0)
 }
 
-/// The requests of each way that such a configuration has, in their order.
+/// The requests of all candidates of a configuration, in order.
 fn lines(value: Value) -> Vec<String> {
     let config = config(value);
     search::candidates(&config).iter().map(|way| line(&way.request(&config))).collect()
@@ -116,7 +116,7 @@ fn parameters_are_in_every_refresh_of_a_login() {
 }
 
 #[test]
-fn nothing_repeats_a_parameter() {
+fn parameters_are_secrets() {
     let value = app(json!({ "parameters": { "key": "hunter2", "keys": ["hunter3", "hunter4"] } }));
     let config = config(value);
     let known = first(&config);
@@ -130,7 +130,7 @@ fn nothing_repeats_a_parameter() {
 }
 
 #[test]
-fn a_grant_is_called_by_the_servers_own_word() {
+fn a_grant_has_the_configured_grant_type() {
     let zoom = app(json!({ "grantType": "account_credentials", "parameters": { "account_id": "7" } }));
     assert_eq!(
         lines(zoom.clone()),
@@ -145,11 +145,11 @@ fn a_grant_is_called_by_the_servers_own_word() {
     );
     let known = first(&zoom);
     let refresh = RefreshRequest::of(&known, &zoom).unwrap().request(&known, &Secret::new("rt"), &zoom);
-    assert!(text(&refresh).contains("grant_type=refresh_token"), "a refresh keeps its own");
+    assert!(text(&refresh).contains("grant_type=refresh_token"), "a refresh has its own grant type");
 }
 
 #[test]
-fn a_grant_is_written_as_json_with_the_same_members() {
+fn a_grant_in_json_has_the_same_members() {
     let value = app(json!({
         "requestFormat": "json", "clientAuthentication": "client_secret_post", "scope": "read write",
         "resource": ["https://a", "https://b"], "audience": "api", "parameters": { "list": ["x"], "n": "7" },
@@ -210,7 +210,7 @@ fn an_assertion_is_a_member_of_a_grant_in_json() {
 }
 
 #[test]
-fn refresh_format_says_more_than_the_format_of_grants() {
+fn refresh_format_overrides_request_format() {
     let json = |format| refresh(app(json!({ "requestFormat": "json" })), format);
     assert_eq!(
         json(Some("form")),
@@ -220,7 +220,7 @@ fn refresh_format_says_more_than_the_format_of_grants() {
 }
 
 #[test]
-fn a_client_may_prove_itself_by_nothing_or_by_the_pair_as_it_is() {
+fn a_client_can_be_public_or_send_unencoded_basic_credentials() {
     let public = json!({
         "authUrl": "https://h/token", "clientId": "app", "clientAuthentication": "none", "storage": { "kind": "memory" },
     });
@@ -236,7 +236,7 @@ fn a_client_may_prove_itself_by_nothing_or_by_the_pair_as_it_is() {
 }
 
 #[test]
-fn a_login_by_basic_has_no_body_unless_one_is_configured() {
+fn a_basic_login_has_no_body_unless_one_is_configured() {
     // `röbot:p w` in UTF-8.
     const BASIC: &str = "Basic csO2Ym90OnAgdw==";
     for (login, expected) in [
@@ -263,7 +263,7 @@ fn a_login_by_basic_has_no_body_unless_one_is_configured() {
 }
 
 #[test]
-fn a_login_has_the_configured_method_and_media_type_in_all_its_json_formats_and_no_other() {
+fn a_login_has_the_configured_method_and_media_type_in_json_formats_only() {
     let media_type = json!({ "contentType": "application/vnd.api+json", "method": "PUT" });
     let both = with(robot(json!({ "login": media_type })), json!({ "email": "a@b.c" }));
     assert_eq!(
@@ -280,7 +280,7 @@ fn a_login_has_the_configured_method_and_media_type_in_all_its_json_formats_and_
 }
 
 #[test]
-fn the_configured_field_of_a_refresh_token_comes_before_the_name_that_it_came_by() {
+fn refresh_token_field_takes_precedence_over_the_name_in_the_response() {
     let config =
         config(robot(json!({ "refreshUrl": "https://h/renew", "login": { "refreshTokenField": "renew" } })));
     let known = GrantRequest { refresh_name: Some("refreshToken".into()), ..first(&config) };
@@ -289,7 +289,7 @@ fn the_configured_field_of_a_refresh_token_comes_before_the_name_that_it_came_by
 }
 
 #[test]
-fn a_body_with_the_clients_credentials_is_the_only_way() {
+fn a_body_with_client_credentials_is_the_only_candidate() {
     let body = json!({ "id": "{clientId}", "nested": { "key": "<{clientSecret}>" }, "curly": "{client" });
     let value = app(json!({ "login": { "body": body } }));
     assert_eq!(
@@ -300,11 +300,11 @@ fn a_body_with_the_clients_credentials_is_the_only_way() {
     assert_eq!(first(&client_only).grant_name(&client_only), "login");
     assert_eq!(first(&client_only).method, None);
     let with_user = with(value, json!({ "username": "u", "password": "p" }));
-    assert_eq!(lines(with_user).len(), 1, "the client is part of the login, at an endpoint named token, too");
+    assert_eq!(lines(with_user).len(), 1, "the client is part of the login even at an endpoint named token");
 }
 
 #[tokio::test]
-async fn a_format_that_is_remembered_is_asked_first_in_its_configured_shape() {
+async fn a_remembered_format_is_tried_first_with_the_configured_method() {
     let value = robot(json!({ "login": { "credentials": "basic", "method": "GET" } }));
     let config = config(value);
     let stored = serde_json::to_value(first(&config)).unwrap();
@@ -313,18 +313,18 @@ async fn a_format_that_is_remembered_is_asked_first_in_its_configured_shape() {
     assert!(known.is_allowed(&config));
     let script = script([token()]);
     Search::new(&config, Some(&known)).obtain(&script).await.unwrap();
-    assert_eq!(script.asked(), ["/login [basic] "]);
+    assert_eq!(script.requests(), ["/login [basic] "]);
 
-    // Of a configuration that has changed, what no longer fits is forgotten.
+    // If the configuration has changed, a format that no longer fits is ignored.
     let changed = login("https://h/login");
     assert!(!known.is_allowed(&changed));
     assert_eq!(first(&changed).request(&changed).request.method, Method::POST);
 }
 
 #[tokio::test]
-async fn a_login_that_refuses_the_method_says_which_field_sets_it() {
+async fn the_error_of_a_login_that_rejects_the_method_names_the_field_to_set() {
     let not_allowed = || {
-        let error = Error::new(ErrorKind::Endpoint, "answered 405").with_status(405);
+        let error = Error::new(ErrorKind::Endpoint, "responded with 405").with_status(405);
         script([Err(Refusal::NotHere(error))])
     };
     let error = failure(&login("https://h/login"), &not_allowed()).await;
@@ -335,7 +335,7 @@ async fn a_login_that_refuses_the_method_says_which_field_sets_it() {
 }
 
 #[test]
-fn json_is_no_format_of_a_grant_unless_it_is_said() {
+fn a_grant_is_a_form_unless_json_is_configured() {
     assert_eq!(RequestFormat::default(), RequestFormat::Form);
     let plain = client("https://h/token");
     assert_eq!(first(&plain).format_name(&plain), "client_secret_basic");

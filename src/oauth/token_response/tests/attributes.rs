@@ -1,11 +1,11 @@
-//! What is said of the token: its type, its scope and its expiry.
+//! The type, the scope and the expiry of the token.
 
 use super::*;
 
 #[test]
-fn a_token_type_that_is_not_understood_names_what_to_set_and_nothing_secret() {
+fn the_error_of_an_unknown_token_type_names_what_to_set_and_no_secret() {
     let message = |word: &str| {
-        answer(json!({ "access_token": "abc", "refresh_token": "rt-9", "token_type": word }).to_string())
+        response(json!({ "access_token": "abc", "refresh_token": "rt-9", "token_type": word }).to_string())
             .message()
     };
     for word in ["mac", "N_A", "urn:ietf:params:oauth:token-type:jwt"] {
@@ -21,7 +21,7 @@ fn a_token_type_that_is_not_understood_names_what_to_set_and_nothing_secret() {
 }
 
 #[test]
-fn a_token_of_a_type_that_is_not_understood_is_not_used() {
+fn a_token_of_an_unknown_type_is_not_used() {
     for body in [
         r#""bearer""#,
         r#""BEARER""#,
@@ -35,30 +35,30 @@ fn a_token_of_a_type_that_is_not_understood_is_not_used() {
         r#""OAuth2 Access Token""#,
         r#""urn:ietf:params:oauth:token-type:access_token""#,
     ] {
-        let granted = answer(format!(r#"{{"access_token":"abc","token_type":{body}}}"#)).read().unwrap();
+        let granted = response(format!(r#"{{"access_token":"abc","token_type":{body}}}"#)).read().unwrap();
         assert_eq!(granted.scheme.as_str(), "Bearer", "{body}");
     }
     for body in [r#""mac""#, r#""DPoP""#, "1", r#""N_A""#] {
-        assert!(answer(format!(r#"{{"access_token":"abc","token_type":{body}}}"#)).refused(), "{body}");
+        assert!(response(format!(r#"{{"access_token":"abc","token_type":{body}}}"#)).is_refused(), "{body}");
     }
-    let mut configured = answer(r#"{"access_token":"abc","token_type":"mac"}"#);
+    let mut configured = response(r#"{"access_token":"abc","token_type":"mac"}"#);
     configured.scheme = TokenType::parse("Token");
     assert_eq!(configured.read().unwrap().scheme.as_str(), "Token");
 }
 
 #[test]
-fn a_scheme_before_the_token_is_the_tokens() {
+fn a_token_type_in_the_same_text_takes_precedence() {
     for (text, scheme) in [("JWT abc", "JWT"), ("Token abc", "Token"), ("bearer abc", "Bearer")] {
-        let granted = answer(json!({ "token": text }).to_string()).read().unwrap();
+        let granted = response(json!({ "token": text }).to_string()).read().unwrap();
         assert_eq!((granted.access_token.secret().expose(), granted.scheme.as_str()), ("abc", scheme));
     }
-    let mut configured = answer(r#"{"token":"JWT abc"}"#);
+    let mut configured = response(r#"{"token":"JWT abc"}"#);
     configured.scheme = TokenType::parse("Custom");
     assert_eq!(configured.read().unwrap().scheme.as_str(), "Custom");
-    let typed = answer(r#"{"access_token":"JWT abc","token_type":"Bearer"}"#).read().unwrap();
+    let typed = response(r#"{"access_token":"JWT abc","token_type":"Bearer"}"#).read().unwrap();
     assert_eq!(typed.scheme.as_str(), "JWT", "never \"Bearer JWT abc\"");
     for body in [r#"{"token":"Basic abc"}"#, r#"{"token":"DPoP abc"}"#, r#"{"token":"JWT hunter2"}"#] {
-        assert!(answer(body).refused(), "{body}");
+        assert!(response(body).is_refused(), "{body}");
     }
 }
 
@@ -70,21 +70,21 @@ fn an_expiry_of_zero_is_an_error_that_names_what_to_set() {
         json!({ "access_token": "abc", "expires_in": "0" }),
         json!({ "access_token": zero_jwt }),
     ] {
-        let mut answer = answer(body.to_string());
-        assert!(answer.refused());
+        let mut response = response(body.to_string());
+        assert!(response.is_refused());
         for part in ["expires in 0 seconds", "neverExpires: true", "defaultLifetimeSeconds"] {
-            assert!(answer.message().contains(part), "{}", answer.message());
+            assert!(response.message().contains(part), "{}", response.message());
         }
-        answer.never_expires = true;
-        assert_eq!(answer.read().unwrap().expiry, Expiry::Never);
+        response.never_expires = true;
+        assert_eq!(response.read().unwrap().expiry, Expiry::Never);
     }
-    let past = answer(r#"{"access_token":"abc","expires_at":1700000000}"#);
+    let past = response(r#"{"access_token":"abc","expires_at":1700000000}"#);
     assert!(past.message().contains("already expired") && !past.message().contains("neverExpires"));
 }
 
 #[test]
-fn a_doubtful_expiry_is_told_with_the_address_and_without_the_value() {
-    let granted = answer(r#"{"access_token":"abc","expires_in":"hunter2 abc"}"#).read().unwrap();
+fn the_warning_of_a_doubtful_expiry_names_the_endpoint_but_not_the_value() {
+    let granted = response(r#"{"access_token":"abc","expires_in":"hunter2 abc"}"#).read().unwrap();
     let warning = granted.expiry_warning.unwrap();
     assert!(warning.starts_with("the server: `expires_in`"), "{warning}");
     assert!(!warning.contains("hunter2") && !warning.contains("abc"), "{warning}");
@@ -92,7 +92,7 @@ fn a_doubtful_expiry_is_told_with_the_address_and_without_the_value() {
 }
 
 #[test]
-fn what_of_the_scope_is_withheld_is_known_where_the_answer_names_one() {
+fn scopes_that_were_not_granted_are_known_if_the_response_names_its_scope() {
     for (scope, withheld) in [
         ("", vec![]),
         (r#","scope":"read write""#, vec![]),
@@ -103,13 +103,13 @@ fn what_of_the_scope_is_withheld_is_known_where_the_answer_names_one() {
         (r#","scope":"reads""#, vec!["read", "write"]),
         (r#","scope":"""#, vec!["read", "write"]),
     ] {
-        let granted = answer(format!(r#"{{"access_token":"abc"{scope}}}"#)).read().unwrap();
+        let granted = response(format!(r#"{{"access_token":"abc"{scope}}}"#)).read().unwrap();
         assert_eq!(granted.withheld, withheld, "{scope}");
     }
 }
 
 #[test]
-fn scopes_are_compared_as_sets_however_they_are_joined() {
+fn scopes_are_compared_as_sets_with_any_separator() {
     let read = |asked: &str, scope: &str| {
         let body: Value = serde_json::from_str(&format!(r#"{{"scope":{scope}}}"#)).unwrap();
         withheld_scopes(&ResponseFields::from_chain(Vec::new(), Some(&body)), asked)

@@ -1,0 +1,116 @@
+//! The credentials that obtain a token, and how a client authenticates with them.
+
+use crate::crypto::PrivateKey;
+use crate::domain::Secret;
+
+/// The configured credentials.
+#[derive(Clone, Debug, Default)]
+pub struct Credentials {
+    /// `client_id` (RFC 6749 §2.2).
+    pub client_id: Option<String>,
+    /// `client_secret` (RFC 6749 §2.3.1).
+    pub client_secret: Option<Secret>,
+    /// The client's key (RFC 7523 §2.2).
+    pub private_key: Option<PrivateKey>,
+    /// The client's certificate (RFC 8705 §2).
+    pub client_certificate: Option<ClientCertificate>,
+    /// The user's email address.
+    pub email: Option<String>,
+    /// The user name.
+    pub username: Option<String>,
+    /// The user's password.
+    pub password: Option<Secret>,
+}
+
+impl Credentials {
+    /// The user name, or else the email address.
+    pub fn username(&self) -> Option<&str> {
+        self.username.as_deref().or(self.email.as_deref())
+    }
+
+    /// Whether the client credentials are complete.
+    pub fn has_client(&self) -> bool {
+        self.client_id.is_some() && self.client_method().is_some()
+    }
+
+    /// The default authentication method for these credentials.
+    pub(super) fn client_method(&self) -> Option<ClientAuthentication> {
+        match self {
+            Self { client_secret: Some(_), .. } => Some(ClientAuthentication::Basic),
+            Self { private_key: Some(_), .. } => Some(ClientAuthentication::PrivateKeyJwt),
+            Self { client_certificate: Some(_), .. } => Some(ClientAuthentication::TlsClientAuth),
+            _ => None,
+        }
+    }
+
+    /// Whether the user's credentials are complete.
+    pub fn has_login(&self) -> bool {
+        self.username().is_some() && self.password.is_some()
+    }
+
+    /// All secrets. A token must not equal one of them, and the store's key is derived from one.
+    pub fn secrets(&self) -> impl Iterator<Item = &Secret> {
+        let certificate_key = self.client_certificate.as_ref().map(|certificate| &certificate.key);
+        self.client_secret.iter().chain(&self.password).chain(certificate_key)
+    }
+}
+
+/// How a client authenticates at the token endpoint. The names are those of the IANA registry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClientAuthentication {
+    /// `client_secret_basic`.
+    Basic,
+    /// `client_secret_post`.
+    Post,
+    /// `private_key_jwt`.
+    PrivateKeyJwt,
+    /// `tls_client_auth`.
+    TlsClientAuth,
+    /// `none`: a public client (RFC 6749 §2.1).
+    Public,
+    /// `client_secret_basic` without the form encoding of RFC 6749 §2.3.1. This name is not registered.
+    BasicRaw,
+}
+
+impl ClientAuthentication {
+    /// All of them.
+    pub const ALL: [Self; 6] =
+        [Self::Basic, Self::Post, Self::PrivateKeyJwt, Self::TlsClientAuth, Self::Public, Self::BasicRaw];
+
+    /// The name in the configuration and in an issuer's metadata.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Basic => "client_secret_basic",
+            Self::Post => "client_secret_post",
+            Self::PrivateKeyJwt => "private_key_jwt",
+            Self::TlsClientAuth => "tls_client_auth",
+            Self::Public => "none",
+            Self::BasicRaw => "client_secret_basic_raw",
+        }
+    }
+
+    /// The other method that sends the same secret, if there is one.
+    pub fn other(self) -> Option<Self> {
+        match self {
+            Self::Basic => Some(Self::Post),
+            Self::Post => Some(Self::Basic),
+            Self::PrivateKeyJwt | Self::TlsClientAuth | Self::Public | Self::BasicRaw => None,
+        }
+    }
+}
+
+/// The `clientCertificate` option, in PEM.
+#[derive(Clone, Debug)]
+pub struct ClientCertificate {
+    /// The certificate and its intermediate certificates.
+    pub cert: String,
+    /// Its private key.
+    pub key: Secret,
+}
+
+impl ClientCertificate {
+    /// Both, concatenated.
+    pub fn pem(&self) -> Secret {
+        Secret::new(format!("{}\n{}", self.cert, self.key.expose()))
+    }
+}
