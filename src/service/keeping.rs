@@ -3,21 +3,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::Value;
-
 use super::Service;
 use super::attempt::entry;
 use super::life::{Held, Source};
 use crate::config::BaseUrl;
 use crate::domain::{Timestamp, TokenSet};
 use crate::error::{Error, ErrorKind, Result};
-use crate::grants::{self, GrantRequest};
+use crate::grants;
 use crate::log::Level;
 use crate::oauth::ProofKey;
-use crate::store::{Fence, Leasing, Loaded, Revision, StoredToken};
-
-/// Where a stored state says for whom the token is.
-const IDENTITY: &str = "identity";
+use crate::store::{Fence, Leasing, Loaded, Revision, StoredState, StoredToken};
 
 /// How often the store is looked at for what other processes put there.
 const WATCH: Duration = Duration::from_secs(2);
@@ -47,7 +42,9 @@ impl Service {
         let mut lifetime = self.lifetime(record.issued_at, record.expires_at);
         // It was stored by somebody who did not look for all the fields that are wanted here. Where one of them says
         // where the API is, the token is of no use without it.
-        if !record.fields.cover(self.config.field_names()) {
+        let is_from_elsewhere = record.state.is_none();
+        let state = record.state.unwrap_or_default();
+        if !state.fields.cover(self.config.field_names()) {
             lifetime = match self.config.base_url {
                 Some(BaseUrl::Template(_)) => self.lifetime(record.issued_at, record.issued_at),
                 _ => lifetime.due_at_once(),
@@ -62,7 +59,7 @@ impl Service {
             }
             let is_later = life.see(Some(revision));
             // The token of another user, or for another purpose; the next one replaces it.
-            if record.strategy.as_ref().is_some_and(|state| self.is_of_another(state)) {
+            if state.identity.is_some_and(|identity| identity != self.config.identity) {
                 if is_later {
                     self.log(|log| log.write(Level::Info, "the stored token is another configuration's"));
                 }
@@ -75,17 +72,15 @@ impl Service {
             if !is_later && !is_needed {
                 return false;
             }
-            let stored_key = record.proof_key.filter(|_| self.config.dpop);
+            let stored_key = state.proof_key.filter(|_| self.config.dpop);
             let proof_key = stored_key.and_then(|key| ProofKey::from_secret(&key).ok());
             // One had before it was to be bound, or bound where nothing is proven: a new one is asked for.
             if proof_key.is_none() && (self.config.dpop || record.scheme.is_dpop()) {
                 return false;
             }
-            let strategy: Option<GrantRequest> = match record.strategy {
-                Some(state) => serde_json::from_value(state).ok(),
-                // A token that somebody else put there was most likely obtained in the first way.
-                None => grants::first_request(&self.config),
-            };
+            // A token that another program stored was most likely obtained in the first way.
+            let guess = if is_from_elsewhere { grants::first_request(&self.config) } else { None };
+            let strategy = state.grant.or(guess);
             // Whoever can write to the store shall not say where the credentials go.
             let strategy = strategy.filter(|strategy| strategy.is_allowed(&self.config));
             let tokens = TokenSet {
@@ -100,7 +95,7 @@ impl Service {
                 generation,
                 source: Source::Store,
                 strategy,
-                fields: record.fields.only(self.config.field_names()),
+                fields: state.fields.only(self.config.field_names()),
                 proof_key,
                 revision: Some(revision),
                 refresh_has_failed: false,
@@ -171,12 +166,15 @@ impl Service {
             access_token: held.tokens.access_token.clone(),
             scheme: held.tokens.scheme.clone(),
             refresh_token: held.tokens.refresh_token.clone(),
-            proof_key: held.proof_key.as_ref().map(ProofKey::to_secret),
-            fields: held.fields.clone(),
             issued_at: held.tokens.lifetime.issued_at(),
             expires_at: held.tokens.lifetime.expires_at(),
             last_used: now,
-            strategy: held.strategy.as_ref().and_then(|strategy| self.state_of(strategy)),
+            state: Some(StoredState {
+                grant: held.strategy.clone(),
+                identity: Some(self.config.identity.clone()),
+                proof_key: held.proof_key.as_ref().map(ProofKey::to_secret),
+                fields: held.fields.clone(),
+            }),
         }
     }
 
@@ -204,18 +202,6 @@ impl Service {
         life.see(Some(revision));
         life.stored_as(held.generation, revision);
         true
-    }
-
-    /// What is stored beside a token: how it was had, and for whom.
-    fn state_of(&self, strategy: &GrantRequest) -> Option<Value> {
-        let mut state = serde_json::to_value(strategy).ok()?;
-        state.as_object_mut()?.insert(IDENTITY.to_owned(), self.config.identity.as_str().into());
-        Some(state)
-    }
-
-    /// Whether a state names somebody else. One that names nobody is from a person, or an older release.
-    fn is_of_another(&self, state: &Value) -> bool {
-        state.get(IDENTITY).and_then(Value::as_str).is_some_and(|identity| identity != self.config.identity)
     }
 
     /// Looks at the store every few seconds, until the service ends: another process's refresh is adopted long

@@ -10,17 +10,18 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::json;
 use tempfile::TempDir;
+use url::Url;
 
 use super::external::tests::RowMap;
 use super::{
     Claim, ExternalStore, Fence, LeaseGrant, Leasing, MemoryStore, Owner, Revision, Saved, SealedStore,
-    Store, StoredRow, StoredToken,
+    Store, StoredRow, StoredState, StoredToken,
 };
 use crate::config::ExternalStoreKind;
 use crate::crypto::KeyRing;
-use crate::domain::{AccessToken, AnswerFields, Secret, ServiceName, Timestamp, TokenType};
+use crate::domain::{AccessToken, Secret, ServiceName, Timestamp, TokenType};
+use crate::grants::{GrantFormat, GrantRequest};
 
 use notes::*;
 use removals::*;
@@ -102,12 +103,20 @@ pub(super) fn some_record(token: &str) -> StoredToken {
         access_token: AccessToken::parse(token).unwrap(),
         scheme: TokenType::bearer(),
         refresh_token: Some(Secret::new(format!("{token} refresh"))),
-        proof_key: None,
-        fields: AnswerFields::default(),
         issued_at: Timestamp::from_second(1_800_000_000.25),
         expires_at: Timestamp::from_second(1_800_003_600.5),
         last_used: Timestamp::from_second(1_800_000_001.0),
-        strategy: Some(json!({ "grant": "login", "endpoint": "https://api.example/login" })),
+        state: Some(StoredState {
+            grant: Some(GrantRequest {
+                endpoint: Url::parse("https://api.example/login").unwrap(),
+                format: GrantFormat::JsonEmail,
+                method: None,
+                refresh_name: Some("refreshToken".to_owned()),
+                refreshes: true,
+            }),
+            identity: Some(format!("who {token} is for")),
+            ..StoredState::default()
+        }),
     }
 }
 
@@ -128,39 +137,46 @@ async fn an_empty_store_has_no_record(f: Fixture) {
 
 async fn a_record_comes_back_as_it_was_saved(f: Fixture) {
     let fields = [("instance_url", Some("https://na1.example.com")), ("region", None)];
-    let record = StoredToken {
+    let mut record = some_record("one");
+    let state = StoredState {
         proof_key: Some(Secret::new("a proof key")),
         fields: fields.into_iter().map(|(name, value)| (name.to_owned(), value.map(Secret::new))).collect(),
-        ..some_record("one")
+        ..record.state.take().unwrap()
     };
+    record.state = Some(state.clone());
     let saved = f.store.save(&service("a"), &record, None, None).await.unwrap();
     let Saved::Stored(revision) = saved else { panic!("there was no record") };
     let (found, found_revision) = f.store.load(&service("a")).await.unwrap().record.unwrap();
     assert_eq!(found_revision, revision);
     assert!(found.access_token.secret().matches(record.access_token.secret()));
     assert!(found.refresh_token.unwrap().matches(&record.refresh_token.unwrap()));
-    assert!(found.proof_key.unwrap().matches(&record.proof_key.unwrap()));
-    let found_fields: Vec<_> =
-        found.fields.iter().map(|(name, value)| (name, value.map(Secret::expose))).collect();
-    assert_eq!(found_fields, fields);
     assert_eq!(found.scheme, record.scheme);
     assert_eq!(found.issued_at, record.issued_at);
     assert_eq!(found.expires_at, record.expires_at);
     assert_eq!(found.last_used, record.last_used);
-    assert_eq!(found.strategy, record.strategy);
+    let found = found.state.unwrap();
+    assert_eq!((found.grant, found.identity), (state.grant, state.identity));
+    assert!(found.proof_key.unwrap().matches(&state.proof_key.unwrap()));
+    let found_fields: Vec<_> =
+        found.fields.iter().map(|(name, value)| (name, value.map(Secret::expose))).collect();
+    assert_eq!(found_fields, fields);
 }
 
 async fn what_a_record_lacks_it_lacks_when_it_comes_back(f: Fixture) {
-    let bare = StoredToken { refresh_token: None, strategy: None, ..some_record("one") };
-    let bound = StoredToken { proof_key: Some(Secret::new("a proof key")), ..bare.clone() };
+    let bare = StoredToken { refresh_token: None, state: None, ..some_record("one") };
+    let bound = StoredState { proof_key: Some(Secret::new("a proof key")), ..StoredState::default() };
     let mut expected = None;
-    for record in [bound, bare] {
+    for state in [Some(bound), Some(StoredState::default()), None] {
+        let record = StoredToken { state, ..bare.clone() };
         let saved = f.store.save(&service("a"), &record, expected, None).await.unwrap();
-        let Saved::Stored(revision) = saved else { panic!("nobody else writes") };
+        let Saved::Stored(revision) = saved else { panic!("no one else writes") };
         expected = Some(revision);
         let (found, _) = f.store.load(&service("a")).await.unwrap().record.unwrap();
-        assert!(found.refresh_token.is_none() && found.strategy.is_none());
-        assert_eq!(found.proof_key.is_some(), record.proof_key.is_some());
+        assert!(found.refresh_token.is_none());
+        assert_eq!(found.state.is_some(), record.state.is_some());
+        let (found, saved) = (found.state.unwrap_or_default(), record.state.unwrap_or_default());
+        assert!(found.grant.is_none() && found.identity.is_none() && found.fields.is_empty());
+        assert_eq!(found.proof_key.is_some(), saved.proof_key.is_some());
     }
 }
 

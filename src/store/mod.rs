@@ -25,7 +25,7 @@ pub use file::FileStore;
 pub use file::fuzzing::record_file;
 pub use lease::{Claim, Fence, LeaseGrant, Leasing, Owner};
 pub use memory::MemoryStore;
-pub use record::{Revision, Slot, StoredRow, StoredToken};
+pub use record::{Revision, Slot, StoredRow, StoredState, StoredToken};
 pub use sealed::{Loaded, SealedStore};
 pub use sqlite::SqliteStore;
 

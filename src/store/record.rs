@@ -4,6 +4,7 @@ use zeroize::Zeroizing;
 
 use crate::crypto::{is_envelope, sha256};
 use crate::domain::{AccessToken, AnswerFields, Secret, Timestamp, TokenType};
+use crate::grants::{GrantFormat, GrantRequest};
 
 /// Tells the states of a record apart, and which of two is the later one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -53,20 +54,30 @@ pub struct StoredToken {
     pub access_token: AccessToken,
     /// The word before it.
     pub scheme: TokenType,
-    /// What gets the next one.
+    /// The refresh token, if the server issued one.
     pub refresh_token: Option<Secret>,
-    /// The key that both are bound to (RFC 9449): PKCS#8 in base64.
-    pub proof_key: Option<Secret>,
-    /// What else of the answer is kept.
-    pub fields: AnswerFields,
     /// When it was issued.
     pub issued_at: Timestamp,
     /// When it ends.
     pub expires_at: Timestamp,
     /// When it was last written or taken into use.
     pub last_used: Timestamp,
-    /// What worked to get it, and for whom: opaque here.
-    pub strategy: Option<serde_json::Value>,
+    /// How it was obtained, and for whom. `None` for a token that another program stored.
+    pub state: Option<StoredState>,
+}
+
+/// What evertoken remembers about a token that it obtained. A member that cannot be read is absent: the token can
+/// be sent without it.
+#[derive(Clone, Debug, Default)]
+pub struct StoredState {
+    /// The request that obtained the token. Refreshes follow it, and the next login tries it first.
+    pub grant: Option<GrantRequest>,
+    /// A digest of the account and the purpose that the token is for: [`Config::identity`](crate::config::Config).
+    pub identity: Option<String>,
+    /// The key that the tokens are bound to (RFC 9449): PKCS#8 in base64.
+    pub proof_key: Option<Secret>,
+    /// The fields of the response that are kept.
+    pub fields: AnswerFields,
 }
 
 /// A [`StoredToken`] as it is stored: one sealed text, and columns for people and for a Prisma schema. Whoever can write
@@ -85,8 +96,8 @@ pub struct StoredRow {
     pub expires_at: Timestamp,
     /// `lastUsed`: when it was last written or taken into use.
     pub last_used: Timestamp,
-    /// The form of the request that got the token, for people to see; it is never read back.
-    pub format: Option<String>,
+    /// The form of the request that obtained the token. It is for display only and is never read back.
+    pub format: Option<GrantFormat>,
     /// What is wrong with the columns as they were found: nothing, unless another program wrote them.
     pub column_fault: Option<&'static str>,
 }

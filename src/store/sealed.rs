@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use super::{Claim, Fence, Leasing, Revision, Saved, Slot, Store, StoredRow, StoredToken};
 use crate::crypto::{Context, KeyRing, is_envelope};
-use crate::domain::{AccessToken, AnswerFields, Secret, ServiceName, Timestamp};
+use crate::domain::{AccessToken, Secret, ServiceName, Timestamp};
 use crate::error::{Error, ErrorKind, Result};
 use crate::runtime;
 use crate::sync::{Mutex, MutexGuard};
 
 mod notes;
 mod payload;
+mod state;
 #[cfg(test)]
 mod tests;
 
@@ -238,7 +239,8 @@ impl SealedStore {
             created_at: record.issued_at,
             expires_at: record.expires_at,
             last_used: record.last_used,
-            format: format_of(record),
+            // Nothing else of the state may be visible: the endpoint may hold a key.
+            format: record.state.as_ref().and_then(|state| state.grant.as_ref()).map(|grant| grant.format),
             column_fault: None,
         })
     }
@@ -279,19 +281,12 @@ impl SealedStore {
             access_token,
             scheme: row.token_type,
             refresh_token: row.refresh_token,
-            proof_key: None,
-            fields: AnswerFields::default(),
             issued_at: row.created_at,
             expires_at: row.expires_at,
             last_used: row.last_used,
-            strategy: None,
+            state: None,
         })
     }
-}
-
-/// Nothing else of the state may be seen: the endpoint in it may hold a key.
-fn format_of(record: &StoredToken) -> Option<String> {
-    record.strategy.as_ref()?.get("format")?.as_str().map(str::to_owned)
 }
 
 /// Runs work of a key ring beside the runtime's thread; where it `is_ready` at once, and else after the derivations

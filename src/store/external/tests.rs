@@ -132,7 +132,7 @@ async fn a_record_of_another_process_is_a_later_one() {
     let (record, later) = found(&one).await.unwrap();
     assert_eq!(later, second);
     assert!(later.is_later_than(first));
-    assert_eq!(record.strategy, some_record("two").strategy);
+    assert_eq!(record.state.unwrap().identity, some_record("two").state.unwrap().identity);
 }
 
 #[tokio::test]

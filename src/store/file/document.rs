@@ -210,7 +210,7 @@ fn write_row(row: &StoredRow, number: u64) -> Value {
         "createdAt": row.created_at.to_string(),
         "expiresAt": row.expires_at.to_string(),
         "lastUsed": row.last_used.to_string(),
-        "strategy": row.format.as_ref().map_or_else(|| json!({}), |format| json!({ "format": format })),
+        "format": row.format,
         "revision": number,
     })
 }

@@ -3,6 +3,7 @@
 use super::super::StoredRow;
 use super::document::{CacheDocument, FileEntry};
 use crate::domain::{Secret, ServiceName, Timestamp, TokenType};
+use crate::grants::GrantFormat;
 
 /// A file is damaged, of a later release, or a document that is read back as it was written: its records stay
 /// what they are beside a new one, which survives the way through the file too.
@@ -85,7 +86,7 @@ fn new_row() -> StoredRow {
         created_at: written(),
         expires_at: Timestamp::MAX,
         last_used: written(),
-        format: Some("client_credentials".to_owned()),
+        format: Some(GrantFormat::ClientCredentials),
         column_fault: None,
     }
 }

@@ -8,7 +8,7 @@ use super::{Disk, open, save, some_record, token};
 use crate::domain::Secret;
 use crate::error::ErrorKind;
 use crate::store::conformance::service;
-use crate::store::{Saved, StoredToken};
+use crate::store::{Saved, StoredState, StoredToken};
 
 const PLACE: &str = "EVERTOKEN_TEST_PLACE";
 const WRITER: &str = "EVERTOKEN_TEST_WRITER";
@@ -47,7 +47,8 @@ async fn count_up(path: &Path, name: &str) {
             Some((record, revision)) => (record, Some(revision)),
             None => (some_record("counted"), None),
         };
-        record.strategy = Some((counted(&record) + 1).into());
+        let identity = Some((counted(&record) + 1).to_string());
+        record.state = Some(StoredState { identity, ..StoredState::default() });
         if let Saved::Stored(_) = store.save(&service(name), &record, expected, None).await.unwrap() {
             done += 1;
         }
@@ -55,7 +56,8 @@ async fn count_up(path: &Path, name: &str) {
 }
 
 fn counted(record: &StoredToken) -> u64 {
-    record.strategy.as_ref().and_then(serde_json::Value::as_u64).unwrap_or(0)
+    let identity = record.state.as_ref().and_then(|state| state.identity.as_ref());
+    identity.and_then(|count| count.parse().ok()).unwrap_or(0)
 }
 
 async fn count(path: &Path, name: &str) -> Option<u64> {
