@@ -29,7 +29,7 @@ use crate::domain::{AccessToken, Policy, Secret, ServiceName, TokenType};
 pub use answer_fields::AnswerField;
 pub use answer_path::AnswerPath;
 pub use base_url::BaseUrl;
-pub use digests::CredentialDigest;
+pub use digests::{ConfigDigest, CredentialDigest};
 pub use fields::Origins;
 pub use header::TokenHeader;
 pub use login::{LoginCredentials, LoginShape, Placeholder};
@@ -116,8 +116,8 @@ pub struct Config {
     pub alert_webhook: Option<Secret>,
     /// What is allowed, and most likely not meant: each is logged once as the service starts.
     pub warnings: Vec<String>,
-    /// Equal for equal configurations, as far as anything can tell; never printed.
-    pub fingerprint: u64,
+    /// Equal for equal configurations.
+    pub fingerprint: ConfigDigest,
     /// Equal for configurations that ask the same server for the same token; it holds no secret.
     pub identity: String,
     /// Equal for configurations that send the same credential in the same request.

@@ -1,7 +1,6 @@
 //! From the JSON that JavaScript hands over to a [`Config`].
 
 use std::collections::BTreeMap;
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
 use reqwest::header::{HeaderName, HeaderValue};
@@ -11,8 +10,8 @@ use super::clear_text::endpoint;
 use super::fields::{ConfigErrors, ConfigFields, Origins};
 use super::spoilt::Alphabet;
 use super::{
-    BaseUrl, ClientAuthentication, Config, CredentialDigest, Credentials, ExternalStoreKind, GrantType,
-    Issuer, OnFailure, PlainTokens, RateLimit, RefreshFormat, RefreshShape, RetryPolicy, Storage,
+    BaseUrl, ClientAuthentication, Config, ConfigDigest, CredentialDigest, Credentials, ExternalStoreKind,
+    GrantType, Issuer, OnFailure, PlainTokens, RateLimit, RefreshFormat, RefreshShape, RetryPolicy, Storage,
     answer_fields, base_url, clear_text, client, digests, header, login, token_request,
 };
 use crate::domain::{AccessToken, Policy, Secret, ServiceName, TokenType};
@@ -46,14 +45,13 @@ impl Config {
         let Value::Object(map) = value else {
             return Err(Error::config("config", "must be an object"));
         };
-        let mut hasher = DefaultHasher::new();
-        Value::Object(map.clone()).to_string().hash(&mut hasher);
+        let fingerprint = ConfigDigest::new(&map);
         let (credential, parameters) = (digests::credential(&map), digests::parameters(&map));
         let faults = ConfigErrors::with_origins(origins);
         let mut fields = ConfigFields::new(map, &faults);
         let mut config = read(&mut fields);
         config.warnings.append(&mut faults.take_warnings());
-        config.fingerprint = hasher.finish();
+        config.fingerprint = fingerprint;
         config.identity = digests::identity(&config, parameters.as_deref());
         config.credential = credential;
         check_whole(&config, &faults);
@@ -145,7 +143,7 @@ fn read(f: &mut ConfigFields<'_>) -> Config {
         base_url,
         allowed_origins,
         warnings,
-        fingerprint: 0,
+        fingerprint: ConfigDigest::default(),
         identity: String::new(),
         credential: CredentialDigest::default(),
     }
