@@ -199,6 +199,24 @@ fn only_javascript_reads_the_environment() {
     assert!(code(&src().join("transport/http.rs")).contains(".no_proxy()"));
 }
 
+/// The standard library may change what its hasher computes; digests are stored, and compared by other builds.
+#[test]
+fn digests_are_never_those_of_the_standard_library() {
+    for path in sources(&src()) {
+        assert!(!fs::read_to_string(&path).unwrap().contains("DefaultHasher"), "{}", path.display());
+    }
+}
+
+#[test]
+fn the_configuration_leaves_cryptography_to_its_module() {
+    for path in sources(&src().join("config")) {
+        let code = code(&path);
+        let calls = code.match_indices("ring::").map(|(at, _)| code[..at].chars().next_back());
+        let is_clean = calls.into_iter().all(|before| before.is_some_and(char::is_alphanumeric));
+        assert!(is_clean, "{} calls ring", path.display());
+    }
+}
+
 #[test]
 fn no_file_is_too_long_to_read() {
     for path in sources(&src()) {

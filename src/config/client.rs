@@ -9,7 +9,7 @@ use rustls_pki_types::pem::PemObject;
 
 use super::fields::{ConfigErrors, ConfigFields, TextOr};
 use super::{ClientAuthentication, ClientCertificate, Config};
-use crate::crypto::{KeySource, PrivateKey, SigningKey, SigningKeyError, looks_like_pem, private_key};
+use crate::crypto::{KeySource, PrivateKey, SigningKey, SigningKeyError, looks_like_pem, tls_signing_key};
 use crate::domain::Secret;
 
 pub(super) fn read_private_key(f: &mut ConfigFields<'_>) -> Option<PrivateKey> {
@@ -86,9 +86,7 @@ pub(super) fn read_certificate(f: &mut ConfigFields<'_>) -> Option<ClientCertifi
 fn check_certificate(certificate: &ClientCertificate) -> Result<(), (&'static str, &'static str)> {
     const NO_CERTIFICATE: (&str, &str) =
         ("cert", "must hold the certificate in PEM form (-----BEGIN CERTIFICATE-----), and what it hangs on");
-    let key = private_key(&certificate.key).map_err(|fault| ("key", fault))?;
-    let key = rustls::crypto::ring::sign::any_supported_type(&key)
-        .map_err(|_| ("key", "is of a kind that is not supported"))?;
+    let key = tls_signing_key(&certificate.key).map_err(|fault| ("key", fault))?;
     let chain: Vec<_> = CertificateDer::pem_slice_iter(certificate.cert.as_bytes())
         .collect::<Result<_, _>>()
         .map_err(|_| NO_CERTIFICATE)?;

@@ -29,4 +29,4 @@ pub use key::generate_key;
 pub(crate) use key_file::ClientKey;
 pub use ring::KeyRing;
 pub use signing_key::{KeySource, PrivateKey, SigningKey, SigningKeyError};
-pub(crate) use signing_key::{looks_like_pem, private_key};
+pub(crate) use signing_key::{looks_like_pem, tls_signing_key};
