@@ -4,9 +4,12 @@ use std::fmt;
 use std::time::Duration;
 
 use serde::Serialize;
+use strum::{EnumString, IntoStaticStr};
 
 /// What happened, from a closed list; the public code follows from it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumString, IntoStaticStr)]
+#[cfg_attr(test, derive(strum::VariantArray))]
+#[strum(serialize_all = "SCREAMING_SNAKE_CASE", prefix = "ERR_TOKEN_")]
 #[non_exhaustive]
 pub enum ErrorKind {
     /// A configuration value is wrong; becomes `ERR_TOKEN_CONFIG`. Never worth a retry.
@@ -36,42 +39,14 @@ pub enum ErrorKind {
 }
 
 impl ErrorKind {
-    const ALL: [Self; 12] = [
-        Self::Config,
-        Self::Credentials,
-        Self::Endpoint,
-        Self::Response,
-        Self::RateLimited,
-        Self::Timeout,
-        Self::Network,
-        Self::Tls,
-        Self::Storage,
-        Self::Decrypt,
-        Self::Shutdown,
-        Self::Internal,
-    ];
-
-    /// The kind of a public code.
+    /// The kind with this public code.
     pub fn of_code(code: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.code() == code)
+        code.strip_prefix("ERR_TOKEN_")?.parse().ok()
     }
 
     /// The public code.
     pub fn code(self) -> &'static str {
-        match self {
-            Self::Config => "ERR_TOKEN_CONFIG",
-            Self::Credentials => "ERR_TOKEN_CREDENTIALS",
-            Self::Endpoint => "ERR_TOKEN_ENDPOINT",
-            Self::Response => "ERR_TOKEN_RESPONSE",
-            Self::RateLimited => "ERR_TOKEN_RATE_LIMITED",
-            Self::Timeout => "ERR_TOKEN_TIMEOUT",
-            Self::Network => "ERR_TOKEN_NETWORK",
-            Self::Tls => "ERR_TOKEN_TLS",
-            Self::Storage => "ERR_TOKEN_STORAGE",
-            Self::Decrypt => "ERR_TOKEN_DECRYPT",
-            Self::Shutdown => "ERR_TOKEN_SHUTDOWN",
-            Self::Internal => "ERR_TOKEN_INTERNAL",
-        }
+        self.into()
     }
 }
 
@@ -108,7 +83,8 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// What went wrong, in words that hold no secret: messages are written here, never taken from an answer. What the
 /// server said stands beside them.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{}: {message}", .kind.code())]
 pub struct Error {
     kind: ErrorKind,
     message: String,
@@ -243,10 +219,25 @@ impl Error {
     }
 }
 
-impl fmt::Display for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.code(), self.message)
+#[cfg(test)]
+mod tests {
+    use strum::VariantArray;
+
+    use super::*;
+
+    #[test]
+    fn each_kind_has_a_code_that_is_read_back() {
+        for kind in ErrorKind::VARIANTS {
+            assert_eq!(ErrorKind::of_code(kind.code()), Some(*kind));
+        }
+        assert_eq!(ErrorKind::RateLimited.code(), "ERR_TOKEN_RATE_LIMITED");
+        for other in ["", "RATE_LIMITED", "ERR_TOKEN_", "ERR_TOKEN_rate_limited", "ERR_TOKEN_OTHER"] {
+            assert_eq!(ErrorKind::of_code(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn an_error_prints_its_code_and_its_message() {
+        assert_eq!(Error::config("scope", "is wrong").to_string(), "ERR_TOKEN_CONFIG: scope is wrong");
     }
 }
-
-impl std::error::Error for Error {}

@@ -250,9 +250,7 @@ fn scope(f: &mut ConfigFields<'_>) -> Option<String> {
 
 fn manual_token(f: &mut ConfigFields<'_>) -> Option<AccessToken> {
     let text = f.credential("token", Alphabet::Token)?;
-    AccessToken::parse(&text)
-        .map_err(|fault| f.error("token", format!("is no token: {}", fault.as_str())))
-        .ok()
+    AccessToken::parse(&text).map_err(|fault| f.error("token", format!("is no token: {fault}"))).ok()
 }
 
 fn scheme(f: &mut ConfigFields<'_>) -> Option<TokenType> {

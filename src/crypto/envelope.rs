@@ -35,10 +35,12 @@ pub(super) struct Envelope {
     pub(super) body: Vec<u8>,
 }
 
-/// Why a text is no envelope that can be opened.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Why a text is not an envelope that can be opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum EnvelopeError {
+    #[error("the stored text is not a sealed envelope, or it is damaged")]
     NotAnEnvelope,
+    #[error("the stored text is sealed in a format (version {0}) of another evertoken release")]
     OtherVersion(u32),
 }
 
@@ -70,19 +72,13 @@ impl Envelope {
 }
 
 impl From<EnvelopeError> for Error {
-    fn from(fault: EnvelopeError) -> Self {
-        match fault {
-            EnvelopeError::NotAnEnvelope => {
-                Self::new(ErrorKind::Decrypt, "the stored text is not a sealed envelope, or a damaged one")
-            }
-            // It is good to somebody: it stays where it is.
-            EnvelopeError::OtherVersion(version) => Self::new(
-                ErrorKind::Storage,
-                format!(
-                    "the stored text is sealed in a format (version {version}) of another evertoken release"
-                ),
-            ),
-        }
+    fn from(error: EnvelopeError) -> Self {
+        let kind = match error {
+            EnvelopeError::NotAnEnvelope => ErrorKind::Decrypt,
+            // A replica with that release can use it, so it must not be replaced.
+            EnvelopeError::OtherVersion(_) => ErrorKind::Storage,
+        };
+        Self::new(kind, error.to_string())
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
 /// A token, password, key or anything that holds one.
@@ -28,10 +29,9 @@ impl Secret {
         &self.0
     }
 
-    /// Whether both hold the same text, compared without stopping at the first difference.
+    /// Whether both hold the same text. For texts of one length, the time this takes tells nothing about them.
     pub fn matches(&self, other: &Self) -> bool {
-        let (a, b) = (self.0.as_bytes(), other.0.as_bytes());
-        a.len() == b.len() && a.iter().zip(b).fold(0, |difference, (x, y)| difference | (x ^ y)) == 0
+        self.0.as_bytes().ct_eq(other.0.as_bytes()).into()
     }
 
     /// Length in bytes.

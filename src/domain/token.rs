@@ -6,28 +6,20 @@ use super::{Lifetime, Secret};
 const MAX_TOKEN_BYTES: usize = 64 * 1024;
 
 /// Why a text is no access token.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TokenError {
-    /// Nothing is left of it once its scheme and surrounding white space are taken away.
+    /// Nothing is left once the token type and the surrounding white space are removed.
+    #[error("the token is empty")]
     Empty,
-    /// It holds a space, a control character or a character beyond ASCII (RFC 6749 appendix A.12).
+    /// It contains a space, a control character or a character outside ASCII (RFC 6749 appendix A.12).
+    #[error("the token contains characters that a header cannot carry")]
     NotVisibleAscii,
     /// It is longer than 64 KiB.
+    #[error("the token is longer than 64 KiB")]
     TooLong,
     /// It is a programming language's word for nothing, such as `undefined`.
+    #[error("the token is a placeholder such as \"undefined\"")]
     Placeholder,
-}
-
-impl TokenError {
-    /// The fault in words, without anything of the token.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Empty => "the token is empty",
-            Self::NotVisibleAscii => "the token holds characters that no header may carry",
-            Self::TooLong => "the token is longer than 64 KiB",
-            Self::Placeholder => "the token is a placeholder such as \"undefined\"",
-        }
-    }
 }
 
 /// A token that can be sent in a header: one or more visible ASCII characters

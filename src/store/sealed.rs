@@ -276,7 +276,7 @@ impl SealedStore {
             return Err(unused(format!("its {fault}")));
         }
         let access_token = AccessToken::parse(row.token.expose())
-            .map_err(|fault| unused(format!("the stored text is no token: {}", fault.as_str())))?;
+            .map_err(|fault| unused(format!("the stored text is not a token: {fault}")))?;
         Ok(StoredToken {
             access_token,
             scheme: row.token_type,

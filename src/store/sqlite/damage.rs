@@ -37,13 +37,13 @@ pub(super) fn set_aside(path: &Path) -> Result<Option<String>> {
     if disk::identity(path)?.is_none() {
         return Ok(None);
     }
-    let told = |fault: SqliteError| fault.tell(path);
-    let connection = database::connect(path, &Operations::default()).map_err(told)?;
+    let describe = |fault: SqliteError| fault.describe(path);
+    let connection = database::connect(path, &Operations::default()).map_err(describe)?;
     let is_shared = schema::has_foreign_tables(&connection).unwrap_or(false);
     match check(&connection, path, "integrity_check") {
         Ok(()) => return Ok(None),
         Err(fault) if fault.is_damage() => {}
-        Err(fault) => return Err(told(fault)),
+        Err(fault) => return Err(describe(fault)),
     }
     if is_shared {
         let message = format!(

@@ -134,7 +134,7 @@ impl Database {
         let mut open = self.open();
         if in_vain.load(Ordering::Relaxed) != before {
             // Behind one that waited for another process: each in turn would wait as long.
-            return Err(SqliteError::busy().tell(&self.path));
+            return Err(SqliteError::busy().describe(&self.path));
         }
         let mut attempt = || {
             self.operations.begin();
@@ -157,7 +157,7 @@ impl Database {
         };
         done.map_err(|fault| {
             in_vain.fetch_add(u64::from(fault.is_busy()), Ordering::Relaxed);
-            fault.tell(&self.path)
+            fault.describe(&self.path)
         })
     }
 

@@ -13,18 +13,25 @@ use crate::error::{Error, ErrorKind};
 pub(super) const PATIENCE: Duration = Duration::from_secs(3);
 
 /// Why an operation came to nothing.
-#[derive(Debug)]
+///
+/// The text continues a sentence that begins with the path: see [`SqliteError::describe`].
+#[derive(Debug, thiserror::Error)]
 pub(super) enum SqliteError {
-    /// SQLite's own.
-    Sql(rusqlite::Error),
-    /// The content is no sound database, though SQLite has not said so.
+    /// An error of SQLite. Its own text is never shown.
+    #[error("cannot be used")]
+    Sql(#[from] rusqlite::Error),
+    /// The content is not a sound database, although SQLite did not report it.
+    #[error("is damaged")]
     Damaged,
-    /// Something stands in the place of a table of ours, or hangs on one: what, in words.
+    /// Something replaces one of our tables or is attached to it: what, in words.
+    #[error("has {0}, so it is not used: remove that, or set storage.path to another file")]
     Planted(String),
-    /// A later evertoken has been here: its version.
+    /// A newer evertoken wrote it: the version.
+    #[error("was written by a newer evertoken (its version is {0}): it is left as it is")]
     Newer(i64),
-    /// Said in full where it was found.
-    Told(Error),
+    /// An error that is already complete.
+    #[error(transparent)]
+    Other(#[from] Error),
 }
 
 impl SqliteError {
@@ -57,19 +64,12 @@ impl SqliteError {
         self.is_busy() || self.code() == Some(ErrorCode::ConstraintViolation)
     }
 
-    /// For a person.
-    pub(super) fn tell(self, path: &Path) -> Error {
+    /// The error for users.
+    pub(super) fn describe(self, path: &Path) -> Error {
         let path = path.display();
         let message = match &self {
-            Self::Told(error) => return error.clone(),
-            Self::Newer(version) => format!(
-                "{path} was written by a newer evertoken (its version is {version}): it is left as it is"
-            ),
-            Self::Planted(what) => {
-                format!(
-                    "{path} has {what}, so it is not used: remove that, or set storage.path to another file"
-                )
-            }
+            Self::Other(error) => return error.clone(),
+            Self::Newer(_) | Self::Planted(_) => format!("{path} {self}"),
             fault if fault.is_damage() => format!("{path} is damaged"),
             fault if fault.is_busy() => {
                 format!("{path} was held by another process for {} s", PATIENCE.as_secs())
@@ -111,17 +111,5 @@ impl SqliteError {
                 .map_or("a value of another type", |error| code_to_str(error.extended_code)),
             _ => "",
         }
-    }
-}
-
-impl From<rusqlite::Error> for SqliteError {
-    fn from(error: rusqlite::Error) -> Self {
-        Self::Sql(error)
-    }
-}
-
-impl From<Error> for SqliteError {
-    fn from(error: Error) -> Self {
-        Self::Told(error)
     }
 }
