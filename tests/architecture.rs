@@ -54,6 +54,11 @@ fn rank(module: &str) -> usize {
     LAYERS.iter().position(|layer| *layer == module).unwrap_or(LAYERS.len())
 }
 
+/// Whether a file holds tests only.
+fn is_test(path: &Path) -> bool {
+    ["tests", "conformance"].iter().any(|name| path.to_str().unwrap().contains(name))
+}
+
 /// The code of a file: what stands before its inline tests.
 fn code(path: &Path) -> String {
     let text = fs::read_to_string(path).unwrap();
@@ -94,12 +99,7 @@ fn only_the_binding_says_napi() {
 fn secrets_are_opened_in_known_places_only() {
     let mut found: Vec<(String, usize)> = sources(&src())
         .into_iter()
-        .filter(|path| {
-            !path.ends_with("secret.rs")
-                && !path.to_str().unwrap().contains("tests")
-                && !path.to_str().unwrap().contains("conformance")
-                && !path.ends_with("fuzzing.rs")
-        })
+        .filter(|path| !path.ends_with("secret.rs") && !is_test(path) && !path.ends_with("fuzzing.rs"))
         .map(|path| {
             let uses = code(&path).matches("expose").count();
             (path.strip_prefix(src()).unwrap().to_str().unwrap().replace('\\', "/"), uses)
@@ -188,8 +188,7 @@ fn only_javascript_reads_the_environment() {
         "Backtrace::capture",
     ];
     for path in sources(&src()) {
-        let is_code = !path.to_str().unwrap().contains("tests");
-        for reader in READERS.iter().filter(|_| is_code) {
+        for reader in READERS.iter().filter(|_| !is_test(&path)) {
             let code = code(&path);
             let mut lines = code.lines().filter(|line| !line.trim_start().starts_with("//"));
             assert!(!lines.any(|line| line.contains(reader)), "{} has {reader}", path.display());

@@ -3,6 +3,7 @@
 #[macro_use]
 mod lists;
 mod notes;
+pub(super) mod on_disk;
 mod removals;
 mod trust;
 

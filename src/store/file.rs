@@ -5,7 +5,7 @@ mod document;
 pub mod fuzzing;
 mod leases;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 use std::path::PathBuf;
 use std::sync::Arc;
