@@ -12,6 +12,7 @@ mod memory;
 mod record;
 mod sealed;
 mod sqlite;
+mod warnings;
 
 #[cfg(test)]
 mod conformance;
@@ -31,6 +32,7 @@ pub use sqlite::SqliteStore;
 
 use crate::domain::{Secret, ServiceName, Timestamp};
 use crate::error::{Error, Result};
+use crate::runtime;
 
 /// How a compare-and-swap ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -114,4 +116,14 @@ pub trait Store: Send + Sync + 'static {
     fn take_warnings(&self) -> Vec<Error> {
         Vec::new()
     }
+}
+
+/// Runs work on a place outside the runtime's thread.
+async fn run_blocking<P: Clone + Send + 'static, T: Send + 'static>(
+    place: &P,
+    service: &ServiceName,
+    work: impl FnOnce(&P, &ServiceName) -> Result<T> + Send + 'static,
+) -> Result<T> {
+    let (place, service) = (place.clone(), service.clone());
+    runtime::blocking(move || work(&place, &service)).await
 }

@@ -38,7 +38,11 @@ impl Revision {
     }
 }
 
-/// What every reader of JSON keeps exactly.
+/// How many unusable records of one service are kept: enough for someone to look at, and a limit for two processes
+/// with different keys that set aside each other's records.
+pub(super) const KEPT_ASIDE: u8 = 4;
+
+/// The largest number that every reader of JSON keeps exactly.
 const LAST_NUMBER: u64 = (1 << 53) - 1;
 
 /// Numbers that grow by one, or by the milliseconds of the clock where that is further.

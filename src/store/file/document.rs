@@ -2,16 +2,12 @@
 
 use serde_json::{Map, Value, json};
 
-use super::super::record::{Columns, digest};
+use super::super::record::{Columns, KEPT_ASIDE, digest};
 use super::super::{Revision, StoredRow};
 use crate::crypto::is_envelope;
 use crate::domain::{Secret, ServiceName, Timestamp, TokenType};
 
 const VERSION: u64 = 1;
-
-/// How many unusable records of one service are kept: enough to look at, and a bound where two processes
-/// with different keys set aside each other's.
-const KEPT_ASIDE: usize = 4;
 
 /// The file's content. What it does not know (a field somebody added) it keeps.
 #[derive(Debug)]
@@ -174,7 +170,7 @@ impl CacheDocument {
         match kept {
             Value::Array(kept) => {
                 kept.push(value);
-                let surplus = kept.len().saturating_sub(KEPT_ASIDE);
+                let surplus = kept.len().saturating_sub(usize::from(KEPT_ASIDE));
                 kept.drain(..surplus);
             }
             other => *other = json!([value]),

@@ -9,6 +9,7 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
 use super::super::disk::{self, Identity, Stamp};
+use super::super::warnings::Warnings;
 use super::damage;
 use super::defense::{self, Operations};
 use super::fault::{PATIENCE, SqliteError};
@@ -31,7 +32,7 @@ pub(super) struct Database {
     /// How many have waited for another process in vain: a log lets readers pass where writers wait.
     readers_in_vain: AtomicU64,
     writers_in_vain: AtomicU64,
-    warnings: Mutex<Vec<Error>>,
+    warnings: Warnings,
 }
 
 #[derive(Debug)]
@@ -80,7 +81,7 @@ impl Database {
             operations: Operations::default(),
             readers_in_vain: AtomicU64::new(0),
             writers_in_vain: AtomicU64::new(0),
-            warnings: Mutex::default(),
+            warnings: Warnings::default(),
         });
         databases.insert(path.to_owned(), Arc::downgrade(&database));
         database
@@ -112,15 +113,11 @@ impl Database {
     }
 
     pub(super) fn warn(&self, message: String) {
-        let mut warnings = self.warnings();
-        // Nobody may be listening.
-        if warnings.len() < 16 {
-            warnings.push(Error::new(ErrorKind::Storage, message));
-        }
+        self.warnings.add(message);
     }
 
     pub(super) fn take_warnings(&self) -> Vec<Error> {
-        std::mem::take(&mut *self.warnings())
+        self.warnings.take()
     }
 
     /// Works on the connection; a database found damaged is set aside, and the work is done on its successor.
@@ -214,10 +211,6 @@ impl Database {
 
     fn open(&self) -> MutexGuard<'_, Option<Open>> {
         self.open.lock()
-    }
-
-    fn warnings(&self) -> MutexGuard<'_, Vec<Error>> {
-        self.warnings.lock()
     }
 }
 

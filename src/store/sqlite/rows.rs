@@ -3,13 +3,9 @@
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension, named_params, params};
 
-use super::super::record::Columns;
+use super::super::record::{Columns, KEPT_ASIDE};
 use super::super::{Revision, Slot, StoredRow};
 use crate::domain::{Secret, ServiceName, Timestamp, TokenType};
-
-/// How many unusable rows of one service are kept: enough to look at, and a bound where two processes with
-/// different keys set aside each other's.
-const KEPT_ASIDE: u32 = 4;
 
 /// What is found for a service.
 pub(super) enum DatabaseRow {
