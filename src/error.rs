@@ -92,7 +92,7 @@ pub struct Error {
     status: Option<u16>,
     retry: Retry,
     was_sent: bool,
-    said: Option<Box<ServerError>>,
+    server_error: Option<Box<ServerError>>,
 }
 
 impl Error {
@@ -104,7 +104,7 @@ impl Error {
             _ => Retry::BackOff,
         };
         let message = message.into();
-        Self { kind, message, field: None, status: None, retry, was_sent: true, said: None }
+        Self { kind, message, field: None, status: None, retry, was_sent: true, server_error: None }
     }
 
     /// A configuration error that names the field.
@@ -138,7 +138,7 @@ impl Error {
     #[must_use]
     pub fn with_details_of(mut self, other: &Self) -> Self {
         self.status = other.status;
-        self.said.clone_from(&other.said);
+        self.server_error.clone_from(&other.server_error);
         self
     }
 
@@ -151,15 +151,15 @@ impl Error {
 
     /// With what the server said.
     #[must_use]
-    pub fn with_server_error(mut self, said: ServerError) -> Self {
-        self.said = Some(Box::new(said));
+    pub fn with_server_error(mut self, server_error: ServerError) -> Self {
+        self.server_error = Some(Box::new(server_error));
         self
     }
 
     /// Without what the server said, for what goes further than to the caller and the log.
     #[must_use]
     pub fn without_server_error(mut self) -> Self {
-        self.said = None;
+        self.server_error = None;
         self
     }
 
@@ -202,7 +202,7 @@ impl Error {
 
     /// What the server said.
     pub fn server_error(&self) -> Option<&ServerError> {
-        self.said.as_deref()
+        self.server_error.as_deref()
     }
 
     /// Whether to try again, and when.

@@ -63,8 +63,8 @@ impl Envelope {
         };
         let hint = decode(hint)?;
         let sealer = match kind {
-            "k" => Sealer::Key(exactly::<KEY_ID_BYTES>(&hint)?),
-            "p" => Sealer::Passphrase(exactly::<SALT_BYTES>(&hint)?),
+            "k" => Sealer::Key(to_array::<KEY_ID_BYTES>(&hint)?),
+            "p" => Sealer::Passphrase(to_array::<SALT_BYTES>(&hint)?),
             _ => return Err(EnvelopeError::NotAnEnvelope),
         };
         Ok(Self { sealer, body: decode(body)? })
@@ -86,7 +86,7 @@ fn decode(text: &str) -> Result<Vec<u8>, EnvelopeError> {
     URL_SAFE_NO_PAD.decode(text).map_err(|_| EnvelopeError::NotAnEnvelope)
 }
 
-fn exactly<const N: usize>(bytes: &[u8]) -> Result<[u8; N], EnvelopeError> {
+fn to_array<const N: usize>(bytes: &[u8]) -> Result<[u8; N], EnvelopeError> {
     bytes.try_into().map_err(|_| EnvelopeError::NotAnEnvelope)
 }
 

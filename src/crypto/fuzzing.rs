@@ -12,7 +12,7 @@ const OTHER_KEY: &str = "Hx4dHBsaGRgXFhUUExIREA8ODQwLCgkIBwYFBAMCAQA";
 const SEALED: &str = "et1.k.ifKzVFB-.nXffH9qxxOojIYW96U6Nsf1HV5yTLk85eMC6TI2HWP32tOWcqJao2vhetUYuxbk";
 
 fn ring(key: &str) -> Result<KeyRing> {
-    KeyRing::configured(vec![Secret::new(key)])
+    KeyRing::from_keys(vec![Secret::new(key)])
 }
 
 /// What was not sealed with the key does not open, an envelope with one character damaged is not taken for a
@@ -27,7 +27,7 @@ pub fn envelope(data: &[u8]) {
     check_opening(&ring, &context, &text);
     assert!(Envelope::parse(&text).is_err() || is_envelope(&text), "an envelope that is not seen as one");
 
-    let damaged = damaged(data);
+    let damaged = damage(data);
     check_opening(&ring, &context, &damaged);
     let differences = SEALED.chars().zip(damaged.chars()).filter(|(was, is)| was != is).count();
     assert!(differences > 1 || is_envelope(&damaged), "a damaged envelope would be sent as a token");
@@ -56,7 +56,7 @@ fn check_opening(ring: &KeyRing, context: &Context, text: &str) {
 }
 
 /// The sealed text with a character changed for each two bytes: where, and to what.
-fn damaged(data: &[u8]) -> String {
+fn damage(data: &[u8]) -> String {
     let mut bytes = SEALED.as_bytes().to_vec();
     for pair in data.chunks_exact(2).take(8) {
         let at = usize::from(pair[0]) % bytes.len();

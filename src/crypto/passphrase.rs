@@ -42,16 +42,16 @@ pub(super) struct Passphrase {
 
 impl Passphrase {
     pub(super) fn new(text: Secret) -> Self {
-        Self::read_by(Box::new(move || Ok(text.clone())))
+        Self::from_source(Box::new(move || Ok(text.clone())))
     }
 
-    pub(super) fn read_by(text: Box<PassphraseSource>) -> Self {
+    pub(super) fn from_source(text: Box<PassphraseSource>) -> Self {
         Self { text, keys: OnceCell::new() }
     }
 
     /// Its keys, which equal texts share. The text is read once.
     pub(super) fn keys(&self) -> Result<&Keys> {
-        let keys = self.keys.get_or_try_init(|| (self.text)().map(Keys::shared));
+        let keys = self.keys.get_or_try_init(|| (self.text)().map(Keys::of));
         keys.map(|keys| &**keys)
     }
 
@@ -91,7 +91,7 @@ impl Keys {
         }
     }
 
-    fn shared(text: Secret) -> Arc<Self> {
+    fn of(text: Secret) -> Arc<Self> {
         let digest = sha256(text.expose().as_bytes());
         let mut all = KEYS.lock();
         let all = all.get_or_insert_default();
@@ -142,7 +142,7 @@ impl Keys {
 
     /// How many keys are derived or being derived.
     #[cfg(test)]
-    pub(super) fn remembered(&self) -> usize {
+    pub(super) fn count(&self) -> usize {
         self.state().by_salt.len()
     }
 

@@ -20,7 +20,7 @@ const MIN_PASSPHRASE_CHARS: usize = 16;
 /// ```
 /// # use evertoken::crypto::{Context, KeyRing, generate_key};
 /// # use evertoken::domain::{Secret, ServiceName};
-/// let ring = KeyRing::configured(vec![generate_key()?])?;
+/// let ring = KeyRing::from_keys(vec![generate_key()?])?;
 /// let context = Context::new(&ServiceName::default(), "token");
 /// let sealed = ring.seal(&context, &Secret::new("a token"))?;
 /// assert_eq!(ring.open(&context, &sealed)?.expose(), "a token");
@@ -44,20 +44,20 @@ impl KeyRing {
     ///
     /// # Errors
     /// `Config`, naming `encryptionKey`, when there is no key or one is too short.
-    pub fn configured(keys: Vec<Secret>) -> Result<Self> {
-        let mut members = keys.into_iter().map(|key| RingKey::configured(&key));
+    pub fn from_keys(keys: Vec<Secret>) -> Result<Self> {
+        let mut members = keys.into_iter().map(|key| RingKey::parse(&key));
         let first = members.next().ok_or_else(|| Error::config("encryptionKey", "holds no key"))??;
         Ok(Self { first, others: members.collect::<Result<_>>()? })
     }
 
     /// The ring of a service without `encryptionKey`: a copy of the store opens nothing without `credential`.
-    pub fn derived(credential: Secret) -> Self {
+    pub fn from_credential(credential: Secret) -> Self {
         Self { first: RingKey::Passphrase(Passphrase::new(credential)), others: Vec::new() }
     }
 
     /// The same with a credential that is only read when a key is derived from it, such as one in a file.
-    pub fn derived_from(credential: impl Fn() -> Result<Secret> + Send + Sync + 'static) -> Self {
-        Self { first: RingKey::Passphrase(Passphrase::read_by(Box::new(credential))), others: Vec::new() }
+    pub fn from_credential_source(credential: impl Fn() -> Result<Secret> + Send + Sync + 'static) -> Self {
+        Self { first: RingKey::Passphrase(Passphrase::from_source(Box::new(credential))), others: Vec::new() }
     }
 
     /// Seals `plain` for `context`; the text differs each time.
@@ -159,7 +159,7 @@ impl fmt::Debug for KeyRing {
 }
 
 impl RingKey {
-    fn configured(text: &Secret) -> Result<Self> {
+    fn parse(text: &Secret) -> Result<Self> {
         let trimmed = text.expose().trim();
         if let Some(key) = Key::parse(trimmed) {
             return Ok(Self::Key { id: key.id()?, key });

@@ -54,7 +54,7 @@ impl StoreClient {
     ) -> Result<Self> {
         let sealed = |store: Arc<dyn Store>| -> Result<SealedStore> {
             let sealed = SealedStore::new(store, Arc::new(key_ring(config, client_key)?));
-            Ok(sealed.accepting_plain_tokens(config.plain_tokens == PlainTokens::Accepted))
+            Ok(sealed.with_plain_tokens(config.plain_tokens == PlainTokens::Accepted))
         };
         let store = match (provided, &config.storage) {
             (Some(store), _) => sealed(store)?,
@@ -72,7 +72,7 @@ impl StoreClient {
             owner: Owner::random(),
             keeper: Owner::random(),
             lease_length: config.timeout + MARGIN,
-            health: Arc::new(Mutex::new(StoreHealth { is_told: true, ..StoreHealth::default() })),
+            health: Arc::new(Mutex::new(StoreHealth { is_reported: true, ..StoreHealth::default() })),
             warnings: Arc::default(),
             late: Mutex::default(),
             turn: tokio::sync::Mutex::new(()),
@@ -90,19 +90,19 @@ impl StoreClient {
 
     /// What is stored.
     pub(crate) async fn load(&self) -> Result<Loaded> {
-        let ((store, service), warnings) = (self.both(), Arc::clone(&self.warnings));
-        self.record_health(StoreOperation::Read, async move { look(&store, &service, &warnings).await }).await
+        let ((store, service), warnings) = (self.handles(), Arc::clone(&self.warnings));
+        self.record_health(StoreOperation::Read, async move { load(&store, &service, &warnings).await }).await
     }
 
     /// Takes the lease, where it can be had.
     pub(crate) async fn lease(&self, now: Timestamp) -> Result<Leasing> {
-        let ((store, service), claim) = (self.both(), self.claim(now));
+        let ((store, service), claim) = (self.handles(), self.claim(now));
         self.record_health(StoreOperation::Lease, async move { store.lease(&service, &claim).await }).await
     }
 
     /// Takes the lease to store what is held already; while a flight has it, it is another's.
     pub(crate) async fn lease_to_keep(&self, now: Timestamp) -> Result<Leasing> {
-        let (store, service) = self.both();
+        let (store, service) = self.handles();
         let claim = Claim { owner: self.keeper, now, length: self.lease_length };
         self.record_health(StoreOperation::Lease, async move { store.lease(&service, &claim).await }).await
     }
@@ -114,14 +114,14 @@ impl StoreClient {
 
     /// Makes a lease last; `false` when it is another's by now.
     pub(crate) async fn renew(&self, fence: Fence, now: Timestamp) -> Result<bool> {
-        let ((store, service), claim) = (self.both(), self.claim(now));
+        let ((store, service), claim) = (self.handles(), self.claim(now));
         self.record_health(StoreOperation::Lease, async move { store.renew(&service, &claim, fence).await })
             .await
     }
 
     /// Ends a lease, with a note for the next holder.
     pub(crate) async fn release(&self, fence: Fence, note: Option<Secret>) -> Result<()> {
-        let (store, service) = self.both();
+        let (store, service) = self.handles();
         self.record_health(StoreOperation::Lease, async move { store.release(&service, fence, note).await })
             .await
     }
@@ -135,7 +135,7 @@ impl StoreClient {
         expected: Option<Revision>,
         fence: Option<Fence>,
     ) -> Result<Option<Revision>> {
-        let ((store, service), record) = (self.both(), record.clone());
+        let ((store, service), record) = (self.handles(), record.clone());
         let warnings = Arc::clone(&self.warnings);
         self.record_health(StoreOperation::Write, async move {
             let mut expected = expected;
@@ -144,7 +144,7 @@ impl StoreClient {
                     Saved::Stored(revision) => return Ok(Some(revision)),
                     Saved::Fenced => return Ok(None),
                     Saved::Conflict => {
-                        let found = look(&store, &service, &warnings).await?;
+                        let found = load(&store, &service, &warnings).await?;
                         let is_removed =
                             |removal: Revision| expected.is_some_and(|e| removal.number > e.number);
                         if found.removal.is_some_and(is_removed) {
@@ -166,7 +166,7 @@ impl StoreClient {
         expected: Option<Revision>,
         fence: Option<Fence>,
     ) -> Result<Option<Revision>> {
-        let ((store, service), record) = (self.both(), record.clone());
+        let ((store, service), record) = (self.handles(), record.clone());
         self.record_health(StoreOperation::Write, async move {
             Ok(match store.save(&service, &record, expected, fence).await? {
                 Saved::Stored(revision) => Some(revision),
@@ -177,19 +177,19 @@ impl StoreClient {
     }
 
     pub(crate) async fn remove(&self) -> Result<()> {
-        let (store, service) = self.both();
+        let (store, service) = self.handles();
         self.record_health(StoreOperation::Write, async move { store.remove(&service).await }).await
     }
 
     /// The note that is kept beside the record.
     pub(crate) async fn load_note(&self) -> Result<Option<Secret>> {
-        let (store, service) = self.both();
+        let (store, service) = self.handles();
         self.record_health(StoreOperation::Read, async move { store.load_note(&service).await }).await
     }
 
     /// Keeps a note beside the record, of no use after `until`; none takes it away.
     pub(crate) async fn save_note(&self, note: Option<Secret>, until: Timestamp) -> Result<()> {
-        let (store, service) = self.both();
+        let (store, service) = self.handles();
         self.record_health(StoreOperation::Lease, async move {
             store.save_note(&service, note.as_ref(), until).await
         })
@@ -245,14 +245,14 @@ impl StoreClient {
     /// Whether it turned well or sick since this was last asked.
     pub(crate) fn take_transition(&self) -> Option<bool> {
         let mut health = self.health();
-        if health.is_told {
+        if health.is_reported {
             return None;
         }
-        health.is_told = true;
+        health.is_reported = true;
         Some(health.fault().is_none())
     }
 
-    fn both(&self) -> (SealedStore, ServiceName) {
+    fn handles(&self) -> (SealedStore, ServiceName) {
         (self.store.clone(), self.service.clone())
     }
 
@@ -262,7 +262,7 @@ impl StoreClient {
 
     async fn record_health<T: Send + 'static>(
         &self,
-        deed: StoreOperation,
+        operation: StoreOperation,
         work: impl Future<Output = Result<T>> + Send + 'static,
     ) -> Result<T> {
         let health = Arc::clone(&self.health);
@@ -270,19 +270,19 @@ impl StoreClient {
             let result = work.await;
             let fault = result.as_ref().err().cloned();
             // Also when it came too late for whoever asked: that it came says how the store is now.
-            health.lock().note(deed, fault);
+            health.lock().note(operation, fault);
             result
         };
-        let result = self.in_time(noted).await;
+        let result = self.with_timeout(noted).await;
         if let Err(error) = &result {
-            self.health().note(deed, Some(error.clone()));
+            self.health().note(operation, Some(error.clone()));
         }
         result
     }
 
     /// Runs `work` to its end, whoever waits for how long. While one that came late is still not done, no
     /// other is begun: what hangs on a dead disk holds a thread, and there are few.
-    async fn in_time<T: Send + 'static>(
+    async fn with_timeout<T: Send + 'static>(
         &self,
         work: impl Future<Output = Result<T>> + Send + 'static,
     ) -> Result<T> {
@@ -328,17 +328,19 @@ const SAVES: u32 = 3;
 /// nothing.
 fn key_ring(config: &Config, client_key: Option<Arc<ClientKey>>) -> Result<KeyRing> {
     if !config.encryption_keys.is_empty() {
-        return KeyRing::configured(config.encryption_keys.clone());
+        return KeyRing::from_keys(config.encryption_keys.clone());
     }
     Ok(match (config.credentials.secrets().next(), client_key) {
-        (Some(secret), _) => KeyRing::derived(secret.clone()),
-        (None, Some(key)) => KeyRing::derived_from(move || key.get_blocking().map(SigningKey::as_credential)),
-        (None, None) => KeyRing::derived(Secret::new(String::new())),
+        (Some(secret), _) => KeyRing::from_credential(secret.clone()),
+        (None, Some(key)) => {
+            KeyRing::from_credential_source(move || key.get_blocking().map(SigningKey::as_credential))
+        }
+        (None, None) => KeyRing::from_credential(Secret::new(String::new())),
     })
 }
 
 /// What is stored; what a person should know of it is kept until it is said.
-async fn look(store: &SealedStore, service: &ServiceName, warnings: &Mutex<Vec<Error>>) -> Result<Loaded> {
+async fn load(store: &SealedStore, service: &ServiceName, warnings: &Mutex<Vec<Error>>) -> Result<Loaded> {
     let mut loaded = store.load(service).await?;
     warnings.lock().append(&mut loaded.warnings);
     Ok(loaded)

@@ -29,7 +29,7 @@ pub(in crate::store) fn read(path: &Path) -> Result<Option<Content>> {
         Err(error) if error.kind() == Io::NotFound => return Ok(None),
         Err(error) => return Err(failed(&error)),
     }
-    let file = match quiet(OpenOptions::new().read(true)).open(path) {
+    let file = match without_following(OpenOptions::new().read(true)).open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == Io::NotFound => return Ok(None),
         Err(error) => return Err(failed(&error)),
@@ -82,7 +82,8 @@ pub(in crate::store) fn rename_damaged(
     }
     fs::rename(path, &target).map_err(|error| failed(&error))?;
     // It may hold a token, whatever else it holds. A mode that stays is no reason to keep the damage in place.
-    let _ = quiet(OpenOptions::new().read(true)).open(&target).map(|file| make_private(&file));
+    let _ =
+        without_following(OpenOptions::new().read(true)).open(&target).map(|file| restrict_to_owner(&file));
     sync_directory(path);
     Ok(target)
 }
@@ -143,8 +144,8 @@ pub(in crate::store) fn identity(path: &Path) -> Result<Option<Identity>> {
 }
 
 /// Makes an empty file for the owner alone; one that is there is left as it is.
-pub(in crate::store) fn make_file(path: &Path) -> Result<()> {
-    match private(OpenOptions::new().write(true).create_new(true)).open(path) {
+pub(in crate::store) fn create_file(path: &Path) -> Result<()> {
+    match owner_only(OpenOptions::new().write(true).create_new(true)).open(path) {
         Err(error) if error.kind() != Io::AlreadyExists => Err(storage("make", path, &error)),
         _ => Ok(()),
     }
@@ -164,7 +165,7 @@ pub(in crate::store) fn without_links_above(path: &Path) -> PathBuf {
 }
 
 /// Makes the directory of `path`, and those above it, for the owner alone. One that exists is left as it is.
-pub(in crate::store) fn make_directory(path: &Path) -> Result<()> {
+pub(in crate::store) fn create_directory(path: &Path) -> Result<()> {
     let mut builder = DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]
@@ -214,7 +215,7 @@ fn open_beside(path: &Path, beside: &Path, create: bool) -> Result<File> {
     }
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(create).truncate(false);
-    let opened = quiet(private(&mut options)).open(beside);
+    let opened = without_following(owner_only(&mut options)).open(beside);
     opened.map_err(|error| storage("open the lock of", path, &error))
 }
 
@@ -250,7 +251,7 @@ impl Temporary {
         let random = format!("{:0width$x}", fastrand::u64(..), width = RANDOM_DIGITS);
         let temporary = path.with_file_name(format!(".{}.{random}.tmp", name(path)));
         // `create_new` neither follows a link nor takes over a file that is already there.
-        let file = private(OpenOptions::new().write(true).create_new(true)).open(&temporary)?;
+        let file = owner_only(OpenOptions::new().write(true).create_new(true)).open(&temporary)?;
         Ok(Self { path: temporary, file, is_kept: false })
     }
 
@@ -313,13 +314,13 @@ pub(in crate::store) fn newer(what: &str, version: u64) -> Error {
 }
 
 /// For the owner alone from the first moment.
-fn private(options: &mut OpenOptions) -> &mut OpenOptions {
+fn owner_only(options: &mut OpenOptions) -> &mut OpenOptions {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(options, 0o600);
     options
 }
 
-fn make_private(file: &File) -> io::Result<()> {
+fn restrict_to_owner(file: &File) -> io::Result<()> {
     #[cfg(unix)]
     file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
     #[cfg(not(unix))]
@@ -328,7 +329,7 @@ fn make_private(file: &File) -> io::Result<()> {
 }
 
 /// Neither follows a link nor waits for a pipe's other end.
-fn quiet(options: &mut OpenOptions) -> &mut OpenOptions {
+fn without_following(options: &mut OpenOptions) -> &mut OpenOptions {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::custom_flags(options, libc::O_NOFOLLOW | libc::O_NONBLOCK);
     options

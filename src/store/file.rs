@@ -21,7 +21,7 @@ use crate::domain::{Secret, ServiceName, Timestamp};
 use crate::error::{Error, Result};
 
 use document::{CacheDocument, DocumentError, FileEntry};
-use leases::{Leases, SignsOfLife};
+use leases::{LeaseFiles, Leases};
 
 /// Records in a file of mode 0600 that each write replaces as a whole: after a crash the file has the old content
 /// or the new. Reads take no lock. A write reads, changes and replaces the file under an advisory lock on
@@ -37,7 +37,7 @@ struct SharedFile {
     configured: PathBuf,
     /// Absolute from the start, so that a change of the working directory does not move the store.
     path: PathBuf,
-    signs: SignsOfLife,
+    lease_files: LeaseFiles,
     warnings: Warnings,
     is_swept: AtomicBool,
     has_warned_of_locks: AtomicBool,
@@ -50,7 +50,7 @@ impl FileStore {
         let path = std::path::absolute(&configured).unwrap_or_else(|_| configured.clone());
         let file = SharedFile {
             configured,
-            signs: SignsOfLife::new(&path),
+            lease_files: LeaseFiles::new(&path),
             path,
             warnings: Warnings::default(),
             is_swept: AtomicBool::new(false),
@@ -109,7 +109,7 @@ impl Store for FileStore {
 
     async fn release(&self, service: &ServiceName, fence: Fence, note: Option<Secret>) -> Result<()> {
         run_blocking(&self.file, service, move |file, service| {
-            Leases::read(&file.open()?)?.end(service, Some((fence, note)), &file.signs)
+            Leases::read(&file.open()?)?.end(service, Some((fence, note)), &file.lease_files)
         })
         .await
     }
@@ -169,7 +169,7 @@ impl SharedFile {
         })?;
         if let (Some(fence), Saved::Stored(_)) = (fence, saved) {
             // The record is stored. A lease that cannot be ended now ends by itself.
-            let _ = leases.end(service, Some((fence, None)), &self.signs);
+            let _ = leases.end(service, Some((fence, None)), &self.lease_files);
         }
         Ok(saved)
     }
@@ -180,7 +180,7 @@ impl SharedFile {
         }
         let lock = self.open()?;
         self.change(&lock, |document| document.remove(service))?;
-        Leases::read(&lock)?.end(service, None, &self.signs)
+        Leases::read(&lock)?.end(service, None, &self.lease_files)
     }
 
     fn set_aside(&self, service: &ServiceName, seen: Revision) -> Result<()> {
@@ -193,7 +193,7 @@ impl SharedFile {
     fn lease(&self, service: &ServiceName, claim: &Claim) -> Result<Leasing> {
         let lock = self.open()?;
         let mut leases = Leases::read(&lock)?;
-        let taken = leases.take(service, claim, &self.signs)?;
+        let taken = leases.take(service, claim, &self.lease_files)?;
         if leases.is_damaged() && taken.is_ok() {
             self.warnings
                 .add(format!("the lock file of {} was damaged: it was written again", self.path.display()));
@@ -220,11 +220,11 @@ impl SharedFile {
 
     /// The lock that every change needs. The first one also removes what dead processes left behind.
     fn open(&self) -> Result<Lock> {
-        disk::make_directory(&self.path)?;
+        disk::create_directory(&self.path)?;
         let lock = self.lock()?;
         if lock.is_exclusive() && !self.is_swept.swap(true, Ordering::Relaxed) {
             disk::remove_leftovers(&self.path);
-            self.signs.sweep(&Leases::read(&lock)?);
+            self.lease_files.sweep(&Leases::read(&lock)?);
         }
         Ok(lock)
     }

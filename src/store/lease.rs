@@ -121,7 +121,7 @@ impl LeaseEntry {
     }
 
     /// The lease of `claim`, after `last`.
-    pub(in crate::store) fn granted(last: Option<&Self>, claim: &Claim) -> Self {
+    pub(in crate::store) fn after(last: Option<&Self>, claim: &Claim) -> Self {
         Self {
             fence: Fence::after(last.map(|lease| lease.fence), claim.now),
             owner: Some(claim.owner),

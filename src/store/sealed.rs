@@ -60,7 +60,7 @@ impl SealedStore {
     /// Whether a plain token is used that another program put into the store, with the columns beside it. Whoever
     /// can write to the store then decides which token is sent.
     #[must_use]
-    pub fn accepting_plain_tokens(self, accepts_plain_tokens: bool) -> Self {
+    pub fn with_plain_tokens(self, accepts_plain_tokens: bool) -> Self {
         Self { accepts_plain_tokens, undecryptable: Arc::default(), ..self }
     }
 
@@ -140,7 +140,7 @@ impl SealedStore {
         {
             let context = Context::new(service, NOTE);
             let is_ready = ring.is_ready_to_open(sealed.expose());
-            grant.note = in_turn(is_ready, move || Ok(ring.open(&context, sealed.expose()).ok())).await?;
+            grant.note = run_in_turn(is_ready, move || Ok(ring.open(&context, sealed.expose()).ok())).await?;
         }
         Ok(leasing)
     }
@@ -155,7 +155,8 @@ impl SealedStore {
         let note = match (note, self.ring.clone()) {
             (Some(plain), Some(ring)) => {
                 let context = Context::new(service, NOTE);
-                let sealed = in_turn(ring.is_ready_to_seal(), move || ring.seal(&context, &plain)).await?;
+                let sealed =
+                    run_in_turn(ring.is_ready_to_seal(), move || ring.seal(&context, &plain)).await?;
                 Some(Secret::new(sealed))
             }
             (note, _) => note,
@@ -172,7 +173,7 @@ impl SealedStore {
         let Some(kept) = self.store.load_note(service).await? else { return Ok(None) };
         let Some(ring) = self.ring.clone() else { return Ok(Some(kept)) };
         let context = Context::new(service, KEPT_NOTE);
-        in_turn(notes::is_ready(&ring, &kept), move || notes::find(&ring, &context, &kept)).await
+        run_in_turn(notes::is_ready(&ring, &kept), move || notes::find(&ring, &context, &kept)).await
     }
 
     /// Keeps one text for the service, apart from its record; `None` deletes it. After `until` it is of no use:
@@ -189,8 +190,9 @@ impl SealedStore {
         let (context, note) = (Context::new(service, KEPT_NOTE), note.cloned());
         let is_ready =
             ring.is_ready_to_seal() && before.as_ref().is_none_or(|kept| notes::is_ready(&ring, kept));
-        let kept = in_turn(is_ready, move || notes::replace(&ring, &context, before.as_ref(), note.as_ref()))
-            .await?;
+        let kept =
+            run_in_turn(is_ready, move || notes::replace(&ring, &context, before.as_ref(), note.as_ref()))
+                .await?;
         self.store.save_note(service, kept.as_ref(), until).await
     }
 
@@ -207,7 +209,7 @@ impl SealedStore {
     /// Derives what the next save needs, while nobody waits; best after a first load, which decides the salt.
     pub async fn warm_up(&self) -> Result<()> {
         match self.ring.clone() {
-            Some(ring) => in_turn(ring.is_ready_to_seal(), move || ring.warm_up()).await,
+            Some(ring) => run_in_turn(ring.is_ready_to_seal(), move || ring.warm_up()).await,
             None => Ok(()),
         }
     }
@@ -221,7 +223,8 @@ impl SealedStore {
         let token = match self.ring.clone() {
             Some(ring) => {
                 let context = Context::new(service, RECORD);
-                let sealed = in_turn(ring.is_ready_to_seal(), move || ring.seal(&context, &payload)).await?;
+                let sealed =
+                    run_in_turn(ring.is_ready_to_seal(), move || ring.seal(&context, &payload)).await?;
                 Secret::new(sealed)
             }
             None => payload,
@@ -261,7 +264,7 @@ impl SealedStore {
         };
         let context = Context::new(service, RECORD);
         let is_ready = ring.is_ready_to_open(row.token.expose());
-        in_turn(is_ready, move || payload::read(&ring.open(&context, row.token.expose())?)).await
+        run_in_turn(is_ready, move || payload::read(&ring.open(&context, row.token.expose())?)).await
     }
 
     /// A token that evertoken did not seal, where such ones are accepted.
@@ -291,7 +294,7 @@ impl SealedStore {
 
 /// Runs work of a key ring beside the runtime's thread; where it `is_ready` at once, and else after the derivations
 /// that were asked for before.
-async fn in_turn<T: Send + 'static>(
+async fn run_in_turn<T: Send + 'static>(
     is_ready: bool,
     work: impl FnOnce() -> Result<T> + Send + 'static,
 ) -> Result<T> {

@@ -21,7 +21,7 @@ use super::{Claim, Fence, Leasing, Revision, Saved, Slot, Store, StoredRow, run_
 use crate::domain::{Secret, ServiceName, Timestamp};
 use crate::error::{Error, ErrorKind, Result};
 
-use database::{Database, Missing, Survives};
+use database::{Database, Durability, IfMissing};
 use rows::DatabaseRow;
 
 /// Records in the table `token_cache` of Prisma's model, and everything else in tables of evertoken's own; the tables
@@ -105,7 +105,7 @@ impl Store for SqliteStore {
     async fn renew(&self, service: &ServiceName, claim: &Claim, fence: Fence) -> Result<bool> {
         let claim = *claim;
         run_blocking(&self.database, service, move |database, service| {
-            let renewed = database.change(Missing::Leave, Survives::Crash, |connection| {
+            let renewed = database.change(IfMissing::Skip, Durability::Crash, |connection| {
                 leases::renew(connection, service, &claim, fence)
             });
             Ok(renewed?.unwrap_or(false))
@@ -115,7 +115,7 @@ impl Store for SqliteStore {
 
     async fn release(&self, service: &ServiceName, fence: Fence, note: Option<Secret>) -> Result<()> {
         run_blocking(&self.database, service, move |database, service| {
-            let released = database.change(Missing::Leave, Survives::Crash, |connection| {
+            let released = database.change(IfMissing::Skip, Durability::Crash, |connection| {
                 leases::end(connection, service, fence, note.clone())
             });
             released.map(drop)
@@ -132,9 +132,9 @@ impl Store for SqliteStore {
 
     async fn save_note(&self, service: &ServiceName, note: Option<&Secret>, until: Timestamp) -> Result<()> {
         let note = note.cloned();
-        let missing = if note.is_some() { Missing::Make } else { Missing::Leave };
+        let missing = if note.is_some() { IfMissing::Create } else { IfMissing::Skip };
         run_blocking(&self.database, service, move |database, service| {
-            let kept = database.change(missing, Survives::PowerCut, |connection| {
+            let kept = database.change(missing, Durability::PowerLoss, |connection| {
                 notes::put(connection, service, note.as_ref(), until)
             });
             kept.map(drop)
@@ -154,14 +154,14 @@ impl SharedDatabase {
 
     fn change<T>(
         &self,
-        missing: Missing,
-        survives: Survives,
+        missing: IfMissing,
+        durability: Durability,
         work: impl Fn(&Connection) -> rusqlite::Result<T>,
     ) -> Result<Option<T>> {
-        self.inner.change(missing, survives, work)
+        self.inner.change(missing, durability, work)
     }
 
-    fn vanished(&self) -> Error {
+    fn vanished_error(&self) -> Error {
         let message = format!("{} disappeared while it was being opened", self.path().display());
         Error::new(ErrorKind::Storage, message)
     }
@@ -175,7 +175,7 @@ impl SharedDatabase {
     }
 
     fn set_malformed_aside(&self, service: &ServiceName) -> Result<()> {
-        let moved = self.change(Missing::Leave, Survives::PowerCut, |connection| {
+        let moved = self.change(IfMissing::Skip, Durability::PowerLoss, |connection| {
             // It may have been repaired since.
             let is_malformed = matches!(rows::find(connection, service)?, DatabaseRow::Malformed);
             if is_malformed {
@@ -197,7 +197,7 @@ impl SharedDatabase {
         expected: Option<Revision>,
         fence: Option<Fence>,
     ) -> Result<Saved> {
-        let saved = self.change(Missing::Make, Survives::PowerCut, |connection| {
+        let saved = self.change(IfMissing::Create, Durability::PowerLoss, |connection| {
             let lease = leases::find(connection, service)?;
             if fence.is_some_and(|fence| !lease.is_some_and(|lease| lease.is_under(fence))) {
                 return Ok(Saved::Fenced);
@@ -214,11 +214,11 @@ impl SharedDatabase {
             }
             rows::put(connection, service, row).map(Saved::Stored)
         })?;
-        saved.ok_or_else(|| self.vanished())
+        saved.ok_or_else(|| self.vanished_error())
     }
 
     fn remove(&self, service: &ServiceName) -> Result<()> {
-        let removed = self.change(Missing::Leave, Survives::PowerCut, |connection| {
+        let removed = self.change(IfMissing::Skip, Durability::PowerLoss, |connection| {
             rows::remove(connection, service)?;
             leases::end_any(connection, service)
         });
@@ -226,7 +226,7 @@ impl SharedDatabase {
     }
 
     fn set_aside(&self, service: &ServiceName, seen: Revision) -> Result<()> {
-        let moved = self.change(Missing::Leave, Survives::PowerCut, |connection| {
+        let moved = self.change(IfMissing::Skip, Durability::PowerLoss, |connection| {
             match rows::find(connection, service)? {
                 DatabaseRow::Slot(Slot::Record(_, revision)) if revision == seen => {
                     rows::set_aside(connection, service)
@@ -238,14 +238,15 @@ impl SharedDatabase {
     }
 
     fn lease(&self, service: &ServiceName, claim: &Claim) -> Result<Leasing> {
-        let held = self.inner.read(|connection| leases::held_against(connection, service, claim))?;
+        let held = self.inner.read(|connection| leases::fence_against(connection, service, claim))?;
         // Most claimants find that another holds it. They write nothing.
         if let Some(fence) = held.flatten() {
             return Ok(Leasing::Held(fence));
         }
-        let taken = self
-            .change(Missing::Make, Survives::Crash, |connection| leases::take(connection, service, claim))?;
-        let taken = taken.ok_or_else(|| self.vanished())?;
+        let taken = self.change(IfMissing::Create, Durability::Crash, |connection| {
+            leases::take(connection, service, claim)
+        })?;
+        let taken = taken.ok_or_else(|| self.vanished_error())?;
         Ok(taken.map_or_else(Leasing::Held, Leasing::Granted))
     }
 }

@@ -72,7 +72,7 @@ impl Disk {
 
     /// One that accepts what another program writes.
     pub(in crate::store) fn open_accepting(&self) -> SealedStore {
-        self.open_sealed(&new_ring()).accepting_plain_tokens(true)
+        self.open_sealed(&new_ring()).with_plain_tokens(true)
     }
 
     pub(in crate::store) async fn save(
@@ -110,7 +110,7 @@ impl Disk {
 }
 
 fn new_ring() -> Arc<KeyRing> {
-    Arc::new(KeyRing::configured(vec![generate_key().unwrap()]).unwrap())
+    Arc::new(KeyRing::from_keys(vec![generate_key().unwrap()]).unwrap())
 }
 
 async fn another_process_finds_what_was_saved(disk: Disk) {

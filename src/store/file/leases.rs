@@ -60,7 +60,7 @@ impl<'l> Leases<'l> {
         &mut self,
         service: &ServiceName,
         claim: &Claim,
-        signs: &SignsOfLife,
+        lease_files: &LeaseFiles,
     ) -> Result<Result<LeaseGrant, Fence>> {
         // Whoever held one then has asked for its token by the end of a whole lease.
         if let Some(unknown) = self.damaged.map(|written| LeaseEntry::unknown(written, claim.length))
@@ -70,18 +70,18 @@ impl<'l> Leases<'l> {
         }
         let last = self.by_service.get(service.as_str());
         if let Some(lease) = last.filter(|lease| lease.is_held_against(claim))
-            && lease.owner.is_some_and(|owner| signs.is_alive(owner))
+            && lease.owner.is_some_and(|owner| lease_files.is_alive(owner))
         {
             return Ok(Err(lease.fence));
         }
         let former = last.and_then(|lease| lease.owner).filter(|owner| *owner != claim.owner);
-        let lease = LeaseEntry::granted(last, claim);
+        let lease = LeaseEntry::after(last, claim);
         let grant = lease.grant();
-        signs.give(claim.owner);
+        lease_files.create(claim.owner);
         self.by_service.insert(service.as_str().to_owned(), lease);
         self.write()?;
         if let Some(owner) = former {
-            signs.clear_away(owner);
+            lease_files.remove(owner);
         }
         Ok(Ok(grant))
     }
@@ -101,7 +101,7 @@ impl<'l> Leases<'l> {
         &mut self,
         service: &ServiceName,
         which: Option<(Fence, Option<Secret>)>,
-        signs: &SignsOfLife,
+        lease_files: &LeaseFiles,
     ) -> Result<()> {
         let Some(lease) = self.by_service.get_mut(service.as_str()) else { return Ok(()) };
         let owner = lease.owner;
@@ -115,7 +115,7 @@ impl<'l> Leases<'l> {
         }
         self.write()?;
         if let Some(owner) = owner {
-            signs.clear_away(owner);
+            lease_files.remove(owner);
         }
         Ok(())
     }
@@ -134,12 +134,12 @@ impl<'l> Leases<'l> {
 /// A locked file for each lease that this process holds, beside the cache: the operating system lets go of it
 /// when the process dies, and others need not wait for the lease to run out.
 #[derive(Debug)]
-pub(super) struct SignsOfLife {
+pub(super) struct LeaseFiles {
     path: PathBuf,
     held: Mutex<HashMap<Owner, File>>,
 }
 
-impl SignsOfLife {
+impl LeaseFiles {
     /// For the leases of the cache at `path`.
     pub(super) fn new(path: &Path) -> Self {
         Self { path: path.to_owned(), held: Mutex::default() }
@@ -155,7 +155,7 @@ impl SignsOfLife {
     }
 
     /// Best effort: without it, a death is noticed when the lease is over.
-    fn give(&self, owner: Owner) {
+    fn create(&self, owner: Owner) {
         let mut held = self.held();
         if !held.contains_key(&owner)
             && let Ok(file) = disk::open_lease_file(&self.path, owner.number(), true)
@@ -165,7 +165,7 @@ impl SignsOfLife {
         }
     }
 
-    fn clear_away(&self, owner: Owner) {
+    fn remove(&self, owner: Owner) {
         disk::remove_lease_file(&self.path, owner.number());
         self.held().remove(&owner);
     }

@@ -6,7 +6,7 @@ use super::*;
 use crate::crypto::generate_key;
 
 fn ring() -> Arc<KeyRing> {
-    Arc::new(KeyRing::configured(vec![generate_key().unwrap()]).unwrap())
+    Arc::new(KeyRing::from_keys(vec![generate_key().unwrap()]).unwrap())
 }
 
 fn store(place: &Arc<MemoryStore>, ring: &Arc<KeyRing>) -> SealedStore {
@@ -64,7 +64,7 @@ async fn a_record_over_four_mebibytes_is_neither_stored_nor_opened() {
     let (row, revision) = place.load(&service("a")).await.unwrap().record().unwrap();
     let row = StoredRow { token: Secret::new("x".repeat(5 << 20)), ..row };
     place.save(&service("a"), &row, Some(revision), None).await.unwrap();
-    let loaded = store.clone().accepting_plain_tokens(true).load(&service("a")).await.unwrap();
+    let loaded = store.clone().with_plain_tokens(true).load(&service("a")).await.unwrap();
     assert!(loaded.is_undecryptable && loaded.warnings[0].message().contains("4 MiB"));
 }
 

@@ -51,19 +51,19 @@ struct Seen {
     shared: Option<Identity>,
 }
 
-/// What a change has to survive.
+/// What a change must survive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Survives {
-    PowerCut,
-    /// It is no loss if a power cut takes it back.
+pub(super) enum Durability {
+    PowerLoss,
+    /// A power loss may undo it.
     Crash,
 }
 
-/// What to do where there is no file.
+/// What to do if there is no file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Missing {
-    Make,
-    Leave,
+pub(super) enum IfMissing {
+    Create,
+    Skip,
 }
 
 impl Database {
@@ -89,24 +89,24 @@ impl Database {
 
     /// Reads; `None` where there is no file.
     pub(super) fn read<T>(&self, work: impl Fn(&Connection) -> rusqlite::Result<T>) -> Result<Option<T>> {
-        self.perform(&self.readers_in_vain, Missing::Leave, |connection| Ok(work(connection)?))
+        self.perform(&self.readers_in_vain, IfMissing::Skip, |connection| Ok(work(connection)?))
     }
 
     /// Changes all that `work` changes, or nothing; `None` where there is no file and none is made.
     pub(super) fn change<T>(
         &self,
-        missing: Missing,
-        survives: Survives,
+        missing: IfMissing,
+        durability: Durability,
         work: impl Fn(&Connection) -> rusqlite::Result<T>,
     ) -> Result<Option<T>> {
         self.perform(&self.writers_in_vain, missing, |connection| {
-            let level = if survives == Survives::PowerCut { "FULL" } else { "NORMAL" };
+            let level = if durability == Durability::PowerLoss { "FULL" } else { "NORMAL" };
             connection.execute_batch(&format!("PRAGMA synchronous = {level}"))?;
             let transaction = Transaction::new_unchecked(connection, TransactionBehavior::Immediate)?;
             let done = work(&transaction)?;
             transaction.commit()?;
-            if survives == Survives::PowerCut {
-                fold_log(connection);
+            if durability == Durability::PowerLoss {
+                checkpoint(connection);
             }
             Ok(done)
         })
@@ -124,7 +124,7 @@ impl Database {
     fn perform<T>(
         &self,
         in_vain: &AtomicU64,
-        missing: Missing,
+        missing: IfMissing,
         work: impl Fn(&Connection) -> Result<T, SqliteError>,
     ) -> Result<Option<T>> {
         let before = in_vain.load(Ordering::Relaxed);
@@ -161,7 +161,7 @@ impl Database {
     fn connect<'o>(
         &self,
         open: &'o mut Option<Open>,
-        missing: Missing,
+        missing: IfMissing,
     ) -> Result<Option<&'o Connection>, SqliteError> {
         let mut seen = self.look()?;
         if open.as_ref().is_some_and(|open| Some(open.seen) != seen) {
@@ -169,11 +169,11 @@ impl Database {
             *open = None;
         }
         if seen.is_none() {
-            if missing == Missing::Leave {
+            if missing == IfMissing::Skip {
                 return Ok(None);
             }
-            disk::make_directory(&self.path)?;
-            disk::make_file(&self.path)?;
+            disk::create_directory(&self.path)?;
+            disk::create_file(&self.path)?;
             seen = self.look()?;
         }
         if open.is_none() {
@@ -184,7 +184,7 @@ impl Database {
             schema::make_current(&connection)?;
             // The log's index is there by now.
             let now = self.look()?.filter(|now| Some(now.main) == seen.map(|seen| seen.main));
-            let Some(seen) = now else { return Err(replaced(&self.path).into()) };
+            let Some(seen) = now else { return Err(replaced_error(&self.path).into()) };
             *open = Some(Open { connection, seen });
         }
         let connection = open.as_ref().map(|open| &open.connection);
@@ -236,13 +236,13 @@ fn use_log(connection: &Connection) -> Result<(), SqliteError> {
 
 /// Brings the log home, unless a reader stands in the way: a copy of the database file alone is then whole,
 /// and a log that is left beside a restored file, or lost, changes nothing. The change is stored in any case.
-fn fold_log(connection: &Connection) {
+fn checkpoint(connection: &Connection) {
     let _ = connection
         .busy_timeout(Duration::ZERO)
         .and_then(|()| connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())));
     let _ = connection.busy_timeout(PATIENCE);
 }
 
-fn replaced(path: &Path) -> Error {
+fn replaced_error(path: &Path) -> Error {
     Error::new(ErrorKind::Storage, format!("{} was replaced while it was opened", path.display()))
 }

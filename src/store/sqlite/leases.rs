@@ -44,7 +44,7 @@ fn keep(connection: &Connection, service: &ServiceName, lease: &LeaseEntry) -> r
 }
 
 /// The fence of the lease that stands against `claim`.
-pub(super) fn held_against(
+pub(super) fn fence_against(
     connection: &Connection,
     service: &ServiceName,
     claim: &Claim,
@@ -62,7 +62,7 @@ pub(super) fn take(
     if let Some(lease) = last.as_ref().filter(|lease| lease.is_held_against(claim)) {
         return Ok(Err(lease.fence));
     }
-    let lease = LeaseEntry::granted(last.as_ref(), claim);
+    let lease = LeaseEntry::after(last.as_ref(), claim);
     keep(connection, service, &lease)?;
     Ok(Ok(lease.grant()))
 }
