@@ -301,7 +301,7 @@ describe('a store of the user', () => {
       const service = serviceOver(t, store, config)
       assert.match(await service.getToken(), /^access-/)
       await until(() => lines.some((line) => line.includes('the store fails')))
-      assert.ok(lines.some((line) => line.includes('token is not a text')), lines.join('\n'))
+      assert.ok(lines.some((line) => line.includes('token is not a string')), lines.join('\n'))
       assert.match(store.get(config.service).token, /^et1\./)
       assert.equal(service.status().storage.healthy, true)
     }

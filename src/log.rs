@@ -1,4 +1,4 @@
-//! What is said to a person: lines with a level, to stderr or to the configured logger.
+//! The log: lines with a level, on stderr or for the configured logger.
 
 use std::io::Write;
 use std::sync::Arc;
@@ -17,11 +17,11 @@ use crate::sync::Mutex;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, EnumString, IntoStaticStr)]
 #[strum(serialize_all = "lowercase")]
 pub enum Level {
-    /// Nothing: for a log, not for a line.
+    /// No lines at all. A line never has this level.
     Silent,
-    /// Something is broken, and somebody should know.
+    /// Something is broken and needs attention.
     Error,
-    /// Something is wrong, and evertoken copes.
+    /// Something is wrong, and evertoken copes with it.
     Warn,
     /// What happened.
     Info,
@@ -44,26 +44,26 @@ impl Level {
     }
 }
 
-/// A line on its way out. Messages are written by evertoken and hold no secret.
+/// A line of the log. Evertoken writes the messages, and they contain no secret.
 #[derive(Clone, Debug)]
 pub struct LogLine {
-    /// How much it matters.
+    /// The level.
     pub level: Level,
-    /// Which service it is about.
+    /// The service it is about.
     pub service: String,
-    /// The sentence.
+    /// The message.
     pub message: String,
-    /// What belongs to it.
+    /// Details of the message.
     pub fields: Map<String, Value>,
 }
 
-/// Takes lines.
+/// Receives lines.
 pub trait Sink: Send + Sync {
-    /// Takes one, without blocking.
+    /// Receives a line. It must not block.
     fn write_line(&self, line: LogLine);
 }
 
-/// Lines of one service, from a level on.
+/// The log of one service, from a level on.
 #[derive(Clone)]
 pub struct Log {
     service: ServiceName,
@@ -72,17 +72,17 @@ pub struct Log {
 }
 
 impl Log {
-    /// A log that passes lines of `level` and above on.
+    /// A log that passes on lines of `level` and more important ones.
     pub fn new(service: ServiceName, level: Level, sink: Arc<dyn Sink>) -> Self {
         Self { service, level, sink }
     }
 
-    /// Says something.
+    /// Writes a line.
     pub fn write(&self, level: Level, message: impl Into<String>) {
         self.write_with(level, message, &Value::Null);
     }
 
-    /// Says something, with fields (an object).
+    /// Writes a line with fields (an object).
     pub fn write_with(&self, level: Level, message: impl Into<String>, fields: &Value) {
         if level <= self.level {
             let fields = fields.as_object().cloned().unwrap_or_default();
@@ -95,7 +95,7 @@ impl Log {
         }
     }
 
-    /// Says what went wrong; a log that also takes `debug` gets the server's own words.
+    /// Writes a line about an error. From `debug` on, the server's own words are added as a field.
     pub fn error(&self, level: Level, message: &str, error: &Error) {
         let mut fields = json!({ "code": error.code() });
         if let Some(said) = error.server_error().filter(|_| self.level >= Level::Debug) {
@@ -105,22 +105,22 @@ impl Log {
     }
 }
 
-/// How a line looks on stderr.
+/// The format of lines on stderr.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LineFormat {
     /// `2026-01-31T08:00:00.000Z WARN evertoken[external_api] …`
     Text,
-    /// One JSON object a line.
+    /// One JSON object for each line.
     Json,
 }
 
-/// Writes lines to stderr on a thread of its own: a full pipe must not hold up the runtime.
+/// Writes lines to stderr on its own thread, so that a full pipe does not block the runtime.
 pub struct Stderr {
     shape: LineFormat,
 }
 
 impl Stderr {
-    /// A sink that writes this shape.
+    /// A sink with this format.
     pub fn new(shape: LineFormat) -> Self {
         Self { shape }
     }
@@ -151,7 +151,7 @@ impl Sink for Stderr {
             let (sender, lines) = channel::<String>();
             let write = move || {
                 for line in lines {
-                    // Nobody can be told that stderr is closed.
+                    // There is no other place to report that stderr is closed.
                     let _ = writeln!(std::io::stderr().lock(), "{line}");
                 }
             };

@@ -1,4 +1,4 @@
-//! The client's private key: read from PEM and checked before it is needed.
+//! The client's private key. It is read from PEM, and checked before it is needed.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -16,16 +16,16 @@ use rustls_pki_types::pem::PemObject;
 
 use crate::domain::Secret;
 
-/// `privateKey` of the configuration, by which the client signs its assertions (RFC 7523 §2.2).
+/// `privateKey` of the configuration. The client signs its assertions with it (RFC 7523 §2.2).
 #[derive(Clone, Debug)]
 pub struct PrivateKey {
     /// Where the key is.
     pub source: KeySource,
-    /// `kid` of the assertions' header.
+    /// `kid` in the header of the assertions.
     pub kid: Option<String>,
-    /// The algorithm, when it is said.
+    /// The algorithm, if it is configured.
     pub algorithm: Option<Algorithm>,
-    /// `aud` of the assertions, when it is said.
+    /// `aud` of the assertions, if it is configured.
     pub audience: Option<String>,
 }
 
@@ -34,29 +34,29 @@ pub struct PrivateKey {
 pub enum KeySource {
     /// In the configuration.
     Pem(SigningKey),
-    /// In a file, which is read when the key is first needed.
+    /// In a file that is read when the key is first needed.
     File(PathBuf),
 }
 
-/// A private key that signs by one algorithm. It cannot print, and is zeroed when it is dropped.
+/// A private key and its algorithm. It cannot print, and is zeroed when it is dropped.
 #[derive(Clone, Debug)]
 pub struct SigningKey {
-    /// By which it signs.
+    /// The algorithm that it signs by.
     pub algorithm: Algorithm,
-    /// What it signs with: DER in the forms that `crypto` reads.
+    /// The key in DER, in a form that `crypto` reads.
     pub key: EncodingKey,
 }
 
-/// Why a text is no key to sign with. No part of the text is repeated.
+/// Why a text is not a key to sign with. The reason repeats no part of the text.
 #[derive(Debug)]
 pub enum SigningKeyError {
-    /// The key itself is at fault.
+    /// The key itself is not usable.
     Key(String),
     /// The algorithm does not fit the key.
     Algorithm(String),
 }
 
-/// The kinds of keys, each with the algorithms it signs by; the first is the usual one.
+/// The types of keys. Of the algorithms of each, the first is the usual one.
 #[derive(Clone, Copy)]
 enum KeyType {
     Rsa,
@@ -108,19 +108,19 @@ impl SigningKey {
         let usual = kind.algorithms()[0];
         let algorithm = algorithm.unwrap_or(usual);
         if !kind.algorithms().contains(&algorithm) {
-            let fault = format!("is {algorithm:?}, by which {} key does not sign", kind.name());
+            let fault = format!("is {algorithm:?}, which does not fit {} key", kind.name());
             return Err(SigningKeyError::Algorithm(fault));
         }
         Ok(Self { algorithm, key })
     }
 
-    /// A text that only who has the key can know, for the key of the store.
+    /// A text that only the owner of the key can know. The store's key is derived from it.
     pub fn as_credential(&self) -> Secret {
         Secret::new(STANDARD.encode(self.key.as_bytes()))
     }
 }
 
-/// Whether a text is meant to be PEM, and not a path.
+/// Whether a text is meant to be PEM rather than a path.
 pub(crate) fn looks_like_pem(text: &str) -> bool {
     text.contains("-----BEGIN")
 }
@@ -138,11 +138,11 @@ fn private_key(pem: &Secret) -> Result<PrivateKeyDer<'static>, &'static str> {
     if has("-----BEGIN ENCRYPTED") || has("4,ENCRYPTED") {
         return Err("is encrypted: it must be a key without a passphrase");
     }
-    // In the one line of an environment variable, line ends are often written out.
+    // In an environment variable of one line, line ends are often written as `\n`.
     let lines = if has("\n") { pem.clone() } else { Secret::new(pem.expose().replace("\\n", "\n")) };
     PrivateKeyDer::from_pem_slice(lines.expose().as_bytes()).map_err(|_| {
         if has("PUBLIC KEY-----") || has("-----BEGIN CERTIFICATE") {
-            "holds a public key, where the private one is needed"
+            "holds a public key, but the private key is needed"
         } else {
             "must be a private key in PEM form (-----BEGIN PRIVATE KEY-----)"
         }
@@ -172,7 +172,7 @@ impl Der {
                 Ok(Some(KeyType::P256)) => p256(der),
                 Ok(Some(KeyType::Ed25519)) => ed25519(der),
                 Ok(None) | Err(_) => {
-                    Err("is of a kind that is not supported: RSA, P-256 and Ed25519 keys are".into())
+                    Err("is of a kind that is not supported: use an RSA, P-256 or Ed25519 key".into())
                 }
             },
             _ => Err("is in a form that is not supported".into()),
@@ -180,8 +180,8 @@ impl Der {
     }
 }
 
-/// What a PKCS#8 key says of its algorithm. The rest is for `ring` to read: it accepts the public keys that its
-/// earlier versions wrote in a form of their own.
+/// The algorithm that a PKCS#8 key names. `ring` reads the rest, as it also accepts the form in which its earlier
+/// versions wrote public keys.
 fn algorithm_of(pkcs8: &[u8]) -> der::Result<AlgorithmIdentifierRef<'_>> {
     let mut reader = SliceReader::new(pkcs8)?;
     Header::decode(&mut reader)?.tag().assert_eq(Tag::Sequence)?;
@@ -191,7 +191,7 @@ fn algorithm_of(pkcs8: &[u8]) -> der::Result<AlgorithmIdentifierRef<'_>> {
 
 fn rsa(der: &[u8]) -> Result<(KeyType, EncodingKey), String> {
     RsaKeyPair::from_der(der).or_else(|_| RsaKeyPair::from_pkcs8(der)).map_err(|reason| {
-        format!("holds an RSA key that is not taken ({reason}): it must have 2048 to 4096 bits")
+        format!("holds an RSA key that is not accepted ({reason}): it must have 2048 to 4096 bits")
     })?;
     Ok((KeyType::Rsa, EncodingKey::from_rsa_der(der)))
 }
@@ -199,7 +199,9 @@ fn rsa(der: &[u8]) -> Result<(KeyType, EncodingKey), String> {
 fn p256(der: &[u8]) -> Result<(KeyType, EncodingKey), String> {
     EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, der, &SystemRandom::new()).map_err(
         |reason| {
-            format!("holds an EC key that is not taken ({reason}): it must be on P-256, with its public key")
+            format!(
+                "holds an EC key that is not accepted ({reason}): it must be on P-256, with its public key"
+            )
         },
     )?;
     Ok((KeyType::P256, EncodingKey::from_ec_der(der)))
@@ -207,11 +209,11 @@ fn p256(der: &[u8]) -> Result<(KeyType, EncodingKey), String> {
 
 fn ed25519(der: &[u8]) -> Result<(KeyType, EncodingKey), String> {
     Ed25519KeyPair::from_pkcs8_maybe_unchecked(der)
-        .map_err(|reason| format!("holds an Ed25519 key that is not taken ({reason})"))?;
+        .map_err(|reason| format!("holds an Ed25519 key that is not accepted ({reason})"))?;
     Ok((KeyType::Ed25519, EncodingKey::from_ed_der(der)))
 }
 
-/// A SEC1 key (RFC 5915) as a P-256 key in PKCS#8 (RFC 5208 §5). Whether it is one is checked with it.
+/// A SEC1 key (RFC 5915) as a P-256 key in PKCS#8 (RFC 5208 §5). `ring` checks later that it is on that curve.
 fn pkcs8_of_sec1(sec1: &[u8]) -> pkcs8::Result<SecretDocument> {
     let algorithm = AlgorithmIdentifierRef { oid: EC, parameters: Some((&P256).into()) };
     PrivateKeyInfoRef::new(algorithm, OctetStringRef::new(sec1)?).try_into()

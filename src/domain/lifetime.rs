@@ -1,14 +1,13 @@
-//! The life of a token.
+//! The lifetime of a token.
 
 use std::time::Duration;
 
 use super::{MAX_LIFETIME, Policy, Timestamp};
 
-/// Clocks of replicas differ; a token that one of them issued to itself this far in another's future is
-/// still a token.
+/// The clocks of replicas differ. A token that one replica obtained this far in the future of another is still valid.
 const CLOCK_DIFFERENCE: Duration = Duration::from_secs(300);
 
-/// issued ≤ refresh point ≤ usable until ≤ expiry: the constructor sees to the order.
+/// issued ≤ refresh point ≤ usable until ≤ expiry: the constructor ensures this order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lifetime {
     issued_at: Timestamp,
@@ -18,8 +17,8 @@ pub struct Lifetime {
 }
 
 impl Lifetime {
-    /// The life of a token that was issued (or received, when that is all one knows) at `issued_at` and
-    /// ends at `expires_at`; `jitter` (0 to 1) moves the refresh point earlier.
+    /// The lifetime of a token that was issued at `issued_at` (or received, if that is all that is known) and expires
+    /// at `expires_at`. `jitter` (0 to 1) moves the refresh point earlier.
     pub fn new(issued_at: Timestamp, expires_at: Timestamp, policy: &Policy, jitter: f64) -> Self {
         let expires_at = expires_at.clamp(issued_at, issued_at.plus(MAX_LIFETIME));
         let life = issued_at.until(expires_at);
@@ -34,33 +33,33 @@ impl Lifetime {
         self.issued_at
     }
 
-    /// From when on a refresh is due, in the background.
+    /// When a refresh becomes due, in the background.
     pub fn refresh_at(&self) -> Timestamp {
         self.refresh_at
     }
 
-    /// Until when the token is sent; from then on callers wait for a new one.
+    /// Until when the token is sent. After that, callers wait for a new one.
     pub fn usable_until(&self) -> Timestamp {
         self.usable_until
     }
 
-    /// When the token dies.
+    /// When the token expires.
     pub fn expires_at(&self) -> Timestamp {
         self.expires_at
     }
 
-    /// The same life with a refresh that is due from now on.
+    /// The same lifetime with a refresh that is due now.
     #[must_use]
     pub fn due_at_once(self) -> Self {
         Self { refresh_at: self.issued_at, ..self }
     }
 
-    /// Whether the token does not end, as far as anything tells.
+    /// Whether the token never expires, as far as is known.
     pub fn is_endless(&self) -> bool {
         self.length() == MAX_LIFETIME
     }
 
-    /// The whole of it.
+    /// From issue to expiry.
     pub fn length(&self) -> Duration {
         self.issued_at.until(self.expires_at)
     }
@@ -70,8 +69,8 @@ impl Lifetime {
         now >= self.refresh_at
     }
 
-    /// Whether the token may be sent. A clock that stands well before the issue was set back; the token's
-    /// true age is unknown then, and it is not trusted.
+    /// Whether the token may be sent. If the clock is far before the time of issue, it was set back: the true age of
+    /// the token is then unknown, and the token is not trusted.
     pub fn is_usable(&self, now: Timestamp) -> bool {
         now < self.usable_until && now.until(self.issued_at) <= CLOCK_DIFFERENCE.min(self.length())
     }

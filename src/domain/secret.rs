@@ -19,12 +19,12 @@ use zeroize::Zeroizing;
 pub struct Secret(Zeroizing<String>);
 
 impl Secret {
-    /// Takes the text over; the caller's copy, if it kept one, is its own concern.
+    /// Takes ownership of the text. The caller is responsible for its own copies.
     pub fn new(text: impl Into<String>) -> Self {
         Self(Zeroizing::new(text.into()))
     }
 
-    /// The text itself: for the wire, the sealed store and the header, and nothing else.
+    /// The text itself, for requests, headers and the sealed store only.
     pub fn expose(&self) -> &str {
         &self.0
     }
@@ -39,12 +39,12 @@ impl Secret {
         self.0.len()
     }
 
-    /// Whether a control character, such as a line end, is in it.
+    /// Whether it contains a control character, such as a line end.
     pub fn has_control_characters(&self) -> bool {
         self.0.chars().any(char::is_control)
     }
 
-    /// Whether nothing is in it.
+    /// Whether it is empty.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

@@ -1,8 +1,9 @@
-//! How a store fares, as far as it shows.
+//! Whether the store works.
 
 use crate::error::Error;
 
-/// What is done to a store. A read that succeeds says nothing of the next write, and a lease may rest elsewhere.
+/// What is done with a store. A successful read tells nothing about the next write, and leases may be kept in another
+/// file.
 #[derive(Clone, Copy)]
 pub(in crate::store) enum StoreOperation {
     Read,
@@ -10,11 +11,11 @@ pub(in crate::store) enum StoreOperation {
     Lease,
 }
 
-/// What is wrong with the store, by the operation that showed it.
+/// The last error of each operation that is failing.
 #[derive(Default)]
 pub(in crate::store) struct StoreHealth {
     pub(in crate::store) faults: [Option<Error>; 3],
-    /// Whether it was said how things stand since they last changed.
+    /// Whether the present health has been reported.
     pub(in crate::store) is_reported: bool,
 }
 
@@ -23,7 +24,7 @@ impl StoreHealth {
         self.faults.iter().flatten().next()
     }
 
-    /// Notes how a operation ended. One that wrote has replaced whatever could not be read.
+    /// Records how an operation ended. A successful write also replaced what could not be read.
     pub(in crate::store) fn note(&mut self, operation: StoreOperation, fault: Option<Error>) {
         self.change(|faults| match (operation, &fault) {
             (StoreOperation::Write, None) => *faults = Default::default(),

@@ -1,4 +1,4 @@
-//! No place at all: records end with the process.
+//! Records that end with the process.
 
 use std::collections::HashMap;
 

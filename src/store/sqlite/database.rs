@@ -1,4 +1,4 @@
-//! One connection for each database file, shared by all stores of the process that name it.
+//! One connection for each database file. All stores of the process that name the file share it.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -17,19 +17,20 @@ use super::schema;
 use crate::error::{Error, ErrorKind, Result};
 use crate::sync::{Mutex, MutexGuard};
 
-/// Three hundred services that share a file hold one connection's descriptors, not three hundred's.
+/// Three hundred services that share a file need the descriptors of one connection, not of three hundred.
 static DATABASES: Mutex<Option<HashMap<PathBuf, Weak<Database>>>> = Mutex::new(None);
 
-/// Statements of ours that are worth keeping ready.
+/// How many prepared statements are kept.
 const STATEMENTS: usize = 32;
 
-/// A database file, opened at the first need and again whenever it is another file.
+/// A database file. It is opened when it is first needed, and again whenever the path leads to another file.
 #[derive(Debug)]
 pub(super) struct Database {
     path: PathBuf,
     open: Mutex<Option<Open>>,
     operations: Operations,
-    /// How many have waited for another process in vain: a log lets readers pass where writers wait.
+    /// How many operations have waited for another process in vain. They are counted separately, as a log lets
+    /// readers pass while writers wait.
     readers_in_vain: AtomicU64,
     writers_in_vain: AtomicU64,
     warnings: Warnings,
@@ -41,9 +42,9 @@ struct Open {
     seen: Seen,
 }
 
-/// The files that a connection works on: the database, and the index of its log, without which it and a
-/// connection made later would not know of each other. A backup may be copied over the file in place: when
-/// it was written by others, the connection is made anew, or its pages in memory would be mixed with theirs.
+/// The files that a connection works on: the database, and the index of its log, without which this connection and a
+/// later one would not know about each other. A backup may be copied over the file in place. If others wrote to the
+/// file, the connection is opened again, as its cached pages would be mixed with theirs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Seen {
     main: Identity,
@@ -67,7 +68,7 @@ pub(super) enum IfMissing {
 }
 
 impl Database {
-    /// The one at `path`, which is absolute. Nothing is opened yet.
+    /// The database at `path`, which is absolute. Nothing is opened yet.
     pub(super) fn at(path: &Path) -> Arc<Self> {
         let mut databases = DATABASES.lock();
         let databases = databases.get_or_insert_default();
@@ -87,12 +88,12 @@ impl Database {
         database
     }
 
-    /// Reads; `None` where there is no file.
+    /// Reads. Returns `None` if there is no file.
     pub(super) fn read<T>(&self, work: impl Fn(&Connection) -> rusqlite::Result<T>) -> Result<Option<T>> {
         self.perform(&self.readers_in_vain, IfMissing::Skip, |connection| Ok(work(connection)?))
     }
 
-    /// Changes all that `work` changes, or nothing; `None` where there is no file and none is made.
+    /// Makes all the changes of `work`, or none. Returns `None` if there is no file and none is created.
     pub(super) fn change<T>(
         &self,
         missing: IfMissing,
@@ -120,7 +121,8 @@ impl Database {
         self.warnings.take()
     }
 
-    /// Works on the connection; a database found damaged is set aside, and the work is done on its successor.
+    /// Works on the connection. A database that turns out to be damaged is set aside, and the work is done on a new
+    /// one.
     fn perform<T>(
         &self,
         in_vain: &AtomicU64,
@@ -130,7 +132,8 @@ impl Database {
         let before = in_vain.load(Ordering::Relaxed);
         let mut open = self.open();
         if in_vain.load(Ordering::Relaxed) != before {
-            // Behind one that waited for another process: each in turn would wait as long.
+            // The operation before this one has waited for another process. Every one in the queue would wait as
+            // long.
             return Err(SqliteError::busy().describe(&self.path));
         }
         let mut attempt = || {
@@ -165,7 +168,7 @@ impl Database {
     ) -> Result<Option<&'o Connection>, SqliteError> {
         let mut seen = self.look()?;
         if open.as_ref().is_some_and(|open| Some(open.seen) != seen) {
-            // Before a new file is made: what closing writes belongs to the old one.
+            // Close it before a new file is created: what closing writes belongs to the old one.
             *open = None;
         }
         if seen.is_none() {
@@ -182,7 +185,7 @@ impl Database {
             damage::check_at_opening(&connection, &self.path)?;
             use_log(&connection)?;
             schema::make_current(&connection)?;
-            // The log's index is there by now.
+            // Now the index of the log exists.
             let now = self.look()?.filter(|now| Some(now.main) == seen.map(|seen| seen.main));
             let Some(seen) = now else { return Err(replaced_error(&self.path).into()) };
             *open = Some(Open { connection, seen });
@@ -199,7 +202,7 @@ impl Database {
         Ok(Some(Seen { main, stamp, shared }))
     }
 
-    /// What was written since the last look was written by this connection.
+    /// Records the present state of the file: this connection made the changes since the last look.
     fn look_again(&self, open: Option<&mut Open>) {
         if let Some(open) = open
             && let Ok(Some(now)) = self.look()
@@ -214,7 +217,7 @@ impl Database {
     }
 }
 
-/// Opens a file that is there.
+/// Opens an existing file.
 pub(super) fn connect(path: &Path, operations: &Operations) -> Result<Connection, SqliteError> {
     let flags =
         OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_NOFOLLOW;
@@ -225,8 +228,8 @@ pub(super) fn connect(path: &Path, operations: &Operations) -> Result<Connection
     Ok(connection)
 }
 
-/// Under a write-ahead log no reader stops a writer. Not every file system can have one, and without it all
-/// works as well.
+/// With a write-ahead log, readers do not block a writer. Some file systems do not support one, and everything also
+/// works without it.
 fn use_log(connection: &Connection) -> Result<(), SqliteError> {
     connection.busy_timeout(Duration::ZERO)?;
     let mode = connection.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(())).map_err(SqliteError::from);
@@ -234,8 +237,8 @@ fn use_log(connection: &Connection) -> Result<(), SqliteError> {
     mode.or_else(|fault| if fault.is_damage() { Err(fault) } else { Ok(()) })
 }
 
-/// Brings the log home, unless a reader stands in the way: a copy of the database file alone is then whole,
-/// and a log that is left beside a restored file, or lost, changes nothing. The change is stored in any case.
+/// Moves the log into the database, unless a reader prevents it. A copy of the database file alone is then complete,
+/// and a log that is lost or left next to a restored file changes nothing. The change is stored in any case.
 fn checkpoint(connection: &Connection) {
     let _ = connection
         .busy_timeout(Duration::ZERO)
@@ -244,5 +247,5 @@ fn checkpoint(connection: &Connection) {
 }
 
 fn replaced_error(path: &Path) -> Error {
-    Error::new(ErrorKind::Storage, format!("{} was replaced while it was opened", path.display()))
+    Error::new(ErrorKind::Storage, format!("{} was replaced while it was being opened", path.display()))
 }

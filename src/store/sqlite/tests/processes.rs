@@ -26,7 +26,7 @@ async fn a_database_that_another_holds_is_an_error_in_bounded_time_and_heals() {
         for saver in savers {
             let error = saver.await.unwrap().unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Storage);
-            assert!(error.message().contains("held by another process"), "{error}");
+            assert!(error.message().contains("locked by another process"), "{error}");
         }
     };
     tokio::time::timeout(Duration::from_secs(8), all).await.unwrap();
