@@ -154,7 +154,7 @@ fn each_reason_not_to_open_has_words_of_its_own() {
 }
 
 #[test]
-fn a_token_is_no_envelope() {
+fn a_token_is_not_an_envelope() {
     for text in
         ["", "e", "eyJhbGciOiJIUzI1NiJ9.e30.c2ln", "sk-1234", "et", "et.k.x", "ghp_1.k.x", "etc.hosts"]
     {

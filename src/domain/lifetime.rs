@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn a_life_that_is_over_at_its_start_is_never_usable() {
+    fn a_token_that_expires_at_its_issue_is_never_usable() {
         let lifetime = life(-50);
         assert_eq!(lifetime.length(), Duration::ZERO);
         assert!(!lifetime.is_usable(at(10_000)));

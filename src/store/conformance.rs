@@ -1,4 +1,4 @@
-//! What every store does, whatever it is: one suite, and one line for each store at the end.
+//! What every store does: one suite, and one line for each store at the end.
 
 #[macro_use]
 mod lists;
@@ -216,7 +216,7 @@ async fn an_edit_by_hand_is_a_later_revision(f: Fixture) {
     assert!(edited.is_later_than(first));
 }
 
-async fn a_lease_is_one_owners_until_it_is_over(f: Fixture) {
+async fn a_lease_belongs_to_one_owner_until_it_ends(f: Fixture) {
     let (one, two) = (Owner::random(), Owner::random());
     let first = f.lease(one, 0.0).await.unwrap();
     assert_eq!(f.lease(two, 9.999).await, None);
@@ -225,7 +225,7 @@ async fn a_lease_is_one_owners_until_it_is_over(f: Fixture) {
     assert_eq!(f.lease(one, 11.0).await, None);
 }
 
-async fn a_lease_needs_no_record_and_is_no_record(f: Fixture) {
+async fn a_lease_needs_no_record_and_is_not_one(f: Fixture) {
     f.lease(Owner::random(), 0.0).await.unwrap();
     assert_eq!(f.token(&service("a")).await, None);
 }
@@ -319,7 +319,7 @@ async fn a_clock_set_back_by_a_day_does_not_hold_a_lease_for_a_day(f: Fixture) {
     let (one, two) = (Owner::random(), Owner::random());
     let first = f.lease(one, 86_400.0).await.unwrap();
     let second = f.lease(two, 0.0).await.unwrap();
-    assert!(second > first, "the fence grows whatever the clock says");
+    assert!(second > first, "the fence grows even if the clock goes back");
 }
 
 async fn of_claimants_at_once_one_gets_the_lease(f: Fixture) {

@@ -51,7 +51,7 @@ pub(in crate::store) fn replace(path: &Path, text: &str) -> Result<()> {
             format!("{} would become larger than 8 MiB", path.display()),
         ));
     }
-    let temporary = Temporary::beside(path).map_err(|error| failed(&error))?;
+    let temporary = Temporary::next_to(path).map_err(|error| failed(&error))?;
     let mut file = &temporary.file;
     file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(|error| failed(&error))?;
     temporary.rename_to(path).map_err(|error| failed(&error))
@@ -156,9 +156,9 @@ pub(in crate::store) fn create_file(path: &Path) -> Result<()> {
 
 /// The path with a suffix appended to its file name.
 pub(in crate::store) fn sibling(path: &Path, suffix: &str) -> PathBuf {
-    let mut beside = path.as_os_str().to_owned();
-    beside.push(suffix);
-    beside.into()
+    let mut side_file = path.as_os_str().to_owned();
+    side_file.push(suffix);
+    side_file.into()
 }
 
 /// The path with links among its directories resolved, for SQLite, which then refuses links altogether.
@@ -178,7 +178,7 @@ pub(in crate::store) fn create_directory(path: &Path) -> Result<()> {
 
 /// Opens the file that is locked for every change. It is never removed.
 pub(in crate::store) fn open_lock_file(path: &Path) -> Result<File> {
-    open_beside(path, &lock_file(path), true)
+    open_next_to(path, &lock_file(path), true)
 }
 
 /// Whether the lock file exists.
@@ -192,7 +192,7 @@ fn lock_file(path: &Path) -> PathBuf {
 
 /// Opens the file whose lock shows that the owner of a lease is alive.
 pub(in crate::store) fn open_lease_file(path: &Path, owner: u64, create: bool) -> Result<File> {
-    open_beside(path, &lease_file(path, owner), create)
+    open_next_to(path, &lease_file(path, owner), create)
 }
 
 /// Removes that file, if it exists.
@@ -212,13 +212,13 @@ fn lease_file(path: &Path, owner: u64) -> PathBuf {
     path.with_file_name(format!("{}.lease-{owner:014x}", name(path)))
 }
 
-fn open_beside(path: &Path, beside: &Path, create: bool) -> Result<File> {
-    if let Ok(metadata) = fs::symlink_metadata(beside) {
-        require_regular(beside, &metadata)?;
+fn open_next_to(path: &Path, side_file: &Path, create: bool) -> Result<File> {
+    if let Ok(metadata) = fs::symlink_metadata(side_file) {
+        require_regular(side_file, &metadata)?;
     }
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(create).truncate(false);
-    let opened = without_following(owner_only(&mut options)).open(beside);
+    let opened = without_following(owner_only(&mut options)).open(side_file);
     opened.map_err(|error| storage("open the lock file of", path, &error))
 }
 
@@ -250,7 +250,7 @@ struct Temporary {
 }
 
 impl Temporary {
-    fn beside(path: &Path) -> io::Result<Self> {
+    fn next_to(path: &Path) -> io::Result<Self> {
         let random = format!("{:0width$x}", fastrand::u64(..), width = RANDOM_DIGITS);
         let temporary = path.with_file_name(format!(".{}.{random}.tmp", name(path)));
         // `create_new` neither follows a link nor opens an existing file.

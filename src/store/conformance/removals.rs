@@ -1,4 +1,4 @@
-//! Records that are removed, set aside, or of no use.
+//! Records that are removed, set aside or useless.
 
 use super::*;
 
@@ -55,7 +55,7 @@ pub(super) async fn a_sealed_record_that_does_not_open_stays_until_a_save_replac
     assert_eq!(loaded.warnings[0].kind(), crate::error::ErrorKind::Decrypt);
     let again = f.store.load(&service("a")).await.unwrap();
     assert!(again.record.is_none() && again.warnings.is_empty(), "{:?}", again.warnings);
-    // To look is not to evict: whoever has the key still finds it.
+    // A load does not remove it: a process that has the key still finds it.
     let (found, _) = f.place.load(&service("a")).await.unwrap().record().unwrap();
     assert_eq!(found.token.expose(), "et1.k.AAAAAAAA.AAAA");
     f.save(&service("a"), "two", None).await.unwrap();

@@ -1,4 +1,4 @@
-//! What whoever can write to a store can do: nothing but make a record useless.
+//! What those who can write to a store can do: make a record useless, and nothing else.
 
 use super::*;
 
@@ -22,7 +22,7 @@ pub(super) async fn a_plain_token_is_used_only_where_it_is_accepted(f: Fixture) 
     assert_eq!((found.expires_at, found.scheme.as_str()), (row.expires_at, "Bearer"));
 }
 
-pub(super) async fn what_stands_beside_a_sealed_record_is_not_believed(f: Fixture) {
+pub(super) async fn the_columns_of_a_sealed_record_are_not_trusted(f: Fixture) {
     f.save(&service("a"), "one", None).await.unwrap();
     let (row, revision) = f.place.load(&service("a")).await.unwrap().record().unwrap();
     let edited = StoredRow {
@@ -57,7 +57,7 @@ pub(super) async fn a_record_moved_to_another_service_is_not_used(f: Fixture) {
     assert!(f.store.load(&service("c")).await.unwrap().is_undecryptable);
 }
 
-pub(super) async fn no_text_beside_the_sealed_one_says_anything_of_the_record(f: Fixture) {
+pub(super) async fn no_column_reveals_anything_about_a_sealed_record(f: Fixture) {
     if !f.store.is_encrypted() {
         return;
     }
@@ -66,7 +66,7 @@ pub(super) async fn no_text_beside_the_sealed_one_says_anything_of_the_record(f:
     assert!(row.refresh_token.is_none() && !row.token.expose().contains("hunter2"));
 }
 
-pub(super) async fn an_edit_beside_a_sealed_record_is_no_new_revision(f: Fixture) {
+pub(super) async fn an_edit_of_the_columns_of_a_sealed_record_is_not_a_new_revision(f: Fixture) {
     if !f.store.is_encrypted() {
         return;
     }

@@ -239,7 +239,7 @@ async fn a_record_set_aside_stays_where_it_is_until_the_next_save() {
     saved(&one, "one", None).await;
     rows.edit("a", "token", json!("et1.k.AAAAAAAA.AAAA"));
     assert!(one.load(&service("a")).await.unwrap().warnings.len() == 1);
-    assert!(one.load(&service("a")).await.unwrap().warnings.is_empty(), "it is said once");
+    assert!(one.load(&service("a")).await.unwrap().warnings.is_empty(), "it is reported once");
     assert_eq!(rows.records.lock().unwrap()["a"]["token"], "et1.k.AAAAAAAA.AAAA");
     // Another process saves over it first: this one sees that.
     two.load(&service("a")).await.unwrap();
@@ -317,7 +317,7 @@ async fn to_remove_what_is_not_there_leaves_no_mark() {
 }
 
 #[tokio::test]
-async fn who_clears_after_the_store_lost_the_record_tells_the_others_all_the_same() {
+async fn a_removal_after_the_store_lost_the_record_still_reaches_the_others() {
     let Pair { rows, one, two, .. } = pair();
     let first = saved(&one, "one", None).await;
     found(&two).await.unwrap();

@@ -26,7 +26,7 @@ async fn holding(payload: &str) -> SealedStore {
 }
 
 #[tokio::test]
-async fn a_sealed_text_that_is_no_record_counts_as_one_that_does_not_open() {
+async fn a_sealed_text_that_is_not_a_record_counts_as_one_that_does_not_open() {
     let payloads = [
         "",
         "a token",
@@ -96,7 +96,7 @@ async fn keys_that_take_turns_keep_each_others_notes() {
 }
 
 #[tokio::test]
-async fn a_note_survives_a_restart_and_damage_to_it_is_no_error() {
+async fn a_note_survives_a_restart_and_damage_to_it_is_not_an_error() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("token-cache.json");
     let ring = ring();

@@ -52,7 +52,7 @@ async fn lease(store: &SealedStore, second: u64) -> Result<bool, ErrorKind> {
 }
 
 #[tokio::test]
-async fn damaged_leases_are_somebodys_until_they_would_be_over_and_are_then_written_anew_with_one_warning() {
+async fn damaged_leases_count_as_held_until_they_would_have_ended_and_are_then_replaced_with_one_warning() {
     let contents: [&[u8]; 6] = [
         b"hunter2",
         b"\xff\xfe",

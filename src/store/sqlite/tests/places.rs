@@ -32,7 +32,7 @@ async fn a_link_among_the_directories_is_followed() {
 }
 
 #[tokio::test]
-async fn a_database_deleted_while_it_is_open_is_made_anew() {
+async fn a_database_deleted_while_it_is_open_is_created_again() {
     let disk = new_disk();
     let running = disk.open();
     running.save(&service("a"), &some_record("one"), None, None).await.unwrap();

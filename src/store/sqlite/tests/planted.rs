@@ -1,4 +1,4 @@
-//! What whoever can write to a database puts there for this process to run.
+//! What those who can write to a database put there for this process to run.
 
 use std::time::Duration;
 
@@ -42,7 +42,7 @@ async fn a_view_in_place_of_a_table_is_an_error_and_is_not_run() {
             );
             disk.sql().execute_batch(&plant).unwrap();
             is_refused(&disk, &format!("a view in place of the table {table}")).await;
-            assert!(disk.damaged().is_empty(), "it is left for a person to look at");
+            assert!(disk.damaged().is_empty(), "it is left for someone to look at");
         }
     }
 }
