@@ -92,7 +92,7 @@ pub struct Error {
     status: Option<u16>,
     retry: Retry,
     was_sent: bool,
-    server_error: Option<Box<ServerError>>,
+    explanation: Option<Box<ServerError>>,
 }
 
 impl Error {
@@ -104,7 +104,7 @@ impl Error {
             _ => Retry::BackOff,
         };
         let message = message.into();
-        Self { kind, message, field: None, status: None, retry, was_sent: true, server_error: None }
+        Self { kind, message, field: None, status: None, retry, was_sent: true, explanation: None }
     }
 
     /// A configuration error that names the field.
@@ -138,7 +138,7 @@ impl Error {
     #[must_use]
     pub fn with_details_of(mut self, other: &Self) -> Self {
         self.status = other.status;
-        self.server_error.clone_from(&other.server_error);
+        self.explanation.clone_from(&other.explanation);
         self
     }
 
@@ -152,14 +152,14 @@ impl Error {
     /// With the server's explanation.
     #[must_use]
     pub fn with_server_error(mut self, server_error: ServerError) -> Self {
-        self.server_error = Some(Box::new(server_error));
+        self.explanation = Some(Box::new(server_error));
         self
     }
 
     /// Without the server's explanation, for receivers other than the caller and the log.
     #[must_use]
     pub fn without_server_error(mut self) -> Self {
-        self.server_error = None;
+        self.explanation = None;
         self
     }
 
@@ -202,7 +202,7 @@ impl Error {
 
     /// The server's explanation.
     pub fn server_error(&self) -> Option<&ServerError> {
-        self.server_error.as_deref()
+        self.explanation.as_deref()
     }
 
     /// Whether to try again, and when.
