@@ -575,7 +575,7 @@ export interface TokenServiceConfig {
   defaultLifetimeSeconds?: number
   /**
    * Whether a token does not expire when its answer gives no expiry, or `expires_in: 0`, or more than 366 days. It is
-   * used for ten years, or until the API refuses it. Default `false`: `expires_in: 0` is an error.
+   * used until the API refuses it. Default `false`: `expires_in: 0` is an error.
    */
   neverExpires?: boolean
   /** The longest that a whole token request may take, in milliseconds. Default 10000. */
@@ -891,11 +891,11 @@ export interface TokenStatus {
   tokenType: string | null
   /** When the token was issued. */
   issuedAt: string | null
-  /** When it expires. */
+  /** When it expires; `null` for one that does not (`neverExpires`). */
   expiresAt: string | null
-  /** From when on it is refreshed in the background. */
+  /** From when on it is refreshed in the background; `null` for one that does not expire. */
   refreshAt: string | null
-  /** How long it still lives, in seconds. */
+  /** How long it still lives, in seconds; `null` for one that does not expire. */
   expiresInSeconds: number | null
   /** When a token was last requested with success. */
   lastRefreshAt: string | null

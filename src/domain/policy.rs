@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// Longer lifetimes are cut to this. No server means more than ten years.
+/// The longest lifetime that is computed with, and the one shown in a store's columns for a token that never expires.
 pub const MAX_LIFETIME: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
 
 /// How long a request may take to arrive: a token is not sent if it would expire on the way.

@@ -14,7 +14,7 @@ use serde_json::{Map, Value};
 use self::judge::{Judge, Reading};
 use super::fields::ResponseFields;
 use super::jwt::TokenClaims;
-use crate::domain::{MAX_LIFETIME, Timestamp};
+use crate::domain::Timestamp;
 use crate::transport::Response;
 
 pub(super) use self::value::{ParsedValue, read as value_said};
@@ -38,13 +38,12 @@ pub enum Expiry {
 }
 
 impl Expiry {
-    /// How long the token is used for, `default` being the configured guess. Where it does not end, as long as any
-    /// token is.
-    pub fn lifetime(self, default: Duration) -> Duration {
+    /// How long the token is used for, `default` being the configured guess; `None` if it never expires.
+    pub fn lifetime(self, default: Duration) -> Option<Duration> {
         match self {
-            Self::In(life) => life,
-            Self::Unknown => default,
-            Self::Never => MAX_LIFETIME,
+            Self::In(life) => Some(life),
+            Self::Unknown => Some(default),
+            Self::Never => None,
         }
     }
 }

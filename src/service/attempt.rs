@@ -292,7 +292,7 @@ impl Service {
             access_token: granted.access_token,
             scheme: granted.scheme,
             refresh_token: granted.refresh_token.or(spent),
-            lifetime: self.lifetime(now, now.plus(life_span)),
+            lifetime: self.lifetime(now, life_span.map(|span| now.plus(span))),
         };
         let mut held = Held {
             tokens,
@@ -387,7 +387,7 @@ impl Service {
         self.end_incident();
     }
 
-    pub(super) fn lifetime(&self, issued_at: Timestamp, expires_at: Timestamp) -> Lifetime {
+    pub(super) fn lifetime(&self, issued_at: Timestamp, expires_at: Option<Timestamp>) -> Lifetime {
         Lifetime::new(issued_at, expires_at, &self.config.policy, fastrand::f64())
     }
 }

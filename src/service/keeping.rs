@@ -46,7 +46,7 @@ impl Service {
         let state = record.state.unwrap_or_default();
         if !state.fields.cover(self.config.field_names()) {
             lifetime = match self.config.base_url {
-                Some(BaseUrl::Template(_)) => self.lifetime(record.issued_at, record.issued_at),
+                Some(BaseUrl::Template(_)) => self.lifetime(record.issued_at, Some(record.issued_at)),
                 _ => lifetime.due_at_once(),
             };
         }

@@ -236,17 +236,17 @@ impl Life {
     pub(super) fn next_change(&self, now: Timestamp) -> Option<Timestamp> {
         let lifetime = self.held.as_ref().map(|held| held.tokens.lifetime);
         let pause = self.limits.paused_until(now);
-        [lifetime.map(|life| life.refresh_at()), lifetime.map(|life| life.usable_until()), pause]
+        [lifetime.and_then(|life| life.refresh_at()), lifetime.and_then(|life| life.usable_until()), pause]
             .into_iter()
             .flatten()
             .filter(|moment| *moment > now)
             .min()
     }
 
-    /// The next moment at which a refresh is due and allowed; none after the token was cleared.
+    /// The next moment at which a refresh is due and allowed; none after the token was cleared, or if it never expires.
     pub(super) fn next_refresh(&self, now: Timestamp) -> Option<Timestamp> {
         let due = match &self.held {
-            Some(held) => held.tokens.lifetime.refresh_at(),
+            Some(held) => held.tokens.lifetime.refresh_at()?,
             None if self.cleared => return None,
             None => now,
         };

@@ -203,7 +203,9 @@ impl Service {
         let is_refused =
             |generation| matches!(why, RefreshReason::Rejected(refused) if refused == generation);
         let usable = life.usable(now).filter(|held| !is_refused(held.generation));
-        usable.map_or(Duration::ZERO, |held| now.until(held.tokens.lifetime.usable_until()))
+        usable.map_or(Duration::ZERO, |held| {
+            held.tokens.lifetime.usable_until().map_or(Duration::MAX, |until| now.until(until))
+        })
     }
 }
 

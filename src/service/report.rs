@@ -37,9 +37,11 @@ impl Service {
             },
             token_type: Some(token_type).filter(|name| !name.is_empty()).map(str::to_owned),
             issued_at: lifetime.map(|life| life.issued_at()),
-            expires_at: lifetime.map(|life| life.expires_at()),
-            refresh_at: lifetime.map(|life| life.refresh_at()),
-            expires_in_seconds: lifetime.map(|life| now.until(life.expires_at()).as_secs()),
+            expires_at: lifetime.and_then(|life| life.expires_at()),
+            refresh_at: lifetime.and_then(|life| life.refresh_at()),
+            expires_in_seconds: lifetime
+                .and_then(|life| life.expires_at())
+                .map(|end| now.until(end).as_secs()),
             last_refresh_at: life.last_refresh_at,
             consecutive_failures: life.limits.failures(),
             last_error: life.last_error.as_ref().map(|(_, error)| error.clone()),

@@ -100,7 +100,7 @@ pub(super) fn some_record(token: &str) -> StoredToken {
         scheme: TokenType::bearer(),
         refresh_token: Some(Secret::new(format!("{token} refresh"))),
         issued_at: Timestamp::from_second(1_800_000_000.25),
-        expires_at: Timestamp::from_second(1_800_003_600.5),
+        expires_at: Some(Timestamp::from_second(1_800_003_600.5)),
         last_used: Timestamp::from_second(1_800_000_001.0),
         state: Some(StoredState {
             grant: Some(GrantRequest {
@@ -163,12 +163,12 @@ async fn what_a_record_lacks_it_lacks_when_it_comes_back(f: Fixture) {
     let bound = StoredState { proof_key: Some(Secret::new("a proof key")), ..StoredState::default() };
     let mut expected = None;
     for state in [Some(bound), Some(StoredState::default()), None] {
-        let record = StoredToken { state, ..bare.clone() };
+        let record = StoredToken { state, expires_at: None, ..bare.clone() };
         let saved = f.store.save(&service("a"), &record, expected, None).await.unwrap();
         let Saved::Stored(revision) = saved else { panic!("no one else writes") };
         expected = Some(revision);
         let (found, _) = f.store.load(&service("a")).await.unwrap().record.unwrap();
-        assert!(found.refresh_token.is_none());
+        assert!(found.refresh_token.is_none() && found.expires_at.is_none());
         assert_eq!(found.state.is_some(), record.state.is_some());
         let (found, saved) = (found.state.unwrap_or_default(), record.state.unwrap_or_default());
         assert!(found.grant.is_none() && found.identity.is_none() && found.fields.is_empty());

@@ -62,8 +62,8 @@ pub struct StoredToken {
     pub refresh_token: Option<Secret>,
     /// When it was issued.
     pub issued_at: Timestamp,
-    /// When it expires.
-    pub expires_at: Timestamp,
+    /// When it expires; `None` if it never does.
+    pub expires_at: Option<Timestamp>,
     /// When it was last stored or first used.
     pub last_used: Timestamp,
     /// How it was obtained, and for whom. `None` for a token that another program stored.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::{Claim, Fence, Leasing, Revision, Saved, Slot, Store, StoredRow, StoredToken};
 use crate::crypto::{Context, KeyRing, is_envelope};
-use crate::domain::{AccessToken, Secret, ServiceName, Timestamp};
+use crate::domain::{AccessToken, MAX_LIFETIME, Secret, ServiceName, Timestamp};
 use crate::error::{Error, ErrorKind, Result};
 use crate::runtime;
 use crate::sync::{Mutex, MutexGuard};
@@ -243,7 +243,8 @@ impl SealedStore {
             refresh_token: None,
             token_type: record.scheme.clone(),
             created_at: record.issued_at,
-            expires_at: record.expires_at,
+            // The column must have a date: Prisma's model does not allow null.
+            expires_at: record.expires_at.unwrap_or(record.issued_at.plus(MAX_LIFETIME)),
             last_used: record.last_used,
             // Nothing else of the state may be visible: the endpoint may contain a key.
             format: record.state.as_ref().and_then(|state| state.grant.as_ref()).map(|grant| grant.format),
@@ -288,7 +289,7 @@ impl SealedStore {
             scheme: row.token_type,
             refresh_token: row.refresh_token,
             issued_at: row.created_at,
-            expires_at: row.expires_at,
+            expires_at: Some(row.expires_at),
             last_used: row.last_used,
             state: None,
         })

@@ -34,12 +34,12 @@ export async function* consult(target: Target): AsyncGenerator<Finding, void> {
 }
 
 function token({ state, expiresInSeconds }: TokenStatus): Finding {
-  const left = inWords(expiresInSeconds ?? 0)
+  const left = expiresInSeconds === null ? 'without an end' : `for ${inWords(expiresInSeconds)}`
   switch (state) {
     case 'valid':
-      return passed('token', `valid for ${left}`)
+      return passed('token', `valid ${left}`)
     case 'expiring':
-      return passed('token', `valid for ${left}, and due for its refresh`)
+      return passed('token', `valid ${left}, and due for its refresh`)
     case 'manual':
       return warned('token', 'the configured one stands in', 'It is not refreshed: give a credential that works.')
     case 'expired':

@@ -209,7 +209,8 @@ async function* logIn(service: TokenService, url: URL): AsyncGenerator<Finding, 
   }
   const { strategy, expiresInSeconds } = outcome as TokenStatus
   yield passed('endpoint', strategy?.endpoint ?? addressOf(url))
-  const life = `a token for ${inWords(expiresInSeconds ?? 0)}, by ${strategy?.grant} (${strategy?.format})`
+  const left = expiresInSeconds === null ? 'without an end' : `for ${inWords(expiresInSeconds)}`
+  const life = `a token ${left}, by ${strategy?.grant} (${strategy?.format})`
   yield strategy?.grant === 'password'
     ? warned('credential', life, 'RFC 9700 §2.4 rules the password grant out for new servers: prefer client credentials.')
     : passed('credential', life)

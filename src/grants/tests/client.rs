@@ -164,7 +164,7 @@ fn a_client_with_a_key_asserts_itself_to_the_token_endpoint_wherever_it_authenti
         access_token: AccessToken::parse("abc").unwrap(),
         scheme: TokenType::bearer(),
         refresh_token: None,
-        lifetime: Lifetime::new(Timestamp::MIN, Timestamp::MAX, &Policy::default(), 0.0),
+        lifetime: Lifetime::new(Timestamp::MIN, None, &Policy::default(), 0.0),
     };
     for draft in [
         known.request(&config),

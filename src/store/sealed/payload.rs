@@ -23,7 +23,7 @@ struct PayloadJson<'r> {
     token_type: &'r str,
     refresh_token: Option<&'r str>,
     issued_at: i64,
-    expires_at: i64,
+    expires_at: Option<i64>,
     last_used: i64,
     state: Option<StateJson<'r>>,
 }
@@ -35,7 +35,7 @@ struct OpenedPayload<'t> {
     token_type: String,
     refresh_token: Option<String>,
     issued_at: i64,
-    expires_at: i64,
+    expires_at: Option<i64>,
     last_used: i64,
     #[serde(borrow)]
     state: Option<&'t RawValue>,
@@ -54,7 +54,7 @@ pub(super) fn write(record: &StoredToken) -> Result<Secret> {
         token_type: record.scheme.as_str(),
         refresh_token: record.refresh_token.as_ref().map(Secret::expose),
         issued_at: record.issued_at.as_millisecond(),
-        expires_at: record.expires_at.as_millisecond(),
+        expires_at: record.expires_at.map(Timestamp::as_millisecond),
         last_used: record.last_used.as_millisecond(),
         state: record.state.as_ref().map(StateJson::from),
     };
@@ -89,7 +89,7 @@ pub(super) fn read(text: &Secret) -> Result<StoredToken> {
         scheme: TokenType::parse(&found.token_type).ok_or_else(unreadable)?,
         refresh_token: found.refresh_token.map(Secret::new),
         issued_at: Timestamp::from_millisecond(found.issued_at),
-        expires_at: Timestamp::from_millisecond(found.expires_at),
+        expires_at: found.expires_at.map(Timestamp::from_millisecond),
         last_used: Timestamp::from_millisecond(found.last_used),
         state: found.state.map(|state| state::read(state.get())),
     })

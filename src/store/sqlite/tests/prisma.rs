@@ -68,7 +68,7 @@ async fn rows_that_others_wrote_are_read_however_they_wrote_the_time() {
         let store = disk.open_accepting();
         let (record, revision) = store.load(&service(&format!("s{n}"))).await.unwrap().record.unwrap();
         assert_eq!(record.access_token.secret().expose(), "by-hand");
-        assert_eq!((record.scheme.as_str(), record.expires_at), ("Bearer", expected), "{spelling}");
+        assert_eq!((record.scheme.as_str(), record.expires_at), ("Bearer", Some(expected)), "{spelling}");
         assert!(record.refresh_token.is_none() && record.state.is_none());
         assert!(record.issued_at > Timestamp::from_second(1_700_000_000.0), "CURRENT_TIMESTAMP is read, too");
         assert_eq!(revision.number, 0);
