@@ -583,7 +583,7 @@ export interface TokenServiceConfig {
   defaultLifetimeSeconds?: number
   /**
    * Whether the token does not expire if its response gives no expiry, `expires_in: 0`, or more than 366 days. It is
-   * then used for ten years, or until the API refuses it. Default `false`: `expires_in: 0` is an error.
+   * then used until the API refuses it. Default `false`: `expires_in: 0` is an error.
    */
   neverExpires?: boolean
   /** The time limit for a whole token request, in milliseconds. Default 10000. */
@@ -904,11 +904,11 @@ export interface TokenStatus {
   tokenType: string | null
   /** When the token was issued. */
   issuedAt: string | null
-  /** When it expires. */
+  /** When it expires; `null` if it does not (`neverExpires`). */
   expiresAt: string | null
-  /** When the background refresh is due. */
+  /** When the background refresh is due; `null` if the token does not expire. */
   refreshAt: string | null
-  /** The remaining lifetime, in seconds. */
+  /** The remaining lifetime, in seconds; `null` if the token does not expire. */
   expiresInSeconds: number | null
   /** When a token request last succeeded. */
   lastRefreshAt: string | null

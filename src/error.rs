@@ -1,77 +1,52 @@
-//! The one error: what happened, and whether to try again.
+//! The error: what happened, and whether to try again.
 
 use std::fmt;
 use std::time::Duration;
 
 use serde::Serialize;
+use strum::{EnumString, IntoStaticStr};
 
-/// What happened, from a closed list; the public code follows from it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+/// What happened, from a closed list. The public code follows from it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumString, IntoStaticStr)]
+#[cfg_attr(test, derive(strum::VariantArray))]
+#[strum(serialize_all = "SCREAMING_SNAKE_CASE", prefix = "ERR_TOKEN_")]
 #[non_exhaustive]
 pub enum ErrorKind {
     /// A configuration value is wrong; becomes `ERR_TOKEN_CONFIG`. Never worth a retry.
     Config,
-    /// The server rejected the credential; becomes `ERR_TOKEN_CREDENTIALS`. Not repeated before a cool-down.
+    /// The server rejected the credential; becomes `ERR_TOKEN_CREDENTIALS`. Not tried again before a cool-down.
     Credentials,
-    /// No endpoint answered as a token endpoint; becomes `ERR_TOKEN_ENDPOINT`.
+    /// No endpoint responded as a token endpoint; becomes `ERR_TOKEN_ENDPOINT`.
     Endpoint,
-    /// An answer held no usable token; becomes `ERR_TOKEN_RESPONSE`.
+    /// A response contained no usable token; becomes `ERR_TOKEN_RESPONSE`.
     Response,
-    /// The server or the configured limit holds requests back; becomes `ERR_TOKEN_RATE_LIMITED`.
+    /// The server or the configured limit limits requests; becomes `ERR_TOKEN_RATE_LIMITED`.
     RateLimited,
-    /// No whole answer came in time; becomes `ERR_TOKEN_TIMEOUT`.
+    /// No complete response came in time; becomes `ERR_TOKEN_TIMEOUT`.
     Timeout,
-    /// The connection could not be made or broke; becomes `ERR_TOKEN_NETWORK`.
+    /// The connection failed; becomes `ERR_TOKEN_NETWORK`.
     Network,
     /// The server's certificate was not accepted; becomes `ERR_TOKEN_TLS`.
     Tls,
     /// The store could not be read or written; becomes `ERR_TOKEN_STORAGE`.
     Storage,
-    /// A stored record does not open with any configured key; becomes `ERR_TOKEN_DECRYPT`.
+    /// No configured key opens a stored record; becomes `ERR_TOKEN_DECRYPT`.
     Decrypt,
     /// The service was shut down; becomes `ERR_TOKEN_SHUTDOWN`.
     Shutdown,
-    /// A fault of evertoken itself; becomes `ERR_TOKEN_INTERNAL`.
+    /// A bug in evertoken; becomes `ERR_TOKEN_INTERNAL`.
     Internal,
 }
 
 impl ErrorKind {
-    const ALL: [Self; 12] = [
-        Self::Config,
-        Self::Credentials,
-        Self::Endpoint,
-        Self::Response,
-        Self::RateLimited,
-        Self::Timeout,
-        Self::Network,
-        Self::Tls,
-        Self::Storage,
-        Self::Decrypt,
-        Self::Shutdown,
-        Self::Internal,
-    ];
-
-    /// The kind of a public code.
+    /// The kind with this public code.
     pub fn of_code(code: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.code() == code)
+        code.strip_prefix("ERR_TOKEN_")?.parse().ok()
     }
 
     /// The public code.
     pub fn code(self) -> &'static str {
-        match self {
-            Self::Config => "ERR_TOKEN_CONFIG",
-            Self::Credentials => "ERR_TOKEN_CREDENTIALS",
-            Self::Endpoint => "ERR_TOKEN_ENDPOINT",
-            Self::Response => "ERR_TOKEN_RESPONSE",
-            Self::RateLimited => "ERR_TOKEN_RATE_LIMITED",
-            Self::Timeout => "ERR_TOKEN_TIMEOUT",
-            Self::Network => "ERR_TOKEN_NETWORK",
-            Self::Tls => "ERR_TOKEN_TLS",
-            Self::Storage => "ERR_TOKEN_STORAGE",
-            Self::Decrypt => "ERR_TOKEN_DECRYPT",
-            Self::Shutdown => "ERR_TOKEN_SHUTDOWN",
-            Self::Internal => "ERR_TOKEN_INTERNAL",
-        }
+        self.into()
     }
 }
 
@@ -80,35 +55,36 @@ impl ErrorKind {
 pub enum Retry {
     /// Not until something changes.
     Never,
-    /// Not before this much time has passed; the server said so.
+    /// Not before this much time has passed: the server requested it.
     After(Duration),
     /// After a back-off that grows.
     BackOff,
-    /// After a cool-down that grows from a minute to a day: one more wrong credential could lock the account.
+    /// After a cool-down that grows from a minute to a day: another wrong credential could lock the account.
     CoolDown,
 }
 
-/// What the server said of its refusal. It comes out of an answer, cleaned: printable, short, without a secret. A
-/// message is never made of it.
+/// The server's explanation of its refusal. It comes from a response, cleaned: printable, short, and without secrets.
+/// It never becomes part of a message.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct ServerError {
-    /// Its code: `error` of RFC 6749 §5.2, or what stands for it.
+    /// The code: `error` of RFC 6749 §5.2, or its equivalent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
-    /// Its sentence: `error_description`, or what stands for it.
+    /// The sentence: `error_description`, or its equivalent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
-    /// The address of a page about it: `error_uri`.
+    /// The URL of a page about it: `error_uri`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub uri: Option<String>,
 }
 
-/// The result of whatever can fail with [`Error`].
+/// The result of an operation that can fail with [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// What went wrong, in words that hold no secret: messages are written here, never taken from an answer. What the
-/// server said stands beside them.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// What went wrong, in words without secrets: the messages are written by evertoken, and never taken from a response.
+/// The server's own words are separate from them.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{}: {message}", .kind.code())]
 pub struct Error {
     kind: ErrorKind,
     message: String,
@@ -116,11 +92,11 @@ pub struct Error {
     status: Option<u16>,
     retry: Retry,
     was_sent: bool,
-    said: Option<Box<ServerError>>,
+    explanation: Option<Box<ServerError>>,
 }
 
 impl Error {
-    /// An error of this kind. Kinds that heal by themselves back off; the others are not retried.
+    /// An error of this kind, with the retry status that is usual for it.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
         let retry = match kind {
             ErrorKind::Credentials => Retry::CoolDown,
@@ -128,7 +104,7 @@ impl Error {
             _ => Retry::BackOff,
         };
         let message = message.into();
-        Self { kind, message, field: None, status: None, retry, was_sent: true, said: None }
+        Self { kind, message, field: None, status: None, retry, was_sent: true, explanation: None }
     }
 
     /// A configuration error that names the field.
@@ -144,25 +120,25 @@ impl Error {
         Self::new(ErrorKind::Shutdown, "the token service was shut down")
     }
 
-    /// With the HTTP status of the answer.
+    /// With the HTTP status of the response.
     #[must_use]
     pub fn with_status(mut self, status: u16) -> Self {
         self.status = Some(status);
         self
     }
 
-    /// With another retry status than the kind's own.
+    /// With another retry status than that of its kind.
     #[must_use]
     pub fn with_retry(mut self, retry: Retry) -> Self {
         self.retry = retry;
         self
     }
 
-    /// With what is known of the answer that another error is about.
+    /// With the details of the response from another error about it.
     #[must_use]
     pub fn with_details_of(mut self, other: &Self) -> Self {
         self.status = other.status;
-        self.said.clone_from(&other.said);
+        self.explanation.clone_from(&other.explanation);
         self
     }
 
@@ -173,21 +149,21 @@ impl Error {
         self
     }
 
-    /// With what the server said.
+    /// With the server's explanation.
     #[must_use]
-    pub fn with_server_error(mut self, said: ServerError) -> Self {
-        self.said = Some(Box::new(said));
+    pub fn with_server_error(mut self, server_error: ServerError) -> Self {
+        self.explanation = Some(Box::new(server_error));
         self
     }
 
-    /// Without what the server said, for what goes further than to the caller and the log.
+    /// Without the server's explanation, for receivers other than the caller and the log.
     #[must_use]
     pub fn without_server_error(mut self) -> Self {
-        self.said = None;
+        self.explanation = None;
         self
     }
 
-    /// For a request that never left this machine: nothing in it was spent.
+    /// For a request that was never sent, so that nothing in it was spent.
     #[must_use]
     pub fn unsent(mut self) -> Self {
         self.was_sent = false;
@@ -209,24 +185,24 @@ impl Error {
         self.kind.code()
     }
 
-    /// The sentence for a person.
+    /// The sentence for users.
     pub fn message(&self) -> &str {
         &self.message
     }
 
-    /// The configuration field at fault.
+    /// The configuration field that is wrong.
     pub fn field(&self) -> Option<&str> {
         self.field.as_deref()
     }
 
-    /// The HTTP status of the answer that was refused.
+    /// The HTTP status of the refused response.
     pub fn status(&self) -> Option<u16> {
         self.status
     }
 
-    /// What the server said.
+    /// The server's explanation.
     pub fn server_error(&self) -> Option<&ServerError> {
-        self.said.as_deref()
+        self.explanation.as_deref()
     }
 
     /// Whether to try again, and when.
@@ -234,7 +210,7 @@ impl Error {
         self.retry
     }
 
-    /// How long the server asked to wait.
+    /// How long the server requested to wait.
     pub fn retry_after(&self) -> Option<Duration> {
         match self.retry {
             Retry::After(wait) => Some(wait),
@@ -243,10 +219,25 @@ impl Error {
     }
 }
 
-impl fmt::Display for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.code(), self.message)
+#[cfg(test)]
+mod tests {
+    use strum::VariantArray;
+
+    use super::*;
+
+    #[test]
+    fn each_kind_has_a_code_that_is_read_back() {
+        for kind in ErrorKind::VARIANTS {
+            assert_eq!(ErrorKind::of_code(kind.code()), Some(*kind));
+        }
+        assert_eq!(ErrorKind::RateLimited.code(), "ERR_TOKEN_RATE_LIMITED");
+        for other in ["", "RATE_LIMITED", "ERR_TOKEN_", "ERR_TOKEN_rate_limited", "ERR_TOKEN_OTHER"] {
+            assert_eq!(ErrorKind::of_code(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn an_error_prints_its_code_and_its_message() {
+        assert_eq!(Error::config("scope", "is wrong").to_string(), "ERR_TOKEN_CONFIG: scope is wrong");
     }
 }
-
-impl std::error::Error for Error {}

@@ -6,6 +6,7 @@ use std::sync::mpsc::{Sender, channel};
 use std::thread;
 
 use serde_json::{Map, Value, json};
+use strum::{EnumString, IntoStaticStr};
 
 use crate::clock::{Clock, SystemClock};
 use crate::domain::ServiceName;
@@ -13,7 +14,8 @@ use crate::error::{Error, Result};
 use crate::sync::Mutex;
 
 /// The severity of a line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, EnumString, IntoStaticStr)]
+#[strum(serialize_all = "lowercase")]
 pub enum Level {
     /// No lines at all. A log can have this level; a line cannot.
     Silent,
@@ -30,25 +32,15 @@ pub enum Level {
 }
 
 impl Level {
-    const WORDS: [(&'static str, Self); 6] = [
-        ("silent", Self::Silent),
-        ("error", Self::Error),
-        ("warn", Self::Warn),
-        ("info", Self::Info),
-        ("debug", Self::Debug),
-        ("trace", Self::Trace),
-    ];
-
     /// The level as `LOG_LEVEL` spells it.
     pub fn as_str(self) -> &'static str {
-        Self::WORDS.iter().find(|(_, level)| *level == self).map_or("info", |(word, _)| word)
+        self.into()
     }
 
     /// Parses the value of `LOG_LEVEL`.
     pub fn parse(word: &str) -> Result<Self> {
-        Self::WORDS.iter().find(|(known, _)| *known == word).map(|(_, level)| *level).ok_or_else(|| {
-            Error::config("LOG_LEVEL", "must be one of silent, error, warn, info, debug, trace")
-        })
+        word.parse()
+            .map_err(|_| Error::config("LOG_LEVEL", "must be one of silent, error, warn, info, debug, trace"))
     }
 }
 
@@ -215,6 +207,16 @@ mod tests {
             assert_eq!(line.message, "no token: rejected");
             let expected = is_logged.then(|| json!({ "description": "The secret has expired." }));
             assert_eq!(line.fields.get("serverError"), expected.as_ref());
+        }
+    }
+
+    #[test]
+    fn each_level_has_one_word() {
+        for word in ["silent", "error", "warn", "info", "debug", "trace"] {
+            assert_eq!(Level::parse(word).unwrap().as_str(), word);
+        }
+        for other in ["", "INFO", "Warn", "verbose"] {
+            assert_eq!(Level::parse(other).unwrap_err().field(), Some("LOG_LEVEL"), "{other}");
         }
     }
 

@@ -96,7 +96,7 @@ describe("a user's own store", () => {
       assert.match(await service.getToken(), /^access-/)
       await until(() => lines.some((line) => line.includes('the store fails')))
       assert.ok(
-        lines.some((line) => line.includes('token is not a text')),
+        lines.some((line) => line.includes('token is not a string')),
         lines.join('\n'),
       )
       assert.match(store.get(config.service).token, /^et1\./)

@@ -9,7 +9,7 @@ use rustls_pki_types::pem::PemObject;
 
 use super::fields::{ConfigErrors, ConfigFields, TextOr};
 use super::{ClientAuthentication, ClientCertificate, Config};
-use crate::crypto::{KeySource, PrivateKey, SigningKey, SigningKeyError, looks_like_pem, private_key};
+use crate::crypto::{KeySource, PrivateKey, SigningKey, SigningKeyError, looks_like_pem, tls_signing_key};
 use crate::domain::Secret;
 
 pub(super) fn read_private_key(f: &mut ConfigFields<'_>) -> Option<PrivateKey> {
@@ -88,9 +88,7 @@ fn check_certificate(certificate: &ClientCertificate) -> Result<(), (&'static st
         "cert",
         "must contain the certificate in PEM format (-----BEGIN CERTIFICATE-----), with its intermediates",
     );
-    let key = private_key(&certificate.key).map_err(|message| ("key", message))?;
-    let key = rustls::crypto::ring::sign::any_supported_type(&key)
-        .map_err(|_| ("key", "has a key type that is not supported"))?;
+    let key = tls_signing_key(&certificate.key).map_err(|message| ("key", message))?;
     let chain: Vec<_> = CertificateDer::pem_slice_iter(certificate.cert.as_bytes())
         .collect::<Result<_, _>>()
         .map_err(|_| NO_CERTIFICATE)?;

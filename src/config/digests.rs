@@ -10,6 +10,7 @@ use url::Url;
 use zeroize::Zeroizing;
 
 use super::{Config, Credentials};
+use crate::crypto::sha256;
 
 /// A digest of what is sent for a token, and where to, secrets included: of two configurations with the same one, a
 /// server that rejects the first rejects the second. It cannot print, and is stored sealed only.
@@ -25,6 +26,22 @@ impl CredentialDigest {
 }
 
 impl fmt::Debug for CredentialDigest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[digest]")
+    }
+}
+
+/// A digest of a whole configuration, secrets included: equal configurations have equal ones. It cannot print.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct ConfigDigest(String);
+
+impl ConfigDigest {
+    pub(super) fn new(map: &Map<String, Value>) -> Self {
+        Self(digest(&Zeroizing::new(serde_json::to_string(map).unwrap_or_default())))
+    }
+}
+
+impl fmt::Debug for ConfigDigest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("[digest]")
     }
@@ -95,8 +112,7 @@ fn endpoint(map: &Map<String, Value>) -> Option<String> {
 }
 
 fn digest(text: &str) -> String {
-    let digest = ring::digest::digest(&ring::digest::SHA256, text.as_bytes());
-    URL_SAFE_NO_PAD.encode(&digest.as_ref()[..15])
+    URL_SAFE_NO_PAD.encode(&sha256(text.as_bytes())[..15])
 }
 
 #[cfg(test)]

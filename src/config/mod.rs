@@ -28,7 +28,7 @@ use crate::domain::{AccessToken, Policy, Secret, ServiceName, TokenType};
 
 pub use base_url::BaseUrl;
 pub use credentials::{ClientAuthentication, ClientCertificate, Credentials};
-pub use digests::CredentialDigest;
+pub use digests::{ConfigDigest, CredentialDigest};
 pub use fields::Origins;
 pub use header::TokenHeader;
 pub use login::{LoginCredentials, LoginOptions, Placeholder};
@@ -121,8 +121,8 @@ pub struct Config {
     /// Warnings about values that are allowed but probably mistakes. Each is logged once when the service
     /// starts.
     pub warnings: Vec<String>,
-    /// Equal for equal configurations, as far as anything can tell; never printed.
-    pub fingerprint: u64,
+    /// Equal for equal configurations.
+    pub fingerprint: ConfigDigest,
     /// Equal for configurations that request the same token from the same server. Contains no secret.
     pub identity: String,
     /// Equal for configurations that send the same credentials in the same request.

@@ -1,7 +1,6 @@
 //! Parses the JSON from JavaScript into a [`Config`].
 
 use std::collections::BTreeMap;
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
 use reqwest::header::{HeaderName, HeaderValue};
@@ -11,9 +10,9 @@ use super::clear_text::endpoint;
 use super::credential_text::Charset;
 use super::fields::{ConfigErrors, ConfigFields, Origins};
 use super::{
-    BaseUrl, ClientAuthentication, Config, CredentialDigest, Credentials, GrantType, Issuer, OnFailure,
-    RateLimit, RefreshFormat, RefreshOptions, RetryPolicy, Storage, base_url, clear_text, client, digests,
-    header, login, response_fields, storage, token_request,
+    BaseUrl, ClientAuthentication, Config, ConfigDigest, CredentialDigest, Credentials, GrantType, Issuer,
+    OnFailure, RateLimit, RefreshFormat, RefreshOptions, RetryPolicy, Storage, base_url, clear_text, client,
+    digests, header, login, response_fields, storage, token_request,
 };
 use crate::domain::{AccessToken, Policy, Secret, ServiceName, TokenType};
 use crate::error::{Error, Result};
@@ -44,14 +43,13 @@ impl Config {
         let Value::Object(map) = value else {
             return Err(Error::config("config", "must be an object"));
         };
-        let mut hasher = DefaultHasher::new();
-        Value::Object(map.clone()).to_string().hash(&mut hasher);
+        let fingerprint = ConfigDigest::new(&map);
         let (credential, parameters) = (digests::credential(&map), digests::parameters(&map));
         let errors = ConfigErrors::with_origins(origins);
         let mut fields = ConfigFields::new(map, &errors);
         let mut config = read(&mut fields);
         config.warnings.append(&mut errors.take_warnings());
-        config.fingerprint = hasher.finish();
+        config.fingerprint = fingerprint;
         config.identity = digests::identity(&config, parameters.as_deref());
         config.credential = credential;
         check_whole(&config, &errors);
@@ -143,7 +141,7 @@ fn read(f: &mut ConfigFields<'_>) -> Config {
         base_url,
         allowed_origins,
         warnings,
-        fingerprint: 0,
+        fingerprint: ConfigDigest::default(),
         identity: String::new(),
         credential: CredentialDigest::default(),
     }
@@ -260,7 +258,7 @@ fn scope(f: &mut ConfigFields<'_>) -> Option<String> {
 fn manual_token(f: &mut ConfigFields<'_>) -> Option<AccessToken> {
     let text = f.credential("token", Charset::Token)?;
     AccessToken::parse(&text)
-        .map_err(|message| f.error("token", format!("is not a valid token: {}", message.as_str())))
+        .map_err(|message| f.error("token", format!("is not a valid token: {}", message)))
         .ok()
 }
 

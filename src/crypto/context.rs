@@ -2,8 +2,8 @@
 
 use crate::domain::ServiceName;
 
-/// The record and field a sealed text was made for. It is authenticated with the text: copied to another
-/// service's record, or to another field of the same one, the text does not open.
+/// The record and field that a text is sealed for. They are authenticated with the text: copied to the record of
+/// another service, or to another field of the same record, it does not open.
 #[derive(Clone, Debug)]
 pub struct Context {
     service: ServiceName,
@@ -16,7 +16,7 @@ impl Context {
         Self { service: service.clone(), field }
     }
 
-    /// The associated data: each part after its length, so that no two contexts read the same.
+    /// The associated data. Each part follows its length, so that no two contexts have the same.
     pub(super) fn associated_data(&self, header: &str) -> Vec<u8> {
         let parts = ["evertoken", header, self.service.as_str(), self.field];
         let mut data = Vec::with_capacity(parts.iter().map(|part| part.len() + 8).sum());

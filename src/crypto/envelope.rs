@@ -1,6 +1,6 @@
-//! The text form of something sealed: `et1.k.<key id>.<body>` under a key that was configured,
-//! `et1.p.<salt>.<body>` under one derived from a passphrase. The body is nonce and ciphertext; all parts
-//! are base64url without padding.
+//! The text form of a sealed secret: `et1.k.<key id>.<body>` under a configured key, `et1.p.<salt>.<body>` under one
+//! that is derived from a passphrase. The body is the nonce and the ciphertext. All parts are base64url without
+//! padding.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -19,7 +19,7 @@ pub(super) enum Sealer {
 }
 
 impl Sealer {
-    /// Everything before the body; it is authenticated along with the context.
+    /// Everything before the body. It is authenticated together with the context.
     pub(super) fn header(&self) -> String {
         match self {
             Self::Key(id) => format!("et{VERSION}.k.{}.", URL_SAFE_NO_PAD.encode(id)),
@@ -28,17 +28,19 @@ impl Sealer {
     }
 }
 
-/// An envelope, read.
+/// A parsed envelope.
 #[derive(Debug)]
 pub(super) struct Envelope {
     pub(super) sealer: Sealer,
     pub(super) body: Vec<u8>,
 }
 
-/// Why a text is no envelope that can be opened.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Why a text is not an envelope that can be opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum EnvelopeError {
+    #[error("the stored text is not a sealed envelope, or it is damaged")]
     NotAnEnvelope,
+    #[error("the stored text is sealed in a format (version {0}) of another evertoken release")]
     OtherVersion(u32),
 }
 
@@ -47,7 +49,7 @@ impl Envelope {
         let rest = text.strip_prefix("et").ok_or(EnvelopeError::NotAnEnvelope)?;
         let (version, rest) = rest.split_once('.').ok_or(EnvelopeError::NotAnEnvelope)?;
         match version.parse::<u32>() {
-            // A sign or a leading zero is a number to Rust, and no spelling of ours.
+            // Rust parses a number with a sign or a leading zero, but an envelope has only one spelling.
             Ok(number) if number.to_string() != version => return Err(EnvelopeError::NotAnEnvelope),
             Ok(VERSION) => {}
             Ok(other) => return Err(EnvelopeError::OtherVersion(other)),
@@ -61,8 +63,8 @@ impl Envelope {
         };
         let hint = decode(hint)?;
         let sealer = match kind {
-            "k" => Sealer::Key(exactly::<KEY_ID_BYTES>(&hint)?),
-            "p" => Sealer::Passphrase(exactly::<SALT_BYTES>(&hint)?),
+            "k" => Sealer::Key(to_array::<KEY_ID_BYTES>(&hint)?),
+            "p" => Sealer::Passphrase(to_array::<SALT_BYTES>(&hint)?),
             _ => return Err(EnvelopeError::NotAnEnvelope),
         };
         Ok(Self { sealer, body: decode(body)? })
@@ -70,19 +72,13 @@ impl Envelope {
 }
 
 impl From<EnvelopeError> for Error {
-    fn from(fault: EnvelopeError) -> Self {
-        match fault {
-            EnvelopeError::NotAnEnvelope => {
-                Self::new(ErrorKind::Decrypt, "the stored text is not a sealed envelope, or a damaged one")
-            }
-            // It is good to somebody: it stays where it is.
-            EnvelopeError::OtherVersion(version) => Self::new(
-                ErrorKind::Storage,
-                format!(
-                    "the stored text is sealed in a format (version {version}) of another evertoken release"
-                ),
-            ),
-        }
+    fn from(error: EnvelopeError) -> Self {
+        let kind = match error {
+            EnvelopeError::NotAnEnvelope => ErrorKind::Decrypt,
+            // A replica with that release can use it, so it must not be replaced.
+            EnvelopeError::OtherVersion(_) => ErrorKind::Storage,
+        };
+        Self::new(kind, error.to_string())
     }
 }
 
@@ -90,14 +86,14 @@ fn decode(text: &str) -> Result<Vec<u8>, EnvelopeError> {
     URL_SAFE_NO_PAD.decode(text).map_err(|_| EnvelopeError::NotAnEnvelope)
 }
 
-fn exactly<const N: usize>(bytes: &[u8]) -> Result<[u8; N], EnvelopeError> {
+fn to_array<const N: usize>(bytes: &[u8]) -> Result<[u8; N], EnvelopeError> {
     bytes.try_into().map_err(|_| EnvelopeError::NotAnEnvelope)
 }
 
-/// Whether a stored text is an envelope, of this or another version, whole or damaged.
+/// Whether a stored text is an envelope: of this or another version, whole or damaged.
 ///
-/// What is none is taken for a plain token that a person put there, and sent. One damaged character must
-/// not turn an envelope into such a token, so one deviation from `et<digit>.<letter>.` is forgiven.
+/// Any other text may be a plain token, and be sent. Damage to one character must not turn an envelope into such a
+/// token, so one deviation from `et<digit>.<letter>.` is accepted.
 pub fn is_envelope(text: &str) -> bool {
     let tail = text.trim_start().as_bytes();
     let is_of_other_version = tail.strip_prefix(b"et").is_some_and(|rest| {
@@ -113,7 +109,7 @@ pub fn is_envelope(text: &str) -> bool {
         |b| b == b'.',
     ];
     let fitting = |marks: &[fn(u8) -> bool]| marks.iter().zip(tail).filter(|(fits, b)| fits(**b)).count();
-    // White space in the place of the first character was trimmed with what is before it.
+    // If white space has replaced the first character, it was trimmed.
     let has_lost_the_first = fitting(&marks[1..]) == marks.len() - 1;
     is_of_other_version || fitting(&marks) + 1 >= marks.len() || has_lost_the_first
 }

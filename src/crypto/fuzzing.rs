@@ -1,4 +1,4 @@
-//! What holds for every text that may be an envelope.
+//! What is true for every text that may be an envelope.
 
 use super::envelope::Envelope;
 use super::{Context, KeyRing, is_envelope};
@@ -12,14 +12,14 @@ const OTHER_KEY: &str = "Hx4dHBsaGRgXFhUUExIREA8ODQwLCgkIBwYFBAMCAQA";
 const SEALED: &str = "et1.k.ifKzVFB-.nXffH9qxxOojIYW96U6Nsf1HV5yTLk85eMC6TI2HWP32tOWcqJao2vhetUYuxbk";
 
 fn ring(key: &str) -> Result<KeyRing> {
-    KeyRing::configured(vec![Secret::new(key)])
+    KeyRing::from_keys(vec![Secret::new(key)])
 }
 
-/// What was not sealed with the key does not open, an envelope with one character damaged is not taken for a
-/// token, and what was sealed opens as it was.
+/// A text that was not sealed with the key does not open, an envelope with one damaged character does not pass for a
+/// token, and a sealed text opens as it was.
 ///
 /// # Panics
-/// When that does not hold.
+/// If that is not true.
 pub fn envelope(data: &[u8]) {
     let context = Context::new(&ServiceName::default(), "token");
     let (Ok(ring), Ok(others)) = (ring(KEY), ring(OTHER_KEY)) else { panic!("the keys are keys") };
@@ -27,7 +27,7 @@ pub fn envelope(data: &[u8]) {
     check_opening(&ring, &context, &text);
     assert!(Envelope::parse(&text).is_err() || is_envelope(&text), "an envelope that is not seen as one");
 
-    let damaged = damaged(data);
+    let damaged = damage(data);
     check_opening(&ring, &context, &damaged);
     let differences = SEALED.chars().zip(damaged.chars()).filter(|(was, is)| was != is).count();
     assert!(differences > 1 || is_envelope(&damaged), "a damaged envelope would be sent as a token");
@@ -48,15 +48,15 @@ fn check_opening(ring: &KeyRing, context: &Context, text: &str) {
             assert!(plain.matches(&Secret::new("a token")));
         }
         Err(error) => {
-            // A record of another release stays, and is no less shut for it.
+            // A record of another release stays as it is, but does not open either.
             assert!(matches!(error.kind(), ErrorKind::Decrypt | ErrorKind::Storage));
             assert!(text != SEALED);
         }
     }
 }
 
-/// The sealed text with a character changed for each two bytes: where, and to what.
-fn damaged(data: &[u8]) -> String {
+/// The sealed text with one character changed for each two bytes, which say where, and to what.
+fn damage(data: &[u8]) -> String {
     let mut bytes = SEALED.as_bytes().to_vec();
     for pair in data.chunks_exact(2).take(8) {
         let at = usize::from(pair[0]) % bytes.len();

@@ -19,39 +19,39 @@ use super::key::random;
 use crate::domain::Secret;
 use crate::error::{Error, ErrorKind, Result};
 
-/// Bytes of a `jti`: nobody meets the same one twice (RFC 7519 §4.1.7, RFC 9449 §11.1 asks for 96 bits).
+/// Bytes of a `jti`, which must never repeat (RFC 7519 §4.1.7; RFC 9449 §11.1 requires 96 bits).
 const ID_BYTES: usize = 16;
 
 static PROVIDER: CryptoProvider = CryptoProvider {
     signer_factory: signer,
     verifier_factory: verifier,
-    // Keys are never written as JWKs by the library.
+    // The library never writes keys as JWKs.
     key_utils: KeyUtils::new_unimplemented(),
 };
 
-/// The claims under the header, signed by its algorithm.
+/// The header and the claims, signed by the header's algorithm.
 ///
 /// # Errors
-/// `Internal`: the key was checked when it was read, so that only the machine can be at fault.
+/// `Internal`: the key was checked when it was read, so only the machine can fail.
 pub fn sign(header: &Header, claims: &impl Serialize, key: &EncodingKey) -> Result<Secret> {
-    // An error says that it is installed already.
+    // An error means that it is installed already.
     let _ = PROVIDER.install_default();
     jsonwebtoken::encode(header, claims, key)
         .map(Secret::new)
-        .map_err(|_| Error::new(ErrorKind::Internal, "a token could not be signed"))
+        .map_err(|_| Error::new(ErrorKind::Internal, "could not sign a token"))
 }
 
 /// A new P-256 key pair, as PKCS#8.
 pub fn generate_p256() -> Result<Zeroizing<Vec<u8>>> {
     EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &SystemRandom::new())
         .map(|pkcs8| Zeroizing::new(pkcs8.as_ref().to_vec()))
-        .map_err(|_| Error::new(ErrorKind::Internal, "a key pair could not be made"))
+        .map_err(|_| Error::new(ErrorKind::Internal, "could not generate a key pair"))
 }
 
-/// The public point of a P-256 key pair in PKCS#8: its coordinates x and y.
+/// The public point of a P-256 key pair in PKCS#8, as its coordinates x and y.
 pub fn p256_point(pkcs8: &[u8]) -> Result<(Vec<u8>, Vec<u8>)> {
     const COORDINATE_BYTES: usize = 32;
-    let unreadable = || Error::new(ErrorKind::Internal, "a stored proof key cannot be read");
+    let unreadable = || Error::new(ErrorKind::Internal, "could not read the stored proof key");
     let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, pkcs8, &SystemRandom::new())
         .map_err(|_| unreadable())?;
     // Uncompressed: 0x04, x, y (SEC 1 §2.3.3).
@@ -65,7 +65,7 @@ pub fn sha256(bytes: &[u8]) -> Vec<u8> {
     digest(&SHA256, bytes).as_ref().to_vec()
 }
 
-/// A name that was never given before.
+/// A random identifier that is unique.
 pub fn unique_id() -> Result<String> {
     Ok(URL_SAFE_NO_PAD.encode(*random::<ID_BYTES>()?))
 }
@@ -127,7 +127,7 @@ impl Signer<Vec<u8>> for SigningPair {
     }
 }
 
-/// A token is opaque to a client (RFC 6749 §1.4): only tests verify any.
+/// A token is opaque to a client (RFC 6749 §1.4), so only tests verify one.
 #[cfg(not(test))]
 fn verifier(_: &Algorithm, _: &DecodingKey) -> JwtResult<Box<dyn jsonwebtoken::crypto::JwtVerifier>> {
     Err(JwtFault::InvalidAlgorithm.into())

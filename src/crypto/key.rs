@@ -14,7 +14,7 @@ use crate::error::{Error, ErrorKind, Result};
 pub(super) const KEY_BYTES: usize = 32;
 const NONCE_BYTES: usize = 24;
 
-/// Enough to tell a handful of keys apart.
+/// Enough to distinguish a handful of keys.
 pub(super) const KEY_ID_BYTES: usize = 6;
 pub(super) type KeyId = [u8; KEY_ID_BYTES];
 
@@ -37,8 +37,8 @@ impl Key {
         Some(Self(key))
     }
 
-    /// Tells keys apart without telling anything of them: the tag over a fixed text under this very key,
-    /// at a nonce that no seal draws (they are random, and of 192 bits).
+    /// Identifies a key and reveals nothing about it: the tag of a fixed text under this key, with a nonce that
+    /// sealing never uses (its nonces are random, of 192 bits).
     pub(super) fn id(&self) -> Result<KeyId> {
         let payload = Payload { msg: b"", aad: b"evertoken key id" };
         let tag = self.cipher().encrypt(&XNonce::default(), payload).map_err(|_| too_long())?;
@@ -47,7 +47,7 @@ impl Key {
         Ok(id)
     }
 
-    /// Nonce and ciphertext.
+    /// The nonce and the ciphertext.
     pub(super) fn seal(&self, associated_data: &[u8], plain: &Secret) -> Result<Vec<u8>> {
         let nonce = random::<NONCE_BYTES>()?;
         let payload = Payload { msg: plain.expose().as_bytes(), aad: associated_data };
@@ -57,7 +57,7 @@ impl Key {
         Ok(body)
     }
 
-    /// What was sealed; `None` when this key, that data and this body do not belong together.
+    /// The sealed text; `None` if key, data and body do not belong together.
     pub(super) fn open(&self, associated_data: &[u8], body: &[u8]) -> Option<Secret> {
         let (nonce, ciphertext) = body.split_first_chunk::<NONCE_BYTES>()?;
         let payload = Payload { msg: ciphertext, aad: associated_data };
@@ -82,16 +82,16 @@ pub fn generate_key() -> Result<Secret> {
     Ok(Secret::new(URL_SAFE_NO_PAD.encode(bytes.as_slice())))
 }
 
-/// Bytes from the operating system's generator.
+/// Bytes from the random generator of the operating system.
 pub(super) fn random<const N: usize>() -> Result<Zeroizing<[u8; N]>> {
     let mut bytes = Zeroizing::new([0; N]);
     getrandom::fill(&mut *bytes)
-        .map_err(|_| Error::new(ErrorKind::Internal, "the system's random generator does not answer"))?;
+        .map_err(|_| Error::new(ErrorKind::Internal, "the random generator of the system failed"))?;
     Ok(bytes)
 }
 
 fn too_long() -> Error {
-    Error::new(ErrorKind::Internal, "the text is too long to be sealed")
+    Error::new(ErrorKind::Internal, "could not seal the text: it is too long")
 }
 
 fn from_hex(text: &str) -> Option<Zeroizing<Vec<u8>>> {

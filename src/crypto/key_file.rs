@@ -1,4 +1,4 @@
-//! The client's private key, at hand when a request is to be signed.
+//! The client's private key, ready to sign requests.
 
 use std::fs::File;
 use std::io::Read;
@@ -13,7 +13,7 @@ use crate::domain::Secret;
 use crate::error::{Error, Result};
 use crate::runtime;
 
-/// What follows is no part of a key: a path that leads to something else does not fill the memory.
+/// A key is shorter. A path that leads to another file must not fill the memory.
 const MAX_FILE_BYTES: usize = 64 * 1024;
 
 pub(crate) struct ClientKey {
@@ -26,7 +26,7 @@ impl ClientKey {
         Self { config, read: OnceCell::new() }
     }
 
-    /// The key, read beside the runtime's thread where it is in a file.
+    /// The key. A file is read outside the runtime's thread.
     pub(crate) async fn get(self: &Arc<Self>) -> Result<SigningKey> {
         let this = Arc::clone(self);
         match &self.config.source {
@@ -35,7 +35,7 @@ impl ClientKey {
         }
     }
 
-    /// The key. It blocks where the key is in a file, until that was read once.
+    /// The key. The first call blocks if the key is in a file.
     ///
     /// # Errors
     /// `Config`, naming `privateKey.path` or `privateKey.alg`.
@@ -47,7 +47,7 @@ impl ClientKey {
     }
 
     fn read(&self, path: &Path) -> Result<SigningKey> {
-        // The path is not repeated: it may be a key that was put in the wrong form.
+        // The message does not repeat the path, which may be a key in the wrong form.
         let unreadable = |reason: &str| Error::config("privateKey.path", format!("cannot be read: {reason}"));
         let mut text = Zeroizing::new(String::with_capacity(MAX_FILE_BYTES));
         File::open(path)

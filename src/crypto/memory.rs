@@ -19,7 +19,7 @@ impl AsMut<[Block]> for Blocks {
     #[expect(unsafe_code, reason = "argon2 takes its memory as blocks, and the system gives bytes")]
     fn as_mut(&mut self) -> &mut [Block] {
         // SAFETY: a block is an array of u64, so every content is valid. `align_to_mut` leaves out what is not
-        // aligned, which is nothing at the beginning of a page; fewer blocks would be an error of argon2.
+        // aligned, which is nothing at the beginning of a page; with fewer blocks argon2 would return an error.
         let (_, blocks, _) = unsafe { self.0.align_to_mut::<Block>() };
         blocks
     }

@@ -1,9 +1,10 @@
-//! Sealing: the envelope a stored secret rests in, and the ring of keys that opens it; and signing.
+//! Sealing: the envelope of a stored secret, and the key ring that opens it. Signing: the keys of clients, and
+//! tokens.
 //!
 //! XChaCha20-Poly1305 ([RFC 8439](https://www.rfc-editor.org/rfc/rfc8439), with the extended nonce of
-//! draft-irtf-cfrg-xchacha) under a key that was configured, or that argon2id
-//! ([RFC 9106](https://www.rfc-editor.org/rfc/rfc9106)) made of a passphrase or credential. Everything here
-//! may block for as long as one derivation takes (tens of milliseconds): callers go through
+//! draft-irtf-cfrg-xchacha) under a configured key, or under a key that argon2id ([RFC
+//! 9106](https://www.rfc-editor.org/rfc/rfc9106)) derives from a passphrase or credential. Everything here may block
+//! for as long as one derivation takes (tens of milliseconds), so callers use
 //! [`runtime::blocking`](crate::runtime::blocking).
 
 mod context;
@@ -29,4 +30,4 @@ pub use key::generate_key;
 pub(crate) use key_file::ClientKey;
 pub use ring::KeyRing;
 pub use signing_key::{KeySource, PrivateKey, SigningKey, SigningKeyError};
-pub(crate) use signing_key::{looks_like_pem, private_key};
+pub(crate) use signing_key::{looks_like_pem, tls_signing_key};

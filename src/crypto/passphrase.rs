@@ -1,4 +1,4 @@
-//! Keys made of a text that a person chose, or a server gave.
+//! Keys that are derived from a text: a passphrase, or a credential.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Weak};
@@ -22,16 +22,17 @@ const MEMORY_KIB: u32 = 19 * 1024;
 const PASSES: u32 = 2;
 const LANES: u32 = 1;
 
-/// One store has one salt; a few more are met while processes that began at once agree on one.
+/// A store has one salt. Processes that start at the same time use a few more until they agree on one.
 const REMEMBERED_SALTS: usize = 8;
 
-/// Where the text is read when a key is derived from it.
+/// Returns the text when a key is derived from it.
 pub(super) type PassphraseSource = dyn Fn() -> Result<Secret> + Send + Sync;
 
-/// The keys in use, by the SHA-256 of the text they are derived from. They end with the last service that has them.
+/// The keys in use, by the SHA-256 of the text they are derived from. They are dropped with the last service that
+/// uses them.
 static KEYS: Mutex<Option<HashMap<Vec<u8>, Weak<Keys>>>> = Mutex::new(None);
 
-/// One derivation runs at a time: each takes a core and 19 MiB.
+/// Derivations run one at a time: each needs a core and 19 MiB.
 static TURN: Mutex<()> = Mutex::new(());
 
 /// A text that keys are derived from.
@@ -42,25 +43,25 @@ pub(super) struct Passphrase {
 
 impl Passphrase {
     pub(super) fn new(text: Secret) -> Self {
-        Self::read_by(Box::new(move || Ok(text.clone())))
+        Self::from_source(Box::new(move || Ok(text.clone())))
     }
 
-    pub(super) fn read_by(text: Box<PassphraseSource>) -> Self {
+    pub(super) fn from_source(text: Box<PassphraseSource>) -> Self {
         Self { text, keys: OnceCell::new() }
     }
 
     /// Its keys, which equal texts share. The text is read once.
     pub(super) fn keys(&self) -> Result<&Keys> {
-        let keys = self.keys.get_or_try_init(|| (self.text)().map(Keys::shared));
+        let keys = self.keys.get_or_try_init(|| (self.text)().map(Keys::of));
         keys.map(|keys| &**keys)
     }
 
-    /// Whether the key for `salt`, by default the one to seal with, is there without a derivation.
+    /// Whether the key for `salt` (by default the one to seal with) is available without a derivation.
     pub(super) fn is_derived(&self, salt: Option<&Salt>) -> bool {
         self.keys.get().is_some_and(|keys| keys.is_derived(salt))
     }
 
-    /// One that shares its keys with nobody, as in another process.
+    /// A passphrase that shares no keys, as in another process.
     #[cfg(test)]
     pub(super) fn in_another_process(text: Secret) -> Self {
         Self { keys: OnceCell::with_value(Arc::new(Keys::new(text.clone()))), ..Self::new(text) }
@@ -91,7 +92,7 @@ impl Keys {
         }
     }
 
-    fn shared(text: Secret) -> Arc<Self> {
+    fn of(text: Secret) -> Arc<Self> {
         let digest = sha256(text.expose().as_bytes());
         let mut all = KEYS.lock();
         let all = all.get_or_insert_default();
@@ -104,7 +105,7 @@ impl Keys {
         keys
     }
 
-    /// The salt to seal with: that of the record opened last, else a random one, drawn once.
+    /// The salt to seal with: that of the record that was opened last, else a random one, which is drawn once.
     pub(super) fn sealing_salt(&self) -> Result<Salt> {
         let mut state = self.state();
         if let Some(salt) = state.sealing_salt {
@@ -115,13 +116,13 @@ impl Keys {
         Ok(salt)
     }
 
-    /// From now on `salt` is sealed with: a record that carries it opened, so other processes have its key.
+    /// Seals with `salt` from now on: a record with this salt was opened, so other processes have its key.
     pub(super) fn seal_with(&self, salt: Salt) {
         self.state().sealing_salt = Some(salt);
     }
 
-    /// Hands the key for `salt` to `work`. It is derived once, however many threads ask at once: the others
-    /// wait for it, and only those that need this very salt.
+    /// Calls `work` with the key for `salt`. The key is derived once: other threads that need this salt wait for it,
+    /// and those that need another do not.
     pub(super) fn with_key<T>(&self, salt: &Salt, work: impl FnOnce(&Key) -> T) -> Result<T> {
         let cell = {
             let mut state = self.state();
@@ -142,7 +143,7 @@ impl Keys {
 
     /// How many keys are derived or being derived.
     #[cfg(test)]
-    pub(super) fn remembered(&self) -> usize {
+    pub(super) fn count(&self) -> usize {
         self.state().by_salt.len()
     }
 
@@ -156,7 +157,7 @@ impl Keys {
         #[cfg(test)]
         self.derivations.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
         let failed = |error: &dyn std::fmt::Display| {
-            Error::new(ErrorKind::Internal, format!("Could not derive the key of the store: {error}"))
+            Error::new(ErrorKind::Internal, format!("could not derive the store's key: {error}"))
         };
         let params =
             Params::new(MEMORY_KIB, PASSES, LANES, Some(KEY_BYTES)).map_err(|error| failed(&error))?;

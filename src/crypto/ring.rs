@@ -1,4 +1,4 @@
-//! The keys of one service: the first seals, all open.
+//! The keys of one service. The first seals, and all of them open.
 
 use std::fmt;
 
@@ -12,7 +12,7 @@ use super::passphrase::Passphrase;
 use crate::domain::Secret;
 use crate::error::{Error, ErrorKind, Result};
 
-/// A passphrase shorter than this is guessed, whatever the derivation costs.
+/// A shorter passphrase can be guessed, however slow the derivation is.
 const MIN_PASSPHRASE_CHARS: usize = 16;
 
 /// One or more keys. It blocks: call it from [`runtime::blocking`](crate::runtime::blocking).
@@ -20,7 +20,7 @@ const MIN_PASSPHRASE_CHARS: usize = 16;
 /// ```
 /// # use evertoken::crypto::{Context, KeyRing, generate_key};
 /// # use evertoken::domain::{Secret, ServiceName};
-/// let ring = KeyRing::configured(vec![generate_key()?])?;
+/// let ring = KeyRing::from_keys(vec![generate_key()?])?;
 /// let context = Context::new(&ServiceName::default(), "token");
 /// let sealed = ring.seal(&context, &Secret::new("a token"))?;
 /// assert_eq!(ring.open(&context, &sealed)?.expose(), "a token");
@@ -37,30 +37,30 @@ enum RingKey {
 }
 
 impl KeyRing {
-    /// The ring of `encryptionKey`: the first key seals, all open.
+    /// The key ring of `encryptionKey`: the first key seals, and all of them open.
     ///
-    /// 32 bytes in base64 or base64url, or 64 hexadecimal digits, are used as they are; any other text of at
-    /// least 16 characters is a passphrase. White space around a key (the line end of a file) is no part of it.
+    /// A text of 32 bytes in base64 or base64url, or of 64 hexadecimal digits, is the key itself. Any other text of
+    /// at least 16 characters is a passphrase. White space around a key, such as the line end of a file, is ignored.
     ///
     /// # Errors
-    /// `Config`, naming `encryptionKey`, when there is no key or one is too short.
-    pub fn configured(keys: Vec<Secret>) -> Result<Self> {
-        let mut members = keys.into_iter().map(|key| RingKey::configured(&key));
-        let first = members.next().ok_or_else(|| Error::config("encryptionKey", "holds no key"))??;
+    /// `Config`, naming `encryptionKey`, if there is no key or one is too short.
+    pub fn from_keys(keys: Vec<Secret>) -> Result<Self> {
+        let mut members = keys.into_iter().map(|key| RingKey::parse(&key));
+        let first = members.next().ok_or_else(|| Error::config("encryptionKey", "contains no key"))??;
         Ok(Self { first, others: members.collect::<Result<_>>()? })
     }
 
-    /// The ring of a service without `encryptionKey`: a copy of the store opens nothing without `credential`.
-    pub fn derived(credential: Secret) -> Self {
+    /// The key ring of a service without `encryptionKey`: a copy of the store opens only with `credential`.
+    pub fn from_credential(credential: Secret) -> Self {
         Self { first: RingKey::Passphrase(Passphrase::new(credential)), others: Vec::new() }
     }
 
-    /// The same with a credential that is only read when a key is derived from it, such as one in a file.
-    pub fn derived_from(credential: impl Fn() -> Result<Secret> + Send + Sync + 'static) -> Self {
-        Self { first: RingKey::Passphrase(Passphrase::read_by(Box::new(credential))), others: Vec::new() }
+    /// The same for a credential that is read only when a key is derived from it, such as one in a file.
+    pub fn from_credential_source(credential: impl Fn() -> Result<Secret> + Send + Sync + 'static) -> Self {
+        Self { first: RingKey::Passphrase(Passphrase::from_source(Box::new(credential))), others: Vec::new() }
     }
 
-    /// Seals `plain` for `context`; the text differs each time.
+    /// Seals `plain` for `context`. The text differs each time.
     pub fn seal(&self, context: &Context, plain: &Secret) -> Result<String> {
         let sealer = match &self.first {
             RingKey::Key { id, .. } => Sealer::Key(*id),
@@ -81,12 +81,12 @@ impl KeyRing {
         Ok(text)
     }
 
-    /// Opens what was sealed for the same context.
+    /// Opens a text that was sealed for the same context.
     ///
     /// # Errors
-    /// `Decrypt`, in different words for a text that is no envelope, one of another release's format, and one
-    /// that no key opens: sealed with another key, for another context, or damaged. `Internal` when the
-    /// machine cannot derive a key now; that says nothing of the text.
+    /// `Decrypt` for a text that is not an envelope, and for one that no key opens: it was sealed with another key or
+    /// for another context, or it is damaged. `Storage` for an envelope of another release. `Internal` if the machine
+    /// cannot derive a key at present, which tells nothing about the text.
     pub fn open(&self, context: &Context, sealed: &str) -> Result<Secret> {
         let Envelope { sealer, body } = Envelope::parse(sealed)?;
         let associated_data = context.associated_data(&sealer.header());
@@ -102,8 +102,8 @@ impl KeyRing {
         ))
     }
 
-    /// Derives what the next seal needs, so that it does not wait. It is best called once the store was
-    /// read, since a record found there decides the salt.
+    /// Derives the key of the next seal before it is needed. It is best called after the store was read: a record in
+    /// it decides the salt.
     pub fn warm_up(&self) -> Result<()> {
         match &self.first {
             RingKey::Key { .. } => Ok(()),
@@ -114,7 +114,7 @@ impl KeyRing {
         }
     }
 
-    /// Whether the next seal has its key at hand; it derives one first where it has not.
+    /// Whether the next seal has its key. If not, it first derives one.
     pub fn is_ready_to_seal(&self) -> bool {
         match &self.first {
             RingKey::Key { .. } => true,
@@ -122,7 +122,7 @@ impl KeyRing {
         }
     }
 
-    /// Whether every key that `sealed` may need is at hand.
+    /// Whether every key that `sealed` may need is available.
     pub fn is_ready_to_open(&self, sealed: &str) -> bool {
         let Ok(Envelope { sealer: Sealer::Passphrase(salt), .. }) = Envelope::parse(sealed) else {
             return true;
@@ -142,7 +142,7 @@ impl KeyRing {
         }
     }
 
-    /// A ring that shares no derivation with others, as in another process.
+    /// A key ring that shares no derivation with others, as in another process.
     #[cfg(test)]
     pub(crate) fn of_another_process(passphrase: &str) -> Self {
         Self {
@@ -159,7 +159,7 @@ impl fmt::Debug for KeyRing {
 }
 
 impl RingKey {
-    fn configured(text: &Secret) -> Result<Self> {
+    fn parse(text: &Secret) -> Result<Self> {
         let trimmed = text.expose().trim();
         if let Some(key) = Key::parse(trimmed) {
             return Ok(Self::Key { id: key.id()?, key });

@@ -1,11 +1,11 @@
-//! What came with a token and is kept beside it.
+//! The fields of a token response that are kept in addition to the token.
 
 use std::collections::BTreeMap;
 
 use super::Secret;
 
-/// Members of a token answer that are kept, by their names in the configuration. A name that was looked for and not
-/// found is there without a value. They may hold secrets, so none of them prints.
+/// Members of a token response, by their names in the configuration. A name that the response did not have is present
+/// without a value. Values may be secrets, so none of them prints.
 #[derive(Clone, Debug, Default)]
 pub struct AnswerFields(BTreeMap<String, Option<Secret>>);
 
@@ -15,17 +15,17 @@ impl AnswerFields {
         self.iter().filter_map(|(name, value)| Some((name, value?)))
     }
 
-    /// All names, with the values of those that were found.
+    /// All names, with the values that were found.
     pub fn iter(&self) -> impl Iterator<Item = (&str, Option<&Secret>)> {
         self.0.iter().map(|(name, value)| (name.as_str(), value.as_ref()))
     }
 
-    /// Whether nothing was looked for.
+    /// Whether no fields were looked for.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// The bytes of all values.
+    /// The number of bytes of all values.
     pub fn len(&self) -> usize {
         self.values().map(|(_, value)| value.len()).sum()
     }
@@ -40,7 +40,7 @@ impl AnswerFields {
         names.into_iter().all(|name| self.0.contains_key(name))
     }
 
-    /// These fields, with `earlier`'s values where they have none.
+    /// These fields, with the values of `earlier` where these have none.
     #[must_use]
     pub fn with_earlier(mut self, earlier: &Self) -> Self {
         for (name, value) in &mut self.0 {
@@ -51,7 +51,7 @@ impl AnswerFields {
         self
     }
 
-    /// Those of these names.
+    /// The fields with these names.
     #[must_use]
     pub fn only<'n>(mut self, names: impl IntoIterator<Item = &'n str>) -> Self {
         Self(names.into_iter().filter_map(|name| self.0.remove_entry(name)).collect())

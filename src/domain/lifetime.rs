@@ -1,32 +1,38 @@
-//! The life of a token.
+//! The lifetime of a token.
 
 use std::time::Duration;
 
-use super::{MAX_LIFETIME, Policy, Timestamp};
+use super::{Policy, Timestamp};
 
-/// Clocks of replicas differ; a token that one of them issued to itself this far in another's future is
-/// still a token.
+/// The clocks of replicas differ. A token that one replica obtained this far in the future of another is still valid.
 const CLOCK_DIFFERENCE: Duration = Duration::from_secs(300);
 
-/// issued ≤ refresh point ≤ usable until ≤ expiry: the constructor sees to the order.
+/// issued ≤ refresh point ≤ usable until ≤ expiry: the constructor ensures this order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lifetime {
     issued_at: Timestamp,
-    refresh_at: Timestamp,
+    refresh_at: Option<Timestamp>,
+    end: Option<End>,
+}
+
+/// The end of a token that expires.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct End {
     usable_until: Timestamp,
     expires_at: Timestamp,
 }
 
 impl Lifetime {
-    /// The life of a token that was issued (or received, when that is all one knows) at `issued_at` and
-    /// ends at `expires_at`; `jitter` (0 to 1) moves the refresh point earlier.
-    pub fn new(issued_at: Timestamp, expires_at: Timestamp, policy: &Policy, jitter: f64) -> Self {
-        let expires_at = expires_at.clamp(issued_at, issued_at.plus(MAX_LIFETIME));
+    /// The lifetime of a token that was issued at `issued_at` (or received, if that is all that is known) and expires
+    /// at `expires_at`, or never. `jitter` (0 to 1) moves the refresh point earlier.
+    pub fn new(issued_at: Timestamp, expires_at: Option<Timestamp>, policy: &Policy, jitter: f64) -> Self {
+        let Some(expires_at) = expires_at else { return Self { issued_at, refresh_at: None, end: None } };
+        let expires_at = expires_at.max(issued_at);
         let life = issued_at.until(expires_at);
         let early = policy.buffer(life) + policy.spread(life, jitter);
         let usable_until = expires_at.minus(Policy::margin(life));
         let refresh_at = expires_at.minus(early).clamp(issued_at, usable_until);
-        Self { issued_at, refresh_at, usable_until, expires_at }
+        Self { issued_at, refresh_at: Some(refresh_at), end: Some(End { usable_until, expires_at }) }
     }
 
     /// When the token was issued, as far as is known.
@@ -34,46 +40,39 @@ impl Lifetime {
         self.issued_at
     }
 
-    /// From when on a refresh is due, in the background.
-    pub fn refresh_at(&self) -> Timestamp {
+    /// When a refresh becomes due, in the background.
+    pub fn refresh_at(&self) -> Option<Timestamp> {
         self.refresh_at
     }
 
-    /// Until when the token is sent; from then on callers wait for a new one.
-    pub fn usable_until(&self) -> Timestamp {
-        self.usable_until
+    /// Until when the token is sent. After that, callers wait for a new one.
+    pub fn usable_until(&self) -> Option<Timestamp> {
+        self.end.map(|end| end.usable_until)
     }
 
-    /// When the token dies.
-    pub fn expires_at(&self) -> Timestamp {
-        self.expires_at
+    /// When the token expires; `None` if it never does, as far as is known.
+    pub fn expires_at(&self) -> Option<Timestamp> {
+        self.end.map(|end| end.expires_at)
     }
 
-    /// The same life with a refresh that is due from now on.
+    /// The same lifetime with a refresh that is due now.
     #[must_use]
     pub fn due_at_once(self) -> Self {
-        Self { refresh_at: self.issued_at, ..self }
-    }
-
-    /// Whether the token does not end, as far as anything tells.
-    pub fn is_endless(&self) -> bool {
-        self.length() == MAX_LIFETIME
-    }
-
-    /// The whole of it.
-    pub fn length(&self) -> Duration {
-        self.issued_at.until(self.expires_at)
+        Self { refresh_at: Some(self.issued_at), ..self }
     }
 
     /// Whether a refresh is due.
     pub fn is_due(&self, now: Timestamp) -> bool {
-        now >= self.refresh_at
+        self.refresh_at.is_some_and(|refresh_at| now >= refresh_at)
     }
 
-    /// Whether the token may be sent. A clock that stands well before the issue was set back; the token's
-    /// true age is unknown then, and it is not trusted.
+    /// Whether the token may be sent. If the clock is far before the time of issue, it was set back: the true age of
+    /// the token is then unknown, and the token is not trusted.
     pub fn is_usable(&self, now: Timestamp) -> bool {
-        now < self.usable_until && now.until(self.issued_at) <= CLOCK_DIFFERENCE.min(self.length())
+        let tolerated = self
+            .end
+            .map_or(CLOCK_DIFFERENCE, |end| CLOCK_DIFFERENCE.min(self.issued_at.until(end.expires_at)));
+        self.end.is_none_or(|end| now < end.usable_until) && now.until(self.issued_at) <= tolerated
     }
 }
 
@@ -86,7 +85,7 @@ mod tests {
     }
 
     fn life(seconds: i64) -> Lifetime {
-        Lifetime::new(at(10_000), at(10_000 + seconds), &Policy::default(), 0.0)
+        Lifetime::new(at(10_000), Some(at(10_000 + seconds)), &Policy::default(), 0.0)
     }
 
     #[test]
@@ -121,15 +120,25 @@ mod tests {
     }
 
     #[test]
-    fn only_the_longest_life_there_is_has_no_end() {
-        assert!(life(1 << 40).is_endless());
-        assert!(!life(366 * 86_400).is_endless());
+    fn a_token_that_never_expires_is_usable_at_any_time_and_due_only_at_once() {
+        let lifetime = Lifetime::new(at(10_000), None, &Policy::default(), 0.5);
+        assert_eq!(
+            (lifetime.refresh_at(), lifetime.usable_until(), lifetime.expires_at()),
+            (None, None, None)
+        );
+        for now in [at(10_000), Timestamp::MAX] {
+            assert!(lifetime.is_usable(now) && !lifetime.is_due(now));
+        }
+        assert!(lifetime.is_usable(at(10_000 - 300)) && !lifetime.is_usable(at(10_000 - 301)));
+        assert!(
+            lifetime.due_at_once().is_due(at(10_000)) && lifetime.due_at_once().is_usable(Timestamp::MAX)
+        );
     }
 
     #[test]
-    fn a_life_that_is_over_at_its_start_is_never_usable() {
+    fn a_token_that_expires_at_its_issue_is_never_usable() {
         let lifetime = life(-50);
-        assert_eq!(lifetime.length(), Duration::ZERO);
+        assert_eq!(lifetime.expires_at(), Some(at(10_000)));
         assert!(!lifetime.is_usable(at(10_000)));
         assert!(lifetime.is_due(at(10_000)));
     }
@@ -138,11 +147,10 @@ mod tests {
     fn the_order_holds_for_every_life_and_jitter() {
         for seconds in [0, 1, 2, 3, 10, 59, 60, 1199, 1200, 3600, 1 << 40] {
             for jitter in [0.0, 0.5, 1.0] {
-                let l = Lifetime::new(at(10_000), at(10_000 + seconds), &Policy::default(), jitter);
-                assert!(l.issued_at() <= l.refresh_at(), "{seconds} {jitter}");
+                let l = Lifetime::new(at(10_000), Some(at(10_000 + seconds)), &Policy::default(), jitter);
+                assert!(Some(l.issued_at()) <= l.refresh_at(), "{seconds} {jitter}");
                 assert!(l.refresh_at() <= l.usable_until(), "{seconds} {jitter}");
                 assert!(l.usable_until() <= l.expires_at(), "{seconds} {jitter}");
-                assert!(l.length() <= MAX_LIFETIME);
             }
         }
     }

@@ -1,4 +1,4 @@
-//! Values and rules, with no I/O and no clock: whatever depends on the time takes it as an argument.
+//! Values and rules, without I/O or a clock: what depends on the time takes it as an argument.
 
 mod answer_fields;
 mod backoff;

@@ -2,20 +2,20 @@
 
 use std::time::Duration;
 
-/// Lives longer than this are cut to it: no server means ten years, and no clock holds more.
+/// The longest lifetime that is computed with, and the one shown in a store's columns for a token that never expires.
 pub const MAX_LIFETIME: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
 
-/// How long a request may be on its way: a token is not sent when it would expire in flight.
+/// How long a request may take to arrive: a token is not sent if it would expire on the way.
 const FLIGHT_MARGIN: Duration = Duration::from_secs(5);
 
-/// The two windows of a token's life, as functions of that life.
+/// The two windows of a token's lifetime, as functions of that lifetime.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Policy {
     /// How long before expiry a refresh is due, for tokens that live at least four times as long.
     pub refresh_buffer: Duration,
-    /// How long a token lives when neither the answer nor the token tells.
+    /// The lifetime of a token if neither the response nor the token states one.
     pub default_lifetime: Duration,
-    /// Whether a token without an expiry, or with one of zero, does not end.
+    /// Whether a token without an expiry, or with an expiry of zero, never expires.
     pub never_expires: bool,
 }
 
@@ -30,19 +30,19 @@ impl Default for Policy {
 }
 
 impl Policy {
-    /// How long before expiry a token of this `life` is refreshed: the configured buffer, and a quarter of
-    /// the life for a token that lives less than four times as long.
+    /// How long before expiry a token with the lifetime `life` is refreshed: the configured buffer, but at most a
+    /// quarter of the lifetime.
     pub fn buffer(&self, life: Duration) -> Duration {
         self.refresh_buffer.min(life / 4)
     }
 
-    /// How much earlier still, so that replicas do not all come at once: `jitter` (0 to 1) of a tenth of
-    /// the buffer.
+    /// How much earlier than that, so that replicas do not all refresh at once: `jitter` (0 to 1) of a tenth of the
+    /// buffer.
     pub fn spread(&self, life: Duration, jitter: f64) -> Duration {
         (self.buffer(life) / 10).mul_f64(jitter.clamp(0.0, 1.0))
     }
 
-    /// How long before expiry a token of this `life` is no longer sent.
+    /// How long before expiry a token with the lifetime `life` is no longer sent.
     pub fn margin(life: Duration) -> Duration {
         FLIGHT_MARGIN.min(life / 10)
     }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
 /// A token, password, key or anything that holds one.
@@ -18,20 +19,19 @@ use zeroize::Zeroizing;
 pub struct Secret(Zeroizing<String>);
 
 impl Secret {
-    /// Takes the text over; the caller's copy, if it kept one, is its own concern.
+    /// Takes ownership of the text. The caller is responsible for its own copies.
     pub fn new(text: impl Into<String>) -> Self {
         Self(Zeroizing::new(text.into()))
     }
 
-    /// The text itself: for the wire, the sealed store and the header, and nothing else.
+    /// The text itself, for requests, headers and the sealed store only.
     pub fn expose(&self) -> &str {
         &self.0
     }
 
-    /// Whether both hold the same text, compared without stopping at the first difference.
+    /// Whether both hold the same text. For texts of one length, the time this takes tells nothing about them.
     pub fn matches(&self, other: &Self) -> bool {
-        let (a, b) = (self.0.as_bytes(), other.0.as_bytes());
-        a.len() == b.len() && a.iter().zip(b).fold(0, |difference, (x, y)| difference | (x ^ y)) == 0
+        self.0.as_bytes().ct_eq(other.0.as_bytes()).into()
     }
 
     /// Length in bytes.
@@ -39,12 +39,12 @@ impl Secret {
         self.0.len()
     }
 
-    /// Whether a control character, such as a line end, is in it.
+    /// Whether it contains a control character, such as a line end.
     pub fn has_control_characters(&self) -> bool {
         self.0.chars().any(char::is_control)
     }
 
-    /// Whether nothing is in it.
+    /// Whether it is empty.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

@@ -1,38 +1,39 @@
-//! The name under which a service's token is kept.
+//! The name under which a service's token is stored.
 
 use std::fmt;
 
-/// The name of a service: 1 to 128 visible characters, spaces allowed inside.
+/// The name of a service: 1 to 128 visible characters, with spaces allowed between them.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ServiceName(String);
 
 impl ServiceName {
-    /// The name of a service that was given none.
+    /// The name of a service without a configured one.
     pub const DEFAULT: &'static str = "external_api";
 
     const MAX_CHARS: usize = 128;
 
-    /// Reads a name; `Err` says in words what is wrong with it.
+    /// Reads a name. `Err` says what is wrong with it, as the rest of a sentence.
     pub fn parse(text: &str) -> Result<Self, String> {
         if text.trim().is_empty() || text.trim() != text {
-            return Err("must not be empty, nor begin or end with a space".into());
+            return Err("must not be empty, or begin or end with a space".into());
         }
         if text.chars().count() > Self::MAX_CHARS {
             return Err(format!("must not be longer than {} characters", Self::MAX_CHARS));
         }
         if text.chars().any(char::is_control) {
-            return Err("must not hold control characters".into());
+            return Err("must not contain control characters".into());
         }
         Ok(Self(text.to_owned()))
     }
 
-    /// The name under which a store keeps a note about this service. It begins with a space, so no service has it.
+    /// The name under which a store keeps a note about this service. It begins with a space, which no service's name
+    /// does.
     #[must_use]
     pub fn reserved_for_note(&self) -> Self {
         Self(format!(" note {}", self.0))
     }
 
-    /// The name under which a store keeps that this service's record was removed. No service has it, either.
+    /// The name under which a store records that this service's record was removed. No service can have it either.
     #[must_use]
     pub fn reserved_for_removal(&self) -> Self {
         Self(format!(" removed {}", self.0))

@@ -5,9 +5,9 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use serde::{Serialize, Serializer};
 
-/// Milliseconds since 1970-01-01T00:00:00Z, between that moment and the last days of the year 9999.
+/// Milliseconds since 1970-01-01T00:00:00Z, up to the last days of the year 9999.
 ///
-/// Arithmetic saturates at these bounds: no answer of a server can make it wrap around.
+/// Arithmetic saturates at these bounds, so no server's response can make it wrap around.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(i64);
 
@@ -17,12 +17,12 @@ impl Timestamp {
     /// 9999-12-30T22:00:00.000Z: ISO 8601 writes it with four digits in every time zone.
     pub const MAX: Self = Self(253_402_207_200_000);
 
-    /// The moment `millisecond` ms after the epoch, moved into the range above.
+    /// The moment `millisecond` ms after the epoch, moved into the supported range.
     pub fn from_millisecond(millisecond: i64) -> Self {
         Self(millisecond.clamp(Self::MIN.0, Self::MAX.0))
     }
 
-    /// The moment `second` seconds after the epoch, fractions kept to the millisecond.
+    /// The moment `second` seconds after the epoch, to the millisecond.
     #[expect(clippy::cast_possible_truncation, reason = "a float cast saturates, and the range is clamped")]
     pub fn from_second(second: f64) -> Self {
         Self::from_millisecond((second * 1000.0) as i64)
@@ -33,32 +33,32 @@ impl Timestamp {
         self.0
     }
 
-    /// Whole seconds since the epoch, as a `NumericDate` of RFC 7519 §2.
+    /// Whole seconds since the epoch: a `NumericDate` of RFC 7519 §2.
     pub const fn as_second(self) -> i64 {
         self.0 / 1000
     }
 
-    /// This moment and `duration` more.
+    /// This moment plus `duration`.
     #[must_use]
     pub fn plus(self, duration: Duration) -> Self {
         let millis = i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
         Self::from_millisecond(self.0.saturating_add(millis))
     }
 
-    /// This moment less `duration`.
+    /// This moment minus `duration`.
     #[must_use]
     pub fn minus(self, duration: Duration) -> Self {
         let millis = i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
         Self::from_millisecond(self.0.saturating_sub(millis))
     }
 
-    /// How long until `later`; zero when that is past.
+    /// How long it is until `later`; zero if that has passed.
     pub fn until(self, later: Self) -> Duration {
         Duration::from_millis(u64::try_from(later.0 - self.0).unwrap_or(0))
     }
 
-    /// Reads what servers send: ISO 8601, in UTC where it names no zone, or the date of an HTTP header in each
-    /// of its three forms (RFC 9110 §5.6.7), or that of a mail (RFC 5322 §3.3), which PHP writes.
+    /// Reads what servers send: ISO 8601 (in UTC if it names no zone), a date in any of the three forms of HTTP
+    /// headers (RFC 9110 §5.6.7), or one of a mail (RFC 5322 §3.3), which PHP writes.
     pub fn parse(text: &str) -> Option<Self> {
         let text = text.trim();
         iso_8601(text)
@@ -68,7 +68,7 @@ impl Timestamp {
     }
 }
 
-/// ISO 8601, and what Ruby and Go make of it: `2026-01-31 08:00:00 UTC`, `2026-01-31 08:00:00 +0000 UTC`.
+/// ISO 8601, and the variants that Ruby and Go write: `2026-01-31 08:00:00 UTC`, `2026-01-31 08:00:00 +0000 UTC`.
 fn iso_8601(text: &str) -> Option<jiff::Timestamp> {
     const UTC: [&str; 4] = ["UTC", "GMT", "Z", "z"];
     let (text, is_utc) = match UTC.iter().find_map(|name| text.strip_suffix(name)) {
@@ -80,7 +80,7 @@ fn iso_8601(text: &str) -> Option<jiff::Timestamp> {
         _ => text.to_owned(),
     };
     let zoned = joined.parse().ok();
-    // A zone that is only named (`[Europe/Berlin]`) or that cannot be read is not UTC.
+    // A zone that has only a name (`[Europe/Berlin]`), or that cannot be read, is not UTC.
     let has_zone = !is_utc && text.get(10..).is_some_and(|time| time.contains(['+', '-', '[', 'Z', 'z']));
     zoned.or_else(|| if has_zone { None } else { civil_in_utc(text) })
 }
@@ -88,7 +88,7 @@ fn iso_8601(text: &str) -> Option<jiff::Timestamp> {
 fn civil_in_utc(text: &str) -> Option<jiff::Timestamp> {
     let is_extended = text.as_bytes().get(4) == Some(&b'-');
     let moment = is_extended.then(|| text.parse::<jiff::civil::DateTime>().ok()).flatten()?;
-    // .NET's last moment, 9999-12-31T23:59:59, is beyond what a timestamp holds.
+    // .NET's last moment, 9999-12-31T23:59:59, is later than a timestamp can be.
     let zoned = moment.to_zoned(jiff::tz::TimeZone::UTC);
     Some(zoned.map_or(jiff::Timestamp::MAX, |zoned| zoned.timestamp()))
 }

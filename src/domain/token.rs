@@ -1,33 +1,25 @@
-//! A token, and what came with it.
+//! A token, and what is received with it.
 
 use super::{Lifetime, Secret};
 
-/// Longer tokens than this fit no server's header limit by far, and are no tokens.
+/// No server accepts a header that is nearly as long.
 const MAX_TOKEN_BYTES: usize = 64 * 1024;
 
-/// Why a text is no access token.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Why a text is not an access token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TokenError {
-    /// Nothing is left of it once its scheme and surrounding white space are taken away.
+    /// Nothing is left once the token type and the surrounding white space are removed.
+    #[error("the token is empty")]
     Empty,
-    /// It holds a space, a control character or a character beyond ASCII (RFC 6749 appendix A.12).
+    /// It contains a space, a control character or a character outside ASCII (RFC 6749 appendix A.12).
+    #[error("the token contains characters that a header cannot carry")]
     NotVisibleAscii,
     /// It is longer than 64 KiB.
+    #[error("the token is longer than 64 KiB")]
     TooLong,
     /// It is a programming language's word for nothing, such as `undefined`.
+    #[error("the token is a placeholder such as \"undefined\"")]
     Placeholder,
-}
-
-impl TokenError {
-    /// The fault in words, without anything of the token.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Empty => "the token is empty",
-            Self::NotVisibleAscii => "the token holds characters that no header may carry",
-            Self::TooLong => "the token is longer than 64 KiB",
-            Self::Placeholder => "the token is a placeholder such as \"undefined\"",
-        }
-    }
 }
 
 /// A token that can be sent in a header: one or more visible ASCII characters
@@ -36,10 +28,10 @@ impl TokenError {
 pub struct AccessToken(Secret);
 
 impl AccessToken {
-    /// Reads a token. White space around it is dropped, and so is a scheme that a server or a person put
-    /// before it (`Bearer abc`, in any case).
+    /// Reads a token. White space around it is removed, and so is a token type before it (`Bearer abc`, in any case),
+    /// which servers and users sometimes add.
     pub fn parse(text: &str) -> Result<Self, TokenError> {
-        // ASCII only: any other white space is a character that no header may carry.
+        // ASCII only: a header cannot carry any other white space.
         let text = text.trim_ascii();
         let bare = match text.split_once([' ', '\t']) {
             Some((word, rest)) if word.eq_ignore_ascii_case("bearer") => rest.trim_ascii_start(),
@@ -61,7 +53,7 @@ impl AccessToken {
         Ok(Self(Secret::new(bare)))
     }
 
-    /// Reads a token and the scheme before it, where that is one whose token is sent as it is (`JWT abc`).
+    /// Reads a token, and the token type before it if tokens of that type are sent as they are (`JWT abc`).
     pub fn parse_with_type(text: &str) -> Result<(Self, Option<TokenType>), TokenError> {
         let named = text.trim_ascii_start().split_once([' ', '\t']);
         match named.and_then(|(word, rest)| Some((TokenType::bearer_like(word)?, rest))) {
@@ -76,7 +68,7 @@ impl AccessToken {
     }
 }
 
-/// The word before the token in the `Authorization` header.
+/// The token type, which precedes the token in the `Authorization` header.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TokenType(String);
 
@@ -91,13 +83,13 @@ impl TokenType {
         Self("DPoP".into())
     }
 
-    /// Whether the token is bound to a key, and of no use without a proof.
+    /// Whether the token is bound to a key, and useless without a proof.
     pub fn is_dpop(&self) -> bool {
         self.0.eq_ignore_ascii_case("DPoP")
     }
 
-    /// A scheme that takes a token as it is: RFC 6750's and those of two frameworks, in any case, and in the
-    /// spelling that servers expect.
+    /// A token type whose tokens are sent as they are: that of RFC 6750, and those of two frameworks. The case is
+    /// ignored; the result is spelled as servers expect it.
     pub fn bearer_like(word: &str) -> Option<Self> {
         ["Bearer", "Token", "JWT", "DPoP"]
             .into_iter()
@@ -105,7 +97,7 @@ impl TokenType {
             .map(|known| Self(known.to_owned()))
     }
 
-    /// Reads a scheme as a person configures it: one token of RFC 9110 §5.6.2.
+    /// Reads a token type as users configure it: one token of RFC 9110 §5.6.2.
     pub fn parse(text: &str) -> Option<Self> {
         let fits = !text.is_empty()
             && text.len() <= 64
@@ -113,34 +105,34 @@ impl TokenType {
         fits.then(|| Self(text.to_owned()))
     }
 
-    /// The word itself.
+    /// The word in the header.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-/// Counts the tokens a service has had: of two, the greater is the later, whatever their texts.
+/// Counts the tokens that a service has obtained: the greater of two is the later.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Generation(pub u32);
 
 impl Generation {
-    /// The one after this.
+    /// The next one.
     #[must_use]
     pub fn next(self) -> Self {
         Self(self.0.saturating_add(1))
     }
 }
 
-/// What a token endpoint gave ([RFC 6749 §5.1](https://www.rfc-editor.org/rfc/rfc6749#section-5.1)).
+/// What a token endpoint returned ([RFC 6749 §5.1](https://www.rfc-editor.org/rfc/rfc6749#section-5.1)).
 #[derive(Clone, Debug)]
 pub struct TokenSet {
     /// The token to send.
     pub access_token: AccessToken,
-    /// The word before it.
+    /// The token type.
     pub scheme: TokenType,
-    /// What gets the next one, where the server gave it.
+    /// The refresh token, if the server issued one.
     pub refresh_token: Option<Secret>,
-    /// From issue to expiry.
+    /// From its issue to its expiry.
     pub lifetime: Lifetime,
 }
 

@@ -1,29 +1,26 @@
-//! What a token's life looks like from outside.
+//! The state of a token, as users see it.
+
+use strum::IntoStaticStr;
 
 /// The state of a service's token, as `TokenStatus.state` names it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr)]
+#[strum(serialize_all = "lowercase")]
 pub enum TokenPhase {
     /// Usable, and not yet due for a refresh.
     Valid,
     /// Usable, and past its refresh point.
     Expiring,
-    /// Had, and over.
+    /// Obtained, and expired since.
     Expired,
-    /// None was ever had, or it was cleared.
+    /// Not obtained yet, or cleared.
     Missing,
-    /// None was had, and the configured manual token stands in.
+    /// Missing, and the configured manual token is sent instead.
     Manual,
 }
 
 impl TokenPhase {
     /// The word in the status.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Valid => "valid",
-            Self::Expiring => "expiring",
-            Self::Expired => "expired",
-            Self::Missing => "missing",
-            Self::Manual => "manual",
-        }
+        self.into()
     }
 }

@@ -14,7 +14,7 @@ use serde_json::{Map, Value};
 use self::judge::{Judge, Reading};
 use super::fields::ResponseFields;
 use super::jwt::TokenClaims;
-use crate::domain::{MAX_LIFETIME, Timestamp};
+use crate::domain::Timestamp;
 use crate::transport::Response;
 
 pub(super) use self::value::{ParsedValue, read as parse_value};
@@ -40,13 +40,13 @@ pub enum Expiry {
 }
 
 impl Expiry {
-    /// How long the token is used. `default` is the configured lifetime for an unknown expiry. Without an
-    /// expiry, it is the longest lifetime of any token.
-    pub fn lifetime(self, default: Duration) -> Duration {
+    /// How long the token is used; `None` if it never expires. `default` is the configured lifetime for an unknown
+    /// expiry.
+    pub fn lifetime(self, default: Duration) -> Option<Duration> {
         match self {
-            Self::In(lifetime) => lifetime,
-            Self::Unknown => default,
-            Self::Never => MAX_LIFETIME,
+            Self::In(lifetime) => Some(lifetime),
+            Self::Unknown => Some(default),
+            Self::Never => None,
         }
     }
 }

@@ -39,8 +39,8 @@ impl Snapshot {
             token: tokens.access_token.clone(),
             header: config.header.value(&tokens.scheme, &tokens.access_token),
             source: held.source,
-            usable_until: tokens.lifetime.usable_until(),
-            expires_at: Some(tokens.lifetime.expires_at()).filter(|_| !tokens.lifetime.is_endless()),
+            usable_until: tokens.lifetime.usable_until().unwrap_or(Timestamp::MAX),
+            expires_at: tokens.lifetime.expires_at(),
             fields: held.fields.clone(),
             base_url: named_base_url(config, &held.fields),
         }

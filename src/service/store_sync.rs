@@ -3,22 +3,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::Value;
-
 use super::observe::{EventKind, Observer};
 use super::state::{HeldToken, SharedState, Source, TokenState};
 use crate::clock::Clock;
 use crate::config::{BaseUrl, Config};
 use crate::domain::{Generation, Jitter, Lifetime, Timestamp, TokenSet};
 use crate::error::{Error, Result};
-use crate::grants::{self, GrantRequest};
+use crate::grants;
 use crate::log::Level;
 use crate::oauth::ProofKey;
-use crate::store::{Fence, Leasing, Loaded, Revision, StoreClient, StoredToken};
+use crate::store::{Fence, Leasing, Loaded, Revision, StoreClient, StoredState, StoredToken};
 use crate::sync::Mutex;
-
-/// The member of a stored state that names the configuration the token is for.
-const IDENTITY: &str = "identity";
 
 /// How often the store is read for what other processes put there.
 const LOOK_INTERVAL: Duration = Duration::from_secs(2);
@@ -135,9 +130,11 @@ impl StoreSync {
         revision: Revision,
         now: Timestamp,
     ) -> Candidate {
-        let lifetime = self.lifetime_of(&record);
+        let is_sealed = record.state.is_some();
+        let stored = record.state.unwrap_or_default();
+        let lifetime = self.lifetime_of(record.issued_at, record.expires_at, &stored);
         let is_later = state.see(Some(revision));
-        if record.strategy.as_ref().is_some_and(|stored| self.is_of_another(stored)) {
+        if stored.identity.is_some_and(|identity| identity != self.config.identity) {
             return if is_later { Candidate::OfAnother } else { Candidate::Nothing };
         }
         // An earlier record (a copy that was put back) is better than nothing.
@@ -147,17 +144,15 @@ impl StoreSync {
         if !is_later && !is_needed {
             return Candidate::Nothing;
         }
-        let stored_key = record.proof_key.filter(|_| self.config.dpop);
+        let stored_key = stored.proof_key.filter(|_| self.config.dpop);
         let proof_key = stored_key.and_then(|key| ProofKey::from_secret(&key).ok());
         // Obtained before `dpop` was set, or after it was removed: a new token is requested.
         if proof_key.is_none() && (self.config.dpop || record.scheme.is_dpop()) {
             return Candidate::Nothing;
         }
-        let grant: Option<GrantRequest> = match record.strategy {
-            Some(stored) => serde_json::from_value(stored).ok(),
-            // A token that another program put there was most likely obtained by the first request of the search.
-            None => grants::first_request(&self.config),
-        };
+        // A token that another program put there was most likely obtained by the first request of the search.
+        let guess = if is_sealed { None } else { grants::first_request(&self.config) };
+        let grant = stored.grant.or(guess);
         Candidate::Token(Box::new(HeldToken {
             tokens: TokenSet {
                 access_token: record.access_token,
@@ -169,7 +164,7 @@ impl StoreSync {
             source: Source::Store,
             // A writer to the store must not decide where credentials go.
             grant: grant.filter(|grant| grant.is_allowed(&self.config)),
-            fields: record.fields.only(self.config.field_names()),
+            fields: stored.fields.only(self.config.field_names()),
             proof_key,
             revision: Some(revision),
             refresh_has_failed: false,
@@ -178,19 +173,24 @@ impl StoreSync {
 
     /// The lifetime of a stored token. A process with another configuration may not have kept all `fields`: then a
     /// refresh is due at once, and where one of them names the API's URL, the token is of no use.
-    fn lifetime_of(&self, record: &StoredToken) -> Lifetime {
-        let lifetime = self.lifetime(record.issued_at, record.expires_at);
-        if record.fields.cover(self.config.field_names()) {
+    fn lifetime_of(
+        &self,
+        issued_at: Timestamp,
+        expires_at: Option<Timestamp>,
+        stored: &StoredState,
+    ) -> Lifetime {
+        let lifetime = self.lifetime(issued_at, expires_at);
+        if stored.fields.cover(self.config.field_names()) {
             return lifetime;
         }
         match self.config.base_url {
-            Some(BaseUrl::Template(_)) => self.lifetime(record.issued_at, record.issued_at),
+            Some(BaseUrl::Template(_)) => self.lifetime(issued_at, Some(issued_at)),
             _ => lifetime.due_at_once(),
         }
     }
 
     /// The lifetime of a token, with a refresh point of its own.
-    pub(super) fn lifetime(&self, issued_at: Timestamp, expires_at: Timestamp) -> Lifetime {
+    pub(super) fn lifetime(&self, issued_at: Timestamp, expires_at: Option<Timestamp>) -> Lifetime {
         Lifetime::new(issued_at, expires_at, &self.config.policy, Jitter::random().value())
     }
 
@@ -286,25 +286,16 @@ impl StoreSync {
             access_token: token.tokens.access_token.clone(),
             scheme: token.tokens.scheme.clone(),
             refresh_token: token.tokens.refresh_token.clone(),
-            proof_key: token.proof_key.as_ref().map(ProofKey::to_secret),
-            fields: token.fields.clone(),
             issued_at: token.tokens.lifetime.issued_at(),
             expires_at: token.tokens.lifetime.expires_at(),
             last_used: self.clock.now(),
-            strategy: token.grant.as_ref().and_then(|grant| self.state_of(grant)),
+            state: Some(StoredState {
+                grant: token.grant.clone(),
+                identity: Some(self.config.identity.clone()),
+                proof_key: token.proof_key.as_ref().map(ProofKey::to_secret),
+                fields: token.fields.clone(),
+            }),
         }
-    }
-
-    /// What is stored with a token: how it was obtained, and for which configuration.
-    fn state_of(&self, grant: &GrantRequest) -> Option<Value> {
-        let mut state = serde_json::to_value(grant).ok()?;
-        state.as_object_mut()?.insert(IDENTITY.to_owned(), self.config.identity.as_str().into());
-        Some(state)
-    }
-
-    /// Whether a stored state names another configuration. One that names none was written by hand.
-    fn is_of_another(&self, state: &Value) -> bool {
-        state.get(IDENTITY).and_then(Value::as_str).is_some_and(|identity| identity != self.config.identity)
     }
 
     // From time to time.

@@ -1,4 +1,4 @@
-//! The store, as the service sees it: bounded in time, sick or well, never in the way.
+//! The store as the service sees it: every operation ends in time, and its health is known.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -19,34 +19,34 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::runtime;
 use crate::sync::{Mutex, MutexGuard};
 
-/// A disk or network that takes longer is as good as away; the flight goes on without it.
+/// A disk or network that takes longer counts as unavailable, and the refresh continues without it.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// The same for one that is known to be sick: a flight waits for it once, and not at each of its steps.
+/// The same for a store that is known to fail: a refresh waits for it once, not at each of its steps.
 const PATIENCE_WITH_THE_SICK: Duration = Duration::from_secs(1);
 
-/// A lease lasts this much longer than the token request it is for, so that a holder in good health always
-/// ends first; and a dead one keeps the others waiting for little more than that request would have.
+/// A lease lasts this much longer than the token request it is for. A healthy holder therefore always ends it first,
+/// and a dead one delays the others by little more than one request.
 const MARGIN: Duration = Duration::from_secs(1);
 
 pub(crate) struct StoreClient {
     service: ServiceName,
     store: SealedStore,
     owner: Owner,
-    /// Who stores what a flight could not: another owner, so that the two exclude each other.
+    /// The owner that stores what a refresh could not. It differs from `owner`, so that the two exclude each other.
     keeper: Owner,
     lease_length: Duration,
     health: Arc<Mutex<StoreHealth>>,
-    /// What looks into the store have shown, and was not said yet.
+    /// Warnings of earlier loads that have not been reported yet.
     warnings: Arc<Mutex<Vec<Error>>>,
-    /// What did not end in time and still goes on.
+    /// Operations that timed out and are still running.
     late: Mutex<Vec<JoinHandle<()>>>,
-    /// Held while a record is saved or removed, so that `clear` and a landing flight do not cross.
+    /// Held while a record is saved or removed, so that `clear` and the end of a refresh do not interleave.
     turn: tokio::sync::Mutex<()>,
 }
 
 impl StoreClient {
-    /// The configured place, or the one that the user's program provides. Nothing is opened or derived yet.
+    /// The configured store, or the one that the user's program provides. Nothing is opened or derived yet.
     pub(crate) fn new(
         config: &Config,
         client_key: Option<Arc<ClientKey>>,
@@ -54,7 +54,7 @@ impl StoreClient {
     ) -> Result<Self> {
         let sealed = |store: Arc<dyn Store>| -> Result<SealedStore> {
             let sealed = SealedStore::new(store, Arc::new(key_ring(config, client_key)?));
-            Ok(sealed.accepting_plain_tokens(config.plain_tokens == PlainTokens::Accepted))
+            Ok(sealed.with_plain_tokens(config.plain_tokens == PlainTokens::Accepted))
         };
         let store = match (provided, &config.storage) {
             (Some(store), _) => sealed(store)?,
@@ -62,7 +62,7 @@ impl StoreClient {
             (None, Storage::File(path)) => sealed(Arc::new(FileStore::new(path)))?,
             (None, Storage::Sqlite(path)) => sealed(Arc::new(SqliteStore::new(path)))?,
             (None, Storage::External(kind)) => {
-                let fault = format!("is {}, and nothing was handed over", kind.as_str());
+                let fault = format!("is {}, but no such store was provided", kind.as_str());
                 return Err(Error::config("storage.kind", fault));
             }
         };
@@ -72,7 +72,7 @@ impl StoreClient {
             owner: Owner::random(),
             keeper: Owner::random(),
             lease_length: config.timeout + MARGIN,
-            health: Arc::new(Mutex::new(StoreHealth { is_told: true, ..StoreHealth::default() })),
+            health: Arc::new(Mutex::new(StoreHealth { is_reported: true, ..StoreHealth::default() })),
             warnings: Arc::default(),
             late: Mutex::default(),
             turn: tokio::sync::Mutex::new(()),
@@ -90,52 +90,52 @@ impl StoreClient {
 
     /// What is stored.
     pub(crate) async fn load(&self) -> Result<Loaded> {
-        let ((store, service), warnings) = (self.both(), Arc::clone(&self.warnings));
-        self.record_health(StoreOperation::Read, async move { look(&store, &service, &warnings).await }).await
+        let ((store, service), warnings) = (self.handles(), Arc::clone(&self.warnings));
+        self.record_health(StoreOperation::Read, async move { load(&store, &service, &warnings).await }).await
     }
 
-    /// Takes the lease, where it can be had.
+    /// Takes the lease if it is available.
     pub(crate) async fn lease(&self, now: Timestamp) -> Result<Leasing> {
-        let ((store, service), claim) = (self.both(), self.claim(now));
+        let ((store, service), claim) = (self.handles(), self.claim(now));
         self.record_health(StoreOperation::Lease, async move { store.lease(&service, &claim).await }).await
     }
 
-    /// Takes the lease to store what is held already; while a flight has it, it is another's.
+    /// Takes the lease to store a token that is in memory already. It is not available during a refresh.
     pub(crate) async fn lease_to_keep(&self, now: Timestamp) -> Result<Leasing> {
-        let (store, service) = self.both();
+        let (store, service) = self.handles();
         let claim = Claim { owner: self.keeper, now, length: self.lease_length };
         self.record_health(StoreOperation::Lease, async move { store.lease(&service, &claim).await }).await
     }
 
-    /// How often a lease is renewed: two renewals may be lost before it is.
+    /// How often a lease is renewed: it survives two failed renewals.
     pub(crate) fn renewal_interval(&self) -> Duration {
         self.lease_length / 3
     }
 
-    /// Makes a lease last; `false` when it is another's by now.
+    /// Extends a lease. Returns `false` if another holder has taken it.
     pub(crate) async fn renew(&self, fence: Fence, now: Timestamp) -> Result<bool> {
-        let ((store, service), claim) = (self.both(), self.claim(now));
+        let ((store, service), claim) = (self.handles(), self.claim(now));
         self.record_health(StoreOperation::Lease, async move { store.renew(&service, &claim, fence).await })
             .await
     }
 
     /// Ends a lease, with a note for the next holder.
     pub(crate) async fn release(&self, fence: Fence, note: Option<Secret>) -> Result<()> {
-        let (store, service) = self.both();
+        let (store, service) = self.handles();
         self.record_health(StoreOperation::Lease, async move { store.release(&service, fence, note).await })
             .await
     }
 
-    /// Stores the record over whatever is there: under a fence nobody else asks meanwhile, and without one the
-    /// last of two writers wins, as a conflict only tells that there was another. `None` when the fence is
-    /// another's by now, or the record that was to be replaced was removed.
+    /// Stores the record in place of any other. Under a fence no other process requests a token at the same time;
+    /// without one, the last of two writers wins. Returns `None` if another holder has taken the lease, or if the
+    /// record to replace was removed.
     pub(crate) async fn save(
         &self,
         record: &StoredToken,
         expected: Option<Revision>,
         fence: Option<Fence>,
     ) -> Result<Option<Revision>> {
-        let ((store, service), record) = (self.both(), record.clone());
+        let ((store, service), record) = (self.handles(), record.clone());
         let warnings = Arc::clone(&self.warnings);
         self.record_health(StoreOperation::Write, async move {
             let mut expected = expected;
@@ -144,7 +144,7 @@ impl StoreClient {
                     Saved::Stored(revision) => return Ok(Some(revision)),
                     Saved::Fenced => return Ok(None),
                     Saved::Conflict => {
-                        let found = look(&store, &service, &warnings).await?;
+                        let found = load(&store, &service, &warnings).await?;
                         let is_removed =
                             |removal: Revision| expected.is_some_and(|e| removal.number > e.number);
                         if found.removal.is_some_and(is_removed) {
@@ -154,19 +154,19 @@ impl StoreClient {
                     }
                 }
             }
-            Err(Error::new(ErrorKind::Storage, "others kept writing the stored record"))
+            Err(Error::new(ErrorKind::Storage, "other processes keep changing the stored record"))
         })
         .await
     }
 
-    /// Stores the record in place of the one of this revision, and over no other. `None` when there is another.
+    /// Stores the record if the stored one has the revision `expected`. Returns `None` if it has another.
     pub(crate) async fn save_in_place(
         &self,
         record: &StoredToken,
         expected: Option<Revision>,
         fence: Option<Fence>,
     ) -> Result<Option<Revision>> {
-        let ((store, service), record) = (self.both(), record.clone());
+        let ((store, service), record) = (self.handles(), record.clone());
         self.record_health(StoreOperation::Write, async move {
             Ok(match store.save(&service, &record, expected, fence).await? {
                 Saved::Stored(revision) => Some(revision),
@@ -177,32 +177,32 @@ impl StoreClient {
     }
 
     pub(crate) async fn remove(&self) -> Result<()> {
-        let (store, service) = self.both();
+        let (store, service) = self.handles();
         self.record_health(StoreOperation::Write, async move { store.remove(&service).await }).await
     }
 
-    /// The note that is kept beside the record.
+    /// The note that is kept separately from the record.
     pub(crate) async fn load_note(&self) -> Result<Option<Secret>> {
-        let (store, service) = self.both();
+        let (store, service) = self.handles();
         self.record_health(StoreOperation::Read, async move { store.load_note(&service).await }).await
     }
 
-    /// Keeps a note beside the record, of no use after `until`; none takes it away.
+    /// Replaces that note, which is useless after `until`; `None` deletes it.
     pub(crate) async fn save_note(&self, note: Option<Secret>, until: Timestamp) -> Result<()> {
-        let (store, service) = self.both();
+        let (store, service) = self.handles();
         self.record_health(StoreOperation::Lease, async move {
             store.save_note(&service, note.as_ref(), until).await
         })
         .await
     }
 
-    /// What a person should know of, though nothing failed by it.
+    /// What users should know about although nothing failed.
     pub(crate) fn take_warnings(&self) -> Vec<Error> {
         let shown = std::mem::take(&mut *self.warnings.lock());
         shown.into_iter().chain(self.store.take_warnings()).collect()
     }
 
-    /// Derives the key ahead of need.
+    /// Derives the key before it is needed.
     pub(crate) async fn warm_up(&self) -> Result<()> {
         self.store.warm_up().await
     }
@@ -223,17 +223,17 @@ impl StoreClient {
         self.fault().is_none()
     }
 
-    /// What is wrong with the store, if anything.
+    /// Why the store last failed, if it is failing.
     pub(crate) fn fault(&self) -> Option<Error> {
         self.health().fault().cloned()
     }
 
-    /// Why the store could not be read, if it could not.
+    /// Why the store could not be read, if that failed.
     pub(crate) fn read_fault(&self) -> Option<Error> {
         self.health().faults[StoreOperation::Read as usize].clone()
     }
 
-    /// What could not be written need not be any more: a store that can be read is well again.
+    /// Forgets failed writes once nothing is left to store: a store that can be read is healthy again.
     pub(crate) fn forgive_writes(&self) {
         self.health().change(|faults| {
             if faults[StoreOperation::Read as usize].is_none() {
@@ -242,17 +242,17 @@ impl StoreClient {
         });
     }
 
-    /// Whether it turned well or sick since this was last asked.
+    /// Whether the store is healthy, if that has changed since the last call.
     pub(crate) fn take_transition(&self) -> Option<bool> {
         let mut health = self.health();
-        if health.is_told {
+        if health.is_reported {
             return None;
         }
-        health.is_told = true;
+        health.is_reported = true;
         Some(health.fault().is_none())
     }
 
-    fn both(&self) -> (SealedStore, ServiceName) {
+    fn handles(&self) -> (SealedStore, ServiceName) {
         (self.store.clone(), self.service.clone())
     }
 
@@ -262,46 +262,46 @@ impl StoreClient {
 
     async fn record_health<T: Send + 'static>(
         &self,
-        deed: StoreOperation,
+        operation: StoreOperation,
         work: impl Future<Output = Result<T>> + Send + 'static,
     ) -> Result<T> {
         let health = Arc::clone(&self.health);
         let noted = async move {
             let result = work.await;
             let fault = result.as_ref().err().cloned();
-            // Also when it came too late for whoever asked: that it came says how the store is now.
-            health.lock().note(deed, fault);
+            // Even a result that comes too late for the caller shows how the store is now.
+            health.lock().note(operation, fault);
             result
         };
-        let result = self.in_time(noted).await;
+        let result = self.with_timeout(noted).await;
         if let Err(error) = &result {
-            self.health().note(deed, Some(error.clone()));
+            self.health().note(operation, Some(error.clone()));
         }
         result
     }
 
-    /// Runs `work` to its end, whoever waits for how long. While one that came late is still not done, no
-    /// other is begun: what hangs on a dead disk holds a thread, and there are few.
-    async fn in_time<T: Send + 'static>(
+    /// Runs `work` to its end even if no caller waits that long. While one that timed out is still running, no other
+    /// starts: each may hold a thread for as long as a dead disk hangs, and there are few threads.
+    async fn with_timeout<T: Send + 'static>(
         &self,
         work: impl Future<Output = Result<T>> + Send + 'static,
     ) -> Result<T> {
         if self.has_late() {
-            return Err(Error::new(ErrorKind::Storage, "the store has still not answered"));
+            return Err(Error::new(ErrorKind::Storage, "the store is still not responding"));
         }
         let (answer, answered) = oneshot::channel();
         let handle = runtime::spawn(async move {
-            // Nobody may be waiting any more.
+            // The caller may have stopped waiting.
             let _ = answer.send(work.await);
         })?;
         let patience = if self.is_healthy() { PATIENCE } else { PATIENCE_WITH_THE_SICK };
         match tokio::time::timeout(patience, answered).await {
             Ok(Ok(result)) => result,
-            Ok(Err(_)) => Err(Error::new(ErrorKind::Internal, "the store broke off")),
+            Ok(Err(_)) => Err(Error::new(ErrorKind::Internal, "the store operation was aborted")),
             Err(_) => {
                 self.late().push(handle);
                 let waited = patience.as_secs();
-                Err(Error::new(ErrorKind::Storage, format!("the store did not answer within {waited} s")))
+                Err(Error::new(ErrorKind::Storage, format!("the store did not respond within {waited} s")))
             }
         }
     }
@@ -321,24 +321,26 @@ impl StoreClient {
     }
 }
 
-/// How often a conflicting save is repeated.
+/// How often a save that conflicts is tried.
 const SAVES: u32 = 3;
 
-/// The configured keys, else one derived from the credential, so that a copy of the store alone opens
+/// The configured keys; without any, one that is derived from the credential, so that a copy of the store alone opens
 /// nothing.
 fn key_ring(config: &Config, client_key: Option<Arc<ClientKey>>) -> Result<KeyRing> {
     if !config.encryption_keys.is_empty() {
-        return KeyRing::configured(config.encryption_keys.clone());
+        return KeyRing::from_keys(config.encryption_keys.clone());
     }
     Ok(match (config.credentials.secrets().next(), client_key) {
-        (Some(secret), _) => KeyRing::derived(secret.clone()),
-        (None, Some(key)) => KeyRing::derived_from(move || key.get_blocking().map(SigningKey::as_credential)),
-        (None, None) => KeyRing::derived(Secret::new(String::new())),
+        (Some(secret), _) => KeyRing::from_credential(secret.clone()),
+        (None, Some(key)) => {
+            KeyRing::from_credential_source(move || key.get_blocking().map(SigningKey::as_credential))
+        }
+        (None, None) => KeyRing::from_credential(Secret::new(String::new())),
     })
 }
 
-/// What is stored; what a person should know of it is kept until it is said.
-async fn look(store: &SealedStore, service: &ServiceName, warnings: &Mutex<Vec<Error>>) -> Result<Loaded> {
+/// What is stored. The warnings are kept until they are reported.
+async fn load(store: &SealedStore, service: &ServiceName, warnings: &Mutex<Vec<Error>>) -> Result<Loaded> {
     let mut loaded = store.load(service).await?;
     warnings.lock().append(&mut loaded.warnings);
     Ok(loaded)

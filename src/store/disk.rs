@@ -1,4 +1,4 @@
-//! Bytes on a disk: read with care, replaced in one step. Everything here blocks.
+//! Reads files with care, and replaces them in one step. Everything here blocks.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, ErrorKind as Io, Read, Write};
@@ -10,18 +10,18 @@ use zeroize::Zeroizing;
 use crate::domain::Timestamp;
 use crate::error::{Error, ErrorKind, Result};
 
-/// More than ten thousand records; whatever is larger was not written by us.
+/// More than ten thousand records need: evertoken does not write a larger file.
 const MAX_BYTES: u64 = 8 * 1024 * 1024;
 
 /// A file's content, and when it was written.
 pub(in crate::store) struct Content {
-    /// `None` when there is more of it than a cache file holds.
+    /// `None` if it is too long for a cache file.
     pub(in crate::store) bytes: Option<Zeroizing<Vec<u8>>>,
     pub(in crate::store) written: Timestamp,
 }
 
-/// Reads a regular file; `None` when there is none. Nothing else is opened: not a link, whose target may be
-/// anyone's, and not a pipe or device, which could keep the reader waiting.
+/// Reads a regular file; `None` if there is none. It opens nothing else: the target of a link may be any file, and a
+/// pipe or a device could keep the reader waiting.
 pub(in crate::store) fn read(path: &Path) -> Result<Option<Content>> {
     let failed = |error: &io::Error| storage("read", path, error);
     match fs::symlink_metadata(path) {
@@ -29,7 +29,7 @@ pub(in crate::store) fn read(path: &Path) -> Result<Option<Content>> {
         Err(error) if error.kind() == Io::NotFound => return Ok(None),
         Err(error) => return Err(failed(&error)),
     }
-    let file = match quiet(OpenOptions::new().read(true)).open(path) {
+    let file = match without_following(OpenOptions::new().read(true)).open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == Io::NotFound => return Ok(None),
         Err(error) => return Err(failed(&error)),
@@ -42,20 +42,23 @@ pub(in crate::store) fn read(path: &Path) -> Result<Option<Content>> {
     Ok(Some(Content { bytes: fits.then_some(bytes), written: modified_at(&metadata) }))
 }
 
-/// Replaces the file's content in one step: readers, and whoever comes after a crash, find the old or the new.
+/// Replaces the file's content in one step: readers find the old content or the new, even after a crash.
 pub(in crate::store) fn replace(path: &Path, text: &str) -> Result<()> {
     let failed = |error: &io::Error| storage("write", path, error);
     if text.len() as u64 > MAX_BYTES {
-        return Err(Error::new(ErrorKind::Storage, format!("{} would grow beyond 8 MiB", path.display())));
+        return Err(Error::new(
+            ErrorKind::Storage,
+            format!("{} would become larger than 8 MiB", path.display()),
+        ));
     }
-    let temporary = Temporary::beside(path).map_err(|error| failed(&error))?;
+    let temporary = Temporary::next_to(path).map_err(|error| failed(&error))?;
     let mut file = &temporary.file;
     file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(|error| failed(&error))?;
     temporary.rename_to(path).map_err(|error| failed(&error))
 }
 
-/// Renames a damaged file to `<name>.corrupt-<time>`, the time being that of the damage, and says the new
-/// name; what stands beside it under one of `suffixes` goes with it. Nothing is overwritten. The caller holds
+/// Renames a damaged file to `<name>.corrupt-<time>`, after the time of its last write, and returns the new name.
+/// Files with one of `suffixes` appended to the name are renamed with it. Nothing is overwritten. The caller holds
 /// the lock.
 pub(in crate::store) fn rename_damaged(
     path: &Path,
@@ -73,7 +76,7 @@ pub(in crate::store) fn rename_damaged(
     let free =
         candidates.find(|to| is_free(to) && suffixes.iter().all(|suffix| is_free(&sibling(to, suffix))));
     let target = free.ok_or_else(|| failed(&io::Error::from(Io::AlreadyExists)))?;
-    // The file itself goes last: from then on another process may make a new one, with the like beside it.
+    // The file itself goes last: after that another process may create a new one, with new side files.
     for suffix in suffixes {
         match fs::rename(sibling(path, suffix), sibling(&target, suffix)) {
             Err(error) if error.kind() != Io::NotFound => return Err(failed(&error)),
@@ -81,8 +84,9 @@ pub(in crate::store) fn rename_damaged(
         }
     }
     fs::rename(path, &target).map_err(|error| failed(&error))?;
-    // It may hold a token, whatever else it holds. A mode that stays is no reason to keep the damage in place.
-    let _ = quiet(OpenOptions::new().read(true)).open(&target).map(|file| make_private(&file));
+    // It may contain a token. If the mode cannot be changed, renaming the damage is still right.
+    let _ =
+        without_following(OpenOptions::new().read(true)).open(&target).map(|file| restrict_to_owner(&file));
     sync_directory(path);
     Ok(target)
 }
@@ -98,17 +102,17 @@ pub(in crate::store) fn modified_at(metadata: &fs::Metadata) -> Timestamp {
     Timestamp::MIN.plus(since_epoch.unwrap_or_default())
 }
 
-/// Tells one state of a file from another. Its time alone does not: it moves in steps of milliseconds, and
-/// whoever restores a file restores its time.
+/// Identifies a state of a file. The time alone is not enough: its resolution may be milliseconds, and restoring a
+/// file restores its time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::store) struct Stamp {
     bytes: u64,
     modified: Timestamp,
-    /// When the file was last touched in any way, in seconds and nanoseconds.
+    /// When the file or its metadata last changed, in seconds and nanoseconds.
     changed: (i64, i64),
 }
 
-/// The state of a file, as far as its metadata tells.
+/// The state of a file, as its metadata shows it.
 pub(in crate::store) fn stamp(path: &Path) -> Result<Stamp> {
     let metadata = fs::symlink_metadata(path).map_err(|error| storage("read", path, &error))?;
     #[cfg(unix)]
@@ -121,10 +125,10 @@ pub(in crate::store) fn stamp(path: &Path) -> Result<Stamp> {
     Ok(Stamp { bytes: metadata.len(), modified: modified_at(&metadata), changed })
 }
 
-/// Which file it is, whatever its name: device and inode, where there are such.
+/// The identity of a file under any name: device and inode, if the platform has them.
 pub(in crate::store) type Identity = Option<(u64, u64)>;
 
-/// The identity of a regular file; `None` when there is none. Anything else is refused, as by [`read`].
+/// The identity of a regular file; `None` if there is none. Anything else is refused, as in [`read`].
 pub(in crate::store) fn identity(path: &Path) -> Result<Option<Identity>> {
     let metadata = match fs::symlink_metadata(path) {
         Ok(metadata) => metadata,
@@ -142,42 +146,42 @@ pub(in crate::store) fn identity(path: &Path) -> Result<Option<Identity>> {
     Ok(Some(identity))
 }
 
-/// Makes an empty file for the owner alone; one that is there is left as it is.
-pub(in crate::store) fn make_file(path: &Path) -> Result<()> {
-    match private(OpenOptions::new().write(true).create_new(true)).open(path) {
-        Err(error) if error.kind() != Io::AlreadyExists => Err(storage("make", path, &error)),
+/// Creates an empty file that only its owner can access. An existing one stays as it is.
+pub(in crate::store) fn create_file(path: &Path) -> Result<()> {
+    match owner_only(OpenOptions::new().write(true).create_new(true)).open(path) {
+        Err(error) if error.kind() != Io::AlreadyExists => Err(storage("create", path, &error)),
         _ => Ok(()),
     }
 }
 
-/// The path of what stands beside a file, under its name and a suffix.
+/// The path with a suffix appended to its file name.
 pub(in crate::store) fn sibling(path: &Path, suffix: &str) -> PathBuf {
-    let mut beside = path.as_os_str().to_owned();
-    beside.push(suffix);
-    beside.into()
+    let mut side_file = path.as_os_str().to_owned();
+    side_file.push(suffix);
+    side_file.into()
 }
 
-/// The path with the links among its directories resolved, for who refuses links altogether.
+/// The path with links among its directories resolved, for SQLite, which then refuses links altogether.
 pub(in crate::store) fn without_links_above(path: &Path) -> PathBuf {
     let name = path.file_name().unwrap_or_default();
     fs::canonicalize(directory(path)).map_or_else(|_| path.to_owned(), |directory| directory.join(name))
 }
 
-/// Makes the directory of `path`, and those above it, for the owner alone. One that exists is left as it is.
-pub(in crate::store) fn make_directory(path: &Path) -> Result<()> {
+/// Creates the directory of `path`, and those above it, for the owner only. Existing ones stay as they are.
+pub(in crate::store) fn create_directory(path: &Path) -> Result<()> {
     let mut builder = DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(directory(path)).map_err(|error| storage("make the directory of", path, &error))
+    builder.create(directory(path)).map_err(|error| storage("create the directory of", path, &error))
 }
 
-/// Opens the file beside the cache that is locked to change anything; it stays.
+/// Opens the file that is locked for every change. It is never removed.
 pub(in crate::store) fn open_lock_file(path: &Path) -> Result<File> {
-    open_beside(path, &lock_file(path), true)
+    open_next_to(path, &lock_file(path), true)
 }
 
-/// Whether it is there.
+/// Whether the lock file exists.
 pub(in crate::store) fn has_lock_file(path: &Path) -> bool {
     fs::symlink_metadata(lock_file(path)).is_ok()
 }
@@ -188,10 +192,10 @@ fn lock_file(path: &Path) -> PathBuf {
 
 /// Opens the file whose lock shows that the owner of a lease is alive.
 pub(in crate::store) fn open_lease_file(path: &Path, owner: u64, create: bool) -> Result<File> {
-    open_beside(path, &lease_file(path, owner), create)
+    open_next_to(path, &lease_file(path, owner), create)
 }
 
-/// Removes it; one that is not there is gone.
+/// Removes that file, if it exists.
 pub(in crate::store) fn remove_lease_file(path: &Path, owner: u64) {
     let _ = fs::remove_file(lease_file(path, owner));
 }
@@ -208,17 +212,17 @@ fn lease_file(path: &Path, owner: u64) -> PathBuf {
     path.with_file_name(format!("{}.lease-{owner:014x}", name(path)))
 }
 
-fn open_beside(path: &Path, beside: &Path, create: bool) -> Result<File> {
-    if let Ok(metadata) = fs::symlink_metadata(beside) {
-        require_regular(beside, &metadata)?;
+fn open_next_to(path: &Path, side_file: &Path, create: bool) -> Result<File> {
+    if let Ok(metadata) = fs::symlink_metadata(side_file) {
+        require_regular(side_file, &metadata)?;
     }
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(create).truncate(false);
-    let opened = quiet(private(&mut options)).open(beside);
-    opened.map_err(|error| storage("open the lock of", path, &error))
+    let opened = without_following(owner_only(&mut options)).open(side_file);
+    opened.map_err(|error| storage("open the lock file of", path, &error))
 }
 
-/// Removes what writers left behind that died between two steps. The caller holds the lock, so none lives.
+/// Removes the temporary files of writers that died. The caller holds the lock, so no writer is alive.
 pub(in crate::store) fn remove_leftovers(path: &Path) {
     let (prefix, suffix) = (format!(".{}.", name(path)), ".tmp");
     let Ok(entries) = fs::read_dir(directory(path)) else { return };
@@ -238,7 +242,7 @@ pub(in crate::store) fn remove_leftovers(path: &Path) {
 
 const RANDOM_DIGITS: usize = 16;
 
-/// A file that is gone unless it is renamed.
+/// A file that is removed unless it is renamed.
 struct Temporary {
     path: PathBuf,
     file: File,
@@ -246,11 +250,11 @@ struct Temporary {
 }
 
 impl Temporary {
-    fn beside(path: &Path) -> io::Result<Self> {
+    fn next_to(path: &Path) -> io::Result<Self> {
         let random = format!("{:0width$x}", fastrand::u64(..), width = RANDOM_DIGITS);
         let temporary = path.with_file_name(format!(".{}.{random}.tmp", name(path)));
-        // `create_new` neither follows a link nor takes over a file that is already there.
-        let file = private(OpenOptions::new().write(true).create_new(true)).open(&temporary)?;
+        // `create_new` neither follows a link nor opens an existing file.
+        let file = owner_only(OpenOptions::new().write(true).create_new(true)).open(&temporary)?;
         Ok(Self { path: temporary, file, is_kept: false })
     }
 
@@ -270,8 +274,8 @@ impl Drop for Temporary {
     }
 }
 
-/// Makes a rename last through a power cut. Where a directory cannot be synced the rename is still done, and
-/// every reader sees it: no reason to tell the caller that nothing was stored.
+/// Makes a rename survive a power loss. If a directory cannot be synced, the rename is still done and visible, so the
+/// caller is not told that nothing was stored.
 fn sync_directory(path: &Path) {
     #[cfg(unix)]
     let _ = File::open(directory(path)).and_then(|directory| directory.sync_all());
@@ -292,7 +296,7 @@ fn require_regular(path: &Path, metadata: &fs::Metadata) -> Result<()> {
     let what = if kind.is_file() {
         return Ok(());
     } else if kind.is_symlink() {
-        "is a symbolic link, which is not followed: configure the file it stands for"
+        "is a symbolic link, which is not followed: configure the path of its target"
     } else if kind.is_dir() {
         "is a directory"
     } else {
@@ -305,21 +309,21 @@ pub(in crate::store) fn storage(what: &str, path: &Path, error: &io::Error) -> E
     Error::new(ErrorKind::Storage, format!("cannot {what} {}: {error}", path.display()))
 }
 
-/// A content of a later version than ours.
+/// The error for a content of a newer version.
 pub(in crate::store) fn newer(what: &str, version: u64) -> Error {
     let message =
-        format!("{what} was written by a newer evertoken (its version is {version}): it is left as it is");
+        format!("{what} was written by a newer evertoken (version {version}) and is left unchanged");
     Error::new(ErrorKind::Storage, message)
 }
 
-/// For the owner alone from the first moment.
-fn private(options: &mut OpenOptions) -> &mut OpenOptions {
+/// Only the owner can access the file, from the moment of its creation.
+fn owner_only(options: &mut OpenOptions) -> &mut OpenOptions {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(options, 0o600);
     options
 }
 
-fn make_private(file: &File) -> io::Result<()> {
+fn restrict_to_owner(file: &File) -> io::Result<()> {
     #[cfg(unix)]
     file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
     #[cfg(not(unix))]
@@ -327,8 +331,8 @@ fn make_private(file: &File) -> io::Result<()> {
     Ok(())
 }
 
-/// Neither follows a link nor waits for a pipe's other end.
-fn quiet(options: &mut OpenOptions) -> &mut OpenOptions {
+/// Opening follows no link and does not wait for the other end of a pipe.
+fn without_following(options: &mut OpenOptions) -> &mut OpenOptions {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::custom_flags(options, libc::O_NOFOLLOW | libc::O_NONBLOCK);
     options

@@ -1,4 +1,4 @@
-//! Records behind functions of the user's program: a Prisma client, or a store of their own.
+//! Records behind functions of the user's program: a Prisma client, or a custom store.
 
 mod removal;
 #[cfg(test)]
@@ -21,42 +21,42 @@ use wire::{Expected, StoreRequest, StoreResponse, WireRecord, number_of};
 /// The user's functions, as the core calls them.
 #[async_trait]
 pub trait StoreCallbacks: Send + Sync + 'static {
-    /// Hands a request over, as JSON, and waits for its outcome, as JSON: `{"ok": …}`, or `{"error":
-    /// {"message": …}}` with words that hold nothing of a record.
+    /// Passes on a request as JSON, and waits for its outcome as JSON: `{"ok": …}`, or `{"error": {"message": …}}`
+    /// with a message that contains no part of a record.
     ///
     /// # Errors
-    /// `Storage` when nobody is there to answer.
+    /// `Storage` if there is no program to call.
     async fn call(&self, request: String) -> Result<String>;
 }
 
-/// Records that a [`StoreCallbacks`] keeps. There are no leases; of two processes that save at once, a provider that
-/// compares and swaps lets one win, and with any other the last one does.
+/// Records that [`StoreCallbacks`] keep. There are no leases. Of two processes that save at the same time, one wins
+/// if the callbacks compare and swap; else the last one does.
 ///
-/// The provider has one record for a service, and no other place: a record set aside stays where it is, and this
-/// process takes it for none from then on, so that the next save replaces it.
+/// The callbacks have one record for a service, and no other place: a record that is set aside stays where it is.
+/// This process ignores it from then on, so that the next save replaces it.
 ///
-/// A provider may lose records: a cache evicts them, a replica lags behind. A record that is absent was removed only
-/// where a removal is recorded, as one more record under a reserved name; the next save outnumbers it.
+/// They may lose records: a cache evicts them, a replica lags behind. A missing record was removed only if a removal
+/// is recorded, as another record under a reserved name; the next save has a greater number.
 pub struct ExternalStore {
     kind: ExternalStoreKind,
     provider: Arc<dyn StoreCallbacks>,
     known: Mutex<HashMap<ServiceName, KnownRevision>>,
-    /// Held from the look at the stored record to its replacement.
+    /// Held from reading the stored record to replacing it.
     turn: tokio::sync::Mutex<()>,
 }
 
-/// What this process knows of a service's record besides what is stored.
+/// What this process knows about a service's record in addition to what is stored.
 #[derive(Clone, Copy, Default)]
 struct KnownRevision {
     /// The latest.
     last: Option<Revision>,
     set_aside: Option<Revision>,
-    /// What this process removed. A replica that lags behind may still show it.
+    /// What this process removed. A replica that lags behind may still return it.
     removed: Option<Revision>,
 }
 
 impl KnownRevision {
-    /// A later record stays the last one, whatever an older copy shows.
+    /// Keeps the latest revision, even if an older copy is seen after it.
     fn see(&mut self, revision: Revision) {
         self.last = self.last.filter(|last| last.number > revision.number).or(Some(revision));
     }
@@ -68,7 +68,7 @@ impl KnownRevision {
 }
 
 impl ExternalStore {
-    /// The store behind `provider`; nothing is called yet.
+    /// The store behind these callbacks. Nothing is called yet.
     pub fn new(kind: ExternalStoreKind, provider: Arc<dyn StoreCallbacks>) -> Self {
         Self { kind, provider, known: Mutex::default(), turn: tokio::sync::Mutex::default() }
     }
@@ -85,7 +85,7 @@ impl ExternalStore {
         Ok(found)
     }
 
-    /// The recorded removal, for where there is no record.
+    /// The recorded removal of a record that is missing.
     async fn find_removal(&self, service: &ServiceName) -> Result<Option<Revision>> {
         let answer = self.call(&StoreRequest::Get(&service.reserved_for_removal())).await?;
         let WireRecord::Record { row, .. } = wire::read(answer) else { return Ok(None) };
@@ -94,7 +94,7 @@ impl ExternalStore {
         Ok(Some(removal))
     }
 
-    /// Records that what is known of the service was removed. Of nothing, nothing is recorded.
+    /// Records the removal of what is known of the service, if anything is.
     async fn record_removal(&self, service: &ServiceName) -> Result<()> {
         let last = self.last(service).filter(|last| !removal::is_one(*last));
         let Some(last) = last else { return Ok(()) };
@@ -159,13 +159,13 @@ impl Store for ExternalStore {
         fence: Option<Fence>,
     ) -> Result<Saved> {
         if fence.is_some() {
-            // It never granted a lease.
+            // This store never grants a lease.
             return Ok(Saved::Fenced);
         }
         let _turn = self.turn.lock().await;
         let (current, replaced) = match self.find(service).await? {
             WireRecord::Nothing => {
-                // Only for its number. A mark that cannot be read keeps nothing from being stored.
+                // Needed for its number only. A mark that cannot be read must not prevent the save.
                 let _ = self.find_removal(service).await;
                 (None, Expected::None)
             }
@@ -173,7 +173,7 @@ impl Store for ExternalStore {
                 let current = Some(revision).filter(|revision| !self.is_out_of_the_way(service, *revision));
                 (current, Expected::Seen(row.token))
             }
-            // Nobody can use it, whoever wrote it.
+            // No process can use it.
             WireRecord::Malformed(_) => (expected, Expected::Any),
         };
         if current != expected {
@@ -181,7 +181,7 @@ impl Store for ExternalStore {
         }
         let last_number = self.last(service).map(|last| last.number);
         let revision = Revision::new(Revision::number_after(last_number, row.last_used), row);
-        // The one column that grows with each write: it stands for the number, which has no column of its own.
+        // The only column that grows with each write. It stands for the number, which has no column.
         let last_used = Timestamp::from_millisecond(revision.number.cast_signed());
         let row = StoredRow { last_used, ..row.clone() };
         let revision = Revision { number: number_of(last_used), ..revision };
@@ -199,7 +199,8 @@ impl Store for ExternalStore {
     async fn remove(&self, service: &ServiceName) -> Result<()> {
         let _turn = self.turn.lock().await;
         let found = self.find(service).await;
-        // Before the record goes: who finds neither takes it for lost, and stores what it holds once more.
+        // Before the record is deleted: a process that finds neither treats the record as lost, and stores its own
+        // again.
         let recorded = self.record_removal(service).await;
         let deleted = self.call(&StoreRequest::Delete(service)).await;
         if let Ok(WireRecord::Record { revision, .. }) = &found {
@@ -228,7 +229,7 @@ impl Store for ExternalStore {
             token: note.clone(),
             refresh_token: None,
             token_type: TokenType::bearer(),
-            // A store knows no other time.
+            // There is no other time to state.
             created_at: until,
             expires_at: until,
             last_used: until,

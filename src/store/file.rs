@@ -5,7 +5,7 @@ mod document;
 pub mod fuzzing;
 mod leases;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -15,57 +15,48 @@ use async_trait::async_trait;
 
 use super::disk::{self, Content};
 use super::lock::Lock;
-use super::{Claim, Fence, Leasing, Revision, Saved, Slot, Store, StoredRow};
+use super::warnings::Warnings;
+use super::{Claim, Fence, Leasing, Revision, Saved, Slot, Store, StoredRow, run_blocking};
 use crate::domain::{Secret, ServiceName, Timestamp};
-use crate::error::{Error, ErrorKind, Result};
-use crate::runtime;
-use crate::sync::{Mutex, MutexGuard};
+use crate::error::{Error, Result};
 
 use document::{CacheDocument, DocumentError, FileEntry};
-use leases::{Leases, SignsOfLife};
+use leases::{LeaseFiles, Leases};
 
-/// Records in a file of mode 0600, replaced as a whole at each write: a crash leaves the old content or the
-/// new. Reads take no lock; a write reads, changes and replaces under an advisory lock on `<name>.lock`, so
-/// that processes sharing the file lose nothing of each other's; that file also holds the leases. A damaged file is renamed to
-/// `<name>.corrupt-<time>`, with a warning, and the store goes on empty.
+/// Records in a file of mode 0600 that each write replaces as a whole: after a crash the file has the old content
+/// or the new. Reads take no lock. A write reads, changes and replaces the file under an advisory lock on
+/// `<name>.lock`, so that processes that share the file keep each other's changes; the lock file also contains the
+/// leases. A damaged file is renamed to `<name>.corrupt-<time>`, with a warning, and the store continues empty.
 #[derive(Debug)]
 pub struct FileStore {
-    place: Arc<SharedFile>,
+    file: Arc<SharedFile>,
 }
 
 #[derive(Debug)]
 struct SharedFile {
     configured: PathBuf,
-    /// Made absolute at once: a later change of the working directory moves no store.
+    /// Absolute from the start, so that a change of the working directory does not move the store.
     path: PathBuf,
-    signs: SignsOfLife,
-    warnings: Mutex<Vec<Error>>,
+    lease_files: LeaseFiles,
+    warnings: Warnings,
     is_swept: AtomicBool,
-    said_unlocked: AtomicBool,
+    has_warned_of_locks: AtomicBool,
 }
 
 impl FileStore {
-    /// The store in the file at `path`; nothing is read or made yet.
+    /// The store in the file at `path`. Nothing is read or created yet.
     pub fn new(path: impl Into<PathBuf>) -> Self {
         let configured = path.into();
         let path = std::path::absolute(&configured).unwrap_or_else(|_| configured.clone());
-        let place = SharedFile {
+        let file = SharedFile {
             configured,
-            signs: SignsOfLife::new(&path),
+            lease_files: LeaseFiles::new(&path),
             path,
-            warnings: Mutex::default(),
+            warnings: Warnings::default(),
             is_swept: AtomicBool::new(false),
-            said_unlocked: AtomicBool::new(false),
+            has_warned_of_locks: AtomicBool::new(false),
         };
-        Self { place: Arc::new(place) }
-    }
-
-    async fn run<T: Send + 'static>(
-        &self,
-        work: impl FnOnce(&SharedFile) -> Result<T> + Send + 'static,
-    ) -> Result<T> {
-        let place = Arc::clone(&self.place);
-        runtime::blocking(move || work(&place)).await
+        Self { file: Arc::new(file) }
     }
 }
 
@@ -76,12 +67,11 @@ impl Store for FileStore {
     }
 
     fn location(&self) -> String {
-        self.place.configured.display().to_string()
+        self.file.configured.display().to_string()
     }
 
     async fn load(&self, service: &ServiceName) -> Result<Slot> {
-        let service = service.clone();
-        self.run(move |place| place.load(&service)).await
+        run_blocking(&self.file, service, |file, service| file.load(service)).await
     }
 
     async fn save(
@@ -91,92 +81,54 @@ impl Store for FileStore {
         expected: Option<Revision>,
         fence: Option<Fence>,
     ) -> Result<Saved> {
-        let (service, row) = (service.clone(), row.clone());
-        self.run(move |place| place.save(&service, &row, expected, fence)).await
+        let row = row.clone();
+        run_blocking(&self.file, service, move |file, service| file.save(service, &row, expected, fence))
+            .await
     }
 
     async fn remove(&self, service: &ServiceName) -> Result<()> {
-        let service = service.clone();
-        self.run(move |place| {
-            if !place.is_begun()? {
-                return Ok(());
-            }
-            let lock = place.open()?;
-            place.change(&lock, |document| document.remove(&service))?;
-            Leases::read(&lock)?.end(&service, None, &place.signs)
-        })
-        .await
+        run_blocking(&self.file, service, |file, service| file.remove(service)).await
     }
 
     async fn set_aside(&self, service: &ServiceName, seen: Revision) -> Result<()> {
-        let service = service.clone();
-        self.run(move |place| {
-            if !place.is_begun()? {
-                return Ok(());
-            }
-            place.change(&place.open()?, |document| document.set_aside(&service, seen)).map(drop)
-        })
-        .await
+        run_blocking(&self.file, service, move |file, service| file.set_aside(service, seen)).await
     }
 
     async fn lease(&self, service: &ServiceName, claim: &Claim) -> Result<Leasing> {
-        let (service, claim) = (service.clone(), *claim);
-        self.run(move |place| {
-            let lock = place.open()?;
-            let mut leases = Leases::read(&lock)?;
-            let taken = leases.take(&service, &claim, &place.signs)?;
-            if leases.is_damaged() && taken.is_ok() {
-                place.warn(format!(
-                    "the lock file of {} was damaged: it was written anew",
-                    place.path.display()
-                ));
-            }
-            Ok(taken.map_or_else(Leasing::Held, Leasing::Granted))
+        let claim = *claim;
+        run_blocking(&self.file, service, move |file, service| file.lease(service, &claim)).await
+    }
+
+    async fn renew(&self, service: &ServiceName, claim: &Claim, fence: Fence) -> Result<bool> {
+        let claim = *claim;
+        run_blocking(&self.file, service, move |file, service| {
+            Leases::read(&file.open()?)?.renew(service, &claim, fence)
         })
         .await
     }
 
-    async fn renew(&self, service: &ServiceName, claim: &Claim, fence: Fence) -> Result<bool> {
-        let (service, claim) = (service.clone(), *claim);
-        self.run(move |place| Leases::read(&place.open()?)?.renew(&service, &claim, fence)).await
-    }
-
     async fn release(&self, service: &ServiceName, fence: Fence, note: Option<Secret>) -> Result<()> {
-        let service = service.clone();
-        self.run(move |place| {
-            let lock = place.open()?;
-            Leases::read(&lock)?.end(&service, Some((fence, note)), &place.signs)
+        run_blocking(&self.file, service, move |file, service| {
+            Leases::read(&file.open()?)?.end(service, Some((fence, note)), &file.lease_files)
         })
         .await
     }
 
     async fn load_note(&self, service: &ServiceName) -> Result<Option<Secret>> {
-        let service = service.clone();
-        self.run(move |place| place.load_note(&service)).await
+        run_blocking(&self.file, service, |file, service| file.load_note(service)).await
     }
 
     async fn save_note(&self, service: &ServiceName, note: Option<&Secret>, _until: Timestamp) -> Result<()> {
-        let (service, note) = (service.clone(), note.cloned());
-        self.run(move |place| {
-            if note.is_none() && !place.is_begun()? {
-                return Ok(());
-            }
-            place.change(&place.open()?, |document| document.put_note(&service, note.as_ref())).map(drop)
-        })
-        .await
+        let note = note.cloned();
+        run_blocking(&self.file, service, move |file, service| file.save_note(service, note.as_ref())).await
     }
 
     fn take_warnings(&self) -> Vec<Error> {
-        std::mem::take(&mut *self.place.warnings())
+        self.file.warnings.take()
     }
 }
 
 impl SharedFile {
-    fn load_note(&self, service: &ServiceName) -> Result<Option<Secret>> {
-        let Some(content) = self.read()? else { return Ok(None) };
-        Ok(self.parse_or_set_aside(&content)?.note(service))
-    }
-
     fn load(&self, service: &ServiceName) -> Result<Slot> {
         let Some(content) = self.read()? else { return Ok(Slot::Empty) };
         let document = self.parse_or_set_aside(&content)?;
@@ -186,7 +138,8 @@ impl SharedFile {
                 let moved = self.change(&self.open()?, |document| document.set_aside(service, revision))?;
                 if moved {
                     let path = self.path.display();
-                    self.warn(format!("the record of {service} in {path} is malformed: it was set aside"));
+                    self.warnings
+                        .add(format!("the record of {service} in {path} is malformed: it was set aside"));
                 }
                 Ok(Slot::Empty)
             }
@@ -215,29 +168,68 @@ impl SharedFile {
             is_expected
         })?;
         if let (Some(fence), Saved::Stored(_)) = (fence, saved) {
-            // The record is stored: a lease that cannot be ended now ends by itself.
-            let _ = leases.end(service, Some((fence, None)), &self.signs);
+            // The record is stored. A lease that cannot be ended now ends by itself.
+            let _ = leases.end(service, Some((fence, None)), &self.lease_files);
         }
         Ok(saved)
     }
 
-    /// Whether there is anything of ours.
-    fn is_begun(&self) -> Result<bool> {
+    fn remove(&self, service: &ServiceName) -> Result<()> {
+        if !self.exists()? {
+            return Ok(());
+        }
+        let lock = self.open()?;
+        self.change(&lock, |document| document.remove(service))?;
+        Leases::read(&lock)?.end(service, None, &self.lease_files)
+    }
+
+    fn set_aside(&self, service: &ServiceName, seen: Revision) -> Result<()> {
+        if !self.exists()? {
+            return Ok(());
+        }
+        self.change(&self.open()?, |document| document.set_aside(service, seen)).map(drop)
+    }
+
+    fn lease(&self, service: &ServiceName, claim: &Claim) -> Result<Leasing> {
+        let lock = self.open()?;
+        let mut leases = Leases::read(&lock)?;
+        let taken = leases.take(service, claim, &self.lease_files)?;
+        if leases.is_damaged() && taken.is_ok() {
+            self.warnings
+                .add(format!("the lock file of {} was damaged: it was written again", self.path.display()));
+        }
+        Ok(taken.map_or_else(Leasing::Held, Leasing::Granted))
+    }
+
+    fn load_note(&self, service: &ServiceName) -> Result<Option<Secret>> {
+        let Some(content) = self.read()? else { return Ok(None) };
+        Ok(self.parse_or_set_aside(&content)?.note(service))
+    }
+
+    fn save_note(&self, service: &ServiceName, note: Option<&Secret>) -> Result<()> {
+        if note.is_none() && !self.exists()? {
+            return Ok(());
+        }
+        self.change(&self.open()?, |document| document.put_note(service, note)).map(drop)
+    }
+
+    /// Whether this store has written anything yet.
+    fn exists(&self) -> Result<bool> {
         Ok(disk::has_lock_file(&self.path) || self.read()?.is_some())
     }
 
-    /// The lock, for whatever is to be changed; what the dead left behind is swept once.
+    /// The lock that every change needs. The first one also removes what dead processes left behind.
     fn open(&self) -> Result<Lock> {
-        disk::make_directory(&self.path)?;
+        disk::create_directory(&self.path)?;
         let lock = self.lock()?;
         if lock.is_exclusive() && !self.is_swept.swap(true, Ordering::Relaxed) {
             disk::remove_leftovers(&self.path);
-            self.signs.sweep(&Leases::read(&lock)?);
+            self.lease_files.sweep(&Leases::read(&lock)?);
         }
         Ok(lock)
     }
 
-    /// Reads, changes and, where `change` says so, replaces the file; whether it did.
+    /// Reads the file, changes it and, if `change` says so, replaces it. Returns whether it was replaced.
     fn change(&self, lock: &Lock, change: impl FnOnce(&mut CacheDocument) -> bool) -> Result<bool> {
         let mut document = self.read_or_set_aside(lock)?;
         let is_changed = change(&mut document);
@@ -247,21 +239,25 @@ impl SharedFile {
         Ok(is_changed)
     }
 
-    /// What is in the file; one that cannot be read as a document is renamed, and the store begins anew.
+    /// What is in the file. A file that is not a document is renamed, and the store starts empty.
     fn read_or_set_aside(&self, _lock: &Lock) -> Result<CacheDocument> {
         let Some(content) = self.read()? else { return Ok(CacheDocument::empty()) };
         if let Some(document) = self.parse(&content)? {
             return Ok(document);
         }
         let kept = disk::rename_damaged(&self.path, content.written, &[])?;
-        self.warn(format!("{} is damaged: it was renamed to {}", self.path.display(), kept.display()));
+        self.warnings.add(format!(
+            "{} is damaged: it was renamed to {}",
+            self.path.display(),
+            kept.display()
+        ));
         Ok(CacheDocument::empty())
     }
 
     fn parse_or_set_aside(&self, content: &Content) -> Result<CacheDocument> {
         match self.parse(content)? {
             Some(document) => Ok(document),
-            // Whoever held the lock before may have put it right.
+            // The last holder of the lock may have repaired it.
             None => self.read_or_set_aside(&self.lock()?),
         }
     }
@@ -282,22 +278,12 @@ impl SharedFile {
 
     fn lock(&self) -> Result<Lock> {
         let lock = Lock::take(&self.path)?;
-        if !lock.is_exclusive() && !self.said_unlocked.swap(true, Ordering::Relaxed) {
-            let path = self.path.display();
-            self.warn(format!("the file system of {path} has no locks: only one process should use it"));
+        if !lock.is_exclusive() && !self.has_warned_of_locks.swap(true, Ordering::Relaxed) {
+            self.warnings.add(format!(
+                "the file system of {} does not support locks: only one process should use it",
+                self.path.display()
+            ));
         }
         Ok(lock)
-    }
-
-    fn warn(&self, message: String) {
-        let mut warnings = self.warnings();
-        // Nobody may be listening.
-        if warnings.len() < 16 {
-            warnings.push(Error::new(ErrorKind::Storage, message));
-        }
-    }
-
-    fn warnings(&self) -> MutexGuard<'_, Vec<Error>> {
-        self.warnings.lock()
     }
 }

@@ -1,8 +1,9 @@
-//! How a store fares, as far as it shows.
+//! Whether the store works.
 
 use crate::error::Error;
 
-/// What is done to a store. A read that succeeds says nothing of the next write, and a lease may rest elsewhere.
+/// What is done with a store. A successful read tells nothing about the next write, and leases may be kept in another
+/// file.
 #[derive(Clone, Copy)]
 pub(in crate::store) enum StoreOperation {
     Read,
@@ -10,12 +11,12 @@ pub(in crate::store) enum StoreOperation {
     Lease,
 }
 
-/// What is wrong with the store, by the deed that showed it.
+/// The last error of each operation that is failing.
 #[derive(Default)]
 pub(in crate::store) struct StoreHealth {
     pub(in crate::store) faults: [Option<Error>; 3],
-    /// Whether it was said how things stand since they last changed.
-    pub(in crate::store) is_told: bool,
+    /// Whether the present health has been reported.
+    pub(in crate::store) is_reported: bool,
 }
 
 impl StoreHealth {
@@ -23,17 +24,17 @@ impl StoreHealth {
         self.faults.iter().flatten().next()
     }
 
-    /// Notes how a deed ended. One that wrote has replaced whatever could not be read.
-    pub(in crate::store) fn note(&mut self, deed: StoreOperation, fault: Option<Error>) {
-        self.change(|faults| match (deed, &fault) {
+    /// Records how an operation ended. A successful write also replaced what could not be read.
+    pub(in crate::store) fn note(&mut self, operation: StoreOperation, fault: Option<Error>) {
+        self.change(|faults| match (operation, &fault) {
             (StoreOperation::Write, None) => *faults = Default::default(),
-            _ => faults[deed as usize] = fault,
+            _ => faults[operation as usize] = fault,
         });
     }
 
     pub(in crate::store) fn change(&mut self, change: impl FnOnce(&mut [Option<Error>; 3])) {
         let was_sick = self.fault().is_some();
         change(&mut self.faults);
-        self.is_told &= was_sick == self.fault().is_some();
+        self.is_reported &= was_sick == self.fault().is_some();
     }
 }

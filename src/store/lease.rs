@@ -1,4 +1,4 @@
-//! Which of several processes asks the token server.
+//! Which of several processes requests a token.
 
 use std::fmt;
 use std::time::Duration;
@@ -7,14 +7,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::{Secret, Timestamp};
 
-/// One process's service, as leases name it: random, so that no two are alike.
+/// A service of one process, as the owner of leases. Owners are random, so that no two are equal.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Owner(u64);
 
 impl Owner {
-    /// A new one.
+    /// A new owner.
     pub fn random() -> Self {
-        // Readable by every reader of JSON and SQL: it fits into a double and a signed integer.
+        // Exact in JSON and SQL: the number fits into a double and a signed integer.
         Self(fastrand::u64(1..1 << 53))
     }
 
@@ -23,7 +23,7 @@ impl Owner {
         (1..1 << 53).contains(&number).then_some(Self(number))
     }
 
-    /// The number that is stored.
+    /// The number as it is stored.
     pub fn number(self) -> u64 {
         self.0
     }
@@ -35,41 +35,41 @@ impl fmt::Debug for Owner {
     }
 }
 
-/// Numbers the leases of a service and only grows: what a former holder writes under an older one is refused.
+/// Counts the leases of a service and only grows: a write under an older fence is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Fence(pub u64);
 
 impl Fence {
-    /// The one after `last`. It is never below the time, so that it also grows where the last one was lost.
+    /// The fence after `last`. It is never less than the time, so that it also grows if the last one is lost.
     pub fn after(last: Option<Self>, now: Timestamp) -> Self {
         Self(super::record::next_number(last.map(|fence| fence.0), now))
     }
 }
 
-/// Who wants a lease, from when on and for how long.
+/// A request for a lease.
 #[derive(Clone, Copy, Debug)]
 pub struct Claim {
-    /// Who.
+    /// Who requests it.
     pub owner: Owner,
     /// The present moment.
     pub now: Timestamp,
-    /// For how long: a holder that is not heard of for this long is taken for dead.
+    /// For how long: a holder that does not renew it for this long counts as dead.
     pub length: Duration,
 }
 
 impl Claim {
-    /// Until when.
+    /// When the lease ends.
     pub fn until(&self) -> Timestamp {
         self.now.plus(self.length)
     }
 }
 
-/// What came of a claim.
+/// The result of a claim.
 #[derive(Clone, Debug)]
 pub enum Leasing {
-    /// The lease is the claimant's.
+    /// The claimant holds the lease.
     Granted(LeaseGrant),
-    /// Another holds it.
+    /// Another owner holds the lease.
     Held(Fence),
     /// This store has no leases.
     Unknown,
@@ -78,14 +78,14 @@ pub enum Leasing {
 /// A lease that was granted.
 #[derive(Clone, Debug)]
 pub struct LeaseGrant {
-    /// Its number, to save under.
+    /// Its number, which saves must state.
     pub fence: Fence,
     /// What the last holder left for the next one: see [`Store::release`](super::Store::release).
     pub note: Option<Secret>,
 }
 
-/// A claim may have waited this long for its turn at the store, and then speaks of a moment before the lease
-/// that was granted meanwhile.
+/// A claim may have waited this long for access to the store. Its moment is then earlier than a lease that was
+/// granted in the meantime.
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
 
 /// A lease as a store keeps it.
@@ -94,12 +94,12 @@ const LONGEST_WAIT: Duration = Duration::from_secs(10);
 pub(in crate::store) struct LeaseEntry {
     /// The number of the last lease, held or not.
     pub(in crate::store) fence: Fence,
-    /// Who holds it.
+    /// The owner that holds it.
     pub(in crate::store) owner: Option<Owner>,
-    /// Since when, by the holder's clock: since the grant or the last renewal.
+    /// When it was granted or last renewed, by the holder's clock.
     #[serde(with = "millisecond")]
     pub(in crate::store) since: Timestamp,
-    /// Until when.
+    /// When it ends.
     #[serde(with = "millisecond")]
     pub(in crate::store) until: Timestamp,
     /// What the last holder left.
@@ -108,20 +108,20 @@ pub(in crate::store) struct LeaseEntry {
 }
 
 impl LeaseEntry {
-    /// Whether somebody else than `claim`'s owner holds it at its moment. A lease that began well in the future
-    /// was written before the clock was set back: it tells nothing.
+    /// Whether another owner than `claim`'s holds it at that moment. A lease that begins far in the future was
+    /// written before the clock was set back, and is ignored.
     pub(in crate::store) fn is_held_against(&self, claim: &Claim) -> bool {
         let is_current = self.since <= claim.now.plus(LONGEST_WAIT) && claim.now < self.until;
         is_current && self.owner.is_some_and(|owner| owner != claim.owner)
     }
 
-    /// Whether `fence` is that of a lease that nobody has taken over or ended.
+    /// Whether `fence` is that of a lease that is still held.
     pub(in crate::store) fn is_under(&self, fence: Fence) -> bool {
         self.fence == fence && self.owner.is_some()
     }
 
-    /// The lease of `claim`, after `last`.
-    pub(in crate::store) fn granted(last: Option<&Self>, claim: &Claim) -> Self {
+    /// The lease for `claim` that follows `last`.
+    pub(in crate::store) fn after(last: Option<&Self>, claim: &Claim) -> Self {
         Self {
             fence: Fence::after(last.map(|lease| lease.fence), claim.now),
             owner: Some(claim.owner),
@@ -131,12 +131,12 @@ impl LeaseEntry {
         }
     }
 
-    /// One that may have been granted at `since`, as far as anybody can tell.
+    /// A lease that may have been granted at `since`: what is known if the leases cannot be read.
     pub(in crate::store) fn unknown(since: Timestamp, length: Duration) -> Self {
         Self { fence: Fence(0), owner: Some(Owner::random()), since, until: since.plus(length), note: None }
     }
 
-    /// Goes on from `claim`'s moment.
+    /// Extends it from `claim`'s moment.
     pub(in crate::store) fn renew(&mut self, claim: &Claim) {
         self.since = claim.now;
         self.until = claim.until();
@@ -148,13 +148,13 @@ impl LeaseEntry {
         self.note = note;
     }
 
-    /// What a claimant is told who has just got it.
+    /// What its holder needs.
     pub(in crate::store) fn grant(&self) -> LeaseGrant {
         LeaseGrant { fence: self.fence, note: self.note.clone() }
     }
 }
 
-/// A note is sealed by who leaves it, and is written as it is.
+/// The holder seals the note, so it is written as it is.
 mod note_text {
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
 

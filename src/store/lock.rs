@@ -10,16 +10,16 @@ use super::disk;
 use crate::domain::Timestamp;
 use crate::error::{Error, ErrorKind, Result};
 
-/// A write takes milliseconds; whoever holds the lock longer than this hangs on a dead disk.
+/// A write takes milliseconds. A holder that takes longer than this hangs on a dead disk.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// More than ten thousand leases.
+/// More than ten thousand leases need.
 const MAX_CONTENT: u64 = 8 * 1024 * 1024;
 
-/// Between two tries; less when few wait, so that a lone second writer loses no time.
+/// The longest pause between two tries. The first are shorter, so that a single second writer loses no time.
 const LONGEST_PAUSE: Duration = Duration::from_millis(20);
 
-/// The lock, until it is dropped. The operating system holds it, so it dies with its process.
+/// The lock, until it is dropped. The operating system holds it, so it ends with its process.
 #[derive(Debug)]
 pub(in crate::store) struct Lock {
     path: PathBuf,
@@ -28,7 +28,7 @@ pub(in crate::store) struct Lock {
 }
 
 impl Lock {
-    /// Waits for the lock beside `path`, but not for ever.
+    /// Waits for the lock of the file at `path`, for a limited time.
     pub(in crate::store) fn take(path: &Path) -> Result<Self> {
         let file = disk::open_lock_file(path)?;
         let (mut waited, mut longest) = (Duration::ZERO, Duration::from_millis(1));
@@ -47,7 +47,7 @@ impl Lock {
                         format!("{} has been locked by another process for 5 seconds", path.display()),
                     ));
                 }
-                // Some network file systems and containers know no locks (ENOLCK, EOPNOTSUPP).
+                // Some network file systems and containers do not support locks (ENOLCK, EOPNOTSUPP).
                 Err(TryLockError::Error(_)) => {
                     return Ok(Self { path: path.to_owned(), file, is_exclusive: false });
                 }
@@ -55,45 +55,45 @@ impl Lock {
         }
     }
 
-    /// Whether it keeps others out; not where the file system knows no locks.
+    /// Whether it excludes other processes. It does not if the file system does not support locks.
     pub(in crate::store) fn is_exclusive(&self) -> bool {
         self.is_exclusive
     }
 
-    /// What the holders of the lock have written into its file.
+    /// The content of the lock file.
     pub(in crate::store) fn read_content(&self) -> Result<String> {
         let mut text = String::new();
         let mut file = &self.file;
         let read = file.rewind().and_then(|()| file.take(MAX_CONTENT).read_to_string(&mut text));
-        read.map(|_| text).map_err(|error| disk::storage("read the lock of", &self.path, &error))
+        read.map(|_| text).map_err(|error| disk::storage("read the lock file of", &self.path, &error))
     }
 
-    /// The error of a content that is not ours to read or replace.
+    /// The error for a content that is not ours to read or replace.
     pub(in crate::store) fn newer(&self, version: u64) -> Error {
         disk::newer(&format!("the lock file of {}", self.path.display()), version)
     }
 
-    /// When that was written last.
+    /// When the content was last written.
     pub(in crate::store) fn written_at(&self) -> Result<Timestamp> {
         let metadata = self.file.metadata();
         metadata
             .map(|metadata| disk::modified_at(&metadata))
-            .map_err(|error| disk::storage("read the lock of", &self.path, &error))
+            .map_err(|error| disk::storage("read the lock file of", &self.path, &error))
     }
 
-    /// Replaces it, in place: a crash may leave a part of it.
+    /// Replaces the content in place. A crash may leave a part of it.
     pub(in crate::store) fn write_content(&self, text: &str) -> Result<()> {
         let mut file = &self.file;
-        // Cut off first: a part of the new text is then never taken for a whole one.
+        // Truncate first, so that a part of the new text can never pass for a whole one.
         let written =
             file.set_len(0).and_then(|()| file.rewind()).and_then(|()| file.write_all(text.as_bytes()));
-        written.map_err(|error| disk::storage("write the lock of", &self.path, &error))
+        written.map_err(|error| disk::storage("write the lock file of", &self.path, &error))
     }
 }
 
 impl Drop for Lock {
     fn drop(&mut self) {
-        // Closing the file would release it, too, but not while a child process holds a copy of its handle.
+        // Closing the file would also release it, but not while a child process has a copy of the handle.
         let _ = self.file.unlock();
     }
 }

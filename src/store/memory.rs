@@ -1,4 +1,4 @@
-//! No place at all: records end with the process.
+//! Records that end with the process.
 
 use std::collections::HashMap;
 
@@ -111,7 +111,7 @@ impl Store for MemoryStore {
         if let Some(lease) = last.filter(|lease| lease.is_held_against(claim)) {
             return Ok(Leasing::Held(lease.fence));
         }
-        let lease = LeaseEntry::granted(last, claim);
+        let lease = LeaseEntry::after(last, claim);
         let grant = lease.grant();
         state.leases.insert(service.clone(), lease);
         Ok(Leasing::Granted(grant))

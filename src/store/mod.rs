@@ -1,5 +1,5 @@
-//! Where a token rests between processes and restarts: the trait, one file a place, the sealing decorator,
-//! and one conformance suite that every store passes.
+//! Where a token is kept between processes and restarts: the trait, one file for each kind of store, the decorator
+//! that seals, and one conformance suite that every store passes.
 
 mod client;
 mod disk;
@@ -12,6 +12,7 @@ mod memory;
 mod record;
 mod sealed;
 mod sqlite;
+mod warnings;
 
 #[cfg(test)]
 mod conformance;
@@ -25,45 +26,47 @@ pub use file::FileStore;
 pub use file::fuzzing::record_file;
 pub use lease::{Claim, Fence, LeaseGrant, Leasing, Owner};
 pub use memory::MemoryStore;
-pub use record::{Revision, Slot, StoredRow, StoredToken};
+pub use record::{Revision, Slot, StoredRow, StoredState, StoredToken};
 pub use sealed::{Loaded, SealedStore};
 pub use sqlite::SqliteStore;
 
 use crate::domain::{Secret, ServiceName, Timestamp};
 use crate::error::{Error, Result};
+use crate::runtime;
 
 /// How a compare-and-swap ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Saved {
     /// The record is stored, and this is its revision.
     Stored(Revision),
-    /// Another writer was there first; nothing was changed. Load again, and decide anew.
+    /// Another writer was first, and nothing was changed. Load again, then decide.
     Conflict,
-    /// The lease it was to be saved under is another's by now, or was ended by a removal; nothing was changed.
+    /// Another holder has taken the lease, or a removal has ended it. Nothing was changed.
     Fenced,
 }
 
-/// A place for one record per service, and for the lease that decides which process asks for the next one. It
-/// knows nothing of keys: texts arrive sealed.
+/// A place for one record per service, and for the lease that decides which process requests the next token. It has
+/// no keys: it receives sealed texts.
 ///
-/// Every error is of kind `Storage` and heals by itself or by a person's hand; none holds a part of a record.
+/// Every error is of kind `Storage`, goes away by itself or once someone repairs the store, and contains no part of a
+/// record.
 #[async_trait]
 pub trait Store: Send + Sync + 'static {
-    /// The word in the status: `memory`, `file`, `sqlite`.
+    /// The kind, as the status shows it: `memory`, `file`, `sqlite`, `prisma` or `custom`.
     fn kind(&self) -> &'static str;
 
-    /// The place, without credentials.
+    /// Where it is, without credentials.
     fn location(&self) -> String;
 
-    /// What is stored for a service, as one look finds it.
+    /// What is stored for a service.
     async fn load(&self, service: &ServiceName) -> Result<Slot>;
 
-    /// Stores a record if the stored one still has the revision `expected`; with `None`, if there is none. The
-    /// new revision is later than every one before it: [`Revision::number_after`] the one stored last, as far as that
-    /// is known, at the record's `last_used`.
+    /// Stores a record if the stored one still has the revision `expected` or, with `None`, if there is none. The new
+    /// revision is later than every earlier one: its number is [`Revision::number_after`] the last one that is known,
+    /// at the record's `last_used`.
     ///
-    /// With a fence, it stores only while that lease is neither over nor another's, and thereby ends it: the
-    /// lease is free, and its note is gone.
+    /// With a fence, it stores only while that lease is valid, and ends it: the lease is then free, and its note is
+    /// deleted.
     async fn save(
         &self,
         service: &ServiceName,
@@ -72,46 +75,57 @@ pub trait Store: Send + Sync + 'static {
         fence: Option<Fence>,
     ) -> Result<Saved>;
 
-    /// Removes a service's record, whatever its revision, and ends a lease under way, so that what its holder
-    /// brings is not stored; to remove none is no error.
+    /// Removes a service's record in any revision. It also ends the current lease, so that what its holder obtains is
+    /// not stored. Removing a record that does not exist is not an error.
     async fn remove(&self, service: &ServiceName) -> Result<()>;
 
-    /// Moves a record that cannot be used out of the way of the next save, and keeps it for a person to look
-    /// at. It is never loaded again. A record of another revision than `seen` was written meanwhile: it stays.
+    /// Moves an unusable record out of the way of the next save, and keeps it for someone to look at. It is never
+    /// loaded again. A record of another revision than `seen` was written in the meantime and stays.
     async fn set_aside(&self, service: &ServiceName, seen: Revision) -> Result<()>;
 
-    /// Takes the lease of a service, where it is free, over, or the claimant's own; its fence is then a new one.
-    /// The lease of a holder that is known to be dead is free. It needs no record to be there.
+    /// Takes the lease of a service if it is free, has ended or belongs to the claimant; it gets a new fence. The
+    /// lease of a holder that is known to be dead is free. A lease needs no record.
     ///
-    /// A store without leases says so; its processes then find each other's tokens, and may ask at once.
+    /// A store without leases returns `Unknown`. Its processes find each other's tokens, but may request one at the
+    /// same time.
     async fn lease(&self, service: &ServiceName, claim: &Claim) -> Result<Leasing> {
         let _ = (service, claim);
         Ok(Leasing::Unknown)
     }
 
-    /// Makes the lease last from `claim`'s moment on; `false` when it is another's by now, or was ended.
+    /// Extends the lease from `claim`'s moment. Returns `false` if another holder has taken it, or it was ended.
     async fn renew(&self, service: &ServiceName, claim: &Claim, fence: Fence) -> Result<bool> {
         let _ = (service, claim, fence);
         Ok(false)
     }
 
-    /// Ends the lease, if it still is this one, and leaves `note` for whoever takes the next one. The note is
-    /// sealed, and is kept until a save under a fence, or another release, replaces it.
+    /// Ends the lease of this fence, and leaves `note` for the next holder. The note is sealed. It is kept until a
+    /// save under a fence or another release replaces it.
     async fn release(&self, service: &ServiceName, fence: Fence, note: Option<Secret>) -> Result<()> {
         let _ = (service, fence, note);
         Ok(())
     }
 
-    /// The sealed text that is kept for a service apart from its record and its lease.
+    /// The sealed text that is kept for a service separately from its record and its lease.
     async fn load_note(&self, service: &ServiceName) -> Result<Option<Secret>>;
 
-    /// Keeps that text in place of the one before; `None` deletes it. Neither a save nor a removal of the record
-    /// touches it. After `until` it is of no use: a store may say so, and need not delete it.
+    /// Replaces that text; `None` deletes it. Saving or removing the record does not affect it. The text is useless
+    /// after `until`: a store may record that, and need not delete it.
     async fn save_note(&self, service: &ServiceName, note: Option<&Secret>, until: Timestamp) -> Result<()>;
 
-    /// What a person should know of that cost no operation its success (a damaged file set aside), each
-    /// handed out once.
+    /// What users should know about although no operation failed, such as a damaged file that was set aside. Each
+    /// warning is returned once.
     fn take_warnings(&self) -> Vec<Error> {
         Vec::new()
     }
+}
+
+/// Runs work on a place outside the runtime's thread.
+async fn run_blocking<P: Clone + Send + 'static, T: Send + 'static>(
+    place: &P,
+    service: &ServiceName,
+    work: impl FnOnce(&P, &ServiceName) -> Result<T> + Send + 'static,
+) -> Result<T> {
+    let (place, service) = (place.clone(), service.clone());
+    runtime::blocking(move || work(&place, &service)).await
 }

@@ -1,16 +1,17 @@
-//! What is stored of a service.
+//! What is stored for a service.
 
 use zeroize::Zeroizing;
 
 use crate::crypto::{is_envelope, sha256};
 use crate::domain::{AccessToken, AnswerFields, Secret, Timestamp, TokenType};
+use crate::grants::{GrantFormat, GrantRequest};
 
-/// Tells the states of a record apart, and which of two is the later one.
+/// Identifies one state of a record, and tells which of two is later.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Revision {
-    /// Numbers the writes of evertoken; it only grows.
+    /// Counts evertoken's writes. It only grows.
     pub number: u64,
-    /// Of the content: a person's edit keeps the number, and is another revision all the same.
+    /// A digest of the content: an edit by hand keeps the number, and is another revision nevertheless.
     pub digest: u64,
 }
 
@@ -20,62 +21,77 @@ impl Revision {
         Self { number, digest: row.digest() }
     }
 
-    /// The number of the write after `last`. It is never below the time of the write, so that it also grows
-    /// where the last record is gone, or lost.
+    /// The number of the write after `last`. It is never less than the time of the write, so that it also grows if
+    /// the last record is lost.
     pub fn number_after(last: Option<u64>, now: Timestamp) -> u64 {
         next_number(last, now)
     }
 
-    /// The revision of a removal of what was written last.
+    /// The revision of the removal that follows the write `last`.
     pub fn of_removal(last: u64) -> Self {
         Self { number: last.saturating_add(1).min(LAST_NUMBER), digest: 0 }
     }
 
-    /// Whether this was written after `other`: by evertoken, or by a person over it.
+    /// Whether this was written after `other`, by evertoken or by hand.
     pub fn is_later_than(self, other: Self) -> bool {
         self.number > other.number || (self.number == other.number && self.digest != other.digest)
     }
 }
 
-/// What every reader of JSON keeps exactly.
+/// How many unusable records of one service are kept: enough for someone to look at, and a limit for two processes
+/// with different keys that set aside each other's records.
+pub(super) const KEPT_ASIDE: u8 = 4;
+
+/// The largest number that every reader of JSON keeps exactly.
 const LAST_NUMBER: u64 = (1 << 53) - 1;
 
-/// Numbers that grow by one, or by the milliseconds of the clock where that is further.
+/// Numbers that grow by one, or to the milliseconds of the clock if those are greater.
 pub(super) fn next_number(last: Option<u64>, now: Timestamp) -> u64 {
     let time = u64::try_from(now.as_millisecond()).unwrap_or_default();
     last.map_or(time, |last| time.max(last.saturating_add(1))).min(LAST_NUMBER)
 }
 
-/// A token and what is remembered with it.
+/// A token, and what is stored with it.
 #[derive(Clone, Debug)]
 pub struct StoredToken {
     /// The token to send.
     pub access_token: AccessToken,
-    /// The word before it.
+    /// The token type.
     pub scheme: TokenType,
-    /// What gets the next one.
+    /// The refresh token, if the server issued one.
     pub refresh_token: Option<Secret>,
-    /// The key that both are bound to (RFC 9449): PKCS#8 in base64.
-    pub proof_key: Option<Secret>,
-    /// What else of the answer is kept.
-    pub fields: AnswerFields,
     /// When it was issued.
     pub issued_at: Timestamp,
-    /// When it ends.
-    pub expires_at: Timestamp,
-    /// When it was last written or taken into use.
+    /// When it expires; `None` if it never does.
+    pub expires_at: Option<Timestamp>,
+    /// When it was last stored or first used.
     pub last_used: Timestamp,
-    /// What worked to get it, and for whom: opaque here.
-    pub strategy: Option<serde_json::Value>,
+    /// How it was obtained, and for whom. `None` for a token that another program stored.
+    pub state: Option<StoredState>,
 }
 
-/// A [`StoredToken`] as it is stored: one sealed text, and columns for people and for a Prisma schema. Whoever can write
-/// to the store can write those, so they are read with a plain token only, where the configuration accepts one.
+/// What evertoken remembers about a token that it obtained. A member that cannot be read is absent: the token can
+/// be sent without it.
+#[derive(Clone, Debug, Default)]
+pub struct StoredState {
+    /// The request that obtained the token. Refreshes follow it, and the next login tries it first.
+    pub grant: Option<GrantRequest>,
+    /// A digest of the account and the purpose that the token is for: [`Config::identity`](crate::config::Config).
+    pub identity: Option<String>,
+    /// The key that the tokens are bound to (RFC 9449): PKCS#8 in base64.
+    pub proof_key: Option<Secret>,
+    /// The fields of the response that are kept.
+    pub fields: AnswerFields,
+}
+
+/// A [`StoredToken`] in its stored form: one sealed text, and columns for display and for a Prisma schema. Anyone who
+/// can write to the store can write the columns, so they are read only with a plain token, and only if the
+/// configuration accepts those.
 #[derive(Clone, Debug)]
 pub struct StoredRow {
-    /// The whole record, sealed; or a plain token that another program put there.
+    /// The whole record, sealed; or a plain token that another program stored.
     pub token: Secret,
-    /// `refreshToken` beside a plain token; evertoken itself writes none.
+    /// `refreshToken`, for a plain token. Evertoken itself writes none.
     pub refresh_token: Option<Secret>,
     /// `tokenType`.
     pub token_type: TokenType,
@@ -83,16 +99,15 @@ pub struct StoredRow {
     pub created_at: Timestamp,
     /// `expiresAt`.
     pub expires_at: Timestamp,
-    /// `lastUsed`: when it was last written or taken into use.
+    /// `lastUsed`: when it was last stored or first used.
     pub last_used: Timestamp,
-    /// The form of the request that got the token, for people to see; it is never read back.
-    pub format: Option<String>,
-    /// What is wrong with the columns as they were found: nothing, unless another program wrote them.
+    /// The form of the request that obtained the token. It is for display only and is never read back.
+    pub format: Option<GrantFormat>,
+    /// What is wrong with the columns that were read. It is `None` unless another program wrote them.
     pub column_fault: Option<&'static str>,
 }
 
-/// What stands beside a token where it is stored; a value that cannot be read is `None`, or an error where there
-/// may be none.
+/// The other columns of a stored token. A value that cannot be read is `None`, or `Err` if the column may be empty.
 pub(super) struct Columns {
     pub(super) refresh_token: Result<Option<Secret>, ()>,
     pub(super) token_type: Option<TokenType>,
@@ -107,15 +122,15 @@ impl Columns {
             (self.expires_at.is_none(), "expiresAt is not a valid timestamp"),
             (self.created_at.is_none(), "createdAt is not a valid timestamp"),
             (self.last_used.is_none(), "lastUsed is not a valid timestamp"),
-            (self.refresh_token.is_err(), "refreshToken is not a text"),
-            (self.token_type.is_none(), "tokenType is not a word for a header"),
+            (self.refresh_token.is_err(), "refreshToken is not a string"),
+            (self.token_type.is_none(), "tokenType is not a valid token type"),
         ];
         faults.into_iter().find_map(|(is_faulty, fault)| is_faulty.then_some(fault))
     }
 }
 
 impl StoredRow {
-    /// A row as it was found: columns that cannot be read are no reason not to open the token.
+    /// The row that was read. Its token can be opened even if its columns cannot be read.
     pub(super) fn from_columns(token: Secret, columns: Columns) -> Self {
         Self {
             token,
@@ -129,7 +144,7 @@ impl StoredRow {
         }
     }
 
-    /// Of what counts: the sealed text, or a plain token with its columns.
+    /// A digest of what matters: the sealed text, or a plain token with its columns.
     fn digest(&self) -> u64 {
         let token = self.token.expose();
         if is_envelope(token) {
@@ -141,7 +156,7 @@ impl StoredRow {
     }
 }
 
-/// Tells contents apart, in every process alike: the first bytes of a SHA-256 over the parts.
+/// A digest that is the same in every process: the first bytes of a SHA-256 over the parts.
 pub(super) fn digest<const N: usize>(parts: [&str; N]) -> u64 {
     let mut content = Zeroizing::new(Vec::with_capacity(parts.iter().map(|part| part.len() + 8).sum()));
     for part in parts {
@@ -151,20 +166,20 @@ pub(super) fn digest<const N: usize>(parts: [&str; N]) -> u64 {
     sha256(&content).iter().take(8).fold(0, |number, byte| number << 8 | u64::from(*byte))
 }
 
-/// What one look finds where a service's record is stored.
+/// What is found in the place of a service's record.
 #[derive(Clone, Debug, Default)]
 pub enum Slot {
     /// The record and its revision.
     Record(StoredRow, Revision),
-    /// The removal that left no record, later than the record was.
+    /// The removal that left no record. It is later than the record was.
     Removed(Revision),
-    /// There never was a record, or it was lost with its place, by a person's hand or a disk's fault.
+    /// There has never been a record, or it was lost with its place.
     #[default]
     Empty,
 }
 
 impl Slot {
-    /// The record and its revision, where there is one.
+    /// The record and its revision, if there is one.
     pub fn record(self) -> Option<(StoredRow, Revision)> {
         match self {
             Self::Record(row, revision) => Some((row, revision)),

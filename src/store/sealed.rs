@@ -5,48 +5,50 @@ use std::sync::Arc;
 
 use super::{Claim, Fence, Leasing, Revision, Saved, Slot, Store, StoredRow, StoredToken};
 use crate::crypto::{Context, KeyRing, is_envelope};
-use crate::domain::{AccessToken, AnswerFields, Secret, ServiceName, Timestamp};
+use crate::domain::{AccessToken, MAX_LIFETIME, Secret, ServiceName, Timestamp};
 use crate::error::{Error, ErrorKind, Result};
 use crate::runtime;
 use crate::sync::{Mutex, MutexGuard};
 
 mod notes;
 mod payload;
+mod state;
 #[cfg(test)]
 mod tests;
 
-// The names that seal and open: sealed texts carry them, so they never change, and one never opens as another.
+// What a sealed text is for. The names are part of every sealed text, so they never change, and a text of one kind
+// does not open as another.
 const RECORD: &str = "record";
 const NOTE: &str = "note";
 const KEPT_NOTE: &str = "keptNote";
 
-/// What is larger was not written by evertoken: the answer of a token endpoint has 1 MiB at most.
+/// Evertoken does not write larger records: a token endpoint's response has at most 1 MiB.
 const MAX_RECORD_BYTES: usize = 4 * 1024 * 1024;
 
-/// Who derives a key waits here for the one before, and holds no thread meanwhile.
+/// Derivations run one after another. Those that wait do not occupy a thread.
 static DERIVATIONS: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
 
-/// What a look into the store gave.
+/// The result of a load.
 #[derive(Debug, Default)]
 pub struct Loaded {
     /// The record and its revision.
     pub record: Option<(StoredToken, Revision)>,
-    /// Whether there is a record that does not open.
+    /// Whether there is a record that cannot be opened.
     pub is_undecryptable: bool,
     /// The removal that left no record.
     pub removal: Option<Revision>,
-    /// What the caller should log: a record does not open, or a damaged store was set aside.
+    /// What the caller should log: a record that cannot be opened, or a damaged store that was set aside.
     pub warnings: Vec<Error>,
 }
 
-/// A store that takes and gives [`StoredToken`]s. Derivation, sealing and opening run beside the runtime's thread.
+/// A store of [`StoredToken`]s. It derives, seals and opens outside the runtime's thread.
 #[derive(Clone)]
 pub struct SealedStore {
     store: Arc<dyn Store>,
     ring: Option<Arc<KeyRing>>,
     accepts_plain_tokens: bool,
-    /// The records that were found not to open. To look is not to evict: another process may have their key, so
-    /// they stay until a save replaces them.
+    /// The records that could not be opened. A load does not remove them: another process may have their key, so they
+    /// stay until a save replaces them.
     undecryptable: Arc<Mutex<HashMap<ServiceName, Revision>>>,
 }
 
@@ -56,14 +58,14 @@ impl SealedStore {
         Self { store, ring: Some(ring), accepts_plain_tokens: false, undecryptable: Arc::default() }
     }
 
-    /// Whether a plain token is used that another program put into the store, with the columns beside it. Whoever
-    /// can write to the store then decides which token is sent.
+    /// Whether to use a plain token, with its columns, that another program stored. Anyone who can write to the store
+    /// then decides which token is sent.
     #[must_use]
-    pub fn accepting_plain_tokens(self, accepts_plain_tokens: bool) -> Self {
+    pub fn with_plain_tokens(self, accepts_plain_tokens: bool) -> Self {
         Self { accepts_plain_tokens, undecryptable: Arc::default(), ..self }
     }
 
-    /// Seals nothing: for memory, which no other process reads. A sealed text met here does not open.
+    /// A store that seals nothing: for memory, which no other process reads. It cannot open a sealed text.
     pub fn without_sealing(store: Arc<dyn Store>) -> Self {
         Self { store, ring: None, accepts_plain_tokens: false, undecryptable: Arc::default() }
     }
@@ -73,7 +75,7 @@ impl SealedStore {
         self.store.kind()
     }
 
-    /// The store's place, without credentials.
+    /// Where the store is, without credentials.
     pub fn location(&self) -> String {
         self.store.location()
     }
@@ -83,11 +85,11 @@ impl SealedStore {
         self.ring.is_some()
     }
 
-    /// The usable record of a service. One that does not open stays, and is a warning once.
+    /// The usable record of a service. One that cannot be opened stays, and is a warning once.
     ///
     /// # Errors
-    /// `Storage` when the store cannot be read; `Internal` when the machine cannot derive the key now, which
-    /// leaves the record where it is.
+    /// `Storage` if the store cannot be read; `Internal` if the machine cannot derive the key at present, which
+    /// leaves the record as it is.
     pub async fn load(&self, service: &ServiceName) -> Result<Loaded> {
         let found = self.store.load(service).await?;
         let mut warnings = self.store.take_warnings();
@@ -98,7 +100,7 @@ impl SealedStore {
             }
             Slot::Empty => return Ok(Loaded { warnings, ..Loaded::default() }),
         };
-        // It is not tried again: a key may be slow to derive.
+        // It is not tried again, as a key may be slow to derive.
         if self.undecryptable().get(service) == Some(&revision) {
             return Ok(Loaded { is_undecryptable: true, warnings, ..Loaded::default() });
         }
@@ -114,7 +116,7 @@ impl SealedStore {
         }
     }
 
-    /// Seals and stores a record: [`Store::save`]. One in its place that does not open is set aside.
+    /// Seals and stores a record: [`Store::save`]. A record in its place that cannot be opened is set aside.
     pub async fn save(
         &self,
         service: &ServiceName,
@@ -130,8 +132,8 @@ impl SealedStore {
         self.store.save(service, &row, None, fence).await
     }
 
-    /// Takes the lease: [`Store::lease`]. A note that does not open was left by a process with another
-    /// credential, and is none.
+    /// Takes the lease: [`Store::lease`]. A note that cannot be opened was left with another credential, and is
+    /// ignored.
     pub async fn lease(&self, service: &ServiceName, claim: &Claim) -> Result<Leasing> {
         let mut leasing = self.store.lease(service, claim).await?;
         if let (Leasing::Granted(grant), Some(ring)) = (&mut leasing, self.ring.clone())
@@ -139,22 +141,23 @@ impl SealedStore {
         {
             let context = Context::new(service, NOTE);
             let is_ready = ring.is_ready_to_open(sealed.expose());
-            grant.note = in_turn(is_ready, move || Ok(ring.open(&context, sealed.expose()).ok())).await?;
+            grant.note = run_in_turn(is_ready, move || Ok(ring.open(&context, sealed.expose()).ok())).await?;
         }
         Ok(leasing)
     }
 
-    /// Makes the lease last: [`Store::renew`].
+    /// Extends the lease: [`Store::renew`].
     pub async fn renew(&self, service: &ServiceName, claim: &Claim, fence: Fence) -> Result<bool> {
         self.store.renew(service, claim, fence).await
     }
 
-    /// Ends the lease, with a note that only holders of the same key can read: [`Store::release`].
+    /// Ends the lease, with a note that only processes with the same key can read: [`Store::release`].
     pub async fn release(&self, service: &ServiceName, fence: Fence, note: Option<Secret>) -> Result<()> {
         let note = match (note, self.ring.clone()) {
             (Some(plain), Some(ring)) => {
                 let context = Context::new(service, NOTE);
-                let sealed = in_turn(ring.is_ready_to_seal(), move || ring.seal(&context, &plain)).await?;
+                let sealed =
+                    run_in_turn(ring.is_ready_to_seal(), move || ring.seal(&context, &plain)).await?;
                 Some(Secret::new(sealed))
             }
             (note, _) => note,
@@ -162,21 +165,22 @@ impl SealedStore {
         self.store.release(service, fence, note).await
     }
 
-    /// What [`save_note`](Self::save_note) kept for the service under the key of this store. It also survives
-    /// [`remove`](Self::remove). A note that does not open was left with another credential, and is none.
+    /// The text that [`save_note`](Self::save_note) kept for the service under this store's key.
+    /// [`remove`](Self::remove) does not affect it. A note that cannot be opened was left with another credential,
+    /// and is ignored.
     ///
     /// # Errors
-    /// `Storage` when the store cannot be read; `Internal` when the machine cannot derive the key now.
+    /// `Storage` if the store cannot be read; `Internal` if the machine cannot derive the key at present.
     pub async fn load_note(&self, service: &ServiceName) -> Result<Option<Secret>> {
         let Some(kept) = self.store.load_note(service).await? else { return Ok(None) };
         let Some(ring) = self.ring.clone() else { return Ok(Some(kept)) };
         let context = Context::new(service, KEPT_NOTE);
-        in_turn(notes::is_ready(&ring, &kept), move || notes::find(&ring, &context, &kept)).await
+        run_in_turn(notes::is_ready(&ring, &kept), move || notes::find(&ring, &context, &kept)).await
     }
 
-    /// Keeps one text for the service, apart from its record; `None` deletes it. After `until` it is of no use:
-    /// that is for people to see, and [`load_note`](Self::load_note) does not look at it. Others who share the
-    /// store with another key keep theirs.
+    /// Keeps one text for the service, separately from its record; `None` deletes it. `until` says when the text
+    /// becomes useless; it is for display only. Processes that share the store and have another key keep their own
+    /// texts.
     pub async fn save_note(
         &self,
         service: &ServiceName,
@@ -188,8 +192,9 @@ impl SealedStore {
         let (context, note) = (Context::new(service, KEPT_NOTE), note.cloned());
         let is_ready =
             ring.is_ready_to_seal() && before.as_ref().is_none_or(|kept| notes::is_ready(&ring, kept));
-        let kept = in_turn(is_ready, move || notes::replace(&ring, &context, before.as_ref(), note.as_ref()))
-            .await?;
+        let kept =
+            run_in_turn(is_ready, move || notes::replace(&ring, &context, before.as_ref(), note.as_ref()))
+                .await?;
         self.store.save_note(service, kept.as_ref(), until).await
     }
 
@@ -198,15 +203,16 @@ impl SealedStore {
         self.store.remove(service).await
     }
 
-    /// What a person should know of since the last look: [`Store::take_warnings`].
+    /// What users should know about since the last call: [`Store::take_warnings`].
     pub fn take_warnings(&self) -> Vec<Error> {
         self.store.take_warnings()
     }
 
-    /// Derives what the next save needs, while nobody waits; best after a first load, which decides the salt.
+    /// Derives the key of the next save before it is needed. It is best called after a first load, which decides the
+    /// salt.
     pub async fn warm_up(&self) -> Result<()> {
         match self.ring.clone() {
-            Some(ring) => in_turn(ring.is_ready_to_seal(), move || ring.warm_up()).await,
+            Some(ring) => run_in_turn(ring.is_ready_to_seal(), move || ring.warm_up()).await,
             None => Ok(()),
         }
     }
@@ -220,7 +226,8 @@ impl SealedStore {
         let token = match self.ring.clone() {
             Some(ring) => {
                 let context = Context::new(service, RECORD);
-                let sealed = in_turn(ring.is_ready_to_seal(), move || ring.seal(&context, &payload)).await?;
+                let sealed =
+                    run_in_turn(ring.is_ready_to_seal(), move || ring.seal(&context, &payload)).await?;
                 Secret::new(sealed)
             }
             None => payload,
@@ -228,7 +235,7 @@ impl SealedStore {
         if token.len() > MAX_RECORD_BYTES {
             return Err(Error::new(
                 ErrorKind::Storage,
-                "the token is too long to be stored: over 4 MiB sealed",
+                "the sealed token is longer than 4 MiB and cannot be stored",
             ));
         }
         Ok(StoredRow {
@@ -236,9 +243,11 @@ impl SealedStore {
             refresh_token: None,
             token_type: record.scheme.clone(),
             created_at: record.issued_at,
-            expires_at: record.expires_at,
+            // The column must have a date: Prisma's model does not allow null.
+            expires_at: record.expires_at.unwrap_or(record.issued_at.plus(MAX_LIFETIME)),
             last_used: record.last_used,
-            format: format_of(record),
+            // Nothing else of the state may be visible: the endpoint may contain a key.
+            format: record.state.as_ref().and_then(|state| state.grant.as_ref()).map(|grant| grant.format),
             column_fault: None,
         })
     }
@@ -259,44 +268,37 @@ impl SealedStore {
         };
         let context = Context::new(service, RECORD);
         let is_ready = ring.is_ready_to_open(row.token.expose());
-        in_turn(is_ready, move || payload::read(&ring.open(&context, row.token.expose())?)).await
+        run_in_turn(is_ready, move || payload::read(&ring.open(&context, row.token.expose())?)).await
     }
 
-    /// A token that evertoken did not seal, where such ones are accepted.
+    /// A token that evertoken did not seal, if the configuration accepts those.
     fn plain_record(&self, row: StoredRow) -> Result<StoredToken> {
         let unused = |fault: String| Error::new(ErrorKind::Decrypt, fault);
         if !self.accepts_plain_tokens {
             let message =
-                "it is not sealed, or it was altered; only storage.acceptPlainTokens allows a plain token";
+                "it is not sealed or was altered; storage.acceptPlainTokens would allow a plain token";
             return Err(unused(message.to_owned()));
         }
         if let Some(fault) = row.column_fault {
             return Err(unused(format!("its {fault}")));
         }
         let access_token = AccessToken::parse(row.token.expose())
-            .map_err(|fault| unused(format!("the stored text is no token: {}", fault.as_str())))?;
+            .map_err(|fault| unused(format!("the stored text is not a token: {fault}")))?;
         Ok(StoredToken {
             access_token,
             scheme: row.token_type,
             refresh_token: row.refresh_token,
-            proof_key: None,
-            fields: AnswerFields::default(),
             issued_at: row.created_at,
-            expires_at: row.expires_at,
+            expires_at: Some(row.expires_at),
             last_used: row.last_used,
-            strategy: None,
+            state: None,
         })
     }
 }
 
-/// Nothing else of the state may be seen: the endpoint in it may hold a key.
-fn format_of(record: &StoredToken) -> Option<String> {
-    record.strategy.as_ref()?.get("format")?.as_str().map(str::to_owned)
-}
-
-/// Runs work of a key ring beside the runtime's thread; where it `is_ready` at once, and else after the derivations
-/// that were asked for before.
-async fn in_turn<T: Send + 'static>(
+/// Runs work with a key ring outside the runtime's thread: at once if it `is_ready`, else after the derivations that
+/// were requested before.
+async fn run_in_turn<T: Send + 'static>(
     is_ready: bool,
     work: impl FnOnce() -> Result<T> + Send + 'static,
 ) -> Result<T> {

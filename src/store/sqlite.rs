@@ -1,4 +1,4 @@
-//! An SQLite database, shared by any number of services and processes, and with a Prisma client.
+//! An SQLite database that any number of services and processes share, and a Prisma client with them.
 
 mod damage;
 mod database;
@@ -9,62 +9,54 @@ mod notes;
 mod rows;
 mod schema;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use rusqlite::Connection;
 
-use super::{Claim, Fence, Leasing, Revision, Saved, Slot, Store, StoredRow};
+use super::{Claim, Fence, Leasing, Revision, Saved, Slot, Store, StoredRow, run_blocking};
 use crate::domain::{Secret, ServiceName, Timestamp};
 use crate::error::{Error, ErrorKind, Result};
-use crate::runtime;
 
-use database::{Database, Missing, Survives};
+use database::{Database, Durability, IfMissing};
 use rows::DatabaseRow;
 
-/// Records in the table `token_cache` of Prisma's model, whatever else evertoken needs in tables of its own;
-/// the tables of others are never touched. Each change is one transaction. A damaged database is renamed to
-/// `<name>.corrupt-<time>`, with a warning, and the store goes on empty, unless others keep things in it.
+/// Records in the table `token_cache` of Prisma's model, and everything else in tables of evertoken's own; the tables
+/// of others are never touched. Each change is one transaction. A damaged database is renamed to
+/// `<name>.corrupt-<time>`, with a warning, and the store continues empty, unless others keep tables in it.
 #[derive(Debug)]
 pub struct SqliteStore {
-    place: SharedDatabase,
+    database: SharedDatabase,
 }
 
 #[derive(Clone, Debug)]
 struct SharedDatabase {
     configured: PathBuf,
-    database: Arc<Database>,
+    inner: Arc<Database>,
 }
 
 impl SqliteStore {
-    /// The store in the database at `path`; nothing is read or made yet.
+    /// The store in the database at `path`. Nothing is read or created yet.
     pub fn new(path: impl Into<PathBuf>) -> Self {
         let configured = path.into();
-        // Made absolute at once: a later change of the working directory moves no store.
+        // Absolute from the start, so that a change of the working directory does not move the store.
         let path = std::path::absolute(&configured).unwrap_or_else(|_| configured.clone());
-        Self { place: SharedDatabase { configured, database: Database::at(&path) } }
+        Self { database: SharedDatabase { configured, inner: Database::at(&path) } }
     }
 
-    /// The first value of what a statement answers.
+    /// The first value that a statement returns.
     #[cfg(test)]
     async fn run_sql(&self, sql: &str) -> Result<Option<String>> {
         let sql = sql.to_owned();
-        self.run(move |place| {
-            place.database.read(|connection| {
+        run_blocking(&self.database, &ServiceName::default(), move |database, _| {
+            database.inner.read(|connection| {
                 connection.query_row(&sql, [], |row| row.get::<_, i64>(0)).map(|value| value.to_string())
             })
         })
         .await
-    }
-
-    async fn run<T: Send + 'static>(
-        &self,
-        work: impl FnOnce(&SharedDatabase) -> Result<T> + Send + 'static,
-    ) -> Result<T> {
-        let place = self.place.clone();
-        runtime::blocking(move || work(&place)).await
     }
 }
 
@@ -75,12 +67,11 @@ impl Store for SqliteStore {
     }
 
     fn location(&self) -> String {
-        self.place.path().display().to_string()
+        self.database.path().display().to_string()
     }
 
     async fn load(&self, service: &ServiceName) -> Result<Slot> {
-        let service = service.clone();
-        self.run(move |place| place.load(&service)).await
+        run_blocking(&self.database, service, SharedDatabase::load).await
     }
 
     async fn save(
@@ -90,48 +81,32 @@ impl Store for SqliteStore {
         expected: Option<Revision>,
         fence: Option<Fence>,
     ) -> Result<Saved> {
-        let (service, row) = (service.clone(), row.clone());
-        self.run(move |place| place.save(&service, &row, expected, fence)).await
+        let row = row.clone();
+        run_blocking(&self.database, service, move |database, service| {
+            database.save(service, &row, expected, fence)
+        })
+        .await
     }
 
     async fn remove(&self, service: &ServiceName) -> Result<()> {
-        let service = service.clone();
-        self.run(move |place| {
-            let removed = place.database.change(Missing::Leave, Survives::PowerCut, |connection| {
-                rows::remove(connection, &service)?;
-                leases::end_any(connection, &service)
-            });
-            removed.map(drop)
-        })
-        .await
+        run_blocking(&self.database, service, SharedDatabase::remove).await
     }
 
     async fn set_aside(&self, service: &ServiceName, seen: Revision) -> Result<()> {
-        let service = service.clone();
-        self.run(move |place| {
-            let moved = place.database.change(Missing::Leave, Survives::PowerCut, |connection| {
-                match rows::find(connection, &service)? {
-                    DatabaseRow::Slot(Slot::Record(_, revision)) if revision == seen => {
-                        rows::set_aside(connection, &service)
-                    }
-                    _ => Ok(()),
-                }
-            });
-            moved.map(drop)
-        })
-        .await
+        run_blocking(&self.database, service, move |database, service| database.set_aside(service, seen))
+            .await
     }
 
     async fn lease(&self, service: &ServiceName, claim: &Claim) -> Result<Leasing> {
-        let (service, claim) = (service.clone(), *claim);
-        self.run(move |place| place.lease(&service, &claim)).await
+        let claim = *claim;
+        run_blocking(&self.database, service, move |database, service| database.lease(service, &claim)).await
     }
 
     async fn renew(&self, service: &ServiceName, claim: &Claim, fence: Fence) -> Result<bool> {
-        let (service, claim) = (service.clone(), *claim);
-        self.run(move |place| {
-            let renewed = place.database.change(Missing::Leave, Survives::Crash, |connection| {
-                leases::renew(connection, &service, &claim, fence)
+        let claim = *claim;
+        run_blocking(&self.database, service, move |database, service| {
+            let renewed = database.change(IfMissing::Skip, Durability::Crash, |connection| {
+                leases::renew(connection, service, &claim, fence)
             });
             Ok(renewed?.unwrap_or(false))
         })
@@ -139,10 +114,9 @@ impl Store for SqliteStore {
     }
 
     async fn release(&self, service: &ServiceName, fence: Fence, note: Option<Secret>) -> Result<()> {
-        let service = service.clone();
-        self.run(move |place| {
-            let released = place.database.change(Missing::Leave, Survives::Crash, |connection| {
-                leases::end(connection, &service, fence, note.clone())
+        run_blocking(&self.database, service, move |database, service| {
+            let released = database.change(IfMissing::Skip, Durability::Crash, |connection| {
+                leases::end(connection, service, fence, note.clone())
             });
             released.map(drop)
         })
@@ -150,19 +124,18 @@ impl Store for SqliteStore {
     }
 
     async fn load_note(&self, service: &ServiceName) -> Result<Option<Secret>> {
-        let service = service.clone();
-        self.run(move |place| {
-            place.database.read(|connection| notes::find(connection, &service)).map(Option::flatten)
+        run_blocking(&self.database, service, |database, service| {
+            database.inner.read(|connection| notes::find(connection, service)).map(Option::flatten)
         })
         .await
     }
 
     async fn save_note(&self, service: &ServiceName, note: Option<&Secret>, until: Timestamp) -> Result<()> {
-        let (service, note) = (service.clone(), note.cloned());
-        let missing = if note.is_some() { Missing::Make } else { Missing::Leave };
-        self.run(move |place| {
-            let kept = place.database.change(missing, Survives::PowerCut, |connection| {
-                notes::put(connection, &service, note.as_ref(), until)
+        let note = note.cloned();
+        let missing = if note.is_some() { IfMissing::Create } else { IfMissing::Skip };
+        run_blocking(&self.database, service, move |database, service| {
+            let kept = database.change(missing, Durability::PowerLoss, |connection| {
+                notes::put(connection, service, note.as_ref(), until)
             });
             kept.map(drop)
         })
@@ -170,7 +143,7 @@ impl Store for SqliteStore {
     }
 
     fn take_warnings(&self) -> Vec<Error> {
-        self.place.database.take_warnings()
+        self.database.inner.take_warnings()
     }
 }
 
@@ -179,13 +152,22 @@ impl SharedDatabase {
         &self.configured
     }
 
-    fn vanished(&self) -> Error {
-        let message = format!("{} vanished while it was opened", self.path().display());
+    fn change<T>(
+        &self,
+        missing: IfMissing,
+        durability: Durability,
+        work: impl Fn(&Connection) -> rusqlite::Result<T>,
+    ) -> Result<Option<T>> {
+        self.inner.change(missing, durability, work)
+    }
+
+    fn vanished_error(&self) -> Error {
+        let message = format!("{} disappeared while it was being opened", self.path().display());
         Error::new(ErrorKind::Storage, message)
     }
 
     fn load(&self, service: &ServiceName) -> Result<Slot> {
-        match self.database.read(|connection| rows::find(connection, service))? {
+        match self.inner.read(|connection| rows::find(connection, service))? {
             Some(DatabaseRow::Slot(slot)) => Ok(slot),
             Some(DatabaseRow::Malformed) => self.set_malformed_aside(service).map(|()| Slot::Empty),
             None => Ok(Slot::Empty),
@@ -193,8 +175,8 @@ impl SharedDatabase {
     }
 
     fn set_malformed_aside(&self, service: &ServiceName) -> Result<()> {
-        let moved = self.database.change(Missing::Leave, Survives::PowerCut, |connection| {
-            // It may have been put right meanwhile.
+        let moved = self.change(IfMissing::Skip, Durability::PowerLoss, |connection| {
+            // It may have been repaired since.
             let is_malformed = matches!(rows::find(connection, service)?, DatabaseRow::Malformed);
             if is_malformed {
                 rows::set_aside(connection, service)?;
@@ -203,8 +185,7 @@ impl SharedDatabase {
         })?;
         if moved == Some(true) {
             let path = self.path().display();
-            let message = format!("the record of {service} in {path} is malformed: it was set aside");
-            self.database.warn(message);
+            self.inner.warn(format!("the record of {service} in {path} is malformed: it was set aside"));
         }
         Ok(())
     }
@@ -216,7 +197,7 @@ impl SharedDatabase {
         expected: Option<Revision>,
         fence: Option<Fence>,
     ) -> Result<Saved> {
-        let saved = self.database.change(Missing::Make, Survives::PowerCut, |connection| {
+        let saved = self.change(IfMissing::Create, Durability::PowerLoss, |connection| {
             let lease = leases::find(connection, service)?;
             if fence.is_some_and(|fence| !lease.is_some_and(|lease| lease.is_under(fence))) {
                 return Ok(Saved::Fenced);
@@ -233,19 +214,39 @@ impl SharedDatabase {
             }
             rows::put(connection, service, row).map(Saved::Stored)
         })?;
-        saved.ok_or_else(|| self.vanished())
+        saved.ok_or_else(|| self.vanished_error())
+    }
+
+    fn remove(&self, service: &ServiceName) -> Result<()> {
+        let removed = self.change(IfMissing::Skip, Durability::PowerLoss, |connection| {
+            rows::remove(connection, service)?;
+            leases::end_any(connection, service)
+        });
+        removed.map(drop)
+    }
+
+    fn set_aside(&self, service: &ServiceName, seen: Revision) -> Result<()> {
+        let moved = self.change(IfMissing::Skip, Durability::PowerLoss, |connection| {
+            match rows::find(connection, service)? {
+                DatabaseRow::Slot(Slot::Record(_, revision)) if revision == seen => {
+                    rows::set_aside(connection, service)
+                }
+                _ => Ok(()),
+            }
+        });
+        moved.map(drop)
     }
 
     fn lease(&self, service: &ServiceName, claim: &Claim) -> Result<Leasing> {
-        let held = self.database.read(|connection| leases::held_against(connection, service, claim))?;
-        // Most who ask are told that another was quicker, and write nothing.
+        let held = self.inner.read(|connection| leases::fence_against(connection, service, claim))?;
+        // Most claimants find that another holds it. They write nothing.
         if let Some(fence) = held.flatten() {
             return Ok(Leasing::Held(fence));
         }
-        let taken = self
-            .database
-            .change(Missing::Make, Survives::Crash, |connection| leases::take(connection, service, claim))?;
-        let taken = taken.ok_or_else(|| self.vanished())?;
+        let taken = self.change(IfMissing::Create, Durability::Crash, |connection| {
+            leases::take(connection, service, claim)
+        })?;
+        let taken = taken.ok_or_else(|| self.vanished_error())?;
         Ok(taken.map_or_else(Leasing::Held, Leasing::Granted))
     }
 }

@@ -164,7 +164,7 @@ fn the_assertion_of_a_client_is_for_the_token_endpoint_in_every_request() {
         access_token: AccessToken::parse("abc").unwrap(),
         scheme: TokenType::bearer(),
         refresh_token: None,
-        lifetime: Lifetime::new(Timestamp::MIN, Timestamp::MAX, &Policy::default(), 0.0),
+        lifetime: Lifetime::new(Timestamp::MIN, None, &Policy::default(), 0.0),
     };
     for draft in [
         known.request(&config),

@@ -51,9 +51,11 @@ impl Status {
             source: source.map(Source::as_str),
             token_type: token_type.filter(|name| !name.is_empty()).map(str::to_owned),
             issued_at: lifetime.map(|life| life.issued_at()),
-            expires_at: lifetime.map(|life| life.expires_at()),
-            refresh_at: lifetime.map(|life| life.refresh_at()),
-            expires_in_seconds: lifetime.map(|life| now.until(life.expires_at()).as_secs()),
+            expires_at: lifetime.and_then(|life| life.expires_at()),
+            refresh_at: lifetime.and_then(|life| life.refresh_at()),
+            expires_in_seconds: lifetime
+                .and_then(|life| life.expires_at())
+                .map(|end| now.until(end).as_secs()),
             last_refresh_at: state.history().last_refresh_at(),
             consecutive_failures: state.failures(),
             last_error: state.history().last_error().cloned(),

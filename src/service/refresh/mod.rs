@@ -285,7 +285,7 @@ impl Refresher {
                 access_token: granted.access_token,
                 scheme: granted.scheme,
                 refresh_token: granted.refresh_token.or(spent),
-                lifetime: self.sync.lifetime(now, now.plus(length)),
+                lifetime: self.sync.lifetime(now, length.map(|length| now.plus(length))),
             },
             generation: Generation::default(),
             source: Source::Request,

@@ -89,7 +89,9 @@ impl TokenState {
     /// How long the token may still be sent: not at all if the API has just refused it.
     pub(super) fn time_left(&self, reason: RefreshReason, now: Timestamp) -> Duration {
         let usable = self.usable(now).filter(|held| reason != RefreshReason::Rejected(held.generation));
-        usable.map_or(Duration::ZERO, |held| now.until(held.tokens.lifetime.usable_until()))
+        usable.map_or(Duration::ZERO, |held| {
+            held.tokens.lifetime.usable_until().map_or(Duration::MAX, |until| now.until(until))
+        })
     }
 
     /// The refresh token to spend, and the request that obtained it.
@@ -115,8 +117,11 @@ impl TokenState {
     /// The next moment at which something about the token changes by itself.
     pub(super) fn next_change(&self, now: Timestamp) -> Option<Timestamp> {
         let lifetime = self.held.as_ref().map(|held| held.tokens.lifetime);
-        let moments =
-            [lifetime.map(|l| l.refresh_at()), lifetime.map(|l| l.usable_until()), self.paused_until(now)];
+        let moments = [
+            lifetime.and_then(|l| l.refresh_at()),
+            lifetime.and_then(|l| l.usable_until()),
+            self.paused_until(now),
+        ];
         moments.into_iter().flatten().filter(|moment| *moment > now).min()
     }
 
@@ -175,10 +180,11 @@ impl TokenState {
         self.held.as_ref().is_none_or(|held| held.tokens.lifetime.is_due(now) || !held.is_usable(now))
     }
 
-    /// The next moment at which a refresh is due and allowed; none after the token was cleared.
+    /// The next moment at which a refresh is due and allowed; none after the token was cleared, or if it
+    /// never expires.
     pub(super) fn next_refresh(&self, now: Timestamp) -> Option<Timestamp> {
         let due = match &self.held {
-            Some(held) => held.tokens.lifetime.refresh_at(),
+            Some(held) => held.tokens.lifetime.refresh_at()?,
             None if self.is_cleared => return None,
             None => now,
         };

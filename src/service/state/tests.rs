@@ -26,7 +26,7 @@ fn token(text: &str, issued: u64) -> HeldToken {
             access_token: AccessToken::parse(text).unwrap(),
             scheme: TokenType::bearer(),
             refresh_token: Some(Secret::new(format!("refresh-{text}"))),
-            lifetime: Lifetime::new(at(issued), at(issued + 3600), &Policy::default(), 0.0),
+            lifetime: Lifetime::new(at(issued), Some(at(issued + 3600)), &Policy::default(), 0.0),
         },
         generation: Generation::default(),
         source: Source::Request,

@@ -120,6 +120,9 @@ async fn a_token_that_does_not_end_has_no_moment_of_expiry() {
     let fixture = TestService::with(&json!({ "neverExpires": true }), [endless, token("a2", 3600)]);
     fixture.token().await;
     assert_eq!(fixture.service.snapshot().unwrap().unwrap().expires_at, None);
+    let status = fixture.service.status();
+    assert_eq!((status.state, status.expires_at, status.expires_in_seconds), (TokenPhase::Valid, None, None));
+    assert_eq!((status.refresh_at, fixture.service.upkeep().next_refresh()), (None, None));
     fixture.service.refresh().await.unwrap();
     let now = fixture.clock.now();
     assert_eq!(

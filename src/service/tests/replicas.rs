@@ -3,6 +3,7 @@
 use super::scripted_store::*;
 use super::*;
 use crate::domain::Secret;
+use crate::store::StoredState;
 
 #[tokio::test]
 async fn of_eight_processes_one_asks_and_the_others_adopt() {
@@ -288,8 +289,22 @@ async fn the_store_does_not_say_where_the_credentials_go() {
     // Under the very key: a record of another configuration, or of an earlier one.
     let sealed = store.sealed();
     let (mut record, seen) = sealed.load(&ServiceName::default()).await.unwrap().record.unwrap();
-    let strategy = record.strategy.as_ref().unwrap().to_string().replace("https://h/", "https://elsewhere/");
-    record.strategy = Some(serde_json::from_str(&strategy).unwrap());
+    let grant = record.state.as_mut().unwrap().grant.as_mut().unwrap();
+    grant.endpoint.set_host(Some("elsewhere")).unwrap();
+    sealed.save(&ServiceName::default(), &record, Some(seen), None).await.unwrap();
+    let fixture = process(&store, &clock, [token("a2", 3600)]);
+    assert_eq!(fixture.token().await.as_deref(), Some("a1"));
+    fixture.service.refresh().await.unwrap();
+    assert_eq!(fixture.server.asked(0), "grant_type=client_credentials");
+}
+
+#[tokio::test]
+async fn a_token_whose_state_cannot_be_read_is_used_and_its_refresh_token_is_not() {
+    let (store, clock) = (ScriptedStore::new(), clock());
+    process(&store, &clock, [rotating("a1", "r1")]).token().await;
+    let sealed = store.sealed();
+    let (mut record, seen) = sealed.load(&ServiceName::default()).await.unwrap().record.unwrap();
+    record.state = Some(StoredState::default());
     sealed.save(&ServiceName::default(), &record, Some(seen), None).await.unwrap();
     let fixture = process(&store, &clock, [token("a2", 3600)]);
     assert_eq!(fixture.token().await.as_deref(), Some("a1"));

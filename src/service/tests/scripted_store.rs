@@ -110,7 +110,7 @@ impl ScriptedStore {
 
     /// What is stored, as a process with the same key sees it.
     pub(super) fn sealed(self: &Arc<Self>) -> SealedStore {
-        let ring = KeyRing::configured(vec![Secret::new(KEY)]).unwrap();
+        let ring = KeyRing::from_keys(vec![Secret::new(KEY)]).unwrap();
         SealedStore::new(Arc::clone(self) as Arc<dyn Store>, Arc::new(ring))
     }
 

@@ -24,10 +24,10 @@ macro_rules! record_cases {
             of_writers_that_saw_the_same_revision_one_wins
             a_sealed_record_that_does_not_open_stays_until_a_save_replaces_it
             a_plain_token_is_used_only_where_it_is_accepted
-            what_stands_beside_a_sealed_record_is_not_believed
+            the_columns_of_a_sealed_record_are_not_trusted
             a_record_moved_to_another_service_is_not_used
-            no_text_beside_the_sealed_one_says_anything_of_the_record
-            an_edit_beside_a_sealed_record_is_no_new_revision
+            no_column_reveals_anything_about_a_sealed_record
+            an_edit_of_the_columns_of_a_sealed_record_is_not_a_new_revision
             a_note_is_kept_until_it_is_deleted
             a_note_and_a_record_leave_each_other_alone
             services_have_notes_of_their_own
@@ -38,8 +38,8 @@ macro_rules! record_cases {
 macro_rules! lease_cases {
     ($fixture:expr) => {
         cases! { $fixture;
-            a_lease_is_one_owners_until_it_is_over
-            a_lease_needs_no_record_and_is_no_record
+            a_lease_belongs_to_one_owner_until_it_ends
+            a_lease_needs_no_record_and_is_not_one
             services_have_leases_of_their_own
             its_owner_takes_a_lease_again_under_a_new_fence
             a_renewed_lease_lasts_from_its_renewal

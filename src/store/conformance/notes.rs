@@ -29,11 +29,11 @@ pub(super) async fn a_note_is_kept_until_it_is_deleted(f: Fixture) {
 pub(super) async fn a_note_and_a_record_leave_each_other_alone(f: Fixture) {
     keep(&f, "a", Some("rejected")).await;
     assert_eq!(f.token(&service("a")).await, None);
-    let first = f.saved(&service("a"), "one", None).await.unwrap();
+    let first = f.save(&service("a"), "one", None).await.unwrap();
     assert_eq!(note(&f, "a").await.as_deref(), Some("rejected"));
     keep(&f, "a", Some("rejected again")).await;
     assert_eq!(f.store.load(&service("a")).await.unwrap().record.unwrap().1, first);
-    f.saved(&service("a"), "two", Some(first)).await.unwrap();
+    f.save(&service("a"), "two", Some(first)).await.unwrap();
     f.store.remove(&service("a")).await.unwrap();
     assert_eq!(note(&f, "a").await.as_deref(), Some("rejected again"));
     keep(&f, "a", None).await;

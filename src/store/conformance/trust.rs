@@ -1,9 +1,9 @@
-//! What whoever can write to a store can do: nothing but make a record useless.
+//! What those who can write to a store can do: make a record useless, and nothing else.
 
 use super::*;
 
 pub(super) async fn a_plain_token_is_used_only_where_it_is_accepted(f: Fixture) {
-    f.saved(&service("a"), "one", None).await.unwrap();
+    f.save(&service("a"), "one", None).await.unwrap();
     let (mut row, revision) = f.place.load(&service("a")).await.unwrap().record().unwrap();
     assert!(row.refresh_token.is_none() && row.column_fault.is_none());
     row.token = Secret::new("Bearer by-hand");
@@ -15,15 +15,15 @@ pub(super) async fn a_plain_token_is_used_only_where_it_is_accepted(f: Fixture) 
     if !f.store.is_encrypted() {
         return;
     }
-    let accepting = f.store.clone().accepting_plain_tokens(true);
+    let accepting = f.store.clone().with_plain_tokens(true);
     let (found, _) = accepting.load(&service("a")).await.unwrap().record.unwrap();
     assert_eq!(found.access_token.secret().expose(), "by-hand");
     assert_eq!(found.refresh_token.as_ref().map(Secret::expose), Some("refresh by hand"));
-    assert_eq!((found.expires_at, found.scheme.as_str()), (row.expires_at, "Bearer"));
+    assert_eq!((found.expires_at, found.scheme.as_str()), (Some(row.expires_at), "Bearer"));
 }
 
-pub(super) async fn what_stands_beside_a_sealed_record_is_not_believed(f: Fixture) {
-    f.saved(&service("a"), "one", None).await.unwrap();
+pub(super) async fn the_columns_of_a_sealed_record_are_not_trusted(f: Fixture) {
+    f.save(&service("a"), "one", None).await.unwrap();
     let (row, revision) = f.place.load(&service("a")).await.unwrap().record().unwrap();
     let edited = StoredRow {
         refresh_token: Some(Secret::new("planted")),
@@ -44,7 +44,7 @@ pub(super) async fn a_record_moved_to_another_service_is_not_used(f: Fixture) {
     if !f.store.is_encrypted() {
         return;
     }
-    f.saved(&service("a"), "one", None).await.unwrap();
+    f.save(&service("a"), "one", None).await.unwrap();
     let (row, _) = f.place.load(&service("a")).await.unwrap().record().unwrap();
     f.place.save(&service("b"), &row, None, None).await.unwrap();
     assert!(f.store.load(&service("b")).await.unwrap().is_undecryptable);
@@ -57,20 +57,20 @@ pub(super) async fn a_record_moved_to_another_service_is_not_used(f: Fixture) {
     assert!(f.store.load(&service("c")).await.unwrap().is_undecryptable);
 }
 
-pub(super) async fn no_text_beside_the_sealed_one_says_anything_of_the_record(f: Fixture) {
+pub(super) async fn no_column_reveals_anything_about_a_sealed_record(f: Fixture) {
     if !f.store.is_encrypted() {
         return;
     }
-    f.saved(&service("a"), "hunter2", None).await.unwrap();
+    f.save(&service("a"), "hunter2", None).await.unwrap();
     let (row, _) = f.place.load(&service("a")).await.unwrap().record().unwrap();
     assert!(row.refresh_token.is_none() && !row.token.expose().contains("hunter2"));
 }
 
-pub(super) async fn an_edit_beside_a_sealed_record_is_no_new_revision(f: Fixture) {
+pub(super) async fn an_edit_of_the_columns_of_a_sealed_record_is_not_a_new_revision(f: Fixture) {
     if !f.store.is_encrypted() {
         return;
     }
-    f.saved(&service("a"), "one", None).await.unwrap();
+    f.save(&service("a"), "one", None).await.unwrap();
     let (row, revision) = f.place.load(&service("a")).await.unwrap().record().unwrap();
     assert_eq!(Revision::new(revision.number, &StoredRow { expires_at: Timestamp::MAX, ..row }), revision);
 }

@@ -6,21 +6,21 @@ use super::super::{Revision, StoredRow};
 use super::wire::number_of;
 use crate::domain::{Secret, Timestamp, TokenType};
 
-/// Where a record has its token.
+/// Stands in the place of the token.
 const WORD: &str = "removed";
 
-/// No record has it: theirs are hashes.
+/// No record has it, as theirs are hashes.
 const DIGEST: u64 = 0;
 
-/// How long it is of use: a process that was suspended meanwhile may still hold a refresh token. A store may delete
-/// it after that.
+/// How long the mark is needed: a process that was suspended since may still hold a refresh token. After that a store
+/// may delete it.
 const USE: Duration = Duration::from_secs(30 * 24 * 3600);
 
 pub(super) fn is_one(revision: Revision) -> bool {
     revision.digest == DIGEST
 }
 
-/// The removal of what was written last.
+/// The mark for the removal of the last record.
 pub(super) fn write(last: Revision) -> StoredRow {
     let moment = moment_after(last.number);
     StoredRow {
@@ -39,7 +39,7 @@ pub(super) fn read(row: &StoredRow) -> Revision {
     Revision { number: number_of(row.last_used), digest: DIGEST }
 }
 
-/// A whole second, which is later than `number` also where a store keeps no milliseconds, and cuts or rounds them.
+/// A whole second that is later than `number`, even in a store that truncates or rounds milliseconds.
 fn moment_after(number: u64) -> Timestamp {
     let second = number.saturating_add(1500) / 1000;
     Timestamp::from_millisecond(i64::try_from(second.saturating_mul(1000)).unwrap_or(i64::MAX))

@@ -27,7 +27,7 @@ impl RowMap {
     }
 
     /// As a cache that evicts it.
-    fn loses(&self, name: &str) {
+    fn lose(&self, name: &str) {
         self.records.lock().unwrap().remove(name);
     }
 
@@ -91,7 +91,7 @@ impl Pair {
 fn process(rows: &Arc<RowMap>, ring: &Arc<KeyRing>) -> SealedStore {
     let provider = Arc::clone(rows) as Arc<dyn StoreCallbacks>;
     let store = Arc::new(ExternalStore::new(ExternalStoreKind::Prisma, provider));
-    SealedStore::new(store, Arc::clone(ring)).accepting_plain_tokens(true)
+    SealedStore::new(store, Arc::clone(ring)).with_plain_tokens(true)
 }
 
 fn pair() -> Pair {
@@ -132,7 +132,7 @@ async fn a_record_of_another_process_is_a_later_one() {
     let (record, later) = found(&one).await.unwrap();
     assert_eq!(later, second);
     assert!(later.is_later_than(first));
-    assert_eq!(record.strategy, some_record("two").strategy);
+    assert_eq!(record.state.unwrap().identity, some_record("two").state.unwrap().identity);
 }
 
 #[tokio::test]
@@ -184,7 +184,7 @@ async fn a_record_that_is_too_long_is_saved_over_and_so_is_a_mark_of_a_removal()
 }
 
 fn new_ring() -> Arc<KeyRing> {
-    Arc::new(KeyRing::configured(vec![generate_key().unwrap()]).unwrap())
+    Arc::new(KeyRing::from_keys(vec![generate_key().unwrap()]).unwrap())
 }
 
 #[tokio::test]
@@ -239,7 +239,7 @@ async fn a_record_set_aside_stays_where_it_is_until_the_next_save() {
     saved(&one, "one", None).await;
     rows.edit("a", "token", json!("et1.k.AAAAAAAA.AAAA"));
     assert!(one.load(&service("a")).await.unwrap().warnings.len() == 1);
-    assert!(one.load(&service("a")).await.unwrap().warnings.is_empty(), "it is said once");
+    assert!(one.load(&service("a")).await.unwrap().warnings.is_empty(), "it is reported once");
     assert_eq!(rows.records.lock().unwrap()["a"]["token"], "et1.k.AAAAAAAA.AAAA");
     // Another process saves over it first: this one sees that.
     two.load(&service("a")).await.unwrap();
@@ -254,7 +254,7 @@ async fn a_record_that_is_lost_was_not_removed_and_may_be_stored_again() {
     let Pair { rows, one, two, .. } = pair();
     let first = saved(&one, "one", None).await;
     found(&two).await.unwrap();
-    rows.loses("a");
+    rows.lose("a");
     assert_eq!((removal(&one).await, removal(&two).await), (None, None));
     assert!(saved(&two, "one", None).await.is_later_than(first));
     assert!(found(&one).await.is_some());
@@ -281,7 +281,7 @@ async fn a_record_that_is_lost_after_a_removal_is_later_than_it() {
     saved(&one, "one", None).await;
     one.remove(&service("a")).await.unwrap();
     let second = saved(&two, "two", None).await;
-    rows.loses("a");
+    rows.lose("a");
     for store in [&one, &two] {
         assert!(removal(store).await.is_none_or(|removed| second.is_later_than(removed)));
     }
@@ -317,11 +317,11 @@ async fn to_remove_what_is_not_there_leaves_no_mark() {
 }
 
 #[tokio::test]
-async fn who_clears_after_the_store_lost_the_record_tells_the_others_all_the_same() {
+async fn a_removal_after_the_store_lost_the_record_still_reaches_the_others() {
     let Pair { rows, one, two, .. } = pair();
     let first = saved(&one, "one", None).await;
     found(&two).await.unwrap();
-    rows.loses("a");
+    rows.lose("a");
     one.remove(&service("a")).await.unwrap();
     assert!(removal(&two).await.unwrap().is_later_than(first));
 }
@@ -385,11 +385,11 @@ async fn a_planted_removal_counts_once_and_nothing_of_it_is_used() {
         let first = saved(&one, "one", None).await;
         rows.put(" removed a", planted);
         assert!(found(&two).await.is_some(), "where there is a record, it says nothing");
-        rows.loses("a");
+        rows.lose("a");
         let removed = removal(&one).await;
         let second = saved(&one, "two", None).await;
         assert!(second.is_later_than(first) && found(&two).await.is_some());
-        rows.loses("a");
+        rows.lose("a");
         assert_eq!(removal(&one).await, removed);
         assert!(
             removed.is_none_or(|removed| removed.number <= second.number),

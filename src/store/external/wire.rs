@@ -1,4 +1,4 @@
-//! What crosses to a provider and back, as JSON.
+//! The requests to callbacks and their responses, as JSON.
 
 use std::time::Duration;
 
@@ -9,23 +9,23 @@ use super::super::record::Columns;
 use super::super::{Revision, StoredRow};
 use crate::domain::{Secret, ServiceName, Timestamp, TokenType};
 
-/// What is asked of a provider.
+/// A request to the callbacks.
 pub(super) enum StoreRequest<'a> {
-    /// Answered by a record or `null`.
+    /// The response is a record or `null`.
     Get(&'a ServiceName),
-    /// Answered by `"stored"` or `"conflict"`.
+    /// The response is `"stored"` or `"conflict"`.
     Set { service: &'a ServiceName, row: &'a StoredRow, replaced: Expected },
-    /// Answered by anything.
+    /// Any response will do.
     Delete(&'a ServiceName),
 }
 
-/// What a save is to replace, for a provider that can compare and swap.
+/// What a save is to replace, for callbacks that compare and swap.
 pub(super) enum Expected {
-    /// There was none.
+    /// No record.
     None,
     /// The record with this token, as it is stored.
     Seen(Secret),
-    /// Whatever is there.
+    /// Any record, or none.
     Any,
 }
 
@@ -50,7 +50,7 @@ impl StoreRequest<'_> {
     }
 }
 
-/// What a provider answered.
+/// A response of the callbacks.
 pub(super) enum StoreResponse {
     Stored,
     Conflict,
@@ -58,7 +58,7 @@ pub(super) enum StoreResponse {
 }
 
 impl StoreResponse {
-    /// The error is in the provider's own words.
+    /// The error is in the words of the callbacks.
     pub(super) fn parse(outcome: &str) -> Result<Self, String> {
         #[derive(Deserialize)]
         #[serde(rename_all = "lowercase")]
@@ -72,23 +72,23 @@ impl StoreResponse {
             Ok(WireOutcome::Ok(Value::String(word))) if word == "conflict" => Ok(Self::Conflict),
             Ok(WireOutcome::Ok(value)) => Ok(Self::Other(value)),
             Ok(WireOutcome::Error { message }) => Err(message),
-            Err(_) => Err("it gave no readable answer".to_owned()),
+            Err(_) => Err("it did not return a readable response".to_owned()),
         }
     }
 }
 
-/// A record as it is found.
+/// A record as it was found.
 pub(super) enum WireRecord {
     Nothing,
     Record {
         row: StoredRow,
         revision: Revision,
     },
-    /// Not a record: what is wrong.
+    /// What is wrong with it.
     Malformed(&'static str),
 }
 
-/// The number of the write of a record that has this in its `lastUsed`.
+/// The number of a write, from the `lastUsed` of its record.
 pub(super) fn number_of(last_used: Timestamp) -> u64 {
     u64::try_from(last_used.as_millisecond()).unwrap_or_default()
 }
@@ -107,10 +107,10 @@ pub(super) fn read(answer: StoreResponse) -> WireRecord {
     }
 }
 
-/// How long before its expiry a token was issued that another program stored without saying so.
+/// The lifetime of a token that another program stored without its time of issue.
 const ASSUMED_LIFE: Duration = Duration::from_secs(3600);
 
-const NO_RECORD: &str = "it did not give a record";
+const NO_RECORD: &str = "it did not return a record";
 
 fn read_row(value: &Value) -> Result<StoredRow, &'static str> {
     let fields = value.as_object().ok_or(NO_RECORD)?;
@@ -118,9 +118,9 @@ fn read_row(value: &Value) -> Result<StoredRow, &'static str> {
     let text = |value: &Value| value.as_str().filter(|text| !text.is_empty()).map(Secret::new);
     let moment = |value: &Value| value.as_str().and_then(Timestamp::parse);
     if given("isTooLong") == Some(&Value::Bool(true)) {
-        return Err("it gave a record whose token is longer than 4 MiB");
+        return Err("it returned a record whose token is longer than 4 MiB");
     }
-    let token = given("token").and_then(text).ok_or("it gave a record whose token is not a text")?;
+    let token = given("token").and_then(text).ok_or("it returned a record whose token is not a string")?;
     let expires_at = given("expiresAt").and_then(moment);
     let created_at = given("createdAt").map_or(expires_at.map(|end| end.minus(ASSUMED_LIFE)), moment);
     let columns = Columns {

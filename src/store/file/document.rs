@@ -1,48 +1,44 @@
-//! What is in the file: JSON, with the field names of the Prisma model.
+//! The content of the file: JSON, with the field names of the Prisma model.
 
 use serde_json::{Map, Value, json};
 
-use super::super::record::{Columns, digest};
+use super::super::record::{Columns, KEPT_ASIDE, digest};
 use super::super::{Revision, StoredRow};
 use crate::crypto::is_envelope;
 use crate::domain::{Secret, ServiceName, Timestamp, TokenType};
 
 const VERSION: u64 = 1;
 
-/// How many unusable records of one service are kept: enough to look at, and a bound where two processes
-/// with different keys set aside each other's.
-const KEPT_ASIDE: usize = 4;
-
-/// The file's content. What it does not know (a field somebody added) it keeps.
+/// The content of the file. Unknown fields, which someone may have added, are kept.
 #[derive(Debug)]
 pub(super) struct CacheDocument {
     services: Map<String, Value>,
     aside: Map<String, Value>,
-    /// The numbers of the removals that no record came after.
+    /// The numbers of removals that no later record has replaced.
     removed: Map<String, Value>,
-    /// A sealed text for a service, apart from its record.
+    /// For each service a sealed text, separate from its record.
     notes: Map<String, Value>,
-    /// Numbers the writes; a record's own number is that of the write that made it.
+    /// The number of the last write. The number of a record is that of the write that made it.
     last_write: Option<u64>,
     rest: Map<String, Value>,
 }
 
-/// Why a content is no document.
+/// Why a content is not a document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum DocumentError {
     Damaged,
     Newer(u64),
 }
 
-/// A record as it is found.
+/// A record as it was found.
 pub(super) enum FileEntry {
     Row(StoredRow, Revision),
-    /// Not the shape of a record.
+    /// Not in the shape of a record.
     Malformed(Revision),
 }
 
 impl CacheDocument {
-    /// Nothing yet.
+    /// A document without records.
     pub(super) fn empty() -> Self {
         Self {
             services: Map::new(),
@@ -55,7 +51,7 @@ impl CacheDocument {
     }
 
     pub(super) fn parse(bytes: &[u8]) -> Result<Self, DocumentError> {
-        // Some editors put a byte order mark before what they save.
+        // Some editors begin a file with a byte order mark.
         let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
         let Ok(Value::Object(mut rest)) = serde_json::from_slice(bytes) else {
             return Err(DocumentError::Damaged);
@@ -93,7 +89,7 @@ impl CacheDocument {
         format!("{:#}\n", Value::Object(root))
     }
 
-    /// The record of a service. `written` stands in for a `createdAt` that a person left out.
+    /// The record of a service. `written` is its time of issue if it has no `createdAt`.
     pub(super) fn find(&self, service: &ServiceName, written: Timestamp) -> Option<FileEntry> {
         let value = self.services.get(service.as_str())?;
         let revision = self.revision_of(value);
@@ -107,8 +103,8 @@ impl CacheDocument {
         self.services.get(service.as_str()).map(|value| self.revision_of(value))
     }
 
-    /// The number it was written with, and a digest of what counts: the sealed text, or everything in a record that
-    /// another program wrote. One without a number was put there after the last write.
+    /// The number of the write, and a digest of what matters: the sealed text, or all of a record that another
+    /// program wrote. A record without a number was added after the last write.
     fn revision_of(&self, value: &Value) -> Revision {
         let number = value["revision"].as_u64().or(self.last_write).unwrap_or_default();
         let digest = match value["token"].as_str().filter(|token| is_envelope(token)) {
@@ -118,8 +114,8 @@ impl CacheDocument {
         Revision { number, digest }
     }
 
-    /// The record is the latest of all, and also later than the one it replaces where a person's hand or a copy
-    /// put that one ahead of the file.
+    /// Stores the record under a number later than every other, and later than that of the record it replaces, which
+    /// an edit or a copy may have put ahead of the file.
     pub(super) fn put(&mut self, service: &ServiceName, row: &StoredRow) -> Revision {
         let replaced = self.revision(service).map(|revision| revision.number);
         let number = Revision::number_after(self.last_write.max(replaced), row.last_used);
@@ -131,7 +127,7 @@ impl CacheDocument {
         revision
     }
 
-    /// Whether there was one.
+    /// Returns whether there was a record.
     pub(super) fn remove(&mut self, service: &ServiceName) -> bool {
         let Some(removed) = self.revision(service) else { return false };
         let last = self.last_write.unwrap_or_default().max(removed.number);
@@ -148,12 +144,12 @@ impl CacheDocument {
         Some(Revision { number, digest: 0 })
     }
 
-    /// The text that is kept apart from the record.
+    /// The text that is kept separately from the record.
     pub(super) fn note(&self, service: &ServiceName) -> Option<Secret> {
         self.notes.get(service.as_str())?.as_str().map(Secret::new)
     }
 
-    /// Keeps it, or deletes it; whether that changes anything.
+    /// Keeps the text, or deletes it. Returns whether that changes anything.
     pub(super) fn put_note(&mut self, service: &ServiceName, note: Option<&Secret>) -> bool {
         match note {
             Some(note) => {
@@ -164,7 +160,7 @@ impl CacheDocument {
         }
     }
 
-    /// Whether there was one of that revision.
+    /// Returns whether there was a record of that revision.
     pub(super) fn set_aside(&mut self, service: &ServiceName, seen: Revision) -> bool {
         if self.revision(service) != Some(seen) {
             return false;
@@ -174,7 +170,7 @@ impl CacheDocument {
         match kept {
             Value::Array(kept) => {
                 kept.push(value);
-                let surplus = kept.len().saturating_sub(KEPT_ASIDE);
+                let surplus = kept.len().saturating_sub(usize::from(KEPT_ASIDE));
                 kept.drain(..surplus);
             }
             other => *other = json!([value]),
@@ -183,7 +179,7 @@ impl CacheDocument {
     }
 }
 
-/// `None` where there is no token.
+/// `None` if there is no token.
 fn read_row(value: &Value, written: Timestamp) -> Option<StoredRow> {
     let fields = value.as_object()?;
     let given = |name: &str| fields.get(name).filter(|value| !value.is_null());
@@ -210,7 +206,7 @@ fn write_row(row: &StoredRow, number: u64) -> Value {
         "createdAt": row.created_at.to_string(),
         "expiresAt": row.expires_at.to_string(),
         "lastUsed": row.last_used.to_string(),
-        "strategy": row.format.as_ref().map_or_else(|| json!({}), |format| json!({ "format": format })),
+        "format": row.format,
         "revision": number,
     })
 }

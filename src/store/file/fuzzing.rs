@@ -1,14 +1,15 @@
-//! What holds for every file that may hold records.
+//! What is true for every file that may contain records.
 
 use super::super::StoredRow;
 use super::document::{CacheDocument, FileEntry};
 use crate::domain::{Secret, ServiceName, Timestamp, TokenType};
+use crate::grants::GrantFormat;
 
-/// A file is damaged, of a later release, or a document that is read back as it was written: its records stay
-/// what they are beside a new one, which survives the way through the file too.
+/// A file is damaged, of a newer release, or a document that is read back as it was written. Adding a record to a
+/// document leaves the others as they are, and the new record is read back, too.
 ///
 /// # Panics
-/// When that does not hold.
+/// If that is not true.
 pub fn record_file(data: &[u8]) {
     let Ok(mut document) = CacheDocument::parse(data) else { return };
     let (Ok(known), Ok(other)) = (ServiceName::parse("external_api"), ServiceName::parse("other")) else {
@@ -34,7 +35,7 @@ pub fn record_file(data: &[u8]) {
     }
 }
 
-/// What is found is found again after the way through the file, and after it was written anew.
+/// A record is found again after the document was written and read, and after the record was stored again.
 fn check_again(document: &CacheDocument, service: &ServiceName) {
     let again = reread(document);
     assert_eq!(again.revision(service), document.revision(service));
@@ -58,7 +59,7 @@ fn reread(document: &CacheDocument) -> CacheDocument {
     }
 }
 
-/// The record of a service in words; `malformed` for one that is.
+/// The record of a service as text, or `malformed`.
 fn rows(document: &CacheDocument, service: &ServiceName) -> Option<String> {
     document.find(service, written()).map(|found| match found {
         FileEntry::Row(row, _) => words(&row),
@@ -85,7 +86,7 @@ fn new_row() -> StoredRow {
         created_at: written(),
         expires_at: Timestamp::MAX,
         last_used: written(),
-        format: Some("client_credentials".to_owned()),
+        format: Some(GrantFormat::ClientCredentials),
         column_fault: None,
     }
 }

@@ -1,5 +1,5 @@
-//! The leases of a file's services. They are kept in the lock file, by whoever holds the lock: nothing that a
-//! crash could lose is in there, so it is written in place and never synced.
+//! The leases of a file's services. The holder of the lock keeps them in the lock file. A crash may lose them without
+//! harm, so the file is written in place and never synced.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
@@ -16,19 +16,20 @@ use crate::sync::{Mutex, MutexGuard};
 
 const VERSION: u64 = 1;
 
-/// The leases, as they are while the lock is held.
+/// The leases while the lock is held.
 pub(super) struct Leases<'l> {
     lock: &'l Lock,
     by_service: BTreeMap<String, LeaseEntry>,
-    /// When something was written that cannot be read: whose the leases are is unknown.
+    /// When a content was written that cannot be read, so that it is unknown who holds which lease.
     damaged: Option<Timestamp>,
 }
 
 impl<'l> Leases<'l> {
-    /// What stands in the lock file; nothing does when it is new, or a crash came between cutting it off and writing.
+    /// The leases in the lock file. There are none if it is new, or if a crash came between truncating and writing
+    /// it.
     ///
     /// # Errors
-    /// `Storage` when it is of a newer version: it is left as it is.
+    /// `Storage` if it is of a newer version: it is left as it is.
     pub(super) fn read(lock: &'l Lock) -> Result<Self> {
         let content = lock.read_content();
         if content.as_ref().is_ok_and(String::is_empty) {
@@ -46,7 +47,7 @@ impl<'l> Leases<'l> {
         Ok(Self { lock, by_service: by_service.unwrap_or_default(), damaged })
     }
 
-    /// Whether what stood there could not be read.
+    /// Whether the content could not be read.
     pub(super) fn is_damaged(&self) -> bool {
         self.damaged.is_some()
     }
@@ -55,14 +56,14 @@ impl<'l> Leases<'l> {
         self.by_service.get(service.as_str()).is_some_and(|lease| lease.is_under(fence))
     }
 
-    /// The lease for `claim`; else the fence of the one that stands against it.
+    /// The lease for `claim`, or the fence of the lease that another owner holds.
     pub(super) fn take(
         &mut self,
         service: &ServiceName,
         claim: &Claim,
-        signs: &SignsOfLife,
+        lease_files: &LeaseFiles,
     ) -> Result<Result<LeaseGrant, Fence>> {
-        // Whoever held one then has asked for its token by the end of a whole lease.
+        // After the length of a lease, every holder of that time has ended its request.
         if let Some(unknown) = self.damaged.map(|written| LeaseEntry::unknown(written, claim.length))
             && unknown.is_held_against(claim)
         {
@@ -70,18 +71,18 @@ impl<'l> Leases<'l> {
         }
         let last = self.by_service.get(service.as_str());
         if let Some(lease) = last.filter(|lease| lease.is_held_against(claim))
-            && lease.owner.is_some_and(|owner| signs.is_alive(owner))
+            && lease.owner.is_some_and(|owner| lease_files.is_alive(owner))
         {
             return Ok(Err(lease.fence));
         }
         let former = last.and_then(|lease| lease.owner).filter(|owner| *owner != claim.owner);
-        let lease = LeaseEntry::granted(last, claim);
+        let lease = LeaseEntry::after(last, claim);
         let grant = lease.grant();
-        signs.give(claim.owner);
+        lease_files.create(claim.owner);
         self.by_service.insert(service.as_str().to_owned(), lease);
         self.write()?;
         if let Some(owner) = former {
-            signs.clear_away(owner);
+            lease_files.remove(owner);
         }
         Ok(Ok(grant))
     }
@@ -96,12 +97,12 @@ impl<'l> Leases<'l> {
         Ok(true)
     }
 
-    /// Ends the lease of this fence; with `None` whichever there is, and its note stays.
+    /// Ends the lease of this fence. With `None` it ends any lease, and keeps the note.
     pub(super) fn end(
         &mut self,
         service: &ServiceName,
         which: Option<(Fence, Option<Secret>)>,
-        signs: &SignsOfLife,
+        lease_files: &LeaseFiles,
     ) -> Result<()> {
         let Some(lease) = self.by_service.get_mut(service.as_str()) else { return Ok(()) };
         let owner = lease.owner;
@@ -115,12 +116,12 @@ impl<'l> Leases<'l> {
         }
         self.write()?;
         if let Some(owner) = owner {
-            signs.clear_away(owner);
+            lease_files.remove(owner);
         }
         Ok(())
     }
 
-    /// Whether a lease names this owner.
+    /// Whether an owner holds a lease.
     pub(super) fn names(&self, owner: Owner) -> bool {
         self.by_service.values().any(|lease| lease.owner == Some(owner))
     }
@@ -131,22 +132,22 @@ impl<'l> Leases<'l> {
     }
 }
 
-/// A locked file for each lease that this process holds, beside the cache: the operating system lets go of it
-/// when the process dies, and others need not wait for the lease to run out.
+/// For each lease that this process holds, a locked file next to the cache. The operating system releases the lock
+/// when the process dies, so that others need not wait for the end of the lease.
 #[derive(Debug)]
-pub(super) struct SignsOfLife {
+pub(super) struct LeaseFiles {
     path: PathBuf,
     held: Mutex<HashMap<Owner, File>>,
 }
 
-impl SignsOfLife {
+impl LeaseFiles {
     /// For the leases of the cache at `path`.
     pub(super) fn new(path: &Path) -> Self {
         Self { path: path.to_owned(), held: Mutex::default() }
     }
 
-    /// Whether the owner may be alive. Without a file or without locks there is no telling, and the lease
-    /// alone decides.
+    /// Whether the owner may be alive. Without the file or without locks this is unknown, and the lease alone
+    /// decides.
     fn is_alive(&self, owner: Owner) -> bool {
         match disk::open_lease_file(&self.path, owner.number(), false) {
             Ok(file) => file.try_lock().is_err(),
@@ -154,8 +155,8 @@ impl SignsOfLife {
         }
     }
 
-    /// Best effort: without it, a death is noticed when the lease is over.
-    fn give(&self, owner: Owner) {
+    /// Best effort: without the file, a death is noticed at the end of the lease.
+    fn create(&self, owner: Owner) {
         let mut held = self.held();
         if !held.contains_key(&owner)
             && let Ok(file) = disk::open_lease_file(&self.path, owner.number(), true)
@@ -165,12 +166,12 @@ impl SignsOfLife {
         }
     }
 
-    fn clear_away(&self, owner: Owner) {
+    fn remove(&self, owner: Owner) {
         disk::remove_lease_file(&self.path, owner.number());
         self.held().remove(&owner);
     }
 
-    /// Removes the files of the dead that no lease names.
+    /// Removes the files of dead owners that hold no lease.
     pub(super) fn sweep(&self, leases: &Leases<'_>) {
         for number in disk::lease_files(&self.path) {
             let Some(owner) = Owner::from_number(number) else { continue };

@@ -1,22 +1,22 @@
-//! The sealed notes of one service: one for each key that is used with it, the latest first.
+//! The sealed notes of one service: one for each key that is in use, the latest first.
 
 use crate::crypto::{Context, KeyRing};
 use crate::domain::Secret;
 use crate::error::{ErrorKind, Result};
 
-/// Configurations of one service may have a key each, derived from their credentials, and take turns. A few are
-/// kept; each costs every other one a slow derivation.
+/// Configurations of one service may take turns, each with a key derived from its own credential. Few notes are kept,
+/// as each costs the other configurations a slow derivation.
 const KEPT: usize = 3;
 
-/// More than these was not written by us.
+/// More than the notes need: evertoken does not write a longer text.
 const MAX_BYTES: usize = 64 * 1024;
 
-/// Whether the key of every note is at hand.
+/// Whether the key of every note is available without a derivation.
 pub(super) fn is_ready(ring: &KeyRing, kept: &Secret) -> bool {
     envelopes(kept).all(|sealed| ring.is_ready_to_open(sealed))
 }
 
-/// The note that opens.
+/// The note that can be opened.
 pub(super) fn find(ring: &KeyRing, context: &Context, kept: &Secret) -> Result<Option<Secret>> {
     for sealed in envelopes(kept) {
         if let Some(note) = open(ring, context, sealed)? {
@@ -26,7 +26,7 @@ pub(super) fn find(ring: &KeyRing, context: &Context, kept: &Secret) -> Result<O
     Ok(None)
 }
 
-/// What to keep with `note` in place of the one that opens; `None` when nothing is left.
+/// The text to keep with `note` in place of the one that can be opened; `None` if no note is left.
 pub(super) fn replace(
     ring: &KeyRing,
     context: &Context,
@@ -54,7 +54,7 @@ fn envelopes(kept: &Secret) -> impl Iterator<Item = &str> {
 fn open(ring: &KeyRing, context: &Context, sealed: &str) -> Result<Option<Secret>> {
     match ring.open(context, sealed) {
         Ok(note) => Ok(Some(note)),
-        // That the machine cannot derive the key now says nothing of the note.
+        // A key that the machine cannot derive at present tells nothing about the note.
         Err(error) if error.kind() == ErrorKind::Internal => Err(error),
         Err(_) => Ok(None),
     }

@@ -1,18 +1,18 @@
-//! What is inside a sealed record: everything that matters of it, as JSON.
-
-use std::collections::BTreeMap;
+//! What a sealed record contains, as JSON.
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::value::RawValue;
 use zeroize::Zeroizing;
 
 use super::super::StoredToken;
-use crate::domain::{AccessToken, AnswerFields, Secret, Timestamp, TokenType};
+use super::state::{self, StateJson};
+use crate::domain::{AccessToken, Secret, Timestamp, TokenType};
 use crate::error::{Error, ErrorKind, Result};
 
 const VERSION: u64 = 1;
 
-/// More than a record is around its tokens: the text does not move while it grows, which would leave copies behind.
+/// More than a record takes in addition to its secrets. A text that grows beyond its memory would leave copies
+/// behind.
 const ROOM: usize = 1024;
 
 #[derive(Serialize)]
@@ -22,28 +22,23 @@ struct PayloadJson<'r> {
     access_token: &'r str,
     token_type: &'r str,
     refresh_token: Option<&'r str>,
-    proof_key: Option<&'r str>,
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    fields: BTreeMap<&'r str, Option<&'r str>>,
     issued_at: i64,
-    expires_at: i64,
+    expires_at: Option<i64>,
     last_used: i64,
-    state: Option<&'r Value>,
+    state: Option<StateJson<'r>>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct OpenedPayload {
+struct OpenedPayload<'t> {
     access_token: String,
     token_type: String,
     refresh_token: Option<String>,
-    proof_key: Option<String>,
-    #[serde(default)]
-    fields: BTreeMap<String, Option<String>>,
     issued_at: i64,
-    expires_at: i64,
+    expires_at: Option<i64>,
     last_used: i64,
-    state: Option<Value>,
+    #[serde(borrow)]
+    state: Option<&'t RawValue>,
 }
 
 #[derive(Deserialize)]
@@ -58,27 +53,28 @@ pub(super) fn write(record: &StoredToken) -> Result<Secret> {
         access_token: record.access_token.secret().expose(),
         token_type: record.scheme.as_str(),
         refresh_token: record.refresh_token.as_ref().map(Secret::expose),
-        proof_key: record.proof_key.as_ref().map(Secret::expose),
-        fields: record.fields.iter().map(|(name, value)| (name, value.map(Secret::expose))).collect(),
         issued_at: record.issued_at.as_millisecond(),
-        expires_at: record.expires_at.as_millisecond(),
+        expires_at: record.expires_at.map(Timestamp::as_millisecond),
         last_used: record.last_used.as_millisecond(),
-        state: record.strategy.as_ref(),
+        state: record.state.as_ref().map(StateJson::from),
     };
-    let secrets =
-        [written.access_token.len(), written.refresh_token.map_or(0, str::len), record.fields.len()];
+    let state_secrets = record
+        .state
+        .as_ref()
+        .map_or(0, |state| state.proof_key.as_ref().map_or(0, Secret::len) + state.fields.len());
+    let secrets = [written.access_token.len(), written.refresh_token.map_or(0, str::len), state_secrets];
     let mut json = Zeroizing::new(Vec::with_capacity(ROOM + secrets.iter().sum::<usize>()));
-    let unwritable = |_| Error::new(ErrorKind::Internal, "Could not write the record as JSON");
+    let unwritable = |_| Error::new(ErrorKind::Internal, "could not write the record as JSON");
     serde_json::to_writer(&mut *json, &written).map_err(unwritable)?;
     String::from_utf8(std::mem::take(&mut *json))
         .map(Secret::new)
-        .map_err(|_| Error::new(ErrorKind::Internal, "Could not write the record as text"))
+        .map_err(|_| Error::new(ErrorKind::Internal, "could not write the record as text"))
 }
 
 /// The record in a text that was sealed.
 ///
 /// # Errors
-/// `Storage` for a text of a later release, which is good to somebody; `Decrypt` for what no release has written.
+/// `Storage` for a text of a newer release, which can still use it; `Decrypt` for a text that no release writes.
 pub(super) fn read(text: &Secret) -> Result<StoredToken> {
     let unreadable = || Error::new(ErrorKind::Decrypt, "the stored record is not in a format of evertoken");
     let header: Header = serde_json::from_str(text.expose()).map_err(|_| unreadable())?;
@@ -87,20 +83,14 @@ pub(super) fn read(text: &Secret) -> Result<StoredToken> {
         let message = format!("the stored record is in a format (version {version}) of a newer evertoken");
         return Err(Error::new(ErrorKind::Storage, message));
     }
-    let found: OpenedPayload = serde_json::from_str(text.expose()).map_err(|_| unreadable())?;
+    let found: OpenedPayload<'_> = serde_json::from_str(text.expose()).map_err(|_| unreadable())?;
     Ok(StoredToken {
         access_token: AccessToken::parse(&Zeroizing::new(found.access_token)).map_err(|_| unreadable())?,
         scheme: TokenType::parse(&found.token_type).ok_or_else(unreadable)?,
         refresh_token: found.refresh_token.map(Secret::new),
-        proof_key: found.proof_key.map(Secret::new),
-        fields: fields_of(found.fields),
         issued_at: Timestamp::from_millisecond(found.issued_at),
-        expires_at: Timestamp::from_millisecond(found.expires_at),
+        expires_at: found.expires_at.map(Timestamp::from_millisecond),
         last_used: Timestamp::from_millisecond(found.last_used),
-        strategy: found.state,
+        state: found.state.map(|state| state::read(state.get())),
     })
-}
-
-fn fields_of(found: BTreeMap<String, Option<String>>) -> AnswerFields {
-    found.into_iter().map(|(name, value)| (name, value.map(Secret::new))).collect()
 }

@@ -6,7 +6,7 @@ use super::*;
 use crate::crypto::generate_key;
 
 fn ring() -> Arc<KeyRing> {
-    Arc::new(KeyRing::configured(vec![generate_key().unwrap()]).unwrap())
+    Arc::new(KeyRing::from_keys(vec![generate_key().unwrap()]).unwrap())
 }
 
 fn store(place: &Arc<MemoryStore>, ring: &Arc<KeyRing>) -> SealedStore {
@@ -26,7 +26,7 @@ async fn holding(payload: &str) -> SealedStore {
 }
 
 #[tokio::test]
-async fn a_sealed_text_that_is_no_record_counts_as_one_that_does_not_open() {
+async fn a_sealed_text_that_is_not_a_record_counts_as_one_that_does_not_open() {
     let payloads = [
         "",
         "a token",
@@ -64,7 +64,7 @@ async fn a_record_over_four_mebibytes_is_neither_stored_nor_opened() {
     let (row, revision) = place.load(&service("a")).await.unwrap().record().unwrap();
     let row = StoredRow { token: Secret::new("x".repeat(5 << 20)), ..row };
     place.save(&service("a"), &row, Some(revision), None).await.unwrap();
-    let loaded = store.clone().accepting_plain_tokens(true).load(&service("a")).await.unwrap();
+    let loaded = store.clone().with_plain_tokens(true).load(&service("a")).await.unwrap();
     assert!(loaded.is_undecryptable && loaded.warnings[0].message().contains("4 MiB"));
 }
 
@@ -96,7 +96,7 @@ async fn keys_that_take_turns_keep_each_others_notes() {
 }
 
 #[tokio::test]
-async fn a_note_survives_a_restart_and_damage_to_it_is_no_error() {
+async fn a_note_survives_a_restart_and_damage_to_it_is_not_an_error() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("token-cache.json");
     let ring = ring();
@@ -115,4 +115,74 @@ async fn a_note_survives_a_restart_and_damage_to_it_is_no_error() {
     begin().save_note(&service("a"), Some(&Secret::new("again")), until).await.unwrap();
     let note = begin().load_note(&service("a")).await.unwrap();
     assert_eq!(note.as_ref().map(Secret::expose), Some("again"));
+}
+
+/// The record in a payload with this state.
+async fn record_with(state: &str) -> StoredToken {
+    let payload = format!(
+        r#"{{ "version": 1, "accessToken": "hunter2", "tokenType": "Bearer", "refreshToken": "next",
+              "issuedAt": 0, "expiresAt": 3600000, "lastUsed": 0, "state": {state} }}"#
+    );
+    let loaded = holding(&payload).await.load(&service("a")).await.unwrap();
+    assert!(loaded.warnings.is_empty() && !loaded.is_undecryptable, "{state}");
+    loaded.record.unwrap().0
+}
+
+/// A state of this release, except for what `change` makes of it.
+fn state(change: impl FnOnce(&mut serde_json::Map<String, serde_json::Value>)) -> String {
+    let mut state = serde_json::json!({
+        "version": 1, "identity": "ours", "proofKey": "a key", "fields": { "region": "eu" },
+        "grant": { "endpoint": "https://api.example/login", "format": "json_email" },
+    });
+    change(state.as_object_mut().unwrap());
+    state.to_string()
+}
+
+#[tokio::test]
+async fn a_state_of_this_release_is_read_whole_and_may_have_more_members() {
+    for added in [None, Some("more")] {
+        let state = state(|state| state.extend(added.map(|name| (name.to_owned(), true.into()))));
+        let found = record_with(&state).await.state.unwrap();
+        assert_eq!(found.grant.unwrap().endpoint.as_str(), "https://api.example/login");
+        assert_eq!(found.identity.as_deref(), Some("ours"));
+        assert_eq!(found.proof_key.as_ref().map(Secret::expose), Some("a key"));
+        assert!(found.fields.cover(["region"]));
+    }
+}
+
+#[tokio::test]
+async fn a_state_that_cannot_be_read_costs_no_token_and_still_says_for_whom_it_is() {
+    let unreadable = [
+        state(|state| drop(state.insert("version".to_owned(), 2.into()))),
+        state(|state| drop(state.remove("version"))),
+        state(|state| drop(state.insert("proofKey".to_owned(), 7.into()))),
+        state(|state| drop(state.insert("fields".to_owned(), "eu".into()))),
+    ];
+    for state in unreadable {
+        let record = record_with(&state).await;
+        assert_eq!(record.access_token.secret().expose(), "hunter2");
+        assert!(record.refresh_token.is_some());
+        let found = record.state.unwrap();
+        assert_eq!(found.identity.as_deref(), Some("ours"), "{state}");
+        assert!(found.grant.is_none() && found.proof_key.is_none() && found.fields.is_empty(), "{state}");
+    }
+    for state in ["7", "[]", "\"text\"", "{}"] {
+        let found = record_with(state).await.state.unwrap();
+        assert!(found.grant.is_none() && found.identity.is_none(), "{state}");
+    }
+}
+
+#[tokio::test]
+async fn a_grant_that_this_release_does_not_know_spoils_nothing_else_of_the_state() {
+    for grant in ["{\"endpoint\":\"https://api.example\",\"format\":\"carrier_pigeon\"}", "7", "null"] {
+        let grant: serde_json::Value = serde_json::from_str(grant).unwrap();
+        let record = record_with(&state(|state| drop(state.insert("grant".to_owned(), grant)))).await;
+        let found = record.state.unwrap();
+        assert!(found.grant.is_none() && found.proof_key.is_some() && found.fields.cover(["region"]));
+    }
+}
+
+#[tokio::test]
+async fn a_record_without_a_state_has_none() {
+    assert!(record_with("null").await.state.is_none());
 }

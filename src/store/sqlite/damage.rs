@@ -1,4 +1,4 @@
-//! Databases that are none any more.
+//! Damaged databases.
 
 use std::fs;
 use std::path::Path;
@@ -13,14 +13,14 @@ use super::fault::SqliteError;
 use super::schema;
 use crate::error::{Error, ErrorKind, Result};
 
-/// A database of ours is far smaller; to read a larger one through at each opening would be felt.
+/// Our databases are far smaller, and checking a larger one at each opening would take noticeable time.
 const CHECKED_BYTES: u64 = 4 * 1024 * 1024;
 
-/// What SQLite keeps beside the file: it belongs to the damage, and would be taken for the successor's.
-const BESIDE: [&str; 3] = ["-wal", "-shm", "-journal"];
+/// SQLite's files next to the database. They belong to the damage, and SQLite would use them with the new database.
+const SIDE_FILES: [&str; 3] = ["-wal", "-shm", "-journal"];
 
-/// Fails if the file is damaged, as far as a quick look tells. In one that others use, too, only the pages
-/// that are read need be sound.
+/// Fails if a quick check finds damage. If others use the database too, only the pages that are read need to be
+/// sound.
 pub(super) fn check_at_opening(connection: &Connection, path: &Path) -> Result<(), SqliteError> {
     let is_small = bytes(path)? <= CHECKED_BYTES;
     if is_small && !schema::has_foreign_tables(connection)? {
@@ -30,36 +30,36 @@ pub(super) fn check_at_opening(connection: &Connection, path: &Path) -> Result<(
     }
 }
 
-/// Renames the database and what belongs to it, if it is damaged indeed and holds nothing of others; says what
-/// was done. One process does so at a time, and whoever comes next finds the successor.
+/// Renames a database that really is damaged, with its side files, unless it contains tables of others. Returns what
+/// was done. Only one process does so at a time, and the next one finds the new database.
 pub(super) fn set_aside(path: &Path) -> Result<Option<String>> {
     let _lock = Lock::take(path)?;
     if disk::identity(path)?.is_none() {
         return Ok(None);
     }
-    let told = |fault: SqliteError| fault.tell(path);
-    let connection = database::connect(path, &Operations::default()).map_err(told)?;
+    let describe = |fault: SqliteError| fault.describe(path);
+    let connection = database::connect(path, &Operations::default()).map_err(describe)?;
     let is_shared = schema::has_foreign_tables(&connection).unwrap_or(false);
     match check(&connection, path, "integrity_check") {
         Ok(()) => return Ok(None),
         Err(fault) if fault.is_damage() => {}
-        Err(fault) => return Err(told(fault)),
+        Err(fault) => return Err(describe(fault)),
     }
     if is_shared {
         let message = format!(
-            "{} is damaged and holds tables of others: it is left as it is, for a person to repair",
+            "{} is damaged and contains tables of others: it is left unchanged, repair it by hand",
             path.display()
         );
         return Err(Error::new(ErrorKind::Storage, message));
     }
     drop(connection);
-    let kept = disk::rename_damaged(path, disk::written_at(path)?, &BESIDE)?;
+    let kept = disk::rename_damaged(path, disk::written_at(path)?, &SIDE_FILES)?;
     Ok(Some(format!("{} is damaged: it was renamed to {}", path.display(), kept.display())))
 }
 
 fn check(connection: &Connection, path: &Path, how: &str) -> Result<(), SqliteError> {
     let page: u32 = connection.query_row("PRAGMA page_size", [], |row| row.get(0))?;
-    // SQLite takes the missing end of a last page for zeros.
+    // SQLite reads a missing end of the last page as zeros.
     if page > 0 && !bytes(path)?.is_multiple_of(page.into()) {
         return Err(SqliteError::Damaged);
     }

@@ -1,4 +1,4 @@
-//! One connection for each database file, shared by all stores of the process that name it.
+//! One connection for each database file. All stores of the process that name the file share it.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -9,6 +9,7 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
 use super::super::disk::{self, Identity, Stamp};
+use super::super::warnings::Warnings;
 use super::damage;
 use super::defense::{self, Operations};
 use super::fault::{PATIENCE, SqliteError};
@@ -16,22 +17,23 @@ use super::schema;
 use crate::error::{Error, ErrorKind, Result};
 use crate::sync::{Mutex, MutexGuard};
 
-/// Three hundred services that share a file hold one connection's descriptors, not three hundred's.
+/// Three hundred services that share a file need the descriptors of one connection, not of three hundred.
 static DATABASES: Mutex<Option<HashMap<PathBuf, Weak<Database>>>> = Mutex::new(None);
 
-/// Statements of ours that are worth keeping ready.
+/// How many prepared statements are kept.
 const STATEMENTS: usize = 32;
 
-/// A database file, opened at the first need and again whenever it is another file.
+/// A database file. It is opened when it is first needed, and again whenever the path leads to another file.
 #[derive(Debug)]
 pub(super) struct Database {
     path: PathBuf,
     open: Mutex<Option<Open>>,
     operations: Operations,
-    /// How many have waited for another process in vain: a log lets readers pass where writers wait.
+    /// How many operations have waited for another process in vain. They are counted separately, as a log lets
+    /// readers pass while writers wait.
     readers_in_vain: AtomicU64,
     writers_in_vain: AtomicU64,
-    warnings: Mutex<Vec<Error>>,
+    warnings: Warnings,
 }
 
 #[derive(Debug)]
@@ -40,9 +42,9 @@ struct Open {
     seen: Seen,
 }
 
-/// The files that a connection works on: the database, and the index of its log, without which it and a
-/// connection made later would not know of each other. A backup may be copied over the file in place: when
-/// it was written by others, the connection is made anew, or its pages in memory would be mixed with theirs.
+/// The files that a connection works on: the database, and the index of its log, without which this connection and a
+/// later one would not know about each other. A backup may be copied over the file in place. If others wrote to the
+/// file, the connection is opened again, as its cached pages would be mixed with theirs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Seen {
     main: Identity,
@@ -50,23 +52,23 @@ struct Seen {
     shared: Option<Identity>,
 }
 
-/// What a change has to survive.
+/// What a change must survive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Survives {
-    PowerCut,
-    /// It is no loss if a power cut takes it back.
+pub(super) enum Durability {
+    PowerLoss,
+    /// A power loss may undo it.
     Crash,
 }
 
-/// What to do where there is no file.
+/// What to do if there is no file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Missing {
-    Make,
-    Leave,
+pub(super) enum IfMissing {
+    Create,
+    Skip,
 }
 
 impl Database {
-    /// The one at `path`, which is absolute. Nothing is opened yet.
+    /// The database at `path`, which is absolute. Nothing is opened yet.
     pub(super) fn at(path: &Path) -> Arc<Self> {
         let mut databases = DATABASES.lock();
         let databases = databases.get_or_insert_default();
@@ -80,61 +82,59 @@ impl Database {
             operations: Operations::default(),
             readers_in_vain: AtomicU64::new(0),
             writers_in_vain: AtomicU64::new(0),
-            warnings: Mutex::default(),
+            warnings: Warnings::default(),
         });
         databases.insert(path.to_owned(), Arc::downgrade(&database));
         database
     }
 
-    /// Reads; `None` where there is no file.
+    /// Reads. Returns `None` if there is no file.
     pub(super) fn read<T>(&self, work: impl Fn(&Connection) -> rusqlite::Result<T>) -> Result<Option<T>> {
-        self.perform(&self.readers_in_vain, Missing::Leave, |connection| Ok(work(connection)?))
+        self.perform(&self.readers_in_vain, IfMissing::Skip, |connection| Ok(work(connection)?))
     }
 
-    /// Changes all that `work` changes, or nothing; `None` where there is no file and none is made.
+    /// Makes all the changes of `work`, or none. Returns `None` if there is no file and none is created.
     pub(super) fn change<T>(
         &self,
-        missing: Missing,
-        survives: Survives,
+        missing: IfMissing,
+        durability: Durability,
         work: impl Fn(&Connection) -> rusqlite::Result<T>,
     ) -> Result<Option<T>> {
         self.perform(&self.writers_in_vain, missing, |connection| {
-            let level = if survives == Survives::PowerCut { "FULL" } else { "NORMAL" };
+            let level = if durability == Durability::PowerLoss { "FULL" } else { "NORMAL" };
             connection.execute_batch(&format!("PRAGMA synchronous = {level}"))?;
             let transaction = Transaction::new_unchecked(connection, TransactionBehavior::Immediate)?;
             let done = work(&transaction)?;
             transaction.commit()?;
-            if survives == Survives::PowerCut {
-                fold_log(connection);
+            if durability == Durability::PowerLoss {
+                checkpoint(connection);
             }
             Ok(done)
         })
     }
 
     pub(super) fn warn(&self, message: String) {
-        let mut warnings = self.warnings();
-        // Nobody may be listening.
-        if warnings.len() < 16 {
-            warnings.push(Error::new(ErrorKind::Storage, message));
-        }
+        self.warnings.add(message);
     }
 
     pub(super) fn take_warnings(&self) -> Vec<Error> {
-        std::mem::take(&mut *self.warnings())
+        self.warnings.take()
     }
 
-    /// Works on the connection; a database found damaged is set aside, and the work is done on its successor.
+    /// Works on the connection. A database that turns out to be damaged is set aside, and the work is done on a new
+    /// one.
     fn perform<T>(
         &self,
         in_vain: &AtomicU64,
-        missing: Missing,
+        missing: IfMissing,
         work: impl Fn(&Connection) -> Result<T, SqliteError>,
     ) -> Result<Option<T>> {
         let before = in_vain.load(Ordering::Relaxed);
         let mut open = self.open();
         if in_vain.load(Ordering::Relaxed) != before {
-            // Behind one that waited for another process: each in turn would wait as long.
-            return Err(SqliteError::busy().tell(&self.path));
+            // The operation before this one has waited for another process. Every one in the queue would wait as
+            // long.
+            return Err(SqliteError::busy().describe(&self.path));
         }
         let mut attempt = || {
             self.operations.begin();
@@ -157,26 +157,26 @@ impl Database {
         };
         done.map_err(|fault| {
             in_vain.fetch_add(u64::from(fault.is_busy()), Ordering::Relaxed);
-            fault.tell(&self.path)
+            fault.describe(&self.path)
         })
     }
 
     fn connect<'o>(
         &self,
         open: &'o mut Option<Open>,
-        missing: Missing,
+        missing: IfMissing,
     ) -> Result<Option<&'o Connection>, SqliteError> {
         let mut seen = self.look()?;
         if open.as_ref().is_some_and(|open| Some(open.seen) != seen) {
-            // Before a new file is made: what closing writes belongs to the old one.
+            // Close it before a new file is created: what closing writes belongs to the old one.
             *open = None;
         }
         if seen.is_none() {
-            if missing == Missing::Leave {
+            if missing == IfMissing::Skip {
                 return Ok(None);
             }
-            disk::make_directory(&self.path)?;
-            disk::make_file(&self.path)?;
+            disk::create_directory(&self.path)?;
+            disk::create_file(&self.path)?;
             seen = self.look()?;
         }
         if open.is_none() {
@@ -185,9 +185,9 @@ impl Database {
             damage::check_at_opening(&connection, &self.path)?;
             use_log(&connection)?;
             schema::make_current(&connection)?;
-            // The log's index is there by now.
+            // Now the index of the log exists.
             let now = self.look()?.filter(|now| Some(now.main) == seen.map(|seen| seen.main));
-            let Some(seen) = now else { return Err(replaced(&self.path).into()) };
+            let Some(seen) = now else { return Err(replaced_error(&self.path).into()) };
             *open = Some(Open { connection, seen });
         }
         let connection = open.as_ref().map(|open| &open.connection);
@@ -202,7 +202,7 @@ impl Database {
         Ok(Some(Seen { main, stamp, shared }))
     }
 
-    /// What was written since the last look was written by this connection.
+    /// Records the present state of the file: this connection made the changes since the last look.
     fn look_again(&self, open: Option<&mut Open>) {
         if let Some(open) = open
             && let Ok(Some(now)) = self.look()
@@ -215,13 +215,9 @@ impl Database {
     fn open(&self) -> MutexGuard<'_, Option<Open>> {
         self.open.lock()
     }
-
-    fn warnings(&self) -> MutexGuard<'_, Vec<Error>> {
-        self.warnings.lock()
-    }
 }
 
-/// Opens a file that is there.
+/// Opens an existing file.
 pub(super) fn connect(path: &Path, operations: &Operations) -> Result<Connection, SqliteError> {
     let flags =
         OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_NOFOLLOW;
@@ -232,8 +228,8 @@ pub(super) fn connect(path: &Path, operations: &Operations) -> Result<Connection
     Ok(connection)
 }
 
-/// Under a write-ahead log no reader stops a writer. Not every file system can have one, and without it all
-/// works as well.
+/// With a write-ahead log, readers do not block a writer. Some file systems do not support one, and everything also
+/// works without it.
 fn use_log(connection: &Connection) -> Result<(), SqliteError> {
     connection.busy_timeout(Duration::ZERO)?;
     let mode = connection.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(())).map_err(SqliteError::from);
@@ -241,15 +237,15 @@ fn use_log(connection: &Connection) -> Result<(), SqliteError> {
     mode.or_else(|fault| if fault.is_damage() { Err(fault) } else { Ok(()) })
 }
 
-/// Brings the log home, unless a reader stands in the way: a copy of the database file alone is then whole,
-/// and a log that is left beside a restored file, or lost, changes nothing. The change is stored in any case.
-fn fold_log(connection: &Connection) {
+/// Moves the log into the database, unless a reader prevents it. A copy of the database file alone is then complete,
+/// and a log that is lost or left next to a restored file changes nothing. The change is stored in any case.
+fn checkpoint(connection: &Connection) {
     let _ = connection
         .busy_timeout(Duration::ZERO)
         .and_then(|()| connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())));
     let _ = connection.busy_timeout(PATIENCE);
 }
 
-fn replaced(path: &Path) -> Error {
-    Error::new(ErrorKind::Storage, format!("{} was replaced while it was opened", path.display()))
+fn replaced_error(path: &Path) -> Error {
+    Error::new(ErrorKind::Storage, format!("{} was replaced while it was being opened", path.display()))
 }

@@ -1,4 +1,4 @@
-//! What keeps whoever can write to a database from having this process run what they put there.
+//! Protection against those who can write to a database: this process does not run what they put there.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -8,16 +8,16 @@ use rusqlite::Connection;
 use rusqlite::config::DbConfig;
 use rusqlite::limits::Limit;
 
-/// The statements of one operation take milliseconds; to wait for another process is no part of this.
+/// An operation's statements take milliseconds. Waiting for another process does not count.
 pub(super) const LONGEST_WORK: Duration = Duration::from_secs(2);
 
-/// Steps of SQLite's machine between two looks at the clock.
+/// How many steps of SQLite's virtual machine pass between two looks at the clock.
 const STEPS: i32 = 1000;
 
-/// A value is at most as long as several records.
+/// Several records fit into one value.
 const MAX_BYTES: i32 = 16 * 1024 * 1024;
 
-/// What is off: code in the schema (views, triggers, functions with effects), and writing to the schema itself.
+/// Switched off: code in the schema (views, triggers, functions with effects), and writing to the schema itself.
 const SETTINGS: [(DbConfig, bool); 6] = [
     (DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true),
     (DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false),
@@ -34,23 +34,23 @@ const LIMITS: [(Limit, i32); 4] = [
     (Limit::SQLITE_LIMIT_WORKER_THREADS, 0),
 ];
 
-/// Cells are checked as they are read, and what was deleted is overwritten. Nothing is put into temporary files,
-/// for whose directory SQLite would read the environment, on a thread of ours.
+/// Cells are checked when they are read, and deleted content is overwritten. Nothing is put into temporary files: to
+/// find their directory, SQLite would read the environment on one of our threads.
 const PRAGMAS: &str = "PRAGMA cell_size_check = ON; PRAGMA secure_delete = ON; PRAGMA temp_store = MEMORY; \
                        PRAGMA mmap_size = 0";
 
-/// Numbers the operations on a database. Each has a time of its own.
+/// Counts the operations on a database. Each has its own time limit.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Operations(Arc<AtomicU64>);
 
 impl Operations {
-    /// Begins the next one.
+    /// Starts the next one.
     pub(super) fn begin(&self) {
         self.0.fetch_add(1, Ordering::Relaxed);
     }
 }
 
-/// Makes a connection careful; an operation that works for too long is ended.
+/// Configures a connection, and stops operations that take too long.
 pub(super) fn set_up(connection: &mut Connection, operations: &Operations) -> rusqlite::Result<()> {
     for (setting, value) in SETTINGS {
         connection.set_db_config(setting, value)?;

@@ -1,4 +1,4 @@
-//! What SQLite refuses, in words that hold nothing of a row: its own texts may quote a trigger's.
+//! The errors of SQLite, in words that contain nothing of a row. SQLite's own texts may quote a trigger.
 
 use std::path::Path;
 use std::time::Duration;
@@ -9,22 +9,29 @@ use rusqlite::ffi::{SQLITE_BUSY, code_to_str};
 use super::defense::LONGEST_WORK;
 use crate::error::{Error, ErrorKind};
 
-/// How long one operation waits for whoever holds the database; a write takes milliseconds.
+/// How long one operation waits for another process that holds the database. A write takes milliseconds.
 pub(super) const PATIENCE: Duration = Duration::from_secs(3);
 
-/// Why an operation came to nothing.
-#[derive(Debug)]
+/// Why an operation failed.
+///
+/// Its text continues a sentence that begins with the path: see [`SqliteError::describe`].
+#[derive(Debug, thiserror::Error)]
 pub(super) enum SqliteError {
-    /// SQLite's own.
-    Sql(rusqlite::Error),
-    /// The content is no sound database, though SQLite has not said so.
+    /// An error of SQLite. Its own text is never shown.
+    #[error("cannot be used")]
+    Sql(#[from] rusqlite::Error),
+    /// The content is not a sound database, although SQLite did not report it.
+    #[error("is damaged")]
     Damaged,
-    /// Something stands in the place of a table of ours, or hangs on one: what, in words.
+    /// Something replaces one of our tables or is attached to it: what, in words.
+    #[error("contains {0} and is not used: remove that, or set storage.path to another file")]
     Planted(String),
-    /// A later evertoken has been here: its version.
+    /// A newer evertoken wrote it: the version.
+    #[error("was written by a newer evertoken (version {0}) and is left unchanged")]
     Newer(i64),
-    /// Said in full where it was found.
-    Told(Error),
+    /// An error that is already complete.
+    #[error(transparent)]
+    Other(#[from] Error),
 }
 
 impl SqliteError {
@@ -35,67 +42,60 @@ impl SqliteError {
         }
     }
 
-    /// Another connection stands in the way.
+    /// The error of a database that another connection holds.
     pub(super) fn busy() -> Self {
         Self::Sql(rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(SQLITE_BUSY), None))
     }
 
-    /// Whether another connection stood in the way.
+    /// Whether another connection held the database.
     pub(super) fn is_busy(&self) -> bool {
         matches!(self.code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))
     }
 
-    /// Whether the content is at fault.
+    /// Whether the content is damaged.
     pub(super) fn is_damage(&self) -> bool {
         matches!(self, Self::Damaged)
             || matches!(self.code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
     }
 
-    /// Whether the connection is as good as before. After anything else (a disk that was full, a directory
-    /// that was read-only) it may hold on to a state that has passed.
+    /// Whether the connection is as good as before. After other errors (a full disk, a read-only directory) it may
+    /// keep a state that has passed.
     pub(super) fn leaves_connection_sound(&self) -> bool {
         self.is_busy() || self.code() == Some(ErrorCode::ConstraintViolation)
     }
 
-    /// For a person.
-    pub(super) fn tell(self, path: &Path) -> Error {
+    /// The error for users.
+    pub(super) fn describe(self, path: &Path) -> Error {
         let path = path.display();
         let message = match &self {
-            Self::Told(error) => return error.clone(),
-            Self::Newer(version) => format!(
-                "{path} was written by a newer evertoken (its version is {version}): it is left as it is"
-            ),
-            Self::Planted(what) => {
-                format!(
-                    "{path} has {what}, so it is not used: remove that, or set storage.path to another file"
-                )
-            }
+            Self::Other(error) => return error.clone(),
+            Self::Newer(_) | Self::Planted(_) => format!("{path} {self}"),
             fault if fault.is_damage() => format!("{path} is damaged"),
             fault if fault.is_busy() => {
-                format!("{path} was held by another process for {} s", PATIENCE.as_secs())
+                format!("{path} was locked by another process for {} s", PATIENCE.as_secs())
             }
             fault => match fault.code() {
                 Some(ErrorCode::OperationInterrupted) => {
                     let seconds = LONGEST_WORK.as_secs();
-                    format!("{path} kept a statement busy for {seconds} s, and it was stopped")
+                    format!("a statement on {path} took longer than {seconds} s and was stopped")
                 }
-                Some(ErrorCode::DiskFull) => format!("{path} has no room left on its disk"),
+                Some(ErrorCode::DiskFull) => format!("the disk of {path} is full"),
                 Some(ErrorCode::ReadOnly) => {
-                    format!("{path} cannot be written: it, or its directory, is read-only")
+                    format!("{path} cannot be written: the file or its directory is read-only")
                 }
                 Some(ErrorCode::CannotOpen) => {
                     format!(
-                        "{path} cannot be opened: it, or its directory, is not accessible, or too many files are open"
+                        "{path} cannot be opened: the file or its directory is not accessible, or too many files are open"
                     )
                 }
                 Some(ErrorCode::SystemIoFailure) => {
-                    format!("the disk of {path} fails, or is full: {}", fault.words())
+                    format!("the disk of {path} failed or is full: {}", fault.words())
                 }
                 Some(ErrorCode::ConstraintViolation) => {
-                    format!("{path} refuses the change: a constraint in it forbids that")
+                    format!("{path} rejected the change: it violates a constraint of the database")
                 }
                 _ => format!(
-                    "{path} cannot be used, its tables may be others than expected: {}",
+                    "{path} cannot be used, its tables may differ from evertoken's: {}",
                     fault.words()
                 ),
             },
@@ -108,20 +108,8 @@ impl SqliteError {
         match self {
             Self::Sql(error) => error
                 .sqlite_error()
-                .map_or("a value of another type", |error| code_to_str(error.extended_code)),
+                .map_or("a value has another type than expected", |error| code_to_str(error.extended_code)),
             _ => "",
         }
-    }
-}
-
-impl From<rusqlite::Error> for SqliteError {
-    fn from(error: rusqlite::Error) -> Self {
-        Self::Sql(error)
-    }
-}
-
-impl From<Error> for SqliteError {
-    fn from(error: Error) -> Self {
-        Self::Told(error)
     }
 }

@@ -7,7 +7,7 @@ use crate::domain::{Secret, ServiceName, Timestamp};
 
 const FIND: &str = "SELECT fence, owner, since, until, note FROM evertoken_state WHERE service = ?1";
 
-/// The last lease of a service; values that nobody of us wrote make none.
+/// The last lease of a service. Values that evertoken did not write count as none.
 pub(super) fn find(connection: &Connection, service: &ServiceName) -> rusqlite::Result<Option<LeaseEntry>> {
     let mut statement = connection.prepare_cached(FIND)?;
     let lease = statement.query_row([service.as_str()], |columns| {
@@ -43,8 +43,8 @@ fn keep(connection: &Connection, service: &ServiceName, lease: &LeaseEntry) -> r
     Ok(())
 }
 
-/// The fence of the lease that stands against `claim`.
-pub(super) fn held_against(
+/// The fence of the lease that another owner than `claim`'s holds.
+pub(super) fn fence_against(
     connection: &Connection,
     service: &ServiceName,
     claim: &Claim,
@@ -52,7 +52,7 @@ pub(super) fn held_against(
     Ok(find(connection, service)?.filter(|lease| lease.is_held_against(claim)).map(|lease| lease.fence))
 }
 
-/// The lease for `claim`; else the fence of the one that stands against it.
+/// The lease for `claim`, or the fence of the lease that another owner holds.
 pub(super) fn take(
     connection: &Connection,
     service: &ServiceName,
@@ -62,12 +62,12 @@ pub(super) fn take(
     if let Some(lease) = last.as_ref().filter(|lease| lease.is_held_against(claim)) {
         return Ok(Err(lease.fence));
     }
-    let lease = LeaseEntry::granted(last.as_ref(), claim);
+    let lease = LeaseEntry::after(last.as_ref(), claim);
     keep(connection, service, &lease)?;
     Ok(Ok(lease.grant()))
 }
 
-/// Makes the lease of this fence last from `claim`'s moment on; whether there still is one.
+/// Extends the lease of this fence from `claim`'s moment. Returns whether it is still held.
 pub(super) fn renew(
     connection: &Connection,
     service: &ServiceName,
@@ -81,7 +81,7 @@ pub(super) fn renew(
     keep(connection, service, &lease).map(|()| true)
 }
 
-/// Ends the lease of this fence, if it is still held, and leaves `note`; whether it was.
+/// Ends the lease of this fence and leaves `note`. Returns whether it was still held.
 pub(super) fn end(
     connection: &Connection,
     service: &ServiceName,
@@ -95,7 +95,7 @@ pub(super) fn end(
     keep(connection, service, &lease).map(|()| true)
 }
 
-/// Ends whichever lease there is; its note stays.
+/// Ends any lease, and keeps its note.
 pub(super) fn end_any(connection: &Connection, service: &ServiceName) -> rusqlite::Result<()> {
     let free = "UPDATE evertoken_state SET owner = NULL WHERE service = ?1";
     connection.prepare_cached(free)?.execute([service.as_str()]).map(drop)

@@ -1,4 +1,4 @@
-//! The notes, in `evertoken_note`: a sealed text for a service, apart from its record.
+//! The notes, in `evertoken_note`: for each service a sealed text, separate from its record.
 
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -16,7 +16,7 @@ const KEEP: &str = "
 INSERT INTO evertoken_note (service, note, until) VALUES (?1, ?2, ?3)
 ON CONFLICT (service) DO UPDATE SET note = excluded.note, until = excluded.until";
 
-/// Keeps the note in place of the one before; `None` deletes it.
+/// Replaces the note; `None` deletes it.
 pub(super) fn put(
     connection: &Connection,
     service: &ServiceName,

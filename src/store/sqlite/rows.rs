@@ -1,24 +1,20 @@
-//! The rows of `token_cache`, as Prisma reads and writes them, and what is remembered beside each.
+//! The rows of `token_cache`, as Prisma reads and writes them, and the number that is stored for each.
 
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension, named_params, params};
 
-use super::super::record::Columns;
+use super::super::record::{Columns, KEPT_ASIDE};
 use super::super::{Revision, Slot, StoredRow};
 use crate::domain::{Secret, ServiceName, Timestamp, TokenType};
-
-/// How many unusable rows of one service are kept: enough to look at, and a bound where two processes with
-/// different keys set aside each other's.
-const KEPT_ASIDE: u32 = 4;
 
 /// What is found for a service.
 pub(super) enum DatabaseRow {
     Slot(Slot),
-    /// Not the shape of a record.
+    /// Not in the shape of a record.
     Malformed,
 }
 
-/// One row, whatever there is.
+/// Always one row.
 const FIND: &str = "
 SELECT t.token, t.expiresAt, t.refreshToken, t.tokenType, t.createdAt, t.lastUsed, s.revision,
     t.service IS NOT NULL
@@ -26,9 +22,9 @@ FROM (SELECT ?1 AS service) AS asked
 LEFT JOIN token_cache AS t ON t.service = asked.service
 LEFT JOIN evertoken_state AS s ON s.service = asked.service";
 
-/// What there is for a service. A row that was edited by hand has the number of our last write, and thus is a later
-/// revision; one that was put there before any write of ours has number 0. Where the row is gone, the last write is
-/// later than it was, unless the row was deleted by hand.
+/// What is stored for a service. A row that was edited by hand has the number of our last write, and is thus a later
+/// revision. One that was inserted before our first write has number 0. If the row is missing, the last write was a
+/// removal, unless someone deleted the row by hand.
 pub(super) fn find(connection: &Connection, service: &ServiceName) -> rusqlite::Result<DatabaseRow> {
     connection.prepare_cached(FIND)?.query_row([service.as_str()], |columns| {
         let number = number(columns.get_ref(6)?);
@@ -47,7 +43,7 @@ fn number(value: ValueRef<'_>) -> Option<u64> {
     value.as_i64().ok().and_then(|number| u64::try_from(number).ok())
 }
 
-/// `None` where there is no token.
+/// `None` if there is no token.
 fn read(columns: &rusqlite::Row<'_>) -> rusqlite::Result<Option<StoredRow>> {
     let text =
         |n| Ok::<_, rusqlite::Error>(columns.get_ref(n)?.as_str().ok().filter(|text| !text.is_empty()));
@@ -66,8 +62,8 @@ fn read(columns: &rusqlite::Row<'_>) -> rusqlite::Result<Option<StoredRow>> {
     Ok(Some(StoredRow::from_columns(token, found)))
 }
 
-/// Prisma writes ISO 8601, and wrote milliseconds once; SQLite's own `CURRENT_TIMESTAMP` is UTC and says no
-/// offset.
+/// Prisma writes ISO 8601, and earlier versions wrote milliseconds. SQLite's own `CURRENT_TIMESTAMP` is in UTC and
+/// has no offset.
 fn read_moment(value: ValueRef<'_>) -> Option<Timestamp> {
     match value {
         ValueRef::Text(_) => {
@@ -90,7 +86,7 @@ UPDATE token_cache SET token = :token, expiresAt = :expires, refreshToken = :ref
     createdAt = :created, lastUsed = :used
 WHERE service = :service";
 
-/// The id has the look of Prisma's `cuid()`, which only has to be unique.
+/// The id looks like Prisma's `cuid()`. It only has to be unique.
 const INSERT: &str = "
 INSERT INTO token_cache (id, service, token, expiresAt, refreshToken, tokenType, createdAt, lastUsed)
 VALUES ('c' || lower(hex(randomblob(12))), :service, :token, :expires, :refresh, :type, :created, :used)";
@@ -117,7 +113,7 @@ pub(super) fn put(
         ":created": created,
         ":used": used,
     };
-    // Not an upsert: it would need the index, which a table made by hand may lack.
+    // Not an upsert, which needs the index: a table made by hand may not have it.
     if connection.prepare_cached(UPDATE)?.execute(values)? == 0 {
         connection.prepare_cached(INSERT)?.execute(values)?;
     }
@@ -144,7 +140,7 @@ fn last_number(connection: &Connection, service: &ServiceName) -> rusqlite::Resu
     Ok(last.flatten())
 }
 
-/// Deletes the row; whether there was one.
+/// Deletes the row. Returns whether there was one.
 fn delete(connection: &Connection, service: &ServiceName) -> rusqlite::Result<bool> {
     let mut statement = connection.prepare_cached("DELETE FROM token_cache WHERE service = ?1")?;
     Ok(statement.execute([service.as_str()])? > 0)
@@ -160,7 +156,7 @@ const DROP_SURPLUS: &str = "
 DELETE FROM evertoken_aside WHERE service = ?1 AND number NOT IN
     (SELECT number FROM evertoken_aside WHERE service = ?1 ORDER BY number DESC LIMIT ?2)";
 
-/// Moves the row to where a person may look at it.
+/// Moves the row to where someone can look at it.
 pub(super) fn set_aside(connection: &Connection, service: &ServiceName) -> rusqlite::Result<()> {
     connection.prepare_cached(COPY_ASIDE)?.execute([service.as_str()])?;
     connection.prepare_cached(DROP_SURPLUS)?.execute(params![service.as_str(), KEPT_ASIDE])?;

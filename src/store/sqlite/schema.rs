@@ -1,13 +1,13 @@
-//! The tables: Prisma's one, and those beside it.
+//! The tables: the one of Prisma's model, and evertoken's own.
 
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior};
 
 use super::fault::SqliteError;
 
-/// Version 0 has none of our own tables: an empty database, or one that Prisma made.
+/// In version 0 there are no tables of evertoken's own: the database is empty, or Prisma made it.
 const VERSION: i64 = 1;
 
-/// To the letter what Prisma's migration makes of the model: its `db push` then finds nothing to change.
+/// Exactly what Prisma's migration makes of the model, so that its `db push` finds nothing to change.
 const TOKEN_CACHE: &str = r#"
 CREATE TABLE "token_cache" (
     "id" TEXT NOT NULL PRIMARY KEY,
@@ -22,8 +22,8 @@ CREATE TABLE "token_cache" (
 CREATE UNIQUE INDEX "token_cache_service_key" ON "token_cache"("service");
 "#;
 
-/// Moments are milliseconds since 1970. A service's row in `evertoken_state` outlives its token: numbers and
-/// fences only grow. The columns of `evertoken_aside` have no types, so that they keep what they are given.
+/// Times are milliseconds since 1970. A service's row in `evertoken_state` stays when its token is removed: numbers
+/// and fences only grow. The columns of `evertoken_aside` have no types, so that they keep every value as it is.
 const OWN: &str = r#"
 CREATE TABLE IF NOT EXISTS "evertoken_state" (
     "service" TEXT NOT NULL PRIMARY KEY,
@@ -54,8 +54,8 @@ SELECT count(*) FILTER (WHERE lower(name) = 'token_cache'),
        count(*) FILTER (WHERE lower(name) IN ('evertoken_state', 'evertoken_aside', 'evertoken_note'))
 FROM sqlite_schema WHERE type = 'table'";
 
-/// What is no plain table in the place of one of ours, or would run with a change of it. A virtual table has no
-/// page of its own.
+/// Finds what is not a plain table in the place of one of ours, and what would run when one is changed. A virtual
+/// table has no page of its own.
 const PLANTED: &str = "
 SELECT type, CASE type WHEN 'trigger' THEN lower(tbl_name) ELSE lower(name) END AS ours FROM sqlite_schema
 WHERE ours IN ('token_cache', 'evertoken_schema', 'evertoken_state', 'evertoken_aside', 'evertoken_note')
@@ -66,30 +66,30 @@ const HAS_FOREIGN_TABLES: &str = r"
 SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite\_%' ESCAPE '\'
     AND lower(name) NOT IN ('token_cache', 'evertoken_schema', 'evertoken_state', 'evertoken_aside', 'evertoken_note'))";
 
-/// Which tables are there.
+/// Which tables exist.
 struct Standing {
     has_tokens: bool,
     is_current: bool,
 }
 
-/// Whether somebody keeps other things in here.
+/// Whether the database contains tables of others.
 pub(super) fn has_foreign_tables(connection: &Connection) -> rusqlite::Result<bool> {
     connection.prepare_cached(HAS_FOREIGN_TABLES)?.query_row([], |row| row.get(0))
 }
 
-/// Fails if a newer evertoken has been here.
+/// Fails if a newer evertoken has written to the database.
 pub(super) fn refuse_newer(connection: &Connection) -> Result<(), SqliteError> {
     survey(connection).map(drop)
 }
 
-/// Makes what is missing. It is looked at anew for each operation: a tool that resets the database drops the
-/// tables of a process that runs.
+/// Creates the missing tables. Every operation checks for them: a tool that resets the database drops the tables of a
+/// running process.
 pub(super) fn make_current(connection: &Connection) -> Result<(), SqliteError> {
     if survey(connection)?.is_current {
         return Ok(());
     }
     let transaction = Transaction::new_unchecked(connection, TransactionBehavior::Immediate)?;
-    // Another process may have been quicker.
+    // Another process may have been faster.
     let standing = survey(&transaction)?;
     if !standing.is_current {
         if !standing.has_tokens {
@@ -101,7 +101,7 @@ pub(super) fn make_current(connection: &Connection) -> Result<(), SqliteError> {
     Ok(transaction.commit()?)
 }
 
-/// Fails where whoever can write to the database has put code of their own in our way.
+/// Fails if someone has added code that would run in this process.
 fn refuse_planted(connection: &Connection) -> Result<(), SqliteError> {
     let planted = connection
         .prepare_cached(PLANTED)?
@@ -136,7 +136,7 @@ fn survey(connection: &Connection) -> Result<Standing, SqliteError> {
     if version > VERSION {
         return Err(SqliteError::Newer(version));
     }
-    // Not ours, and never written; where nobody else is at home, it can only be that of a later evertoken.
+    // Evertoken never sets it. With no other tables, only a newer evertoken can have done so.
     let user_version: i64 =
         connection.prepare_cached("PRAGMA user_version")?.query_row([], |row| row.get(0))?;
     if user_version > VERSION && !has_foreign_tables(connection)? {

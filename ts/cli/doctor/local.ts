@@ -205,7 +205,8 @@ async function* logIn(service: TokenService, url: URL): AsyncGenerator<Finding, 
   }
   const { strategy, expiresInSeconds } = outcome as TokenStatus
   yield pass('endpoint', strategy?.endpoint ?? addressOf(url))
-  const life = `a token for ${formatDuration(expiresInSeconds ?? 0)}, by ${strategy?.grant} (${strategy?.format})`
+  const left = expiresInSeconds === null ? 'without an expiry' : `for ${formatDuration(expiresInSeconds)}`
+  const life = `a token ${left}, by ${strategy?.grant} (${strategy?.format})`
   yield strategy?.grant === 'password'
     ? warn(
         'credential',

@@ -46,12 +46,12 @@ export async function* checkRemote(target: Target): AsyncGenerator<Finding, void
 }
 
 function token({ state, expiresInSeconds }: TokenStatus): Finding {
-  const left = formatDuration(expiresInSeconds ?? 0)
+  const left = expiresInSeconds === null ? 'without an expiry' : `for ${formatDuration(expiresInSeconds)}`
   switch (state) {
     case 'valid':
-      return pass('token', `valid for ${left}`)
+      return pass('token', `valid ${left}`)
     case 'expiring':
-      return pass('token', `valid for ${left}, refresh is due`)
+      return pass('token', `valid ${left}, refresh is due`)
     case 'manual':
       return warn(
         'token',
