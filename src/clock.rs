@@ -8,7 +8,7 @@ use crate::domain::Timestamp;
 
 /// Sleeps are divided into steps of at most this length, and the wall clock is read after each. A machine
 /// that was suspended, or whose clock was changed, is noticed within one step.
-const LONGEST_STEP: Duration = Duration::from_secs(5);
+const MAX_SLEEP_STEP: Duration = Duration::from_secs(5);
 
 /// A wall clock that a task can wait on.
 #[async_trait]
@@ -41,7 +41,7 @@ impl Clock for SystemClock {
             if left.is_zero() {
                 return;
             }
-            tokio::time::sleep(left.min(LONGEST_STEP)).await;
+            tokio::time::sleep(left.min(MAX_SLEEP_STEP)).await;
         }
     }
 

@@ -12,14 +12,13 @@ use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
 use napi::{Env, Status};
 use tokio::sync::oneshot;
 
-use super::host::host;
 use crate::config::ExternalStoreKind;
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::{ExternalStore, Store, StoreCallbacks};
 use crate::sync::Mutex;
 
 /// After this time the call is abandoned. The store client has given up on it well before.
-const CALL_TIMEOUT: Duration = Duration::from_secs(15);
+const CALLBACK_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// A callback of one environment. It is weak, so that the event loop can end.
 type StoreCallback = ThreadsafeFunction<String, (), String, Status, false, true>;
@@ -46,10 +45,14 @@ pub(super) struct CallbackRegistry {
 
 impl CallbackRegistry {
     /// Makes a callback callable from the evertoken thread.
-    pub(super) fn register(&self, env: &Env, callback: &Function<'_, String, ()>) -> NapiResult<EnvCallback> {
+    pub(super) fn register(
+        &'static self,
+        env: &Env,
+        callback: &Function<'_, String, ()>,
+    ) -> NapiResult<EnvCallback> {
         let environment = env.raw() as EnvironmentId;
         if self.environments.lock().insert(environment) {
-            env.add_env_cleanup_hook(environment, |environment| host().callbacks.forget(environment))?;
+            env.add_env_cleanup_hook(environment, |environment| self.forget(environment))?;
         }
         let callback = callback.build_threadsafe_function::<String>().weak::<true>().build()?;
         Ok(EnvCallback { environment, callback })
@@ -57,12 +60,17 @@ impl CallbackRegistry {
 
     /// The store of a service. An existing service keeps its store, which uses the newest callback from now
     /// on: a hot reload creates a new client.
-    pub(super) fn store(&self, service: u32, kind: ExternalStoreKind, newest: EnvCallback) -> Arc<dyn Store> {
+    pub(super) fn store(
+        &'static self,
+        service: u32,
+        kind: ExternalStoreKind,
+        newest: EnvCallback,
+    ) -> Arc<dyn Store> {
         let mut all = self.of_services.lock();
         all.retain(|_, store| store.strong_count() > 0);
         let known = all.get(&service).and_then(Weak::upgrade);
         let store = known.unwrap_or_else(|| {
-            let store = Arc::new(JsStore::default());
+            let store = Arc::new(JsStore { registry: self, callbacks: Mutex::default() });
             all.insert(service, Arc::downgrade(&store));
             store
         });
@@ -105,8 +113,8 @@ impl Drop for PendingCall<'_> {
 }
 
 /// The callbacks that reach one service's store, one per environment, the newest last.
-#[derive(Default)]
 struct JsStore {
+    registry: &'static CallbackRegistry,
     callbacks: Mutex<Vec<(EnvironmentId, Arc<StoreCallback>)>>,
 }
 
@@ -131,10 +139,10 @@ impl StoreCallbacks for JsStore {
                 .collect()
         };
         for (environment, callback) in newest_first {
-            let (pending, result) = host().callbacks.begin_call(environment);
+            let (pending, result) = self.registry.begin_call(environment);
             let message = format!(r#"{{"number":{},"request":{request}}}"#, pending.number);
             if callback.call(message, ThreadsafeFunctionCallMode::NonBlocking) == Status::Ok {
-                let result = tokio::time::timeout(CALL_TIMEOUT, result).await.map_err(|_| timed_out())?;
+                let result = tokio::time::timeout(CALLBACK_TIMEOUT, result).await.map_err(|_| timed_out())?;
                 return result.map_err(|_| environment_ended());
             }
         }

@@ -97,20 +97,27 @@ fn read<T: for<'de> Deserialize<'de>>(request: &str) -> Result<T> {
 }
 
 impl LogRequest {
-    fn log(&self, service: ServiceName, id: u32) -> Result<Log> {
+    fn log(&self, service: ServiceName, id: u32, subscribers: &'static Subscribers) -> Result<Log> {
         let format = match self.format.as_str() {
             "text" => LineFormat::Text,
             "json" => LineFormat::Json,
             _ => return Err(Error::config("LOG_FORMAT", "must be text or json")),
         };
-        let sink: Arc<dyn Sink> =
-            if self.forward { Arc::new(LogForwarder { id }) } else { Arc::new(Stderr::new(format)) };
+        let sink: Arc<dyn Sink> = if self.forward {
+            Arc::new(LogForwarder { id, subscribers })
+        } else {
+            Arc::new(Stderr::new(format))
+        };
         Ok(Log::new(service, Level::parse(&self.level)?, sink))
     }
 }
 
 impl Host {
-    pub(super) fn initialize(&self, request: &str, provider: Option<EnvCallback>) -> Result<Initialized> {
+    pub(super) fn initialize(
+        &'static self,
+        request: &str,
+        provider: Option<EnvCallback>,
+    ) -> Result<Initialized> {
         // Must run on this thread, the one that may change the environment, and not at the first lookup.
         prepare_resolver();
         let request: InitializeRequest = read(request)?;
@@ -128,8 +135,12 @@ impl Host {
             Ok(Parts {
                 clock: Arc::clone(&self.clock),
                 transport: Arc::new(transport),
-                listener: Arc::new(EventForwarder { id }),
-                log: request.log.log(name, id)?,
+                listener: Arc::new(EventForwarder {
+                    id,
+                    subscribers: &self.subscribers,
+                    scheduler: Arc::clone(&self.scheduler),
+                }),
+                log: request.log.log(name, id, &self.subscribers)?,
                 store: external.take().map(|(kind, provider)| self.callbacks.store(id, kind, provider)),
                 schedule,
                 credentials,

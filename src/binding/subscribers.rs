@@ -7,9 +7,9 @@ use napi::bindgen_prelude::{Function, Result};
 use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
 use serde_json::json;
 
-use super::host::host;
 use super::outcome::error_json;
 use crate::log::{LogLine, Sink};
+use crate::scheduler::Scheduler;
 use crate::service::{Event, EventKind, Listener};
 use crate::sync::Mutex;
 
@@ -51,13 +51,14 @@ impl Subscribers {
 /// Forwards the events of one service.
 pub(super) struct EventForwarder {
     pub(super) id: u32,
+    pub(super) subscribers: &'static Subscribers,
+    pub(super) scheduler: Arc<Scheduler>,
 }
 
 impl Listener for EventForwarder {
     fn on_event(&self, event: &Event) {
-        let host = host();
         let mut status = event.status.clone();
-        status.scheduler = host.scheduler.status();
+        status.scheduler = self.scheduler.status();
         let mut body = json!({
             "type": event.kind, "service": status.service.clone(), "at": event.at.to_string(), "status": status,
         });
@@ -67,13 +68,14 @@ impl Listener for EventForwarder {
             body["error"] =
                 if is_alert { error_json(&error.clone().without_server_error()) } else { error_json(error) };
         }
-        host.subscribers.notify(&json!({ "kind": "event", "id": self.id, "event": body }).to_string());
+        self.subscribers.notify(&json!({ "kind": "event", "id": self.id, "event": body }).to_string());
     }
 }
 
 /// Forwards the log lines of one service to its configured logger.
 pub(super) struct LogForwarder {
     pub(super) id: u32,
+    pub(super) subscribers: &'static Subscribers,
 }
 
 impl Sink for LogForwarder {
@@ -81,6 +83,6 @@ impl Sink for LogForwarder {
         let message = json!({
             "kind": "log", "id": self.id, "level": line.level.as_str(), "message": line.message, "fields": line.fields,
         });
-        host().subscribers.notify(&message.to_string());
+        self.subscribers.notify(&message.to_string());
     }
 }

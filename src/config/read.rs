@@ -258,7 +258,7 @@ fn scope(f: &mut ConfigFields<'_>) -> Option<String> {
 fn manual_token(f: &mut ConfigFields<'_>) -> Option<AccessToken> {
     let text = f.credential("token", Charset::Token)?;
     AccessToken::parse(&text)
-        .map_err(|message| f.error("token", format!("is not a valid token: {}", message)))
+        .map_err(|message| f.error("token", format!("is not a valid token: {message}")))
         .ok()
 }
 

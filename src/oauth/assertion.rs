@@ -12,7 +12,7 @@ use crate::domain::{Secret, Timestamp};
 use crate::error::Result;
 
 /// An assertion is valid for one request, which takes seconds.
-const LIFETIME: Duration = Duration::from_secs(60);
+const ASSERTION_LIFETIME: Duration = Duration::from_secs(60);
 
 /// The claims of RFC 7523 §3.
 #[derive(Serialize)]
@@ -40,7 +40,7 @@ pub fn client_assertion(
         aud: audience,
         jti: crypto::unique_id()?,
         iat: now.as_second(),
-        exp: now.plus(LIFETIME).as_second(),
+        exp: now.plus(ASSERTION_LIFETIME).as_second(),
     };
     crypto::sign(&header, &claims, &key.key)
 }

@@ -5,7 +5,6 @@ mod judge;
 mod name;
 #[cfg(test)]
 mod tests;
-mod value;
 
 use std::time::Duration;
 
@@ -14,19 +13,14 @@ use serde_json::{Map, Value};
 use self::judge::{Judge, Reading};
 use super::fields::ResponseFields;
 use super::jwt::TokenClaims;
+use super::time_value::{ParsedValue, parse_value, seconds};
 use crate::domain::Timestamp;
 use crate::transport::Response;
-
-pub(super) use self::value::{ParsedValue, read as parse_value};
 
 /// A smaller difference between clocks is ignored, because networks are slow and dates are truncated to
 /// seconds.
 const TOLERANCE_SECONDS: f64 = 30.0;
 const TOLERANCE_MILLISECONDS: u64 = 30_000;
-
-/// Numbers of at least this are dates in seconds (2001), and of at least a thousand times this in
-/// milliseconds.
-const FIRST_DATE_SECONDS: f64 = 1e9;
 
 /// When a token expires, according to a response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,18 +79,6 @@ pub fn server_clock(response: &Response, now: Timestamp) -> Option<i64> {
     let server = response.header("date").and_then(Timestamp::parse)?;
     let ahead = server.as_millisecond() - now.as_millisecond();
     Some(if clocks_differ(ahead) { ahead } else { 0 })
-}
-
-#[expect(clippy::cast_precision_loss, reason = "milliseconds up to the year 9999 fit into a double exactly")]
-pub(super) fn seconds(moment: Timestamp) -> f64 {
-    moment.as_millisecond() as f64 / 1000.0
-}
-
-/// Converts a date in seconds, milliseconds, microseconds or nanoseconds to seconds.
-pub(super) fn epoch_seconds(number: f64) -> f64 {
-    let is_too_large = |scaled: f64| scaled >= FIRST_DATE_SECONDS * 1000.0;
-    let scales = [1.0, 1e3, 1e6, 1e9].map(|scale| number / scale);
-    scales.into_iter().find(|scaled| !is_too_large(*scaled)).unwrap_or(number)
 }
 
 /// Everything in a response that may contain the expiry.

@@ -8,7 +8,7 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
-use super::expiry::{ParsedValue, epoch_seconds, parse_value, seconds};
+use super::time_value::{ParsedValue, epoch_seconds, parse_value, seconds};
 use crate::domain::AccessToken;
 
 const BASE64: GeneralPurpose = GeneralPurpose::new(

@@ -15,8 +15,10 @@ mod locate;
 mod metadata;
 mod refusal;
 mod request;
+mod response_context;
 mod retry_after;
 mod server_error;
+mod time_value;
 mod token_response;
 
 pub use assertion::client_assertion;
@@ -26,5 +28,6 @@ pub use kept_fields::{FieldError, KeptFields};
 pub use metadata::{Metadata, MetadataError};
 pub use refusal::Refusal;
 pub use request::{Client, ClientCredential, Form, UnsignedRequest, blank, json};
+pub use response_context::ResponseContext;
 pub use retry_after::read as retry_after;
-pub use token_response::{Granted, ResponseContext, read};
+pub use token_response::{Granted, read};

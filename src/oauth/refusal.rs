@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 use self::error_text::ErrorText;
-use super::token_response::ResponseContext;
+use super::response_context::ResponseContext;
 use super::{body, fields, retry_after, server_error};
 use crate::domain::Secret;
 use crate::error::{Error, ErrorKind, Retry, ServerError};

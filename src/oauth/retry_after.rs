@@ -6,7 +6,7 @@ use crate::domain::Timestamp;
 use crate::transport::Response;
 
 /// No server needs a longer pause, and a typo on the server must not disable a service.
-const MAX_WAIT: Duration = Duration::from_secs(3600);
+const MAX_RETRY_AFTER: Duration = Duration::from_secs(3600);
 
 /// How long the response asks to wait: seconds, or a date relative to the response's own `Date`. The longest
 /// if there are several; `None` for invalid values and dates in the past.
@@ -19,13 +19,13 @@ pub fn read(response: &Response, now: Timestamp) -> Option<Duration> {
         .filter_map(|value| wait(value.to_str().ok()?.trim(), server_now))
         .filter(|wait| !wait.is_zero())
         .max()
-        .map(|wait| wait.min(MAX_WAIT))
+        .map(|wait| wait.min(MAX_RETRY_AFTER))
 }
 
 fn wait(text: &str, server_now: Timestamp) -> Option<Duration> {
     if text.starts_with(|c: char| c.is_ascii_digit()) {
         let seconds: f64 = text.parse().ok()?;
-        return Duration::try_from_secs_f64(seconds.min(MAX_WAIT.as_secs_f64())).ok();
+        return Duration::try_from_secs_f64(seconds.min(MAX_RETRY_AFTER.as_secs_f64())).ok();
     }
     Some(server_now.until(Timestamp::parse(text)?))
 }
@@ -72,6 +72,6 @@ mod tests {
         for text in ["soon", "-5", "", "Wed, 21 Oct 2015 07:27:00 GMT", "0"] {
             assert_eq!(after(None, &[text]), None, "{text}");
         }
-        assert_eq!(after(None, &["99999999999"]), Some(MAX_WAIT));
+        assert_eq!(after(None, &["99999999999"]), Some(MAX_RETRY_AFTER));
     }
 }

@@ -21,7 +21,7 @@ pub use plan::Options;
 
 /// The loop looks at the wall clock at least this often while it waits for a moment: timers stop while a machine
 /// sleeps, and clocks are set.
-const LONGEST_SLEEP: Duration = Duration::from_secs(5);
+const MAX_SLEEP: Duration = Duration::from_secs(5);
 
 /// Keeps time for the services of a registry, those that come later too. Tokens expire, pauses end and stores are read
 /// whether it was started or not; once started, it also refreshes tokens and checks their health.
@@ -169,7 +169,7 @@ async fn run(scheduler: Weak<Scheduler>, changed: Arc<ChangedServices>, clock: A
         let moment = async {
             match next {
                 // Not until the moment itself: a clock that is set back would put it off.
-                Some(moment) => clock.sleep(clock.now().until(moment).min(LONGEST_SLEEP)).await,
+                Some(moment) => clock.sleep(clock.now().until(moment).min(MAX_SLEEP)).await,
                 None => std::future::pending().await,
             }
         };

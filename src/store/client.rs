@@ -20,14 +20,14 @@ use crate::runtime;
 use crate::sync::{Mutex, MutexGuard};
 
 /// A disk or network that takes longer counts as unavailable, and the refresh continues without it.
-const PATIENCE: Duration = Duration::from_secs(5);
+const STORE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The same for a store that is known to fail: a refresh waits for it once, not at each of its steps.
-const PATIENCE_WITH_THE_SICK: Duration = Duration::from_secs(1);
+const FAILING_STORE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// A lease lasts this much longer than the token request it is for. A healthy holder therefore always ends it first,
 /// and a dead one delays the others by little more than one request.
-const MARGIN: Duration = Duration::from_secs(1);
+const LEASE_MARGIN: Duration = Duration::from_secs(1);
 
 pub(crate) struct StoreClient {
     service: ServiceName,
@@ -71,7 +71,7 @@ impl StoreClient {
             store,
             owner: Owner::random(),
             keeper: Owner::random(),
-            lease_length: config.timeout + MARGIN,
+            lease_length: config.timeout + LEASE_MARGIN,
             health: Arc::new(Mutex::new(StoreHealth { is_reported: true, ..StoreHealth::default() })),
             warnings: Arc::default(),
             late: Mutex::default(),
@@ -294,7 +294,7 @@ impl StoreClient {
             // The caller may have stopped waiting.
             let _ = answer.send(work.await);
         })?;
-        let patience = if self.is_healthy() { PATIENCE } else { PATIENCE_WITH_THE_SICK };
+        let patience = if self.is_healthy() { STORE_TIMEOUT } else { FAILING_STORE_TIMEOUT };
         match tokio::time::timeout(patience, answered).await {
             Ok(Ok(result)) => result,
             Ok(Err(_)) => Err(Error::new(ErrorKind::Internal, "the store operation was aborted")),

@@ -86,7 +86,7 @@ pub struct LeaseGrant {
 
 /// A claim may have waited this long for access to the store. Its moment is then earlier than a lease that was
 /// granted in the meantime.
-const LONGEST_WAIT: Duration = Duration::from_secs(10);
+const MAX_CLAIM_DELAY: Duration = Duration::from_secs(10);
 
 /// A lease as a store keeps it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -111,7 +111,7 @@ impl LeaseEntry {
     /// Whether another owner than `claim`'s holds it at that moment. A lease that begins far in the future was
     /// written before the clock was set back, and is ignored.
     pub(in crate::store) fn is_held_against(&self, claim: &Claim) -> bool {
-        let is_current = self.since <= claim.now.plus(LONGEST_WAIT) && claim.now < self.until;
+        let is_current = self.since <= claim.now.plus(MAX_CLAIM_DELAY) && claim.now < self.until;
         is_current && self.owner.is_some_and(|owner| owner != claim.owner)
     }
 

@@ -7,17 +7,17 @@ use std::thread;
 use std::time::Duration;
 
 use super::disk;
-use crate::domain::Timestamp;
+use crate::domain::{Backoff, Jitter, Timestamp};
 use crate::error::{Error, ErrorKind, Result};
 
 /// A write takes milliseconds. A holder that takes longer than this hangs on a dead disk.
-const PATIENCE: Duration = Duration::from_secs(5);
+const LOCK_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// More than ten thousand leases need.
 const MAX_CONTENT: u64 = 8 * 1024 * 1024;
 
-/// The longest pause between two tries. The first are shorter, so that a single second writer loses no time.
-const LONGEST_PAUSE: Duration = Duration::from_millis(20);
+/// Between two tries. The first pauses are shorter, so that a single second writer loses no time.
+const LOCK_TRIES: Backoff = Backoff::new(Duration::from_millis(1), Duration::from_millis(20));
 
 /// The lock, until it is dropped. The operating system holds it, so it ends with its process.
 #[derive(Debug)]
@@ -31,15 +31,15 @@ impl Lock {
     /// Waits for the lock of the file at `path`, for a limited time.
     pub(in crate::store) fn take(path: &Path) -> Result<Self> {
         let file = disk::open_lock_file(path)?;
-        let (mut waited, mut longest) = (Duration::ZERO, Duration::from_millis(1));
+        let (mut waited, mut tries) = (Duration::ZERO, 0);
         loop {
             match file.try_lock() {
                 Ok(()) => return Ok(Self { path: path.to_owned(), file, is_exclusive: true }),
-                Err(TryLockError::WouldBlock) if waited < PATIENCE => {
-                    let pause = longest.mul_f64(0.5 + fastrand::f64() / 2.0);
+                Err(TryLockError::WouldBlock) if waited < LOCK_TIMEOUT => {
+                    let pause = Jitter::random().half(LOCK_TRIES.wait(tries));
                     thread::sleep(pause);
                     waited += pause;
-                    longest = (longest * 2).min(LONGEST_PAUSE);
+                    tries += 1;
                 }
                 Err(TryLockError::WouldBlock) => {
                     return Err(Error::new(

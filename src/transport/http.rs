@@ -37,7 +37,7 @@ const MAX_HEADERS: usize = 2000;
 
 /// How long an idle connection is kept. Token requests are minutes apart, and an older connection is often
 /// dead.
-const IDLE: Duration = Duration::from_secs(15);
+const IDLE_CONNECTION_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// The only code that uses the network. The client is built at first use and on a background thread, because
 /// that reads the system's certificates.
@@ -195,7 +195,7 @@ fn build(trust: &Trust, proxies: Proxies, certificate: Option<&ClientCertificate
         .no_proxy()
         .proxy(reqwest::Proxy::custom(proxy))
         .redirect(Policy::none())
-        .pool_idle_timeout(IDLE)
+        .pool_idle_timeout(IDLE_CONNECTION_TIMEOUT)
         .http1_allow_obsolete_multiline_headers_in_responses(true)
         .http1_allow_spaces_after_header_name_in_responses(true)
         .http1_ignore_invalid_headers_in_responses(true)

@@ -45,7 +45,7 @@ fn spell(value: &str) -> String {
         let number: u64 =
             factors.map(|factor| factor.trim().replace('_', "").parse::<u64>().unwrap()).product();
         let millis = number * if unit == "secs" { 1000 } else { 1 };
-        let (length, unit) = UNITS.into_iter().find(|(length, _)| millis % length == 0).unwrap();
+        let (length, unit) = UNITS.into_iter().find(|(length, _)| millis.is_multiple_of(*length)).unwrap();
         format!("{} {unit}", millis / length)
     });
     spans.collect::<Vec<_>>().join(" … ")

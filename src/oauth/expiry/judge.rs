@@ -5,14 +5,11 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::name::{self, KnownName, Unit};
-use super::value::{ParsedValue, read};
-use super::{
-    Expired, Expiry, FIRST_DATE_SECONDS, FoundExpiry, Moments, Path, SET_THE_PATH, TOLERANCE_SECONDS,
-    Warning, epoch_seconds, seconds,
-};
+use super::{Expired, Expiry, FoundExpiry, Moments, Path, SET_THE_PATH, TOLERANCE_SECONDS, Warning};
 use crate::domain::MAX_LIFETIME;
 use crate::oauth::fields::number;
 use crate::oauth::jwt::{Dates, TokenClaims};
+use crate::oauth::time_value::{FIRST_DATE_SECONDS, ParsedValue, epoch_seconds, parse_value, seconds};
 
 /// Without a unit, numbers of at least this, and below those of dates, are milliseconds: Directus sends
 /// 900000 for a quarter of an hour.
@@ -154,7 +151,7 @@ impl Judge {
     }
 
     fn value(&self, value: &Value, unit: Unit) -> Option<Verdict> {
-        Some(match read(value) {
+        Some(match parse_value(value) {
             ParsedValue::Nothing => return None,
             ParsedValue::Zero | ParsedValue::Never if self.never_expires => Verdict::Never,
             ParsedValue::Zero => {

@@ -3,6 +3,7 @@ use serde_json::json;
 use zeroize::Zeroizing;
 
 use super::*;
+use crate::config::{LoginOptions, ResponseField};
 
 mod attributes;
 mod kept;

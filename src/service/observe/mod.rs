@@ -24,7 +24,7 @@ use crate::sync::Mutex;
 
 use changes::ChangeCounters;
 use incidents::Incidents;
-use warnings::Warnings;
+use warnings::LoggedWarnings;
 
 pub use changes::ChangedServices;
 pub use events::{Event, EventKind, Listener};
@@ -41,7 +41,7 @@ pub(super) struct Observer {
     log: Mutex<Log>,
     webhook: Option<Webhook>,
     incidents: Mutex<Incidents>,
-    warnings: Mutex<Warnings>,
+    warnings: Mutex<LoggedWarnings>,
     counters: ChangeCounters,
     /// Changes with every change of the service.
     version: watch::Sender<u64>,
@@ -213,7 +213,7 @@ impl Observer {
         self.incidents.lock().note_posted_elsewhere();
     }
 
-    // Warnings.
+    // LoggedWarnings.
 
     /// Logs what the store has shown: once for each incident that it fails, and that it works again.
     pub(super) fn report_store(&self) {
@@ -264,7 +264,7 @@ impl Observer {
         self.warn(|warnings| warnings.missing_fields(fields, errors));
     }
 
-    fn warn(&self, warning: impl FnOnce(&mut Warnings) -> Option<String>) {
+    fn warn(&self, warning: impl FnOnce(&mut LoggedWarnings) -> Option<String>) {
         let warning = warning(&mut self.warnings.lock());
         if let Some(warning) = warning {
             self.log(Level::Warn, warning);

@@ -5,6 +5,7 @@ use serde::{Serialize, Serializer};
 use crate::config::Config;
 use crate::domain::{Timestamp, TokenPhase};
 use crate::grants::GrantRequest;
+use crate::redaction::display_url;
 use crate::service::state::{Counters, HistoryEntry, LastError, Source, TokenState};
 use crate::store::StoreClient;
 
@@ -96,10 +97,9 @@ pub struct StrategyStatus {
 
 impl StrategyStatus {
     fn new(grant: &GrantRequest, config: &Config) -> Self {
-        let (origin, path) = (grant.endpoint.origin().ascii_serialization(), grant.endpoint.path());
         Self {
             grant: grant.grant_name(config).to_owned(),
-            endpoint: format!("{origin}{path}"),
+            endpoint: display_url(&grant.endpoint),
             format: grant.format_name(config),
         }
     }

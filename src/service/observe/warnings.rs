@@ -7,7 +7,7 @@ use crate::oauth::FieldError;
 
 /// What was logged already.
 #[derive(Debug, Default)]
-pub(super) struct Warnings {
+pub(super) struct LoggedWarnings {
     record: Option<Error>,
     is_unbound_logged: bool,
     is_scope_logged: bool,
@@ -17,7 +17,7 @@ pub(super) struct Warnings {
     expiring: Option<Generation>,
 }
 
-impl Warnings {
+impl LoggedWarnings {
     /// Whether this warning about the stored record is a new one.
     pub(super) fn is_new_about_record(&mut self, warning: &Error) -> bool {
         self.record.replace(warning.clone()).as_ref() != Some(warning)
@@ -91,7 +91,7 @@ mod tests {
 
     #[test]
     fn a_warning_is_logged_once_and_again_when_it_changes() {
-        let mut warnings = Warnings::default();
+        let mut warnings = LoggedWarnings::default();
         assert!(warnings.expiry("a").is_some());
         assert!(warnings.expiry("a").is_none());
         assert!(warnings.expiry("b").is_some());
@@ -105,7 +105,7 @@ mod tests {
 
     #[test]
     fn the_refresh_point_of_each_token_is_announced_once() {
-        let mut warnings = Warnings::default();
+        let mut warnings = LoggedWarnings::default();
         assert!(warnings.is_new_expiring(Generation(1)));
         assert!(!warnings.is_new_expiring(Generation(1)));
         assert!(warnings.is_new_expiring(Generation(2)));

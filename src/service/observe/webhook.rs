@@ -19,7 +19,7 @@ use crate::transport::{Body, Request, Transport};
 const TRIES: u32 = 5;
 
 /// The wait before the second try doubles with each further one: the last one is sent after 15 s.
-const BACKOFF: Backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(8));
+const POST_BACKOFF: Backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(8));
 
 /// Where incidents are posted.
 pub(in crate::service) struct Webhook {
@@ -119,7 +119,7 @@ async fn deliver(
         if tries == TRIES || error.retry() == Retry::Never {
             return Err(error);
         }
-        clock.sleep(BACKOFF.wait(tries - 1)).await;
+        clock.sleep(POST_BACKOFF.wait(tries - 1)).await;
         tries += 1;
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::token_request::{TokenRequest, endpoint};
+use super::token_request::TokenRequest;
 use crate::clock::Clock;
 use crate::config::{Config, Issuer};
 use crate::domain::Timestamp;
@@ -11,6 +11,7 @@ use crate::error::{Error, ErrorKind, Result, Retry};
 use crate::grants;
 use crate::log::Level;
 use crate::oauth::{self, Metadata, MetadataError};
+use crate::redaction::display_url;
 use crate::service::observe::Observer;
 use crate::sync::Mutex;
 use crate::transport::{Request, Response};
@@ -73,7 +74,7 @@ impl ResolvedConfig {
         let addresses = grants::metadata_addresses(&issuer.url);
         let mut last = None;
         for url in &addresses {
-            let place = endpoint(url);
+            let place = display_url(url);
             self.observer.log(Level::Debug, format!("GET {place}"));
             let response = request.send(Request::get(url.clone())).await?;
             match self.read_metadata(&response, issuer, &place)? {

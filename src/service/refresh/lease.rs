@@ -19,7 +19,7 @@ use crate::store::{Fence, LeaseGrant, Leasing, Revision, StoreClient};
 
 /// Between two looks at the record while another process requests a token. The first ones are close together, as most
 /// requests take milliseconds.
-const LOOKS: Backoff = Backoff::new(Duration::from_millis(10), Duration::from_millis(250));
+const RECORD_LOOKS: Backoff = Backoff::new(Duration::from_millis(10), Duration::from_millis(250));
 
 /// The right to request a token.
 pub(super) struct RefreshLease {
@@ -137,7 +137,7 @@ impl LeaseManager {
                 Ok(Leasing::Held(fence)) => waited_for = waited_for.or(Some(fence)),
                 Err(error) => return self.without_store(error, reason).map(Some),
             }
-            self.clock.sleep(Jitter::random().half(LOOKS.wait(looks))).await;
+            self.clock.sleep(Jitter::random().half(RECORD_LOOKS.wait(looks))).await;
             let has_adopted = self.sync.adopt(attempt).await;
             let state = self.state.lock();
             let is_satisfied = has_adopted && state.satisfies(reason, true, self.clock.now());

@@ -23,7 +23,7 @@ const MOST_STORED: usize = 16;
 const MOST_IN_PROCESS: usize = 10_000;
 
 /// How long after its cool-down a rejection still makes the next cool-down longer.
-const MEMORY: Duration = Duration::from_secs(86_400);
+const REJECTION_MEMORY: Duration = Duration::from_secs(86_400);
 
 /// The last rejection of one credential at one endpoint.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -86,7 +86,7 @@ impl CredentialRejection {
     }
 
     fn counts(&self, now: Timestamp) -> bool {
-        self.is_past(now) && now < Timestamp::from_millisecond(self.until_ms).plus(MEMORY)
+        self.is_past(now) && now < Timestamp::from_millisecond(self.until_ms).plus(REJECTION_MEMORY)
     }
 }
 
@@ -224,7 +224,7 @@ impl CredentialMemory {
         let mut stored = self.stored().await;
         stored.add(rejection, now, MOST_STORED);
         self.is_stored.store(true, Ordering::Relaxed);
-        self.save(&stored, until.plus(MEMORY)).await;
+        self.save(&stored, until.plus(REJECTION_MEMORY)).await;
     }
 
     /// The credential was accepted.
@@ -237,7 +237,7 @@ impl CredentialMemory {
         }
         let mut stored = self.stored().await;
         stored.forget(&self.credential);
-        self.save(&stored, now.plus(MEMORY)).await;
+        self.save(&stored, now.plus(REJECTION_MEMORY)).await;
     }
 
     async fn stored(&self) -> RejectedCredentials {

@@ -3,9 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
-use url::Url;
-
 use super::signer::Signer;
 use crate::clock::Clock;
 use crate::config::Config;
@@ -14,9 +11,11 @@ use crate::error::{Error, ErrorKind, Result, Retry};
 use crate::grants::Exchange;
 use crate::log::Level;
 use crate::oauth::{self, Granted, ProofKey, Refusal, ResponseContext, UnsignedRequest};
+use crate::redaction::display_url;
 use crate::service::observe::Observer;
 use crate::service::state::SharedState;
 use crate::transport::{Request, Response, Transport};
+use async_trait::async_trait;
 
 /// The way to the token server.
 pub(in crate::service) struct TokenClient {
@@ -89,7 +88,7 @@ impl TokenRequest<'_> {
     /// local clock is.
     async fn send_signed(&self, unsigned: &UnsignedRequest) -> Result<(Response, bool)> {
         let TokenClient { config, observer, signer, state, .. } = self.client;
-        let endpoint = endpoint(&unsigned.request.url);
+        let endpoint = display_url(&unsigned.request.url);
         if self.time_left().is_zero() {
             let timeout = config.timeout.as_millis();
             let message = format!("{endpoint} issued no token within {timeout} ms");
@@ -134,14 +133,9 @@ impl Exchange for TokenRequest<'_> {
             dpop: config.dpop,
             secrets: config.secrets().collect(),
             sent: sent.iter().collect(),
-            place: endpoint(&unsigned.request.url),
+            place: display_url(&unsigned.request.url),
             now: self.client.clock.now(),
         };
         oauth::read(&response, &context)
     }
-}
-
-/// An endpoint as messages name it: without a query, which may hold a secret.
-pub(super) fn endpoint(url: &Url) -> String {
-    format!("{}{}", url.origin().ascii_serialization(), url.path())
 }

@@ -29,7 +29,7 @@ pub(super) use limits::is_rejection;
 pub(super) use reason::RefreshReason;
 
 /// Two token requests in a row are at least this far apart, however short the lifetime of the tokens.
-const SPACING: Duration = Duration::from_secs(1);
+const MIN_REQUEST_SPACING: Duration = Duration::from_secs(1);
 
 /// The state of a token, which the parts of its service share.
 pub(super) type SharedState = Arc<Mutex<TokenState>>;
@@ -235,7 +235,7 @@ impl TokenState {
             return Err(error);
         }
         let last = self.history.last_refresh_at.filter(|last| is_natural && *last <= now);
-        Ok(last.map_or(Duration::ZERO, |last| now.until(last.plus(SPACING))))
+        Ok(last.map_or(Duration::ZERO, |last| now.until(last.plus(MIN_REQUEST_SPACING))))
     }
 
     /// The wait before try `number` of the same request.

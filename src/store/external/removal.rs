@@ -14,7 +14,7 @@ const DIGEST: u64 = 0;
 
 /// How long the mark is needed: a process that was suspended since may still hold a refresh token. After that a store
 /// may delete it.
-const USE: Duration = Duration::from_secs(30 * 24 * 3600);
+const REMOVAL_MARK_LIFETIME: Duration = Duration::from_secs(30 * 24 * 3600);
 
 pub(super) fn is_one(revision: Revision) -> bool {
     revision.digest == DIGEST
@@ -28,7 +28,7 @@ pub(super) fn write(last: Revision) -> StoredRow {
         refresh_token: None,
         token_type: TokenType::bearer(),
         created_at: moment,
-        expires_at: moment.plus(USE),
+        expires_at: moment.plus(REMOVAL_MARK_LIFETIME),
         last_used: moment,
         format: None,
         column_fault: None,

@@ -108,7 +108,7 @@ pub(super) fn read(answer: StoreResponse) -> WireRecord {
 }
 
 /// The lifetime of a token that another program stored without its time of issue.
-const ASSUMED_LIFE: Duration = Duration::from_secs(3600);
+const ASSUMED_LIFETIME: Duration = Duration::from_secs(3600);
 
 const NO_RECORD: &str = "it did not return a record";
 
@@ -122,7 +122,7 @@ fn read_row(value: &Value) -> Result<StoredRow, &'static str> {
     }
     let token = given("token").and_then(text).ok_or("it returned a record whose token is not a string")?;
     let expires_at = given("expiresAt").and_then(moment);
-    let created_at = given("createdAt").map_or(expires_at.map(|end| end.minus(ASSUMED_LIFE)), moment);
+    let created_at = given("createdAt").map_or(expires_at.map(|end| end.minus(ASSUMED_LIFETIME)), moment);
     let columns = Columns {
         refresh_token: given("refreshToken").map(|value| text(value).ok_or(())).transpose(),
         token_type: given("tokenType").map_or(Some(TokenType::bearer()), |v| TokenType::parse(v.as_str()?)),

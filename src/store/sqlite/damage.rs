@@ -7,8 +7,6 @@ use rusqlite::Connection;
 
 use super::super::disk;
 use super::super::lock::Lock;
-use super::database;
-use super::defense::Operations;
 use super::fault::SqliteError;
 use super::schema;
 use crate::error::{Error, ErrorKind, Result};
@@ -32,13 +30,16 @@ pub(super) fn check_at_opening(connection: &Connection, path: &Path) -> Result<(
 
 /// Renames a database that really is damaged, with its side files, unless it contains tables of others. Returns what
 /// was done. Only one process does so at a time, and the next one finds the new database.
-pub(super) fn set_aside(path: &Path) -> Result<Option<String>> {
+pub(super) fn set_aside(
+    path: &Path,
+    connect: impl FnOnce() -> Result<Connection, SqliteError>,
+) -> Result<Option<String>> {
     let _lock = Lock::take(path)?;
     if disk::identity(path)?.is_none() {
         return Ok(None);
     }
     let describe = |fault: SqliteError| fault.describe(path);
-    let connection = database::connect(path, &Operations::default()).map_err(describe)?;
+    let connection = connect().map_err(describe)?;
     let is_shared = schema::has_foreign_tables(&connection).unwrap_or(false);
     match check(&connection, path, "integrity_check") {
         Ok(()) => return Ok(None),

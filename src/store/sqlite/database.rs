@@ -12,7 +12,7 @@ use super::super::disk::{self, Identity, Stamp};
 use super::super::warnings::Warnings;
 use super::damage;
 use super::defense::{self, Operations};
-use super::fault::{PATIENCE, SqliteError};
+use super::fault::{BUSY_TIMEOUT, SqliteError};
 use super::schema;
 use crate::error::{Error, ErrorKind, Result};
 use crate::sync::{Mutex, MutexGuard};
@@ -148,7 +148,9 @@ impl Database {
         };
         let done = match attempt() {
             Err(fault) if fault.is_damage() => {
-                if let Some(warning) = damage::set_aside(&self.path)? {
+                if let Some(warning) =
+                    damage::set_aside(&self.path, || connect(&self.path, &Operations::default()))?
+                {
                     self.warn(warning);
                 }
                 attempt()
@@ -223,7 +225,7 @@ pub(super) fn connect(path: &Path, operations: &Operations) -> Result<Connection
         OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_NOFOLLOW;
     let mut connection = Connection::open_with_flags(disk::without_links_above(path), flags)?;
     defense::set_up(&mut connection, operations)?;
-    connection.busy_timeout(PATIENCE)?;
+    connection.busy_timeout(BUSY_TIMEOUT)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
     Ok(connection)
 }
@@ -233,7 +235,7 @@ pub(super) fn connect(path: &Path, operations: &Operations) -> Result<Connection
 fn use_log(connection: &Connection) -> Result<(), SqliteError> {
     connection.busy_timeout(Duration::ZERO)?;
     let mode = connection.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(())).map_err(SqliteError::from);
-    connection.busy_timeout(PATIENCE)?;
+    connection.busy_timeout(BUSY_TIMEOUT)?;
     mode.or_else(|fault| if fault.is_damage() { Err(fault) } else { Ok(()) })
 }
 
@@ -243,7 +245,7 @@ fn checkpoint(connection: &Connection) {
     let _ = connection
         .busy_timeout(Duration::ZERO)
         .and_then(|()| connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())));
-    let _ = connection.busy_timeout(PATIENCE);
+    let _ = connection.busy_timeout(BUSY_TIMEOUT);
 }
 
 fn replaced_error(path: &Path) -> Error {

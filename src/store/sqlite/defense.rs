@@ -9,7 +9,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::limits::Limit;
 
 /// An operation's statements take milliseconds. Waiting for another process does not count.
-pub(super) const LONGEST_WORK: Duration = Duration::from_secs(2);
+pub(super) const MAX_QUERY_TIME: Duration = Duration::from_secs(2);
 
 /// How many steps of SQLite's virtual machine pass between two looks at the clock.
 const STEPS: i32 = 1000;
@@ -64,7 +64,7 @@ pub(super) fn set_up(connection: &mut Connection, operations: &Operations) -> ru
     let is_over = move || {
         let operation = operations.0.load(Ordering::Relaxed);
         match began {
-            Some((known, start)) if known == operation => start.elapsed() > LONGEST_WORK,
+            Some((known, start)) if known == operation => start.elapsed() > MAX_QUERY_TIME,
             _ => {
                 began = Some((operation, now()));
                 false

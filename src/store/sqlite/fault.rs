@@ -6,11 +6,11 @@ use std::time::Duration;
 use rusqlite::ErrorCode;
 use rusqlite::ffi::{SQLITE_BUSY, code_to_str};
 
-use super::defense::LONGEST_WORK;
+use super::defense::MAX_QUERY_TIME;
 use crate::error::{Error, ErrorKind};
 
 /// How long one operation waits for another process that holds the database. A write takes milliseconds.
-pub(super) const PATIENCE: Duration = Duration::from_secs(3);
+pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Why an operation failed.
 ///
@@ -72,11 +72,11 @@ impl SqliteError {
             Self::Newer(_) | Self::Planted(_) => format!("{path} {self}"),
             fault if fault.is_damage() => format!("{path} is damaged"),
             fault if fault.is_busy() => {
-                format!("{path} was locked by another process for {} s", PATIENCE.as_secs())
+                format!("{path} was locked by another process for {} s", BUSY_TIMEOUT.as_secs())
             }
             fault => match fault.code() {
                 Some(ErrorCode::OperationInterrupted) => {
-                    let seconds = LONGEST_WORK.as_secs();
+                    let seconds = MAX_QUERY_TIME.as_secs();
                     format!("a statement on {path} took longer than {seconds} s and was stopped")
                 }
                 Some(ErrorCode::DiskFull) => format!("the disk of {path} is full"),

@@ -2,12 +2,28 @@
 
 use serde_json::Value;
 
+use super::fields::number;
 use crate::domain::Timestamp;
-use crate::oauth::fields::number;
+
+/// Numbers of at least this are dates in seconds (2001), and of at least a thousand times this in
+/// milliseconds.
+pub(super) const FIRST_DATE_SECONDS: f64 = 1e9;
+
+#[expect(clippy::cast_precision_loss, reason = "milliseconds up to the year 9999 fit into a double exactly")]
+pub(super) fn seconds(moment: Timestamp) -> f64 {
+    moment.as_millisecond() as f64 / 1000.0
+}
+
+/// Converts a date in seconds, milliseconds, microseconds or nanoseconds to seconds.
+pub(super) fn epoch_seconds(number: f64) -> f64 {
+    let is_too_large = |scaled: f64| scaled >= FIRST_DATE_SECONDS * 1000.0;
+    let scales = [1.0, 1e3, 1e6, 1e9].map(|scale| number / scale);
+    scales.into_iter().find(|scaled| !is_too_large(*scaled)).unwrap_or(number)
+}
 
 /// A parsed value.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(in crate::oauth) enum ParsedValue {
+pub(super) enum ParsedValue {
     /// `null` or an empty string.
     Nothing,
     /// 0, -1, or the first date of a calendar, by which some servers mean that the token does not expire.
@@ -25,7 +41,7 @@ pub(in crate::oauth) enum ParsedValue {
 }
 
 /// Parses a value. Nothing is coerced: `true` is not 1, and an array of one item is not that item.
-pub(in crate::oauth) fn read(value: &Value) -> ParsedValue {
+pub(super) fn parse_value(value: &Value) -> ParsedValue {
     if let Some(number) = number(value) {
         return if is_zero(number) { ParsedValue::Zero } else { ParsedValue::Number(number) };
     }
@@ -114,7 +130,7 @@ mod tests {
             ("01:00:00", 3600.0),
             ("-5m", -300.0),
         ] {
-            assert_eq!(read(&json!(text)), ParsedValue::Duration(seconds), "{text}");
+            assert_eq!(parse_value(&json!(text)), ParsedValue::Duration(seconds), "{text}");
         }
     }
 
@@ -130,7 +146,7 @@ mod tests {
             "/Date(1700000000000+0100)/",
             "/Date(1700000000000-0800)/",
         ] {
-            assert_eq!(read(&json!(text)), moment, "{text}");
+            assert_eq!(parse_value(&json!(text)), moment, "{text}");
         }
     }
 
@@ -150,11 +166,11 @@ mod tests {
             json!("/Date(-62135596800000)/"),
             json!("/Date(0)/"),
         ] {
-            assert_eq!(read(&value), ParsedValue::Zero, "{value}");
+            assert_eq!(parse_value(&value), ParsedValue::Zero, "{value}");
         }
-        assert_eq!(read(&json!("Never")), ParsedValue::Never);
+        assert_eq!(parse_value(&json!("Never")), ParsedValue::Never);
         for value in [json!(null), json!(""), json!(" ")] {
-            assert_eq!(read(&value), ParsedValue::Nothing, "{value}");
+            assert_eq!(parse_value(&value), ParsedValue::Nothing, "{value}");
         }
     }
 
@@ -176,9 +192,9 @@ mod tests {
             json!("30 M"),
             json!("1.5M"),
         ] {
-            assert_eq!(read(&value), ParsedValue::Unreadable, "{value}");
+            assert_eq!(parse_value(&value), ParsedValue::Unreadable, "{value}");
         }
-        assert_eq!(read(&json!(" 3599.5 ")), ParsedValue::Number(3599.5));
-        assert_eq!(read(&json!("1800000000")), ParsedValue::Number(1_800_000_000.0));
+        assert_eq!(parse_value(&json!(" 3599.5 ")), ParsedValue::Number(3599.5));
+        assert_eq!(parse_value(&json!("1800000000")), ParsedValue::Number(1_800_000_000.0));
     }
 }
