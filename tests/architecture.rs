@@ -191,7 +191,7 @@ const KNOWN_EXPOSURES: &[(&str, usize)] = &[
     ("service/refresh/lease.rs", 1),
     // When which credential was rejected: digests and times, without a credential.
     ("service/refresh/rejected_credentials.rs", 1),
-    // Into the store, sealed by then.
+    // Into the store, sealed.
     ("store/external/wire.rs", 3),
     ("store/file/document.rs", 3),
     ("store/lease.rs", 1),

@@ -50,7 +50,7 @@ describe('a client secret', () => {
     })
   }
 
-  const spoilt = {
+  const malformed = {
     '\ufeffs3cret': /^clientSecret begins with a byte order mark \(U\+FEFF\)/,
     's3cret\u200b': /^clientSecret ends with an invisible character \(U\+200B\)/,
     's3\u00a0cret': /^clientSecret contains a non-breaking space \(U\+00A0\)/,
@@ -60,7 +60,7 @@ describe('a client secret', () => {
     '\ts3cret': /^clientSecret begins with a tab/,
     s3crét: /^clientSecret contains a character outside ASCII/,
   }
-  for (const [secret, remark] of Object.entries(spoilt)) {
+  for (const [secret, remark] of Object.entries(malformed)) {
     test(`such as ${JSON.stringify(secret)} is sent unchanged, with a warning that does not contain it`, async () => {
       const { token, warnings, lines } = await started(client(secret))
       assert.equal(token, null, 'it is not the right one')

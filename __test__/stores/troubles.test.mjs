@@ -24,7 +24,7 @@ const A_LOOK = 4000
 const A_TICK = 20
 
 const isRoot = process.getuid?.() === 0
-// File modes do not restrict root, so that its processes run as the user nobody.
+// File modes do not restrict root, so its processes run as another user.
 const user = isRoot ? { uid: 65534, gid: 65534 } : {}
 const withoutModes = whyNoModes()
 const withoutSmallDisk = whyNoSmallDisk()

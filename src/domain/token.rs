@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn a_scheme_before_the_token_is_told_from_it() {
+    fn a_scheme_before_the_token_is_separated_from_it() {
         for (text, scheme) in [
             ("abc", None),
             ("JWT abc", Some("JWT")),

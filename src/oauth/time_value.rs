@@ -74,7 +74,7 @@ fn is_zero(number: f64) -> bool {
 }
 
 /// .NET's date format, `/Date(1700000000000)/` or `/Date(1700000000000+0100)/`: milliseconds since the epoch
-/// in UTC, whatever the offset.
+/// in UTC, for every offset.
 fn dotnet_date(text: &str) -> Option<Timestamp> {
     let inner = text.strip_prefix("/Date(")?.strip_suffix(")/")?;
     let (sign, digits) = inner.strip_prefix('-').map_or((1, inner), |digits| (-1, digits));

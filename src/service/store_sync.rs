@@ -79,7 +79,7 @@ impl StoreSync {
             Ok(Loaded { record: Some((record, revision)), .. }) => {
                 self.adopt_record(record, revision, attempt)
             }
-            Ok(Loaded { is_undecryptable: true, .. }) => {
+            Ok(Loaded { cannot_be_decrypted: true, .. }) => {
                 self.state.lock().see(None);
                 false
             }

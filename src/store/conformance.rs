@@ -337,7 +337,7 @@ async fn of_claimants_at_once_one_gets_the_lease(f: Fixture) {
     assert_eq!(granted, 1);
 }
 
-async fn services_have_records_of_their_own_whatever_their_names(f: Fixture) {
+async fn services_with_any_names_have_records_of_their_own(f: Fixture) {
     let names = ["a", "A", "a.b", "../a", "__proto__", "billing (eu)", "\"quoted\\", "ключ", "services"];
     for (n, name) in names.iter().enumerate() {
         f.save(&service(name), &format!("token-{n}"), None).await.unwrap();

@@ -34,7 +34,7 @@ pub struct Loaded {
     /// The record and its revision.
     pub record: Option<(StoredToken, Revision)>,
     /// Whether there is a record that cannot be opened.
-    pub is_undecryptable: bool,
+    pub cannot_be_decrypted: bool,
     /// The removal that left no record.
     pub removal: Option<Revision>,
     /// What the caller should log: a record that cannot be opened, or a damaged store that was set aside.
@@ -49,25 +49,25 @@ pub struct SealedStore {
     accepts_plain_tokens: bool,
     /// The records that could not be opened. A load does not remove them: another process may have their key, so they
     /// stay until a save replaces them.
-    undecryptable: Arc<Mutex<HashMap<ServiceName, Revision>>>,
+    unreadable: Arc<Mutex<HashMap<ServiceName, Revision>>>,
 }
 
 impl SealedStore {
     /// Seals with `ring`.
     pub fn new(store: Arc<dyn Store>, ring: Arc<KeyRing>) -> Self {
-        Self { store, ring: Some(ring), accepts_plain_tokens: false, undecryptable: Arc::default() }
+        Self { store, ring: Some(ring), accepts_plain_tokens: false, unreadable: Arc::default() }
     }
 
     /// Whether to use a plain token, with its columns, that another program stored. Anyone who can write to the store
     /// then decides which token is sent.
     #[must_use]
     pub fn with_plain_tokens(self, accepts_plain_tokens: bool) -> Self {
-        Self { accepts_plain_tokens, undecryptable: Arc::default(), ..self }
+        Self { accepts_plain_tokens, unreadable: Arc::default(), ..self }
     }
 
     /// A store that seals nothing: for memory, which no other process reads. It cannot open a sealed text.
     pub fn without_sealing(store: Arc<dyn Store>) -> Self {
-        Self { store, ring: None, accepts_plain_tokens: false, undecryptable: Arc::default() }
+        Self { store, ring: None, accepts_plain_tokens: false, unreadable: Arc::default() }
     }
 
     /// The store's kind.
@@ -101,16 +101,16 @@ impl SealedStore {
             Slot::Empty => return Ok(Loaded { warnings, ..Loaded::default() }),
         };
         // It is not tried again, as a key may be slow to derive.
-        if self.undecryptable().get(service) == Some(&revision) {
-            return Ok(Loaded { is_undecryptable: true, warnings, ..Loaded::default() });
+        if self.unreadable().get(service) == Some(&revision) {
+            return Ok(Loaded { cannot_be_decrypted: true, warnings, ..Loaded::default() });
         }
         match self.open(service, row).await {
             Ok(record) => Ok(Loaded { record: Some((record, revision)), warnings, ..Loaded::default() }),
             Err(error) if error.kind() == ErrorKind::Decrypt => {
-                self.undecryptable().insert(service.clone(), revision);
+                self.unreadable().insert(service.clone(), revision);
                 let message = format!("{}; it stays until the next token replaces it", error.message());
                 warnings.push(Error::new(error.kind(), message));
-                Ok(Loaded { is_undecryptable: true, warnings, ..Loaded::default() })
+                Ok(Loaded { cannot_be_decrypted: true, warnings, ..Loaded::default() })
             }
             Err(error) => Err(error),
         }
@@ -126,9 +126,9 @@ impl SealedStore {
     ) -> Result<Saved> {
         let row = self.seal(service, record).await?;
         let saved = self.store.save(service, &row, expected, fence).await?;
-        let undecryptable = self.undecryptable().get(service).copied();
-        let (Saved::Conflict, Some(undecryptable)) = (saved, undecryptable) else { return Ok(saved) };
-        self.store.set_aside(service, undecryptable).await?;
+        let unreadable = self.unreadable().get(service).copied();
+        let (Saved::Conflict, Some(unreadable)) = (saved, unreadable) else { return Ok(saved) };
+        self.store.set_aside(service, unreadable).await?;
         self.store.save(service, &row, None, fence).await
     }
 
@@ -217,8 +217,8 @@ impl SealedStore {
         }
     }
 
-    fn undecryptable(&self) -> MutexGuard<'_, HashMap<ServiceName, Revision>> {
-        self.undecryptable.lock()
+    fn unreadable(&self) -> MutexGuard<'_, HashMap<ServiceName, Revision>> {
+        self.unreadable.lock()
     }
 
     async fn seal(&self, service: &ServiceName, record: &StoredToken) -> Result<StoredRow> {

@@ -153,7 +153,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn mozillas_root_certificates_are_the_fallback_for_a_system_without_any() {
+    fn the_root_certificates_of_mozilla_are_the_fallback_for_a_system_without_any() {
         let all = with_mozilla_fallback(Vec::new(), false);
         assert_eq!(all.len(), webpki_root_certs::TLS_SERVER_ROOT_CERTS.len());
         let one = webpki_root_certs::TLS_SERVER_ROOT_CERTS[..1].to_vec();

@@ -49,7 +49,7 @@ fn describe(refusal: &Refusal) -> String {
         Refusal::Unexplained(_) => "unexplained".into(),
         Refusal::Ambiguous(rejected, passing) => {
             assert_eq!((rejected.retry(), passing.retry()), (Retry::CoolDown, Retry::BackOff));
-            "untellable".into()
+            "ambiguous".into()
         }
         Refusal::Rejected(error) if error.retry() == Retry::Never => "misconfigured".into(),
         Refusal::Rejected(error) => {
@@ -189,7 +189,7 @@ fn a_page_of_a_firewall_is_temporary_but_the_error_of_a_server_is_not() {
     assert_eq!(describe(&refusal_of(403, &[("content-type", "text/html")], "Request blocked")), LATER);
     all(403, LATER, &[page, "<!DOCTYPE html><p>JavaScript is disabled</p>"]);
     all(401, "unexplained", &[page]);
-    all(403, "untellable", &[r#"<?xml version="1.0"?><Error>AccessDenied</Error>"#]);
+    all(403, "ambiguous", &[r#"<?xml version="1.0"?><Error>AccessDenied</Error>"#]);
 }
 
 #[test]

@@ -20,7 +20,7 @@ macro_rules! record_cases {
             a_removal_is_later_than_the_record_and_earlier_than_the_next
             a_record_set_aside_is_not_loaded_and_makes_room_for_the_next
             a_record_written_meanwhile_is_not_set_aside
-            services_have_records_of_their_own_whatever_their_names
+            services_with_any_names_have_records_of_their_own
             of_writers_that_saw_the_same_revision_one_wins
             a_sealed_record_that_does_not_open_stays_until_a_save_replaces_it
             a_plain_token_is_used_only_where_it_is_accepted

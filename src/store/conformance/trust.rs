@@ -10,7 +10,7 @@ pub(super) async fn a_plain_token_is_used_only_where_it_is_accepted(f: Fixture) 
     row.refresh_token = Some(Secret::new("refresh by hand"));
     f.place.save(&service("a"), &row, Some(revision), None).await.unwrap();
     let loaded = f.store.load(&service("a")).await.unwrap();
-    assert!(loaded.record.is_none() && loaded.is_undecryptable && loaded.warnings.len() == 1);
+    assert!(loaded.record.is_none() && loaded.cannot_be_decrypted && loaded.warnings.len() == 1);
     assert!(!loaded.warnings[0].message().contains("by-hand"));
     if !f.store.is_encrypted() {
         return;
@@ -47,14 +47,14 @@ pub(super) async fn a_record_moved_to_another_service_is_not_used(f: Fixture) {
     f.save(&service("a"), "one", None).await.unwrap();
     let (row, _) = f.place.load(&service("a")).await.unwrap().record().unwrap();
     f.place.save(&service("b"), &row, None, None).await.unwrap();
-    assert!(f.store.load(&service("b")).await.unwrap().is_undecryptable);
+    assert!(f.store.load(&service("b")).await.unwrap().cannot_be_decrypted);
     // Nor as what is kept apart from the record, and the reverse.
     f.place.save_note(&service("a"), Some(&row.token), Timestamp::MAX).await.unwrap();
     assert!(f.store.load_note(&service("a")).await.unwrap().is_none());
     f.store.save_note(&service("c"), Some(&Secret::new("a note")), Timestamp::MAX).await.unwrap();
     let note = f.place.load_note(&service("c")).await.unwrap().unwrap();
     f.place.save(&service("c"), &StoredRow { token: note, ..row }, None, None).await.unwrap();
-    assert!(f.store.load(&service("c")).await.unwrap().is_undecryptable);
+    assert!(f.store.load(&service("c")).await.unwrap().cannot_be_decrypted);
 }
 
 pub(super) async fn no_column_reveals_anything_about_a_sealed_record(f: Fixture) {

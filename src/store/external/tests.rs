@@ -207,7 +207,7 @@ async fn columns_that_cannot_be_read_spoil_a_plain_token_and_no_sealed_one() {
         rows.put("a", record);
         let loaded = one.load(&service("a")).await.unwrap();
         let [warning] = &loaded.warnings[..] else { panic!("{field}") };
-        assert!(loaded.is_undecryptable && warning.message().contains(field), "{warning}");
+        assert!(loaded.cannot_be_decrypted && warning.message().contains(field), "{warning}");
         assert!(!warning.message().contains("the-secret"), "{warning}");
     }
 }
@@ -261,7 +261,7 @@ async fn a_record_that_is_lost_was_not_removed_and_may_be_stored_again() {
 }
 
 #[tokio::test]
-async fn a_removal_is_told_to_every_process_and_is_later_than_the_record() {
+async fn every_process_sees_a_removal_and_it_is_later_than_the_record() {
     let pair = pair();
     let first = saved(&pair.one, "one", None).await;
     found(&pair.two).await.unwrap();

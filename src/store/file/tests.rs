@@ -76,7 +76,7 @@ async fn a_record_put_there_by_hand_needs_a_token_and_an_expiry_only() {
 }
 
 #[tokio::test]
-async fn what_a_person_added_to_the_file_survives_a_save() {
+async fn what_an_operator_added_to_the_file_survives_a_save() {
     let disk = new_disk();
     fs::write(&disk.path, r#"{ "version": 1, "note": "ours", "services": { "b": { "odd": true } } }"#)
         .unwrap();
@@ -86,7 +86,7 @@ async fn what_a_person_added_to_the_file_survives_a_save() {
 }
 
 #[tokio::test]
-async fn a_number_that_a_person_added_makes_no_new_revision_of_each_save() {
+async fn a_number_that_an_operator_added_does_not_change_the_revision_of_each_save() {
     let disk = new_disk();
     let record =
         r#"{ "token": "by-hand", "expiresAt": "2099-01-01T00:00:00Z", "weight": 18446744073799599995 }"#;

@@ -40,7 +40,7 @@ async fn a_sealed_text_that_is_not_a_record_counts_as_one_that_does_not_open() {
     ];
     for payload in payloads {
         let loaded = holding(payload).await.load(&service("a")).await.unwrap();
-        assert!(loaded.is_undecryptable && loaded.record.is_none(), "{payload}");
+        assert!(loaded.cannot_be_decrypted && loaded.record.is_none(), "{payload}");
         assert!(!loaded.warnings[0].message().contains("hunter2"), "{payload}");
     }
 }
@@ -65,7 +65,7 @@ async fn a_record_over_four_mebibytes_is_neither_stored_nor_opened() {
     let row = StoredRow { token: Secret::new("x".repeat(5 << 20)), ..row };
     place.save(&service("a"), &row, Some(revision), None).await.unwrap();
     let loaded = store.clone().with_plain_tokens(true).load(&service("a")).await.unwrap();
-    assert!(loaded.is_undecryptable && loaded.warnings[0].message().contains("4 MiB"));
+    assert!(loaded.cannot_be_decrypted && loaded.warnings[0].message().contains("4 MiB"));
 }
 
 #[tokio::test]
@@ -124,7 +124,7 @@ async fn record_with(state: &str) -> StoredToken {
               "issuedAt": 0, "expiresAt": 3600000, "lastUsed": 0, "state": {state} }}"#
     );
     let loaded = holding(&payload).await.load(&service("a")).await.unwrap();
-    assert!(loaded.warnings.is_empty() && !loaded.is_undecryptable, "{state}");
+    assert!(loaded.warnings.is_empty() && !loaded.cannot_be_decrypted, "{state}");
     loaded.record.unwrap().0
 }
 

@@ -61,7 +61,7 @@ pub(super) fn set_up(connection: &mut Connection, operations: &Operations) -> ru
     connection.execute_batch(PRAGMAS)?;
     let operations = operations.clone();
     let mut began: Option<(u64, Instant)> = None;
-    let is_over = move || {
+    let has_timed_out = move || {
         let operation = operations.0.load(Ordering::Relaxed);
         match began {
             Some((known, start)) if known == operation => start.elapsed() > MAX_QUERY_TIME,
@@ -71,7 +71,7 @@ pub(super) fn set_up(connection: &mut Connection, operations: &Operations) -> ru
             }
         }
     };
-    connection.progress_handler(STEPS, Some(is_over))
+    connection.progress_handler(STEPS, Some(has_timed_out))
 }
 
 #[expect(

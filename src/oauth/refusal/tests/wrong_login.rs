@@ -5,8 +5,8 @@ use super::*;
 #[test]
 fn a_page_or_a_text_that_gives_no_reason_may_be_a_wrong_password_or_a_proxy() {
     let page = r#"<html><meta http-equiv="Content-Type" content="text/html"><h1>Bad Request</h1></html>"#;
-    all(400, "untellable", &["<h1>Bad Request</h1>", page, "Bad Request", "no"]);
-    all(403, "untellable", &["{}", "", "Forbidden", r#"{"message":"Forbidden"}"#]);
+    all(400, "ambiguous", &["<h1>Bad Request</h1>", page, "Bad Request", "no"]);
+    all(403, "ambiguous", &["{}", "", "Forbidden", r#"{"message":"Forbidden"}"#]);
 }
 
 #[test]

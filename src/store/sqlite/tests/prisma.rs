@@ -124,7 +124,7 @@ async fn columns_that_cannot_be_read_spoil_a_plain_token_and_no_sealed_one() {
         disk.sql().execute_batch("UPDATE token_cache SET token = 'hunter2'").unwrap();
         let loaded = store.load(&service("a")).await.unwrap();
         let [warning] = &loaded.warnings[..] else { panic!("{column}") };
-        assert!(loaded.is_undecryptable && warning.message().contains(column), "{warning}");
+        assert!(loaded.cannot_be_decrypted && warning.message().contains(column), "{warning}");
         assert!(!warning.message().contains("hunter2"), "{warning}");
     }
 }

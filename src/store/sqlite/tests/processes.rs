@@ -36,7 +36,7 @@ async fn a_database_that_another_holds_is_an_error_in_bounded_time_and_heals() {
 }
 
 #[tokio::test]
-async fn without_a_log_readers_behind_a_writer_are_told_in_bounded_time_too() {
+async fn without_a_log_readers_behind_a_writer_get_an_error_in_bounded_time() {
     let disk = new_disk();
     let holder = disk.sql();
     holder.execute_batch("CREATE TABLE t (x); BEGIN EXCLUSIVE").unwrap();
