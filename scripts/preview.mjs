@@ -1,4 +1,4 @@
-// `npm run preview`: docs/preview.html, every state of the monitor side by side, by day and by night; with Chromium also
+// `npm run preview`: dist/preview.html, every state of the monitor side by side, by day and by night; with Chromium also
 // the pictures of it that the README shows.
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -9,8 +9,10 @@ import { root } from './support/root.mjs'
 import { previewPage } from './preview/page.mjs'
 
 await ensureLib()
-await writeFile(join(root, 'docs', 'preview.html'), await previewPage())
-console.log('docs/preview.html')
+const page = join(root, 'dist', 'preview.html')
+await mkdir(join(root, 'dist'), { recursive: true })
+await writeFile(page, await previewPage())
+console.log('dist/preview.html')
 
 const { path, reason } = await chromium()
 if (path === undefined) console.log(`no pictures: ${reason}`)
@@ -22,7 +24,7 @@ async function takePictures(executablePath) {
   await mkdir(join(root, 'docs', 'images'), { recursive: true })
   for (const theme of ['light', 'dark']) {
     const view = await browser.newPage({ viewport: { width: 1280, height: 900 }, deviceScaleFactor: 2 })
-    await view.goto(pathToFileURL(join(root, 'docs', 'preview.html')).href)
+    await view.goto(pathToFileURL(page).href)
     const file = join('docs', 'images', `monitor-${theme}.png`)
     await view
       .locator(`.${theme} .evertoken-monitor`)
