@@ -206,7 +206,8 @@ fn write_row(row: &StoredRow, number: u64) -> Value {
         "createdAt": row.created_at.to_string(),
         "expiresAt": row.expires_at.to_string(),
         "lastUsed": row.last_used.to_string(),
-        "format": row.format,
+        // As `status().strategy` names it: for people to see, and never read back.
+        "strategy": { "format": row.format },
         "revision": number,
     })
 }
