@@ -50,15 +50,18 @@ impl Scheduler {
 
     /// Starts the loop, unless it runs already. It ends with the scheduler.
     pub fn keep_time(self: &Arc<Self>) -> Result<()> {
-        if !std::mem::replace(&mut self.state().has_loop, true) {
+        let mut state = self.state();
+        if !state.has_loop {
             let changed = Arc::clone(self.registry.changed());
             runtime::spawn(run(Arc::downgrade(self), changed, Arc::clone(&self.clock)))?;
+            state.has_loop = true;
         }
         Ok(())
     }
 
     /// Starts refreshing tokens, or goes on with other options; with equal ones nothing changes.
     pub fn start(self: &Arc<Self>, options: Options) -> Result<SchedulerStatus> {
+        self.keep_time()?;
         {
             let mut state = self.state();
             state.last_options = options.clone();
@@ -66,7 +69,6 @@ impl Scheduler {
                 state.plan = Some(Plan::new(options, self.clock.now()));
             }
         }
-        self.keep_time()?;
         self.registry.changed().wake();
         Ok(self.status())
     }

@@ -125,11 +125,16 @@ impl Service {
     /// `Storage` if the stored record could not be removed, and why the token could not be revoked; memory is cleared
     /// all the same.
     pub async fn clear(&self, revoke: bool) -> Result<()> {
-        let held = self.sync.clear().await?;
-        match held {
+        if revoke {
+            // The token to revoke may be in the store only.
+            self.wait_for_flight().await;
+        }
+        let (held, removed) = self.sync.clear().await?;
+        let revoked = match held {
             Some(held) if revoke => self.refresher.revoke(&held.tokens).await,
             _ => Ok(()),
-        }
+        };
+        removed.and(revoked)
     }
 
     /// The status, from memory.

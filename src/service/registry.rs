@@ -26,6 +26,8 @@ pub struct Initialized {
 /// Services by name and number. No number is used twice.
 #[derive(Default)]
 pub struct Registry {
+    /// Held while a service is initialized, so that two of one name do not start. Its events may look up services.
+    initialization: Mutex<()>,
     services: Mutex<Services>,
     /// Services that were taken out, while a request of theirs is under way.
     ending: Mutex<Vec<Weak<Service>>>,
@@ -55,26 +57,20 @@ impl Registry {
         config: Config,
         parts: impl FnOnce(Schedule, Arc<KnownCredentials>) -> Result<Parts>,
     ) -> Result<Initialized> {
-        let mut services = self.services.lock();
+        let _one_at_a_time = self.initialization.lock();
         let name = config.service.clone();
-        let old = services.by_name.get(&name).copied();
-        let equal = old.filter(|id| services.by_id[id].service.config().fingerprint == config.fingerprint);
-        let id = equal.unwrap_or_else(|| {
-            services.last_id += 1;
-            services.last_id
-        });
+        let (id, old, equal) = self.services.lock().place(&config);
         let schedule = Schedule { id, changed: Arc::clone(&self.changed) };
         let parts = parts(schedule, Arc::clone(&self.credentials))?;
-        if equal.is_some() {
-            services.by_id[&id].service.set_log(parts.log);
+        if let Some(equal) = equal {
+            equal.set_log(parts.log);
             return Ok(Initialized { id, name: name.to_string(), created: false, replaced: None });
         }
         let log = parts.log.clone();
         let service = Service::start(config, parts)?;
-        let default = services.find(None);
-        let replaced = old.and_then(|old| services.remove(old));
-        if let Some(replaced) = &replaced {
-            replaced.service.replace_by(&service);
+        let outdated = self.services.lock().replace(old, id, &service);
+        if let Some(replaced) = &outdated.replaced {
+            replaced.replace_by(&service);
             log.write(
                 Level::Warn,
                 "initialized again with another configuration; the earlier service is shut down",
@@ -82,13 +78,12 @@ impl Registry {
         } else if let Some(ended) = self.ending(&name) {
             ended.replace_by(&service);
         }
-        services.insert(id, Entry { order: replaced.map_or(id, |replaced| replaced.order), service });
-        if let Some(default) = default.filter(|default| services.find(None) != Some(*default))
-            && let Some(entry) = services.by_id.get(&default)
-        {
+        if let Some(default) = outdated.default {
             // Callers that name no service have to look again.
-            entry.service.changed();
+            default.changed();
         }
+        // The loop could not find the service while it started.
+        self.changed.mark(id);
         Ok(Initialized { id, name: name.to_string(), created: true, replaced: old })
     }
 
@@ -146,7 +141,41 @@ impl Registry {
     }
 }
 
+/// What a new service takes the place of.
+struct Outdated {
+    /// The service of its name.
+    replaced: Option<Arc<Service>>,
+    /// The service that callers got without a name, if that is another one now.
+    default: Option<Arc<Service>>,
+}
+
 impl Services {
+    /// The number for a configuration, the number of the service of its name, and that service if it is equal.
+    fn place(&mut self, config: &Config) -> (u32, Option<u32>, Option<Arc<Service>>) {
+        let old = self.by_name.get(&config.service).copied();
+        let service = old.and_then(|old| self.by_id.get(&old)).map(|entry| Arc::clone(&entry.service));
+        let equal = service.filter(|service| service.config().fingerprint == config.fingerprint);
+        if let (Some(old), Some(equal)) = (old, equal) {
+            return (old, Some(old), Some(equal));
+        }
+        self.last_id += 1;
+        (self.last_id, old, None)
+    }
+
+    /// Puts a service in, in place of the one of the number `old`.
+    fn replace(&mut self, old: Option<u32>, id: u32, service: &Arc<Service>) -> Outdated {
+        let default = self.find(None);
+        let default_service =
+            default.and_then(|id| self.by_id.get(&id)).map(|entry| Arc::clone(&entry.service));
+        let replaced = old.and_then(|old| self.remove(old));
+        let order = replaced.as_ref().map_or(id, |replaced| replaced.order);
+        self.insert(id, Entry { order, service: Arc::clone(service) });
+        Outdated {
+            replaced: replaced.map(|replaced| replaced.service),
+            default: default_service.filter(|_| self.find(None) != default),
+        }
+    }
+
     fn find(&self, name: Option<&str>) -> Option<u32> {
         let wanted = ServiceName::parse(name.unwrap_or(ServiceName::DEFAULT)).ok()?;
         let first = || self.by_order.first_key_value().map(|(_, id)| *id).filter(|_| name.is_none());

@@ -137,6 +137,9 @@ impl StoreSync {
         if stored.identity.is_some_and(|identity| identity != self.config.identity) {
             return if is_later { Candidate::OfAnother } else { Candidate::Nothing };
         }
+        if state.was_cleared(revision) {
+            return Candidate::Nothing;
+        }
         // An earlier record (a copy that was put back) is better than nothing.
         let is_needed = state.held().is_none_or(|held| {
             lifetime.is_usable(now) && !held.is_usable(now) && held.revision != Some(revision)
@@ -210,11 +213,11 @@ impl StoreSync {
 
     // To the store.
 
-    /// Drops the token, in memory and in the store, and returns it.
+    /// Drops the token, in memory and in the store. Returns it, and whether the record was removed.
     ///
     /// # Errors
-    /// `Shutdown`; `Storage` if the record could not be removed.
-    pub(super) async fn clear(&self) -> Result<Option<HeldToken>> {
+    /// `Shutdown`.
+    pub(super) async fn clear(&self) -> Result<(Option<HeldToken>, Result<()>)> {
         let held = {
             let mut state = self.state.lock();
             if state.is_closed() {
@@ -236,7 +239,7 @@ impl StoreSync {
         self.observer.report_store();
         self.observer.announce(EventKind::Cleared, None);
         self.observer.log(Level::Info, "the token was cleared");
-        removed.map(|()| held)
+        Ok((held, removed))
     }
 
     /// Stores a new token; a store that fails costs no caller anything. `None` if another holder has taken the lease.
@@ -331,19 +334,20 @@ impl StoreSync {
 
     /// Stores a token that could not be stored when it was obtained, unless another process is about to store its own.
     async fn store_again(&self, epoch: u64) {
-        let fence = match self.store.lease_to_keep(self.clock.now()).await {
-            Ok(Leasing::Granted(grant)) => Some(grant.fence),
+        let grant = match self.store.lease_to_keep(self.clock.now()).await {
+            Ok(Leasing::Granted(grant)) => Some(grant),
             Ok(Leasing::Unknown) => None,
             Ok(Leasing::Held(_)) | Err(_) => return,
         };
+        let fence = grant.as_ref().map(|grant| grant.fence);
         // Another process may have stored a later one since the last look.
         self.adopt(Attempt { epoch, started: self.clock.now() }).await;
         let can_tell = self.store.read_fault().is_none();
         let expected = self.state.lock().stored();
         let is_stored = can_tell && self.store_in_place(expected, fence, epoch).await;
-        if let Some(fence) = fence.filter(|_| !is_stored) {
-            // If this fails, the lease ends by itself.
-            let _ = self.store.release(fence, None).await;
+        if let Some(grant) = grant.filter(|_| !is_stored) {
+            // The next holder still needs to know how the last request failed. If this fails, the lease ends by itself.
+            let _ = self.store.release(grant.fence, grant.note).await;
         }
     }
 }

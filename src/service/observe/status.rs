@@ -74,7 +74,7 @@ fn phase_of(config: &Config, state: &TokenState, now: Timestamp) -> TokenPhase {
     let phase = state.phase(now);
     let stands_in = config.manual_token.is_some()
         && matches!(phase, TokenPhase::Missing | TokenPhase::Expired)
-        && (!config.has_credentials() || state.failures() > 0);
+        && (!config.has_credentials() || state.failures() > 0 || state.paused_until(now).is_some());
     if stands_in { TokenPhase::Manual } else { phase }
 }
 

@@ -105,8 +105,8 @@ impl Refresher {
     pub(super) fn start(self: &Arc<Self>, reason: RefreshReason) -> Result<Flight> {
         let admit = || {
             let (mut state, now) = (self.state.lock(), self.clock.now());
-            // Another service of this process has the credential accepted again.
-            if state.rejections() > 0 && !self.credentials.is_cooling_here(now) {
+            // Another service of this process had the credential accepted again.
+            if state.rejections() > 0 && !self.credentials.is_rejected_here(now) {
                 state.lift_rejection();
             }
             state.may_refresh(reason, now)
@@ -171,6 +171,10 @@ impl Refresher {
         // Held until the outcome is noted.
         let mut turn = None;
         match self.source.obtain(reason, &lease, attempt, &mut turn).await {
+            Err(error) if error.kind() == ErrorKind::Shutdown => {
+                self.leases.release(lease).await;
+                return Err(error);
+            }
             Ok(Some(token)) => self.keep(token, lease, attempt).await,
             Ok(None) => self.leases.release(lease).await,
             Err(error) => return Err(self.fail(error, lease, attempt).await),
@@ -227,6 +231,9 @@ impl Refresher {
         let is_rotated = token.granted.refresh_token.is_some();
         let mut token = self.hold(token);
         let now = token.tokens.lifetime.issued_at();
+        if is_login {
+            self.credentials.forget(now).await;
+        }
         // A clearing takes the same lock: either it came first and raised the epoch, or it removes what is saved here.
         let guard = self.store.turn().await;
         if self.state.lock().epoch() != attempt.epoch {
@@ -264,9 +271,6 @@ impl Refresher {
             state.refresh(token, attempt.started, now);
         }
         drop(guard);
-        if is_login {
-            self.credentials.forget(now).await;
-        }
         self.observer.announce_token("obtained a new token");
     }
 

@@ -190,20 +190,18 @@ impl CredentialMemory {
         }
     }
 
-    /// Whether this process knows of a rejection of this credential that still cools down.
-    pub(in crate::service) fn is_cooling_here(&self, now: Timestamp) -> bool {
-        self.process
-            .rejections()
-            .find(&self.credential, now)
-            .is_some_and(|known| known.cool_down(now).is_some())
+    /// Whether this process knows of a rejection of this credential, and of no acceptance since.
+    pub(in crate::service) fn is_rejected_here(&self, now: Timestamp) -> bool {
+        self.process.rejections().find(&self.credential, now).is_some()
     }
 
     /// The last rejection of this credential. A store that cannot be read knows of none.
     pub(in crate::service) async fn last_rejection(&self, now: Timestamp) -> Option<CredentialRejection> {
         let accepted_ms = self.gate.accepted_ms.load(Ordering::Acquire);
         let is_later = |rejection: &&CredentialRejection| rejection.from_ms > accepted_ms;
-        let stored = self.stored().await.find(&self.credential, now).filter(is_later).cloned();
+        let stored = self.stored().await.find(&self.credential, now).cloned();
         self.is_stored.store(stored.is_some(), Ordering::Relaxed);
+        let stored = stored.as_ref().filter(is_later).cloned();
         let here = self.process.rejections().find(&self.credential, now).cloned();
         let last = here.into_iter().chain(stored).max_by_key(|rejection| rejection.until_ms)?;
         self.process.rejections().add(last.clone(), now, MOST_IN_PROCESS);
@@ -224,7 +222,7 @@ impl CredentialMemory {
         let mut stored = self.stored().await;
         stored.add(rejection, now, MOST_STORED);
         self.is_stored.store(true, Ordering::Relaxed);
-        self.save(&stored, until.plus(REJECTION_MEMORY)).await;
+        self.save(&stored).await;
     }
 
     /// The credential was accepted.
@@ -237,7 +235,7 @@ impl CredentialMemory {
         }
         let mut stored = self.stored().await;
         stored.forget(&self.credential);
-        self.save(&stored, now.plus(REJECTION_MEMORY)).await;
+        self.save(&stored).await;
     }
 
     async fn stored(&self) -> RejectedCredentials {
@@ -250,7 +248,9 @@ impl CredentialMemory {
     }
 
     /// If this fails, another process may send the credential once more.
-    async fn save(&self, rejections: &RejectedCredentials, until: Timestamp) {
+    async fn save(&self, rejections: &RejectedCredentials) {
+        let until = rejections.0.iter().map(|rejection| rejection.until_ms).max().unwrap_or_default();
+        let until = Timestamp::from_millisecond(until).plus(REJECTION_MEMORY);
         let note = serde_json::to_string(rejections).ok().filter(|_| !rejections.0.is_empty());
         let _ = self.store.save_note(note.map(Secret::new), until).await;
     }

@@ -55,6 +55,7 @@ impl TokenSource {
         turn: &mut Option<CredentialTurn>,
     ) -> Result<Option<NewToken>> {
         let request = self.client.begin(self.proof_key()?);
+        self.require_open()?;
         let resolved = self.resolve(&request).await?;
         if lease.may_spend {
             match self.refresh_tokens.refresh(&request, &resolved, reason, lease, attempt).await? {
@@ -65,8 +66,15 @@ impl TokenSource {
         }
         *turn = self.credentials.turn(&*self.client.clock, self.client.config.timeout).await;
         self.respect_rejection(reason).await?;
+        self.require_open()?;
         // The refresh may have used up its time; the login has its own.
         self.log_in(&request.again(), &resolved).await.map(Some)
+    }
+
+    /// A service that was shut down while it waited sends nothing: it may have been replaced by one with other
+    /// credentials.
+    fn require_open(&self) -> Result<()> {
+        if self.client.state.lock().is_closed() { Err(Error::shutdown()) } else { Ok(()) }
     }
 
     /// The key to bind the next token to: that of the token in memory, else a new one. None without `dpop`.

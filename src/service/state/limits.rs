@@ -82,13 +82,16 @@ impl Limits {
     /// An attempt obtained a token.
     pub(super) fn succeed(&mut self) {
         self.failures = 0;
-        self.lift_rejection();
-    }
-
-    /// The credential was accepted elsewhere: its rejections no longer count.
-    pub(super) fn lift_rejection(&mut self) {
         self.rejections = 0;
         self.pause = None;
+    }
+
+    /// The credential was accepted elsewhere: its rejections no longer count, and do not pause. Another pause stays.
+    pub(super) fn lift_rejection(&mut self) {
+        self.rejections = 0;
+        let is_of_rejection =
+            |pause: &Pause| is_rejection(&pause.error) || pause.error.kind() == ErrorKind::Credentials;
+        self.pause = self.pause.take().filter(|pause| !is_of_rejection(pause));
     }
 
     /// The credential was rejected this often in a row, by this process or another.
@@ -106,7 +109,7 @@ impl Limits {
         self.pause(error, now, wait);
     }
 
-    /// No attempt is made for this long; that is not a failure.
+    /// No attempt is made for this long.
     pub(super) fn pause(&mut self, error: &Error, now: Timestamp, wait: Duration) {
         self.pause = Some(Pause { from: now, until: now.plus(wait), error: error.clone() });
     }

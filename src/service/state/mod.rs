@@ -47,6 +47,8 @@ pub(super) struct TokenState {
     epoch: u64,
     /// Whether the token was cleared: the scheduler does not obtain another before its next look.
     is_cleared: bool,
+    /// The record of the token that was cleared. If it could not be removed, it is not adopted again.
+    cleared: Option<Revision>,
     is_closed: bool,
     /// Whether the server has ever accepted a refresh token, or its first refusal was reported.
     has_settled_refresh: bool,
@@ -64,6 +66,7 @@ impl TokenState {
             history: History::default(),
             epoch: 0,
             is_cleared: false,
+            cleared: None,
             is_closed: false,
             has_settled_refresh: false,
         }
@@ -163,6 +166,7 @@ impl TokenState {
     pub(super) fn clear(&mut self, now: Timestamp) -> Option<HeldToken> {
         self.note(Outcome::Cleared, now, now, None);
         self.is_cleared = true;
+        self.cleared = self.revisions.stored();
         self.forget()
     }
 
@@ -314,8 +318,11 @@ impl TokenState {
     /// Forgets what worked before: the endpoint and format, and a refresh token that keeps failing. Whether there
     /// was anything to forget.
     pub(super) fn begin_again(&mut self) -> bool {
-        let failing = self.held.as_mut().filter(|held| held.refresh_has_failed);
-        let had_refresh_token = failing.and_then(|held| held.tokens.refresh_token.take()).is_some();
+        let failing = self.held.as_ref().filter(|held| held.refresh_has_failed);
+        let had_refresh_token = failing.is_some_and(|held| held.tokens.refresh_token.is_some());
+        if let Some(held) = self.held.as_mut().filter(|_| had_refresh_token) {
+            held.set_refresh_token(None);
+        }
         self.grant.take().is_some() || had_refresh_token
     }
 
@@ -373,6 +380,11 @@ impl TokenState {
     /// The revision that the store had when it was last read or written.
     pub(super) fn stored(&self) -> Option<Revision> {
         self.revisions.stored()
+    }
+
+    /// Whether the record of this revision is that of a token that was cleared.
+    pub(super) fn was_cleared(&self, revision: Revision) -> bool {
+        self.cleared == Some(revision)
     }
 
     /// Notes what the store has; whether that is later than all that was seen before.

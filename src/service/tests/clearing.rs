@@ -144,3 +144,40 @@ async fn a_token_cleared_long_ago_does_not_keep_a_process_from_a_new_one() {
     pass(&clock, 3).await;
     assert_eq!(one.at_once().as_deref(), Some("b1"));
 }
+
+/// A service whose issuer has a revocation endpoint.
+fn revocable(
+    store: &Arc<ScriptedStore>,
+    clock: &Arc<ManualClock>,
+    answers: impl IntoIterator<Item = Script>,
+) -> TestService {
+    let metadata = json!({
+        "issuer": "https://id.example.com",
+        "token_endpoint": "https://id.example.com/token",
+        "revocation_endpoint": "https://id.example.com/revoke",
+    });
+    let answers = std::iter::once(Script::Http(200, metadata, None)).chain(answers);
+    configured_process(&json!({ "authUrl": null, "issuer": "https://id.example.com" }), store, clock, answers)
+}
+
+#[tokio::test]
+async fn a_clear_before_the_first_look_revokes_the_stored_token() {
+    let (store, clock) = (ScriptedStore::new(), clock());
+    revocable(&store, &clock, [token("a1", 3600)]).token().await;
+    let second = revocable(&store, &clock, [Script::Http(200, json!({}), None)]);
+    second.service.clear(true).await.unwrap();
+    assert!(second.server.asked(1).contains("token=a1"));
+    assert!(store.row().await.is_none());
+}
+
+#[tokio::test]
+async fn a_token_whose_record_cannot_be_removed_is_revoked_all_the_same_and_is_not_adopted_again() {
+    let (store, clock) = (ScriptedStore::new(), clock());
+    let answers = [token("a1", 3600), Script::Http(200, json!({}), None), token("a2", 3600)];
+    let fixture = revocable(&store, &clock, answers);
+    fixture.token().await;
+    store.breaks(&[Call::Remove]);
+    assert_eq!(fixture.service.clear(true).await.unwrap_err().kind(), ErrorKind::Storage);
+    assert!(fixture.server.asked(2).contains("token=a1"));
+    assert_eq!(fixture.token().await.as_deref(), Some("a2"));
+}

@@ -1,5 +1,6 @@
 //! A token's life as callers see it.
 
+use super::scripted_store::*;
 use super::*;
 
 #[tokio::test]
@@ -156,4 +157,31 @@ async fn a_clock_set_by_a_day_serves_no_expired_token_and_makes_no_storm() {
         fixture.token().await;
     }
     assert_eq!(fixture.server.requests(), 3);
+}
+
+#[tokio::test]
+async fn an_attempt_that_has_not_sent_a_request_yet_sends_none_after_a_shutdown() {
+    let (store, clock) = (ScriptedStore::new(), clock());
+    let fixture = process(&store, &clock, [token("a1", 3600)]);
+    fixture.landed().await;
+    store.parks_a_look();
+    let caller = tokio::spawn(refreshing(&fixture));
+    until(|| store.has_parked()).await;
+    fixture.service.close();
+    store.heals();
+    fixture.landed().await;
+    assert_eq!(caller.await.unwrap().unwrap_err().kind(), ErrorKind::Shutdown);
+    assert_eq!(fixture.server.requests(), 0);
+    assert!(store.taken_by_another(clock.now()).await.is_some(), "the lease was released");
+}
+
+#[tokio::test]
+async fn the_status_says_when_the_manual_token_is_in_use() {
+    let extra = json!({ "token": "manual", "rateLimit": { "attempts": 1, "perSeconds": 60 } });
+    let fixture = TestService::with(&extra, [token("abc", 60)]);
+    fixture.token().await;
+    fixture.service.clear(false).await.unwrap();
+    assert_eq!(fixture.token().await.as_deref(), Some("manual"), "the rate allows no request");
+    let status = fixture.service.status();
+    assert_eq!((status.state, status.source), (TokenPhase::Manual, Some("manual")));
 }

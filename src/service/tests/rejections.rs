@@ -272,3 +272,17 @@ async fn of_services_that_begin_together_with_one_wrong_credential_one_sends_it(
     }
     assert_eq!(begin(12, vec![token("ghi", 3600)]).token().await.as_deref(), Some("ghi"));
 }
+
+#[tokio::test]
+async fn a_pause_that_a_server_asks_for_holds_also_after_a_rejection() {
+    let busy = Script::Http(503, json!({}), Some("600"));
+    let fixture = TestService::with(&login("wrong"), [rejected(), busy, token("abc", 3600)]);
+    assert_eq!(kind_of_failure(&fixture).await, ErrorKind::Credentials);
+    fixture.pass(61);
+    assert!(fixture.service.acquire().await.is_err());
+    fixture.pass(599);
+    assert!(fixture.service.acquire().await.is_err());
+    assert_eq!(fixture.server.requests(), 2);
+    fixture.pass(1);
+    assert_eq!(fixture.token().await.as_deref(), Some("abc"));
+}
