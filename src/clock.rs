@@ -6,18 +6,11 @@ use async_trait::async_trait;
 
 use crate::domain::Timestamp;
 
-/// Sleeps are divided into steps of at most this length, and the wall clock is read after each. A machine
-/// that was suspended, or whose clock was changed, is noticed within one step.
-const MAX_SLEEP_STEP: Duration = Duration::from_secs(5);
-
-/// A wall clock that a task can wait on.
+/// The wall clock, and waits that do not depend on it.
 #[async_trait]
 pub trait Clock: Send + Sync + 'static {
     /// The current time.
     fn now(&self) -> Timestamp;
-
-    /// Waits until the wall clock reaches `moment`; returns at once if it has passed.
-    async fn sleep_until(&self, moment: Timestamp);
 
     /// Waits for `span`, even if the wall clock is changed in the meantime.
     async fn sleep(&self, span: Duration);
@@ -33,16 +26,6 @@ impl Clock for SystemClock {
         #[expect(clippy::disallowed_methods, reason = "the one place that reads the wall clock")]
         let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Timestamp::MIN.plus(since_epoch)
-    }
-
-    async fn sleep_until(&self, moment: Timestamp) {
-        loop {
-            let left = self.now().until(moment);
-            if left.is_zero() {
-                return;
-            }
-            tokio::time::sleep(left.min(MAX_SLEEP_STEP)).await;
-        }
     }
 
     async fn sleep(&self, span: Duration) {
@@ -84,14 +67,11 @@ impl Clock for ManualClock {
         *self.now.borrow()
     }
 
-    async fn sleep_until(&self, moment: Timestamp) {
-        let mut ticks = self.now.subscribe();
-        // `self` owns the sender, so the wait ends only when the moment has come.
-        let _ = ticks.wait_for(|now| *now >= moment).await;
-    }
-
     async fn sleep(&self, span: Duration) {
-        self.sleep_until(self.now().plus(span)).await;
+        let moment = self.now().plus(span);
+        let mut ticks = self.now.subscribe();
+        // The sender lives in self, so the wait ends only when the moment has come.
+        let _ = ticks.wait_for(|now| *now >= moment).await;
     }
 }
 
@@ -111,14 +91,16 @@ mod tests {
         let clock = Arc::new(ManualClock::new(Timestamp::from_second(100.0)));
         let sleeper = {
             let clock = Arc::clone(&clock);
-            async move { clock.sleep_until(Timestamp::from_second(110.0)).await }
+            async move { clock.sleep(Duration::from_secs(10)).await }
         };
         tokio::pin!(sleeper);
-        clock.advance(Duration::from_secs(9));
-        tokio::select! {
-            biased;
-            () = &mut sleeper => panic!("woke a second early"),
-            () = tokio::task::yield_now() => {}
+        for seconds in [0, 9] {
+            clock.advance(Duration::from_secs(seconds));
+            tokio::select! {
+                biased;
+                () = &mut sleeper => panic!("woke early"),
+                () = tokio::task::yield_now() => {}
+            }
         }
         clock.advance(Duration::from_secs(1));
         sleeper.await;

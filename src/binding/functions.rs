@@ -13,9 +13,8 @@ use url::Url;
 use super::host::host;
 use super::outcome::{attempt, parse};
 use super::promise::promise;
-use crate::config::{BaseUrl, OnFailure, is_private_host};
+use crate::config::{BaseUrl, OnFailure, SchedulerOptions, is_private_host};
 use crate::domain::{Generation, Timestamp};
-use crate::scheduler::Options;
 use crate::service::{DpopProof, Snapshot};
 
 /// Starts a service, or finds one with the same configuration: `Outcome<{ id, name, created }>`. A store that
@@ -174,7 +173,7 @@ pub fn proxy(request: String) -> String {
 /// Starts the scheduler: `Outcome<SchedulerStatus>`.
 #[napi(catch_unwind)]
 pub fn start_scheduler(options: String) -> String {
-    attempt(|| host().scheduler.start(Options::from_json(parse(&options)?)?))
+    attempt(|| host().scheduler.start(SchedulerOptions::from_json(parse(&options)?)?))
 }
 
 /// Stops the scheduler: `Outcome<SchedulerStatus>`.

@@ -155,11 +155,6 @@ impl Host {
 
     /// The service's status, including the scheduler's.
     pub(super) fn status(&self, service: &Service) -> Status {
-        let mut status = service.status();
-        status.scheduler = self.scheduler.status();
-        if status.scheduler.running {
-            status.scheduler.next_refresh_at = service.upkeep().next_refresh();
-        }
-        status
+        self.scheduler.complete(service.status())
     }
 }

@@ -57,8 +57,7 @@ pub(super) struct EventForwarder {
 
 impl Listener for EventForwarder {
     fn on_event(&self, event: &Event) {
-        let mut status = event.status.clone();
-        status.scheduler = self.scheduler.status();
+        let status = self.scheduler.complete(event.status.clone());
         let mut body = json!({
             "type": event.kind, "service": status.service.clone(), "at": event.at.to_string(), "status": status,
         });

@@ -35,7 +35,7 @@ pub use login::{LoginCredentials, LoginOptions, Placeholder};
 pub use network::is_private_host;
 pub use response_fields::ResponseField;
 pub use response_path::ResponsePath;
-pub use scheduler::SchedulerFields;
+pub use scheduler::SchedulerOptions;
 pub use storage::{ExternalStoreKind, PlainTokens, Storage};
 pub use token_request::{Parameter, RequestFormat};
 

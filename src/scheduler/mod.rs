@@ -8,16 +8,15 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use crate::clock::Clock;
+use crate::config::SchedulerOptions;
 use crate::domain::Timestamp;
 use crate::error::Result;
 use crate::runtime;
-use crate::service::{ChangedServices, Registry, SchedulerStatus, Service};
+use crate::service::{ChangedServices, Registry, SchedulerStatus, Service, Status};
 use crate::sync::{Mutex, MutexGuard};
 
 use plan::{Due, Plan};
 use timetable::Timetable;
-
-pub use plan::Options;
 
 /// The loop looks at the wall clock at least this often while it waits for a moment: timers stop while a machine
 /// sleeps, and clocks are set.
@@ -36,7 +35,7 @@ struct State {
     timetable: Timetable,
     /// None while the scheduler is stopped.
     plan: Option<Plan>,
-    last_options: Options,
+    last_options: SchedulerOptions,
     has_loop: bool,
     /// The wall clock at the last turn of the loop.
     last_turn: Option<Timestamp>,
@@ -60,7 +59,7 @@ impl Scheduler {
     }
 
     /// Starts refreshing tokens, or goes on with other options; with equal ones nothing changes.
-    pub fn start(self: &Arc<Self>, options: Options) -> Result<SchedulerStatus> {
+    pub fn start(self: &Arc<Self>, options: SchedulerOptions) -> Result<SchedulerStatus> {
         self.keep_time()?;
         {
             let mut state = self.state();
@@ -80,20 +79,26 @@ impl Scheduler {
         self.status()
     }
 
-    /// The status.
+    /// The status, with the next refresh of all services.
     pub fn status(&self) -> SchedulerStatus {
-        let next = {
-            let is_running = self.state().plan.is_some();
-            let services = if is_running { self.registry.all() } else { Vec::new() };
-            services.iter().filter_map(|(_, service)| service.upkeep().next_refresh()).min()
-        };
+        let services = self.registry.all();
+        let next = services.iter().filter_map(|(_, service)| service.upkeep().next_refresh()).min();
+        self.status_with(next)
+    }
+
+    /// The status of a service, with the scheduler's in it.
+    pub fn complete(&self, status: Status) -> Status {
+        Status { scheduler: self.status_with(status.scheduler.next_refresh_at), ..status }
+    }
+
+    fn status_with(&self, next_refresh_at: Option<Timestamp>) -> SchedulerStatus {
         let state = self.state();
+        let is_running = state.plan.is_some();
         SchedulerStatus {
-            running: state.plan.is_some(),
-            refresh_interval_seconds: state.last_options.refresh_interval.as_secs_f64(),
-            health_check_interval_seconds: state.last_options.health_check_interval.as_secs_f64(),
-            next_refresh_at: next,
+            running: is_running,
+            next_refresh_at: next_refresh_at.filter(|_| is_running),
             last_health_check_at: state.plan.as_ref().and_then(Plan::last_health_check),
+            ..SchedulerStatus::new(&state.last_options)
         }
     }
 
@@ -141,7 +146,7 @@ impl Drop for Scheduler {
 fn look_after(
     service: &Arc<Service>,
     due: Due,
-    options: Option<&Options>,
+    options: Option<&SchedulerOptions>,
     now: Timestamp,
 ) -> Option<Timestamp> {
     let upkeep = service.upkeep();

@@ -63,7 +63,7 @@ impl TokenAccess {
                 return Ok(None);
             }
             if attempts == MAX_ATTEMPTS {
-                let message = "the tokens of this server expire before they can be used";
+                let message = "no usable token after several attempts: the tokens of this server expire at once, or are cleared again and again";
                 break Error::new(ErrorKind::Response, message);
             }
             attempts += 1;

@@ -24,12 +24,8 @@ use crate::log::{Level, Log};
 use crate::oauth;
 use crate::runtime;
 
-use access::TokenAccess;
-use observe::Observer;
-use parts::Components;
-use refresh::{Refresher, Signer};
-use state::{RefreshReason, SharedState};
-use store_sync::StoreSync;
+use parts::Rooms;
+use state::RefreshReason;
 
 pub use observe::{ChangedServices, Event, EventKind, Listener, Schedule, SchedulerStatus, Status};
 pub use parts::Parts;
@@ -41,80 +37,71 @@ pub use upkeep::Upkeep;
 
 /// One service.
 pub struct Service {
-    config: Arc<Config>,
-    state: SharedState,
-    sync: Arc<StoreSync>,
-    observer: Arc<Observer>,
-    signer: Arc<Signer>,
-    refresher: Arc<Refresher>,
-    access: TokenAccess,
-    upkeep: Upkeep,
+    rooms: Rooms,
 }
 
 impl Service {
     /// A service that adopts what is stored, in the background, and requests nothing yet.
     pub fn start(config: Config, parts: Parts) -> Result<Arc<Self>> {
         let transport = Arc::clone(&parts.transport);
-        let Components { config, state, sync, observer, signer, refresher, access, upkeep } =
-            parts.assemble(config)?;
-        let service = Arc::new(Self { config, state, sync, observer, signer, refresher, access, upkeep });
-        if service.config.has_credentials() {
-            service.refresher.start(RefreshReason::Start)?;
-            let observer = Arc::clone(&service.observer);
+        let service = Arc::new(Self { rooms: parts.assemble(config)? });
+        if service.rooms.config.has_credentials() {
+            service.rooms.refresher.start(RefreshReason::Start)?;
+            let observer = Arc::clone(&service.rooms.observer);
             runtime::spawn(async move {
                 if let Some(warning) = transport.prepare().await {
                     observer.log_error(Level::Warn, "about the certificates", &warning);
                 }
             })?;
         }
-        service.observer.changed();
+        service.rooms.observer.changed();
         Ok(service)
     }
 
     /// The configuration.
     pub fn config(&self) -> &Config {
-        &self.config
+        &self.rooms.config
     }
 
     /// A counter that changes whenever a snapshot may no longer be current.
     pub fn attach(&self) -> Arc<AtomicU32> {
-        self.observer.attach()
+        self.rooms.observer.attach()
     }
 
     /// Replaces the log, as a later initialization with an equal configuration brings one.
     pub fn set_log(&self, log: Log) {
-        self.observer.set_log(log);
+        self.rooms.observer.set_log(log);
     }
 
-    /// The token that may be sent now, if there is one: [`TokenAccess::snapshot`].
+    /// The token that may be sent now, if there is one.
     pub fn snapshot(&self) -> Result<Option<Snapshot>> {
-        self.access.snapshot()
+        self.rooms.access.snapshot()
     }
 
-    /// The token, after at most one shared request: [`TokenAccess::acquire`].
+    /// The token, after at most one shared request.
     pub async fn acquire(&self) -> Result<Option<Snapshot>> {
-        self.access.acquire().await
+        self.rooms.access.acquire().await
     }
 
-    /// Requests a new token now: [`TokenAccess::refresh`].
+    /// Requests a new token now.
     pub async fn refresh(&self) -> Result<()> {
-        self.access.refresh().await
+        self.rooms.access.refresh().await
     }
 
-    /// The API answered 401 to this generation: [`TokenAccess::rejected`].
+    /// The API answered 401 to this generation.
     pub async fn rejected(&self, generation: Generation) -> Result<bool> {
-        self.access.rejected(generation).await
+        self.rooms.access.rejected(generation).await
     }
 
-    /// A proof for one request with the token of this generation: [`TokenAccess::proof`].
+    /// A proof for one request with the token of this generation.
     pub fn proof(&self, method: &str, url: &str, generation: Generation) -> Result<Option<DpopProof>> {
-        self.access.proof(method, url, generation)
+        self.rooms.access.proof(method, url, generation)
     }
 
     /// An API gave this nonce in a response (RFC 9449 §9): the next proofs for its origin carry it.
     pub fn remember_nonce(&self, url: &str, nonce: &str) {
         if let (Ok(url), true) = (Url::parse(url), oauth::is_nonce(nonce)) {
-            self.signer.remember_nonce(&url, nonce);
+            self.rooms.signer.remember_nonce(&url, nonce);
         }
     }
 
@@ -129,9 +116,9 @@ impl Service {
             // The token to revoke may be in the store only.
             self.wait_for_flight().await;
         }
-        let (held, removed) = self.sync.clear().await?;
+        let (held, removed) = self.rooms.sync.clear().await?;
         let revoked = match held {
-            Some(held) if revoke => self.refresher.revoke(&held.tokens).await,
+            Some(held) if revoke => self.rooms.refresher.revoke(&held.tokens).await,
             _ => Ok(()),
         };
         removed.and(revoked)
@@ -139,14 +126,14 @@ impl Service {
 
     /// The status, from memory.
     pub fn status(&self) -> Status {
-        self.observer.status()
+        self.rooms.observer.status()
     }
 
     /// Ends this replaced service. The `successor` waits for its request under way before it makes its own: both would
     /// spend one refresh token.
     pub fn replace_by(&self, successor: &Self) {
         self.close();
-        successor.refresher.take_over(&self.refresher);
+        successor.rooms.refresher.take_over(&self.rooms.refresher);
     }
 
     /// Ends the service: callers get `Shutdown`. A request under way runs to its end and its token is stored, as a
@@ -158,29 +145,29 @@ impl Service {
 
     /// Ends the service without waiting for a request under way.
     pub fn close(&self) {
-        self.state.lock().close();
-        self.observer.changed();
+        self.rooms.state.lock().close();
+        self.rooms.observer.changed();
     }
 
     /// Waits for the attempt under way: after the start, until the store was read.
     pub async fn wait_for_flight(&self) {
-        if let Some(flight) = self.refresher.current() {
+        if let Some(flight) = self.rooms.refresher.current() {
             let _ = flight.result().await;
         }
     }
 
     /// Whether it was shut down.
     pub fn is_closed(&self) -> bool {
-        self.state.lock().is_closed()
+        self.rooms.state.lock().is_closed()
     }
 
     /// Something about the service has changed that only its registry knows.
     fn changed(&self) {
-        self.observer.changed();
+        self.rooms.observer.changed();
     }
 
     /// What happens to the service as time passes.
     pub fn upkeep(&self) -> &Upkeep {
-        &self.upkeep
+        &self.rooms.upkeep
     }
 }

@@ -36,7 +36,7 @@ pub struct Parts {
 }
 
 /// The parts of one service, which know each other.
-pub(super) struct Components {
+pub(super) struct Rooms {
     pub(super) config: Arc<Config>,
     pub(super) state: SharedState,
     pub(super) sync: Arc<StoreSync>,
@@ -49,7 +49,7 @@ pub(super) struct Components {
 
 impl Parts {
     /// The parts of a service. Nothing runs yet.
-    pub(super) fn assemble(self, config: Config) -> Result<Components> {
+    pub(super) fn assemble(self, config: Config) -> Result<Rooms> {
         let Self { clock, transport, listener, log, store, schedule, credentials } = self;
         let client_key = config.credentials.private_key.clone().map(ClientKey::new).map(Arc::new);
         let store = Arc::new(StoreClient::new(&config, client_key.clone(), store)?);
@@ -98,6 +98,6 @@ impl Parts {
             observer: Arc::clone(&observer),
             last_phase: Mutex::default(),
         };
-        Ok(Components { config, state, sync, observer, signer, refresher, access, upkeep })
+        Ok(Rooms { config, state, sync, observer, signer, refresher, access, upkeep })
     }
 }

@@ -70,7 +70,8 @@ impl StoreSync {
 
     // From the store.
 
-    /// Adopts the stored token if it is later than the one in memory. Whether that gave a usable token.
+    /// Adopts the stored token if it is later than the one in memory, or the only usable one. Whether that gave a usable
+    /// token.
     pub(super) async fn adopt(&self, attempt: Attempt) -> bool {
         let last = self.state.lock().stored();
         let loaded = self.store.load().await;

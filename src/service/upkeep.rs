@@ -52,7 +52,7 @@ impl Upkeep {
             self.observer.announce_expiring(generation);
         }
         if self.sync.take_due_look(now) && self.refresher.current().is_none() {
-            // An attempt under way looks for itself. The loop does not wait for a slow disk.
+            // An attempt under way has looked. The loop does not wait for a slow disk.
             let sync = Arc::clone(&self.sync);
             let _ = runtime::spawn(async move { sync.look().await });
         }

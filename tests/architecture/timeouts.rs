@@ -28,7 +28,13 @@ pub fn constants() -> Vec<String> {
 
 /// The rows of the table, without their last column.
 pub fn rows(text: &str) -> Vec<String> {
-    let table = text.split("## Every timeout and interval").nth(1).unwrap().split("\n## ").next().unwrap();
+    let table = text
+        .split("## Every timeout and interval of the core")
+        .nth(1)
+        .unwrap()
+        .split("\n## ")
+        .next()
+        .unwrap();
     let rows = table.lines().filter(|line| line.starts_with("| `"));
     let mut rows: Vec<_> = rows
         .map(|row| row.split('|').map(str::trim).skip(1).take(3).collect::<Vec<_>>().join(" | "))

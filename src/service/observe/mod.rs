@@ -213,7 +213,7 @@ impl Observer {
         self.incidents.lock().note_posted_elsewhere();
     }
 
-    // LoggedWarnings.
+    // Warnings.
 
     /// Logs what the store has shown: once for each incident that it fails, and that it works again.
     pub(super) fn report_store(&self) {

@@ -2,7 +2,7 @@
 
 use serde::{Serialize, Serializer};
 
-use crate::config::Config;
+use crate::config::{Config, SchedulerOptions};
 use crate::domain::{Timestamp, TokenPhase};
 use crate::grants::GrantRequest;
 use crate::redaction::display_url;
@@ -37,6 +37,8 @@ pub struct Status {
 impl Status {
     pub(super) fn new(config: &Config, state: &TokenState, store: &StoreClient, now: Timestamp) -> Self {
         let held = state.held();
+        let has_refreshes = config.has_credentials() && !state.is_closed();
+        let next_refresh = if has_refreshes { state.next_refresh(now) } else { None };
         let lifetime = held.map(|held| held.tokens.lifetime);
         let phase = phase_of(config, state, now);
         let is_manual = phase == TokenPhase::Manual;
@@ -61,7 +63,10 @@ impl Status {
             consecutive_failures: state.failures(),
             last_error: state.history().last_error().cloned(),
             strategy: state.grant().map(|grant| StrategyStatus::new(grant, config)),
-            scheduler: SchedulerStatus::default(),
+            scheduler: SchedulerStatus {
+                next_refresh_at: next_refresh,
+                ..SchedulerStatus::new(&SchedulerOptions::default())
+            },
             storage: StorageStatus::new(store),
             counters: state.history().counters(),
             history: state.history().entries().cloned().collect(),
@@ -117,13 +122,13 @@ pub struct SchedulerStatus {
     pub last_health_check_at: Option<Timestamp>,
 }
 
-/// A scheduler that was never started, with its default intervals.
-impl Default for SchedulerStatus {
-    fn default() -> Self {
+impl SchedulerStatus {
+    /// A scheduler with these options that does not run.
+    pub fn new(options: &SchedulerOptions) -> Self {
         Self {
             running: false,
-            refresh_interval_seconds: 600.0,
-            health_check_interval_seconds: 300.0,
+            refresh_interval_seconds: options.refresh_interval.as_secs_f64(),
+            health_check_interval_seconds: options.health_check_interval.as_secs_f64(),
             next_refresh_at: None,
             last_health_check_at: None,
         }

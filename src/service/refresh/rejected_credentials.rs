@@ -16,7 +16,7 @@ use crate::error::{Error, ErrorKind, Retry};
 use crate::store::StoreClient;
 use crate::sync::{Mutex, MutexGuard};
 
-/// How many configurations of one service may take turns. A program with more of them makes them up.
+/// How many rejections a stored note holds: one for each configuration that a service is started with in turn.
 const MOST_STORED: usize = 16;
 
 /// How many tenants of a process may have wrong credentials at once.

@@ -28,7 +28,7 @@ pub use history::{Counters, HistoryEntry, LastError, Outcome};
 pub(super) use limits::is_rejection;
 pub(super) use reason::RefreshReason;
 
-/// Two token requests in a row are at least this far apart, however short the lifetime of the tokens.
+/// Refreshes at a token's own refresh point are at least this far apart, however short the lifetimes.
 const MIN_REQUEST_SPACING: Duration = Duration::from_secs(1);
 
 /// The state of a token, which the parts of its service share.

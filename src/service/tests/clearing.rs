@@ -79,7 +79,7 @@ async fn a_token_obtained_while_a_look_is_under_way_is_not_taken_for_lost() {
     fixture.landed().await;
     store.parks_a_look();
     let service = Arc::clone(&fixture.service);
-    let look = tokio::spawn(async move { service.sync.look().await });
+    let look = tokio::spawn(async move { service.rooms.sync.look().await });
     until(|| store.has_parked()).await;
     assert_eq!(fixture.token().await.as_deref(), Some("a1"));
     let stored = store.row().await.unwrap().1;
@@ -106,11 +106,11 @@ async fn what_a_look_takes_from_the_store_while_it_is_cleared_is_given_up_with_t
     let (store, clock) = (ScriptedStore::new(), clock());
     let fixture = process(&store, &clock, [token("a1", 3600)]);
     fixture.token().await;
-    let turn = fixture.service.sync.store().turn().await;
+    let turn = fixture.service.rooms.sync.store().turn().await;
     let service = Arc::clone(&fixture.service);
     let clear = tokio::spawn(async move { service.clear(false).await });
     until(|| fixture.at_once().is_none()).await;
-    fixture.service.sync.look().await;
+    fixture.service.rooms.sync.look().await;
     drop(turn);
     clear.await.unwrap().unwrap();
     assert_eq!(fixture.at_once(), None);

@@ -164,7 +164,7 @@ async fn a_refresh_token_that_may_be_spent_leaves_the_store_although_the_login_f
     first.token().await;
     clock.advance(Duration::from_secs(3600));
     first.service.acquire().await.unwrap_err();
-    first.service.sync.look().await;
+    first.service.rooms.sync.look().await;
     let second = configured_process(&login(), &store, &clock, [token("b1", 3600)]);
     assert_eq!(second.token().await.as_deref(), Some("b1"));
     assert!(second.server.asked(0).contains("hunter2"), "{}", second.server.asked(0));

@@ -139,7 +139,7 @@ async fn a_caller_waits_once_for_a_store_that_is_busy_and_not_at_every_step() {
     assert_eq!(fixture.token().await.as_deref(), Some("a1"));
     assert!(began.elapsed() < Duration::from_secs(6), "{:?}", began.elapsed());
     store.heals();
-    until(|| !fixture.service.sync.store().has_late()).await;
+    until(|| !fixture.service.rooms.sync.store().has_late()).await;
     pass(&clock, 6).await;
     until(|| fixture.service.status().storage.healthy).await;
     assert_eq!(process(&store, &clock, []).token().await.as_deref(), Some("a1"), "it is stored");
