@@ -225,7 +225,7 @@ describe('a service behind a proxy', () => {
     assert.equal(token, 'token-by-no-proxy')
     assert.match(
       log,
-      /about the certificates: the file of NODE_EXTRA_CA_CERTS, .+nowhere\.pem, cannot be read/,
+      /a problem with the certificates: the NODE_EXTRA_CA_CERTS file .+nowhere\.pem cannot be read/,
     )
   })
 })

@@ -63,7 +63,7 @@ impl Service {
             let observer = Arc::clone(&service.observer);
             runtime::spawn(async move {
                 if let Some(warning) = transport.prepare().await {
-                    observer.log_error(Level::Warn, "about the certificates", &warning);
+                    observer.log_error(Level::Warn, "a problem with the certificates", &warning);
                 }
             })?;
         }

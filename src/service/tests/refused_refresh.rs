@@ -155,7 +155,7 @@ async fn a_narrowed_scope_is_logged_once() {
     fixture.service.refresh().await.unwrap();
     fixture.service.refresh().await.unwrap();
     let lines = notebook.0.lock().unwrap();
-    assert_eq!(*lines, ["the token server does not grant all of `scope`: write is missing"]);
+    assert_eq!(*lines, ["the token server did not grant every scope in `scope`: it left out write"]);
 }
 
 #[tokio::test]
