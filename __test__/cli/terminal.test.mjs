@@ -133,7 +133,7 @@ describe('the response of an endpoint', () => {
         assert.equal(status, 1, what)
         assert.match(
           stdout + stderr,
-          /responded with 200: this is not a response of a route of evertoken/,
+          /responded with 200: the response is not from an evertoken route/,
           `${what}: ${stdout}${stderr}`,
         )
       }
