@@ -194,7 +194,9 @@ describe('doctor', () => {
     ]) {
       const checks = await examined(nextApp(t, `OAUTH_CLIENT_SECRET=${written}\n`), basics())
       const told = isTold
-        ? ['OAUTH_CLIENT_SECRET contains a $ in .env.local, and Next.js replaced the text after it']
+        ? [
+            'OAUTH_CLIENT_SECRET contains a $ in .env.local, and Next.js replaced the name after it with the value of a variable',
+          ]
         : []
       assert.deepEqual(expanded(checks), told, written)
     }
