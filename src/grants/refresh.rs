@@ -91,9 +91,9 @@ impl RefreshRequest {
             .collect();
         let others = others.join(" or ");
         format!(
-            "the server has not accepted a refresh token yet: it probably expects it at another URL or in another \
-             format. It was sent to {place} as {sent}: set refreshUrl to another URL, or refreshFormat to {others}. \
-             The error"
+            "the refresh token was refused. The server has not accepted one yet, so it probably expects it at another \
+             URL or in another format. It was sent to {place} as {sent}: set refreshUrl to another URL, or \
+             refreshFormat to {others}. The error"
         )
     }
 
