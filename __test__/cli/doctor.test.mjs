@@ -75,7 +75,7 @@ describe('doctor', () => {
     assert.ok(!JSON.stringify(behind).includes('hunter2'))
 
     const unusable = await examined(t, { ...away, all_proxy: 'socks://ann:hunter2@127.0.0.1:1' })
-    assert.match(unusable.cause.detail, /^all_proxy must be the URL of a proxy/)
+    assert.match(unusable.cause.detail, /^all_proxy must be a proxy URL/)
     assert.match(unusable.cause.remedy, /all_proxy/)
     assert.ok(!JSON.stringify(unusable).includes('hunter2'))
   })
