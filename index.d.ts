@@ -182,8 +182,8 @@ export interface AccessToken {
 }
 
 /**
- * A service, which manages one token. Create it with {@link initializeTokenService}, find it with {@link
- * getTokenService}.
+ * A service, which manages one token. Create it with {@link initializeTokenService}, find it with
+ * {@link getTokenService}.
  */
 export class TokenService {
   private constructor()
@@ -200,8 +200,8 @@ export class TokenService {
    * If no token can be obtained, it resolves with the manual token (`config.token`) if there is one, or else with `{}`.
    * The failed attempt logs a warning and emits a `refreshFailed` event.
    *
-   * With `dpop`, each call returns a new proof, also without I/O. If a server requires a nonce in the proof, use {@link
-   * TokenService.fetch}: the server sends the nonce in a response, which only `fetch` sees.
+   * With `dpop`, each call returns a new proof, also without I/O. If a server requires a nonce in the proof, use
+   * {@link TokenService.fetch}: the server sends the nonce in a response, which only `fetch` sees.
    *
    * @param request The request that the header is for; required with `dpop`, and otherwise ignored. `method` is
    * normalized as in `fetch`; `url` must be absolute.
@@ -315,8 +315,8 @@ export class TokenService {
    * The header then goes only to that origin and to `allowedOrigins`. Without `baseUrl`, the header goes only to
    * `allowedOrigins` if that is set, or else to every `http` and `https` URL that you pass; evertoken warns once if it
    * goes over `http` to a public network. If `baseUrl` contains a `{field}`, the token response supplies that part of
-   * the URL. If the result is not allowed, a request with a relative URL rejects with `ERR_TOKEN_CONFIG` and `field:
-   * 'baseUrl'`.
+   * the URL. If the result is not allowed, a request with a relative URL rejects with `ERR_TOKEN_CONFIG` and
+   * `field: 'baseUrl'`.
    *
    * On a redirect to another origin, the header is removed, and stays removed even if a later redirect leads back. On a
    * redirect within the origin, it is sent; with `dpop`, with a proof for the new URL. (With `dpop`, or with a `header`
