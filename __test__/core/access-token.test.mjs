@@ -139,7 +139,7 @@ describe('fields', () => {
       inspect(service, { depth: 9, showHidden: true }),
     ].join('\n')
     assert.ok(!all.includes('hunter2'))
-    assert.equal(told.filter((line) => line.includes('absent is not in it')).length, 1, all)
+    assert.equal(told.filter((line) => line.includes('absent is missing')).length, 1, all)
   })
 
   test('that are not names are refused', async (t) => {

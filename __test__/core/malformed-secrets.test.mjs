@@ -46,19 +46,19 @@ describe('a client secret', () => {
     test(`with ${JSON.stringify(lineEnd)} at its end works, with one warning that names the field`, async () => {
       const { token, warnings } = await started(client(`s3cret${lineEnd}`))
       assert.ok(token)
-      assert.deepEqual(warnings, ['clientSecret ended with a line end, which is cut off'])
+      assert.deepEqual(warnings, ['clientSecret ended with a line break, which evertoken removed'])
     })
   }
 
   const malformed = {
-    '\ufeffs3cret': /^clientSecret begins with a byte order mark \(U\+FEFF\)/,
+    '\ufeffs3cret': /^clientSecret starts with a byte order mark \(U\+FEFF\)/,
     's3cret\u200b': /^clientSecret ends with an invisible character \(U\+200B\)/,
     's3\u00a0cret': /^clientSecret contains a non-breaking space \(U\+00A0\)/,
-    '"s3cret"': /^clientSecret is in quotes/,
-    "'s3cret'": /^clientSecret is in quotes/,
+    '"s3cret"': /^clientSecret is enclosed in quotes/,
+    "'s3cret'": /^clientSecret is enclosed in quotes/,
     's3cret ': /^clientSecret ends with a space/,
-    '\ts3cret': /^clientSecret begins with a tab/,
-    s3crét: /^clientSecret contains a character outside ASCII/,
+    '\ts3cret': /^clientSecret starts with a tab/,
+    s3crét: /^clientSecret contains a non-ASCII character/,
   }
   for (const [secret, remark] of Object.entries(malformed)) {
     test(`such as ${JSON.stringify(secret)} is sent unchanged, with a warning that does not contain it`, async () => {
@@ -90,7 +90,7 @@ test('a password, a name, a manual token and a key are checked as well', async (
   })
   assert.ok(token)
   assert.deepEqual(
-    warnings.map((line) => line.split(/ (?=ended|is in)/)[0]),
+    warnings.map((line) => line.split(/ (?=ended|is enclosed in)/)[0]),
     ['email', 'password', 'token', 'encryptionKey', 'encryptionKey'],
   )
 })
@@ -114,7 +114,7 @@ test('the variable is named, whether the code passes it on or leaves it to evert
       },
     )
     assert.equal(stdout, 'string\n', stderr)
-    assert.match(stderr, /OAUTH_CLIENT_SECRET ended with a line end, which is cut off/)
+    assert.match(stderr, /OAUTH_CLIENT_SECRET ended with a line break, which evertoken removed/)
     assert.ok(!stderr.includes('clientSecret'))
   }
 })
@@ -157,8 +157,8 @@ describe('doctor', () => {
     assert.deepEqual(
       values.map(({ outcome, detail }) => [outcome, detail.split('.')[0]]),
       [
-        ['warned', 'OAUTH_CLIENT_SECRET is in quotes'],
-        ['warned', 'EXTERNAL_API_TOKEN ended with a line end, which is cut off'],
+        ['warned', 'OAUTH_CLIENT_SECRET is enclosed in quotes'],
+        ['warned', 'EXTERNAL_API_TOKEN ended with a line break, which evertoken removed'],
       ],
     )
     const names = checks.map(({ check }) => check)

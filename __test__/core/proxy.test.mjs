@@ -164,7 +164,7 @@ describe('a service behind a proxy', () => {
         { ...throughProxy('http_proxy'), [name]: list },
         `http://${'a'.repeat(64)}.example.com/`,
       )
-      assert.match(message, /cannot be resolved/)
+      assert.match(message, /could not resolve the host name/)
     }
     assert.equal(asked.length, before)
   })
@@ -177,14 +177,14 @@ describe('a service behind a proxy', () => {
     ]) {
       const { code, message } = await serviceWith(throughProxy(name, ''), url)
       assert.equal(code, 'ERR_TOKEN_NETWORK')
-      assert.ok(message.includes(`the proxy ${origin} (${name}) asks for credentials (407)`), message)
+      assert.ok(message.includes(`the proxy ${origin} (${name}) requires credentials (407)`), message)
     }
     const { code, message } = await serviceWith(
       { ALL_PROXY: 'socks://127.0.0.1:1080' },
       'https://token.example.com/',
     )
     assert.equal(code, 'ERR_TOKEN_CONFIG')
-    assert.match(message, /^ALL_PROXY must be the URL of a proxy/)
+    assert.match(message, /^ALL_PROXY must be a proxy URL/)
   })
 
   test('sends https requests through a tunnel of HTTPS_PROXY, to names that only the proxy knows', async (t) => {
