@@ -26,7 +26,7 @@
  * `logger`. With a different configuration, it shuts the old service down, replaces it and logs a warning.
  *
  * @param config The configuration; every field is optional.
- * @param useDatabase `true` keeps the token in a database and ignores `config.storage`. Default `false`.
+ * @param useDatabase `true` stores the token in a database and ignores `config.storage`. Default `false`.
  * @param database With `useDatabase`: the path of an SQLite file (default `./data/token-cache.db`), a URL (`sqlite:` or
  * `file:`; this version refuses `postgres:` and `redis:`), a Prisma client or a store of your own.
  * @throws {TokenError} `ERR_TOKEN_CONFIG` if a value is invalid or a key is unknown; `field` names it.
@@ -50,8 +50,8 @@ export function initializeTokenService(
 
 /**
  * Returns the running service of this name, or `null`. Without a name, it returns the one named `external_api`, or else
- * the one that was initialized first. It also finds services that another bundle or worker thread of this process
- * initialized.
+ * the one that was initialized first. It also finds services that another bundle or another worker thread of this
+ * process has initialized.
  *
  * @throws {TokenError} `ERR_TOKEN_INTERNAL` if the native addon cannot be loaded.
  *
@@ -66,12 +66,13 @@ export function getTokenService(service?: string): TokenService | null
  * Returns the header to send, from the service of this name (without a name: the default one, as
  * {@link getTokenService} finds it). See {@link TokenService.getAuthHeaders}.
  *
- * If no service has been initialized, this call initializes the default one from the environment. It does not replace a
- * default service that was configured in code and then shut down: the call rejects with `ERR_TOKEN_SHUTDOWN`.
+ * If no service has been initialized, this call initializes the default one from the environment. If the default
+ * service was configured in code and then shut down, the call rejects with `ERR_TOKEN_SHUTDOWN` instead.
  *
  * @throws {TokenError} (by rejecting) `ERR_TOKEN_CONFIG` if the environment does not contain a complete configuration,
- * if no service has the given name, or, with `field: 'request'`, for a service with `dpop`, whose headers are valid for
- * one request only; `ERR_TOKEN_SHUTDOWN`; with `onFailure: 'throw'`, the reason why no token could be obtained.
+ * or if no service has the given name. `ERR_TOKEN_CONFIG` with `field: 'request'` for a service with `dpop`, whose
+ * headers are valid for one request only. `ERR_TOKEN_SHUTDOWN` if the service was shut down. With `onFailure: 'throw'`,
+ * also the reason why no token could be obtained.
  *
  * @example
  * ```ts
@@ -114,7 +115,7 @@ export function stopTokenScheduler(): SchedulerStatus
  * | `OAUTH_CLIENT_ID`, `OAUTH_CLIENT_SECRET` | `clientId`, `clientSecret` |
  * | `OAUTH_PRIVATE_KEY` | `privateKey`: PEM (line ends may be written as `\n`), or the path of a PEM file |
  * | `OAUTH_SCOPE`, `OAUTH_AUDIENCE` | `scope`, `audience` |
- * | `OAUTH_PARAMETERS` | `parameters`, as form text: `account_id=7&tenant=blue`; a space is `+`, and a plus is `%2B` |
+ * | `OAUTH_PARAMETERS` | `parameters`, form-encoded: `account_id=7&tenant=blue`; a space is `+`, and a plus is `%2B` |
  * | `EXTERNAL_API_TOKEN` | `token` |
  * | `EXTERNAL_API_HEADER` | `header`: its name |
  * | `TOKEN_ENCRYPTION_KEY` | `encryptionKey`; separate several keys with commas |
@@ -122,19 +123,19 @@ export function stopTokenScheduler(): SchedulerStatus
  *
  * A `file:` path that ends in `.db`, `.sqlite` or `.sqlite3` is an SQLite database.
  *
- * {@link initializeTokenService} takes each field from the code, or else from the environment. A variable that would
- * contradict the code is not read:
+ * {@link initializeTokenService} takes each field from the code, or else from the environment. It does not read a
+ * variable that would contradict the code:
  * - With `authUrl` in code, `OAUTH_ISSUER` is not read; with `issuer` in code, `EXTERNAL_AUTH_URL` is not read.
  * - With `email` in code, `EXTERNAL_API_USERNAME` is not read; with `username` in code, `EXTERNAL_API_EMAIL` is not
  *   read.
  * - With `clientSecret`, `privateKey`, `clientCertificate` or `clientAuthentication: 'none'` in code,
  *   `OAUTH_CLIENT_SECRET` and `OAUTH_PRIVATE_KEY` are not read.
  * - With `dpop: true` in code, `EXTERNAL_API_HEADER` is not read.
- * - A complete credential in code is used on its own, unless `grant` is in code, too. With `clientId` and a client
+ * - A complete credential in code is used alone, unless `grant` is also in code. With `clientId` and a client
  *   credential (`clientSecret`, `privateKey` or `clientCertificate`) in code, the email, username and password in the
- *   environment are not read. With a password and `email` or `username` in code, the client in the environment is not
- *   read. In both cases, `OAUTH_PARAMETERS` is not read either. This way, the password of one service is never sent to
- *   the server of another.
+ *   environment are not read. With `password` and `email` or `username` in code, the client credentials in the
+ *   environment are not read. In both cases, `OAUTH_PARAMETERS` is not read either. Otherwise, the password of one
+ *   service could be sent to the server of another.
  *
  * @param env The variables. Default: `process.env`.
  * @throws {TokenError} `ERR_TOKEN_CONFIG` with `field: 'EVERTOKEN_STORAGE'` or `field: 'OAUTH_PARAMETERS'` if the value
@@ -160,8 +161,8 @@ export function configFromEnv(env?: Record<string, string | undefined>): TokenSe
 export type AuthHeaders = Record<string, string>
 
 /**
- * Headers as an HTTP client keeps them: a plain object, `Headers`, a list of pairs, or the headers of axios. The names
- * are case-insensitive; see {@link TokenService.rejected}.
+ * Headers in the form that an HTTP client uses: a plain object, `Headers`, a list of pairs, or the headers of axios.
+ * Names are case-insensitive. See {@link TokenService.rejected}.
  */
 export type SentHeaders =
   | Readonly<Record<string, string | readonly string[] | undefined>>
@@ -174,14 +175,14 @@ export interface AccessToken {
   token: string
   /** The token type, as it is written before the token in an `Authorization` header, for example `Bearer`. */
   tokenType: string
-  /** When it expires; `null` for a token that does not (`neverExpires`), and for the configured `token`. */
+  /** When it expires; `null` for a token that does not expire (`neverExpires`), and for the configured `token`. */
   expiresAt: Date | null
-  /** The members of the token response that `fields` names, as text. Names that no response had are left out. */
+  /** The members of the token response that `fields` names, as text; without those that no response contained. */
   fields: Record<string, string>
 }
 
 /**
- * One service, which keeps one token. Create it with {@link initializeTokenService}, find it with
+ * A service, which manages one token. Create it with {@link initializeTokenService}, find it with
  * {@link getTokenService}.
  */
 export class TokenService {
@@ -193,20 +194,20 @@ export class TokenService {
   /**
    * Returns the header to send.
    *
-   * While there is a usable token, this makes no I/O and never waits for a refresh that is in progress. Otherwise it
+   * While there is a usable token, this performs no I/O and never waits for a refresh that is in progress. Otherwise it
    * waits for one token request, which all waiting callers share.
    *
    * If no token can be obtained, it resolves with the manual token (`config.token`) if there is one, or else with `{}`.
    * The failed attempt logs a warning and emits a `refreshFailed` event.
    *
-   * With `dpop`, each call returns a new proof, also without I/O. If a server requires a nonce in the proof, it sends
-   * the nonce in a response, which only {@link TokenService.fetch} sees.
+   * With `dpop`, each call returns a new proof, also without I/O. If a server requires a nonce in the proof, use
+   * {@link TokenService.fetch}: the server sends the nonce in a response, which only `fetch` sees.
    *
    * @param request The request that the header is for; required with `dpop`, and otherwise ignored. `method` is
-   * normalized as `fetch` does it; `url` must be absolute.
-   * @throws {TokenError} (by rejecting) `ERR_TOKEN_SHUTDOWN`; with `dpop`, `ERR_TOKEN_CONFIG` with `field` `request`,
-   * `request.method` or `request.url` if it is missing or invalid; with `onFailure: 'throw'`, the reason why no token
-   * could be obtained.
+   * normalized as in `fetch`; `url` must be absolute.
+   * @throws {TokenError} (by rejecting) `ERR_TOKEN_SHUTDOWN` if the service was shut down. With `dpop`,
+   * `ERR_TOKEN_CONFIG` with `field` `request`, `request.method` or `request.url` if that argument is missing or
+   * invalid. With `onFailure: 'throw'`, also the reason why no token could be obtained.
    *
    * @example
    * ```ts
@@ -246,12 +247,12 @@ export class TokenService {
   refresh(): Promise<TokenStatus>
 
   /**
-   * Reports that an API refused this token (it responded with 401), and resolves with headers that carry a later one.
-   * Use it with HTTP clients of your own; {@link TokenService.fetch} does this automatically. All callers that report
-   * the same token share one token request. If there is already a later token, no request is made.
+   * Reports that an API refused this token (with a 401 response), and resolves with headers that carry a newer one. Use
+   * it with your own HTTP client; {@link TokenService.fetch} does this automatically. All callers that report the same
+   * token share one token request. If there is already a newer token, evertoken makes no request.
    *
-   * If no later token can be obtained, it resolves with `{}`; with `onFailure: 'throw'`, it rejects with the reason. An
-   * API that refuses every token does not cost a token request each time: the pause between two requests starts at one
+   * If no newer token can be obtained, it resolves with `{}`; with `onFailure: 'throw'`, it rejects with the reason. If
+   * an API refuses every token, not every call causes a token request: the pause between two requests starts at one
    * second and doubles up to five minutes (`ERR_TOKEN_RATE_LIMITED`, with `retryAfterSeconds`).
    *
    * @param headersOrToken The headers that were sent, the value of the header that carries the token, or the token
@@ -287,12 +288,12 @@ export class TokenService {
    * @param options `revoke: true` also revokes the token at the server (RFC 7009 §2), if a revocation endpoint is
    * known.
    * @throws {TokenError} (by rejecting) `ERR_TOKEN_STORAGE` if the stored record could not be deleted, or the reason
-   * why the token could not be revoked. The token in memory is deleted in any case.
+   * why the token could not be revoked. Even then, the token in memory is deleted.
    */
   clear(options?: { revoke?: boolean }): Promise<void>
 
   /**
-   * Returns the current status. It makes no I/O, and the result never contains a token or a secret.
+   * Returns the current status, without I/O. It never contains a token or a secret.
    *
    * @throws {TokenError} `ERR_TOKEN_SHUTDOWN` after {@link TokenService.shutdown}.
    */
@@ -302,9 +303,9 @@ export class TokenService {
    * The platform's `fetch`, with the header added.
    *
    * If the API responds with 401, or with a response that `refusedBy` recognizes, the token may have been revoked
-   * early. evertoken then looks for a later token, in memory and in the store, or else requests one. It repeats the
-   * request once, if its body can be sent again (no body, a string, bytes, `URLSearchParams`, `FormData` or `Blob`; not
-   * a stream). The response to the repeated request is returned as it is.
+   * early. evertoken then looks for a newer token in memory and in the store, and requests one if there is none. It
+   * repeats the request once, if its body can be sent again (no body, a string, bytes, `URLSearchParams`, `FormData` or
+   * `Blob`; not a stream). It returns the response to the repeated request unchanged.
    *
    * With `dpop`, each request carries a new proof. If a 401 asks for a nonce (`use_dpop_nonce`, RFC 9449 §9), the
    * request is repeated once with that nonce, if its body can be sent again. Nonces are remembered for each origin.
@@ -313,14 +314,14 @@ export class TokenService {
    * never repeated. With `baseUrl`, relative URLs resolve against it as links on a page do, so keep its trailing slash.
    * The header then goes only to that origin and to `allowedOrigins`. Without `baseUrl`, the header goes only to
    * `allowedOrigins` if that is set, or else to every `http` and `https` URL that you pass; evertoken warns once if it
-   * goes over `http` to a public network. If `baseUrl` contains a `{field}`, it leads to the API that the token
-   * response names. If the response does not name one that is allowed, a relative URL rejects with `ERR_TOKEN_CONFIG`
-   * and `field: 'baseUrl'`.
+   * goes over `http` to a public network. If `baseUrl` contains a `{field}`, the token response supplies that part of
+   * the URL. If the result is not allowed, a request with a relative URL rejects with `ERR_TOKEN_CONFIG` and
+   * `field: 'baseUrl'`.
    *
-   * A redirect to another origin does not carry the header, even if it later leads back. A redirect within the origin
-   * does; with `dpop`, it carries a proof for the new URL. (With `dpop`, or with a `header` other than `Authorization`,
-   * evertoken follows the redirects itself, by the rules of the fetch standard; the body of a `Request` cannot be sent
-   * again then.)
+   * On a redirect to another origin, the header is removed, and stays removed even if a later redirect leads back. On a
+   * redirect within the origin, it is sent; with `dpop`, with a proof for the new URL. (With `dpop`, or with a `header`
+   * other than `Authorization`, evertoken follows the redirects itself, by the rules of the fetch standard; in that
+   * case, the body of a `Request` cannot be sent again.)
    *
    * @throws The errors of `fetch`, and those of {@link TokenService.getAuthHeaders}.
    *
@@ -333,9 +334,9 @@ export class TokenService {
   fetch(input: string | URL | Request, init?: RequestInit): Promise<Response>
 
   /**
-   * Adds a listener, as Node's `EventEmitter` does, with one difference: a listener that throws or rejects does no
-   * harm. The first error of each listener is reported, to the configured logger or else as a process warning. When the
-   * service ends, its listeners are released.
+   * Adds a listener, like Node's `EventEmitter`, with one difference: if a listener throws or rejects, nothing else is
+   * affected. The first error of each listener is reported to the configured logger, or else as a process warning. When
+   * the service is shut down or replaced, its listeners are removed.
    *
    * @example
    * ```ts
@@ -357,8 +358,8 @@ export class TokenService {
   removeListener(event: TokenEventName, listener: (event: TokenEvent) => void): this
 
   /**
-   * Ends the service: waiting callers and later calls get `ERR_TOKEN_SHUTDOWN`. It waits for a request that is in
-   * progress, so that a rotated refresh token is stored. Calling it again has no effect.
+   * Shuts the service down: waiting callers and later calls get `ERR_TOKEN_SHUTDOWN`. It waits for a token request that
+   * is in progress, so that a new refresh token is still stored. Calling it again has no effect.
    */
   shutdown(): Promise<void>
 }
@@ -377,8 +378,8 @@ export interface TokenServiceConfig {
   authUrl?: string
   /**
    * Instead of `authUrl`: the issuer whose metadata names the token endpoint and the revocation endpoint (OpenID
-   * Connect Discovery §4, RFC 8414 §3). The metadata must name exactly this issuer, including a slash at the end.
-   * evertoken requests it before the first token request, and then once a day. `OAUTH_ISSUER`.
+   * Connect Discovery §4, RFC 8414 §3). The metadata must name exactly this issuer, with or without a slash at the end,
+   * as written here. evertoken requests it before the first token request, and then once a day. `OAUTH_ISSUER`.
    */
   issuer?: string
 
@@ -392,8 +393,8 @@ export interface TokenServiceConfig {
   /** `client_id`, RFC 6749 §2.2. `OAUTH_CLIENT_ID`. */
   clientId?: string
   /**
-   * `client_secret`, RFC 6749 §2.3.1. `OAUTH_CLIENT_SECRET`. Line ends at the end of this and of the other credentials
-   * are removed. Quotes, invisible characters and spaces around them are sent, with a warning.
+   * `client_secret`, RFC 6749 §2.3.1. `OAUTH_CLIENT_SECRET`. evertoken removes line breaks at the end of this and of
+   * the other credentials. It sends quotes, invisible characters and surrounding spaces unchanged, and logs a warning.
    */
   clientSecret?: string
   /** `scope`, RFC 6749 §3.3: words separated by one space. `OAUTH_SCOPE`. */
@@ -401,22 +402,22 @@ export interface TokenServiceConfig {
 
   /**
    * How the token is obtained: `client_credentials` (RFC 6749 §4.4), `password` (RFC 6749 §4.3, which RFC 9700 §2.4
-   * forbids for new servers) or `login`, any other login endpoint. Default: the one that the credentials are for. With
-   * both kinds of credentials, it is what worked last, or else client credentials if `authUrl` ends in `token`, or else
-   * a login.
+   * forbids for new servers) or `login`, any other login endpoint. Default: the one that the credentials are for. If
+   * credentials for both a client and a user are set, evertoken uses what worked last. Before the first success, it
+   * tries client credentials first if `authUrl` ends in `token`, and otherwise a login.
    */
   grant?: 'client_credentials' | 'password' | 'login'
   /**
-   * The server's own name of the grant, sent as `grant_type` instead of `client_credentials` or `password`. Zoom, for
+   * The server's own name for the grant, sent as `grant_type` instead of `client_credentials` or `password`. Zoom, for
    * example, requires `account_credentials`. A refresh still sends `refresh_token`. This applies to grants only: if
    * `email` or `username` is set, also set `grant`.
    */
   grantType?: string
   /**
-   * Sent with every token request, including refreshes. A list is sent as the same name several times, and in JSON as a
-   * list. The values count as secrets: they are removed from the server's error text. A token that was obtained with
-   * other parameters is not used. Values that evertoken writes itself, such as `client_id` or `scope`, have their own
-   * fields. `OAUTH_PARAMETERS`.
+   * Sent with every token request, including refreshes. In a form, a list is sent as several fields of the same name;
+   * in JSON, it is a list. The values are treated as secrets: evertoken removes them from the server's error text. It
+   * does not use a token that was obtained with other parameters. Fields that evertoken writes itself, such as
+   * `client_id` or `scope`, cannot be set here. `OAUTH_PARAMETERS`.
    *
    * @example
    * ```ts
@@ -437,7 +438,7 @@ export interface TokenServiceConfig {
    * Default `form`.
    */
   requestFormat?: 'form' | 'json'
-  /** `audience`, as some servers require it. `OAUTH_AUDIENCE`. */
+  /** `audience`, which some servers require. `OAUTH_AUDIENCE`. */
   audience?: string
   /** `resource`, RFC 8707 §2. */
   resource?: string | string[]
@@ -460,8 +461,8 @@ export interface TokenServiceConfig {
     | 'none'
   /**
    * The private key of the client: PEM, the path of a PEM file, or {@link PrivateKeyOptions}. Instead of a secret, the
-   * client then sends a signed assertion, which is new for each request and valid for 60 seconds: `private_key_jwt`,
-   * RFC 7523 §2.2. `OAUTH_PRIVATE_KEY`.
+   * client then sends an assertion, which it signs for each request and which is valid for 60 seconds:
+   * `private_key_jwt`, RFC 7523 §2.2. `OAUTH_PRIVATE_KEY`.
    *
    * @example
    * ```ts
@@ -475,16 +476,16 @@ export interface TokenServiceConfig {
   privateKey?: string | PrivateKeyOptions
   /**
    * The certificate of the client (with its chain, if the server requires it) and its private key, as PEM:
-   * `tls_client_auth`, RFC 8705 §2. It is presented to every token endpoint that asks for one in the TLS handshake,
-   * even if `clientSecret` or `privateKey` is also set. `authUrl` must begin with `https://`.
+   * `tls_client_auth`, RFC 8705 §2. evertoken presents it to every token endpoint that requests one in the TLS
+   * handshake, even if `clientSecret` or `privateKey` is also set. `authUrl` must begin with `https://`.
    */
   clientCertificate?: { cert: string; key: string }
   /**
    * Binds the token to a private key, so that a stolen token alone cannot be used: DPoP, RFC 9449. Default `false`.
    *
-   * evertoken generates one key pair (P-256) for a token and its refreshes, and stores it encrypted with the token, so
-   * that every process that shares the store can prove possession. {@link TokenService.fetch} sends each request with a
-   * new proof, and repeats it once if the server asks for a nonce (§9). For other clients, use the headers of
+   * evertoken generates one key pair (P-256) for a token and its refreshes. It stores the key pair encrypted, with the
+   * token, so that every process that shares the store can create proofs. {@link TokenService.fetch} sends each request
+   * with a new proof, and repeats it once if the server asks for a nonce (§9). For other clients, use the headers of
    * {@link TokenService.getAuthHeaders}. If the `Date` header of the token server shows that the local clock is wrong
    * by more than 30 seconds, proofs and assertions use the server's time. If the server responds with a Bearer token,
    * the token is used without proofs, and evertoken warns once. Cannot be combined with `scheme`.
@@ -505,13 +506,13 @@ export interface TokenServiceConfig {
   /** Where the refresh token is sent, if not to the token endpoint. */
   refreshUrl?: string
   /**
-   * How the refresh token is sent: as a form, RFC 6749 §6; as JSON, under the name it arrived with; or as
+   * How the refresh token is sent: in a form (RFC 6749 §6), in JSON under the name that the response used, or in
    * `Authorization: Bearer`. Default: `form` at the token endpoint, `json` at `refreshUrl`.
    */
   refreshFormat?: 'form' | 'json' | 'bearer'
   /**
-   * The token type, as it is written before the token in the header. Default: the word before the token in the response
-   * (`JWT abc`), or else the `token_type` of the response, or else `Bearer`.
+   * The word before the token in the header. Default: the word before the token in the response (`JWT abc`), or else
+   * the `token_type` of the response, or else `Bearer`.
    */
   scheme?: string
   /**
@@ -528,11 +529,11 @@ export interface TokenServiceConfig {
    */
   header?: string | { name: string; value?: string }
   /**
-   * Members of the token response to keep with the token, for {@link TokenService.getAccessToken}: at most 16 names. A
-   * name is looked up at the top of the response, then next to the token. A path, as in `login.tokenPath`, also works
-   * (`data.api_domain`, `header:X-Region`). Strings, numbers and booleans of up to 4 KiB are kept as text, encrypted in
-   * the stored record. If a later response leaves a field out, it keeps its value. If no response contains it,
-   * evertoken warns once.
+   * Members of the token response to keep with the token, for {@link TokenService.getAccessToken}: at most 16 names.
+   * evertoken looks for a name at the top level of the response, then next to the token. A path, as in
+   * `login.tokenPath`, also works (`data.api_domain`, `header:X-Region`). Strings, numbers and booleans of up to 4 KiB
+   * are kept as text, encrypted in the stored record. If a later response does not contain a field, the field keeps its
+   * value. If no response contains it, evertoken warns once.
    *
    * The values do not appear in the status, events or logs, because a response may contain secrets.
    *
@@ -543,11 +544,11 @@ export interface TokenServiceConfig {
    */
   fields?: string[]
   /**
-   * Recognizes responses of the API, other than 401, that mean that it refused the token, for
-   * {@link TokenService.fetch}. If it returns `true`, evertoken looks for a later token and repeats the request once.
-   * It gets a copy of the response, which it may read until it returns or its promise settles. It is not called for
-   * responses of an origin that was not sent the token. If it throws, rejects or takes more than 5 seconds, the token
-   * counts as accepted; the first such failure is reported to the logger.
+   * For {@link TokenService.fetch}: tells whether a response other than 401 means that the API refused the token. If it
+   * returns `true`, evertoken looks for a newer token and repeats the request once. It gets a copy of the response,
+   * which it may read until it returns or its promise settles. It is not called for responses from an origin that did
+   * not get the token. If it throws, rejects or takes more than 5 seconds, the token counts as accepted; the first such
+   * failure is reported to the logger.
    *
    * As with `logger`, services with an equal configuration use the newest function, separately in each thread.
    *
@@ -559,14 +560,14 @@ export interface TokenServiceConfig {
    * ```
    */
   refusedBy?: (response: Response) => boolean | Promise<boolean>
-  /** Where tokens are revoked, RFC 7009 §2. */
+  /** The revocation endpoint, RFC 7009 §2. */
   revocationUrl?: string
   /** HTTP headers for every token request, for example an API key or a tenant. */
   headers?: Record<string, string>
   /**
    * Whether the credentials may also go to the common endpoints of the origin. Default: only if `authUrl` is an origin
-   * without a path. With `true`, evertoken tries the common endpoints after an `authUrl` with a path responds with 404
-   * or 405. By default, that is an error, and the credentials go nowhere else.
+   * without a path. If `true` and `authUrl` has a path, evertoken tries the common endpoints when that URL responds
+   * with 404 or 405. By default, such a response is an error, and the credentials go nowhere else.
    */
   probe?: boolean
 
@@ -576,14 +577,13 @@ export interface TokenServiceConfig {
    */
   refreshBufferSeconds?: number
   /**
-   * The assumed lifetime of a token, in seconds, if the response gives none or gives one that is not plausible. Default
-   * 3600. A lifetime of more than 366 days is not plausible, and neither is a field that cannot be parsed as a time; a
-   * warning names the field.
+   * The assumed lifetime of a token, in seconds, if the response contains none or one that is not plausible. Default
+   * 3600. A lifetime is not plausible if it is longer than 366 days or cannot be parsed; a warning names the field.
    */
   defaultLifetimeSeconds?: number
   /**
-   * Whether the token does not expire if its response gives no expiry, `expires_in: 0`, or more than 366 days. It is
-   * then used until the API refuses it. Default `false`: `expires_in: 0` is an error.
+   * Whether no expiry, `expires_in: 0` or a lifetime of more than 366 days means that the token does not expire.
+   * evertoken then uses it until the API refuses it. Default `false`: `expires_in: 0` is an error.
    */
   neverExpires?: boolean
   /** The time limit for a whole token request, in milliseconds. Default 10000. */
@@ -598,16 +598,16 @@ export interface TokenServiceConfig {
   /** Where the token is stored. Default: `EVERTOKEN_STORAGE`, or else the file `./data/token-cache.json`. */
   storage?: StorageOptions
   /**
-   * Encrypts the stored token. Of several keys, the first encrypts and all decrypt. Default: a key derived from the
-   * credential. `TOKEN_ENCRYPTION_KEY`.
+   * Encrypts the stored token. If there are several keys, the first encrypts, and all of them decrypt. Default: a key
+   * derived from the credential. `TOKEN_ENCRYPTION_KEY`.
    */
   encryptionKey?: string | string[]
   /** Deletes the stored token when the service starts. Default `false`. */
   clearOnStart?: boolean
 
   /**
-   * Certificates to trust, as PEM, in addition to the system's and `NODE_EXTRA_CA_CERTS`: those of authorities, or a
-   * server's own self-signed certificate.
+   * Certificates to trust, as PEM, in addition to the system's and those in `NODE_EXTRA_CA_CERTS`: CA certificates, or
+   * the self-signed certificate of a server.
    */
   ca?: string | string[]
   /** Allows `http` to addresses other than this machine and private ones. Default `false`. */
@@ -617,10 +617,10 @@ export interface TokenServiceConfig {
    * with `authUrl`, `http` is allowed only to this machine and to private addresses, with a warning, unless
    * `allowInsecureHttp` is set.
    *
-   * If the token response says where the API is, `baseUrl` may contain names of `fields` in braces: `{instance_url}`,
-   * alone or with a path, if the field is a URL; or `https://{domain}.example.com/{tenant}/`, if the fields are parts
-   * of a host or path. Unless the host ends in at least two labels of your own (`.example.com`), `allowedOrigins` must
-   * list the origins that the response may name.
+   * If the token response says where the API is, `baseUrl` may contain names from `fields` in braces. If the field is a
+   * URL, write `{instance_url}`, alone or with a path. If the fields are parts of a host or path, write
+   * `https://{domain}.example.com/{tenant}/`. Unless the host ends in at least two fixed labels (`.example.com`),
+   * `allowedOrigins` must list the origins that the response may name.
    *
    * @example
    * ```ts
@@ -634,22 +634,23 @@ export interface TokenServiceConfig {
   baseUrl?: string
   /**
    * Origins other than that of `baseUrl` that may receive the header, for example `https://files.example.com`, or
-   * `https://*.example.com` for every subdomain of `example.com`. `http` is restricted as for `baseUrl`.
+   * `https://*.example.com` for every subdomain of `example.com`. `http` is restricted in the same way as for
+   * `baseUrl`.
    */
   allowedOrigins?: string[]
   /**
-   * When to emit an `alert`: after this many failures in a row (default 3), or when the store fails. If `webhookUrl` is
-   * set, the alert and the recovery are posted to it as JSON: a `text` for Slack and similar services, a card for
-   * Teams, and `event`, `service`, `at`, `code` and `consecutiveFailures` for programs. If several processes share a
-   * file or an SQLite store, only one of them reports a failing server; each of them reports a failing store. A post
-   * that is not accepted is tried five times. The URL is treated as a secret.
+   * When to emit an `alert`: after `afterFailures` failures in a row (default 3), or when the store fails. If
+   * `webhookUrl` is set, the alert and the recovery are posted to it as JSON: `text` for Slack and similar services, a
+   * card for Teams, and `event`, `service`, `at`, `code` and `consecutiveFailures` for your own programs. If several
+   * processes share a file or an SQLite store, only one of them reports a failing server; each of them reports a
+   * failing store. If the webhook does not accept a post, evertoken tries five times. It treats the URL as a secret.
    */
   alerts?: { afterFailures?: number; webhookUrl?: string }
   /**
    * Receives the log lines; pino, winston and `console` work. Default: stderr, in the format that `LOG_FORMAT` sets
    * (`text` or `json`). `LOG_LEVEL` (`error`, `warn`, `info`, `debug`, `trace`) selects the lines. Its default is
-   * `warn` for stderr, and `debug` for a logger, which has a level of its own. If the logger throws or rejects, that is
-   * reported once, as a process warning. evertoken does not wait for it.
+   * `warn` for stderr, and `debug` for a logger, which has a level of its own. If the logger throws or rejects,
+   * evertoken reports that once, as a process warning. evertoken does not wait for the logger.
    */
   logger?: Logger
 }
@@ -658,18 +659,18 @@ export interface TokenServiceConfig {
  * The key with which a client signs its assertions, and their contents. Either `pem` or `path` is required.
  *
  * The key must be RSA (2048 to 4096 bits), P-256 or Ed25519, not encrypted, as PKCS#8 (`BEGIN PRIVATE KEY`), PKCS#1
- * (`BEGIN RSA PRIVATE KEY`) or SEC1 (`BEGIN EC PRIVATE KEY`). A key that cannot sign causes an `ERR_TOKEN_CONFIG` that
- * names the field.
+ * (`BEGIN RSA PRIVATE KEY`) or SEC1 (`BEGIN EC PRIVATE KEY`). Any other key causes an `ERR_TOKEN_CONFIG` that names the
+ * field.
  */
 export interface PrivateKeyOptions {
   /** The key as PEM text. */
   pem?: string
   /**
-   * The path of a PEM file. It is read in the background when the key is first needed. An error in it is therefore
-   * reported by the call that waits for a token: `ERR_TOKEN_CONFIG` with `field: 'privateKey.path'`.
+   * The path of a PEM file. evertoken reads it in the background when it first needs the key. The call that waits for a
+   * token therefore reports an error in the file: `ERR_TOKEN_CONFIG` with `field: 'privateKey.path'`.
    */
   path?: string
-  /** The `kid` of the assertions, if the server identifies the key by one. */
+  /** The `kid` of the assertions, if the server uses it to find the key. */
   kid?: string
   /** `RS256`, `PS256`, `ES256` or `EdDSA`. Default: `RS256` for an RSA key, or else the one that fits the key. */
   alg?: string
@@ -685,29 +686,30 @@ export interface LoginOptions {
    */
   method?: 'POST' | 'GET' | 'PUT' | 'PATCH'
   /**
-   * Where the name and the password go: into the body, or into the header `Authorization: Basic` (RFC 7617, in UTF-8).
-   * With `basic` and no `body`, the request has no body; `body: {}` sends an empty JSON object. Default `body`.
+   * Where the name and the password go: in the body, or in the header `Authorization: Basic` (RFC 7617, in UTF-8). With
+   * `basic` and without `body`, the request has no body; `body: {}` sends an empty JSON object. Default `body`.
    */
   credentials?: 'body' | 'basic'
   /**
    * The body. Strings in it may contain `{email}`, `{username}`, `{password}`, `{clientId}` and `{clientSecret}`, which
-   * are replaced. A body that contains the client's credentials needs no user, and is the only request that is made.
+   * are replaced. If the body contains the client's credentials, no user is required, and evertoken sends no other
+   * request.
    */
   body?: Record<string, unknown>
   /** The format of the body. Default `json`. */
   format?: 'json' | 'form'
-  /** The media type of a JSON body, also for a refresh in JSON. Default `application/json`. */
+  /** The media type of a JSON body, including that of a refresh. Default `application/json`. */
   contentType?: string
   /**
    * Where the token is in the response: names separated by dots, with numbers as list indexes (`data.access_token`,
-   * `0.token`); `$` for the whole response, a JSON string or plain text; `header:NAME`; or `cookie:NAME`. The expiry
-   * and the refresh token are also looked for next to it, under their usual names. If this path finds nothing in the
-   * response to a refresh, the usual names are used.
+   * `0.token`); `$` for the whole response, a JSON string or plain text; `header:NAME`; or `cookie:NAME`. evertoken
+   * also looks for the expiry and the refresh token next to it, under their usual names. If the response to a refresh
+   * contains nothing at this path, evertoken looks for the usual names.
    */
   tokenPath?: string
   /** Where the refresh token is, in the format of `tokenPath`. */
   refreshTokenPath?: string
-  /** The name under which a refresh in JSON sends the refresh token. Default: the name it arrived with. */
+  /** The name of the refresh token in the JSON body of a refresh. Default: the name that the response used. */
   refreshTokenField?: string
   /**
    * Where the expiry is, in the format of `tokenPath`: the lifetime in seconds, a date as text or as a number since
@@ -719,9 +721,9 @@ export interface LoginOptions {
 
 /** How failed token requests are retried: an exponential back-off with full jitter. */
 export interface RetryOptions {
-  /** The number of tries within one attempt to get a token. Default 3. */
+  /** How often to try within one attempt to get a token. Default 3. */
   attempts?: number
-  /** The maximum of the first pause, in milliseconds. Default 500. */
+  /** The maximum length of the first pause, in milliseconds. Default 500. */
   baseMs?: number
   /** The longest pause, in milliseconds. Default 60000. */
   maxMs?: number
@@ -733,9 +735,9 @@ export interface RetryOptions {
  *
  * Default paths: `./data/token-cache.json` for `file`, `./data/token-cache.db` for `sqlite`.
  *
- * `acceptPlainTokens` (default `false`) also uses a token that is not encrypted, which another program put into the
- * store, with its `refreshToken`, `tokenType` and `expiresAt`. Anyone who can write to the store then decides which
- * token is sent. To hand over a token once, use `token` (`EXTERNAL_API_TOKEN`) instead.
+ * With `acceptPlainTokens: true` (default `false`), evertoken also uses an unencrypted token that another program put
+ * into the store, with its `refreshToken`, `tokenType` and `expiresAt`. Anyone who can write to the store then decides
+ * which token is sent. To pass in a token once, use `token` (`EXTERNAL_API_TOKEN`) instead.
  */
 export type StorageOptions =
   | { kind: 'memory' }
@@ -767,33 +769,36 @@ export type DatabaseHandle = string | PrismaTokenClient | TokenStore
  * }
  * ```
  *
- * `token` contains the whole record as one encrypted text of several hundred characters or more. Where `String` is
- * short (MySQL), give it and `refreshToken` the type `@db.Text`. The other columns are for your information: evertoken
- * does not read them back, and leaves `refreshToken` empty. Rows whose `service` begins with a space belong to
- * evertoken: an encrypted note, or the mark of a `clear()`. A row that you create yourself with a plain token is used
- * only with `acceptPlainTokens`; see {@link StorageOptions}.
+ * `token` contains the whole record as one encrypted text of several hundred characters or more. If `String` is a short
+ * type in your database (MySQL), give it and `refreshToken` the type `@db.Text`. The other columns are for your
+ * information: evertoken does not read them back, and leaves `refreshToken` empty. Rows whose `service` begins with a
+ * space also belong to evertoken: they remember a rejected credential (encrypted) or a `clear()`. A row that you create
+ * yourself with a plain token is used only with `acceptPlainTokens`; see {@link StorageOptions}.
  */
 export interface PrismaTokenClient {
   readonly tokenCache: {
     findUnique(args: any): PromiseLike<unknown>
     upsert(args: any): PromiseLike<unknown>
     deleteMany(args?: any): PromiseLike<unknown>
-    /** With these two, if several processes save at the same time, one succeeds and the others notice. */
+    /**
+     * With these two, if several processes save a token at the same time, one succeeds, and the others see the
+     * conflict.
+     */
     createMany?(args: any): PromiseLike<{ count: number }>
     updateMany?(args: any): PromiseLike<{ count: number }>
   }
 }
 
 /**
- * A store of your own: one record per service, under the service's name, which may be any text without control
- * characters. The store gets encrypted records only, and never sees a token. Under names that begin with a space, it
- * gets an encrypted note about a service, and the mark of a `clear()`, which tells other processes to drop their token.
- * If a record is missing without such a mark, it was lost: that costs no login, and the token is stored again. The
- * functions may also return values without a promise.
+ * Your own store: one record per service, under the service's name, which may be any text without control characters.
+ * The store gets only encrypted records, and never sees a token. It also gets records under names that begin with a
+ * space: an encrypted one that remembers a rejected credential, and one that remembers a `clear()`, so that other
+ * processes drop their token. If a record is missing and no `clear()` was recorded, evertoken stores the token again,
+ * without a login. The functions may also return values without a promise.
  *
- * If a function throws, that is an `ERR_TOKEN_STORAGE`, which names the class and the `code` of the error but not its
- * message. A call that takes longer than 5 seconds counts as failed. In the meantime, tokens are kept in memory, the
- * status shows `storage.healthy: false`, and evertoken keeps trying the store.
+ * If a function throws, evertoken reports `ERR_TOKEN_STORAGE`, which names the class and the `code` of the error but
+ * not its message. A call that takes longer than 5 seconds counts as failed. In the meantime, tokens are kept in
+ * memory, the status shows `storage.healthy: false`, and evertoken keeps trying the store.
  *
  * `evertoken/testing` has the test cases that a store must pass.
  *
@@ -835,7 +840,7 @@ export interface StoredToken {
   tokenType: string
   /** When it was issued. */
   createdAt: string
-  /** When it was last written or put to use. It grows with each write. */
+  /** When it was last written or used. Each write increases it. */
   lastUsed: string
 }
 
@@ -867,8 +872,9 @@ export interface Logger {
 /** The options of the background refresh; see {@link startTokenScheduler}. */
 export interface SchedulerOptions {
   /**
-   * How often each service is checked, in addition to its refresh point, in seconds. A check takes over the token in
-   * the store, requests a token if there is none, and refreshes a token that is due before the next check. Default 600.
+   * How often to check each service, in addition to its refresh point, in seconds. A check reads the token from the
+   * store, requests a token if there is none, and refreshes a token that becomes due before the next check. Default
+   * 600.
    */
   refreshIntervalSeconds?: number
   /** Refreshes at every interval, even if no refresh is due. Default `false`. */
@@ -876,7 +882,7 @@ export interface SchedulerOptions {
   /** How often to check for expired tokens, a failing store and overdue refreshes, in seconds. Default 300. */
   healthCheckIntervalSeconds?: number
   /**
-   * After this many failures in a row, evertoken drops what it remembered (such as the endpoint) and searches again.
+   * After this many failures in a row, evertoken forgets what worked before (such as the endpoint) and searches again.
    * Default 3.
    */
   recoverAfterFailures?: number
@@ -894,8 +900,8 @@ export interface TokenStatus {
    */
   state: 'valid' | 'expiring' | 'expired' | 'missing' | 'manual'
   /**
-   * Whether nothing needs your attention: there is a token, or the first attempt has not been made yet; there is no
-   * series of failures; and the store works.
+   * Whether everything works: there is a token, or no attempt has been made yet; there are fewer failures in a row than
+   * `alerts.afterFailures`; and the store works.
    */
   healthy: boolean
   /** Where the token came from: a request of this process, the store, or the configured `token`. */
@@ -937,11 +943,12 @@ export interface TokenStatus {
     failures: number
     /** Tokens taken from the store. */
     storeHits: number
-    /** 401 responses after which there was a later token. */
+    /** 401 responses after which there was a newer token. */
     retriesOn401: number
   }
   /**
-   * The last 50 events. `adopted` means that another process refreshed the token, and this one took it from the store.
+   * The last 50 outcomes. `adopted` means that another process refreshed the token, and this one took it from the
+   * store.
    */
   history: {
     at: string
@@ -964,15 +971,14 @@ export interface SchedulerStatus {
 
 /**
  * The events: `refreshed`: there is a new token; `refreshFailed`: no token could be obtained; `expiring`: the token is
- * past its refresh point; `alert`: failures in a row, or a failing store, once per incident; `recovered`: the incident
- * has ended; `cleared`: the token was cleared, by this or another process.
+ * past its refresh point; `alert`: several failures in a row, or a store that does not work, once per incident;
+ * `recovered`: the incident has ended; `cleared`: the token was cleared, by this or another process.
  */
 export type TokenEventName = 'refreshed' | 'refreshFailed' | 'expiring' | 'alert' | 'recovered' | 'cleared'
 
 /**
- * An event. evertoken also publishes it on Node's `diagnostics_channel`, as `evertoken:<type>`. An error that a
- * subscriber throws there is an uncaught exception, as on every channel; a listener of {@link TokenService.on} may
- * throw.
+ * An event. evertoken also publishes it on Node's `diagnostics_channel`, as `evertoken:<type>`. If a subscriber throws,
+ * that is an uncaught exception, as on every channel. A listener of {@link TokenService.on} may throw.
  *
  * @example
  * ```ts
@@ -1002,11 +1008,11 @@ export interface TokenEvent {
  * |---|---|---|
  * | `ERR_TOKEN_CONFIG` | a configuration value is invalid; `field` names it | not until it is changed |
  * | `ERR_TOKEN_CREDENTIALS` | the server rejected the credential | automatic, after a cool-down |
- * | `ERR_TOKEN_ENDPOINT` | no token endpoint was found | automatic; after a cool-down if a password was sent |
+ * | `ERR_TOKEN_ENDPOINT` | there is no token or login endpoint at this URL, or it redirects to another origin | automatic; after a cool-down if a password was sent |
  * | `ERR_TOKEN_RESPONSE` | a response contained no usable token | automatic; after a cool-down if the response may reject the credential |
  * | `ERR_TOKEN_RATE_LIMITED` | the server or `rateLimit` is limiting requests | automatic, after `retryAfterSeconds` |
  * | `ERR_TOKEN_TIMEOUT` | no complete response arrived within `timeoutMs` | automatic |
- * | `ERR_TOKEN_NETWORK` | the connection failed or broke | automatic |
+ * | `ERR_TOKEN_NETWORK` | the connection failed or was interrupted | automatic |
  * | `ERR_TOKEN_TLS` | the server's certificate was not accepted | not until `ca` or the server is changed |
  * | `ERR_TOKEN_STORAGE` | the store could not be read or written | automatic |
  * | `ERR_TOKEN_DECRYPT` | a stored record cannot be decrypted with any configured key | a new login replaces it |
@@ -1041,9 +1047,9 @@ export interface TokenErrorDetails {
  * The error text of the token server: the error response of RFC 6749 §5.2, or what the server sends instead (`message`,
  * `detail`, `errors`, …).
  *
- * Each text is cleaned: one printable line of at most 300 characters, in which `[removed]` replaces every secret that
- * is configured or was sent, and anything that looks like a token. Show it to those who operate the service, but do not
- * compare it: servers change their texts.
+ * Each text is one printable line of at most 300 characters, in which `[removed]` replaces every secret that is
+ * configured or was sent, and anything that looks like a token. Show it to the operators of the service, but do not
+ * compare it in code: servers change their texts.
  */
 export interface ServerError {
   /** Its error code, for example `invalid_client`. */
@@ -1072,7 +1078,7 @@ export interface ServerError {
 export class TokenError extends Error {
   constructor(code: TokenErrorCode, message: string, details?: TokenErrorDetails)
   readonly code: TokenErrorCode
-  /** The URL of the page that explains the code, for this version. */
+  /** The URL of the page that explains the code, for this version of evertoken. */
   readonly help: string
   /** The name of the service; not set if the error does not belong to a service. */
   readonly service?: string
@@ -1080,11 +1086,12 @@ export class TokenError extends Error {
   readonly field?: string
   /** The HTTP status of the token server's response. */
   readonly status?: number
-  /** How long to wait, in seconds. */
+  /** How long to wait before the next attempt, in seconds. */
   readonly retryAfterSeconds?: number
   /**
-   * The cleaned error text of the token server; not set if the server sent none. `message` never contains it. It is
-   * also in the log line, from `LOG_LEVEL=debug` on, but not in `status()`, `alert` events or the alert webhook.
+   * The error text of the token server, without secrets; not set if the server sent none. `message` never contains it.
+   * With `LOG_LEVEL=debug` or `trace`, the log line contains it, too. `status()`, `alert` events and the alert webhook
+   * do not.
    */
   readonly serverError?: ServerError
   /** The same as a plain object, including `message`. */

@@ -40,7 +40,7 @@ impl Level {
     /// Parses the value of `LOG_LEVEL`.
     pub fn parse(word: &str) -> Result<Self> {
         word.parse()
-            .map_err(|_| Error::config("LOG_LEVEL", "must be one of silent, error, warn, info, debug, trace"))
+            .map_err(|_| Error::config("LOG_LEVEL", "must be silent, error, warn, info, debug or trace"))
     }
 }
 

@@ -29,7 +29,7 @@ fn handle() -> Result<&'static Handle> {
             // DNS lookups run on these threads, too. Many services with hung disks must not block them.
             .max_blocking_threads(64)
             .build()
-            .map_err(|error| failed("runtime", &error))?;
+            .map_err(|error| failed("background runtime", &error))?;
         let handle = runtime.handle().clone();
         thread::Builder::new()
             .name("evertoken".into())
@@ -49,6 +49,9 @@ pub fn spawn<T: Send + 'static>(task: impl Future<Output = T> + Send + 'static) 
 pub async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
     match handle()?.spawn_blocking(work).await {
         Ok(result) => result,
-        Err(_) => Err(Error::new(ErrorKind::Internal, "a background task ended without a result")),
+        Err(_) => Err(Error::new(
+            ErrorKind::Internal,
+            "a background task of evertoken ended without a result; please report it",
+        )),
     }
 }

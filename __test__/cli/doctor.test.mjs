@@ -120,7 +120,7 @@ describe('doctor', () => {
     ]) {
       const { checks, cause } = await examined(t, storedWith, folder)
       assert.deepEqual([cause.check, checks.at(-1)], ['key', cause])
-      assert.match(cause.detail, /opens/)
+      assert.match(cause.detail, /decrypts/)
       assert.match(cause.help, /ERR_TOKEN_DECRYPT\.md$/)
       assert.match((await evertoken(['status'], { folder, env: storedWith })).stdout, /missing/)
     }

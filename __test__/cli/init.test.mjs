@@ -92,7 +92,7 @@ describe('init', () => {
       assert.match(config, /^(export default|module\.exports =) withEvertoken\(nextConfig\);?$/m)
       assert.match(config, /^(import|const) \{ withEvertoken \}.+evertoken\/next/m)
       const again = await init('--yes')
-      assert.match(again.stdout, /^All files exist already\./)
+      assert.match(again.stdout, /^All files already exist\./)
     })
   }
 
@@ -118,7 +118,7 @@ describe('init', () => {
         cwd: folder,
         timeout: 60_000,
       })
-      assert.match(stdout, /Write this\? \[y\/N\][\s\S]*Nothing was written\.[\s\S]*\nexit 1\n$/)
+      assert.match(stdout, /Write these changes\? \[y\/N\][\s\S]*Nothing was written\.[\s\S]*\nexit 1\n$/)
       assert.ok(!has('instrumentation.ts'))
     })
   }

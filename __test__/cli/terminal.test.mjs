@@ -133,7 +133,7 @@ describe('the response of an endpoint', () => {
         assert.equal(status, 1, what)
         assert.match(
           stdout + stderr,
-          /responded with 200: this is not a response of a route of evertoken/,
+          /responded with 200: the response is not from an evertoken route/,
           `${what}: ${stdout}${stderr}`,
         )
       }
@@ -156,7 +156,7 @@ describe('the response of an endpoint', () => {
       assert.equal(status, 1)
       assert.match(
         stderr,
-        /^evertoken: ERR_TOKEN_(RESPONSE|NETWORK): http.+(not a response of a route|longer than 1024 KiB)/,
+        /^evertoken: ERR_TOKEN_(RESPONSE|NETWORK): http.+(not from an evertoken route|longer than 1024 KiB)/,
         stderr,
       )
       assert.ok(stderr.length < 1000)
@@ -182,7 +182,10 @@ describe('the response of an endpoint', () => {
       for (const command of ['status', 'refresh', 'clear', 'doctor']) {
         const { status, stdout, stderr } = await consult(t, endpoint, command)
         assert.equal(status, 1)
-        assert.match(stdout + stderr, /redirects to http:\/\/127\.0\.0\.1:\d+, which is not followed/)
+        assert.match(
+          stdout + stderr,
+          /redirects to http:\/\/127\.0\.0\.1:\d+, and evertoken does not follow it/,
+        )
       }
       assert.equal(requests[0].headers.authorization, 'Bearer the secret')
     }

@@ -80,6 +80,6 @@ describe('an addon that does not load', () => {
   test('has another message than one of another version', async () => {
     const { code, message } = await errorWith('older.cjs', 'getTokenService()')
     assert.equal(code, 'ERR_TOKEN_INTERNAL')
-    assert.match(message, /another version than its JavaScript: it lacks find, attach, headers/)
+    assert.match(message, /does not match its JavaScript: it lacks find, attach, headers/)
   })
 })

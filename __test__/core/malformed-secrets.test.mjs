@@ -46,7 +46,7 @@ describe('a client secret', () => {
     test(`with ${JSON.stringify(lineEnd)} at its end works, with one warning that names the field`, async () => {
       const { token, warnings } = await started(client(`s3cret${lineEnd}`))
       assert.ok(token)
-      assert.deepEqual(warnings, ['clientSecret ended with a line break, which was removed'])
+      assert.deepEqual(warnings, ['clientSecret ended with a line break, which evertoken removed'])
     })
   }
 
@@ -90,7 +90,7 @@ test('a password, a name, a manual token and a key are checked as well', async (
   })
   assert.ok(token)
   assert.deepEqual(
-    warnings.map((line) => line.split(/ (?=ended|is enclosed)/)[0]),
+    warnings.map((line) => line.split(/ (?=ended|is enclosed in)/)[0]),
     ['email', 'password', 'token', 'encryptionKey', 'encryptionKey'],
   )
 })
@@ -114,7 +114,7 @@ test('the variable is named, whether the code passes it on or leaves it to evert
       },
     )
     assert.equal(stdout, 'string\n', stderr)
-    assert.match(stderr, /OAUTH_CLIENT_SECRET ended with a line break, which was removed/)
+    assert.match(stderr, /OAUTH_CLIENT_SECRET ended with a line break, which evertoken removed/)
     assert.ok(!stderr.includes('clientSecret'))
   }
 })
@@ -158,7 +158,7 @@ describe('doctor', () => {
       values.map(({ outcome, detail }) => [outcome, detail.split('.')[0]]),
       [
         ['warned', 'OAUTH_CLIENT_SECRET is enclosed in quotes'],
-        ['warned', 'EXTERNAL_API_TOKEN ended with a line break, which was removed'],
+        ['warned', 'EXTERNAL_API_TOKEN ended with a line break, which evertoken removed'],
       ],
     )
     const names = checks.map(({ check }) => check)
@@ -194,7 +194,9 @@ describe('doctor', () => {
     ]) {
       const checks = await examined(nextApp(t, `OAUTH_CLIENT_SECRET=${written}\n`), basics())
       const told = isTold
-        ? ['OAUTH_CLIENT_SECRET contains a $ in .env.local, and Next.js replaced the text after it']
+        ? [
+            'OAUTH_CLIENT_SECRET contains a $ in .env.local, and Next.js replaced the name after it with the value of a variable',
+          ]
         : []
       assert.deepEqual(expanded(checks), told, written)
     }

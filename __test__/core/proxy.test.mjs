@@ -223,6 +223,9 @@ describe('a service behind a proxy', () => {
     const env = { NODE_EXTRA_CA_CERTS: join(folder, 'nowhere.pem') }
     const { token, log } = await serviceWith(env, `http://127.0.0.1:${targetPort}/token`)
     assert.equal(token, 'token-by-no-proxy')
-    assert.match(log, /about the certificates: the NODE_EXTRA_CA_CERTS file .+nowhere\.pem /)
+    assert.match(
+      log,
+      /a problem with the certificates: the NODE_EXTRA_CA_CERTS file .+nowhere\.pem cannot be read/,
+    )
   })
 })

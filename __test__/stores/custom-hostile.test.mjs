@@ -94,7 +94,7 @@ describe("a user's own store", () => {
       store.set(config.service, { ...plainRecord('the-token-of-a-person'), token: value })
       const service = serviceOver(t, server, store, config)
       assert.match(await service.getToken(), /^access-/)
-      await until(() => lines.some((line) => line.includes('the store fails')))
+      await until(() => lines.some((line) => line.includes('the store does not work')))
       assert.ok(
         lines.some((line) => line.includes('token is not a string')),
         lines.join('\n'),

@@ -57,7 +57,7 @@ describe('the newest of several stores of one service', () => {
       console.log(JSON.stringify({ healthy: status.storage.healthy, ms: performance.now() - began, code, message }))
     `)
     assert.deepEqual({ healthy, code }, { healthy: false, code: 'ERR_TOKEN_STORAGE' })
-    assert.equal(message, 'the thread that provided the store has ended')
+    assert.equal(message, 'the worker thread that provided the store has ended')
     assert.ok(ms < 2_000, `${ms} ms`)
   })
 

@@ -151,9 +151,12 @@ impl StoreCallbacks for JsStore {
 }
 
 fn timed_out() -> Error {
-    Error::new(ErrorKind::Storage, "the store did not respond")
+    Error::new(
+        ErrorKind::Storage,
+        format!("the store did not respond within {} s", CALLBACK_TIMEOUT.as_secs()),
+    )
 }
 
 fn environment_ended() -> Error {
-    Error::new(ErrorKind::Storage, "the thread that provided the store has ended")
+    Error::new(ErrorKind::Storage, "the worker thread that provided the store has ended")
 }

@@ -17,7 +17,7 @@ pub(super) fn outcome<T: Serialize>(result: Result<T>) -> String {
     // Serialized directly: a `Value` would sort the fields.
     let text = result.and_then(|ok| {
         serde_json::to_string(&Success { ok })
-            .map_err(|_| Error::new(ErrorKind::Internal, "could not serialize a result"))
+            .map_err(|_| Error::new(ErrorKind::Internal, "could not serialize a result for JavaScript"))
     });
     text.unwrap_or_else(|error| json!({ "error": error_json(&error) }).to_string())
 }

@@ -81,8 +81,8 @@ pub(super) fn read(
     match template.and_then(|template| template.check(kept).map(|()| template)) {
         Ok(template) => {
             if !template.has_own_origin && template.allowed.is_empty() {
-                let message = "is missing: baseUrl takes its host from the token response, so list the origins that it may \
-                               use, such as https://*.example.com";
+                let message = "is missing: baseUrl takes its host from the token response, so list the origins that baseUrl \
+                               may have, such as https://*.example.com";
                 f.error("allowedOrigins", message);
             }
             Some(BaseUrl::Template(template))
@@ -100,7 +100,7 @@ impl UrlTemplate {
         let mut before = String::new();
         let mut rest = text;
         while let Some((literal, after)) = rest.split_once('{') {
-            let (name, after) = after.split_once('}').ok_or("has a { without a }")?;
+            let (name, after) = after.split_once('}').ok_or("contains a { without a }")?;
             before.push_str(literal);
             if !literal.is_empty() {
                 pieces.push(Piece::Text(literal.to_owned()));
@@ -116,7 +116,7 @@ impl UrlTemplate {
             rest = after;
         }
         if rest.contains('}') {
-            return Err("has a } without a {".into());
+            return Err("contains a } without a {".into());
         }
         if !rest.is_empty() {
             pieces.push(Piece::Text(rest.to_owned()));
@@ -136,9 +136,7 @@ impl UrlTemplate {
             matches!(self.pieces[0], Piece::Url(_))
                 && !matches!(piece, Piece::Text(text) if text.starts_with('/'))
         }) {
-            return Err(
-                "must continue with a path that starts with / after a field that contains a URL".into()
-            );
+            return Err("must have a / after a field that contains a URL, before the path".into());
         }
         let sample: AnswerFields = self
             .pieces
@@ -160,13 +158,13 @@ impl UrlTemplate {
         let names: Vec<_> = self.pieces.iter().filter_map(Piece::field).collect();
         let names = names.join(", ");
         let url = self.parse_url(&text).map_err(|message| {
-            Error::config(FIELD, format!("{message}. It comes from the field {names} of the token response"))
+            Error::config(FIELD, format!("{message}. Its value comes from {names} in the token response"))
         })?;
         if self.has_own_origin || self.allowed.iter().any(|pattern| pattern.matches(&url)) {
             return Ok(url);
         }
         let message = format!(
-            "has an origin that allowedOrigins does not allow; it comes from the field {names} of the token response"
+            "has an origin that is not in allowedOrigins. It comes from {names} in the token response: if the API is there, add the origin"
         );
         Err(Error::config(FIELD, message))
     }
@@ -183,12 +181,12 @@ impl UrlTemplate {
                 (Piece::Path(_), Some(value)) if is_segment(value) => text.push_str(value),
                 (Piece::Url(name), _) => {
                     return Err(format!(
-                        "needs a URL without user name, query and fragment in the field {name}"
+                        "needs a URL in the field {name}, without a user name, query or fragment"
                     ));
                 }
                 (Piece::Host(name), _) => return Err(format!("needs a host name in the field {name}")),
                 (Piece::Path(name), _) => {
-                    return Err(format!("needs only letters, digits and -._~ in the field {name}"));
+                    return Err(format!("allows only letters, digits and -._~ in the field {name}"));
                 }
             }
         }

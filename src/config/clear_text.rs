@@ -7,9 +7,9 @@ use super::is_private_host;
 use super::origin::OriginPattern;
 
 /// What is wrong with a URL that a credential must not be sent to.
-pub(super) const NOT_SECURE: &str = "must start with https://: http would send credentials unencrypted. Plain http is \
-                                     allowed for this machine and private addresses, and elsewhere only with \
-                                     allowInsecureHttp";
+pub(super) const NOT_SECURE: &str = "must start with https://, because http sends credentials in clear text. Plain http is \
+                                     allowed only for this machine and private addresses, unless \
+                                     allowInsecureHttp is true";
 
 /// A URL that credentials or tokens are sent to.
 pub(super) fn endpoint(
@@ -47,7 +47,10 @@ pub(super) fn origins(f: &mut ConfigFields<'_>, allow_insecure_http: bool) -> Op
 pub(super) fn warning(base_url: Option<&Url>, allowed_origins: Option<&[String]>) -> Option<String> {
     let origins = allowed_origins.unwrap_or_default().iter().filter_map(|text| Url::parse(text).ok());
     let url = base_url.cloned().into_iter().chain(origins).find(|url| url.scheme() == "http")?;
-    Some(format!("access tokens are sent to {} over unencrypted http", url.host_str().unwrap_or_default()))
+    Some(format!(
+        "access tokens are sent to {} over unencrypted http: use https",
+        url.host_str().unwrap_or_default()
+    ))
 }
 
 pub(super) fn is_secure_enough(url: &Url, allow_insecure_http: bool) -> bool {

@@ -119,7 +119,7 @@ pub(super) fn check(config: &Config, errors: &ConfigErrors) {
     } else if credentials.client_id.is_some() && !config.has_client() && !config.has_login() {
         errors.add(
             "clientSecret",
-            "is missing: clientId requires it (OAUTH_CLIENT_SECRET), or a privateKey or clientCertificate",
+            "is missing: set it (OAUTH_CLIENT_SECRET), privateKey or clientCertificate together with clientId",
         );
     }
     match config.client_authentication {
@@ -150,8 +150,8 @@ pub(super) fn check(config: &Config, errors: &ConfigErrors) {
     if is_raw && credentials.client_id.as_ref().is_some_and(|id| id.contains(':')) {
         errors.add(
             "clientId",
-            "must not contain a colon if clientAuthentication is \"client_secret_basic_raw\", because a colon would end \
-             the clientId (RFC 7617)",
+            "must not contain a colon if clientAuthentication is \"client_secret_basic_raw\", because everything after \
+             the colon would belong to the secret (RFC 7617)",
         );
     }
     let places =

@@ -24,11 +24,11 @@ pub(super) fn inspect(text: &str, charset: Charset) -> Inspection {
     let bare = text.trim_end_matches(['\n', '\r']);
     let mut warnings = Vec::new();
     if bare.len() < text.len() {
-        warnings.push("ended with a line break, which was removed".to_owned());
+        warnings.push("ended with a line break, which evertoken removed".to_owned());
     }
     let sent = if charset == Charset::Token { bare.trim_ascii() } else { bare };
     if let Some(warning) = describe_suspicious(sent, charset) {
-        warnings.push(format!("{warning}. It is sent unchanged: check the value character by character"));
+        warnings.push(format!("{warning}. evertoken sends it unchanged: check that this is intended"));
     }
     Inspection { len: bare.len(), warnings }
 }
@@ -105,7 +105,7 @@ mod tests {
         for text in ["s3cret\n", "s3cret\r\n", "s3cret\r", "s3cret\n\n"] {
             let inspected = inspect(text, Charset::Visible);
             assert_eq!(&text[..inspected.len], "s3cret");
-            assert_eq!(inspected.warnings, ["ended with a line break, which was removed"]);
+            assert_eq!(inspected.warnings, ["ended with a line break, which evertoken removed"]);
         }
     }
 
@@ -142,7 +142,7 @@ mod tests {
         assert!(
             warnings("\u{feff}\"s3\u{200b}cret\" ").starts_with(
                 "starts with a byte order mark (U+FEFF) and ends with a space and contains an invisible character \
-                 (U+200B). It is sent unchanged"
+                 (U+200B). evertoken sends it unchanged"
             ),
             "{}",
             warnings("\u{feff}\"s3\u{200b}cret\" ")

@@ -172,7 +172,8 @@ fn content_type(login: &mut ConfigFields<'_>) -> Option<String> {
     }
     let lower = text.to_ascii_lowercase();
     if lower.starts_with("application/x-www-form-urlencoded") {
-        login.error("contentType", "is the media type of a form: set login.format to \"form\" instead");
+        login
+            .error("contentType", "is the media type of a form: remove it, and set login.format to \"form\"");
     } else if lower.starts_with("multipart/") {
         login.error("contentType", "must not be multipart: the body is JSON");
     }
@@ -250,7 +251,7 @@ fn check_basic(config: &Config, errors: &ConfigErrors) {
         let field = if config.credentials.username.is_some() { "username" } else { "email" };
         errors.add(
             field,
-            "must not contain a colon if login.credentials is \"basic\", because a colon would end the name (RFC 7617)",
+            "must not contain a colon if login.credentials is \"basic\", because everything after it would belong to the password (RFC 7617)",
         );
     }
 }

@@ -44,7 +44,7 @@ pub(super) fn read(f: &mut ConfigFields<'_>) -> Vec<ResponseField> {
     let mut kept: Vec<ResponseField> = Vec::new();
     for text in texts {
         match ResponseField::parse(&text) {
-            Ok(field) if kept.contains(&field) => f.error("fields", "must not contain a name twice"),
+            Ok(field) if kept.contains(&field) => f.error("fields", "must not contain the same name twice"),
             Ok(field) => kept.push(field),
             Err(message) => f.error("fields", message),
         }

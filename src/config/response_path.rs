@@ -41,7 +41,9 @@ impl ResponsePath {
             () if segments.iter().any(|segment| segment.trim().is_empty()) => {
                 Err("has an empty part: separate the names with single dots, as in data.access_token")
             }
-            () if text.contains(['[', ']']) => Err("contains a bracket: write an array index as in 0.token"),
+            () if text.contains(['[', ']']) => {
+                Err("contains a bracket: write an array index as a name, as in 0.token")
+            }
             () => Ok(Self::Member(segments)),
         }
     }
@@ -58,7 +60,9 @@ impl ResponsePath {
 
 fn header(name: &str) -> Result<ResponsePath, &'static str> {
     match HeaderName::from_bytes(name.as_bytes()) {
-        Ok(name) if name == "set-cookie" => Err("must use cookie:NAME for a cookie"),
+        Ok(name) if name == "set-cookie" => {
+            Err("must not be header:Set-Cookie: use cookie:NAME for a cookie")
+        }
         Ok(name) => Ok(ResponsePath::Header(name.as_str().to_owned())),
         Err(_) => Err("must have a valid header name after header:"),
     }

@@ -70,7 +70,7 @@ pub(super) fn read(f: &mut ConfigFields<'_>) -> (Storage, PlainTokens) {
             // `one_of` reports a wrong value, but not a missing one.
             fields.error(
                 "kind",
-                "must be set to where tokens are stored: \"memory\", \"file\", \"sqlite\", \"prisma\" or \"custom\"",
+                "must say where tokens are stored: \"memory\", \"file\", \"sqlite\", \"prisma\" or \"custom\"",
             );
             return (Storage::Memory, PlainTokens::Refused);
         }

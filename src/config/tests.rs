@@ -175,7 +175,11 @@ fn an_api_over_http_is_one_warning_that_names_the_host() {
         ),
     ] {
         let warnings = config(with(&extra)).unwrap().warnings;
-        assert_eq!(warnings, [format!("access tokens are sent to {host} over unencrypted http")], "{extra}");
+        assert_eq!(
+            warnings,
+            [format!("access tokens are sent to {host} over unencrypted http: use https")],
+            "{extra}"
+        );
     }
     let quiet = json!({ "baseUrl": "https://a.example.com", "allowedOrigins": ["https://b.example.com"] });
     assert!(config(with(&quiet)).unwrap().warnings.is_empty());
@@ -229,17 +233,17 @@ fn a_suspicious_credential_is_a_warning_that_names_the_variable_or_the_field() {
     assert_eq!(config.credentials.client_secret.as_ref().unwrap().expose(), "s3cret");
     assert_eq!(config.credentials.password.as_ref().unwrap().expose(), "pass ");
     assert_eq!(config.encryption_keys[1].expose(), "second");
-    let sent = "It is sent unchanged: check the value character by character";
+    let sent = "evertoken sends it unchanged: check that this is intended";
     assert_eq!(
         config.warnings,
         [
             format!("clientId starts with a byte order mark (U+FEFF). {sent}"),
-            "OAUTH_CLIENT_SECRET ended with a line break, which was removed".into(),
+            "OAUTH_CLIENT_SECRET ended with a line break, which evertoken removed".into(),
             format!("email is enclosed in quotes. {sent}"),
             format!("password ends with a space. {sent}"),
-            "token ended with a line break, which was removed".into(),
+            "token ended with a line break, which evertoken removed".into(),
             format!("token is enclosed in quotes. {sent}"),
-            "encryptionKey ended with a line break, which was removed".into(),
+            "encryptionKey ended with a line break, which evertoken removed".into(),
         ]
     );
 }

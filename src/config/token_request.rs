@@ -51,7 +51,7 @@ pub(super) fn read_parameters(f: &mut ConfigFields<'_>) -> Vec<Parameter> {
 fn parameter(name: String, value: Value, f: &ConfigFields<'_>) -> Option<Parameter> {
     let path = format!("parameters.{name}");
     if name.trim().is_empty() {
-        f.error("parameters", "has a parameter without a name");
+        f.error("parameters", "contains a parameter without a name");
         return None;
     }
     if name.chars().any(char::is_control) {
@@ -94,7 +94,7 @@ pub(super) fn read_grant_type(f: &mut ConfigFields<'_>) -> Option<String> {
     } else if text == "refresh_token" {
         f.error(
             "grantType",
-            "is refresh_token, which evertoken sends automatically when it has a refresh token",
+            "must not be refresh_token: evertoken sends that automatically when it has a refresh token",
         );
     }
     Some(text)

@@ -38,9 +38,11 @@ pub(super) struct Envelope {
 /// Why a text is not an envelope that can be opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum EnvelopeError {
-    #[error("the stored text is not a sealed envelope, or it is damaged")]
+    #[error("the stored record is not in the encrypted format of evertoken, or it is damaged")]
     NotAnEnvelope,
-    #[error("the stored text is sealed in a format (version {0}) of another evertoken release")]
+    #[error(
+        "the stored record was encrypted by another version of evertoken (format {0}): use the same version in every process"
+    )]
     OtherVersion(u32),
 }
 

@@ -38,7 +38,7 @@ pub fn sign(header: &Header, claims: &impl Serialize, key: &EncodingKey) -> Resu
     let _ = PROVIDER.install_default();
     jsonwebtoken::encode(header, claims, key)
         .map(Secret::new)
-        .map_err(|_| Error::new(ErrorKind::Internal, "could not sign a token"))
+        .map_err(|_| Error::new(ErrorKind::Internal, "could not sign a JWT"))
 }
 
 /// A new P-256 key pair, as PKCS#8.
@@ -51,7 +51,7 @@ pub fn generate_p256() -> Result<Zeroizing<Vec<u8>>> {
 /// The public point of a P-256 key pair in PKCS#8, as its coordinates x and y.
 pub fn p256_point(pkcs8: &[u8]) -> Result<(Vec<u8>, Vec<u8>)> {
     const COORDINATE_BYTES: usize = 32;
-    let unreadable = || Error::new(ErrorKind::Internal, "could not read the stored proof key");
+    let unreadable = || Error::new(ErrorKind::Internal, "could not read the stored DPoP key");
     let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, pkcs8, &SystemRandom::new())
         .map_err(|_| unreadable())?;
     // Uncompressed: 0x04, x, y (SEC 1 §2.3.3).

@@ -85,13 +85,14 @@ pub fn generate_key() -> Result<Secret> {
 /// Bytes from the random generator of the operating system.
 pub(super) fn random<const N: usize>() -> Result<Zeroizing<[u8; N]>> {
     let mut bytes = Zeroizing::new([0; N]);
-    getrandom::fill(&mut *bytes)
-        .map_err(|_| Error::new(ErrorKind::Internal, "the random generator of the system failed"))?;
+    getrandom::fill(&mut *bytes).map_err(|_| {
+        Error::new(ErrorKind::Internal, "the random number generator of the operating system failed")
+    })?;
     Ok(bytes)
 }
 
 fn too_long() -> Error {
-    Error::new(ErrorKind::Internal, "could not seal the text: it is too long")
+    Error::new(ErrorKind::Internal, "could not encrypt the record: it is too long")
 }
 
 fn from_hex(text: &str) -> Option<Zeroizing<Vec<u8>>> {

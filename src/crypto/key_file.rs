@@ -56,7 +56,7 @@ impl ClientKey {
         SigningKey::from_pem(&Secret::new(text.as_str()), self.config.algorithm).map_err(
             |fault| match fault {
                 SigningKeyError::Key(fault) => {
-                    Error::config("privateKey.path", format!("leads to a file that {fault}"))
+                    Error::config("privateKey.path", format!("names a file that {fault}"))
                 }
                 SigningKeyError::Algorithm(fault) => Error::config("privateKey.alg", fault),
             },

@@ -97,8 +97,8 @@ impl KeyRing {
         }
         Err(Error::new(
             ErrorKind::Decrypt,
-            "no configured key opens the stored text: it was sealed with another key or for another record, \
-             or it is damaged",
+            "no configured key decrypts the stored record: it was encrypted with another key or for another \
+             service, or it is damaged",
         ))
     }
 

@@ -129,22 +129,23 @@ pub(crate) fn looks_like_pem(text: &str) -> bool {
 /// field.
 pub(crate) fn tls_signing_key(pem: &Secret) -> Result<Arc<dyn rustls::sign::SigningKey>, &'static str> {
     let key = Der(private_key(pem)?);
-    rustls::crypto::ring::sign::any_supported_type(&key.0).map_err(|_| "is of a kind that is not supported")
+    rustls::crypto::ring::sign::any_supported_type(&key.0)
+        .map_err(|_| "contains a key of an unsupported type")
 }
 
 /// The private key in a PEM text.
 fn private_key(pem: &Secret) -> Result<PrivateKeyDer<'static>, &'static str> {
     let has = |mark: &str| pem.expose().contains(mark);
     if has("-----BEGIN ENCRYPTED") || has("4,ENCRYPTED") {
-        return Err("is encrypted: it must be a key without a passphrase");
+        return Err("is encrypted: use a key without a passphrase");
     }
     // In an environment variable of one line, line ends are often written as `\n`.
     let lines = if has("\n") { pem.clone() } else { Secret::new(pem.expose().replace("\\n", "\n")) };
     PrivateKeyDer::from_pem_slice(lines.expose().as_bytes()).map_err(|_| {
         if has("PUBLIC KEY-----") || has("-----BEGIN CERTIFICATE") {
-            "holds a public key, but the private key is needed"
+            "contains a public key or a certificate: use the private key"
         } else {
-            "must be a private key in PEM form (-----BEGIN PRIVATE KEY-----)"
+            "must be a private key in PEM format (-----BEGIN PRIVATE KEY-----)"
         }
     })
 }
@@ -165,17 +166,17 @@ impl Der {
             PrivateKeyDer::Pkcs1(_) => rsa(der),
             PrivateKeyDer::Sec1(_) => match pkcs8_of_sec1(der) {
                 Ok(pkcs8) => p256(pkcs8.as_bytes()),
-                Err(_) => Err("holds an EC key that is too long".into()),
+                Err(_) => Err("contains an EC key that is too long: use a P-256 key".into()),
             },
             PrivateKeyDer::Pkcs8(_) => match algorithm_of(der).as_ref().map(KeyType::of) {
                 Ok(Some(KeyType::Rsa)) => rsa(der),
                 Ok(Some(KeyType::P256)) => p256(der),
                 Ok(Some(KeyType::Ed25519)) => ed25519(der),
                 Ok(None) | Err(_) => {
-                    Err("is of a kind that is not supported: use an RSA, P-256 or Ed25519 key".into())
+                    Err("contains a key of an unsupported type: use an RSA, P-256 or Ed25519 key".into())
                 }
             },
-            _ => Err("is in a form that is not supported".into()),
+            _ => Err("contains a key in an unsupported format: use PKCS#8, PKCS#1 or SEC1".into()),
         }
     }
 }
@@ -191,7 +192,7 @@ fn algorithm_of(pkcs8: &[u8]) -> der::Result<AlgorithmIdentifierRef<'_>> {
 
 fn rsa(der: &[u8]) -> Result<(KeyType, EncodingKey), String> {
     RsaKeyPair::from_der(der).or_else(|_| RsaKeyPair::from_pkcs8(der)).map_err(|reason| {
-        format!("holds an RSA key that is not accepted ({reason}): it must have 2048 to 4096 bits")
+        format!("contains an RSA key that cannot be used ({reason}): it must have 2048 to 4096 bits")
     })?;
     Ok((KeyType::Rsa, EncodingKey::from_rsa_der(der)))
 }
@@ -200,7 +201,7 @@ fn p256(der: &[u8]) -> Result<(KeyType, EncodingKey), String> {
     EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, der, &SystemRandom::new()).map_err(
         |reason| {
             format!(
-                "holds an EC key that is not accepted ({reason}): it must be on P-256, with its public key"
+                "contains an EC key that cannot be used ({reason}): it must be a P-256 key that includes its public key"
             )
         },
     )?;
@@ -209,7 +210,7 @@ fn p256(der: &[u8]) -> Result<(KeyType, EncodingKey), String> {
 
 fn ed25519(der: &[u8]) -> Result<(KeyType, EncodingKey), String> {
     Ed25519KeyPair::from_pkcs8_maybe_unchecked(der)
-        .map_err(|reason| format!("holds an Ed25519 key that is not accepted ({reason})"))?;
+        .map_err(|reason| format!("contains an Ed25519 key that cannot be used ({reason})"))?;
     Ok((KeyType::Ed25519, EncodingKey::from_ed_der(der)))
 }
 

@@ -15,7 +15,7 @@ impl ServiceName {
     /// Reads a name. `Err` says what is wrong with it, as the rest of a sentence.
     pub fn parse(text: &str) -> Result<Self, String> {
         if text.trim().is_empty() || text.trim() != text {
-            return Err("must not be empty, or begin or end with a space".into());
+            return Err("must not be empty, and must not begin or end with a space".into());
         }
         if text.chars().count() > Self::MAX_CHARS {
             return Err(format!("must not be longer than {} characters", Self::MAX_CHARS));

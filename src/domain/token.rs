@@ -12,13 +12,15 @@ pub enum TokenError {
     #[error("the token is empty")]
     Empty,
     /// It contains a space, a control character or a character outside ASCII (RFC 6749 appendix A.12).
-    #[error("the token contains characters that a header cannot carry")]
+    #[error(
+        "the token contains a space, a control character or a non-ASCII character, which a header cannot contain"
+    )]
     NotVisibleAscii,
     /// It is longer than 64 KiB.
     #[error("the token is longer than 64 KiB")]
     TooLong,
     /// It is a programming language's word for nothing, such as `undefined`.
-    #[error("the token is a placeholder such as \"undefined\"")]
+    #[error("the token is a placeholder, such as \"undefined\" or \"null\"")]
     Placeholder,
 }
 

@@ -91,9 +91,9 @@ impl RefreshRequest {
             .collect();
         let others = others.join(" or ");
         format!(
-            "the refresh token was refused at its first use: the server probably expects it at another URL or in \
-             another format. It was sent as {sent} to {place}; set refreshUrl to the right URL, or refreshFormat to \
-             {others}. The error"
+            "the refresh token was refused. The server has not accepted one yet, so it probably expects it at another \
+             URL or in another format. It was sent to {place} as {sent}: set refreshUrl to another URL, or \
+             refreshFormat to {others}. The error"
         )
     }
 

@@ -13,8 +13,8 @@ use crate::error::{Error, ErrorKind, Result, Retry};
 use crate::oauth::{Granted, Refusal, UnsignedRequest};
 
 /// The advice for a login that was rejected without a reason.
-const NO_REASON: &str = "The server gives no reason: the username or password may be wrong, or the server expects \
-                         other fields (set login.body and login.format)";
+const NO_REASON: &str = "The server gives no reason: the username or password may be wrong, or the server may \
+                         expect other fields (set login.body and login.format)";
 
 /// Sends one token request and reads the response. The service implements it, with rate limits and timeouts.
 #[async_trait]
@@ -227,7 +227,10 @@ impl<'c> Search<'c> {
         let tried: Vec<_> = endpoints(self.config).iter().map(|url| url.path().to_owned()).collect();
         let why =
             self.last.as_ref().map_or_else(String::new, |last| format!(" (last error: {})", last.message()));
-        let message = format!("no token endpoint found; tried {}{why}", tried.join(", "));
+        let message = format!(
+            "no token endpoint found; tried {}{why}. Set authUrl to the URL of the token or login endpoint",
+            tried.join(", ")
+        );
         let mut error = Error::new(ErrorKind::Endpoint, message);
         // One of them may have been the login, rejecting a wrong password.
         if self.candidates.iter().any(|candidate| candidate.format.has_password()) {
@@ -244,8 +247,8 @@ impl<'c> Search<'c> {
 fn no_token(candidate: &GrantRequest, error: Error) -> Error {
     if candidate.format.has_password() && error.retry() == Retry::BackOff {
         return error.with_retry(Retry::CoolDown).with_advice(
-            "This server may respond to a wrong login like this: check the username, the password, and the path in \
-             authUrl",
+            "This may be how the server responds to a wrong login: check the username, the password, and the path \
+             in authUrl",
         );
     }
     error

@@ -200,7 +200,7 @@ impl<'a> ErrorResponse<'a> {
             // About the proof and not the credentials; a new nonce or a correct clock can help. A nonce is
             // retried only once, because every request also sends the credentials.
             "use_dpop_nonce" => Refusal::Failed(
-                self.error(ErrorKind::Response, "requires a new DPoP nonce each time")
+                self.error(ErrorKind::Response, "requires a new DPoP nonce for each request")
                     .with_retry(Retry::CoolDown),
             ),
             "invalid_dpop_proof" => {
@@ -208,7 +208,7 @@ impl<'a> ErrorResponse<'a> {
             }
             "unsupported_grant_type" => self.wrong_format(),
             "invalid_scope" => {
-                self.misconfigured("rejected the request because of its `scope` (set or missing)")
+                self.misconfigured("rejected the request because of its `scope`, which is wrong or missing")
             }
             "invalid_target" => {
                 self.misconfigured("rejected the request because of its `resource` or `audience`")
@@ -308,8 +308,8 @@ impl<'a> ErrorResponse<'a> {
     }
 
     fn ambiguous(&self) -> Refusal {
-        let rejected = self.error(ErrorKind::Credentials, "rejected the request without a reason");
-        let temporary = self.error(ErrorKind::Response, "refused the request without a reason");
+        let rejected = self.error(ErrorKind::Credentials, "rejected the request without giving a reason");
+        let temporary = self.error(ErrorKind::Response, "refused the request without giving a reason");
         Refusal::Ambiguous(rejected, Box::new(temporary))
     }
 
@@ -338,7 +338,7 @@ impl<'a> ErrorResponse<'a> {
     }
 
     fn limited(&self) -> Refusal {
-        let error = self.error(ErrorKind::RateLimited, "rate limited the request");
+        let error = self.error(ErrorKind::RateLimited, "is limiting requests");
         Refusal::Failed(error.with_retry(self.wait()))
     }
 

@@ -241,8 +241,8 @@ fn describe_expiry(expired: &expiry::Expired) -> String {
     let source = &expired.source;
     if expired.is_zero {
         return format!(
-            "says that the token expires in 0 seconds ({source}). If that means that the token does not expire, set \
-             neverExpires: true; defaultLifetimeSeconds is used only if a response contains no expiry"
+            "says that the token expires in 0 seconds ({source}). If the server means that the token does not expire, \
+             set neverExpires: true. defaultLifetimeSeconds applies only if a response contains no expiry"
         );
     }
     format!("contains a token that has already expired ({source})")

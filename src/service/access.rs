@@ -63,7 +63,7 @@ impl TokenAccess {
                 return Ok(None);
             }
             if attempts == MAX_ATTEMPTS {
-                let message = "no usable token after several attempts: the tokens of this server expire at once, or are cleared again and again";
+                let message = "the token server issues tokens that expire before they can be used: set a longer lifetime there";
                 break Error::new(ErrorKind::Response, message);
             }
             attempts += 1;
@@ -91,7 +91,7 @@ impl TokenAccess {
     /// Why no token could be obtained.
     pub(super) async fn refresh(&self) -> Result<()> {
         if !self.config.has_credentials() {
-            let message = "is not set: there is a manual token, and nothing to refresh it with";
+            let message = "is not set: evertoken cannot refresh a manual token. Set authUrl and a credential";
             return Err(Error::config("authUrl", message));
         }
         let before = self.state.lock().history().counters().refreshes;
@@ -146,7 +146,10 @@ impl TokenAccess {
     /// `Config` for an invalid method or URL; `Shutdown`.
     pub(super) fn proof(&self, method: &str, url: &str, generation: Generation) -> Result<Option<DpopProof>> {
         if TokenType::parse(method).is_none() {
-            return Err(Error::config("request.method", "must be the method of the request, such as GET"));
+            return Err(Error::config(
+                "request.method",
+                "must be the HTTP method of the request, such as GET",
+            ));
         }
         let url = Url::parse(url).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
         let url = url.ok_or_else(|| {

@@ -50,7 +50,7 @@ impl Service {
             let observer = Arc::clone(&service.rooms.observer);
             runtime::spawn(async move {
                 if let Some(warning) = transport.prepare().await {
-                    observer.log_error(Level::Warn, "about the certificates", &warning);
+                    observer.log_error(Level::Warn, "a problem with the certificates", &warning);
                 }
             })?;
         }

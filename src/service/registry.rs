@@ -73,7 +73,7 @@ impl Registry {
             replaced.replace_by(&service);
             log.write(
                 Level::Warn,
-                "initialized again with another configuration; the earlier service is shut down",
+                "initialized again with a different configuration; the earlier service was shut down",
             );
         } else if let Some(ended) = self.ending(&name) {
             ended.replace_by(&service);
@@ -102,7 +102,7 @@ impl Registry {
         match services.by_id.get(&id) {
             Some(entry) => Ok(Arc::clone(&entry.service)),
             None if id <= services.last_id => Err(Error::shutdown()),
-            None => Err(Error::new(ErrorKind::Internal, "there is no service of this number")),
+            None => Err(Error::new(ErrorKind::Internal, "unknown service number; please report it")),
         }
     }
 

@@ -114,10 +114,10 @@ impl StoreSync {
             }
         };
         match is_usable {
-            Some(true) => self.observer.announce_token("adopted the stored token"),
+            Some(true) => self.observer.announce_token("using the stored token"),
             Some(false) => self.observer.changed(),
             None => {
-                const UNUSED: &str = "the stored token is for another configuration and is not used";
+                const UNUSED: &str = "the stored token belongs to another configuration and is not used";
                 self.observer.log(Level::Info, UNUSED);
             }
         }

@@ -101,7 +101,10 @@ impl Upkeep {
         }
         let is_failing = self.state.lock().failures() >= recover_after;
         if is_failing && self.refresher.begin_again() {
-            self.observer.log(Level::Info, "recovery: looking for the endpoint and format again");
+            self.observer.log(
+                Level::Info,
+                "several failures in a row: searching for the endpoint and the format again",
+            );
         }
         self.sync.look().await;
         self.refresh_if_due();

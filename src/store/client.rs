@@ -62,7 +62,7 @@ impl StoreClient {
             (None, Storage::File(path)) => sealed(Arc::new(FileStore::new(path)))?,
             (None, Storage::Sqlite(path)) => sealed(Arc::new(SqliteStore::new(path)))?,
             (None, Storage::External(kind)) => {
-                let fault = format!("is {}, but no such store was provided", kind.as_str());
+                let fault = format!("is \"{}\", but no such store was passed to evertoken", kind.as_str());
                 return Err(Error::config("storage.kind", fault));
             }
         };
@@ -154,7 +154,7 @@ impl StoreClient {
                     }
                 }
             }
-            Err(Error::new(ErrorKind::Storage, "other processes keep changing the stored record"))
+            Err(Error::new(ErrorKind::Storage, "other processes keep changing the stored record; try again"))
         })
         .await
     }

@@ -48,7 +48,7 @@ pub(in crate::store) fn replace(path: &Path, text: &str) -> Result<()> {
     if text.len() as u64 > MAX_BYTES {
         return Err(Error::new(
             ErrorKind::Storage,
-            format!("{} would become larger than 8 MiB", path.display()),
+            format!("cannot write {}: it would become larger than 8 MiB", path.display()),
         ));
     }
     let temporary = Temporary::next_to(path).map_err(|error| failed(&error))?;
@@ -65,7 +65,7 @@ pub(in crate::store) fn rename_damaged(
     written: Timestamp,
     suffixes: &[&str],
 ) -> Result<PathBuf> {
-    let failed = |error: &io::Error| storage("set aside", path, error);
+    let failed = |error: &io::Error| storage("rename", path, error);
     let time: String = written.to_string().chars().filter(|c| !matches!(c, '-' | ':')).collect();
     let candidate = |n: u32| {
         let suffix = if n == 0 { String::new() } else { format!("-{n}") };
@@ -296,9 +296,9 @@ fn require_regular(path: &Path, metadata: &fs::Metadata) -> Result<()> {
     let what = if kind.is_file() {
         return Ok(());
     } else if kind.is_symlink() {
-        "is a symbolic link, which is not followed: configure the path of its target"
+        "is a symbolic link, which evertoken does not follow: configure the path of its target"
     } else if kind.is_dir() {
-        "is a directory"
+        "is a directory: configure the path of a file"
     } else {
         "is not a regular file"
     };
@@ -311,8 +311,9 @@ pub(in crate::store) fn storage(what: &str, path: &Path, error: &io::Error) -> E
 
 /// The error for a content of a newer version.
 pub(in crate::store) fn newer(what: &str, version: u64) -> Error {
-    let message =
-        format!("{what} was written by a newer evertoken (version {version}) and is left unchanged");
+    let message = format!(
+        "{what} was written by a newer version of evertoken (format {version}) and stays unchanged: update evertoken"
+    );
     Error::new(ErrorKind::Storage, message)
 }
 

@@ -192,7 +192,7 @@ impl Store for ExternalStore {
                 Ok(Saved::Stored(revision))
             }
             StoreResponse::Conflict => Ok(Saved::Conflict),
-            StoreResponse::Other(_) => Err(self.error("it did not say whether it stored the record")),
+            StoreResponse::Other(_) => Err(self.error("set() did not report whether it stored the record")),
         }
     }
 

@@ -139,7 +139,7 @@ impl SharedFile {
                 if moved {
                     let path = self.path.display();
                     self.warnings
-                        .add(format!("the record of {service} in {path} is malformed: it was set aside"));
+                        .add(format!("the record of {service} in {path} is malformed: it was moved to \"aside\" in the same file"));
                 }
                 Ok(Slot::Empty)
             }
@@ -195,8 +195,10 @@ impl SharedFile {
         let mut leases = Leases::read(&lock)?;
         let taken = leases.take(service, claim, &self.lease_files)?;
         if leases.is_damaged() && taken.is_ok() {
-            self.warnings
-                .add(format!("the lock file of {} was damaged: it was written again", self.path.display()));
+            self.warnings.add(format!(
+                "the lock file of {} was damaged: evertoken wrote a new one",
+                self.path.display()
+            ));
         }
         Ok(taken.map_or_else(Leasing::Held, Leasing::Granted))
     }
@@ -247,7 +249,7 @@ impl SharedFile {
         }
         let kept = disk::rename_damaged(&self.path, content.written, &[])?;
         self.warnings.add(format!(
-            "{} is damaged: it was renamed to {}",
+            "{} is damaged: evertoken renamed it to {} and starts a new file",
             self.path.display(),
             kept.display()
         ));
@@ -280,7 +282,7 @@ impl SharedFile {
         let lock = Lock::take(&self.path)?;
         if !lock.is_exclusive() && !self.has_warned_of_locks.swap(true, Ordering::Relaxed) {
             self.warnings.add(format!(
-                "the file system of {} does not support locks: only one process should use it",
+                "the file system of {} does not support locks: let only one process use this file",
                 self.path.display()
             ));
         }

@@ -108,7 +108,8 @@ impl SealedStore {
             Ok(record) => Ok(Loaded { record: Some((record, revision)), warnings, ..Loaded::default() }),
             Err(error) if error.kind() == ErrorKind::Decrypt => {
                 self.unreadable().insert(service.clone(), revision);
-                let message = format!("{}; it stays until the next token replaces it", error.message());
+                let message =
+                    format!("{}; the record stays until the next token replaces it", error.message());
                 warnings.push(Error::new(error.kind(), message));
                 Ok(Loaded { cannot_be_decrypted: true, warnings, ..Loaded::default() })
             }
@@ -235,7 +236,7 @@ impl SealedStore {
         if token.len() > MAX_RECORD_BYTES {
             return Err(Error::new(
                 ErrorKind::Storage,
-                "the sealed token is longer than 4 MiB and cannot be stored",
+                "the encrypted token is longer than 4 MiB and cannot be stored",
             ));
         }
         Ok(StoredRow {
@@ -261,7 +262,7 @@ impl SealedStore {
             Some(_) if !is_sealed => return self.plain_record(row),
             Some(ring) => ring,
             None if is_sealed => {
-                let message = "the stored token is sealed, and there is no key to open it";
+                let message = "the stored token is encrypted, but no key is configured";
                 return Err(Error::new(ErrorKind::Decrypt, message));
             }
             None => return payload::read(&row.token),
@@ -275,15 +276,15 @@ impl SealedStore {
     fn plain_record(&self, row: StoredRow) -> Result<StoredToken> {
         let unused = |fault: String| Error::new(ErrorKind::Decrypt, fault);
         if !self.accepts_plain_tokens {
-            let message =
-                "it is not sealed or was altered; storage.acceptPlainTokens would allow a plain token";
+            let message = "it is not encrypted, or it was altered. If another program stores plain tokens there, set \
+                           storage.acceptPlainTokens: true";
             return Err(unused(message.to_owned()));
         }
         if let Some(fault) = row.column_fault {
             return Err(unused(format!("its {fault}")));
         }
         let access_token = AccessToken::parse(row.token.expose())
-            .map_err(|fault| unused(format!("the stored text is not a token: {fault}")))?;
+            .map_err(|fault| unused(format!("it is not a valid token: {fault}")))?;
         Ok(StoredToken {
             access_token,
             scheme: row.token_type,

@@ -185,7 +185,9 @@ impl SharedDatabase {
         })?;
         if moved == Some(true) {
             let path = self.path().display();
-            self.inner.warn(format!("the record of {service} in {path} is malformed: it was set aside"));
+            self.inner.warn(format!(
+                "the record of {service} in {path} is malformed: it was moved to the table evertoken_aside"
+            ));
         }
         Ok(())
     }

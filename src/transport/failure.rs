@@ -182,7 +182,7 @@ fn certificate_reason(fault: &CertificateError) -> String {
             return unsupported_signature(signature_algorithm_id);
         }
         Fault::BadSignature => {
-            "its signature, or one made with its key, is not valid; an RSA key must have at least 2048 bits"
+            "its signature, or the handshake signature made with its key, is not valid; an RSA key must have at least 2048 bits"
         }
         Fault::InvalidPurpose | Fault::InvalidPurposeContext { .. } => {
             "it is not valid for servers (extendedKeyUsage lacks serverAuth)"
@@ -191,8 +191,8 @@ fn certificate_reason(fault: &CertificateError) -> String {
             "it is an X.509 version 1 certificate, which has no subjectAltName; use a version 3 certificate"
         }
         other if tls::is_ca_certificate(other) => {
-            "it is a CA certificate (basicConstraints CA:TRUE); add this certificate itself to ca, or issue one to \
-             the server that is not a CA certificate"
+            "it is a CA certificate (basicConstraints CA:TRUE); add this certificate to ca, or issue a \
+             certificate to the server that is not a CA certificate"
         }
         other => return other.to_string(),
     };
@@ -241,7 +241,7 @@ fn unsupported_signature(identifier: &[u8]) -> String {
     } else if has(MD5) {
         "it is signed with MD5"
     } else if has(ECDSA_SHA512) {
-        "it is signed with ECDSA and SHA-512, as P-521 keys do"
+        "it is signed with ECDSA and SHA-512, as with P-521 keys"
     } else {
         "its signature algorithm is not supported"
     };

@@ -87,7 +87,7 @@ impl fmt::Display for Proxy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.origin() {
             Ok(origin) => write!(f, "the proxy {origin} ({})", self.variable),
-            Err(_) => write!(f, "the proxy of {}", self.variable),
+            Err(_) => write!(f, "the proxy in {}", self.variable),
         }
     }
 }

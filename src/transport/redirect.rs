@@ -91,7 +91,7 @@ fn target(request: &Request, response: &Response) -> Result<Url> {
     }
     if is_elsewhere {
         let what = format!(
-            "redirects to another origin, and evertoken does not send credentials there. If it belongs to the same \
+            "redirects to another origin, and evertoken does not send credentials there. If that origin belongs to the \
              server, configure {}",
             named(&target, request)
         );
@@ -103,8 +103,8 @@ fn target(request: &Request, response: &Response) -> Result<Url> {
 /// The error for a redirect that may be the response to a wrong password, as login forms send it.
 fn not_followed(request: &Request, status: u16, target: &Url) -> Error {
     let what = format!(
-        "redirects the login ({status}), and evertoken does not send the password there. Some servers respond to a \
-         wrong login like this: check the username and password. If it is the server's login API, configure {}",
+        "redirects the login ({status}), and evertoken does not send the password there. This may be how the \
+         server responds to a wrong login: check the username and password. If the target is the login API, configure {}",
         named(target, request)
     );
     refused(&request.url, &what, status).with_retry(Retry::CoolDown)

@@ -62,7 +62,7 @@ impl Trust {
                 match (is_empty, is_complete) {
                     (true, _) => Some("contains no PEM certificate (-----BEGIN CERTIFICATE-----)".into()),
                     (false, false) => {
-                        Some("contains certificates that cannot be used; they are ignored".into())
+                        Some("contains certificates that cannot be used; evertoken ignores them".into())
                     }
                     (false, true) => None,
                 }

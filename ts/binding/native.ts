@@ -144,8 +144,8 @@ function load(): Native {
   if (missing.length > 0) {
     throw new TokenError(
       'ERR_TOKEN_INTERNAL',
-      `the native addon of evertoken is of another version than its JavaScript: it lacks ${missing.join(', ')}. ` +
-        'Install evertoken again, so that both come from one release.',
+      `the native addon of evertoken does not match its JavaScript: it lacks ${missing.join(', ')}. ` +
+        'Install evertoken again, so that both have the same version.',
     )
   }
   return addon as Native
@@ -224,7 +224,11 @@ export function unwrap<T>(outcome: Outcome<T>, service?: string): T {
   }
   if (parsed !== null && 'ok' in parsed) return parsed.ok
   if (parsed !== null && 'error' in parsed) throw errorFrom(parsed.error, service)
-  throw new TokenError('ERR_TOKEN_INTERNAL', 'the native addon of evertoken returned an unreadable result', {
-    ...(service === undefined ? {} : { service }),
-  })
+  throw new TokenError(
+    'ERR_TOKEN_INTERNAL',
+    'the native addon of evertoken returned an invalid result; please report it',
+    {
+      ...(service === undefined ? {} : { service }),
+    },
+  )
 }

@@ -5,10 +5,10 @@ import { print, withSpinner } from './terminal'
 export const clear: Command = {
   summary: 'remove the stored token',
   usage: '[--revoke] [options]',
-  help: `Removes the record from the store. Running apps that share the store drop the token within seconds. An app with
-its own store (memory, another path) keeps its token: use --endpoint for such an app.
+  help: `Deletes the stored token. Running apps that share the store drop the token within seconds. An app with its own
+store (memory, another path) keeps its token: use --endpoint for such an app.
 
-  --revoke         also revokes it at the server, if a revocation endpoint is known (RFC 7009)
+  --revoke         also revokes it at the server, if evertoken knows the revocation endpoint (RFC 7009)
 ${targetHelp}`,
   async run(args) {
     const { json, revoke, ...where } = optionsOf('clear', args, {

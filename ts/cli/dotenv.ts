@@ -80,7 +80,7 @@ function parseFile(text: string, name: string): NodeJS.Dict<string> {
   // Since Node 20.12.
   if (typeof util.parseEnv === 'function') return util.parseEnv(text)
   throw new Error(
-    `${name} cannot be read on Node ${process.version}: update it to 20.12, or set the variables yourself`,
+    `${name} cannot be read with Node.js ${process.version}: update Node.js to 20.12 or later, or set the variables yourself`,
   )
 }
 

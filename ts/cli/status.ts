@@ -24,7 +24,7 @@ async function printStatus(
 export const status: Command = {
   summary: 'show the status of the token, without a token request',
   usage: '[options]',
-  help: `Prints the state, the lifetime, the storage and the last error. The exit code is 1 if something needs attention.\n\n${targetHelp}`,
+  help: `Prints the state, the lifetime, the storage and the last error. The exit code is 1 if the service is not healthy.\n\n${targetHelp}`,
   run: (args) => printStatus('status', args, (target) => target.status(), 'reading the status'),
 }
 

@@ -25,8 +25,8 @@ export const targetOptions = {
 
 export const targetHelp = `Options:
   --service NAME   the service with this name (default: ${defaultServiceName})
-  --endpoint URL   uses a running app through its routes, such as http://localhost:3000/api/token;
-                   sends EVERTOKEN_ADMIN_SECRET, if set. Without it, the configured store is used
+  --endpoint URL   uses a running app instead of the configured store, through the app's routes, such as
+                   http://localhost:3000/api/token; sends EVERTOKEN_ADMIN_SECRET, if set
   --json           prints JSON
 
 The configuration comes from the environment and the .env files of this folder, as Next.js reads them.`
@@ -52,7 +52,7 @@ export function targetOf({ service, endpoint }: { service?: string; endpoint?: s
   if (endpoint !== undefined) {
     if (service !== undefined)
       throw new UsageError(
-        '--service cannot be combined with --endpoint: the routes decide which service it is',
+        '--service cannot be combined with --endpoint: the app at that URL selects the service',
       )
     return routesAt(endpoint)
   }
@@ -127,8 +127,8 @@ class Routes implements Target {
     if (status >= 300 && status < 400) throw redirectError(url, location)
     const wrong = (what: string): TokenError =>
       new TokenError('ERR_TOKEN_RESPONSE', `${url} responded with ${status}: ${what}`, { status })
-    if (status >= 400) throw wrong(errorMessageIn(body) ?? 'this is not a route of evertoken')
-    if (!isExpected(body)) throw wrong('this is not a response of a route of evertoken')
+    if (status >= 400) throw wrong(errorMessageIn(body) ?? 'this is not an evertoken route')
+    if (!isExpected(body)) throw wrong('the response is not from an evertoken route')
     return body
   }
 }
@@ -203,8 +203,9 @@ function reasonOf(error: unknown): string {
 }
 
 function redirectError(url: string, location: string | null): TokenError {
-  const target = location !== null && URL.canParse(location, url) ? new URL(location, url).origin : 'nowhere'
-  const message = `${url} redirects to ${target}, which is not followed: pass the final URL as --endpoint`
+  const target =
+    location !== null && URL.canParse(location, url) ? new URL(location, url).origin : 'an invalid URL'
+  const message = `${url} redirects to ${target}, and evertoken does not follow it: pass the final URL as --endpoint`
   return new TokenError('ERR_TOKEN_RESPONSE', message)
 }
 

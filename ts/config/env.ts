@@ -62,7 +62,10 @@ function parametersFromText(text: string, name: string): Record<string, string |
     .split('&')
     .filter((pair) => pair !== '')
   if (/^[{["'`]/.test(text.trim()) || pairs.some((pair) => pair.indexOf('=') < 1)) {
-    throw configError(name, 'must be form text without quotes around it, such as account_id=7&tenant=blue')
+    throw configError(
+      name,
+      'must be form-encoded, without quotes around it, such as account_id=7&tenant=blue',
+    )
   }
   const form = new URLSearchParams(pairs.join('&'))
   return Object.fromEntries(

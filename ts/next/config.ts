@@ -51,8 +51,8 @@ function extendConfig(config: TracedConfig): TracedConfig {
   const packages = config.serverExternalPackages ?? []
   if (packages.includes('evertoken')) {
     console.warn(
-      "evertoken: take 'evertoken' out of serverExternalPackages; withEvertoken keeps the addon external, and the " +
-        'React component of the package has to be bundled.',
+      "evertoken: remove 'evertoken' from serverExternalPackages: withEvertoken keeps the addon external, and Next.js " +
+        'must bundle the React component.',
     )
   }
   const includes = config.outputFileTracingIncludes ?? {}

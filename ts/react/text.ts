@@ -14,7 +14,7 @@ export const stateWords: Record<TokenStatus['state'], string> = {
 /** The meaning of each state, in one sentence. */
 export const stateMeanings: Record<TokenStatus['state'], string> = {
   valid: 'The token is valid.',
-  expiring: 'The token is still valid. A new one is due.',
+  expiring: 'The token is still valid, and a refresh is due.',
   expired: 'Expired. The next request will wait for a new token.',
   missing: 'There is no token yet. The next request will obtain one.',
   manual: 'The configured token is in use, because no other could be obtained.',
@@ -27,7 +27,7 @@ export function adviceFor(code: string | null): string | undefined {
 
 /** What to do about a problem with the endpoint. */
 export const problemAdvice: Readonly<Partial<Record<TokenProblem['kind'], string>>> = {
-  unauthorized: 'Sign in, or pass the headers that the endpoint needs to the component.',
+  unauthorized: 'Sign in, or set the headers property of the monitor.',
   forbidden: 'Your account or this page does not have access to the endpoint.',
 }
 

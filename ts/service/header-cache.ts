@@ -152,7 +152,7 @@ export class HeaderCache {
     if (typeof method !== 'string' || typeof url !== 'string') {
       throw configError(
         'request',
-        "is required with dpop, because a proof is for one request: service.getAuthHeaders({ method: 'GET', url: 'https://…' }), " +
+        "is required with dpop, because a proof is valid for one request only: call service.getAuthHeaders({ method: 'GET', url: 'https://…' }), " +
           'or service.fetch()',
         { service: this.#service },
       )

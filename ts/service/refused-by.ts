@@ -25,7 +25,10 @@ export async function isRefusedBy(
   try {
     const { given } = (copy = copyOf(response))
     const late = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => reject(new Error(`no verdict within ${timeoutMs} ms`)), timeoutMs)
+      timer = setTimeout(
+        () => reject(new Error(`it did not return a result within ${timeoutMs} ms`)),
+        timeoutMs,
+      )
     })
     return Boolean(await Promise.race([(async () => refusedBy(given))(), late]))
   } catch (error) {

@@ -81,7 +81,7 @@ export function serviceFromEnvironment(service: string | undefined): TokenServic
   if (service !== undefined && service !== defaultServiceName) {
     throw configError(
       'service',
-      `names ${JSON.stringify(service)}, but no service with this name is initialized`,
+      `is ${JSON.stringify(service)}, but no service has this name: initialize it first`,
       {
         service,
       },

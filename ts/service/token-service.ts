@@ -172,7 +172,7 @@ export class TokenService {
     const { lastError } = this.status()
     const code = (lastError?.code ?? 'ERR_TOKEN_RESPONSE') as TokenErrorCode
     const reason = lastError === null ? '' : `: ${lastError.message}`
-    const message = `there is no token whose response names the API for baseUrl${reason}`
+    const message = `baseUrl needs a token response that names the API, but there is no token${reason}`
     throw new TokenError(code, message, { service: this.name, field: 'baseUrl' })
   }
 
@@ -195,7 +195,10 @@ export class TokenService {
         Date.now() >= this.#quietUntil
       ) {
         this.#quietUntil = Date.now() + (error.retryAfterSeconds ?? 1) * 1000
-        this.#log('warn', `the API refused the token, and no new one is requested yet: ${error.message}`)
+        this.#log(
+          'warn',
+          `the API refused the token, and evertoken does not request a new one yet: ${error.message}`,
+        )
       }
       throw error
     }
@@ -207,7 +210,7 @@ export class TokenService {
     if (error !== undefined) throw error
     if (this.status().state === 'manual') {
       const reason =
-        'is not set: the API refused the configured token, and there is no credential to replace it'
+        'is not set: the API refused the configured token, and there are no credentials to obtain another one'
       throw configError('authUrl', reason, { service: this.name })
     }
     const message =

@@ -53,8 +53,8 @@ export const envTable = [
     kind: 'text',
     isSecret: false,
     default: null,
-    description: 'the client, for client credentials',
-    example: 'OAuth2 client credentials,',
+    description: 'the client ID, for client credentials',
+    example: 'Either OAuth2 client credentials',
   },
   {
     name: 'OAUTH_CLIENT_SECRET',
@@ -62,7 +62,7 @@ export const envTable = [
     kind: 'text',
     isSecret: true,
     default: null,
-    description: 'the secret of the client',
+    description: 'the client secret',
     example: '',
   },
   {
@@ -80,7 +80,7 @@ export const envTable = [
     kind: 'text',
     isSecret: false,
     default: null,
-    description: 'what the token may be used for: words with one space between them',
+    description: 'what the token may be used for: words separated by single spaces',
   },
   {
     name: 'OAUTH_AUDIENCE',
@@ -88,7 +88,7 @@ export const envTable = [
     kind: 'text',
     isSecret: false,
     default: null,
-    description: 'the API that the token is for, if the server asks for it',
+    description: 'the API that the token is for, if the server requires it',
   },
   {
     name: 'OAUTH_PARAMETERS',
@@ -96,7 +96,7 @@ export const envTable = [
     kind: 'form',
     isSecret: true,
     default: null,
-    description: 'further fields of every token request, as form text: `account_id=7&tenant=blue`',
+    description: 'additional fields of every token request, form-encoded: `account_id=7&tenant=blue`',
   },
   {
     name: 'EXTERNAL_API_EMAIL',
@@ -105,7 +105,7 @@ export const envTable = [
     isSecret: false,
     default: null,
     description: 'the email address of a login',
-    example: 'or a login',
+    example: 'or a login with email and password',
   },
   {
     name: 'EXTERNAL_API_USERNAME',
@@ -165,8 +165,9 @@ export const envTable = [
     isSecret: true,
     default: null,
     description:
-      'the Bearer token that opens the routes of `createTokenRoutes`; once it is set, every request needs it',
-    example: 'Opens /api/token outside development; once it is set, every request needs it',
+      'the Bearer token for the routes of `createTokenRoutes`; if it is set, every request must send it',
+    example:
+      'The Bearer token for /api/token, needed outside development; if it is set, every request must send it',
   },
   {
     name: 'LOG_LEVEL',

@@ -24,11 +24,11 @@ export const errorTable: Readonly<Record<TokenErrorCode, ErrorRow>> = {
     meaning: 'the server rejected the password, the secret or the client',
     advice: 'Check the password or the client secret.',
     runningAdvice:
-      'Check the password or the client secret, then press Refresh now. It is not sent again automatically for a while.',
+      'Check the password or the client secret, then press Refresh now. evertoken waits before it tries again by itself.',
     routeStatus: 502,
   },
   ERR_TOKEN_ENDPOINT: {
-    meaning: 'no token or login endpoint was found there, or it redirects to another origin',
+    meaning: 'there is no token or login endpoint at this URL, or it redirects to another origin',
     advice: 'Set EXTERNAL_AUTH_URL to the URL of the token or login endpoint, as in the server’s manual.',
     runningAdvice: 'Check the URL: there is no token or login endpoint at this address.',
     routeStatus: 502,
@@ -53,7 +53,7 @@ export const errorTable: Readonly<Record<TokenErrorCode, ErrorRow>> = {
     routeStatus: 502,
   },
   ERR_TOKEN_NETWORK: {
-    meaning: 'the connection failed or broke',
+    meaning: 'the connection failed or was interrupted',
     advice: 'Check that a token or login endpoint responds at this address.',
     runningAdvice:
       'Retrying automatically. If this persists, check the host name, the port and the firewall.',
@@ -61,13 +61,15 @@ export const errorTable: Readonly<Record<TokenErrorCode, ErrorRow>> = {
   },
   ERR_TOKEN_TLS: {
     meaning: "the server's certificate was not accepted",
-    advice: 'Pass the server’s certificate authority as `ca`, or in the file that NODE_EXTRA_CA_CERTS names.',
-    runningAdvice: 'Pass the server’s certificate authority to the service (`ca` or NODE_EXTRA_CA_CERTS).',
+    advice:
+      'Pass the certificate of the server’s authority as `ca`, or put it in the file that NODE_EXTRA_CA_CERTS names.',
+    runningAdvice:
+      'Pass the certificate of the server’s authority to the service (`ca` or NODE_EXTRA_CA_CERTS).',
     routeStatus: 502,
   },
   ERR_TOKEN_STORAGE: {
     meaning: 'the store cannot be read or written',
-    advice: 'Give the user of this process write access there, or set EVERTOKEN_STORAGE.',
+    advice: 'Give the user that runs this process write access to the store, or set EVERTOKEN_STORAGE.',
     runningAdvice: 'The token is kept in memory for now. Check the disk, the path and its permissions.',
     routeStatus: 503,
   },
@@ -96,9 +98,9 @@ export const errorTable: Readonly<Record<TokenErrorCode, ErrorRow>> = {
 
 /** The `error` values of RFC 6749 §5.2 and RFC 8707 that are about the configuration, not about the secret. */
 const configurationErrors: Readonly<Record<string, string>> = {
-  invalid_scope: 'Check OAUTH_SCOPE: the server does not allow one of its words.',
+  invalid_scope: 'Check OAUTH_SCOPE: the server does not allow one of the scopes.',
   invalid_target: 'Check OAUTH_AUDIENCE (or `resource`): the server does not know this API.',
-  unauthorized_client: 'Allow this grant for the client at the server, or set `grant`.',
+  unauthorized_client: 'Allow this grant for the client on the server, or set `grant`.',
 }
 
 /** What to do about this error. */

@@ -89,16 +89,18 @@ impl Doubt {
                 ("gives the token a lifetime of more than 366 days, which is not plausible", NEVER)
             }
             Self::TooLongInSeconds => {
-                ("would be more than 366 days if it were in seconds, so it is treated as milliseconds", NEVER)
+                ("would be more than 366 days in seconds, so evertoken treats it as milliseconds", NEVER)
             }
             Self::WithoutUnit => {
-                ("has no unit, so it is treated as milliseconds, the shorter lifetime", UNIT)
+                ("has no unit, so evertoken treats it as milliseconds, the shorter lifetime", UNIT)
             }
             Self::LikelyMilliseconds => (
-                "would not be a whole number of days if it were in seconds, so it is treated as milliseconds, the shorter lifetime",
+                "would not be a whole number of days in seconds, so evertoken treats it as milliseconds, the shorter lifetime",
                 UNIT,
             ),
-            Self::Unsure => ("may be the lifetime of the token, so it is treated as that, in seconds", UNIT),
+            Self::Unsure => {
+                ("may be the lifetime of the token, so evertoken treats it as one, in seconds", UNIT)
+            }
             Self::Unreadable => ("is not a valid time", SET_THE_PATH),
             Self::Past => ("is in the past and may not be the expiry of the token", SET_THE_PATH),
         };

@@ -243,8 +243,8 @@ fn a_warning_says_what_is_assumed_and_what_to_do() {
         ),
         (
             json!({ "expires_in": 1e8 }),
-            "the server: `expires_in` of the response would be more than 366 days if it were in seconds, so it is \
-             treated as milliseconds. If the token does not expire, set neverExpires: true",
+            "the server: `expires_in` of the response would be more than 366 days in seconds, so evertoken \
+             treats it as milliseconds. If the token does not expire, set neverExpires: true",
         ),
         (
             json!({ "validUntil": "soon" }),

@@ -223,7 +223,7 @@ impl Observer {
         match (self.store.take_transition(), self.store.fault()) {
             (Some(true), _) => self.log(Level::Info, "the store works again"),
             (Some(false), Some(error)) => {
-                self.log_error(Level::Warn, "the store fails; tokens are kept in memory", &error);
+                self.log_error(Level::Warn, "the store does not work; tokens are kept in memory", &error);
             }
             _ => {}
         }
@@ -235,7 +235,7 @@ impl Observer {
         }
         if self.warnings.lock().is_new_about_record(warning) {
             let subject = match warning.kind() {
-                ErrorKind::Storage => "about the store",
+                ErrorKind::Storage => "a problem with the store",
                 _ => "the stored token is not used",
             };
             self.log_error(Level::Warn, subject, warning);

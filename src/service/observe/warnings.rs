@@ -27,7 +27,7 @@ impl LoggedWarnings {
     pub(super) fn unbound(&mut self) -> Option<&'static str> {
         let is_logged = std::mem::replace(&mut self.is_unbound_logged, true);
         (!is_logged).then_some(
-            "the token server does not bind tokens to a key: they are sent as Bearer, without dpop",
+            "the token server ignores dpop: it issued a Bearer token, which is sent without proofs",
         )
     }
 
@@ -35,7 +35,7 @@ impl LoggedWarnings {
     pub(super) fn withheld_scopes(&mut self, scopes: &[String]) -> Option<String> {
         let is_logged = scopes.is_empty() || std::mem::replace(&mut self.is_scope_logged, true);
         (!is_logged).then(|| {
-            format!("the token server does not grant all of `scope`: {} is missing", scopes.join(" "))
+            format!("the token server did not grant every scope in `scope`: it left out {}", scopes.join(" "))
         })
     }
 
@@ -63,7 +63,7 @@ impl LoggedWarnings {
             return None;
         }
         let warning = format!(
-            "the token response does not have every name in `fields`: {}. Correct `fields`",
+            "the token response does not contain every name in `fields`: {}. Correct `fields`",
             missing.join(", ")
         );
         let is_logged = self.fields.replace(warning.clone()).as_ref() == Some(&warning);
@@ -82,7 +82,7 @@ pub(super) fn clear_text(config: &Config) -> Option<String> {
     let urls = [config.endpoint.as_ref(), issuer, config.refresh.url.as_ref()];
     let url = urls.into_iter().flatten().find(|url| url.scheme() == "http")?;
     let host = url.host_str().unwrap_or_default();
-    Some(format!("credentials are sent to {host} over http, in clear text"))
+    Some(format!("credentials are sent to {host} over http, in clear text: use https"))
 }
 
 #[cfg(test)]

@@ -54,7 +54,7 @@ impl Webhook {
                 // The path is the room's secret, and the transport's own words name it.
                 let status = error.status().map(|status| format!(", status {status}")).unwrap_or_default();
                 let fault = Error::new(error.kind(), format!("{}{status}", error.code()));
-                log.error(Level::Warn, &format!("could not post the incident to {origin}"), &fault);
+                log.error(Level::Warn, &format!("could not post the alert to {origin}"), &fault);
             }
         });
     }
@@ -109,7 +109,7 @@ async fn deliver(
         let error = match transport.send(request.clone(), timeout).await {
             Ok(response) if (200..300).contains(&response.status) => return Ok(()),
             Ok(response) => {
-                let error = Error::new(ErrorKind::Response, "the message was not accepted")
+                let error = Error::new(ErrorKind::Response, "the webhook did not accept the message")
                     .with_status(response.status);
                 let may_change = response.status == 429 || response.status >= 500;
                 if may_change { error } else { error.with_retry(Retry::Never) }

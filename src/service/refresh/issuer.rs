@@ -56,7 +56,11 @@ impl ResolvedConfig {
         match known {
             Some((config, true)) => Ok(config),
             Some((config, false)) => Ok(self.discover(issuer, request).await.unwrap_or_else(|error| {
-                self.observer.log_error(Level::Warn, "could not refresh the issuer's metadata", &error);
+                self.observer.log_error(
+                    Level::Warn,
+                    "could not refresh the issuer's metadata; the earlier metadata stays in use",
+                    &error,
+                );
                 config
             })),
             None => self.discover(issuer, request).await,
@@ -88,7 +92,11 @@ impl ResolvedConfig {
             }
         }
         let paths: Vec<_> = addresses.iter().map(url::Url::path).collect();
-        let message = format!("{} does not publish metadata; tried {}", issuer.text, paths.join(", "));
+        let message = format!(
+            "the issuer {} publishes no metadata at {}: check issuer, or set authUrl instead",
+            issuer.text,
+            paths.join(" or ")
+        );
         let error = Error::new(ErrorKind::Endpoint, message);
         Err(match last {
             Some(status) => error.with_status(status),
@@ -119,9 +127,9 @@ impl ResolvedConfig {
             MetadataError::NotMetadata => Ok(None),
             MetadataError::OtherIssuer(other) => {
                 let is_slash = other.trim_end_matches('/') == issuer.text.trim_end_matches('/');
-                let hint = if is_slash { ": the trailing slash differs" } else { "" };
+                let hint = if is_slash { " (the slash at the end differs)" } else { "" };
                 let fault = format!(
-                    "is {}, but the metadata there names {}{hint}",
+                    "is {}, but its metadata names the issuer {}{hint}: set issuer to exactly that value",
                     issuer.text,
                     printable_issuer(&other)
                 );

@@ -187,7 +187,11 @@ impl Refresher {
         if self.config.clear_on_start
             && let Err(error) = self.store.remove().await
         {
-            self.observer.log_error(Level::Warn, "could not clear the stored token at the start", &error);
+            self.observer.log_error(
+                Level::Warn,
+                "could not delete the stored token at the start (clearOnStart)",
+                &error,
+            );
         }
         self.sync.adopt(attempt).await;
         self.respect_stored_rejection(attempt.started).await;
@@ -251,14 +255,15 @@ impl Refresher {
                 if self.state.lock().epoch() != attempt.epoch {
                     return;
                 }
-                self.observer.log(Level::Warn, "another process took over the refresh meanwhile");
+                self.observer
+                    .log(Level::Warn, "another process took over this refresh, so its token is used");
                 if has_adopted {
                     return;
                 }
             }
             Err(error) if is_rotated => {
                 const UNSAVED: &str =
-                    "could not store the new refresh token: another process may send the old one";
+                    "could not store the new refresh token, so another process may send the old one";
                 self.observer.log_error(Level::Error, UNSAVED, &error);
             }
             Err(_) => {}
@@ -329,7 +334,10 @@ impl Refresher {
         if !is_repeated || !is_success || error.kind() == ErrorKind::Credentials {
             return error;
         }
-        let message = format!("{}, for the second time: the credentials count as rejected", error.message());
+        let message = format!(
+            "{}, for the second time in a row, so evertoken treats the credentials as rejected",
+            error.message()
+        );
         Error::new(ErrorKind::Credentials, message).with_details_of(&error)
     }
 

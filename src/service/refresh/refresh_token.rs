@@ -74,7 +74,10 @@ impl RefreshTokenGrant {
             // Another process may have rotated it meanwhile: its token is as good as one of our own.
             RefreshTokenOutcome::Refused if self.sync.adopt(attempt).await => return Ok(Refreshed::Adopted),
             RefreshTokenOutcome::Refused => {
-                self.observer.log(Level::Warn, "logging in with the credentials instead");
+                self.observer.log(
+                    Level::Warn,
+                    "the server refused the refresh token; logging in with the credentials instead",
+                );
             }
             RefreshTokenOutcome::Rotated(error) | RefreshTokenOutcome::Failed(error) => {
                 let time_left = self.state.lock().time_left(reason, self.clock.now());

@@ -71,7 +71,7 @@ impl CredentialRejection {
         let kind = ErrorKind::of_code(&self.code).unwrap_or(ErrorKind::Credentials);
         let seconds = wait.as_secs_f64().ceil();
         let message = format!(
-            "{}; the next attempt with these credentials is in {seconds} s, with changed ones at once",
+            "{}; evertoken tries these credentials again in {seconds} s, and changed credentials immediately",
             self.message
         );
         let error = Error::new(kind, message).with_retry(Retry::After(wait));

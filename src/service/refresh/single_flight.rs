@@ -109,7 +109,7 @@ impl Drop for FlightGuard {
 }
 
 fn broken_off() -> Error {
-    Error::new(ErrorKind::Internal, "a refresh ended without a result")
+    Error::new(ErrorKind::Internal, "a refresh ended without a result; please report it")
 }
 
 #[cfg(test)]

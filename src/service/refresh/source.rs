@@ -136,7 +136,7 @@ impl TokenSource {
         let resolved = self.resolved.resolve(&request).await?;
         let grant = self.client.state.lock().grant().cloned();
         let Some(unsigned) = grants::revocation(tokens, grant.as_ref(), &resolved) else {
-            const UNKNOWN: &str = "the token was not revoked: no revocation endpoint is known";
+            const UNKNOWN: &str = "the token was not revoked: set revocationUrl";
             self.client.observer.log(Level::Warn, UNKNOWN);
             return Ok(());
         };

@@ -79,7 +79,7 @@ impl TokenRequest<'_> {
             return Err(error);
         };
         *tries += 1;
-        self.client.observer.log_error(Level::Debug, "trying again", &error);
+        self.client.observer.log_error(Level::Debug, "the token request failed; trying again", &error);
         self.client.clock.sleep(wait).await;
         Ok(())
     }
@@ -91,7 +91,7 @@ impl TokenRequest<'_> {
         let endpoint = display_url(&unsigned.request.url);
         if self.time_left().is_zero() {
             let timeout = config.timeout.as_millis();
-            let message = format!("{endpoint} issued no token within {timeout} ms");
+            let message = format!("{endpoint} did not issue a token within {timeout} ms (timeoutMs)");
             return Err(Error::new(ErrorKind::Timeout, message));
         }
         let mut request = signer.sign(unsigned).await?;

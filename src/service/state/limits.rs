@@ -142,7 +142,7 @@ impl Limits {
         }
         let oldest = self.attempts.front();
         let wait = oldest.map_or(self.rate.per, |oldest| now.until(oldest.plus(self.rate.per)));
-        let error = too_many("attempts to obtain a token", wait);
+        let error = too_many("attempts to obtain a token (rateLimit)", wait);
         self.pause(&error, now, wait);
         Err(error)
     }

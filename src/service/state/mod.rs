@@ -215,11 +215,7 @@ impl TokenState {
     /// Whether the token makes a request needless; `another` if another process was waited for.
     pub(super) fn satisfies(&self, reason: RefreshReason, another: bool, now: Timestamp) -> bool {
         self.held.as_ref().is_some_and(|held| {
-            if another {
-                reason.is_satisfied_by_another(held, now)
-            } else {
-                reason.is_satisfied_by(held, now)
-            }
+            reason.is_satisfied_by(held, now) || (another && reason.is_satisfied_by_another(held, now))
         })
     }
 

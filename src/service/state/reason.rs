@@ -43,9 +43,8 @@ impl RefreshReason {
         }
     }
 
-    /// Whether `held`, which another process has just obtained, makes a request needless as well.
+    /// Whether `held`, which another process has just obtained, makes a request needless.
     pub(super) fn is_satisfied_by_another(self, held: &HeldToken, now: Timestamp) -> bool {
-        self.is_satisfied_by(held, now)
-            || (matches!(self, Self::Requested | Self::Interval(_)) && held.is_usable(now))
+        matches!(self, Self::Requested | Self::Interval(_)) && held.is_usable(now)
     }
 }

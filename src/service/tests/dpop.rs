@@ -138,7 +138,7 @@ async fn a_server_that_binds_nothing_is_used_as_it_is_and_named_once() {
     struct Count(AtomicUsize);
     impl Sink for Arc<Count> {
         fn write_line(&self, line: LogLine) {
-            if line.level == Level::Warn && line.message.contains("does not bind tokens") {
+            if line.level == Level::Warn && line.message.contains("ignores dpop") {
                 self.0.fetch_add(1, Ordering::Relaxed);
             }
         }

@@ -47,8 +47,14 @@ async fn a_refusal_at_the_first_use_says_once_what_to_set() {
     fixture.token().await;
     fixture.service.refresh().await.unwrap();
     let [advice] = &notebook.advice()[..] else { panic!("{:?}", notebook.0) };
-    for part in ["first use", "form", "https://h/token", "refreshUrl", "refreshFormat", "'json' or 'bearer'"]
-    {
+    for part in [
+        "has not accepted one yet",
+        "form",
+        "https://h/token",
+        "refreshUrl",
+        "refreshFormat",
+        "'json' or 'bearer'",
+    ] {
         assert!(advice.contains(part), "{part}: {advice}");
     }
     fixture.service.refresh().await.unwrap();
@@ -71,7 +77,7 @@ async fn the_advice_names_where_and_how_it_was_sent() {
     fixture.token().await;
     fixture.service.refresh().await.unwrap();
     let [advice] = &notebook.advice()[..] else { panic!("{:?}", notebook.0) };
-    assert!(advice.contains("https://h/renew;") && advice.contains("'form' or 'bearer'"), "{advice}");
+    assert!(advice.contains("https://h/renew as ") && advice.contains("'form' or 'bearer'"), "{advice}");
     assert!(!advice.contains("hunter2") && !advice.contains("r1"), "{advice}");
 }
 
@@ -155,7 +161,7 @@ async fn a_narrowed_scope_is_logged_once() {
     fixture.service.refresh().await.unwrap();
     fixture.service.refresh().await.unwrap();
     let lines = notebook.0.lock().unwrap();
-    assert_eq!(*lines, ["the token server does not grant all of `scope`: write is missing"]);
+    assert_eq!(*lines, ["the token server did not grant every scope in `scope`: it left out write"]);
 }
 
 #[tokio::test]

@@ -72,7 +72,7 @@ impl StoreResponse {
             Ok(WireOutcome::Ok(Value::String(word))) if word == "conflict" => Ok(Self::Conflict),
             Ok(WireOutcome::Ok(value)) => Ok(Self::Other(value)),
             Ok(WireOutcome::Error { message }) => Err(message),
-            Err(_) => Err("it did not return a readable response".to_owned()),
+            Err(_) => Err("its response is not valid".to_owned()),
         }
     }
 }

@@ -76,11 +76,14 @@ pub(super) fn write(record: &StoredToken) -> Result<Secret> {
 /// # Errors
 /// `Storage` for a text of a newer release, which can still use it; `Decrypt` for a text that no release writes.
 pub(super) fn read(text: &Secret) -> Result<StoredToken> {
-    let unreadable = || Error::new(ErrorKind::Decrypt, "the stored record is not in a format of evertoken");
+    let unreadable =
+        || Error::new(ErrorKind::Decrypt, "the stored record is not in a format that evertoken writes");
     let header: Header = serde_json::from_str(text.expose()).map_err(|_| unreadable())?;
     if header.version > VERSION {
         let version = header.version;
-        let message = format!("the stored record is in a format (version {version}) of a newer evertoken");
+        let message = format!(
+            "the stored record was written by a newer version of evertoken (format {version}): update evertoken"
+        );
         return Err(Error::new(ErrorKind::Storage, message));
     }
     let found: OpenedPayload<'_> = serde_json::from_str(text.expose()).map_err(|_| unreadable())?;

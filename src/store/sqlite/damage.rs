@@ -48,14 +48,18 @@ pub(super) fn set_aside(
     }
     if is_shared {
         let message = format!(
-            "{} is damaged and contains tables of others: it is left unchanged, repair it by hand",
+            "{} is damaged. It also contains tables of other programs, so evertoken leaves it unchanged: repair it",
             path.display()
         );
         return Err(Error::new(ErrorKind::Storage, message));
     }
     drop(connection);
     let kept = disk::rename_damaged(path, disk::written_at(path)?, &SIDE_FILES)?;
-    Ok(Some(format!("{} is damaged: it was renamed to {}", path.display(), kept.display())))
+    Ok(Some(format!(
+        "{} is damaged: evertoken renamed it to {} and starts a new database",
+        path.display(),
+        kept.display()
+    )))
 }
 
 fn check(connection: &Connection, path: &Path, how: &str) -> Result<(), SqliteError> {

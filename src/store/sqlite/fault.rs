@@ -24,10 +24,10 @@ pub(super) enum SqliteError {
     #[error("is damaged")]
     Damaged,
     /// Something replaces one of our tables or is attached to it: what, in words.
-    #[error("contains {0} and is not used: remove that, or set storage.path to another file")]
+    #[error("contains {0}, which evertoken does not allow: remove it, or set storage.path to another file")]
     Planted(String),
     /// A newer evertoken wrote it: the version.
-    #[error("was written by a newer evertoken (version {0}) and is left unchanged")]
+    #[error("was written by a newer version of evertoken (format {0}) and stays unchanged: update evertoken")]
     Newer(i64),
     /// An error that is already complete.
     #[error(transparent)]
@@ -79,7 +79,7 @@ impl SqliteError {
                     let seconds = MAX_QUERY_TIME.as_secs();
                     format!("a statement on {path} took longer than {seconds} s and was stopped")
                 }
-                Some(ErrorCode::DiskFull) => format!("the disk of {path} is full"),
+                Some(ErrorCode::DiskFull) => format!("the disk that contains {path} is full"),
                 Some(ErrorCode::ReadOnly) => {
                     format!("{path} cannot be written: the file or its directory is read-only")
                 }
@@ -89,13 +89,15 @@ impl SqliteError {
                     )
                 }
                 Some(ErrorCode::SystemIoFailure) => {
-                    format!("the disk of {path} failed or is full: {}", fault.words())
+                    format!("the disk that contains {path} failed or is full: {}", fault.words())
                 }
                 Some(ErrorCode::ConstraintViolation) => {
-                    format!("{path} rejected the change: it violates a constraint of the database")
+                    format!(
+                        "{path} rejected the change, because it violates a constraint of a table: use the model from the documentation"
+                    )
                 }
                 _ => format!(
-                    "{path} cannot be used, its tables may differ from evertoken's: {}",
+                    "{path} cannot be used: {}. Its tables may differ from those that evertoken creates",
                     fault.words()
                 ),
             },
@@ -108,7 +110,7 @@ impl SqliteError {
         match self {
             Self::Sql(error) => error
                 .sqlite_error()
-                .map_or("a value has another type than expected", |error| code_to_str(error.extended_code)),
+                .map_or("a value has an unexpected type", |error| code_to_str(error.extended_code)),
             _ => "",
         }
     }

@@ -42,13 +42,13 @@ export function storageFinding(
   faults: readonly string[],
 ): Finding {
   if (!healthy || faults.length > 0) {
-    const detail = faults.at(-1) ?? `${location} is not usable`
+    const detail = faults.at(-1) ?? `${location} cannot be used`
     return fail('storage', detail, errorTable.ERR_TOKEN_STORAGE.advice)
   }
   if (kind === 'memory') {
     return warn(
       'storage',
-      'memory: each process and each restart logs in again',
+      'memory: every process logs in on its own, and again after each restart',
       'Set EVERTOKEN_STORAGE to share the token.',
     )
   }

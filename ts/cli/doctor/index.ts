@@ -7,14 +7,14 @@ import { routesAt } from '../target'
 import { paint, print, sanitize, sanitizeJson, withSpinner } from '../terminal'
 
 export const doctor: Command = {
-  summary: 'check the configuration, with one login',
+  summary: 'check the configuration by logging in once',
   usage: '[options]',
-  help: `Checks the environment, the host name, the connection, TLS, the clock, the endpoint, the credential (with one
-login), the storage, and whether the key decrypts the stored token. The login uses a service name of its own, so the
+  help: `Checks the environment, the host name, the connection, TLS, the clock, the endpoint, the credential (by logging in
+once), the storage, and whether the key decrypts the stored token. The login uses a separate service name, so the
 stored token stays unchanged. The exit code is 1 if a check failed.
 
 Options:
-  --endpoint URL   checks a running app through its routes instead, such as http://localhost:3000/api/token, which
+  --endpoint URL   checks a running app instead, through its routes, such as http://localhost:3000/api/token. This
                    includes what is configured in code. Sends EVERTOKEN_ADMIN_SECRET, if set
   --json           prints JSON
 

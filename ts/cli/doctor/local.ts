@@ -64,7 +64,7 @@ function* reportRemarks(remarks: string[]): Generator<Finding, void> {
 }
 
 function expansion({ variable, file }: { variable: string; file: string }): Finding {
-  const detail = `${variable} contains a $ in ${file}, and Next.js replaced the text after it`
+  const detail = `${variable} contains a $ in ${file}, and Next.js replaced the name after it with the value of a variable`
   return warn(
     'values',
     detail,
@@ -133,7 +133,8 @@ async function* reach(url: URL): AsyncGenerator<Finding, boolean> {
     yield pass('connection', `${what} accepts connections on port ${port}`)
     return true
   }
-  const remedy = 'Check the port, whether the server is running, and whether a firewall is in between.'
+  const remedy =
+    'Check the port, whether the server is running, and whether a firewall blocks the connection.'
   yield fail('connection', `${what} does not accept connections on port ${port}: ${error}`, remedy)
   return false
 }
@@ -205,8 +206,9 @@ async function* logIn(service: TokenService, url: URL): AsyncGenerator<Finding, 
   }
   const { strategy, expiresInSeconds } = outcome as TokenStatus
   yield pass('endpoint', strategy?.endpoint ?? addressOf(url))
-  const left = expiresInSeconds === null ? 'without an expiry' : `for ${formatDuration(expiresInSeconds)}`
-  const life = `a token ${left}, by ${strategy?.grant} (${strategy?.format})`
+  const left =
+    expiresInSeconds === null ? 'without an expiry' : `that is valid for ${formatDuration(expiresInSeconds)}`
+  const life = `obtained a token ${left}, with ${strategy?.grant} (${strategy?.format})`
   yield strategy?.grant === 'password'
     ? warn(
         'credential',
@@ -237,7 +239,7 @@ async function clock(url: URL): Promise<Finding> {
   return fail(
     'clock',
     `this machine’s clock is ${how}`,
-    'Correct one of the two (NTP): signed requests and tokens depend on it.',
+    'Correct the clock that is wrong (NTP): tokens and signed requests depend on the time.',
   )
 }
 
@@ -252,7 +254,7 @@ async function key({ encryptionKey, storage }: TokenServiceConfig): Promise<Find
     return warn(
       'key',
       'derived from the credential',
-      'Set TOKEN_ENCRYPTION_KEY (`npx evertoken keygen`), so that stored tokens survive a changed password.',
+      'Set TOKEN_ENCRYPTION_KEY (`npx evertoken keygen`), so that stored tokens can still be decrypted after the password changes.',
     )
   }
   const count = Array.isArray(encryptionKey) ? encryptionKey.length : 1

@@ -14,10 +14,10 @@ export const init: Command = {
   summary: 'add evertoken to a Next.js app',
   usage: '[--prisma] [--migrate] [--yes]',
   help: `Writes the route, the instrumentation, a page with the monitor, next.config and .env.example. It shows the changes
-and asks first. Existing files are never replaced: a few lines are inserted if their place is clear.
+and asks first. It never replaces an existing file, and adds lines to one only if it is clear where they belong.
 
   --prisma         also adds the model of the token table to prisma/schema.prisma
-  --migrate        also writes lib/services/token-refresh-service, which re-exports evertoken
+  --migrate        also writes lib/services/token-refresh-service, which re-exports the functions of evertoken
   --yes            does not ask`,
   async run(args) {
     const { prisma, migrate, yes } = optionsOf('init', args, {
@@ -55,7 +55,7 @@ function write({ folder }: App, path: string, text: string, isNew: boolean): voi
     const { code } = cause as NodeJS.ErrnoException
     throw new TokenError(
       'ERR_TOKEN_CONFIG',
-      `${path} cannot be written (${code}), so the files after it were not written either`,
+      `${path} cannot be written (${code}), so init did not write the files after it either`,
       { cause },
     )
   }
@@ -84,7 +84,7 @@ async function confirm(): Promise<boolean> {
   const unanswered = new AbortController()
   terminal.once('SIGINT', () => terminal.close()).once('close', () => unanswered.abort())
   const answer = await terminal
-    .question('Write this? [y/N] ', { signal: unanswered.signal })
+    .question('Write these changes? [y/N] ', { signal: unanswered.signal })
     .catch(() => '\n')
   terminal.close()
   return /^y(es)?$/i.test(answer.trim())
@@ -102,6 +102,6 @@ function nextSteps(app: App, written: number, left: number, prisma: boolean): st
     'npm run dev, and open /token',
   ]
   const head =
-    written === 0 ? 'All files exist already.' : `${written} ${written === 1 ? 'file' : 'files'} written.`
+    written === 0 ? 'All files already exist.' : `${written} ${written === 1 ? 'file' : 'files'} written.`
   return [`${head} Next:`, ...steps.map((step, at) => `  ${at + 1}. ${step}`)].join('\n')
 }

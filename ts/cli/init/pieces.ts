@@ -44,7 +44,7 @@ function newFile(app: App, path: string, after: string): Piece | null {
   if (before === null) return { path, before, after }
   return before.includes('evertoken')
     ? null
-    : { path, advice: `exists already; this would be its content:\n\n${after}` }
+    : { path, advice: `already exists; init would write:\n\n${after}` }
 }
 
 function editedFile(path: string, before: string, after: string, advice: string): Piece | null {
@@ -63,7 +63,7 @@ function instrumentation(app: App, path: string): Piece | null {
     path,
     before,
     after,
-    `exists already; its register() needs these lines:\n\n${texts.registration}`,
+    `already exists; add these lines to its register():\n\n${texts.registration}`,
   )
 }
 
@@ -76,7 +76,7 @@ function nextConfig(app: App): Piece | null {
   }
   const before = read(app, path) ?? ''
   const exported = /^(export default|module\.exports =) ([\w$]+);?$/m.exec(before)
-  const advice = `must wrap its export:\n\n${texts.nextConfig}`
+  const advice = `must export its configuration through withEvertoken, for example:\n\n${texts.nextConfig}`
   if (exported === null) return editedFile(path, before, before, advice)
   const [statement, keyword, name] = exported
   const end = statement.endsWith(';') ? ';' : ''

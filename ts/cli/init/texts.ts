@@ -50,7 +50,7 @@ export const prismaModel = `model TokenCache {
 }
 `
 
-export const migration = `// At the path of the service that evertoken replaces, so that existing imports keep working.
+export const migration = `// Replaces the earlier service at this path, so that existing imports keep working.
 export {
   TokenError,
   TokenService,

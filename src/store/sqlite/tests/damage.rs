@@ -85,7 +85,7 @@ async fn a_damaged_database_that_holds_tables_of_others_is_left_as_it_is() {
     content[(root - 1) * 4096..root * 4096].fill(0xee);
     fs::write(&disk.path, &content).unwrap();
     let error = disk.open().load(&service("a")).await.unwrap_err();
-    assert!(error.message().contains("tables of others"), "{error}");
+    assert!(error.message().contains("tables of other programs"), "{error}");
     assert!(disk.damaged().is_empty());
     assert_eq!(disk.text("SELECT name FROM users"), "ann");
 }
