@@ -6,6 +6,7 @@ use base64::engine::DecodePaddingMode;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, URL_SAFE_NO_PAD};
 use chacha20poly1305::aead::{Aead, Payload};
 use chacha20poly1305::{KeyInit, XChaCha20Poly1305, XNonce};
+use ring::hkdf;
 use zeroize::Zeroizing;
 
 use crate::domain::Secret;
@@ -24,6 +25,19 @@ pub(super) struct Key(Zeroizing<[u8; KEY_BYTES]>);
 impl Key {
     pub(super) fn new(bytes: Zeroizing<[u8; KEY_BYTES]>) -> Self {
         Self(bytes)
+    }
+
+    /// The key of a store, derived from a secret with as much entropy as a key
+    /// ([RFC 5869](https://www.rfc-editor.org/rfc/rfc5869): HKDF with SHA-256). Without a salt, so that every process
+    /// derives the same key.
+    pub(super) fn derive(secret: &[u8]) -> Result<Self> {
+        let failed = |_| Error::new(ErrorKind::Internal, "could not derive a key");
+        let mut bytes = Zeroizing::new([0; KEY_BYTES]);
+        let prk = hkdf::Salt::new(hkdf::HKDF_SHA256, b"").extract(secret);
+        prk.expand(&[b"evertoken store key 1"], hkdf::HKDF_SHA256)
+            .and_then(|okm| okm.fill(&mut *bytes))
+            .map_err(failed)?;
+        Ok(Self::new(bytes))
     }
 
     /// Reads a key as `generate_key`, `openssl rand -hex 32` or `openssl rand -base64 32` print it.

@@ -25,9 +25,6 @@ const LANES: u32 = 1;
 /// A store has one salt. Processes that start at the same time use a few more until they agree on one.
 const REMEMBERED_SALTS: usize = 8;
 
-/// Returns the text when a key is derived from it.
-pub(super) type PassphraseSource = dyn Fn() -> Result<Secret> + Send + Sync;
-
 /// The keys in use, by the SHA-256 of the text they are derived from. They are dropped with the last service that
 /// uses them.
 static KEYS: Mutex<Option<HashMap<Vec<u8>, Weak<Keys>>>> = Mutex::new(None);
@@ -37,23 +34,18 @@ static TURN: Mutex<()> = Mutex::new(());
 
 /// A text that keys are derived from.
 pub(super) struct Passphrase {
-    text: Box<PassphraseSource>,
+    text: Secret,
     keys: OnceCell<Arc<Keys>>,
 }
 
 impl Passphrase {
     pub(super) fn new(text: Secret) -> Self {
-        Self::from_source(Box::new(move || Ok(text.clone())))
-    }
-
-    pub(super) fn from_source(text: Box<PassphraseSource>) -> Self {
         Self { text, keys: OnceCell::new() }
     }
 
     /// Its keys, which equal texts share. The text is read once.
-    pub(super) fn keys(&self) -> Result<&Keys> {
-        let keys = self.keys.get_or_try_init(|| (self.text)().map(Keys::of));
-        keys.map(|keys| &**keys)
+    pub(super) fn keys(&self) -> &Keys {
+        self.keys.get_or_init(|| Keys::of(self.text.clone()))
     }
 
     /// Whether the key for `salt` (by default the one to seal with) is available without a derivation.

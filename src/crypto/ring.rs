@@ -4,6 +4,7 @@ use std::fmt;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use once_cell::sync::OnceCell;
 
 use super::context::Context;
 use super::envelope::{Envelope, Sealer};
@@ -32,8 +33,33 @@ pub struct KeyRing {
 }
 
 enum RingKey {
-    Key { id: KeyId, key: Key },
+    Key(IdentifiedKey),
+    /// Derived from a credential that a machine made, when it is first needed.
+    Credential(CredentialKey),
     Passphrase(Passphrase),
+}
+
+struct IdentifiedKey {
+    id: KeyId,
+    key: Key,
+}
+
+/// A key that is derived from a credential with as much entropy as a key: no slow function makes guessing it harder.
+struct CredentialKey {
+    source: Box<SecretSource>,
+    derived: OnceCell<IdentifiedKey>,
+}
+
+/// Where a secret is read when a key is derived from it.
+type SecretSource = dyn Fn() -> Result<Secret> + Send + Sync;
+
+impl CredentialKey {
+    fn get(&self) -> Result<&IdentifiedKey> {
+        self.derived.get_or_try_init(|| {
+            let key = Key::derive((self.source)()?.expose().as_bytes())?;
+            Ok(IdentifiedKey { id: key.id()?, key })
+        })
+    }
 }
 
 impl KeyRing {
@@ -50,31 +76,30 @@ impl KeyRing {
         Ok(Self { first, others: members.collect::<Result<_>>()? })
     }
 
-    /// The key ring of a service without `encryptionKey`: a copy of the store opens only with `credential`.
-    pub fn from_credential(credential: Secret) -> Self {
-        Self { first: RingKey::Passphrase(Passphrase::new(credential)), others: Vec::new() }
+    /// The key ring of a service that logs in with a password and has no `encryptionKey`: a copy of the store opens only
+    /// with the password, and each guess costs a slow derivation.
+    pub fn from_password(password: Secret) -> Self {
+        Self { first: RingKey::Passphrase(Passphrase::new(password)), others: Vec::new() }
     }
 
-    /// The same for a credential that is read only when a key is derived from it, such as one in a file.
-    pub fn from_credential_source(credential: impl Fn() -> Result<Secret> + Send + Sync + 'static) -> Self {
-        Self { first: RingKey::Passphrase(Passphrase::from_source(Box::new(credential))), others: Vec::new() }
+    /// The key ring of a service whose credential a machine made, such as a client secret or a private key. It is read
+    /// and derived by HKDF (RFC 5869) when it is first needed, in microseconds.
+    pub fn from_credential(credential: impl Fn() -> Result<Secret> + Send + Sync + 'static) -> Self {
+        let key = CredentialKey { source: Box::new(credential), derived: OnceCell::new() };
+        Self { first: RingKey::Credential(key), others: Vec::new() }
     }
 
     /// Seals `plain` for `context`. The text differs each time.
     pub fn seal(&self, context: &Context, plain: &Secret) -> Result<String> {
-        let sealer = match &self.first {
-            RingKey::Key { id, .. } => Sealer::Key(*id),
-            RingKey::Passphrase(passphrase) => Sealer::Passphrase(passphrase.keys()?.sealing_salt()?),
-        };
-        let mut text = sealer.header();
-        let associated_data = context.associated_data(&text);
-        let body = match (&self.first, &sealer) {
-            (RingKey::Passphrase(passphrase), Sealer::Passphrase(salt)) => {
-                passphrase.keys()?.with_key(salt, |key| key.seal(&associated_data, plain))??
-            }
-            (RingKey::Key { key, .. }, _) => key.seal(&associated_data, plain)?,
-            (RingKey::Passphrase(_), Sealer::Key(_)) => {
-                return Err(Error::new(ErrorKind::Internal, "a passphrase seals with a salt"));
+        let (mut text, body) = match &self.first {
+            RingKey::Key(key) => key.seal(context, plain)?,
+            RingKey::Credential(credential) => credential.get()?.seal(context, plain)?,
+            RingKey::Passphrase(passphrase) => {
+                let keys = passphrase.keys();
+                let salt = keys.sealing_salt()?;
+                let header = Sealer::Passphrase(salt).header();
+                let associated_data = context.associated_data(&header);
+                (header, keys.with_key(&salt, |key| key.seal(&associated_data, plain))??)
             }
         };
         URL_SAFE_NO_PAD.encode_string(body, &mut text);
@@ -106,9 +131,10 @@ impl KeyRing {
     /// it decides the salt.
     pub fn warm_up(&self) -> Result<()> {
         match &self.first {
-            RingKey::Key { .. } => Ok(()),
+            RingKey::Key(_) => Ok(()),
+            RingKey::Credential(credential) => credential.get().map(drop),
             RingKey::Passphrase(passphrase) => {
-                let keys = passphrase.keys()?;
+                let keys = passphrase.keys();
                 keys.with_key(&keys.sealing_salt()?, |_| ())
             }
         }
@@ -117,19 +143,19 @@ impl KeyRing {
     /// Whether the next seal has its key. If not, it first derives one.
     pub fn is_ready_to_seal(&self) -> bool {
         match &self.first {
-            RingKey::Key { .. } => true,
+            RingKey::Key(_) => true,
+            RingKey::Credential(credential) => credential.derived.get().is_some(),
             RingKey::Passphrase(passphrase) => passphrase.is_derived(None),
         }
     }
 
     /// Whether every key that `sealed` may need is available.
     pub fn is_ready_to_open(&self, sealed: &str) -> bool {
-        let Ok(Envelope { sealer: Sealer::Passphrase(salt), .. }) = Envelope::parse(sealed) else {
-            return true;
-        };
-        std::iter::once(&self.first).chain(&self.others).all(|member| match member {
-            RingKey::Key { .. } => true,
-            RingKey::Passphrase(passphrase) => passphrase.is_derived(Some(&salt)),
+        let Ok(Envelope { sealer, .. }) = Envelope::parse(sealed) else { return true };
+        std::iter::once(&self.first).chain(&self.others).all(|member| match (member, &sealer) {
+            (RingKey::Passphrase(passphrase), Sealer::Passphrase(salt)) => passphrase.is_derived(Some(salt)),
+            (RingKey::Credential(credential), Sealer::Key(_)) => credential.derived.get().is_some(),
+            _ => true,
         })
     }
 
@@ -137,8 +163,8 @@ impl KeyRing {
     #[cfg(test)]
     pub(super) fn keys(&self) -> Option<&super::passphrase::Keys> {
         match &self.first {
-            RingKey::Key { .. } => None,
-            RingKey::Passphrase(passphrase) => passphrase.keys().ok(),
+            RingKey::Key(_) | RingKey::Credential(_) => None,
+            RingKey::Passphrase(passphrase) => Some(passphrase.keys()),
         }
     }
 
@@ -152,6 +178,19 @@ impl KeyRing {
     }
 }
 
+impl IdentifiedKey {
+    /// The header and the body of the sealed text.
+    fn seal(&self, context: &Context, plain: &Secret) -> Result<(String, Vec<u8>)> {
+        let header = Sealer::Key(self.id).header();
+        let body = self.key.seal(&context.associated_data(&header), plain)?;
+        Ok((header, body))
+    }
+
+    fn open(&self, id: &KeyId, associated_data: &[u8], body: &[u8]) -> Option<Secret> {
+        if self.id == *id { self.key.open(associated_data, body) } else { None }
+    }
+}
+
 impl fmt::Debug for KeyRing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "KeyRing({} keys)", 1 + self.others.len())
@@ -162,7 +201,7 @@ impl RingKey {
     fn parse(text: &Secret) -> Result<Self> {
         let trimmed = text.expose().trim();
         if let Some(key) = Key::parse(trimmed) {
-            return Ok(Self::Key { id: key.id()?, key });
+            return Ok(Self::Key(IdentifiedKey { id: key.id()?, key }));
         }
         if trimmed.chars().count() < MIN_PASSPHRASE_CHARS {
             let message = format!(
@@ -176,11 +215,12 @@ impl RingKey {
 
     fn open(&self, sealer: &Sealer, associated_data: &[u8], body: &[u8]) -> Result<Option<Secret>> {
         match (self, sealer) {
-            (Self::Key { id, key }, Sealer::Key(wanted)) if id == wanted => {
-                Ok(key.open(associated_data, body))
+            (Self::Key(key), Sealer::Key(id)) => Ok(key.open(id, associated_data, body)),
+            (Self::Credential(credential), Sealer::Key(id)) => {
+                Ok(credential.get()?.open(id, associated_data, body))
             }
             (Self::Passphrase(passphrase), Sealer::Passphrase(salt)) => {
-                let keys = passphrase.keys()?;
+                let keys = passphrase.keys();
                 let plain = keys.with_key(salt, |key| key.open(associated_data, body))?;
                 if plain.is_some() {
                     keys.seal_with(*salt);

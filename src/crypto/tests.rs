@@ -36,8 +36,7 @@ fn opens(ring: &KeyRing, sealed: &str) -> bool {
 #[test]
 fn what_a_ring_seals_it_opens_and_the_text_shows_nothing() {
     let key = generate_key().unwrap();
-    for ring in [ring(&[key.expose()]), ring(&[PASSPHRASE]), KeyRing::from_credential(Secret::new("hunter2"))]
-    {
+    for ring in [ring(&[key.expose()]), ring(&[PASSPHRASE]), KeyRing::from_password(Secret::new("hunter2"))] {
         let sealed = seal(&ring, "a token");
         assert!(opens(&ring, &sealed));
         assert!(is_envelope(&sealed) && !sealed.contains("a token"), "{sealed}");
@@ -171,11 +170,37 @@ fn the_key_id_is_the_same_for_a_key_and_no_other() {
     assert_ne!(id(&seal(&ring_a, "a token")), id(&seal(&ring_b, "a token")));
 }
 
+/// The ring of a service with this client secret.
+fn of_secret(secret: &'static str) -> KeyRing {
+    KeyRing::from_credential(move || Ok(Secret::new(secret)))
+}
+
+#[test]
+fn every_process_derives_the_same_key_from_a_client_secret_and_another_secret_opens_nothing() {
+    let sealed = seal(&of_secret("s3cret"), "a token");
+    assert!(sealed.starts_with("et1.k."), "{sealed}");
+    assert!(opens(&of_secret("s3cret"), &sealed));
+    assert!(!opens(&of_secret("s3creT"), &sealed));
+    assert!(!opens(&KeyRing::from_password(Secret::new("s3cret")), &sealed));
+    assert!(!opens(&of_secret("s3cret"), &seal(&KeyRing::from_password(Secret::new("s3cret")), "a token")));
+}
+
+#[test]
+fn a_credential_is_read_when_a_key_is_needed_and_an_error_of_its_source_is_passed_on() {
+    let missing = KeyRing::from_credential(|| Err(Error::config("privateKey.path", "cannot be read")));
+    assert!(!missing.is_ready_to_seal());
+    assert_eq!(missing.seal(&token(), &Secret::new("a token")).unwrap_err().field(), Some("privateKey.path"));
+    let ring = of_secret("s3cret");
+    let sealed = seal(&of_secret("s3cret"), "a token");
+    assert!(!ring.is_ready_to_open(&sealed));
+    assert!(opens(&ring, &sealed) && ring.is_ready_to_open(&sealed) && ring.is_ready_to_seal());
+}
+
 #[test]
 fn another_credential_opens_nothing() {
-    let sealed = seal(&KeyRing::from_credential(Secret::new("hunter2")), "a token");
-    assert!(opens(&KeyRing::from_credential(Secret::new("hunter2")), &sealed));
-    assert!(!opens(&KeyRing::from_credential(Secret::new("hunter3")), &sealed));
+    let sealed = seal(&KeyRing::from_password(Secret::new("hunter2")), "a token");
+    assert!(opens(&KeyRing::from_password(Secret::new("hunter2")), &sealed));
+    assert!(!opens(&KeyRing::from_password(Secret::new("hunter3")), &sealed));
 }
 
 #[test]
@@ -207,17 +232,17 @@ fn threads_that_ask_at_once_share_one_derivation() {
 #[test]
 fn services_with_the_same_credential_share_one_derivation_and_it_ends_with_them() {
     let credential = || Secret::new("shared by services of one process");
-    let rings: Vec<_> = (0..5).map(|_| KeyRing::from_credential(credential())).collect();
+    let rings: Vec<_> = (0..5).map(|_| KeyRing::from_password(credential())).collect();
     let sealed: Vec<_> = rings.iter().map(|ring| seal(ring, "a token")).collect();
     for ring in &rings {
         assert!(sealed.iter().all(|text| opens(ring, text)));
         assert_eq!(ring.keys().unwrap().derivations(), 1);
     }
-    let other = KeyRing::from_credential(Secret::new("of another service"));
+    let other = KeyRing::from_password(Secret::new("of another service"));
     seal(&other, "a token");
     assert_eq!(other.keys().unwrap().derivations(), 1);
     drop(rings);
-    let heir = KeyRing::from_credential(credential());
+    let heir = KeyRing::from_password(credential());
     assert!(opens(&heir, &sealed[0]));
     assert_eq!(heir.keys().unwrap().derivations(), 1, "the keys of services that ended are not kept");
 }
@@ -247,9 +272,7 @@ fn the_memory_of_a_derivation_goes_back_to_the_system() {
     let before = resident();
     std::thread::scope(|scope| {
         for n in 0..8 {
-            scope.spawn(move || {
-                seal(&KeyRing::from_credential(Secret::new(format!("memory {n}"))), "a token")
-            });
+            scope.spawn(move || seal(&KeyRing::from_password(Secret::new(format!("memory {n}"))), "a token"));
         }
     });
     let grown = resident() - before;

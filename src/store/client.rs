@@ -330,13 +330,23 @@ fn key_ring(config: &Config, client_key: Option<Arc<ClientKey>>) -> Result<KeyRi
     if !config.encryption_keys.is_empty() {
         return KeyRing::from_keys(config.encryption_keys.clone());
     }
-    Ok(match (config.credentials.secrets().next(), client_key) {
-        (Some(secret), _) => KeyRing::from_credential(secret.clone()),
-        (None, Some(key)) => {
-            KeyRing::from_credential_source(move || key.get_blocking().map(SigningKey::as_credential))
+    let credentials = &config.credentials;
+    let certificate = credentials.client_certificate.as_ref();
+    Ok(match (&credentials.client_secret, &credentials.password, client_key) {
+        (Some(secret), ..) => of_machine(secret.clone()),
+        (None, Some(password), _) => KeyRing::from_password(password.clone()),
+        (None, None, Some(key)) => {
+            KeyRing::from_credential(move || key.get_blocking().map(SigningKey::as_credential))
         }
-        (None, None) => KeyRing::from_credential(Secret::new(String::new())),
+        (None, None, None) => of_machine(
+            certificate.map_or_else(|| Secret::new(String::new()), |certificate| certificate.key.clone()),
+        ),
     })
+}
+
+/// A key ring of a credential that a machine made.
+fn of_machine(secret: Secret) -> KeyRing {
+    KeyRing::from_credential(move || Ok(secret.clone()))
 }
 
 /// What is stored. The warnings are kept until they are reported.
