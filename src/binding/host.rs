@@ -18,7 +18,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::log::{Level, LineFormat, Log, Sink, Stderr};
 use crate::scheduler::Scheduler;
 use crate::service::{Initialized, Parts, Registry, Service, Status};
-use crate::transport::{Environment, HttpTransport, Proxies, prepare_resolver};
+use crate::transport::{Environment, Proxies, SharedTransports, prepare_resolver};
 
 /// The registry, the scheduler and the subscribers.
 pub(super) struct Host {
@@ -26,6 +26,7 @@ pub(super) struct Host {
     pub(super) scheduler: Arc<Scheduler>,
     pub(super) subscribers: Subscribers,
     pub(super) callbacks: CallbackRegistry,
+    transports: SharedTransports,
     clock: Arc<dyn Clock>,
 }
 
@@ -41,6 +42,7 @@ pub(super) fn host() -> &'static Host {
             scheduler,
             subscribers: Subscribers::default(),
             callbacks: CallbackRegistry::default(),
+            transports: SharedTransports::default(),
             clock,
         }
     });
@@ -123,9 +125,8 @@ impl Host {
         let request: InitializeRequest = read(request)?;
         let config = Config::from_json_and_variables(request.config, request.variables)?;
         let name = config.service.clone();
-        let transport = HttpTransport::new(config.ca.clone())
-            .with_environment(&request.environment)
-            .with_client_certificate(config.credentials.client_certificate.clone());
+        let certificate = config.credentials.client_certificate.as_ref();
+        let transport = self.transports.get(&config.ca, &request.environment, certificate);
         let mut external = match (&config.storage, provider) {
             (Storage::External(kind), Some(provider)) => Some((*kind, provider)),
             _ => None,
@@ -134,7 +135,7 @@ impl Host {
             let id = schedule.id;
             Ok(Parts {
                 clock: Arc::clone(&self.clock),
-                transport: Arc::new(transport),
+                transport,
                 listener: Arc::new(EventForwarder {
                     id,
                     subscribers: &self.subscribers,

@@ -20,6 +20,11 @@ impl Environment {
         self.0.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }
 
+    /// All names and values.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
     /// The value of the lower-case name or, if that is not set, of the upper-case name. An empty lower-case
     /// value disables the upper-case one.
     pub(super) fn either(&self, upper: &'static str, lower: &'static str) -> Option<(&'static str, &str)> {

@@ -7,6 +7,7 @@ mod http;
 mod proxy;
 mod redirect;
 mod resolve;
+mod shared;
 mod tls;
 mod trust;
 
@@ -25,6 +26,7 @@ pub use http::HttpTransport;
 pub use proxy::{Proxies, Proxy};
 pub use reqwest::Method;
 pub use resolve::prepare as prepare_resolver;
+pub use shared::SharedTransports;
 
 /// A request.
 #[derive(Clone, Debug)]
