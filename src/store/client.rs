@@ -59,7 +59,7 @@ impl StoreClient {
         let store = match (provided, &config.storage) {
             (Some(store), _) => sealed(store)?,
             (None, Storage::Memory) => SealedStore::without_sealing(Arc::new(MemoryStore::new())),
-            (None, Storage::File(path)) => sealed(Arc::new(FileStore::new(path)))?,
+            (None, Storage::File(path)) => sealed(Arc::new(FileStore::shared(path)))?,
             (None, Storage::Sqlite(path)) => sealed(Arc::new(SqliteStore::new(path)))?,
             (None, Storage::External(kind)) => {
                 let fault = format!("is \"{}\", but no such store was passed to evertoken", kind.as_str());

@@ -7,18 +7,20 @@ mod leases;
 #[cfg(test)]
 pub(super) mod tests;
 
-use std::path::PathBuf;
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
 
 use async_trait::async_trait;
 
-use super::disk::{self, Content};
+use super::disk::{self, Content, Identity, Stamp};
 use super::lock::Lock;
 use super::warnings::Warnings;
 use super::{Claim, Fence, Leasing, Revision, Saved, Slot, Store, StoredRow, run_blocking};
 use crate::domain::{Secret, ServiceName, Timestamp};
 use crate::error::{Error, Result};
+use crate::sync::Mutex;
 
 use document::{CacheDocument, DocumentError, FileEntry};
 use leases::{LeaseFiles, Leases};
@@ -29,35 +31,63 @@ use leases::{LeaseFiles, Leases};
 /// leases. A damaged file is renamed to `<name>.corrupt-<time>`, with a warning, and the store continues empty.
 #[derive(Debug)]
 pub struct FileStore {
+    /// As it was configured.
+    location: PathBuf,
     file: Arc<SharedFile>,
 }
 
+/// The files in use, so that the services of a process read a file once for all of them.
+static FILES: Mutex<Option<HashMap<PathBuf, Weak<SharedFile>>>> = Mutex::new(None);
+
 #[derive(Debug)]
 struct SharedFile {
-    configured: PathBuf,
     /// Absolute from the start, so that a change of the working directory does not move the store.
     path: PathBuf,
     lease_files: LeaseFiles,
     warnings: Warnings,
     is_swept: AtomicBool,
     has_warned_of_locks: AtomicBool,
+    last_read: Mutex<Option<LastRead>>,
 }
 
+/// The content of the file when it was last read. It holds no secret: only a file of sealed records is remembered.
+#[derive(Debug)]
+struct LastRead {
+    state: FileState,
+    written: Timestamp,
+    document: Arc<CacheDocument>,
+}
+
+/// What distinguishes a content of the file from the next one. Each write makes another file under the same name.
+type FileState = (Identity, Stamp);
+
 impl FileStore {
-    /// The store in the file at `path`. Nothing is read or created yet.
+    /// The store in the file at `path`, as another process has it. Nothing is read or created yet.
     pub fn new(path: impl Into<PathBuf>) -> Self {
-        let configured = path.into();
-        let path = std::path::absolute(&configured).unwrap_or_else(|_| configured.clone());
-        let file = SharedFile {
-            configured,
-            lease_files: LeaseFiles::new(&path),
-            path,
-            warnings: Warnings::default(),
-            is_swept: AtomicBool::new(false),
-            has_warned_of_locks: AtomicBool::new(false),
-        };
-        Self { file: Arc::new(file) }
+        let location = path.into();
+        let file = Arc::new(SharedFile::at(absolute(&location)));
+        Self { location, file }
     }
+
+    /// The same, shared with the other services of this process.
+    pub fn shared(path: impl Into<PathBuf>) -> Self {
+        let location = path.into();
+        let path = absolute(&location);
+        let mut files = FILES.lock();
+        let files = files.get_or_insert_default();
+        let known = files.get(&path).and_then(Weak::upgrade);
+        let file = known.unwrap_or_else(|| {
+            files.retain(|_, file| file.strong_count() > 0);
+            let file = Arc::new(SharedFile::at(path.clone()));
+            files.insert(path, Arc::downgrade(&file));
+            file
+        });
+        Self { location, file }
+    }
+}
+
+fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }
 
 #[async_trait]
@@ -67,7 +97,7 @@ impl Store for FileStore {
     }
 
     fn location(&self) -> String {
-        self.file.configured.display().to_string()
+        self.location.display().to_string()
     }
 
     async fn load(&self, service: &ServiceName) -> Result<Slot> {
@@ -129,10 +159,20 @@ impl Store for FileStore {
 }
 
 impl SharedFile {
+    fn at(path: PathBuf) -> Self {
+        Self {
+            lease_files: LeaseFiles::new(&path),
+            path,
+            warnings: Warnings::default(),
+            is_swept: AtomicBool::new(false),
+            has_warned_of_locks: AtomicBool::new(false),
+            last_read: Mutex::new(None),
+        }
+    }
+
     fn load(&self, service: &ServiceName) -> Result<Slot> {
-        let Some(content) = self.read()? else { return Ok(Slot::Empty) };
-        let document = self.parse_or_set_aside(&content)?;
-        match document.find(service, content.written) {
+        let Some((document, written)) = self.document()? else { return Ok(Slot::Empty) };
+        match document.find(service, written) {
             Some(FileEntry::Row(row, revision)) => Ok(Slot::Record(row, revision)),
             Some(FileEntry::Malformed(revision)) => {
                 let moved = self.change(&self.open()?, |document| document.set_aside(service, revision))?;
@@ -204,8 +244,8 @@ impl SharedFile {
     }
 
     fn load_note(&self, service: &ServiceName) -> Result<Option<Secret>> {
-        let Some(content) = self.read()? else { return Ok(None) };
-        Ok(self.parse_or_set_aside(&content)?.note(service))
+        let document = self.document()?;
+        Ok(document.and_then(|(document, _)| document.note(service)))
     }
 
     fn save_note(&self, service: &ServiceName, note: Option<&Secret>) -> Result<()> {
@@ -213,6 +253,32 @@ impl SharedFile {
             return Ok(());
         }
         self.change(&self.open()?, |document| document.put_note(service, note)).map(drop)
+    }
+
+    /// The content of the file, and when it was written. A file that has not changed since is not read again.
+    fn document(&self) -> Result<Option<(Arc<CacheDocument>, Timestamp)>> {
+        let state = self.state();
+        {
+            let last = self.last_read.lock();
+            if let Some(last) = last.as_ref().filter(|last| Some(last.state) == state) {
+                return Ok(Some((Arc::clone(&last.document), last.written)));
+            }
+        }
+        let Some(content) = self.read()? else { return Ok(None) };
+        let document = Arc::new(self.parse_or_set_aside(&content)?);
+        // If it was replaced in the meantime, it is not known which of the two was read.
+        let state = state.filter(|state| document.is_sealed() && self.state() == Some(*state));
+        *self.last_read.lock() =
+            state.map(|state| LastRead { state, written: content.written, document: Arc::clone(&document) });
+        Ok(Some((document, content.written)))
+    }
+
+    /// None if there is no file, or what is there is not one.
+    fn state(&self) -> Option<FileState> {
+        let identity = disk::identity(&self.path).ok()??;
+        // Without an identity, two files of the same size and time could not be told apart.
+        identity?;
+        Some((identity, disk::stamp(&self.path).ok()?))
     }
 
     /// Whether this store has written anything yet.

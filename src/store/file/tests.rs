@@ -140,3 +140,40 @@ async fn a_lock_that_is_never_released_is_an_error_in_bounded_time() {
     held.unlock().unwrap();
     disk.save("b", "two", None).await.unwrap();
 }
+
+#[tokio::test]
+async fn a_file_that_has_not_changed_is_not_read_again_and_every_change_is_seen() {
+    let disk = new_disk();
+    let store = FileStore::new(&disk.path);
+    let read = || store.file.document().unwrap().unwrap().0;
+    let text = |token: &str| {
+        let token = format!("et1.k.AAAAAAAA.{token}");
+        format!(
+            r#"{{"version":1,"services":{{"a":{{"token":"{token}","expiresAt":"2030-01-01T00:00:00Z"}}}}}}"#
+        )
+    };
+    fs::write(&disk.path, text("one")).unwrap();
+    let first = read();
+    assert!(Arc::ptr_eq(&read(), &first));
+    // As every process replaces it.
+    let other = disk.path.with_extension("other");
+    fs::write(&other, text("two")).unwrap();
+    fs::rename(&other, &disk.path).unwrap();
+    let second = read();
+    assert!(!Arc::ptr_eq(&second, &first));
+    // By hand, in place, in the same size.
+    std::thread::sleep(Duration::from_millis(20));
+    fs::write(&disk.path, text("six")).unwrap();
+    assert!(!Arc::ptr_eq(&read(), &second));
+    fs::remove_file(&disk.path).unwrap();
+    assert!(store.file.document().unwrap().is_none());
+}
+
+#[tokio::test]
+async fn a_file_with_a_plain_token_is_not_remembered() {
+    let disk = new_disk();
+    let store = FileStore::new(&disk.path);
+    disk.save("a", "plain-token", None).await.unwrap();
+    store.file.document().unwrap().unwrap();
+    assert!(store.file.last_read.lock().is_none());
+}
