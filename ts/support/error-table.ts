@@ -22,9 +22,9 @@ export const errorTable: Readonly<Record<TokenErrorCode, ErrorRow>> = {
   },
   ERR_TOKEN_CREDENTIALS: {
     meaning: 'the server rejected the password, the secret or the client',
-    advice: 'Check the password or the client secret.',
+    advice: 'Check the client ID and the client secret, or the username and the password.',
     runningAdvice:
-      'Check the password or the client secret, then press Refresh now. evertoken waits before it tries again by itself.',
+      'Check the credentials in the configuration, then press Refresh now. evertoken waits before it tries again by itself.',
     routeStatus: 502,
   },
   ERR_TOKEN_ENDPOINT: {

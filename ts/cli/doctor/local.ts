@@ -254,7 +254,7 @@ async function key({ encryptionKey, storage }: TokenServiceConfig): Promise<Find
     return warn(
       'key',
       'derived from the credential',
-      'Set TOKEN_ENCRYPTION_KEY (`npx evertoken keygen`), so that stored tokens can still be decrypted after the password changes.',
+      'Set TOKEN_ENCRYPTION_KEY (`npx evertoken keygen`), so that stored tokens can still be decrypted after the credential changes.',
     )
   }
   const count = Array.isArray(encryptionKey) ? encryptionKey.length : 1
