@@ -141,6 +141,15 @@ impl StoreSync {
         if state.was_cleared(revision) {
             return Candidate::Nothing;
         }
+        // While the store failed, this process obtained a newer token than the one that another stored since.
+        let is_newer = |held: &HeldToken| {
+            held.revision.is_none()
+                && held.is_usable(now)
+                && held.tokens.lifetime.issued_at() > record.issued_at
+        };
+        if state.held().is_some_and(is_newer) {
+            return Candidate::Nothing;
+        }
         // An earlier record (a copy that was put back) is better than nothing.
         let is_needed = state.held().is_none_or(|held| {
             lifetime.is_usable(now) && !held.is_usable(now) && held.revision != Some(revision)

@@ -110,8 +110,12 @@ impl Limits {
     }
 
     /// No attempt is made for this long.
-    pub(super) fn pause(&mut self, error: &Error, now: Timestamp, wait: Duration) {
-        self.pause = Some(Pause { from: now, until: now.plus(wait), error: error.clone() });
+    fn pause(&mut self, error: &Error, now: Timestamp, wait: Duration) {
+        let until = now.plus(wait);
+        // A server that asked for a longer wait still wants it.
+        if self.pause_at(now).is_none_or(|pause| pause.until <= until) {
+            self.pause = Some(Pause { from: now, until, error: error.clone() });
+        }
     }
 
     fn wait(&self, error: &Error, jitter: Jitter) -> Duration {
@@ -236,6 +240,20 @@ mod tests {
         let error =
             Error::new(ErrorKind::RateLimited, "429").with_retry(Retry::After(Duration::from_secs(77)));
         assert_eq!(pause_after(&mut limits(), &error, 1.0).as_secs(), 77);
+    }
+
+    #[test]
+    fn a_shorter_pause_does_not_end_a_longer_one() {
+        let mut limits = limits();
+        let busy = Error::new(ErrorKind::Response, "busy").with_retry(Retry::After(Duration::from_secs(600)));
+        limits.fail(&busy, at(0), Jitter::fixed(0.5));
+        limits.fail(&Error::new(ErrorKind::Network, "reset"), at(10), Jitter::fixed(0.5));
+        for _ in 0..3 {
+            limits.admit(at(20)).unwrap();
+        }
+        assert!(limits.admit(at(20)).is_err());
+        let pause = limits.pause_at(at(20)).unwrap();
+        assert_eq!((pause.until(), pause.error(at(20)).message()), (at(600), "busy"));
     }
 
     #[test]

@@ -129,7 +129,6 @@ impl TokenState {
     }
 
     // What is remembered.
-
     pub(super) fn grant(&self) -> Option<&GrantRequest> {
         self.grant.as_ref()
     }
@@ -184,10 +183,11 @@ impl TokenState {
         self.held.as_ref().is_none_or(|held| held.tokens.lifetime.is_due(now) || !held.is_usable(now))
     }
 
-    /// The next moment at which a refresh is due and allowed; none after the token was cleared, or if it
-    /// never expires.
+    /// When a refresh is due and allowed: at once for a token that may not be sent, also if the clock was set back; never
+    /// after the token was cleared, or if it does not expire.
     pub(super) fn next_refresh(&self, now: Timestamp) -> Option<Timestamp> {
         let due = match &self.held {
+            Some(held) if !held.is_usable(now) => now,
             Some(held) => held.tokens.lifetime.refresh_at()?,
             None if self.is_cleared => return None,
             None => now,

@@ -260,3 +260,12 @@ fn the_revision_of_another_generation_is_not_that_of_the_token() {
     assert!(state.is_unsaved());
     assert_eq!(state.stored(), Some(revision(7)));
 }
+
+#[test]
+fn a_token_from_the_future_is_replaced_now() {
+    let mut state = state();
+    state.refresh(token("a", 4000), at(4000), at(4000));
+    assert_eq!(state.next_refresh(at(4000)), Some(at(7300)));
+    assert_eq!(state.phase(at(100)), TokenPhase::Expired, "the clock was set back");
+    assert_eq!(state.next_refresh(at(100)), Some(at(100)));
+}

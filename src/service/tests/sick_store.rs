@@ -162,3 +162,25 @@ async fn a_record_that_cannot_be_decrypted_is_logged_once_and_replaced() {
     assert_eq!(notebook.lines_with("the stored token is not used").len(), 1);
     assert_eq!(process(&store, &clock, []).token().await.as_deref(), Some("a2"));
 }
+
+#[tokio::test]
+async fn a_token_obtained_while_the_store_failed_is_not_replaced_by_an_older_one() {
+    let (store, clock) = (ScriptedStore::new(), clock());
+    let one = process(&store, &clock, [token("a1", 3600), token("a2", 3600)]);
+    let other = process(&store, &clock, []);
+    one.token().await;
+    assert_eq!(other.token().await.as_deref(), Some("a1"));
+    store.breaks(&Call::ALL);
+    clock.advance(Duration::from_secs(60));
+    one.service.refresh().await.unwrap();
+    assert_eq!(one.at_once().as_deref(), Some("a2"));
+    // The record is lost with its place, and the other process is the first to store its token again.
+    store.heals();
+    store.loses_the_record().await;
+    other.service.rooms.sync.look().await;
+    assert!(store.row().await.is_some());
+    one.service.rooms.sync.look().await;
+    assert_eq!(one.at_once().as_deref(), Some("a2"));
+    other.service.rooms.sync.look().await;
+    assert_eq!(other.at_once().as_deref(), Some("a2"));
+}
