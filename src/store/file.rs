@@ -276,7 +276,7 @@ impl SharedFile {
     /// None if there is no file, or what is there is not one.
     fn state(&self) -> Option<FileState> {
         let identity = disk::identity(&self.path).ok()??;
-        // Without an identity, two files of the same size and time could not be told apart.
+        // Without an identity, two files of the same size and time could not be distinguished.
         identity?;
         Some((identity, disk::stamp(&self.path).ok()?))
     }
