@@ -113,7 +113,7 @@ for (const [provider, { url, reason }] of Object.entries(databases)) {
       assert.equal(expiresAt.toISOString(), service.status().expiresAt)
       assert.deepEqual({ refreshToken, tokenType }, { refreshToken: null, tokenType: 'Bearer' })
       assert.equal(texts.service, config.service)
-      assert.match(texts.token, /^et1\.p\.[\w-]+\.[\w-]+$/)
+      assert.match(texts.token, /^et1\.k\.[\w-]+\.[\w-]+$/)
       assert.ok(!JSON.stringify(texts).includes(token))
       assert.deepEqual(service.status().storage, {
         kind: 'prisma',
