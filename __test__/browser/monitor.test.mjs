@@ -228,7 +228,7 @@ for (const react of reacts) {
         [
           '502',
           failure(502, 'ERR_TOKEN_CREDENTIALS', 'the server rejected the credential'),
-          /^Not refreshed: The server rejected the credential\. Check the password/,
+          /^Not refreshed: The server rejected the credential\. Check the credentials/,
         ],
         [
           '401',
