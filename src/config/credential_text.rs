@@ -28,7 +28,9 @@ pub(super) fn inspect(text: &str, charset: Charset) -> Inspection {
     }
     let sent = if charset == Charset::Token { bare.trim_ascii() } else { bare };
     if let Some(warning) = describe_suspicious(sent, charset) {
-        warnings.push(format!("{warning}. evertoken sends it unchanged: check that this is intended"));
+        warnings.push(format!(
+            "{warning}. evertoken sends it unchanged: check the value for unintended characters"
+        ));
     }
     Inspection { len: bare.len(), warnings }
 }

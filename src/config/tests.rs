@@ -233,7 +233,7 @@ fn a_suspicious_credential_is_a_warning_that_names_the_variable_or_the_field() {
     assert_eq!(config.credentials.client_secret.as_ref().unwrap().expose(), "s3cret");
     assert_eq!(config.credentials.password.as_ref().unwrap().expose(), "pass ");
     assert_eq!(config.encryption_keys[1].expose(), "second");
-    let sent = "evertoken sends it unchanged: check that this is intended";
+    let sent = "evertoken sends it unchanged: check the value for unintended characters";
     assert_eq!(
         config.warnings,
         [
