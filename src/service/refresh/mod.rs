@@ -153,6 +153,11 @@ impl Refresher {
                 return Err(Error::shutdown());
             }
         }
+        // The token was cleared meanwhile. A caller that still waits for one starts another attempt; the scheduler's look
+        // must not bring the token back.
+        if reason == RefreshReason::Due && self.state.lock().epoch() != attempt.epoch {
+            return Ok(());
+        }
         // Nothing was requested yet: a clearing that those looks found does not keep this attempt from a request.
         let attempt = Attempt { started: attempt.started, ..self.sync.attempt() };
         let lease = match self.leases.take(reason, attempt).await {
