@@ -31,7 +31,8 @@ impl Jitter {
         Self(fastrand::f64())
     }
 
-    /// This very one, cut to the range: for tests.
+    /// This value, clamped to the range.
+    #[cfg(test)]
     pub fn fixed(value: f64) -> Self {
         Self(value.clamp(0.0, 1.0))
     }

@@ -54,7 +54,6 @@ impl Service {
                 }
             })?;
         }
-        service.rooms.observer.changed();
         Ok(service)
     }
 

@@ -82,7 +82,7 @@ impl Registry {
             // Callers that name no service have to look again.
             default.changed();
         }
-        // The loop could not find the service while it started.
+        // The loop finds the service from now on.
         self.changed.mark(id);
         Ok(Initialized { id, name: name.to_string(), created: true, replaced: old })
     }
@@ -137,6 +137,7 @@ impl Registry {
     pub(crate) fn of(service: &Arc<Service>, schedule: &Schedule) -> Self {
         let registry = Self { changed: Arc::clone(&schedule.changed), ..Self::default() };
         registry.services.lock().insert(schedule.id, Entry { order: 0, service: Arc::clone(service) });
+        registry.changed.mark(schedule.id);
         registry
     }
 }

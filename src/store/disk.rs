@@ -20,26 +20,52 @@ pub(in crate::store) struct Content {
     pub(in crate::store) written: Timestamp,
 }
 
-/// Reads a regular file; `None` if there is none. It opens nothing else: the target of a link may be any file, and a
-/// pipe or a device could keep the reader waiting.
+/// What reading a file gives to a reader that may know its content already.
+pub(in crate::store) enum FileRead {
+    Missing,
+    /// It is as the reader knows it.
+    Unchanged,
+    /// The content, and the state to know it by; none if the file changed while it was read.
+    Content(Content, Option<FileState>),
+}
+
+/// Reads a regular file; `None` if there is none: [`read_unless`].
 pub(in crate::store) fn read(path: &Path) -> Result<Option<Content>> {
+    Ok(match read_unless(path, None)? {
+        FileRead::Content(content, _) => Some(content),
+        FileRead::Missing | FileRead::Unchanged => None,
+    })
+}
+
+/// Reads a regular file unless it still has the `known` state. It opens nothing else: the target of a link may be any
+/// file, and a pipe or a device could keep the reader waiting.
+///
+/// The state is that of the opened file. Network file systems answer questions about a path from a cache that may be
+/// seconds old, and ask the server when a file is opened.
+pub(in crate::store) fn read_unless(path: &Path, known: Option<FileState>) -> Result<FileRead> {
     let failed = |error: &io::Error| storage("read", path, error);
     match fs::symlink_metadata(path) {
         Ok(metadata) => require_regular(path, &metadata)?,
-        Err(error) if error.kind() == Io::NotFound => return Ok(None),
+        Err(error) if error.kind() == Io::NotFound => return Ok(FileRead::Missing),
         Err(error) => return Err(failed(&error)),
     }
     let file = match without_following(OpenOptions::new().read(true)).open(path) {
         Ok(file) => file,
-        Err(error) if error.kind() == Io::NotFound => return Ok(None),
+        Err(error) if error.kind() == Io::NotFound => return Ok(FileRead::Missing),
         Err(error) => return Err(failed(&error)),
     };
     let metadata = file.metadata().map_err(|error| failed(&error))?;
     require_regular(path, &metadata)?;
+    let state = state_of(&metadata);
+    if state.is_some() && state == known {
+        return Ok(FileRead::Unchanged);
+    }
     let mut bytes = Zeroizing::new(Vec::new());
-    file.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(|error| failed(&error))?;
+    (&file).take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(|error| failed(&error))?;
     let fits = bytes.len() as u64 <= MAX_BYTES;
-    Ok(Some(Content { bytes: fits.then_some(bytes), written: modified_at(&metadata) }))
+    let content = Content { bytes: fits.then_some(bytes), written: modified_at(&metadata) };
+    let is_same = file.metadata().is_ok_and(|after| state_of(&after) == state);
+    Ok(FileRead::Content(content, state.filter(|_| is_same)))
 }
 
 /// Replaces the file's content in one step: readers find the old content or the new, even after a crash.
@@ -114,7 +140,12 @@ pub(in crate::store) struct Stamp {
 
 /// The state of a file, as its metadata shows it.
 pub(in crate::store) fn stamp(path: &Path) -> Result<Stamp> {
-    let metadata = fs::symlink_metadata(path).map_err(|error| storage("read", path, &error))?;
+    fs::symlink_metadata(path)
+        .map(|metadata| stamp_of(&metadata))
+        .map_err(|error| storage("read", path, &error))
+}
+
+fn stamp_of(metadata: &fs::Metadata) -> Stamp {
     #[cfg(unix)]
     let changed = {
         use std::os::unix::fs::MetadataExt;
@@ -122,7 +153,7 @@ pub(in crate::store) fn stamp(path: &Path) -> Result<Stamp> {
     };
     #[cfg(not(unix))]
     let changed = (0, 0);
-    Ok(Stamp { bytes: metadata.len(), modified: modified_at(&metadata), changed })
+    Stamp { bytes: metadata.len(), modified: modified_at(metadata), changed }
 }
 
 /// The identity of a file under any name: device and inode, if the platform has them.
@@ -136,14 +167,27 @@ pub(in crate::store) fn identity(path: &Path) -> Result<Option<Identity>> {
         Err(error) => return Err(storage("read", path, &error)),
     };
     require_regular(path, &metadata)?;
-    #[cfg(unix)]
-    let identity = {
-        use std::os::unix::fs::MetadataExt;
-        Some((metadata.dev(), metadata.ino()))
-    };
-    #[cfg(not(unix))]
-    let identity = None;
-    Ok(Some(identity))
+    Ok(Some(identity_of(&metadata)))
+}
+
+#[cfg(unix)]
+#[expect(clippy::unnecessary_wraps, reason = "other platforms have none")]
+fn identity_of(metadata: &fs::Metadata) -> Identity {
+    use std::os::unix::fs::MetadataExt;
+    Some((metadata.dev(), metadata.ino()))
+}
+
+#[cfg(not(unix))]
+fn identity_of(_: &fs::Metadata) -> Identity {
+    None
+}
+
+/// What distinguishes one content of a file from the next: each write of evertoken makes another file under the name.
+pub(in crate::store) type FileState = ((u64, u64), Stamp);
+
+/// None on a platform without identities, where two files of one size and time could not be distinguished.
+fn state_of(metadata: &fs::Metadata) -> Option<FileState> {
+    Some((identity_of(metadata)?, stamp_of(metadata)))
 }
 
 /// Creates an empty file that only its owner can access. An existing one stays as it is.

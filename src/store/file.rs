@@ -14,7 +14,7 @@ use std::sync::{Arc, Weak};
 
 use async_trait::async_trait;
 
-use super::disk::{self, Content, Identity, Stamp};
+use super::disk::{self, Content, FileRead, FileState};
 use super::lock::Lock;
 use super::warnings::Warnings;
 use super::{Claim, Fence, Leasing, Revision, Saved, Slot, Store, StoredRow, run_blocking};
@@ -57,9 +57,6 @@ struct LastRead {
     written: Timestamp,
     document: Arc<CacheDocument>,
 }
-
-/// What distinguishes a content of the file from the next one. Each write makes another file under the same name.
-type FileState = (Identity, Stamp);
 
 impl FileStore {
     /// The store in the file at `path`, as another process has it. Nothing is read or created yet.
@@ -257,28 +254,21 @@ impl SharedFile {
 
     /// The content of the file, and when it was written. A file that has not changed since is not read again.
     fn document(&self) -> Result<Option<(Arc<CacheDocument>, Timestamp)>> {
-        let state = self.state();
-        {
-            let last = self.last_read.lock();
-            if let Some(last) = last.as_ref().filter(|last| Some(last.state) == state) {
-                return Ok(Some((Arc::clone(&last.document), last.written)));
-            }
-        }
-        let Some(content) = self.read()? else { return Ok(None) };
+        let known =
+            self.last_read.lock().as_ref().map(|last| (last.state, Arc::clone(&last.document), last.written));
+        let state = known.as_ref().map(|(state, ..)| *state);
+        let (content, state) = match disk::read_unless(&self.path, state)? {
+            FileRead::Missing => return Ok(None),
+            FileRead::Unchanged => return Ok(known.map(|(_, document, written)| (document, written))),
+            FileRead::Content(content, state) => (content, state),
+        };
         let document = Arc::new(self.parse_or_set_aside(&content)?);
-        // If it was replaced in the meantime, it is not known which of the two was read.
-        let state = state.filter(|state| document.is_sealed() && self.state() == Some(*state));
-        *self.last_read.lock() =
-            state.map(|state| LastRead { state, written: content.written, document: Arc::clone(&document) });
+        *self.last_read.lock() = state.filter(|_| document.is_sealed()).map(|state| LastRead {
+            state,
+            written: content.written,
+            document: Arc::clone(&document),
+        });
         Ok(Some((document, content.written)))
-    }
-
-    /// None if there is no file, or what is there is not one.
-    fn state(&self) -> Option<FileState> {
-        let identity = disk::identity(&self.path).ok()??;
-        // Without an identity, two files of the same size and time could not be distinguished.
-        identity?;
-        Some((identity, disk::stamp(&self.path).ok()?))
     }
 
     /// Whether this store has written anything yet.

@@ -25,10 +25,8 @@ impl Flight {
 
     /// Waits for the result.
     pub(in crate::service) async fn result(mut self) -> Result<()> {
-        match self.result.wait_for(Option::is_some).await {
-            Ok(result) => result.clone().unwrap_or(Ok(())),
-            Err(_) => Err(broken_off()),
-        }
+        let result = self.result.wait_for(Option::is_some).await;
+        result.ok().and_then(|result| result.clone()).unwrap_or_else(|| Err(broken_off()))
     }
 }
 

@@ -181,3 +181,18 @@ async fn a_token_whose_record_cannot_be_removed_is_revoked_all_the_same_and_is_n
     assert!(fixture.server.asked(2).contains("token=a1"));
     assert_eq!(fixture.token().await.as_deref(), Some("a2"));
 }
+
+#[tokio::test]
+async fn a_look_of_the_scheduler_that_finds_a_clear_does_not_bring_a_token_back_and_a_caller_gets_one() {
+    let (store, clock) = (ScriptedStore::new(), clock());
+    let (one, two) =
+        (process(&store, &clock, [token("a1", 3600)]), process(&store, &clock, [token("b1", 3600)]));
+    one.token().await;
+    assert_eq!(two.token().await.as_deref(), Some("a1"));
+    two.landed().await;
+    one.service.clear(false).await.unwrap();
+    two.service.upkeep().look();
+    two.landed().await;
+    assert_eq!((two.server.requests(), two.at_once()), (0, None));
+    assert_eq!(two.token().await.as_deref(), Some("b1"));
+}
