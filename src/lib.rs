@@ -7,6 +7,8 @@
 // In suggested reading order. A module uses only those above it.
 mod sync;
 
+mod gate;
+
 pub mod domain;
 mod redaction;
 

@@ -26,8 +26,8 @@ fn handle() -> Result<&'static Handle> {
             .enable_all()
             .thread_name("evertoken-io")
             .thread_stack_size(STACK_BYTES)
-            // DNS lookups run on these threads, too. Many services with hung disks must not block them.
-            .max_blocking_threads(64)
+            // Stores have a limit of their own, so that hung disks do not keep DNS lookups from these threads.
+            .max_blocking_threads(if cfg!(test) { 72 } else { 12 })
             .build()
             .map_err(|error| failed("background runtime", &error))?;
         let handle = runtime.handle().clone();

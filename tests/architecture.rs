@@ -14,8 +14,9 @@ use std::path::PathBuf;
 use graph::{code, graph, is_test, module_of, sources, src};
 
 /// The modules in order. Each uses only those before it.
-const LAYERS: [&str; 16] = [
+const LAYERS: [&str; 17] = [
     "sync",
+    "gate",
     "domain",
     "redaction",
     "error",

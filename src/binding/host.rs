@@ -18,7 +18,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::log::{Level, LineFormat, Log, Sink, Stderr};
 use crate::scheduler::Scheduler;
 use crate::service::{Initialized, Parts, Registry, Service, Status};
-use crate::transport::{Environment, Proxies, SharedTransports, prepare_resolver};
+use crate::transport::{Environment, OriginGates, Proxies, SharedTransports, prepare_resolver};
 
 /// The registry, the scheduler and the subscribers.
 pub(super) struct Host {
@@ -27,6 +27,7 @@ pub(super) struct Host {
     pub(super) subscribers: Subscribers,
     pub(super) callbacks: CallbackRegistry,
     transports: SharedTransports,
+    gates: OriginGates,
     clock: Arc<dyn Clock>,
 }
 
@@ -43,6 +44,7 @@ pub(super) fn host() -> &'static Host {
             subscribers: Subscribers::default(),
             callbacks: CallbackRegistry::default(),
             transports: SharedTransports::default(),
+            gates: OriginGates::default(),
             clock,
         }
     });
@@ -127,6 +129,7 @@ impl Host {
         let name = config.service.clone();
         let certificate = config.credentials.client_certificate.as_ref();
         let transport = self.transports.get(&config.ca, &request.environment, certificate);
+        let gate = self.gates.get(&config);
         let mut external = match (&config.storage, provider) {
             (Storage::External(kind), Some(provider)) => Some((*kind, provider)),
             _ => None,
@@ -145,6 +148,7 @@ impl Host {
                 store: external.take().map(|(kind, provider)| self.callbacks.store(id, kind, provider)),
                 schedule,
                 credentials,
+                gate,
             })
         })?;
         self.scheduler.keep_time()?;

@@ -91,6 +91,8 @@ pub struct Config {
     pub policy: Policy,
     /// The timeout of a whole token request.
     pub timeout: Duration,
+    /// How many token requests are under way at once at one token server.
+    pub max_concurrent_requests: usize,
     /// Attempts within one request, and the back-off.
     pub retry: RetryPolicy,
     /// The maximum number of attempts within a period.
@@ -187,6 +189,12 @@ impl Config {
         let configured = self.credentials.private_key.as_ref().and_then(|key| key.audience.as_deref());
         let issuer = self.issuer.as_ref().map(|issuer| issuer.text.as_str());
         configured.or(issuer).unwrap_or(token_endpoint.as_str())
+    }
+
+    /// The origin of the token server, or of the issuer that names it.
+    pub fn token_server(&self) -> Option<String> {
+        let url = self.endpoint.as_ref().or(self.issuer.as_ref().map(|issuer| &issuer.url))?;
+        Some(url.origin().ascii_serialization())
     }
 
     /// Whether credentials may be sent to this URL: over TLS, or over http to private addresses or if that is

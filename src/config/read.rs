@@ -122,6 +122,7 @@ fn read(f: &mut ConfigFields<'_>) -> Config {
         probe: f.flag("probe"),
         policy: policy(f),
         timeout: f.millis("timeoutMs", 10.0..=600_000.0).unwrap_or(Duration::from_secs(10)),
+        max_concurrent_requests: f.count("maxConcurrentRequests", 1..=1000).unwrap_or(16) as usize,
         retry: retry(f),
         rate_limit: rate_limit(f),
         on_failure: f

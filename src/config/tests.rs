@@ -81,6 +81,8 @@ fn each_invalid_value_is_rejected_and_its_field_named() {
         (json!({ "headers": { "Authorization": "Bearer x" } }), "headers.Authorization"),
         (json!({ "refreshBufferSeconds": -1 }), "refreshBufferSeconds"),
         (json!({ "defaultLifetimeSeconds": 0 }), "defaultLifetimeSeconds"),
+        (json!({ "maxConcurrentRequests": 0 }), "maxConcurrentRequests"),
+        (json!({ "maxConcurrentRequests": 1.5 }), "maxConcurrentRequests"),
         (json!({ "timeoutMs": "10" }), "timeoutMs"),
         (json!({ "timeoutMs": 1e9 }), "timeoutMs"),
         (json!({ "retry": { "attempts": 1.5 } }), "retry.attempts"),

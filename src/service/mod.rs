@@ -46,6 +46,7 @@ impl Service {
         let transport = Arc::clone(&parts.transport);
         let service = Arc::new(Self { rooms: parts.assemble(config)? });
         if service.rooms.config.has_credentials() {
+            service.rooms.sync.begin_watch()?;
             service.rooms.refresher.start(RefreshReason::Start)?;
             let observer = Arc::clone(&service.rooms.observer);
             runtime::spawn(async move {

@@ -12,6 +12,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::crypto::ClientKey;
 use crate::error::Result;
+use crate::gate::Gate;
 use crate::log::Log;
 use crate::store::{Store, StoreClient};
 use crate::sync::Mutex;
@@ -33,6 +34,8 @@ pub struct Parts {
     pub schedule: Schedule,
     /// What all services of the process know about their credentials.
     pub credentials: Arc<KnownCredentials>,
+    /// What the token requests of all services of one token server pass.
+    pub gate: Arc<Gate>,
 }
 
 /// The parts of one service, which know each other.
@@ -50,7 +53,7 @@ pub(super) struct Rooms {
 impl Parts {
     /// The parts of a service. Nothing runs yet.
     pub(super) fn assemble(self, config: Config) -> Result<Rooms> {
-        let Self { clock, transport, listener, log, store, schedule, credentials } = self;
+        let Self { clock, transport, listener, log, store, schedule, credentials, gate } = self;
         let client_key = config.credentials.private_key.clone().map(ClientKey::new).map(Arc::new);
         let store = Arc::new(StoreClient::new(&config, client_key.clone(), store)?);
         let state: SharedState = Arc::new(Mutex::new(TokenState::new(&config)));
@@ -80,7 +83,7 @@ impl Parts {
             observer: Arc::clone(&observer),
             signer: Arc::clone(&signer),
         };
-        let refresher = Arc::new(Refresher::new(client, store, Arc::clone(&sync), credentials));
+        let refresher = Arc::new(Refresher::new(client, store, Arc::clone(&sync), credentials, gate));
         let access = TokenAccess {
             config: Arc::clone(&config),
             clock: Arc::clone(&clock),

@@ -1,6 +1,7 @@
 //! The token in memory and the record in the store: what is adopted from it, and what is saved to it.
 
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
 use super::observe::{EventKind, Observer};
@@ -12,7 +13,9 @@ use crate::error::{Error, Result};
 use crate::grants;
 use crate::log::Level;
 use crate::oauth::ProofKey;
-use crate::store::{Fence, Leasing, Loaded, Revision, StoreClient, StoredState, StoredToken};
+use crate::store::{
+    Fence, Leasing, Loaded, RecordObserver, Revision, StoreClient, StoredState, StoredToken, Subscription,
+};
 use crate::sync::Mutex;
 
 /// How often the store is read for what other processes put there.
@@ -33,6 +36,17 @@ pub(super) struct StoreSync {
     store: Arc<StoreClient>,
     observer: Arc<Observer>,
     next_look: Mutex<Timestamp>,
+    /// What tells when to look; none until the service starts, and for stores that cannot tell.
+    watch: OnceLock<Subscription>,
+    /// Whether it has told since the last look.
+    may_have_changed: AtomicBool,
+}
+
+impl RecordObserver for StoreSync {
+    fn record_may_have_changed(&self) {
+        self.may_have_changed.store(true, Ordering::Release);
+        self.observer.plan_again();
+    }
 }
 
 /// What a look at the record is worth.
@@ -54,7 +68,18 @@ impl StoreSync {
         observer: Arc<Observer>,
     ) -> Self {
         let next_look = Mutex::new(clock.now().plus(LOOK_INTERVAL));
-        Self { config, clock, state, store, observer, next_look }
+        let (watch, may_have_changed) = (OnceLock::new(), AtomicBool::new(false));
+        Self { config, clock, state, store, observer, next_look, watch, may_have_changed }
+    }
+
+    /// Has the store tell when another process may have changed the record, if it can.
+    pub(super) fn begin_watch(self: &Arc<Self>) -> Result<()> {
+        let this: Weak<Self> = Arc::downgrade(self);
+        if let Some(subscription) = self.store.watch(this)? {
+            // A service starts once.
+            let _ = self.watch.set(subscription);
+        }
+        Ok(())
     }
 
     /// The store, as a test looks at it.
@@ -313,21 +338,39 @@ impl StoreSync {
 
     // From time to time.
 
-    /// When to look into the store again; never where no other process can write to it.
+    /// When to look into the store again without being told to; never where no other process can write to it.
     pub(super) fn next_look(&self) -> Option<Timestamp> {
-        self.store.is_shared().then(|| *self.next_look.lock())
+        self.looks_by_itself().then(|| *self.next_look.lock())
     }
 
     /// Whether a look is due, which is then taken: a token of another process is adopted long before the refresh point
     /// (some servers end the old token with a refresh), and a token is stored that a failing store did not take.
-    pub(super) fn take_due_look(&self, now: Timestamp) -> bool {
-        let mut next = self.next_look.lock();
-        // A clock that was set back would put the look off.
-        let is_due = self.store.is_shared() && (*next <= now || now.until(*next) > LOOK_INTERVAL * 2);
-        if is_due {
-            *next = now.plus(Jitter::random().around(LOOK_INTERVAL));
+    ///
+    /// An attempt under way looks, too. What it is told meanwhile may have come after that: its end is a change, after
+    /// which the look is taken.
+    pub(super) fn take_due_look(&self, now: Timestamp, is_attempting: bool) -> bool {
+        let is_time = {
+            let mut next = self.next_look.lock();
+            // A clock that was set back would put the look off.
+            let is_time = *next <= now || now.until(*next) > LOOK_INTERVAL * 2;
+            if is_time {
+                *next = now.plus(Jitter::random().around(LOOK_INTERVAL));
+            }
+            is_time
+        };
+        if is_attempting {
+            return false;
         }
-        is_due
+        let is_told = self.may_have_changed.swap(false, Ordering::AcqRel);
+        is_told || (is_time && self.looks_by_itself())
+    }
+
+    /// Whether only looking shows what has changed: in a store that does not tell, or does not work; and to store a token
+    /// that is not stored yet.
+    pub(super) fn looks_by_itself(&self) -> bool {
+        let is_told =
+            self.watch.get().is_some() && self.store.is_healthy() && !self.state.lock().is_unsaved();
+        self.store.is_shared() && !is_told
     }
 
     /// Adopts a later token from the store, or else stores the token that is not stored yet.

@@ -51,8 +51,9 @@ impl Upkeep {
         if let Some(generation) = generation.filter(|_| phase == TokenPhase::Expiring) {
             self.observer.announce_expiring(generation);
         }
-        if self.sync.take_due_look(now) && self.refresher.current().is_none() {
-            // An attempt under way has looked. The loop does not wait for a slow disk.
+        let is_attempting = self.refresher.current().is_some();
+        if self.sync.take_due_look(now, is_attempting) {
+            // The loop does not wait for a slow disk.
             let sync = Arc::clone(&self.sync);
             let _ = runtime::spawn(async move { sync.look().await });
         }
@@ -76,9 +77,13 @@ impl Upkeep {
         }
     }
 
-    /// Looks into the store, and requests a token if none is good; a pause is respected.
+    /// Requests a token if none is good; a pause is respected. Also looks into a store that does not tell what other
+    /// processes change.
     pub fn look(&self) {
-        self.start(RefreshReason::Due);
+        let is_satisfied = || self.state.lock().satisfies(RefreshReason::Due, false, self.clock.now());
+        if self.sync.looks_by_itself() || !is_satisfied() {
+            self.start(RefreshReason::Due);
+        }
     }
 
     /// Starts a refresh whether one is due or not, as `everyInterval` asks; a pause is respected.

@@ -1,7 +1,7 @@
 //! The store as the service sees it: every operation ends in time, and its health is known.
 
 use std::future::Future;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use tokio::sync::oneshot;
@@ -9,8 +9,8 @@ use tokio::task::JoinHandle;
 
 use super::health::{StoreHealth, StoreOperation};
 use super::{
-    Claim, Fence, FileStore, Leasing, Loaded, MemoryStore, Owner, Revision, Saved, SealedStore, SqliteStore,
-    Store, StoredToken,
+    Claim, Fence, FileStore, Leasing, Loaded, MemoryStore, Owner, RecordObserver, Revision, Saved,
+    SealedStore, SqliteStore, Store, StoredToken, Subscription,
 };
 use crate::config::{Config, PlainTokens, Storage};
 use crate::crypto::{ClientKey, KeyRing, SigningKey};
@@ -59,7 +59,7 @@ impl StoreClient {
         let store = match (provided, &config.storage) {
             (Some(store), _) => sealed(store)?,
             (None, Storage::Memory) => SealedStore::without_sealing(Arc::new(MemoryStore::new())),
-            (None, Storage::File(path)) => sealed(Arc::new(FileStore::shared(path)))?,
+            (None, Storage::File(path)) => sealed(Arc::new(FileStore::of_service(path, &config.service)))?,
             (None, Storage::Sqlite(path)) => sealed(Arc::new(SqliteStore::new(path)))?,
             (None, Storage::External(kind)) => {
                 let fault = format!("is \"{}\", but no such store was passed to evertoken", kind.as_str());
@@ -207,6 +207,11 @@ impl StoreClient {
         self.store.warm_up().await
     }
 
+    /// Tells `observer` when another process may have changed the record: [`Store::watch`].
+    pub(crate) fn watch(&self, observer: Weak<dyn RecordObserver>) -> Result<Option<Subscription>> {
+        self.store.watch(&self.service, observer)
+    }
+
     pub(crate) fn kind(&self) -> &'static str {
         self.store.kind()
     }
@@ -282,6 +287,9 @@ impl StoreClient {
 
     /// Runs `work` to its end even if no caller waits that long. While one that timed out is still running, no other
     /// starts: each may hold a thread for as long as a dead disk hangs, and there are few threads.
+    ///
+    /// The time counts from when the place of the store is free for it. Waiting for that is no fault of the store while
+    /// it goes on working for others.
     async fn with_timeout<T: Send + 'static>(
         &self,
         work: impl Future<Output = Result<T>> + Send + 'static,
@@ -289,19 +297,28 @@ impl StoreClient {
         if self.has_late() {
             return Err(Error::new(ErrorKind::Storage, "the store is still not responding"));
         }
+        let patience = if self.is_healthy() { STORE_TIMEOUT } else { FAILING_STORE_TIMEOUT };
+        let timeout = || {
+            let waited = patience.as_secs();
+            Error::new(ErrorKind::Storage, format!("the store did not respond within {waited} s"))
+        };
+        let pass = match self.store.gate() {
+            Some(gate) => Some(gate.enter(patience).await.ok_or_else(timeout)?),
+            None => None,
+        };
         let (answer, answered) = oneshot::channel();
         let handle = runtime::spawn(async move {
+            let result = work.await;
+            drop(pass);
             // The caller may have stopped waiting.
-            let _ = answer.send(work.await);
+            let _ = answer.send(result);
         })?;
-        let patience = if self.is_healthy() { STORE_TIMEOUT } else { FAILING_STORE_TIMEOUT };
         match tokio::time::timeout(patience, answered).await {
             Ok(Ok(result)) => result,
             Ok(Err(_)) => Err(Error::new(ErrorKind::Internal, "the store operation was aborted")),
             Err(_) => {
                 self.late().push(handle);
-                let waited = patience.as_secs();
-                Err(Error::new(ErrorKind::Storage, format!("the store did not respond within {waited} s")))
+                Err(timeout())
             }
         }
     }

@@ -1,5 +1,6 @@
 //! Reads files with care, and replaces them in one step. Everything here blocks.
 
+use std::collections::HashMap;
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, ErrorKind as Io, Read, Write};
 use std::path::{Path, PathBuf};
@@ -20,52 +21,50 @@ pub(in crate::store) struct Content {
     pub(in crate::store) written: Timestamp,
 }
 
-/// What reading a file gives to a reader that may know its content already.
-pub(in crate::store) enum FileRead {
-    Missing,
-    /// It is as the reader knows it.
-    Unchanged,
-    /// The content, and the state to know it by; none if the file changed while it was read.
-    Content(Content, Option<FileState>),
-}
-
-/// Reads a regular file; `None` if there is none: [`read_unless`].
+/// Reads a regular file; `None` if there is none. It opens nothing else: the target of a link may be any file, and a
+/// pipe or a device could keep the reader waiting.
 pub(in crate::store) fn read(path: &Path) -> Result<Option<Content>> {
-    Ok(match read_unless(path, None)? {
-        FileRead::Content(content, _) => Some(content),
-        FileRead::Missing | FileRead::Unchanged => None,
-    })
+    let failed = |error: &io::Error| storage("read", path, error);
+    let Some((file, metadata)) = open_regular(path)? else { return Ok(None) };
+    let mut bytes = Zeroizing::new(Vec::new());
+    (&file).take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(|error| failed(&error))?;
+    let fits = bytes.len() as u64 <= MAX_BYTES;
+    Ok(Some(Content { bytes: fits.then_some(bytes), written: modified_at(&metadata) }))
 }
 
-/// Reads a regular file unless it still has the `known` state. It opens nothing else: the target of a link may be any
-/// file, and a pipe or a device could keep the reader waiting.
-///
-/// The state is that of the opened file. Network file systems answer questions about a path from a cache that may be
-/// seconds old, and ask the server when a file is opened.
-pub(in crate::store) fn read_unless(path: &Path, known: Option<FileState>) -> Result<FileRead> {
+/// Opens a regular file for reading; `None` if there is none.
+fn open_regular(path: &Path) -> Result<Option<(File, fs::Metadata)>> {
     let failed = |error: &io::Error| storage("read", path, error);
     match fs::symlink_metadata(path) {
         Ok(metadata) => require_regular(path, &metadata)?,
-        Err(error) if error.kind() == Io::NotFound => return Ok(FileRead::Missing),
+        Err(error) if error.kind() == Io::NotFound => return Ok(None),
         Err(error) => return Err(failed(&error)),
     }
     let file = match without_following(OpenOptions::new().read(true)).open(path) {
         Ok(file) => file,
-        Err(error) if error.kind() == Io::NotFound => return Ok(FileRead::Missing),
+        Err(error) if error.kind() == Io::NotFound => return Ok(None),
         Err(error) => return Err(failed(&error)),
     };
     let metadata = file.metadata().map_err(|error| failed(&error))?;
     require_regular(path, &metadata)?;
-    let state = state_of(&metadata);
-    if state.is_some() && state == known {
-        return Ok(FileRead::Unchanged);
-    }
-    let mut bytes = Zeroizing::new(Vec::new());
-    (&file).take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(|error| failed(&error))?;
-    let fits = bytes.len() as u64 <= MAX_BYTES;
-    let content = Content { bytes: fits.then_some(bytes), written: modified_at(&metadata) };
-    let is_same = file.metadata().is_ok_and(|after| state_of(&after) == state);
-    Ok(FileRead::Content(content, state.filter(|_| is_same)))
+    Ok(Some((file, metadata)))
+}
+
+/// What distinguishes one content of a file from the next: each write of evertoken makes another file under the name.
+/// `None` if there is no file.
+///
+/// The state is that of the opened file. Network file systems answer questions about a path from a cache that may be
+/// seconds old, and ask the server when a file is opened.
+pub(in crate::store) fn file_state(path: &Path) -> Result<Option<(Identity, Stamp)>> {
+    Ok(open_regular(path)?.map(|(_, metadata)| (identity_of(&metadata), stamp_of(&metadata))))
+}
+
+/// The same of a directory: it changes whenever a file in it gets or loses a name.
+pub(in crate::store) fn directory_state(directory: &Path) -> io::Result<(Identity, Stamp)> {
+    // Where a directory cannot be opened, its path has to do.
+    let metadata = File::open(directory).and_then(|opened| opened.metadata());
+    let metadata = metadata.or_else(|_| fs::metadata(directory))?;
+    Ok((identity_of(&metadata), stamp_of(&metadata)))
 }
 
 /// Replaces the file's content in one step: readers find the old content or the new, even after a crash.
@@ -182,14 +181,6 @@ fn identity_of(_: &fs::Metadata) -> Identity {
     None
 }
 
-/// What distinguishes one content of a file from the next: each write of evertoken makes another file under the name.
-pub(in crate::store) type FileState = ((u64, u64), Stamp);
-
-/// None on a platform without identities, where two files of one size and time could not be distinguished.
-fn state_of(metadata: &fs::Metadata) -> Option<FileState> {
-    Some((identity_of(metadata)?, stamp_of(metadata)))
-}
-
 /// Creates an empty file that only its owner can access. An existing one stays as it is.
 pub(in crate::store) fn create_file(path: &Path) -> Result<()> {
     match owner_only(OpenOptions::new().write(true).create_new(true)).open(path) {
@@ -244,14 +235,6 @@ pub(in crate::store) fn remove_lease_file(path: &Path, owner: u64) {
     let _ = fs::remove_file(lease_file(path, owner));
 }
 
-/// The owners of all such files.
-pub(in crate::store) fn lease_files(path: &Path) -> Vec<u64> {
-    let prefix = format!("{}.lease-", name(path));
-    let Ok(entries) = fs::read_dir(directory(path)) else { return Vec::new() };
-    let owner = |name: &str| u64::from_str_radix(name.strip_prefix(&prefix)?, 16).ok();
-    entries.flatten().filter_map(|entry| owner(entry.file_name().to_str()?)).collect()
-}
-
 fn lease_file(path: &Path, owner: u64) -> PathBuf {
     path.with_file_name(format!("{}.lease-{owner:014x}", name(path)))
 }
@@ -266,22 +249,36 @@ fn open_next_to(path: &Path, side_file: &Path, create: bool) -> Result<File> {
     opened.map_err(|error| storage("open the lock file of", path, &error))
 }
 
-/// Removes the temporary files of writers that died. The caller holds the lock, so no writer is alive.
-pub(in crate::store) fn remove_leftovers(path: &Path) {
-    let (prefix, suffix) = (format!(".{}.", name(path)), ".tmp");
-    let Ok(entries) = fs::read_dir(directory(path)) else { return };
-    for entry in entries.flatten() {
+/// What processes that died may have left behind for one file.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(in crate::store) struct Leftovers {
+    pub(in crate::store) temporary: Vec<PathBuf>,
+    /// The owners that have a lease file.
+    pub(in crate::store) owners: Vec<u64>,
+}
+
+/// What there may be of leftovers in a directory, by the name of the file that they belong to.
+pub(in crate::store) fn leftovers(directory: &Path) -> HashMap<String, Leftovers> {
+    let mut found: HashMap<String, Leftovers> = HashMap::new();
+    for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
         let file_name = entry.file_name();
-        let Some(random) =
-            file_name.to_str().and_then(|n| n.strip_prefix(&prefix)).and_then(|n| n.strip_suffix(suffix))
-        else {
-            continue;
-        };
-        if random.len() == RANDOM_DIGITS && random.bytes().all(|b| b.is_ascii_hexdigit()) {
-            // What cannot be removed now is found again at the next start.
-            let _ = fs::remove_file(entry.path());
+        let Some(file_name) = file_name.to_str() else { continue };
+        if let Some(name) = name_of_temporary(file_name) {
+            found.entry(name.to_owned()).or_default().temporary.push(entry.path());
+        } else if let Some((name, owner)) = file_name.rsplit_once(".lease-")
+            && let Ok(owner) = u64::from_str_radix(owner, 16)
+        {
+            found.entry(name.to_owned()).or_default().owners.push(owner);
         }
     }
+    found
+}
+
+/// The name of the file that a temporary one was to replace.
+fn name_of_temporary(file_name: &str) -> Option<&str> {
+    let (name, random) = file_name.strip_prefix('.')?.strip_suffix(".tmp")?.rsplit_once('.')?;
+    let is_random = random.len() == RANDOM_DIGITS && random.bytes().all(|b| b.is_ascii_hexdigit());
+    is_random.then_some(name)
 }
 
 const RANDOM_DIGITS: usize = 16;
@@ -327,11 +324,11 @@ fn sync_directory(path: &Path) {
     let _ = path;
 }
 
-fn directory(path: &Path) -> &Path {
+pub(in crate::store) fn directory(path: &Path) -> &Path {
     path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-fn name(path: &Path) -> String {
+pub(in crate::store) fn name(path: &Path) -> String {
     path.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 

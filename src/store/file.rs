@@ -1,5 +1,6 @@
 //! One JSON file, shared by any number of services and processes.
 
+mod directory;
 mod document;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
@@ -7,21 +8,23 @@ mod leases;
 #[cfg(test)]
 pub(super) mod tests;
 
-use std::collections::HashMap;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 
 use async_trait::async_trait;
 
-use super::disk::{self, Content, FileRead, FileState};
+use super::disk::{self, Content, Leftovers};
 use super::lock::Lock;
 use super::warnings::Warnings;
+use super::watch::{RecordObserver, Subscription};
 use super::{Claim, Fence, Leasing, Revision, Saved, Slot, Store, StoredRow, run_blocking};
 use crate::domain::{Secret, ServiceName, Timestamp};
 use crate::error::{Error, Result};
-use crate::sync::Mutex;
+use crate::gate::Gate;
 
+use directory::Directory;
 use document::{CacheDocument, DocumentError, FileEntry};
 use leases::{LeaseFiles, Leases};
 
@@ -29,62 +32,46 @@ use leases::{LeaseFiles, Leases};
 /// or the new. Reads take no lock. A write reads, changes and replaces the file under an advisory lock on
 /// `<name>.lock`, so that processes that share the file keep each other's changes; the lock file also contains the
 /// leases. A damaged file is renamed to `<name>.corrupt-<time>`, with a warning, and the store continues empty.
-#[derive(Debug)]
 pub struct FileStore {
-    /// As it was configured.
     location: PathBuf,
-    file: Arc<SharedFile>,
+    file: Arc<RecordFile>,
 }
 
-/// The files in use, so that the services of a process read a file once for all of them.
-static FILES: Mutex<Option<HashMap<PathBuf, Weak<SharedFile>>>> = Mutex::new(None);
-
-#[derive(Debug)]
-struct SharedFile {
+struct RecordFile {
     /// Absolute from the start, so that a change of the working directory does not move the store.
     path: PathBuf,
+    directory: Arc<Directory>,
     lease_files: LeaseFiles,
     warnings: Warnings,
     is_swept: AtomicBool,
     has_warned_of_locks: AtomicBool,
-    last_read: Mutex<Option<LastRead>>,
-}
-
-/// The content of the file when it was last read. It holds no secret: only a file of sealed records is remembered.
-#[derive(Debug)]
-struct LastRead {
-    state: FileState,
-    written: Timestamp,
-    document: Arc<CacheDocument>,
 }
 
 impl FileStore {
     /// The store in the file at `path`, as another process has it. Nothing is read or created yet.
     pub fn new(path: impl Into<PathBuf>) -> Self {
-        let location = path.into();
-        let file = Arc::new(SharedFile::at(absolute(&location)));
-        Self { location, file }
+        Self::in_directory(path.into(), Directory::at)
     }
 
-    /// The same, shared with the other services of this process.
-    pub fn shared(path: impl Into<PathBuf>) -> Self {
-        let location = path.into();
-        let path = absolute(&location);
-        let mut files = FILES.lock();
-        let files = files.get_or_insert_default();
-        let known = files.get(&path).and_then(Weak::upgrade);
-        let file = known.unwrap_or_else(|| {
-            files.retain(|_, file| file.strong_count() > 0);
-            let file = Arc::new(SharedFile::at(path.clone()));
-            files.insert(path, Arc::downgrade(&file));
-            file
+    /// The store of one service, when `path` is configured: [`directory::file_of`]. The services of a process share the
+    /// directory.
+    pub fn of_service(path: &Path, service: &ServiceName) -> Self {
+        Self::in_directory(directory::file_of(path, service), Directory::shared)
+    }
+
+    fn in_directory(location: PathBuf, directory: impl FnOnce(&Path) -> Arc<Directory>) -> Self {
+        let path = std::path::absolute(&location).unwrap_or_else(|_| location.clone());
+        let directory = directory(disk::directory(&path));
+        let file = Arc::new(RecordFile {
+            lease_files: LeaseFiles::new(&path),
+            path,
+            directory,
+            warnings: Warnings::default(),
+            is_swept: AtomicBool::new(false),
+            has_warned_of_locks: AtomicBool::new(false),
         });
         Self { location, file }
     }
-}
-
-fn absolute(path: &Path) -> PathBuf {
-    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }
 
 #[async_trait]
@@ -153,20 +140,18 @@ impl Store for FileStore {
     fn take_warnings(&self) -> Vec<Error> {
         self.file.warnings.take()
     }
-}
 
-impl SharedFile {
-    fn at(path: PathBuf) -> Self {
-        Self {
-            lease_files: LeaseFiles::new(&path),
-            path,
-            warnings: Warnings::default(),
-            is_swept: AtomicBool::new(false),
-            has_warned_of_locks: AtomicBool::new(false),
-            last_read: Mutex::new(None),
-        }
+    fn gate(&self) -> Option<&Arc<Gate>> {
+        Some(&self.file.directory.gate)
     }
 
+    fn watch(&self, _: &ServiceName, observer: Weak<dyn RecordObserver>) -> Result<Option<Subscription>> {
+        let RecordFile { directory, path, .. } = &*self.file;
+        Subscription::new(directory, &disk::name(path), observer).map(Some)
+    }
+}
+
+impl RecordFile {
     fn load(&self, service: &ServiceName) -> Result<Slot> {
         let Some((document, written)) = self.document()? else { return Ok(Slot::Empty) };
         match document.find(service, written) {
@@ -252,22 +237,10 @@ impl SharedFile {
         self.change(&self.open()?, |document| document.put_note(service, note)).map(drop)
     }
 
-    /// The content of the file, and when it was written. A file that has not changed since is not read again.
-    fn document(&self) -> Result<Option<(Arc<CacheDocument>, Timestamp)>> {
-        let known =
-            self.last_read.lock().as_ref().map(|last| (last.state, Arc::clone(&last.document), last.written));
-        let state = known.as_ref().map(|(state, ..)| *state);
-        let (content, state) = match disk::read_unless(&self.path, state)? {
-            FileRead::Missing => return Ok(None),
-            FileRead::Unchanged => return Ok(known.map(|(_, document, written)| (document, written))),
-            FileRead::Content(content, state) => (content, state),
-        };
-        let document = Arc::new(self.parse_or_set_aside(&content)?);
-        *self.last_read.lock() = state.filter(|_| document.is_sealed()).map(|state| LastRead {
-            state,
-            written: content.written,
-            document: Arc::clone(&document),
-        });
+    /// The content of the file, and when it was written.
+    fn document(&self) -> Result<Option<(CacheDocument, Timestamp)>> {
+        let Some(content) = self.read()? else { return Ok(None) };
+        let document = self.parse_or_set_aside(&content)?;
         Ok(Some((document, content.written)))
     }
 
@@ -281,8 +254,14 @@ impl SharedFile {
         disk::create_directory(&self.path)?;
         let lock = self.lock()?;
         if lock.is_exclusive() && !self.is_swept.swap(true, Ordering::Relaxed) {
-            disk::remove_leftovers(&self.path);
-            self.lease_files.sweep(&Leases::read(&lock)?);
+            let Leftovers { temporary, owners } = self.directory.take_leftovers(&self.path);
+            for path in temporary {
+                // No writer is alive. What cannot be removed now is found again at the next start.
+                let _ = fs::remove_file(path);
+            }
+            if !owners.is_empty() {
+                self.lease_files.sweep(&owners, &Leases::read(&lock)?);
+            }
         }
         Ok(lock)
     }

@@ -13,11 +13,15 @@ mod record;
 mod sealed;
 mod sqlite;
 mod warnings;
+mod watch;
 
 #[cfg(test)]
 mod conformance;
 
+use std::sync::{Arc, Weak};
+
 use async_trait::async_trait;
+use tokio::sync::Semaphore;
 
 pub(crate) use client::StoreClient;
 pub use external::{ExternalStore, StoreCallbacks};
@@ -29,9 +33,11 @@ pub use memory::MemoryStore;
 pub use record::{Revision, Slot, StoredRow, StoredState, StoredToken};
 pub use sealed::{Loaded, SealedStore};
 pub use sqlite::SqliteStore;
+pub use watch::{RecordObserver, Subscription};
 
 use crate::domain::{Secret, ServiceName, Timestamp};
 use crate::error::{Error, Result};
+use crate::gate::Gate;
 use crate::runtime;
 
 /// How a compare-and-swap ended.
@@ -118,7 +124,27 @@ pub trait Store: Send + Sync + 'static {
     fn take_warnings(&self) -> Vec<Error> {
         Vec::new()
     }
+
+    /// What limits how many operations run at once on its place.
+    fn gate(&self) -> Option<&Arc<Gate>> {
+        None
+    }
+
+    /// Tells `observer` when another process may have changed the service's record, until the subscription is dropped.
+    /// `None` for a store that cannot tell: then the record is read from time to time.
+    fn watch(
+        &self,
+        service: &ServiceName,
+        observer: Weak<dyn RecordObserver>,
+    ) -> Result<Option<Subscription>> {
+        let _ = (service, observer);
+        Ok(None)
+    }
 }
+
+/// Stores use no more threads at once, so that some are left for lookups of addresses and keys while disks hang. The
+/// tests of this crate hang many stores at once, in one process.
+static THREADS: Semaphore = Semaphore::const_new(if cfg!(test) { 64 } else { 8 });
 
 /// Runs work on a place outside the runtime's thread.
 async fn run_blocking<P: Clone + Send + 'static, T: Send + 'static>(
@@ -127,5 +153,7 @@ async fn run_blocking<P: Clone + Send + 'static, T: Send + 'static>(
     work: impl FnOnce(&P, &ServiceName) -> Result<T> + Send + 'static,
 ) -> Result<T> {
     let (place, service) = (place.clone(), service.clone());
+    // Never closed.
+    let _thread = THREADS.acquire().await;
     runtime::blocking(move || work(&place, &service)).await
 }

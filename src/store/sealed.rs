@@ -1,12 +1,15 @@
 //! The decorator that seals what goes into a store and opens what comes out.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
-use super::{Claim, Fence, Leasing, Revision, Saved, Slot, Store, StoredRow, StoredToken};
+use super::{
+    Claim, Fence, Leasing, RecordObserver, Revision, Saved, Slot, Store, StoredRow, StoredToken, Subscription,
+};
 use crate::crypto::{Context, KeyRing, is_envelope};
 use crate::domain::{AccessToken, MAX_LIFETIME, Secret, ServiceName, Timestamp};
 use crate::error::{Error, ErrorKind, Result};
+use crate::gate::Gate;
 use crate::runtime;
 use crate::sync::{Mutex, MutexGuard};
 
@@ -207,6 +210,20 @@ impl SealedStore {
     /// What users should know about since the last call: [`Store::take_warnings`].
     pub fn take_warnings(&self) -> Vec<Error> {
         self.store.take_warnings()
+    }
+
+    /// What limits how many operations run at once on the place: [`Store::gate`].
+    pub fn gate(&self) -> Option<&Arc<Gate>> {
+        self.store.gate()
+    }
+
+    /// Tells `observer` when another process may have changed the record: [`Store::watch`].
+    pub fn watch(
+        &self,
+        service: &ServiceName,
+        observer: Weak<dyn RecordObserver>,
+    ) -> Result<Option<Subscription>> {
+        self.store.watch(service, observer)
     }
 
     /// Derives the key of the next save before it is needed. It is best called after a first load, which decides the

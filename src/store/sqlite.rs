@@ -10,16 +10,19 @@ mod rows;
 mod schema;
 #[cfg(test)]
 pub(super) mod tests;
+mod watched;
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use async_trait::async_trait;
 use rusqlite::Connection;
 
+use super::watch::{RecordObserver, Subscription};
 use super::{Claim, Fence, Leasing, Revision, Saved, Slot, Store, StoredRow, run_blocking};
 use crate::domain::{Secret, ServiceName, Timestamp};
 use crate::error::{Error, ErrorKind, Result};
+use crate::gate::Gate;
 
 use database::{Database, Durability, IfMissing};
 use rows::DatabaseRow;
@@ -27,12 +30,11 @@ use rows::DatabaseRow;
 /// Records in the table `token_cache` of Prisma's model, and everything else in tables of evertoken's own; the tables
 /// of others are never touched. Each change is one transaction. A damaged database is renamed to
 /// `<name>.corrupt-<time>`, with a warning, and the store continues empty, unless others keep tables in it.
-#[derive(Debug)]
 pub struct SqliteStore {
     database: SharedDatabase,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 struct SharedDatabase {
     configured: PathBuf,
     inner: Arc<Database>,
@@ -144,6 +146,18 @@ impl Store for SqliteStore {
 
     fn take_warnings(&self) -> Vec<Error> {
         self.database.inner.take_warnings()
+    }
+
+    fn gate(&self) -> Option<&Arc<Gate>> {
+        Some(&self.database.inner.gate)
+    }
+
+    fn watch(
+        &self,
+        service: &ServiceName,
+        observer: Weak<dyn RecordObserver>,
+    ) -> Result<Option<Subscription>> {
+        Subscription::new(&self.database.inner, service.as_str(), observer).map(Some)
     }
 }
 

@@ -4,6 +4,7 @@ mod coding;
 mod environment;
 mod failure;
 mod http;
+mod origin_gates;
 mod proxy;
 mod redirect;
 mod resolve;
@@ -23,6 +24,7 @@ use crate::error::{Error, Result};
 
 pub use environment::Environment;
 pub use http::HttpTransport;
+pub use origin_gates::OriginGates;
 pub use proxy::{Proxies, Proxy};
 pub use reqwest::Method;
 pub use resolve::prepare as prepare_resolver;

@@ -119,6 +119,11 @@ impl Observer {
     pub(super) fn changed(&self) {
         self.counters.increment();
         self.version.send_modify(|count| *count += 1);
+        self.plan_again();
+    }
+
+    /// The scheduler plans again: what is to be done next may have changed.
+    pub(super) fn plan_again(&self) {
         self.schedule.changed.mark(self.schedule.id);
     }
 
@@ -220,7 +225,11 @@ impl Observer {
         for warning in self.store.take_warnings() {
             self.warn_about_record(&warning);
         }
-        match (self.store.take_transition(), self.store.fault()) {
+        let transition = self.store.take_transition();
+        if transition.is_some() {
+            self.plan_again();
+        }
+        match (transition, self.store.fault()) {
             (Some(true), _) => self.log(Level::Info, "the store works again"),
             (Some(false), Some(error)) => {
                 self.log_error(Level::Warn, "the store does not work; tokens are kept in memory", &error);

@@ -5,6 +5,7 @@ mod lease;
 mod predecessors;
 mod refresh_token;
 mod rejected_credentials;
+mod request_gate;
 mod signer;
 mod single_flight;
 mod source;
@@ -16,6 +17,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::domain::{AnswerFields, Generation, Jitter, Secret, Timestamp, TokenSet};
 use crate::error::{Error, ErrorKind, Result, Retry};
+use crate::gate::Gate;
 use crate::grants::GrantRequest;
 use crate::log::Level;
 use crate::oauth::{Granted, ProofKey};
@@ -28,6 +30,7 @@ use crate::store::StoreClient;
 use lease::{LeaseManager, RefreshLease};
 use predecessors::Predecessors;
 use rejected_credentials::CredentialMemory;
+use request_gate::RequestGate;
 use single_flight::{Landing, SingleFlight};
 use source::TokenSource;
 
@@ -60,6 +63,7 @@ pub(super) struct Refresher {
     credentials: Arc<CredentialMemory>,
     flights: Arc<SingleFlight>,
     predecessors: Predecessors,
+    gate: RequestGate,
 }
 
 impl Refresher {
@@ -68,6 +72,7 @@ impl Refresher {
         store: Arc<StoreClient>,
         sync: Arc<StoreSync>,
         known: Arc<KnownCredentials>,
+        gate: Arc<Gate>,
     ) -> Self {
         let TokenClient { config, clock, state, observer, .. } = &client;
         let (config, clock, state, observer) =
@@ -83,6 +88,7 @@ impl Refresher {
             observer: Arc::clone(&observer),
         };
         let source = TokenSource::new(client, Arc::clone(&sync), Arc::clone(&credentials));
+        let gate = RequestGate { gate, config: Arc::clone(&config) };
         let (flights, predecessors) = (Arc::default(), Predecessors::default());
         Self {
             config,
@@ -96,6 +102,7 @@ impl Refresher {
             credentials,
             flights,
             predecessors,
+            gate,
         }
     }
 
@@ -153,6 +160,13 @@ impl Refresher {
                 return Err(Error::shutdown());
             }
         }
+        let pass = match self.gate.enter().await {
+            Ok(pass) => pass,
+            Err(error) => {
+                self.note_failure(&error, attempt.started);
+                return Err(error);
+            }
+        };
         // The token was cleared meanwhile. A caller that still waits for one starts another attempt; the scheduler's look
         // must not bring the token back.
         if reason == RefreshReason::Due && self.state.lock().epoch() != attempt.epoch {
@@ -175,7 +189,9 @@ impl Refresher {
         }
         // Held until the outcome is noted.
         let mut turn = None;
-        match self.source.obtain(reason, &lease, attempt, &mut turn).await {
+        let obtained = self.source.obtain(reason, &lease, attempt, &mut turn).await;
+        pass.leave(obtained.as_ref().err());
+        match obtained {
             Err(error) if error.kind() == ErrorKind::Shutdown => {
                 self.leases.release(lease).await;
                 return Err(error);

@@ -19,6 +19,7 @@ mod failed_refresh;
 mod failures;
 mod fields;
 mod life;
+mod many;
 mod parameters;
 mod refused_refresh;
 mod rejections;
@@ -31,6 +32,7 @@ use super::*;
 use crate::clock::{Clock, ManualClock};
 use crate::domain::{Secret, ServiceName, Timestamp, TokenPhase};
 use crate::error::{Error, ErrorKind};
+use crate::gate::Gate;
 use crate::log::{LogLine, Sink};
 use crate::scheduler::Scheduler;
 use crate::service::state::Outcome;
@@ -161,6 +163,8 @@ struct TestService {
     server: Arc<Server>,
     clock: Arc<ManualClock>,
     listener: Arc<RecordingListener>,
+    /// What its token requests pass.
+    gate: Arc<Gate>,
     /// Keeps time for the service as long as the test runs.
     #[expect(dead_code, reason = "its loop ends when it is dropped")]
     scheduler: Arc<Scheduler>,
@@ -206,6 +210,8 @@ impl TestService {
             arrived: Notify::new(),
         });
         let listener = Arc::new(RecordingListener::default());
+        let config = Config::from_json(config).unwrap();
+        let gate = Gate::new(config.max_concurrent_requests);
         let schedule = Schedule { id: 1, changed: Arc::default() };
         let parts = Parts {
             clock: Arc::clone(&clock) as Arc<dyn Clock>,
@@ -214,13 +220,14 @@ impl TestService {
             log: Log::new(ServiceName::default(), Level::Error, Arc::new(NullSink)),
             schedule: schedule.clone(),
             credentials,
+            gate: Arc::clone(&gate),
             store,
         };
-        let service = Service::start(Config::from_json(config).unwrap(), parts).unwrap();
+        let service = Service::start(config, parts).unwrap();
         let registry = Arc::new(Registry::of(&service, &schedule));
         let scheduler = Scheduler::new(registry, Arc::clone(&clock) as Arc<dyn Clock>);
         scheduler.keep_time().unwrap();
-        Self { service, server, clock, listener, scheduler }
+        Self { service, server, clock, listener, gate, scheduler }
     }
 
     async fn token(&self) -> Option<String> {

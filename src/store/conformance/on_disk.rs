@@ -4,6 +4,7 @@ mod damage;
 #[cfg(unix)]
 mod places;
 mod processes;
+mod watch;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -18,6 +19,7 @@ use damage::*;
 #[cfg(unix)]
 use places::*;
 use processes::*;
+use watch::*;
 
 /// A content, and what happened to it.
 pub(in crate::store) type Damage = (&'static str, Vec<u8>);
@@ -137,6 +139,7 @@ macro_rules! on_disk {
                 a_save_over_damage_keeps_the_damage
                 processes_that_meet_the_same_damage_set_it_aside_once
                 no_flipped_bit_brings_another_token
+                a_service_is_told_what_another_process_stores_and_removes
             }
 
             #[cfg(unix)]

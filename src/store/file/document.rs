@@ -78,12 +78,6 @@ impl CacheDocument {
         Ok(Self { services, aside, removed, notes, last_write, rest })
     }
 
-    /// Whether every record is sealed, or not a record.
-    pub(super) fn is_sealed(&self) -> bool {
-        let token = |record: &Value| record.get("token").and_then(Value::as_str).map(is_envelope);
-        self.services.values().chain(self.aside.values()).all(|record| token(record) != Some(false))
-    }
-
     pub(super) fn to_text(&self) -> String {
         let mut root = self.rest.clone();
         root.insert("version".into(), VERSION.into());

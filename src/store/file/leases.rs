@@ -171,12 +171,11 @@ impl LeaseFiles {
         self.held().remove(&owner);
     }
 
-    /// Removes the files of dead owners that hold no lease.
-    pub(super) fn sweep(&self, leases: &Leases<'_>) {
-        for number in disk::lease_files(&self.path) {
-            let Some(owner) = Owner::from_number(number) else { continue };
+    /// Removes the files of those of these owners that are dead and hold no lease.
+    pub(super) fn sweep(&self, owners: &[u64], leases: &Leases<'_>) {
+        for owner in owners.iter().filter_map(|number| Owner::from_number(*number)) {
             if !leases.names(owner) && !self.is_alive(owner) {
-                disk::remove_lease_file(&self.path, number);
+                disk::remove_lease_file(&self.path, owner.number());
             }
         }
     }

@@ -10,11 +10,13 @@ use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
 use super::super::disk::{self, Identity, Stamp};
 use super::super::warnings::Warnings;
+use super::super::watch::Watch;
 use super::damage;
 use super::defense::{self, Operations};
 use super::fault::{BUSY_TIMEOUT, SqliteError};
 use super::schema;
 use crate::error::{Error, ErrorKind, Result};
+use crate::gate::Gate;
 use crate::sync::{Mutex, MutexGuard};
 
 /// Three hundred services that share a file need the descriptors of one connection, not of three hundred.
@@ -24,7 +26,6 @@ static DATABASES: Mutex<Option<HashMap<PathBuf, Weak<Database>>>> = Mutex::new(N
 const STATEMENTS: usize = 32;
 
 /// A database file. It is opened when it is first needed, and again whenever the path leads to another file.
-#[derive(Debug)]
 pub(super) struct Database {
     path: PathBuf,
     open: Mutex<Option<Open>>,
@@ -34,6 +35,8 @@ pub(super) struct Database {
     readers_in_vain: AtomicU64,
     writers_in_vain: AtomicU64,
     warnings: Warnings,
+    pub(super) gate: Arc<Gate>,
+    pub(super) watch: Watch,
 }
 
 #[derive(Debug)]
@@ -83,6 +86,9 @@ impl Database {
             readers_in_vain: AtomicU64::new(0),
             writers_in_vain: AtomicU64::new(0),
             warnings: Warnings::default(),
+            // There is one connection.
+            gate: Gate::new(1),
+            watch: Watch::default(),
         });
         databases.insert(path.to_owned(), Arc::downgrade(&database));
         database
@@ -111,6 +117,13 @@ impl Database {
             }
             Ok(done)
         })
+    }
+
+    /// The files, as their metadata shows them: each change of the database changes one of them.
+    pub(super) fn file_states(&self) -> Result<String> {
+        let log = disk::sibling(&self.path, "-wal");
+        let log = disk::identity(&log)?.map(|_| disk::stamp(&log));
+        Ok(format!("{:?} {log:?}", self.look()?))
     }
 
     pub(super) fn warn(&self, message: String) {
