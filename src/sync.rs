@@ -4,9 +4,12 @@
 //! or checked again by their readers. Later callers can therefore continue, whereas std's mutex would make
 //! them panic, too.
 
+mod weak_map;
+
 use std::sync::PoisonError;
 
 pub use std::sync::MutexGuard;
+pub use weak_map::WeakMap;
 
 /// [`std::sync::Mutex`] without poisoning: a panicking thread simply releases the lock.
 #[derive(Debug, Default)]

@@ -2,8 +2,8 @@
 //! `provide`.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -15,7 +15,7 @@ use tokio::sync::oneshot;
 use crate::config::ExternalStoreKind;
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::{ExternalStore, Store, StoreCallbacks};
-use crate::sync::Mutex;
+use crate::sync::{Mutex, WeakMap};
 
 /// After this time the call is abandoned. The store client has given up on it well before.
 const CALLBACK_TIMEOUT: Duration = Duration::from_secs(15);
@@ -40,7 +40,7 @@ pub(super) struct CallbackRegistry {
     /// The environments that have a cleanup hook.
     environments: Mutex<HashSet<EnvironmentId>>,
     /// By the id of the service. A service that ends drops its store.
-    of_services: Mutex<HashMap<u32, Weak<JsStore>>>,
+    of_services: Mutex<WeakMap<u32, JsStore>>,
 }
 
 impl CallbackRegistry {
@@ -66,14 +66,8 @@ impl CallbackRegistry {
         kind: ExternalStoreKind,
         newest: EnvCallback,
     ) -> Arc<dyn Store> {
-        let mut all = self.of_services.lock();
-        all.retain(|_, store| store.strong_count() > 0);
-        let known = all.get(&service).and_then(Weak::upgrade);
-        let store = known.unwrap_or_else(|| {
-            let store = Arc::new(JsStore { registry: self, callbacks: Mutex::default() });
-            all.insert(service, Arc::downgrade(&store));
-            store
-        });
+        let make = || Arc::new(JsStore { registry: self, callbacks: Mutex::default() });
+        let store = self.of_services.lock().get_or_insert_with(service, make);
         store.use_callback(newest);
         Arc::new(ExternalStore::new(kind, store))
     }

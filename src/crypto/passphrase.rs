@@ -1,7 +1,7 @@
 //! Keys that are derived from a text: a passphrase, or a credential.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, LazyLock};
 
 use argon2::{Algorithm, Argon2, Params, Version};
 use once_cell::sync::OnceCell;
@@ -12,7 +12,7 @@ use super::key::{KEY_BYTES, Key, random};
 use super::memory::Blocks;
 use crate::domain::Secret;
 use crate::error::{Error, ErrorKind, Result};
-use crate::sync::{Mutex, MutexGuard};
+use crate::sync::{Mutex, MutexGuard, WeakMap};
 
 pub(super) const SALT_BYTES: usize = 16;
 pub(super) type Salt = [u8; SALT_BYTES];
@@ -27,7 +27,7 @@ const REMEMBERED_SALTS: usize = 8;
 
 /// The keys in use, by the SHA-256 of the text they are derived from. They are dropped with the last service that
 /// uses them.
-static KEYS: Mutex<Option<HashMap<Vec<u8>, Weak<Keys>>>> = Mutex::new(None);
+static KEYS: LazyLock<Mutex<WeakMap<Vec<u8>, Keys>>> = LazyLock::new(Mutex::default);
 
 /// Derivations run one at a time: each needs a core and 19 MiB.
 static TURN: Mutex<()> = Mutex::new(());
@@ -86,15 +86,7 @@ impl Keys {
 
     fn of(text: Secret) -> Arc<Self> {
         let digest = sha256(text.expose().as_bytes());
-        let mut all = KEYS.lock();
-        let all = all.get_or_insert_default();
-        if let Some(keys) = all.get(&digest).and_then(Weak::upgrade) {
-            return keys;
-        }
-        all.retain(|_, keys| keys.strong_count() > 0);
-        let keys = Arc::new(Self::new(text));
-        all.insert(digest, Arc::downgrade(&keys));
-        keys
+        KEYS.lock().get_or_insert_with(digest, || Arc::new(Self::new(text)))
     }
 
     /// The salt to seal with: that of the record that was opened last, else a random one, which is drawn once.

@@ -115,7 +115,14 @@ impl Registry {
     /// Takes the service out; the caller shuts it down.
     pub fn take(&self, id: u32) -> Option<Arc<Service>> {
         let Entry { service, .. } = self.services.lock().remove(id)?;
-        self.ending.lock().push(Arc::downgrade(&service));
+        {
+            let mut ending = self.ending.lock();
+            // Now and then, so that those that have ended do not pile up.
+            if ending.len().is_power_of_two() {
+                ending.retain(|service| service.strong_count() > 0);
+            }
+            ending.push(Arc::downgrade(&service));
+        }
         self.changed.mark(id);
         Some(service)
     }

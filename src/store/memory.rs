@@ -1,7 +1,5 @@
 //! Records that end with the process.
 
-use std::collections::HashMap;
-
 use async_trait::async_trait;
 
 use super::lease::LeaseEntry;
@@ -16,14 +14,41 @@ pub struct MemoryStore {
     state: Mutex<MemoryState>,
 }
 
+/// A store in memory has few services, mostly one: a list takes less room than a map.
 #[derive(Debug, Default)]
 struct MemoryState {
     last_number: Option<u64>,
-    records: HashMap<ServiceName, (StoredRow, Revision)>,
-    removals: HashMap<ServiceName, Revision>,
-    leases: HashMap<ServiceName, LeaseEntry>,
-    aside: HashMap<ServiceName, StoredRow>,
-    notes: HashMap<ServiceName, Secret>,
+    entries: Vec<(ServiceName, Box<MemoryEntry>)>,
+}
+
+/// What is kept for a service.
+#[derive(Debug, Default)]
+struct MemoryEntry {
+    slot: Slot,
+    lease: Option<LeaseEntry>,
+    aside: Option<StoredRow>,
+    note: Option<Secret>,
+}
+
+impl MemoryEntry {
+    fn is_under(&self, fence: Fence) -> bool {
+        self.lease.as_ref().is_some_and(|lease| lease.is_under(fence))
+    }
+
+    fn lease_under(&mut self, fence: Fence) -> Option<&mut LeaseEntry> {
+        self.lease.as_mut().filter(|lease| lease.is_under(fence))
+    }
+}
+
+impl MemoryState {
+    fn entry(&mut self, service: &ServiceName) -> &mut MemoryEntry {
+        let at = self.entries.iter().position(|(name, _)| name == service).unwrap_or_else(|| {
+            self.entries.reserve_exact(1);
+            self.entries.push((service.clone(), Box::default()));
+            self.entries.len() - 1
+        });
+        &mut self.entries[at].1
+    }
 }
 
 impl MemoryStore {
@@ -48,10 +73,7 @@ impl Store for MemoryStore {
     }
 
     async fn load(&self, service: &ServiceName) -> Result<Slot> {
-        let state = self.state();
-        let removal = || state.removals.get(service).copied().map(Slot::Removed);
-        let record = state.records.get(service).cloned().map(|(row, revision)| Slot::Record(row, revision));
-        Ok(record.or_else(removal).unwrap_or_default())
+        Ok(self.state().entry(service).slot.clone())
     }
 
     async fn save(
@@ -62,83 +84,80 @@ impl Store for MemoryStore {
         fence: Option<Fence>,
     ) -> Result<Saved> {
         let mut state = self.state();
-        if fence.is_some_and(|fence| !state.leases.get(service).is_some_and(|lease| lease.is_under(fence))) {
+        let number = Revision::number_after(state.last_number, row.last_used);
+        let entry = state.entry(service);
+        if fence.is_some_and(|fence| !entry.is_under(fence)) {
             return Ok(Saved::Fenced);
         }
-        if state.records.get(service).map(|(_, revision)| *revision) != expected {
+        if entry.slot.revision() != expected {
             return Ok(Saved::Conflict);
         }
-        let number = Revision::number_after(state.last_number, row.last_used);
-        state.last_number = Some(number);
         let revision = Revision::new(number, row);
-        state.records.insert(service.clone(), (row.clone(), revision));
-        state.removals.remove(service);
-        if fence.is_some()
-            && let Some(lease) = state.leases.get_mut(service)
-        {
+        entry.slot = Slot::Record(row.clone(), revision);
+        if let Some(lease) = fence.and_then(|fence| entry.lease_under(fence)) {
             lease.end(None);
         }
+        state.last_number = Some(number);
         Ok(Saved::Stored(revision))
     }
 
     async fn remove(&self, service: &ServiceName) -> Result<()> {
         let mut state = self.state();
-        if let Some((_, last)) = state.records.remove(service) {
-            let removal = Revision::of_removal(last.number);
-            state.last_number = state.last_number.max(Some(removal.number));
-            state.removals.insert(service.clone(), removal);
-        }
-        if let Some(lease) = state.leases.get_mut(service) {
+        let entry = state.entry(service);
+        if let Some(lease) = &mut entry.lease {
             let note = lease.note.take();
             lease.end(note);
+        }
+        if let Some(last) = entry.slot.revision() {
+            let removal = Revision::of_removal(last.number);
+            entry.slot = Slot::Removed(removal);
+            state.last_number = state.last_number.max(Some(removal.number));
         }
         Ok(())
     }
 
     async fn set_aside(&self, service: &ServiceName, seen: Revision) -> Result<()> {
         let mut state = self.state();
-        if state.records.get(service).is_some_and(|(_, revision)| *revision == seen)
-            && let Some((row, _)) = state.records.remove(service)
+        let entry = state.entry(service);
+        if entry.slot.revision() == Some(seen)
+            && let Slot::Record(row, _) = std::mem::take(&mut entry.slot)
         {
-            state.aside.insert(service.clone(), row);
+            entry.aside = Some(row);
         }
         Ok(())
     }
 
     async fn lease(&self, service: &ServiceName, claim: &Claim) -> Result<Leasing> {
         let mut state = self.state();
-        let last = state.leases.get(service);
-        if let Some(lease) = last.filter(|lease| lease.is_held_against(claim)) {
+        let last = &mut state.entry(service).lease;
+        if let Some(lease) = last.as_ref().filter(|lease| lease.is_held_against(claim)) {
             return Ok(Leasing::Held(lease.fence));
         }
-        let lease = LeaseEntry::after(last, claim);
+        let lease = LeaseEntry::after(last.as_ref(), claim);
         let grant = lease.grant();
-        state.leases.insert(service.clone(), lease);
+        *last = Some(lease);
         Ok(Leasing::Granted(grant))
     }
 
     async fn renew(&self, service: &ServiceName, claim: &Claim, fence: Fence) -> Result<bool> {
         let mut state = self.state();
-        let lease = state.leases.get_mut(service).filter(|lease| lease.is_under(fence));
+        let lease = state.entry(service).lease_under(fence);
         Ok(lease.map(|lease| lease.renew(claim)).is_some())
     }
 
     async fn release(&self, service: &ServiceName, fence: Fence, note: Option<Secret>) -> Result<()> {
-        if let Some(lease) = self.state().leases.get_mut(service).filter(|lease| lease.is_under(fence)) {
+        if let Some(lease) = self.state().entry(service).lease_under(fence) {
             lease.end(note);
         }
         Ok(())
     }
 
     async fn load_note(&self, service: &ServiceName) -> Result<Option<Secret>> {
-        Ok(self.state().notes.get(service).cloned())
+        Ok(self.state().entry(service).note.clone())
     }
 
     async fn save_note(&self, service: &ServiceName, note: Option<&Secret>, _until: Timestamp) -> Result<()> {
-        match note {
-            Some(note) => self.state().notes.insert(service.clone(), note.clone()),
-            None => self.state().notes.remove(service),
-        };
+        self.state().entry(service).note = note.cloned();
         Ok(())
     }
 }

@@ -179,6 +179,14 @@ pub enum Slot {
 }
 
 impl Slot {
+    /// The revision of the record, if there is one.
+    pub fn revision(&self) -> Option<Revision> {
+        match self {
+            Self::Record(_, revision) => Some(*revision),
+            Self::Removed(_) | Self::Empty => None,
+        }
+    }
+
     /// The record and its revision, if there is one.
     pub fn record(self) -> Option<(StoredRow, Revision)> {
         match self {

@@ -219,7 +219,7 @@ impl SharedDatabase {
                 return Ok(Saved::Fenced);
             }
             let is_expected = match rows::find(connection, service)? {
-                DatabaseRow::Slot(slot) => slot.record().map(|(_, revision)| revision) == expected,
+                DatabaseRow::Slot(slot) => slot.revision() == expected,
                 DatabaseRow::Malformed => false,
             };
             if !is_expected {

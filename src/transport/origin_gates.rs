@@ -1,28 +1,20 @@
 //! How many token requests are under way at once at one token server.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 
 use crate::config::Config;
 use crate::gate::Gate;
-use crate::sync::Mutex;
+use crate::sync::{Mutex, WeakMap};
 
 /// The gates in use: one for all services of the process with the same token server and the same limit.
 #[derive(Default)]
-pub struct OriginGates(Mutex<HashMap<(String, usize), Weak<Gate>>>);
+pub struct OriginGates(Mutex<WeakMap<(String, usize), Gate>>);
 
 impl OriginGates {
     /// The gate that the token requests of this service pass. It is dropped with the last service that uses it.
     pub fn get(&self, config: &Config) -> Arc<Gate> {
         let key = (config.token_server().unwrap_or_default(), config.max_concurrent_requests);
-        let mut gates = self.0.lock();
-        if let Some(gate) = gates.get(&key).and_then(Weak::upgrade) {
-            return gate;
-        }
-        gates.retain(|_, gate| gate.strong_count() > 0);
-        let gate = Gate::new(config.max_concurrent_requests);
-        gates.insert(key, Arc::downgrade(&gate));
-        gate
+        self.0.lock().get_or_insert_with(key, || Gate::new(config.max_concurrent_requests))
     }
 }
 

@@ -1,9 +1,8 @@
 //! One HTTP client for all services that trust the same certificates, present the same one and use the same proxies.
 
-use std::collections::HashMap;
 use std::fs;
 use std::path::Path;
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
 use zeroize::Zeroizing;
@@ -12,7 +11,7 @@ use super::environment::Environment;
 use super::http::HttpTransport;
 use crate::config::ClientCertificate;
 use crate::crypto::sha256;
-use crate::sync::Mutex;
+use crate::sync::{Mutex, WeakMap};
 
 /// The variables that name files of certificates.
 const CERTIFICATE_FILES: [&str; 2] = ["NODE_EXTRA_CA_CERTS", "SSL_CERT_FILE"];
@@ -21,7 +20,7 @@ const CERTIFICATE_FILES: [&str; 2] = ["NODE_EXTRA_CA_CERTS", "SSL_CERT_FILE"];
 /// share it. It is dropped with the last of them.
 #[derive(Default)]
 pub struct SharedTransports {
-    clients: Mutex<HashMap<Vec<u8>, Weak<HttpTransport>>>,
+    clients: Mutex<WeakMap<Vec<u8>, HttpTransport>>,
 }
 
 impl SharedTransports {
@@ -34,18 +33,10 @@ impl SharedTransports {
         certificate: Option<&ClientCertificate>,
     ) -> Arc<HttpTransport> {
         let key = key(ca, environment, certificate);
-        let mut clients = self.clients.lock();
-        if let Some(client) = clients.get(&key).and_then(Weak::upgrade) {
-            return client;
-        }
-        clients.retain(|_, client| client.strong_count() > 0);
-        let client = Arc::new(
-            HttpTransport::new(ca.to_vec())
-                .with_environment(environment)
-                .with_client_certificate(certificate.cloned()),
-        );
-        clients.insert(key, Arc::downgrade(&client));
-        client
+        self.clients.lock().get_or_insert_with(key, || {
+            let client = HttpTransport::new(ca.to_vec()).with_environment(environment);
+            Arc::new(client.with_client_certificate(certificate.cloned()))
+        })
     }
 }
 

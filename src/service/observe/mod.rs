@@ -10,7 +10,7 @@ mod webhook;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 
-use tokio::sync::watch;
+use tokio::sync::Notify;
 
 use crate::clock::Clock;
 use crate::config::Config;
@@ -43,8 +43,8 @@ pub(super) struct Observer {
     incidents: Mutex<Incidents>,
     warnings: Mutex<LoggedWarnings>,
     counters: ChangeCounters,
-    /// Changes with every change of the service.
-    version: watch::Sender<u64>,
+    /// Wakes those who wait for a change.
+    change: Notify,
     schedule: Schedule,
 }
 
@@ -84,7 +84,7 @@ impl Observer {
             incidents: Mutex::default(),
             warnings: Mutex::default(),
             counters: ChangeCounters::default(),
-            version: watch::Sender::new(0),
+            change: Notify::new(),
             schedule: outlets.schedule,
         };
         for warning in observer.config.warnings.iter().cloned().chain(warnings::clear_text(&observer.config))
@@ -118,7 +118,7 @@ impl Observer {
     /// Something has changed: JavaScript looks again, and the scheduler plans again.
     pub(super) fn changed(&self) {
         self.counters.increment();
-        self.version.send_modify(|count| *count += 1);
+        self.change.notify_waiters();
         self.plan_again();
     }
 
@@ -129,9 +129,15 @@ impl Observer {
 
     /// Waits until the service is closed.
     pub(super) async fn closed(&self) {
-        let mut version = self.version.subscribe();
-        // The sender lives in self: the wait ends with the condition only.
-        let _ = version.wait_for(|_| self.state.lock().is_closed()).await;
+        loop {
+            // Before the condition is read, so that no change is missed in between.
+            let mut change = std::pin::pin!(self.change.notified());
+            change.as_mut().enable();
+            if self.state.lock().is_closed() {
+                return;
+            }
+            change.await;
+        }
     }
 
     /// The token has changed by itself, as time has passed.

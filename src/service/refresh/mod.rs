@@ -30,7 +30,7 @@ use crate::store::StoreClient;
 use lease::{LeaseManager, RefreshLease};
 use predecessors::Predecessors;
 use rejected_credentials::CredentialMemory;
-use request_gate::RequestGate;
+use request_gate::{RequestGate, RequestPass};
 use single_flight::{Landing, SingleFlight};
 use source::TokenSource;
 
@@ -141,32 +141,44 @@ impl Refresher {
         self.state.lock().begin_again()
     }
 
+    /// Thousands of attempts may wait for the gate at once. So their steps are boxed: before and while it waits, an
+    /// attempt takes no room for what it does later.
     async fn attempt(&self, reason: RefreshReason) -> Result<()> {
         let attempt = self.sync.attempt();
         if reason == RefreshReason::Start {
-            return self.adopt_at_start(attempt).await;
+            return Box::pin(self.adopt_at_start(attempt)).await;
         }
-        self.sync.adopt(attempt).await;
-        if self.satisfies(reason, false) {
+        if Box::pin(self.finds_token(reason, attempt)).await? {
             return Ok(());
         }
-        if self.predecessors.wait(&*self.clock).await {
-            self.sync.adopt(attempt).await;
-            if self.satisfies(reason, true) {
-                return Ok(());
-            }
-            // This service was itself replaced meanwhile.
-            if self.state.lock().is_closed() {
-                return Err(Error::shutdown());
-            }
-        }
-        let pass = match self.gate.enter().await {
-            Ok(pass) => pass,
+        match self.gate.enter().await {
+            Ok(pass) => Box::pin(self.request(reason, attempt, pass)).await,
             Err(error) => {
                 self.note_failure(&error, attempt.started);
-                return Err(error);
+                Err(error)
             }
-        };
+        }
+    }
+
+    /// Whether there is a token without a request: in the store, or by the service that this one replaced.
+    async fn finds_token(&self, reason: RefreshReason, attempt: Attempt) -> Result<bool> {
+        self.sync.adopt(attempt).await;
+        if self.satisfies(reason, false) {
+            return Ok(true);
+        }
+        if !self.predecessors.wait(&*self.clock).await {
+            return Ok(false);
+        }
+        self.sync.adopt(attempt).await;
+        if self.satisfies(reason, true) {
+            return Ok(true);
+        }
+        // This service was itself replaced meanwhile.
+        if self.state.lock().is_closed() { Err(Error::shutdown()) } else { Ok(false) }
+    }
+
+    /// Requests a token, if this process gets the lease.
+    async fn request(&self, reason: RefreshReason, attempt: Attempt, pass: RequestPass) -> Result<()> {
         // The token was cleared meanwhile. A caller that still waits for one starts another attempt; the scheduler's look
         // must not bring the token back.
         if reason == RefreshReason::Due && self.state.lock().epoch() != attempt.epoch {

@@ -1,9 +1,8 @@
 //! The credentials that a token server has rejected. None is sent again before its cool-down ends: not by another
 //! configuration, not after a restart, not by another process.
 
-use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
-use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -14,7 +13,7 @@ use crate::config::CredentialDigest;
 use crate::domain::{Secret, Timestamp};
 use crate::error::{Error, ErrorKind, Retry};
 use crate::store::StoreClient;
-use crate::sync::{Mutex, MutexGuard};
+use crate::sync::{Mutex, MutexGuard, WeakMap};
 
 /// How many rejections a stored note holds: one for each configuration that a service is started with in turn.
 const MOST_STORED: usize = 16;
@@ -94,13 +93,13 @@ impl CredentialRejection {
 #[derive(Default)]
 pub struct KnownCredentials {
     rejections: Mutex<RejectedCredentials>,
-    gates: Mutex<HashMap<CredentialDigest, Weak<Gate>>>,
+    turns: Mutex<WeakMap<CredentialDigest, LoginTurn>>,
 }
 
 /// Lets one login at a time pass until the credential is accepted: of ten services that start together with one wrong
 /// password, one sends it.
 #[derive(Default)]
-struct Gate {
+struct LoginTurn {
     is_good: AtomicBool,
     /// When it was last accepted, in milliseconds. A stored rejection from before that is out of date.
     accepted_ms: AtomicI64,
@@ -111,15 +110,8 @@ struct Gate {
 pub(in crate::service) type CredentialTurn = OwnedMutexGuard<()>;
 
 impl KnownCredentials {
-    fn gate(&self, credential: &CredentialDigest) -> Arc<Gate> {
-        let mut gates = self.gates.lock();
-        if let Some(gate) = gates.get(credential).and_then(Weak::upgrade) {
-            return gate;
-        }
-        gates.retain(|_, gate| gate.strong_count() > 0);
-        let gate = Arc::new(Gate::default());
-        gates.insert(credential.clone(), Arc::downgrade(&gate));
-        gate
+    fn turn(&self, credential: &CredentialDigest) -> Arc<LoginTurn> {
+        self.turns.lock().get_or_insert_with(credential.clone(), Arc::default)
     }
 
     fn rejections(&self) -> MutexGuard<'_, RejectedCredentials> {
@@ -154,7 +146,7 @@ impl RejectedCredentials {
 pub(in crate::service) struct CredentialMemory {
     credential: CredentialDigest,
     process: Arc<KnownCredentials>,
-    gate: Arc<Gate>,
+    login_turn: Arc<LoginTurn>,
     store: Arc<StoreClient>,
     /// Whether the store was seen to hold a rejection of this credential.
     is_stored: AtomicBool,
@@ -166,8 +158,8 @@ impl CredentialMemory {
         process: Arc<KnownCredentials>,
         store: Arc<StoreClient>,
     ) -> Self {
-        let gate = process.gate(&credential);
-        Self { credential, process, gate, store, is_stored: AtomicBool::new(false) }
+        let login_turn = process.turn(&credential);
+        Self { credential, process, login_turn, store, is_stored: AtomicBool::new(false) }
     }
 
     /// Waits while another service of the process tries the credential for the first time; no longer than `longest`, and
@@ -177,10 +169,10 @@ impl CredentialMemory {
         clock: &dyn Clock,
         longest: Duration,
     ) -> Option<CredentialTurn> {
-        if self.gate.is_good.load(Ordering::Acquire) {
+        if self.login_turn.is_good.load(Ordering::Acquire) {
             return None;
         }
-        let turn = Arc::clone(&self.gate.turn);
+        let turn = Arc::clone(&self.login_turn.turn);
         if let Ok(turn) = Arc::clone(&turn).try_lock_owned() {
             return Some(turn);
         }
@@ -197,7 +189,7 @@ impl CredentialMemory {
 
     /// The last rejection of this credential. A store that cannot be read knows of none.
     pub(in crate::service) async fn last_rejection(&self, now: Timestamp) -> Option<CredentialRejection> {
-        let accepted_ms = self.gate.accepted_ms.load(Ordering::Acquire);
+        let accepted_ms = self.login_turn.accepted_ms.load(Ordering::Acquire);
         let is_later = |rejection: &&CredentialRejection| rejection.from_ms > accepted_ms;
         let stored = self.stored().await.find(&self.credential, now).cloned();
         self.is_stored.store(stored.is_some(), Ordering::Relaxed);
@@ -217,7 +209,7 @@ impl CredentialMemory {
         until: Timestamp,
     ) {
         let rejection = CredentialRejection::new(&self.credential, times, error, now, until);
-        self.gate.is_good.store(false, Ordering::Release);
+        self.login_turn.is_good.store(false, Ordering::Release);
         self.process.rejections().add(rejection.clone(), now, MOST_IN_PROCESS);
         let mut stored = self.stored().await;
         stored.add(rejection, now, MOST_STORED);
@@ -227,8 +219,8 @@ impl CredentialMemory {
 
     /// The credential was accepted.
     pub(in crate::service) async fn forget(&self, now: Timestamp) {
-        self.gate.is_good.store(true, Ordering::Release);
-        self.gate.accepted_ms.store(now.as_millisecond(), Ordering::Release);
+        self.login_turn.is_good.store(true, Ordering::Release);
+        self.login_turn.accepted_ms.store(now.as_millisecond(), Ordering::Release);
         self.process.rejections().forget(&self.credential);
         if !self.is_stored.swap(false, Ordering::Relaxed) {
             return;

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, LazyLock};
 
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
@@ -12,7 +12,7 @@ use super::super::watch::{Watch, WatchedPlace};
 use crate::crypto::sha256;
 use crate::domain::ServiceName;
 use crate::gate::Gate;
-use crate::sync::Mutex;
+use crate::sync::{Mutex, WeakMap};
 
 /// How many operations run at once on the files of a directory. A disk that hangs holds no more threads.
 const OPERATIONS_AT_ONCE: usize = 4;
@@ -76,7 +76,7 @@ pub(super) struct Directory {
 }
 
 /// The directories in use.
-static DIRECTORIES: Mutex<Option<HashMap<PathBuf, Weak<Directory>>>> = Mutex::new(None);
+static DIRECTORIES: LazyLock<Mutex<WeakMap<PathBuf, Directory>>> = LazyLock::new(Mutex::default);
 
 impl Directory {
     pub(super) fn at(path: &Path) -> Arc<Self> {
@@ -90,15 +90,7 @@ impl Directory {
 
     /// The directory, as all services of this process share it.
     pub(super) fn shared(path: &Path) -> Arc<Self> {
-        let mut directories = DIRECTORIES.lock();
-        let directories = directories.get_or_insert_default();
-        if let Some(directory) = directories.get(path).and_then(Weak::upgrade) {
-            return directory;
-        }
-        directories.retain(|_, directory| directory.strong_count() > 0);
-        let directory = Self::at(path);
-        directories.insert(path.to_owned(), Arc::downgrade(&directory));
-        directory
+        DIRECTORIES.lock().get_or_insert_with(path.to_owned(), || Self::at(path))
     }
 
     /// What may be left for a file, once. The directory is read once for all files.

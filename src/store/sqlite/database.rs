@@ -1,9 +1,8 @@
 //! One connection for each database file. All stores of the process that name the file share it.
 
-use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
@@ -17,10 +16,10 @@ use super::fault::{BUSY_TIMEOUT, SqliteError};
 use super::schema;
 use crate::error::{Error, ErrorKind, Result};
 use crate::gate::Gate;
-use crate::sync::{Mutex, MutexGuard};
+use crate::sync::{Mutex, MutexGuard, WeakMap};
 
 /// Three hundred services that share a file need the descriptors of one connection, not of three hundred.
-static DATABASES: Mutex<Option<HashMap<PathBuf, Weak<Database>>>> = Mutex::new(None);
+static DATABASES: LazyLock<Mutex<WeakMap<PathBuf, Database>>> = LazyLock::new(Mutex::default);
 
 /// How many prepared statements are kept.
 const STATEMENTS: usize = 32;
@@ -73,25 +72,20 @@ pub(super) enum IfMissing {
 impl Database {
     /// The database at `path`, which is absolute. Nothing is opened yet.
     pub(super) fn at(path: &Path) -> Arc<Self> {
-        let mut databases = DATABASES.lock();
-        let databases = databases.get_or_insert_default();
-        if let Some(database) = databases.get(path).and_then(Weak::upgrade) {
-            return database;
-        }
-        databases.retain(|_, database| database.strong_count() > 0);
-        let database = Arc::new(Self {
-            path: path.to_owned(),
-            open: Mutex::default(),
-            operations: Operations::default(),
-            readers_in_vain: AtomicU64::new(0),
-            writers_in_vain: AtomicU64::new(0),
-            warnings: Warnings::default(),
-            // There is one connection.
-            gate: Gate::new(1),
-            watch: Watch::default(),
-        });
-        databases.insert(path.to_owned(), Arc::downgrade(&database));
-        database
+        let open = || {
+            Arc::new(Self {
+                path: path.to_owned(),
+                open: Mutex::default(),
+                operations: Operations::default(),
+                readers_in_vain: AtomicU64::new(0),
+                writers_in_vain: AtomicU64::new(0),
+                warnings: Warnings::default(),
+                // There is one connection.
+                gate: Gate::new(1),
+                watch: Watch::default(),
+            })
+        };
+        DATABASES.lock().get_or_insert_with(path.to_owned(), open)
     }
 
     /// Reads. Returns `None` if there is no file.
