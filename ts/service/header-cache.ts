@@ -76,6 +76,11 @@ export class HeaderCache {
     return this.#isCurrent() ? this.#createHeaders() : null
   }
 
+  /** Makes the next call ask the core, for a change that the core's counter does not show yet. */
+  invalidate(): void {
+    this.#seen = -1
+  }
+
   /** The last token that was returned, however old. */
   get token(): string | null {
     return this.#credential.token

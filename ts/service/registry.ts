@@ -11,8 +11,25 @@ import { networkVariables } from '../binding/network-variables'
 import { createCallback } from '../stores/callbacks'
 import { CoreService, headerCacheOf, release, emitEvent, TokenService } from './token-service'
 
-/** One handle for each service of the core, by number. */
-const handles = new Map<number, TokenService>()
+/** A service of the core with its one handle. */
+interface Known {
+  id: number
+  service: TokenService
+  headers: HeaderCache
+}
+
+/** The services that this copy of the package has a handle of, by number. */
+const known = new Map<number, Known>()
+
+/**
+ * The newest of them by name, so that a call with a name and a good token does not cross to the core. If another copy or
+ * thread ends or replaces the service, its header cache is no longer current, and the core is asked again.
+ */
+const knownByName = new Map<string, Known>()
+
+/** The last name that was looked up in it, and what was found: calls for one service often follow each other. */
+let lastName: string | undefined
+let lastHeaders: HeaderCache | undefined
 
 /** The header cache of the default service, when it was last found. */
 let defaultHeaders: HeaderCache | undefined
@@ -40,7 +57,9 @@ export function initializeTokenService(
   defaultHeaders = undefined
   const { loggers, refusalChecks } = globalState()
   for (const kept of [loggers, refusalChecks]) {
-    for (const [other, { service }] of kept) if (service === name) kept.delete(other)
+    kept.delete(id)
+    // If another copy of the package has the replaced service, its entry goes when the core says that it has ended.
+    kept.delete(knownByName.get(name)?.id ?? id)
   }
   if (logger) loggers.set(id, { service: name, logger })
   if (refusedBy) refusalChecks.set(id, { service: name, refusedBy })
@@ -52,8 +71,8 @@ export function getTokenService(service?: string): TokenService | null {
   if (service !== undefined && typeof service !== 'string') throw configError('service', 'must be a string')
   const id = native().find(service ?? null)
   if (id === null) return null
-  const known = handles.get(id)
-  if (known) return known
+  const handle = known.get(id)?.service
+  if (handle) return handle
   try {
     return handleFor(id, unwrap(native().status(id)).service)
   } catch (error) {
@@ -65,8 +84,9 @@ export function getTokenService(service?: string): TokenService | null {
 
 /** Documented in `index.d.ts`. */
 export function getAuthHeaders(service?: string): Promise<AuthHeaders> {
-  const kept = service === undefined ? defaultHeaders?.current() : null
-  if (kept) return kept
+  const kept = service === undefined ? defaultHeaders : headersByName(service)
+  const current = kept?.current()
+  if (current) return current
   try {
     const found = getTokenService(service) ?? serviceFromEnvironment(service)
     if (service === undefined) defaultHeaders = headerCacheOf(found)
@@ -95,29 +115,48 @@ export function serviceFromEnvironment(service: string | undefined): TokenServic
   return initializeTokenService()
 }
 
+function headersByName(name: string): HeaderCache | undefined {
+  if (name !== lastName) {
+    lastName = name
+    lastHeaders = knownByName.get(name)?.headers
+  }
+  return lastHeaders
+}
+
+function forgetLastName(): void {
+  lastName = undefined
+  lastHeaders = undefined
+}
+
 function handleFor(id: number, name: string): TokenService {
   subscribe(eventSink)
-  const known = handles.get(id)
-  if (known) return known
-  // This service has replaced one with the same name.
-  for (const [other, service] of handles) if (service.name === name) forget(other)
-  const created = new TokenService(new CoreService(id, name))
-  handles.set(id, created)
-  return created
+  const handle = known.get(id)?.service
+  if (handle) return handle
+  const replaced = knownByName.get(name)
+  if (replaced) forget(replaced.id)
+  const service = new TokenService(new CoreService(id, name))
+  const created = { id, service, headers: headerCacheOf(service) }
+  known.set(id, created)
+  knownByName.set(name, created)
+  forgetLastName()
+  return service
 }
 
 /** Releases a service that has ended. */
 function forget(id: number): void {
-  const service = handles.get(id)
-  if (service === undefined) return
-  handles.delete(id)
-  if (headerCacheOf(service) === defaultHeaders) defaultHeaders = undefined
+  const ended = known.get(id)
+  if (ended === undefined) return
+  const { service, headers } = ended
+  known.delete(id)
+  if (knownByName.get(service.name) === ended) knownByName.delete(service.name)
+  forgetLastName()
+  if (headers === defaultHeaders) defaultHeaders = undefined
   release(service)
 }
 
 const eventSink = {
   emit(id: number, event: TokenEvent): void {
-    const service = handles.get(id)
+    const service = known.get(id)?.service
     if (service) emitEvent(service, event)
   },
   end: forget,
