@@ -11,21 +11,14 @@ import { networkVariables } from '../binding/network-variables'
 import { createCallback } from '../stores/callbacks'
 import { CoreService, headerCacheOf, release, emitEvent, TokenService } from './token-service'
 
-/** A service of the core with its one handle. */
-interface Known {
-  id: number
-  service: TokenService
-  headers: HeaderCache
-}
-
-/** The services that this copy of the package has a handle of, by number. */
-const known = new Map<number, Known>()
+/** One handle for each service of the core, by number. */
+const handles = new Map<number, TokenService>()
 
 /**
- * The newest of them by name, so that a call with a name and a good token does not cross to the core. If another copy or
+ * Their header caches by name, so that a call with a name and a good token does not cross to the core. If another copy or
  * thread ends or replaces the service, its header cache is no longer current, and the core is asked again.
  */
-const knownByName = new Map<string, Known>()
+const headersByName = new Map<string, HeaderCache>()
 
 /** The last name that was looked up in it, and what was found: calls for one service often follow each other. */
 let lastName: string | undefined
@@ -59,7 +52,7 @@ export function initializeTokenService(
   for (const kept of [loggers, refusalChecks]) {
     kept.delete(id)
     // If another copy of the package has the replaced service, its entry goes when the core says that it has ended.
-    kept.delete(knownByName.get(name)?.id ?? id)
+    kept.delete(headersByName.get(name)?.id ?? id)
   }
   if (logger) loggers.set(id, { service: name, logger })
   if (refusedBy) refusalChecks.set(id, { service: name, refusedBy })
@@ -71,8 +64,8 @@ export function getTokenService(service?: string): TokenService | null {
   if (service !== undefined && typeof service !== 'string') throw configError('service', 'must be a string')
   const id = native().find(service ?? null)
   if (id === null) return null
-  const handle = known.get(id)?.service
-  if (handle) return handle
+  const known = handles.get(id)
+  if (known) return known
   try {
     return handleFor(id, unwrap(native().status(id)).service)
   } catch (error) {
@@ -84,7 +77,7 @@ export function getTokenService(service?: string): TokenService | null {
 
 /** Documented in `index.d.ts`. */
 export function getAuthHeaders(service?: string): Promise<AuthHeaders> {
-  const kept = service === undefined ? defaultHeaders : headersByName(service)
+  const kept = service === undefined ? defaultHeaders : headersOf(service)
   const current = kept?.current()
   if (current) return current
   try {
@@ -115,10 +108,10 @@ export function serviceFromEnvironment(service: string | undefined): TokenServic
   return initializeTokenService()
 }
 
-function headersByName(name: string): HeaderCache | undefined {
+function headersOf(name: string): HeaderCache | undefined {
   if (name !== lastName) {
     lastName = name
-    lastHeaders = knownByName.get(name)?.headers
+    lastHeaders = headersByName.get(name)
   }
   return lastHeaders
 }
@@ -130,25 +123,24 @@ function forgetLastName(): void {
 
 function handleFor(id: number, name: string): TokenService {
   subscribe(eventSink)
-  const handle = known.get(id)?.service
-  if (handle) return handle
-  const replaced = knownByName.get(name)
+  const known = handles.get(id)
+  if (known) return known
+  const replaced = headersByName.get(name)
   if (replaced) forget(replaced.id)
-  const service = new TokenService(new CoreService(id, name))
-  const created = { id, service, headers: headerCacheOf(service) }
-  known.set(id, created)
-  knownByName.set(name, created)
+  const created = new TokenService(new CoreService(id, name))
+  handles.set(id, created)
+  headersByName.set(name, headerCacheOf(created))
   forgetLastName()
-  return service
+  return created
 }
 
 /** Releases a service that has ended. */
 function forget(id: number): void {
-  const ended = known.get(id)
-  if (ended === undefined) return
-  const { service, headers } = ended
-  known.delete(id)
-  if (knownByName.get(service.name) === ended) knownByName.delete(service.name)
+  const service = handles.get(id)
+  if (service === undefined) return
+  handles.delete(id)
+  const headers = headerCacheOf(service)
+  if (headersByName.get(service.name) === headers) headersByName.delete(service.name)
   forgetLastName()
   if (headers === defaultHeaders) defaultHeaders = undefined
   release(service)
@@ -156,7 +148,7 @@ function forget(id: number): void {
 
 const eventSink = {
   emit(id: number, event: TokenEvent): void {
-    const service = known.get(id)?.service
+    const service = handles.get(id)
     if (service) emitEvent(service, event)
   },
   end: forget,
