@@ -149,8 +149,8 @@ for (const [storage, kbEach] of [
 test('services that were shut down leave no memory behind', async (t) => {
   const server = await countingServer()
   t.after(() => server.close())
-  // The allocator keeps what the first rounds took, and now and then a little more. A kilobyte that each service leaves
-  // behind would be 4,000 KB from one round to the next but one, again and again.
+  // The allocator keeps what the first rounds took, and now and then a little more. Half of what a service takes, 4 KB,
+  // would be 16,000 KB in each three rounds.
   const { kb, isLevel } = await measure(`
     ${prelude(server.url, '', 'memory')}
     const kb = []
