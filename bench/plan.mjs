@@ -56,6 +56,21 @@ export const CASES = [
   },
 ]
 
+/** A client or service for each of many tenants. With more of them, fewer contenders take part. */
+export const SCALE = {
+  name: 'scale',
+  /** Measured where nothing else is asked for. */
+  sizes: [1_000],
+  contenders: (size) => {
+    if (size > 10_000) return ['evertoken']
+    const ours = ['evertoken', ...STORED]
+    return size > 1_000 ? ['single-flight', ...ours] : ['single-flight', 'google', 'msal', ...ours]
+  },
+}
+
+/** The name under which the results of this size are kept. */
+export const scaleName = (size) => `${SCALE.name}-${size}`
+
 /** `keepsStore`: whether a start finds what the one before it stored. */
 export const START_CASES = [
   { name: 'start', keepsStore: false, contenders: [...CONTENDERS.slice(1), 'evertoken-file'] },

@@ -2,17 +2,19 @@
 //   --check            fail when evertoken misses a target that does not depend on the machine's speed
 //   --check-timing     fail when it misses one that does
 //   --only <a,b>       only these cases: cached-call, cold-callers, processes, short-token, hung-server, failing-server,
-//                      start, restart
+//                      start, restart, scale
+//   --sizes <a,b>      the numbers of tenants in the case scale: 1000 where it is absent
 //   --contenders <a,b> only these contenders
 import { mkdir, writeFile } from 'node:fs/promises'
 import { arch, availableParallelism, cpus, platform } from 'node:os'
 import { parseArgs } from 'node:util'
-import { CASES, START_CASES } from './plan.mjs'
+import { CASES, SCALE, START_CASES, scaleName } from './plan.mjs'
+import { measureScale } from './scale.mjs'
 import { measureStarts } from './start-times.mjs'
 import { runInChild, runTogether } from './support/child.mjs'
 import { withFolder } from './support/scratch.mjs'
 import { startTokenServer } from './support/token-server.mjs'
-import { markdownTable } from './table.mjs'
+import { markdownTable, scaleTable } from './table.mjs'
 import { COUNT_TARGETS, missed, TIMING_TARGETS, unproven } from './targets.mjs'
 
 const { values: options } = parseArgs({
@@ -21,13 +23,14 @@ const { values: options } = parseArgs({
     'check-timing': { type: 'boolean', default: false },
     only: { type: 'string' },
     contenders: { type: 'string' },
+    sizes: { type: 'string' },
   },
 })
 const wanted = (list, name) => list === undefined || list.split(',').includes(name)
 const wantedOf = (cases) => cases.filter(({ name }) => wanted(options.only, name))
 const chosen = (names) => names.filter((name) => wanted(options.contenders, name))
 
-const knownCases = [...CASES, ...START_CASES].map(({ name }) => name)
+const knownCases = [...CASES, ...START_CASES, SCALE].map(({ name }) => name)
 const strangers = (options.only?.split(',') ?? []).filter((name) => !knownCases.includes(name))
 if (strangers.length > 0)
   throw new Error(`no such case: ${strangers.join(', ')}; there are ${knownCases.join(', ')}`)
@@ -44,6 +47,17 @@ for (const { name, contenders, keepsStore } of wantedOf(START_CASES)) {
   results[name] = await measureStarts(chosen(contenders), { keepsStore })
   console.error(`${name}: ${JSON.stringify(results[name])}`)
 }
+const sizes = options.sizes?.split(',').map(Number) ?? SCALE.sizes
+if (!sizes.every((size) => Number.isInteger(size) && size >= 1_000))
+  throw new Error('--sizes are whole numbers from 1000')
+for (const size of wantedOf([SCALE]).length > 0 ? sizes : []) {
+  const name = scaleName(size)
+  results[name] = {}
+  for (const contender of chosen(SCALE.contenders(size))) {
+    results[name][contender] = await measureScale(contender, size)
+    console.error(`${name}, ${contender}: ${JSON.stringify(results[name][contender])}`)
+  }
+}
 
 const machine = {
   node: process.version,
@@ -53,9 +67,8 @@ const machine = {
 await mkdir(new URL('results/', import.meta.url), { recursive: true })
 const report = { at: new Date().toISOString(), machine, results }
 await writeFile(new URL('results/latest.json', import.meta.url), `${JSON.stringify(report, null, 2)}\n`)
-console.log(
-  `\nNode ${machine.node}, ${machine.platform}, ${machine.processor}\n\n${markdownTable(results)}\n`,
-)
+const tables = [markdownTable(results), scaleTable(results)].filter((table) => table !== '')
+console.log(`\nNode ${machine.node}, ${machine.platform}, ${machine.processor}\n\n${tables.join('\n\n')}\n`)
 
 const complaints = [
   ...(options.check ? [...missed(COUNT_TARGETS, results), ...unproven(results)] : []),

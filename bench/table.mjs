@@ -1,5 +1,5 @@
-// The results as a Markdown table, one row a contender.
-import { contender, CONTENDERS, KEYED, STORED } from './plan.mjs'
+// The results as Markdown tables, one row a contender.
+import { contender, CONTENDERS, KEYED, SCALE, STORED } from './plan.mjs'
 
 const start = (m) => `${m.ratio.toFixed(2)} (${Math.round(m.ms)} ms)`
 
@@ -15,19 +15,59 @@ const COLUMNS = [
   ['token requests: a start and its restarts', 'restart', (m) => `${count(m.requests)} in ${m.starts}`],
 ]
 
+const SCALE_COLUMNS = [
+  ['KB each, before its token', (m) => m.kbWithoutToken.toFixed(1)],
+  ['KB each, with its token', (m) => m.kbWithToken.toFixed(1)],
+  ['initialization, µs', (m) => count(Math.round(m.initUs))],
+  ['first token, all at once, ms each', (m) => m.atOnceMs.toFixed(2)],
+  ['first token, one after another, ms', (m) => m.oneByOneMs.toFixed(2)],
+  ['idle, % of a core', (m) => (m.idleShare * 100).toFixed(1)],
+  ['open files', (m) => known(m.files)],
+  ['threads', (m) => known(m.threads)],
+  ['sockets at once', (m) => count(m.sockets)],
+  ['token requests', (m) => count(m.requests) + unserved({ callers: m.services, served: m.served })],
+  ['call by name, × bare', (m) => m.byName.toFixed(2)],
+  ['another name each time, × bare', (m) => m.byNameInTurn.toFixed(2)],
+  ['refreshes in the fullest second, of a window', (m) => spread(m)],
+  ['KB each, after shutdown', (m) => m.kbAfterShutdown?.toFixed(1) ?? ''],
+]
+
+/** What was measured with many tenants; empty where nothing was. */
+export function scaleTable(results) {
+  const rows = Object.entries(results)
+    .filter(([caseName]) => caseName.startsWith(`${SCALE.name}-`))
+    .flatMap(([caseName, measured]) =>
+      Object.entries(measured).map(([name, m]) => [
+        count(Number(caseName.slice(SCALE.name.length + 1))),
+        titleOf(name),
+        ...SCALE_COLUMNS.map(([, show]) => cell(m, show)),
+      ]),
+    )
+  if (rows.length === 0) return ''
+  return table(['services', '', ...SCALE_COLUMNS.map(([title]) => title)], rows, 2)
+}
+
 export function markdownTable(results) {
   const columns = COLUMNS.filter(([, caseName]) => results[caseName] !== undefined)
+  if (columns.length === 0) return ''
   const names = [...CONTENDERS, 'evertoken-method', ...STORED, ...KEYED].filter((name) =>
     columns.some(([, caseName]) => results[caseName][name] !== undefined),
   )
   const rows = names.map((name) => {
     const cells = columns.map(([, caseName, show]) => cell(results[caseName][name], show))
-    return [name === 'evertoken' ? '**evertoken**' : contender(name).title, ...cells]
+    return [titleOf(name), ...cells]
   })
-  return [['', ...columns.map(([title]) => title)], ['---', ...columns.map(() => '---:')], ...rows]
+  return table(['', ...columns.map(([title]) => title)], rows, 1)
+}
+
+/** A Markdown table; the first `left` columns are text. */
+function table(titles, rows, left) {
+  return [titles, titles.map((_, index) => (index < left ? '---' : '---:')), ...rows]
     .map((cells) => `| ${cells.join(' | ')} |`)
     .join('\n')
 }
+
+const titleOf = (name) => (name === 'evertoken' ? '**evertoken**' : contender(name).title)
 
 function cell(measured, show) {
   if (measured === undefined) return ''
@@ -37,3 +77,8 @@ function cell(measured, show) {
 const count = (number) => number.toLocaleString('en-US')
 const unserved = ({ callers, served }) => (served === callers ? '' : ` (${count(callers - served)} unserved)`)
 const formatNs = (ns) => (ns < 1000 ? `${Math.round(ns)} ns` : `${(ns / 1000).toFixed(1)} µs`)
+const known = (number) => (number === null ? 'unknown' : count(number))
+const spread = ({ services, fullestSecond, refreshWindowSeconds }) =>
+  fullestSecond === undefined
+    ? ''
+    : `${((fullestSecond / services) * 100).toFixed(1)} % of ${Math.round(refreshWindowSeconds)} s`

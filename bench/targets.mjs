@@ -1,7 +1,41 @@
 // What evertoken promises. Counts are the same on every machine; times need a quiet one.
-import { KEYED, STORED } from './plan.mjs'
+import { KEYED, SCALE, STORED, scaleName } from './plan.mjs'
 
 const target = (caseName, contender, what, limit, value) => ({ caseName, contender, what, limit, value })
+
+/** At which sizes evertoken promises the same of each service. */
+const SIZES = [1_000, 10_000, 100_000]
+const KB_EACH = { evertoken: 8, 'evertoken-file': 12, 'evertoken-sqlite': 12 }
+const FIRST_TOKEN_MS = { evertoken: 1, 'evertoken-file': 5, 'evertoken-sqlite': 2 }
+
+/** The targets of the case `scale`: `describe` takes the contender. */
+const scaleTargets = (describe) =>
+  SIZES.flatMap((size) =>
+    SCALE.contenders(size)
+      .filter((name) => name in KB_EACH)
+      .flatMap((name) =>
+        describe(name).map(([what, limit, value]) =>
+          target(scaleName(size), name, `${what}, ${size} services, ${name}`, limit, value),
+        ),
+      ),
+  )
+
+const scaleCounts = scaleTargets((name) => [
+  ['token requests besides one for each service', 0, (m) => Math.abs(m.requests - m.services)],
+  ['services without a header', 0, (m) => m.services - m.served],
+  ['sockets at once', 16, (m) => m.sockets],
+  ['threads beyond those of Node', 16, (m) => m.threads ?? 0],
+  ['open files beyond those of Node', 48, (m) => m.files ?? 0],
+  ['KB of memory for each service', KB_EACH[name], (m) => m.kbWithToken],
+  ['refreshes in the fullest second, as a share of all', 0.1, (m) => m.fullestSecond / m.services],
+])
+
+const scaleTimes = scaleTargets((name) => [
+  ['µs for an initialization', 100, (m) => m.initUs],
+  ['ms for each first token, all at once', FIRST_TOKEN_MS[name], (m) => m.atOnceMs],
+  ['share of a core while idle', 0.01, (m) => m.idleShare],
+  ['cached call by name, compared with a bare async function', 1.3, (m) => m.byName],
+])
 
 export const COUNT_TARGETS = [
   target('cold-callers', 'evertoken', 'token requests of 10,000 cold callers', 1, (m) => m.requests),
@@ -28,6 +62,7 @@ export const COUNT_TARGETS = [
   target('hung-server', 'evertoken', 'callers that waited for a hung server', 0, (m) => m.waited),
   target('hung-server', 'evertoken', 'calls that failed with a hung server', 0, (m) => m.failed),
   target('failing-server', 'evertoken', 'calls that failed with a failing server', 0, (m) => m.failed),
+  ...scaleCounts,
 ]
 
 export const TIMING_TARGETS = [
@@ -49,6 +84,7 @@ export const TIMING_TARGETS = [
       (m) => m.ratio,
     ),
   ),
+  ...scaleTimes,
 ]
 
 /** The sentences about what was missed, none when all is well. A target without a measurement is missed. */

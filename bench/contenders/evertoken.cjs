@@ -3,6 +3,8 @@ const { initializeTokenService, getAuthHeaders, getTokenService } = require(
   process.env.EVERTOKEN_ENTRY ?? '../..',
 )
 
+const { servicePerTenant } = require('../support/tenants.cjs')
+
 /** Long enough for three seconds of calls between the refresh point, at 22 s, and the margin before expiry, at 27 s. */
 exports.firstLifeSeconds = 30
 exports.title = 'evertoken'
@@ -16,6 +18,8 @@ exports.connect = async (tokenUrl) => {
   })
   return getAuthHeaders
 }
+
+exports.tenants = (tokenUrl) => servicePerTenant({ authUrl: tokenUrl, storage: { kind: 'memory' } })
 
 /** Waits for the refresh point without asking for a header, which would start the refresh. */
 exports.untilDue = async () => {

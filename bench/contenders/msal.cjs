@@ -3,16 +3,20 @@
 // the local server; endpoint metadata is given, so that no discovery is counted.
 const { ConfidentialClientApplication } = require('@azure/msal-node')
 const { untilFiveMinutesBeforeExpiry } = require('../support/client.cjs')
+const { clientPerTenant } = require('../support/tenants.cjs')
 
 const AUTHORITY = 'https://login.bench.invalid/tenant'
 
 exports.title = '@azure/msal-node'
 exports.untilDue = untilFiveMinutesBeforeExpiry
 
-exports.connect = async (tokenUrl) => {
+exports.connect = async (tokenUrl) => clientOf(tokenUrl, 'client')
+exports.tenants = (tokenUrl) => clientPerTenant((name) => clientOf(tokenUrl, name))
+
+function clientOf(tokenUrl, clientId) {
   const application = new ConfidentialClientApplication({
     auth: {
-      clientId: 'client',
+      clientId,
       clientSecret: 'secret',
       authority: AUTHORITY,
       knownAuthorities: ['login.bench.invalid'],

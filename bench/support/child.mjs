@@ -6,9 +6,13 @@ import { fileURLToPath } from 'node:url'
 const runner = fileURLToPath(new URL('../cases/run-in-child.mjs', import.meta.url))
 const LIMIT_MS = 90_000
 
-/** Runs `caseName` for one contender and resolves with what it measured. */
-export function runInChild(caseName, contender, tokenUrl, folder) {
-  return withChildren(1, [caseName, contender, tokenUrl], folder, ([child]) => child.message())
+/**
+ * Runs `caseName` for one contender and resolves with what it measured. `more` goes to the case, `node` to Node; it may
+ * take `limitMs`.
+ */
+export function runInChild(caseName, contender, tokenUrl, folder, { more = [], node = [], limitMs } = {}) {
+  const args = [caseName, contender, tokenUrl, ...more]
+  return withChildren(1, args, folder, ([child]) => child.message(), { node, limitMs })
 }
 
 /**
@@ -24,12 +28,12 @@ export function runTogether(count, caseName, contender, tokenUrl, folder) {
   })
 }
 
-/** Lends `count` processes to `work`. They are killed when it has ended, none before, or after `LIMIT_MS`. */
-async function withChildren(count, args, folder, work) {
-  const children = Array.from({ length: count }, () => start(args, folder))
+/** Lends `count` processes to `work`. They are killed when it has ended, none before, or after `limitMs`. */
+async function withChildren(count, args, folder, work, { node = [], limitMs = LIMIT_MS } = {}) {
+  const children = Array.from({ length: count }, () => start(args, folder, node))
   let timer
   const tooLate = new Promise((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`no result within ${LIMIT_MS / 1000} s`)), LIMIT_MS)
+    timer = setTimeout(() => reject(new Error(`no result within ${limitMs / 1000} s`)), limitMs)
   })
   try {
     return await Promise.race([work(children), tooLate])
@@ -40,8 +44,9 @@ async function withChildren(count, args, folder, work) {
   }
 }
 
-function start(args, folder) {
+function start(args, folder, node) {
   const child = fork(runner, args, {
+    execArgv: node,
     stdio: ['ignore', 'inherit', 'pipe', 'ipc'],
     env: { ...process.env, LOG_LEVEL: 'error', EVERTOKEN_BENCH_FOLDER: folder },
   })

@@ -1,12 +1,12 @@
 // What the contenders share that bring no HTTP client of their own.
 
 /** One client-credentials request: the token, and the moment of its expiry in milliseconds since 1970. */
-exports.requestToken = async (tokenUrl) => {
+exports.requestToken = async (tokenUrl, clientId = 'client') => {
   const response = await fetch(tokenUrl, {
     method: 'POST',
     body: new URLSearchParams({
       grant_type: 'client_credentials',
-      client_id: 'client',
+      client_id: clientId,
       client_secret: 'secret',
     }),
   })

@@ -20,6 +20,10 @@ const variables = [
 
 /** The network variables that are set now. */
 export function networkVariables(): Record<string, string> {
-  const { env } = process
-  return Object.fromEntries(variables.flatMap((name) => (env[name] === undefined ? [] : [[name, env[name]]])))
+  const set: Record<string, string> = {}
+  for (const name of variables) {
+    const text = process.env[name]
+    if (text !== undefined) set[name] = text
+  }
+  return set
 }

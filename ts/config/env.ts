@@ -20,11 +20,21 @@ type Environment = Record<string, string | undefined>
 
 /** A configuration from the environment; documented in `index.d.ts`. */
 export function configFromEnv(env: Environment = process.env): TokenServiceConfig {
+  return configWithout([], env)
+}
+
+/** The same, but these variables count as unset, so that even an invalid text of them has no effect. */
+export function configWithout(
+  ignored: readonly string[],
+  env: Environment = process.env,
+): TokenServiceConfig {
   const config: Record<string, unknown> = {}
   for (const { name, field, kind } of envTable) {
+    if (field === null || ignored.includes(name)) continue
+    // One by one: a copy of `process.env` costs as much as all variables of the process.
     const text = read(env, name)
-    const value = field === null || text === undefined ? undefined : parse(text, kind, name)
-    if (field !== null && value !== undefined) config[field] = value
+    const value = text === undefined ? undefined : parse(text, kind, name)
+    if (value !== undefined) config[field] = value
   }
   return config as TokenServiceConfig
 }
@@ -90,9 +100,9 @@ type Fields = Readonly<Record<string, unknown>>
  */
 export function withEnvironment(code: Fields, env: TokenServiceConfig): Record<string, unknown> {
   const says = (...fields: string[]): boolean => fields.some((field) => code[field] !== undefined)
-  const kept: Record<string, unknown> = { ...env }
+  const leftOut = new Set<string>()
   const leaveOut = (...fields: (keyof TokenServiceConfig)[]): void => {
-    for (const field of fields) delete kept[field]
+    for (const field of fields) leftOut.add(field)
   }
 
   if (says('authUrl', 'issuer')) leaveOut('authUrl', 'issuer')
@@ -111,6 +121,9 @@ export function withEnvironment(code: Fields, env: TokenServiceConfig): Record<s
       leaveOut('clientId', 'clientSecret', 'privateKey', 'parameters')
     }
   }
-  const given = Object.entries(code).filter(([, value]) => value !== undefined)
-  return { ...kept, ...Object.fromEntries(given) }
+  // Without a prototype, so that every key is an ordinary one, even `__proto__`.
+  const fields = Object.create(null) as Record<string, unknown>
+  for (const [field, value] of Object.entries(env)) if (!leftOut.has(field)) fields[field] = value
+  for (const [field, value] of Object.entries(code)) if (value !== undefined) fields[field] = value
+  return fields
 }

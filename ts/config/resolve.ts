@@ -1,6 +1,6 @@
 import type { Logger } from '../../index'
 import type { RefusedBy } from '../support/global-state'
-import { configFromEnv, variablesOf, withEnvironment } from './env'
+import { configWithout, variablesOf, withEnvironment } from './env'
 import { configError } from '../support/errors'
 import { assertObject, toPlain, toPlainObject, type Json, type JsonObject } from '../support/json'
 import { customStoreCallbacks } from '../stores/custom'
@@ -37,11 +37,11 @@ export function resolveConfig(config: unknown, useDatabase: unknown, database: u
   const code = toPlainObject(rest)
   if (chosen !== undefined) code['storage'] = chosen
   // A value in code makes the variable irrelevant, even if its text is invalid.
-  const irrelevant = {
-    ...(chosen !== undefined && { EVERTOKEN_STORAGE: undefined }),
-    ...(code['parameters'] !== undefined && { OAUTH_PARAMETERS: undefined }),
-  }
-  const env = configFromEnv({ ...process.env, ...irrelevant })
+  const irrelevant = [
+    ...(chosen === undefined ? [] : ['EVERTOKEN_STORAGE']),
+    ...(code['parameters'] === undefined ? [] : ['OAUTH_PARAMETERS']),
+  ]
+  const env = configWithout(irrelevant)
   const plain = withEnvironment(code, env) as JsonObject
   return {
     plain,

@@ -2,7 +2,7 @@ import type { AccessToken, AuthHeaders } from '../../index'
 import { configError } from '../support/errors'
 import { usualHeader } from './header'
 import { native, unwrap, type Destinations, type Outcome, type Snapshot } from '../binding/native'
-import { currentTick } from './tick'
+import { currentTick, tickTime } from './tick'
 
 /** What is sent, and which of the service's tokens it is; without a token, there is no generation. */
 export interface Credential {
@@ -58,7 +58,8 @@ export class HeaderCache {
   #from = 0
   #until = 0
 
-  readonly #id: number
+  /** The number of the service. */
+  readonly id: number
   readonly #service: string
   #outcome: Outcome<Snapshot | null> = ''
   #credential = noCredential
@@ -66,7 +67,7 @@ export class HeaderCache {
   #settings: Destinations | undefined
 
   constructor(id: number, service: string) {
-    this.#id = id
+    this.id = id
     this.#service = service
     this.#counter = native().attach(id)
   }
@@ -74,6 +75,11 @@ export class HeaderCache {
   /** The header, if it is cached and current; `null` if the core must be called. */
   current(): Promise<AuthHeaders> | null {
     return this.#isCurrent() ? this.#createHeaders() : null
+  }
+
+  /** Makes the next call ask the core, for a change that the core's counter does not show yet. */
+  invalidate(): void {
+    this.#seen = -1
   }
 
   /** The last token that was returned, however old. */
@@ -123,7 +129,7 @@ export class HeaderCache {
 
   /** The configuration of the header. It never changes, so that one call is enough. */
   settings(): Destinations {
-    return (this.#settings ??= unwrap(native().destinations(this.#id), this.#service))
+    return (this.#settings ??= unwrap(native().destinations(this.id), this.#service))
   }
 
   /** Whether each request needs its own proof. */
@@ -136,7 +142,7 @@ export class HeaderCache {
     for (;;) {
       const credential = await this.credential()
       if (credential.generation === null) return credential
-      const answer = unwrap(native().proof(this.#id, method, url, credential.generation), this.#service)
+      const answer = unwrap(native().proof(this.id, method, url, credential.generation), this.#service)
       // Another token has arrived meanwhile.
       if (answer !== null) return { ...credential, proof: answer.proof }
     }
@@ -175,7 +181,7 @@ export class HeaderCache {
    * have noticed yet that the token has expired. If the clock was set back, the core decides.
    */
   #isInTime(): boolean {
-    const now = Date.now()
+    const now = tickTime()
     if (now < this.#from || now >= this.#until) return false
     this.#tick = currentTick()
     return true
@@ -187,7 +193,7 @@ export class HeaderCache {
     if (this.#waiting) return false
     // Read before the core is called: a change in between is noticed at the next call.
     const seen = this.#counter[0]!
-    return this.#store(seen, native().headers(this.#id))
+    return this.#store(seen, native().headers(this.id))
   }
 
   /** Waits for the core's shared request, once for all callers. */
@@ -197,7 +203,7 @@ export class HeaderCache {
 
   async #acquire(): Promise<Credential> {
     const seen = this.#counter[0]!
-    return this.#store(seen, await native().acquire(this.#id)) ? this.#credential : noCredential
+    return this.#store(seen, await native().acquire(this.id)) ? this.#credential : noCredential
   }
 
   /** Caches the core's result, if there is a token to send. */

@@ -14,6 +14,16 @@ import { CoreService, headerCacheOf, release, emitEvent, TokenService } from './
 /** One handle for each service of the core, by number. */
 const handles = new Map<number, TokenService>()
 
+/**
+ * Their header caches by name, so that a call with a name and a good token does not cross to the core. If another copy or
+ * thread ends or replaces the service, its header cache is no longer current, and the core is asked again.
+ */
+const headersByName = new Map<string, HeaderCache>()
+
+/** The last name that was looked up in it, and what was found: calls for one service often follow each other. */
+let lastName: string | undefined
+let lastHeaders: HeaderCache | undefined
+
 /** The header cache of the default service, when it was last found. */
 let defaultHeaders: HeaderCache | undefined
 
@@ -40,7 +50,9 @@ export function initializeTokenService(
   defaultHeaders = undefined
   const { loggers, refusalChecks } = globalState()
   for (const kept of [loggers, refusalChecks]) {
-    for (const [other, { service }] of kept) if (service === name) kept.delete(other)
+    kept.delete(id)
+    // If another copy of the package has the replaced service, its entry goes when the core says that it has ended.
+    kept.delete(headersByName.get(name)?.id ?? id)
   }
   if (logger) loggers.set(id, { service: name, logger })
   if (refusedBy) refusalChecks.set(id, { service: name, refusedBy })
@@ -65,8 +77,9 @@ export function getTokenService(service?: string): TokenService | null {
 
 /** Documented in `index.d.ts`. */
 export function getAuthHeaders(service?: string): Promise<AuthHeaders> {
-  const kept = service === undefined ? defaultHeaders?.current() : null
-  if (kept) return kept
+  const kept = service === undefined ? defaultHeaders : headersOf(service)
+  const current = kept?.current()
+  if (current) return current
   try {
     const found = getTokenService(service) ?? serviceFromEnvironment(service)
     if (service === undefined) defaultHeaders = headerCacheOf(found)
@@ -95,14 +108,29 @@ export function serviceFromEnvironment(service: string | undefined): TokenServic
   return initializeTokenService()
 }
 
+function headersOf(name: string): HeaderCache | undefined {
+  if (name !== lastName) {
+    lastName = name
+    lastHeaders = headersByName.get(name)
+  }
+  return lastHeaders
+}
+
+function forgetLastName(): void {
+  lastName = undefined
+  lastHeaders = undefined
+}
+
 function handleFor(id: number, name: string): TokenService {
   subscribe(eventSink)
   const known = handles.get(id)
   if (known) return known
-  // This service has replaced one with the same name.
-  for (const [other, service] of handles) if (service.name === name) forget(other)
+  const replaced = headersByName.get(name)
+  if (replaced) forget(replaced.id)
   const created = new TokenService(new CoreService(id, name))
   handles.set(id, created)
+  headersByName.set(name, headerCacheOf(created))
+  forgetLastName()
   return created
 }
 
@@ -111,7 +139,10 @@ function forget(id: number): void {
   const service = handles.get(id)
   if (service === undefined) return
   handles.delete(id)
-  if (headerCacheOf(service) === defaultHeaders) defaultHeaders = undefined
+  const headers = headerCacheOf(service)
+  if (headersByName.get(service.name) === headers) headersByName.delete(service.name)
+  forgetLastName()
+  if (headers === defaultHeaders) defaultHeaders = undefined
   release(service)
 }
 

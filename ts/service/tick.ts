@@ -10,6 +10,7 @@ const nextTick = process.nextTick.bind(process)
 
 let tick = 0
 let isCounted = false
+let time: number | undefined
 
 /** The number of this tick of the event loop; another tick has another number. */
 export function currentTick(): number {
@@ -20,7 +21,14 @@ export function currentTick(): number {
   return tick
 }
 
+/** The time, read once in a tick, however many services are asked. */
+export function tickTime(): number {
+  currentTick()
+  return (time ??= Date.now())
+}
+
 function end(): void {
+  time = undefined
   tick = (tick + 1) | 0
   isCounted = false
 }

@@ -43,7 +43,8 @@ export class TokenService {
   readonly name: string
   readonly #id: number
   readonly #headerCache: HeaderCache
-  readonly #listeners = new Listeners(this)
+  /** Made for the first listener: most services have none. */
+  #listeners: Listeners | undefined
   #ending: Promise<void> | undefined
   /** Until when a refused token is not logged again. */
   #quietUntil = 0
@@ -64,8 +65,8 @@ export class TokenService {
   static {
     headerCacheOf = (service) => service.#headerCache
     settledStatus = async (service) => service.#unwrap(await native().settled(service.#id))
-    emitEvent = (service, event) => service.#listeners.emit(event, (error) => service.#report(event, error))
-    release = (service) => service.#listeners.clear()
+    emitEvent = (service, event) => service.#listeners?.emit(event, (error) => service.#report(event, error))
+    release = (service) => service.#listeners?.clear()
   }
 
   getAuthHeaders(request?: { method: string; url: string }): Promise<AuthHeaders> {
@@ -135,17 +136,17 @@ export class TokenService {
   }
 
   on(event: TokenEventName, listener: Listener): this {
-    this.#listeners.on(event, listener)
+    this.#ownListeners().on(event, listener)
     return this
   }
 
   once(event: TokenEventName, listener: Listener): this {
-    this.#listeners.once(event, listener)
+    this.#ownListeners().once(event, listener)
     return this
   }
 
   off(event: TokenEventName, listener: Listener): this {
-    this.#listeners.off(event, listener)
+    this.#ownListeners().off(event, listener)
     return this
   }
 
@@ -161,8 +162,14 @@ export class TokenService {
     return (this.#ending ??= this.#end())
   }
 
+  #ownListeners(): Listeners {
+    return (this.#listeners ??= new Listeners(this))
+  }
+
   async #end(): Promise<void> {
-    this.#unwrap(await native().shutdown(this.#id))
+    const ending = native().shutdown(this.#id)
+    this.#headerCache.invalidate()
+    this.#unwrap(await ending)
   }
 
   /** The base URL that the token response names; without a token, there is none. */
