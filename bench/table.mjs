@@ -1,5 +1,5 @@
 // The results as a Markdown table, one row a contender.
-import { contender, CONTENDERS, KEYED, STORED } from './plan.mjs'
+import { contender, CONTENDERS, KEYED, SLOW, STORED } from './plan.mjs'
 
 const start = (m) => `${m.ratio.toFixed(2)} (${Math.round(m.ms)} ms)`
 
@@ -17,7 +17,7 @@ const COLUMNS = [
 
 export function markdownTable(results) {
   const columns = COLUMNS.filter(([, caseName]) => results[caseName] !== undefined)
-  const names = [...CONTENDERS, 'evertoken-method', ...STORED, ...KEYED].filter((name) =>
+  const names = [...CONTENDERS, 'evertoken-method', ...STORED, ...KEYED, SLOW].filter((name) =>
     columns.some(([, caseName]) => results[caseName][name] !== undefined),
   )
   const rows = names.map((name) => {
