@@ -16,6 +16,8 @@ const FIVE_MINUTES_AND_A_SECOND = require('./support/client.cjs').FIRST_LIFE_SEC
 export const STORED = ['evertoken-file', 'evertoken-sqlite']
 /** With a key that is configured, as in production, and not derived from the credential at each start. */
 export const KEYED = STORED.map((name) => `${name}-key`)
+/** With a password, from which a key is derived slowly. */
+export const SLOW = 'evertoken-file-password'
 const PEERS = CONTENDERS.filter((name) => name !== 'bare' && name !== 'evertoken')
 
 /** The answers of the token server: to the first request, and to all later ones. */
@@ -73,6 +75,6 @@ export const scaleName = (size) => `${SCALE.name}-${size}`
 
 /** `keepsStore`: whether a start finds what the one before it stored. */
 export const START_CASES = [
-  { name: 'start', keepsStore: false, contenders: [...CONTENDERS.slice(1), 'evertoken-file'] },
-  { name: 'restart', keepsStore: true, contenders: [...PEERS, ...STORED, ...KEYED] },
+  { name: 'start', keepsStore: false, contenders: [...CONTENDERS.slice(1), 'evertoken-file', SLOW] },
+  { name: 'restart', keepsStore: true, contenders: [...PEERS, ...STORED, ...KEYED, SLOW] },
 ]

@@ -1,5 +1,5 @@
 // The results as Markdown tables, one row a contender.
-import { contender, CONTENDERS, KEYED, SCALE, STORED } from './plan.mjs'
+import { contender, CONTENDERS, KEYED, SCALE, SLOW, STORED } from './plan.mjs'
 
 const start = (m) => `${m.ratio.toFixed(2)} (${Math.round(m.ms)} ms)`
 
@@ -50,7 +50,7 @@ export function scaleTable(results) {
 export function markdownTable(results) {
   const columns = COLUMNS.filter(([, caseName]) => results[caseName] !== undefined)
   if (columns.length === 0) return ''
-  const names = [...CONTENDERS, 'evertoken-method', ...STORED, ...KEYED].filter((name) =>
+  const names = [...CONTENDERS, 'evertoken-method', ...STORED, ...KEYED, SLOW].filter((name) =>
     columns.some(([, caseName]) => results[caseName][name] !== undefined),
   )
   const rows = names.map((name) => {

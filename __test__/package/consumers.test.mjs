@@ -1,6 +1,6 @@
 // The packed tarballs in projects like a user's own: what is installed, and that every way of using it works.
 import assert from 'node:assert/strict'
-import { readdirSync, readFileSync } from 'node:fs'
+import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { cp, mkdtemp, rm } from 'node:fs/promises'
 import { homedir, tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -10,6 +10,8 @@ import { readManifest, root } from '../../scripts/support/root.mjs'
 import { typescriptConsumer } from '../support/package-consumer-types.mjs'
 import { createProject, filesIn, packedTarballs } from '../support/package-project.mjs'
 import { startMockTokenServer } from 'evertoken/testing'
+
+const MOST_BYTES_OF_ADDON = 6_300_000
 
 const manifest = readManifest()
 const platform = thisPlatform(manifest)
@@ -60,6 +62,7 @@ describe('with only the tarballs', () => {
       'edge.js',
       'index.d.ts',
       'index.js',
+      'lib/core.js',
       'native/index.cjs',
       'native/index.d.cts',
       'package.json',
@@ -93,6 +96,13 @@ describe('with only the tarballs', () => {
     for (const name of ['rustls', 'hyper', 'ring', 'subtle'])
       assert.match(notices, new RegExp(`^${name} \\d`, 'm'))
     for (const place of [root, homedir()]) assert.ok(!notices.includes(place), place)
+  })
+
+  test('the addon has at most the size that docs/decisions/0014 allows', {
+    skip: platform.platform !== 'linux-x64-gnu' && 'measured for Linux on x64 with glibc',
+  }, () => {
+    const { size } = statSync(join(project.folder, 'node_modules', platform.packageName, platform.addon))
+    assert.ok(size < MOST_BYTES_OF_ADDON, `${size} bytes`)
   })
 
   test('no packed text contains a build path', async () => {

@@ -4,14 +4,14 @@ import { settle } from '../support/steps.mjs'
 
 export const rustFormat = {
   name: 'format',
-  run: async () => settle(await run('cargo', ['fmt', '--check']), 'cargo fmt --check'),
+  run: async () => settle(await run('cargo', ['fmt', '--all', '--check']), 'cargo fmt --all --check'),
 }
 
 /** With and without napi: code behind a feature is not seen by a lint that runs without it. */
 export const clippy = {
   name: 'clippy',
   async run() {
-    for (const features of [[], ['--no-default-features']]) {
+    for (const features of [['--workspace'], ['--no-default-features']]) {
       const args = ['clippy', '--locked', '--all-targets', ...features, '--', '-D', 'warnings']
       settle(await run('cargo', args), `cargo ${args.join(' ')}`)
     }

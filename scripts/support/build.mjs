@@ -11,7 +11,7 @@ const paths = (...names) => names.map((name) => join(root, name))
 /** Sees to an addon for this platform in `native/`, and resolves with its path. */
 export async function ensureAddon() {
   const addon = join(root, 'native', thisPlatform().addon)
-  if (await isStale(addon, paths('src', 'Cargo.toml', 'Cargo.lock', 'build.rs'))) {
+  if (await isStale(addon, paths('src', 'addon', 'Cargo.toml', 'Cargo.lock', 'build.rs', '.cargo'))) {
     await mustRun(...npm('run', 'build:native'))
     await touch(addon)
   }
