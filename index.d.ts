@@ -588,6 +588,12 @@ export interface TokenServiceConfig {
   neverExpires?: boolean
   /** The time limit for a whole token request, in milliseconds. Default 10000. */
   timeoutMs?: number
+  /**
+   * How many token requests of this process are under way at once at the token server's origin, over all services with
+   * the same value: 1 to 1000. The others wait. If none of those under way is answered for `timeoutMs`, they fail with
+   * `ERR_TOKEN_TIMEOUT`. Default 16.
+   */
+  maxConcurrentRequests?: number
   /** How failed token requests are retried. */
   retry?: RetryOptions
   /** The maximum number of attempts to get a token in a period. Default: 10 in 60 seconds. */
@@ -733,7 +739,9 @@ export interface RetryOptions {
  * Where the token is stored. This version supports `memory`, `file`, `sqlite`, `prisma` and `custom`; the other kinds
  * throw `ERR_TOKEN_CONFIG`.
  *
- * Default paths: `./data/token-cache.json` for `file`, `./data/token-cache.db` for `sqlite`.
+ * Default paths: `./data/token-cache.json` for `file`, `./data/token-cache.db` for `sqlite`. With `file`, the default
+ * service (`external_api`) is in the file at `path`, and each other service in a file of its own in the folder
+ * `<path>.d`, for example `./data/token-cache.json.d/billing.json`; `status().storage.location` names it.
  *
  * With `acceptPlainTokens: true` (default `false`), evertoken also uses an unencrypted token that another program put
  * into the store, with its `refreshToken`, `tokenType` and `expiresAt`. Anyone who can write to the store then decides

@@ -100,9 +100,9 @@ describe('doctor', () => {
       ],
     )
     assert.equal(server.tokenRequests.length, 1)
-    assert.deepEqual(JSON.parse(readFileSync(join(folder, 'data', 'token-cache.json'), 'utf8')).services, {})
-    const left = () =>
-      readdirSync(join(folder, 'data')).map((name) => [name, statSync(join(folder, 'data', name)).size])
+    const data = join(folder, 'data', 'token-cache.json.d')
+    assert.deepEqual(JSON.parse(readFileSync(join(data, 'evertoken_doctor.json'), 'utf8')).services, {})
+    const left = () => readdirSync(data).map((name) => [name, statSync(join(data, name)).size])
     const afterOne = left()
     for (let run = 0; run < 3; run += 1)
       assert.ok((await examined(t, environment(server.loginUrl), folder)).ok)

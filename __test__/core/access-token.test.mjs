@@ -112,8 +112,9 @@ describe('fields', () => {
     })
     const first = initializeTokenService(config)
     await first.getToken()
+    const { location } = first.status().storage
     await first.shutdown()
-    assert.ok(!readFileSync(join(folder, 'cache.json'), 'utf8').includes('hidden'))
+    assert.ok(!readFileSync(location, 'utf8').includes('hidden'))
     const second = initializeTokenService(config)
     t.after(() => second.shutdown())
     assert.deepEqual((await second.getAccessToken()).fields, { url: 'https://hidden.example' })

@@ -108,10 +108,17 @@ describe('the third argument', () => {
   })
 })
 
-test('without a storage, the token is kept in ./data/token-cache.json', async (t) => {
+test('without a storage, the token is kept in ./data/token-cache.json, and those of other services next to it', async (t) => {
   const folder = moveToFreshFolder(t)
-  const service = initializeTokenService(configAt(server, { storage: undefined }))
-  await service.getToken()
-  await service.shutdown()
-  assert.ok(existsSync(join(folder, 'data', 'token-cache.json')))
+  for (const [name, file] of [
+    ['external_api', 'token-cache.json'],
+    ['Tenant 7', join('token-cache.json.d', '%54enant%207.json')],
+  ]) {
+    const service = initializeTokenService(configAt(server, { service: name, storage: undefined }))
+    await service.getToken()
+    const { location } = service.status().storage
+    await service.shutdown()
+    assert.ok(location.endsWith(file), location)
+    assert.ok(existsSync(join(folder, 'data', file)))
+  }
 })

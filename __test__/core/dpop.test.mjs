@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, readdirSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
@@ -160,8 +160,10 @@ for (const [kind, name] of [
     assert.deepEqual(JSON.parse(child.stdout || '[]'), [200, 1, 0, 200], child.stderr)
     assert.equal(server.log.thumbprints.size, 1)
     // A database's newest pages are in a file next to it.
-    const stored = readdirSync(folder)
-      .map((file) => readFileSync(join(folder, file), 'latin1'))
+    const stored = readdirSync(folder, { recursive: true })
+      .map((file) => join(folder, file))
+      .filter((file) => statSync(file).isFile())
+      .map((file) => readFileSync(file, 'latin1'))
       .join('')
     assert.ok(/et1\.k\./.test(stored), 'the key is in the sealed record')
     assert.ok(!/proof_?key/i.test(stored) && !stored.includes('MIGHAgEA'), 'nor is any part of it elsewhere')

@@ -137,7 +137,8 @@ for (const [storage, kbEach] of [
     test('open no more files than a hundred do', { skip: LINUX_ONLY }, () => {
       const [few, many] = [found.few, found.many].map(({ files }) => files - found.bare.files)
       assert.ok(many <= OPEN_FILES, `${many} open files`)
-      assert.ok(many <= few + 4, `${many} open files with a thousand services, ${few} with a hundred`)
+      // The connections of the two peaks differ, as those of a hundred services are soon done.
+      assert.ok(many <= few + 16, `${many} open files with a thousand services, ${few} with a hundred`)
     })
 
     test(`take at most ${kbEach} KB of memory each`, () => {

@@ -23,14 +23,14 @@ function folderFor(t) {
 
 /** A service over a file with one token in it, shut down again. */
 async function fileWithToken(t, more = {}) {
-  const path = join(folderFor(t), 'cache.json')
   const config = configAt(server, {
     encryptionKey,
-    storage: { kind: 'file', path, ...more.storage },
+    storage: { kind: 'file', path: join(folderFor(t), 'cache.json'), ...more.storage },
     ...more.config,
   })
   const service = initializeTokenService(config)
   const token = await service.getToken()
+  const path = service.status().storage.location
   await service.shutdown()
   const edit = (change) => {
     const document = JSON.parse(readFileSync(path, 'utf8'))
@@ -54,7 +54,7 @@ function contentOf(path) {
   try {
     return readFileSync(path, 'latin1')
   } catch (error) {
-    if (error.code === 'ENOENT') return ''
+    if (error.code === 'ENOENT' || error.code === 'EISDIR') return ''
     throw error
   }
 }
@@ -64,7 +64,8 @@ describe('the query of authUrl', () => {
   for (const kind of ['file', 'sqlite']) {
     test(`is in no byte of a ${kind} store, also after clear()`, async (t) => {
       const folder = folderFor(t)
-      const contents = () => readdirSync(folder).map((name) => `${name} ${contentOf(join(folder, name))}`)
+      const contents = () =>
+        readdirSync(folder, { recursive: true }).map((name) => `${name} ${contentOf(join(folder, name))}`)
       const config = configAt(server, { storage: { kind, path: join(folder, 'cache') }, encryptionKey })
       const service = initializeTokenService({ ...config, authUrl: `${config.authUrl}?key=${key}` })
       await service.getToken()
@@ -133,7 +134,8 @@ describe('a sealed record', () => {
 test('a plain token is used with acceptPlainTokens, and encrypted at the next save', async (t) => {
   const path = join(folderFor(t), 'cache.json')
   const storage = { kind: 'file', path, acceptPlainTokens: true }
-  const config = configAt(server, { storage, encryptionKey })
+  // The default service has its record in the file itself.
+  const config = configAt(server, { service: 'external_api', storage, encryptionKey })
   const put = (record) =>
     writeFileSync(path, JSON.stringify({ version: 1, services: { [config.service]: record } }))
   put({ token: 'by-hand', expiresAt: '2099-01-01T00:00:00Z' })

@@ -135,6 +135,7 @@ const full: TokenServiceConfig = {
   refreshBufferSeconds: 300,
   neverExpires: true,
   timeoutMs: 10_000,
+  maxConcurrentRequests: 16,
   retry: { attempts: 3, baseMs: 500, maxMs: 60_000 },
   rateLimit: { attempts: 10, perSeconds: 60 },
   onFailure: 'throw',

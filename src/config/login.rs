@@ -1,5 +1,7 @@
 //! The `login` option: how to call a login endpoint that is not OAuth.
 
+use std::sync::{Arc, LazyLock};
+
 use reqwest::Method;
 use reqwest::header::HeaderName;
 use serde_json::{Map, Value};
@@ -118,8 +120,10 @@ fn contains(value: &Value, text: &str) -> bool {
     }
 }
 
-pub(super) fn read(f: &mut ConfigFields<'_>) -> LoginOptions {
-    let Some(mut login) = f.object("login") else { return LoginOptions::default() };
+pub(super) fn read(f: &mut ConfigFields<'_>) -> Arc<LoginOptions> {
+    // Most services have none, and share them.
+    static DEFAULT: LazyLock<Arc<LoginOptions>> = LazyLock::new(Arc::default);
+    let Some(mut login) = f.object("login") else { return Arc::clone(&DEFAULT) };
     let options = LoginOptions {
         method: method(&mut login),
         credentials: login
@@ -144,7 +148,7 @@ pub(super) fn read(f: &mut ConfigFields<'_>) -> LoginOptions {
         );
     }
     login.finish();
-    options
+    Arc::new(options)
 }
 
 fn response_path(login: &mut ConfigFields<'_>, key: &'static str) -> Option<ResponsePath> {

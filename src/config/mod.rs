@@ -20,6 +20,7 @@ mod storage;
 mod tests;
 mod token_request;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use url::Url;
@@ -72,7 +73,7 @@ pub struct Config {
     /// The token to send if none can be obtained.
     pub manual_token: Option<AccessToken>,
     /// The requests and responses of a login endpoint.
-    pub login: LoginOptions,
+    pub login: Arc<LoginOptions>,
     /// Where and how to send a refresh token, if not to the token endpoint.
     pub refresh: RefreshOptions,
     /// The revocation endpoint (RFC 7009), if it is configured.

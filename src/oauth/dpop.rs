@@ -1,5 +1,7 @@
 //! DPoP, [RFC 9449](https://www.rfc-editor.org/rfc/rfc9449): proofs of possession of a key.
 
+use std::sync::Arc;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use jsonwebtoken::jwk::{
@@ -22,7 +24,8 @@ use crate::transport::Response;
 #[derive(Clone, Debug)]
 pub struct ProofKey {
     key: EncodingKey,
-    public: Jwk,
+    /// Apart, as few services have a key and all have room for one.
+    public: Arc<Jwk>,
 }
 
 /// The request that a proof is for.
@@ -76,7 +79,7 @@ impl ProofKey {
                 y: URL_SAFE_NO_PAD.encode(y),
             }),
         };
-        Ok(Self { key: EncodingKey::from_ec_der(pkcs8), public })
+        Ok(Self { key: EncodingKey::from_ec_der(pkcs8), public: Arc::new(public) })
     }
 
     /// The key pair in the form in which it is stored: PKCS#8 in base64.
@@ -88,7 +91,7 @@ impl ProofKey {
     pub fn proof(&self, target: &ProofTarget<'_>, now: Timestamp) -> Result<Secret> {
         let mut header = Header::new(Algorithm::ES256);
         header.typ = Some("dpop+jwt".into());
-        header.jwk = Some(self.public.clone());
+        header.jwk = Some(Jwk::clone(&self.public));
         let ath = target
             .token
             .map(|token| URL_SAFE_NO_PAD.encode(crypto::sha256(token.secret().expose().as_bytes())));

@@ -61,7 +61,6 @@ export class HeaderCache {
   /** The number of the service. */
   readonly id: number
   readonly #service: string
-  #outcome: Outcome<Snapshot | null> = ''
   #credential = noCredential
   #waiting: Promise<Credential> | undefined
   #settings: Destinations | undefined
@@ -208,14 +207,11 @@ export class HeaderCache {
 
   /** Caches the core's result, if there is a token to send. */
   #store(seen: number, outcome: Outcome<Snapshot | null>): boolean {
-    if (outcome !== this.#outcome) {
-      const snapshot = unwrap(outcome, this.#service)
-      if (snapshot === null) return false
-      this.#credential = credentialFrom(snapshot)
-      this.#header = snapshot.header
-      this.#until = snapshot.usableUntil
-      this.#outcome = outcome
-    }
+    const snapshot = unwrap(outcome, this.#service)
+    if (snapshot === null) return false
+    this.#credential = credentialFrom(snapshot)
+    this.#header = snapshot.header
+    this.#until = snapshot.usableUntil
     this.#from = Date.now()
     this.#tick = currentTick()
     const { dpop, header } = this.settings()
