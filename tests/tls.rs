@@ -163,7 +163,7 @@ async fn the_certificates_in_the_extra_file_are_trusted() {
     let url = serve(&authority, |_| {}).await;
     let (_folder, path) = file(&format!("# ours\n{}\n{}", another(), authority.pem()));
     let transport = HttpTransport::new(Vec::new()).with_environment(&extra(&path));
-    assert_eq!(transport.prepare().await.map(|warning| warning.message().to_owned()), None);
+    assert_eq!(transport.prepare(&url).await.map(|warning| warning.message().to_owned()), None);
     assert_eq!(get(&url, transport).await.unwrap(), 204);
 }
 
@@ -191,11 +191,24 @@ async fn an_extra_file_that_cannot_be_used_is_only_a_warning() {
         (part, "contains certificates that cannot be used"),
     ] {
         let transport = transport_with(&authority).with_environment(&extra(&path));
-        let warning = transport.prepare().await.unwrap();
+        let warning = transport.prepare(&url).await.unwrap();
         assert!(warning.message().contains(expected), "{}", warning.message());
         assert!(warning.message().contains("NODE_EXTRA_CA_CERTS"));
         assert_eq!(get(&url, transport).await.unwrap(), 204);
     }
+}
+
+#[tokio::test]
+async fn requests_in_clear_text_read_no_certificates_unless_a_proxy_needs_them() {
+    let url: Url = "http://tokens.internal:1/token".parse().unwrap();
+    let missing = ("NODE_EXTRA_CA_CERTS", "/nowhere/extra.pem");
+    let warns = async |variables: &[(&str, &str)]| {
+        let environment: Environment = variables.iter().copied().collect();
+        HttpTransport::new(Vec::new()).with_environment(&environment).prepare(&url).await.is_some()
+    };
+    assert!(!warns(&[missing]).await);
+    assert!(!warns(&[missing, ("http_proxy", "http://proxy.example:1")]).await);
+    assert!(warns(&[missing, ("http_proxy", "https://proxy.example:1")]).await);
 }
 
 #[tokio::test]

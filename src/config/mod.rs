@@ -192,10 +192,9 @@ impl Config {
         configured.or(issuer).unwrap_or(token_endpoint.as_str())
     }
 
-    /// The origin of the token server, or of the issuer that names it.
-    pub fn token_server(&self) -> Option<String> {
-        let url = self.endpoint.as_ref().or(self.issuer.as_ref().map(|issuer| &issuer.url))?;
-        Some(url.origin().ascii_serialization())
+    /// The URL that the first request goes to: the token server's, or that of the issuer that names it.
+    pub fn first_url(&self) -> Option<&Url> {
+        self.endpoint.as_ref().or(self.issuer.as_ref().map(|issuer| &issuer.url))
     }
 
     /// Whether credentials may be sent to this URL: over TLS, or over http to private addresses or if that is

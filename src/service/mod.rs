@@ -48,12 +48,14 @@ impl Service {
         if service.rooms.config.has_credentials() {
             service.rooms.sync.begin_watch()?;
             service.rooms.refresher.start(RefreshReason::Start)?;
-            let observer = Arc::clone(&service.rooms.observer);
-            runtime::spawn(async move {
-                if let Some(warning) = transport.prepare().await {
-                    observer.log_error(Level::Warn, "a problem with the certificates", &warning);
-                }
-            })?;
+            if let Some(url) = service.rooms.config.first_url().cloned() {
+                let observer = Arc::clone(&service.rooms.observer);
+                runtime::spawn(async move {
+                    if let Some(warning) = transport.prepare(&url).await {
+                        observer.log_error(Level::Warn, "a problem with the certificates", &warning);
+                    }
+                })?;
+            }
         }
         Ok(service)
     }

@@ -28,6 +28,9 @@ const KEPT_NOTE: &str = "keptNote";
 /// Evertoken does not write larger records: a token endpoint's response has at most 1 MiB.
 const MAX_RECORD_BYTES: usize = 4 * 1024 * 1024;
 
+/// Sealing or opening so much takes less time than finding another thread for it.
+const SHORT_BYTES: usize = 16 * 1024;
+
 /// Derivations run one after another. Those that wait do not occupy a thread.
 static DERIVATIONS: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
 
@@ -44,7 +47,7 @@ pub struct Loaded {
     pub warnings: Vec<Error>,
 }
 
-/// A store of [`StoredToken`]s. It derives, seals and opens outside the runtime's thread.
+/// A store of [`StoredToken`]s. It derives keys, and seals and opens long texts, outside the runtime's thread.
 #[derive(Clone)]
 pub struct SealedStore {
     store: Arc<dyn Store>,
@@ -145,7 +148,9 @@ impl SealedStore {
         {
             let context = Context::new(service, NOTE);
             let is_ready = ring.is_ready_to_open(sealed.expose());
-            grant.note = run_in_turn(is_ready, move || Ok(ring.open(&context, sealed.expose()).ok())).await?;
+            grant.note =
+                run_in_turn(is_ready, sealed.len(), move || Ok(ring.open(&context, sealed.expose()).ok()))
+                    .await?;
         }
         Ok(leasing)
     }
@@ -161,7 +166,8 @@ impl SealedStore {
             (Some(plain), Some(ring)) => {
                 let context = Context::new(service, NOTE);
                 let sealed =
-                    run_in_turn(ring.is_ready_to_seal(), move || ring.seal(&context, &plain)).await?;
+                    run_in_turn(ring.is_ready_to_seal(), plain.len(), move || ring.seal(&context, &plain))
+                        .await?;
                 Some(Secret::new(sealed))
             }
             (note, _) => note,
@@ -179,7 +185,8 @@ impl SealedStore {
         let Some(kept) = self.store.load_note(service).await? else { return Ok(None) };
         let Some(ring) = self.ring.clone() else { return Ok(Some(kept)) };
         let context = Context::new(service, KEPT_NOTE);
-        run_in_turn(notes::is_ready(&ring, &kept), move || notes::find(&ring, &context, &kept)).await
+        run_in_turn(notes::is_ready(&ring, &kept), kept.len(), move || notes::find(&ring, &context, &kept))
+            .await
     }
 
     /// Keeps one text for the service, separately from its record; `None` deletes it. `until` says when the text
@@ -196,9 +203,11 @@ impl SealedStore {
         let (context, note) = (Context::new(service, KEPT_NOTE), note.cloned());
         let is_ready =
             ring.is_ready_to_seal() && before.as_ref().is_none_or(|kept| notes::is_ready(&ring, kept));
-        let kept =
-            run_in_turn(is_ready, move || notes::replace(&ring, &context, before.as_ref(), note.as_ref()))
-                .await?;
+        let length = before.as_ref().or(note.as_ref()).map_or(0, Secret::len);
+        let kept = run_in_turn(is_ready, length, move || {
+            notes::replace(&ring, &context, before.as_ref(), note.as_ref())
+        })
+        .await?;
         self.store.save_note(service, kept.as_ref(), until).await
     }
 
@@ -230,7 +239,7 @@ impl SealedStore {
     /// salt.
     pub async fn warm_up(&self) -> Result<()> {
         match self.ring.clone() {
-            Some(ring) => run_in_turn(ring.is_ready_to_seal(), move || ring.warm_up()).await,
+            Some(ring) => run_in_turn(ring.is_ready_to_seal(), 0, move || ring.warm_up()).await,
             None => Ok(()),
         }
     }
@@ -244,8 +253,10 @@ impl SealedStore {
         let token = match self.ring.clone() {
             Some(ring) => {
                 let context = Context::new(service, RECORD);
-                let sealed =
-                    run_in_turn(ring.is_ready_to_seal(), move || ring.seal(&context, &payload)).await?;
+                let sealed = run_in_turn(ring.is_ready_to_seal(), payload.len(), move || {
+                    ring.seal(&context, &payload)
+                })
+                .await?;
                 Secret::new(sealed)
             }
             None => payload,
@@ -286,7 +297,10 @@ impl SealedStore {
         };
         let context = Context::new(service, RECORD);
         let is_ready = ring.is_ready_to_open(row.token.expose());
-        run_in_turn(is_ready, move || payload::read(&ring.open(&context, row.token.expose())?)).await
+        run_in_turn(is_ready, row.token.len(), move || {
+            payload::read(&ring.open(&context, row.token.expose())?)
+        })
+        .await
     }
 
     /// A token that evertoken did not seal, if the configuration accepts those.
@@ -314,12 +328,16 @@ impl SealedStore {
     }
 }
 
-/// Runs work with a key ring outside the runtime's thread: at once if it `is_ready`, else after the derivations that
-/// were requested before.
+/// Runs work with a key ring on a text of `length` bytes: on this thread if the keys are derived and the text is short,
+/// else on another one, and after the derivations that were requested before.
 async fn run_in_turn<T: Send + 'static>(
     is_ready: bool,
+    length: usize,
     work: impl FnOnce() -> Result<T> + Send + 'static,
 ) -> Result<T> {
+    if is_ready && length <= SHORT_BYTES {
+        return work();
+    }
     let _turn = if is_ready { None } else { Some(DERIVATIONS.lock().await) };
     runtime::blocking(work).await
 }

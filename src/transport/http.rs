@@ -12,6 +12,7 @@ use hyper::body::{Bytes, Frame, SizeHint};
 use reqwest::Client;
 use reqwest::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue};
 use reqwest::redirect::Policy;
+use rustls::ClientConfig;
 use tokio::sync::OnceCell;
 use url::Url;
 use zeroize::Zeroizing;
@@ -39,13 +40,15 @@ const MAX_HEADERS: usize = 2000;
 /// dead.
 const IDLE_CONNECTION_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// The only code that uses the network. The client is built at first use and on a background thread, because
-/// that reads the system's certificates.
+/// The only code that uses the network. A client is built at first use. That of requests over TLS is built on a background
+/// thread, because that reads the system's certificates; requests in clear text, to a server on the same machine, do not
+/// wait for them.
 pub struct HttpTransport {
     trust: Trust,
     proxies: Proxies,
     certificate: Option<ClientCertificate>,
-    client: OnceCell<BuiltClient>,
+    over_tls: OnceCell<BuiltClient>,
+    in_clear: OnceCell<BuiltClient>,
 }
 
 /// A client, and a warning about its certificates.
@@ -61,7 +64,8 @@ impl HttpTransport {
             trust: Trust { ca, ..Trust::default() },
             proxies: Proxies::of(&Environment::default()),
             certificate: None,
-            client: OnceCell::new(),
+            over_tls: OnceCell::new(),
+            in_clear: OnceCell::new(),
         }
     }
 
@@ -81,13 +85,23 @@ impl HttpTransport {
         self
     }
 
-    async fn client(&self) -> Result<&BuiltClient> {
+    async fn client(&self, url: &Url) -> Result<&BuiltClient> {
+        if !self.uses_tls(url) {
+            let make = async || build(tls::without_roots()?, self.proxies.clone());
+            return self.in_clear.get_or_try_init(make).await;
+        }
         let make = || {
             let (trust, proxies, certificate) =
                 (self.trust.clone(), self.proxies.clone(), self.certificate.clone());
-            runtime::blocking(move || build(&trust, proxies, certificate.as_ref()))
+            runtime::blocking(move || build(tls::client(&trust, certificate.as_ref())?, proxies))
         };
-        self.client.get_or_try_init(make).await
+        self.over_tls.get_or_try_init(make).await
+    }
+
+    /// Whether the way to this URL begins with TLS: to its server, or to a proxy.
+    fn uses_tls(&self, url: &Url) -> bool {
+        let proxy = self.proxies.for_url(url).and_then(|proxy| proxy.address().ok());
+        proxy.is_some_and(|proxy| proxy.scheme() == "https") || url.scheme() != "http"
     }
 
     fn route<'r>(&'r self, url: &'r Url) -> Route<'r> {
@@ -154,7 +168,7 @@ impl HttpTransport {
     }
 
     async fn request(&self, request: &Request, sent: &SentFlag) -> Result<reqwest::RequestBuilder> {
-        let client = &self.client().await?.client;
+        let client = &self.client(&request.url).await?.client;
         let mut builder = client
             .request(request.method.clone(), request.url.clone())
             .header(ACCEPT, "application/json")
@@ -184,8 +198,7 @@ impl HttpTransport {
     }
 }
 
-fn build(trust: &Trust, proxies: Proxies, certificate: Option<&ClientCertificate>) -> Result<BuiltClient> {
-    let (tls, warning) = tls::client(trust, certificate)?;
+fn build((tls, warning): (ClientConfig, Option<Error>), proxies: Proxies) -> Result<BuiltClient> {
     // An invalid proxy URL was rejected before.
     let proxy = move |url: &Url| proxies.for_url(url).and_then(|proxy| proxy.address().ok().cloned());
     let client = Client::builder()
@@ -209,9 +222,9 @@ fn build(trust: &Trust, proxies: Proxies, certificate: Option<&ClientCertificate
 
 #[async_trait]
 impl Transport for HttpTransport {
-    async fn prepare(&self) -> Option<Error> {
+    async fn prepare(&self, url: &Url) -> Option<Error> {
         // The first request reports errors that prevent the client from being built.
-        self.client().await.ok()?.warning.clone()
+        self.client(url).await.ok()?.warning.clone()
     }
 
     async fn send(&self, request: Request, timeout: Duration) -> Result<Response> {

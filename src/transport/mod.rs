@@ -125,8 +125,9 @@ pub trait Transport: Send + Sync {
     /// request can have been sent.
     async fn send(&self, request: Request, timeout: Duration) -> Result<Response>;
 
-    /// Prepares for the first request. Returns a warning if there is something that an operator should know.
-    async fn prepare(&self) -> Option<Error> {
+    /// Prepares for the first request to this URL. Returns a warning if there is something that an operator should know.
+    async fn prepare(&self, url: &Url) -> Option<Error> {
+        let _ = url;
         None
     }
 }

@@ -43,6 +43,19 @@ pub(super) fn client(
     Ok((config, warning))
 }
 
+/// The configuration of a client that is never used for TLS.
+///
+/// # Errors
+/// `Tls`.
+pub(super) fn without_roots() -> Result<(ClientConfig, Option<Error>)> {
+    let config = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(setup_error)?
+        .with_root_certificates(RootCertStore::empty())
+        .with_no_client_auth();
+    Ok((config, None))
+}
+
 fn parse(certificate: &ClientCertificate) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>)> {
     let chain = CertificateDer::pem_slice_iter(certificate.cert.as_bytes()).collect::<Result<Vec<_>, _>>();
     let chain = chain
