@@ -313,7 +313,11 @@ impl StoreClient {
         let (answer, answered) = oneshot::channel();
         let handle = runtime::spawn(async move {
             let result = work.await;
-            drop(pass);
+            match pass {
+                // What waits for a place that fails gives up in time, and does not fail one after another.
+                Some(pass) if result.is_err() => pass.leave_in_vain(),
+                pass => drop(pass),
+            }
             // The caller may have stopped waiting.
             let _ = answer.send(result);
         })?;
@@ -376,3 +380,6 @@ async fn load(store: &SealedStore, service: &ServiceName, warnings: &Mutex<Vec<E
     warnings.lock().append(&mut loaded.warnings);
     Ok(loaded)
 }
+
+#[cfg(test)]
+mod tests;

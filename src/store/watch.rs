@@ -162,4 +162,4 @@ impl Watched {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -7,7 +7,7 @@ use super::*;
 
 /// Counts what it is told.
 #[derive(Default)]
-struct Told(AtomicU32);
+pub(in crate::store) struct Told(AtomicU32);
 
 impl RecordObserver for Told {
     fn record_may_have_changed(&self) {
@@ -16,7 +16,8 @@ impl RecordObserver for Told {
 }
 
 impl Told {
-    fn take(&self) -> u32 {
+    /// How often it was told something since the last call.
+    pub(in crate::store) fn take(&self) -> u32 {
         self.0.swap(0, Ordering::Relaxed)
     }
 }
