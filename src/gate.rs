@@ -10,8 +10,8 @@ use crate::sync::Mutex;
 
 /// Lets a limited number in at once, in the order in which they came.
 ///
-/// A long queue is not a fault: who waits goes on waiting as long as others leave after they got something done. Where
-/// nothing is done any more, as at a server that hangs, everyone gives up in time.
+/// A long queue is not a fault: a waiting caller continues to wait as long as others leave after they got something done.
+/// Where nothing is done any more, as at a server that hangs, all of them give up in time.
 #[derive(Debug)]
 pub struct Gate {
     permits: Arc<Semaphore>,
@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn who_waits_gives_up_where_nothing_is_done_and_stays_where_something_is() {
+    async fn a_waiting_caller_gives_up_where_nothing_is_done_and_stays_where_something_is() {
         let gate = Gate::new(1);
         let held = gate.enter(PATIENCE).await.unwrap();
         let begin = Instant::now();
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn who_leaves_in_vain_keeps_nobody_waiting() {
+    async fn a_place_that_was_left_in_vain_keeps_no_one_waiting() {
         let gate = Gate::new(1);
         let begin = Instant::now();
         let hung = async |pass: Option<Pass>| {

@@ -32,13 +32,13 @@ impl Transport for TokenServer {
     }
 }
 
-struct Nobody;
+struct Unheard;
 
-impl Listener for Nobody {
+impl Listener for Unheard {
     fn on_event(&self, _: &Event) {}
 }
 
-impl Sink for Nobody {
+impl Sink for Unheard {
     fn write_line(&self, _: LogLine) {}
 }
 
@@ -69,8 +69,8 @@ impl Process {
             Ok(Parts {
                 clock: Arc::new(SystemClock) as Arc<dyn Clock>,
                 transport: Arc::new(TokenServer),
-                listener: Arc::new(Nobody),
-                log: Log::new(name, Level::Error, Arc::new(Nobody)),
+                listener: Arc::new(Unheard),
+                log: Log::new(name, Level::Error, Arc::new(Unheard)),
                 store: None,
                 schedule,
                 credentials,

@@ -112,7 +112,7 @@ test('without a storage, the token is kept in ./data/token-cache.json, and those
   const folder = moveToFreshFolder(t)
   for (const [name, file] of [
     ['external_api', 'token-cache.json'],
-    ['Tenant 7', join('token-cache.json.d', '%54enant%207.json')],
+    ['Q 7', join('token-cache.json.d', '%51%207.json')],
   ]) {
     const service = initializeTokenService(configAt(server, { service: name, storage: undefined }))
     await service.getToken()

@@ -36,9 +36,9 @@ pub(super) struct StoreSync {
     store: Arc<StoreClient>,
     observer: Arc<Observer>,
     next_look: Mutex<Timestamp>,
-    /// What tells when to look; none until the service starts, and for stores that cannot tell.
+    /// What notifies of changes; none until the service starts, and for stores that cannot.
     watch: OnceLock<Subscription>,
-    /// Whether it has told since the last look.
+    /// Whether it has notified since the last look.
     may_have_changed: AtomicBool,
 }
 
@@ -72,7 +72,7 @@ impl StoreSync {
         Self { config, clock, state, store, observer, next_look, watch, may_have_changed }
     }
 
-    /// Has the store tell when another process may have changed the record, if it can.
+    /// Has the store notify when another process may have changed the record, if it can.
     pub(super) fn begin_watch(self: &Arc<Self>) -> Result<()> {
         let this: Weak<Self> = Arc::downgrade(self);
         if let Some(subscription) = self.store.watch(this)? {
@@ -338,7 +338,7 @@ impl StoreSync {
 
     // From time to time.
 
-    /// When to look into the store again without being told to; never where no other process can write to it.
+    /// When to look into the store again without a notice; never where no other process can write to it.
     pub(super) fn next_look(&self) -> Option<Timestamp> {
         self.looks_by_itself().then(|| *self.next_look.lock())
     }
@@ -346,7 +346,7 @@ impl StoreSync {
     /// Whether a look is due, which is then taken: a token of another process is adopted long before the refresh point
     /// (some servers end the old token with a refresh), and a token is stored that a failing store did not take.
     ///
-    /// An attempt under way looks, too. What it is told meanwhile may have come after that: its end is a change, after
+    /// An attempt under way looks, too. A change of which it is notified meanwhile may have come after that: its end is a change, after
     /// which the look is taken.
     pub(super) fn take_due_look(&self, now: Timestamp, is_attempting: bool) -> bool {
         let is_time = {
@@ -361,16 +361,16 @@ impl StoreSync {
         if is_attempting {
             return false;
         }
-        let is_told = self.may_have_changed.swap(false, Ordering::AcqRel);
-        is_told || (is_time && self.looks_by_itself())
+        let is_notified = self.may_have_changed.swap(false, Ordering::AcqRel);
+        is_notified || (is_time && self.looks_by_itself())
     }
 
-    /// Whether only looking shows what has changed: in a store that does not tell, or does not work; and to store a token
+    /// Whether only looking shows what has changed: in a store that does not notify, or does not work; and to store a token
     /// that is not stored yet.
     pub(super) fn looks_by_itself(&self) -> bool {
-        let is_told =
+        let is_notified =
             self.watch.get().is_some() && self.store.is_healthy() && !self.state.lock().is_unsaved();
-        self.store.is_shared() && !is_told
+        self.store.is_shared() && !is_notified
     }
 
     /// Adopts a later token from the store, or else stores the token that is not stored yet.

@@ -207,7 +207,7 @@ impl StoreClient {
         self.store.warm_up().await
     }
 
-    /// Tells `observer` when another process may have changed the record: [`Store::watch`].
+    /// Notifies `observer` when another process may have changed the record: [`Store::watch`].
     pub(crate) fn watch(&self, observer: Weak<dyn RecordObserver>) -> Result<Option<Subscription>> {
         self.store.watch(&self.service, observer)
     }
@@ -288,8 +288,8 @@ impl StoreClient {
     /// Runs `work` to its end even if no caller waits that long. While one that timed out is still running, no other
     /// starts: each may hold a thread for as long as a dead disk hangs, and there are few threads.
     ///
-    /// The time counts from when the place of the store is free for it. Waiting for that is no fault of the store while
-    /// it goes on working for others.
+    /// The time counts from when the place of the store is free for it. Waiting for that is not a fault of the store
+    /// while it continues to work for others.
     async fn with_timeout<T: Send + 'static>(
         &self,
         work: impl Future<Output = Result<T>> + Send + 'static,

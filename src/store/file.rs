@@ -53,8 +53,8 @@ impl FileStore {
         Self::in_directory(path.into(), Directory::at)
     }
 
-    /// The store of one service, when `path` is configured: [`directory::file_of`]. The services of a process share the
-    /// directory.
+    /// The store of one service, when `path` is configured: the default service is in that file, and each other one in a
+    /// file of its own in `<path>.d`. The services of a process share the directory.
     pub fn of_service(path: &Path, service: &ServiceName) -> Self {
         Self::in_directory(directory::file_of(path, service), Directory::shared)
     }

@@ -130,8 +130,8 @@ pub trait Store: Send + Sync + 'static {
         None
     }
 
-    /// Tells `observer` when another process may have changed the service's record, until the subscription is dropped.
-    /// `None` for a store that cannot tell: then the record is read from time to time.
+    /// Notifies `observer` when another process may have changed the service's record, until the subscription is dropped.
+    /// `None` for a store that cannot do that: then the record is read from time to time.
     fn watch(
         &self,
         service: &ServiceName,

@@ -226,7 +226,7 @@ impl SealedStore {
         self.store.gate()
     }
 
-    /// Tells `observer` when another process may have changed the record: [`Store::watch`].
+    /// Notifies `observer` when another process may have changed the record: [`Store::watch`].
     pub fn watch(
         &self,
         service: &ServiceName,

@@ -12,7 +12,7 @@ use crate::sync::Mutex;
 /// Between two looks at a place.
 const WATCH_INTERVAL: Duration = Duration::from_secs(2);
 
-/// Is told that a record may have changed.
+/// Gets notices about a record.
 pub trait RecordObserver: Send + Sync {
     /// Another process may have stored or removed the record, or it cannot be read any more.
     fn record_may_have_changed(&self);
@@ -33,7 +33,7 @@ pub(in crate::store) trait WatchedPlace: Send + Sync + 'static {
     fn record_marks(&self, keys: &[Arc<str>]) -> Vec<u64>;
 }
 
-/// The services that are told about changes of one place.
+/// The services that are notified of changes of one place.
 #[derive(Default)]
 pub(in crate::store) struct Watch(Mutex<Watched>);
 
@@ -62,7 +62,7 @@ pub struct Subscription {
 }
 
 impl Subscription {
-    /// Tells `observer` about changes of the record of this key from now on.
+    /// Notifies `observer` of changes of the record of this key from now on.
     pub(in crate::store) fn new(
         place: &Arc<impl WatchedPlace>,
         key: &str,

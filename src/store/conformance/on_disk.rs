@@ -139,7 +139,7 @@ macro_rules! on_disk {
                 a_save_over_damage_keeps_the_damage
                 processes_that_meet_the_same_damage_set_it_aside_once
                 no_flipped_bit_brings_another_token
-                a_service_is_told_what_another_process_stores_and_removes
+                a_service_is_notified_of_what_another_process_stores_and_removes
             }
 
             #[cfg(unix)]

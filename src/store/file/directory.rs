@@ -46,7 +46,7 @@ const ESCAPED: &AsciiSet = &{
     set
 };
 
-/// Names of devices on Windows, whatever their extension.
+/// Names of devices on Windows, with any extension.
 const DEVICES: [&str; 6] = ["con", "prn", "aux", "nul", "com", "lpt"];
 
 fn file_name_of(service: &ServiceName) -> String {

@@ -1,22 +1,22 @@
-//! Which services are told, and when.
+//! Which services are notified, and when.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::*;
 
-/// Counts what it is told.
+/// Counts notices.
 #[derive(Default)]
-pub(in crate::store) struct Told(AtomicU32);
+pub(in crate::store) struct Notices(AtomicU32);
 
-impl RecordObserver for Told {
+impl RecordObserver for Notices {
     fn record_may_have_changed(&self) {
         self.0.fetch_add(1, Ordering::Relaxed);
     }
 }
 
-impl Told {
-    /// How often it was told something since the last call.
+impl Notices {
+    /// The number of notices since the last call.
     pub(in crate::store) fn take(&self) -> u32 {
         self.0.swap(0, Ordering::Relaxed)
     }
@@ -61,29 +61,29 @@ impl Scripted {
     }
 }
 
-fn subscribe(place: &Arc<Scripted>, key: &str) -> (Arc<Told>, Subscription) {
-    let told = Arc::new(Told::default());
-    let observer: Weak<Told> = Arc::downgrade(&told);
+fn subscribe(place: &Arc<Scripted>, key: &str) -> (Arc<Notices>, Subscription) {
+    let notices = Arc::new(Notices::default());
+    let observer: Weak<Notices> = Arc::downgrade(&notices);
     let subscription = Subscription::new(place, key, observer).unwrap();
-    (told, subscription)
+    (notices, subscription)
 }
 
 /// A place, with as many services as given that have had their first look.
-fn place_with(services: usize) -> (Arc<Scripted>, Vec<(Arc<Told>, Subscription)>) {
+fn place_with(services: usize) -> (Arc<Scripted>, Vec<(Arc<Notices>, Subscription)>) {
     let place = Arc::new(Scripted::default());
     let subscribed: Vec<_> = (0..services).map(|n| subscribe(&place, &n.to_string())).collect();
     place.look();
-    assert!(subscribed.iter().all(|(told, _)| told.take() == 1), "the first look tells everyone");
+    assert!(subscribed.iter().all(|(notices, _)| notices.take() == 1), "the first look notifies all");
     (place, subscribed)
 }
 
 #[tokio::test]
-async fn a_service_is_told_once_about_a_change_of_its_record_and_of_no_other() {
+async fn a_service_is_notified_once_of_a_change_of_its_record_and_of_no_other() {
     let (place, services) = place_with(3);
     place.set("1", 7);
     place.look();
     place.look();
-    assert_eq!(services.iter().map(|(told, _)| told.take()).collect::<Vec<_>>(), [0, 1, 0]);
+    assert_eq!(services.iter().map(|(notices, _)| notices.take()).collect::<Vec<_>>(), [0, 1, 0]);
 }
 
 #[tokio::test]
@@ -101,9 +101,9 @@ async fn of_many_records_each_has_its_turn_and_a_change_of_the_place_looks_at_al
 #[tokio::test]
 async fn a_service_that_comes_later_has_its_first_look_at_once() {
     let (place, _services) = place_with(25);
-    let (told, _subscription) = subscribe(&place, "new");
+    let (notices, _subscription) = subscribe(&place, "new");
     assert_eq!(place.look(), 11);
-    assert_eq!(told.take(), 1);
+    assert_eq!(notices.take(), 1);
 }
 
 #[tokio::test]
@@ -113,6 +113,6 @@ async fn a_service_that_has_ended_is_forgotten_and_the_last_one_ends_the_watch()
     place.set("1", 7);
     assert_eq!(place.look(), 0);
     assert!(place.watch.0.lock().has_ended());
-    let (_told, _subscription) = subscribe(&place, "again");
+    let (_notices, _subscription) = subscribe(&place, "again");
     assert!(!place.watch.0.lock().has_ended() && place.watch.0.lock().is_running);
 }
