@@ -3,7 +3,7 @@
 mod plan;
 mod timetable;
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -105,12 +105,13 @@ impl Scheduler {
     /// Does what is due, and returns when the next thing is.
     fn turn(&self) -> Option<Timestamp> {
         let now = self.clock.now();
+        // In the order of their initialization.
         let (due, options, mut services) = {
             let mut state = self.state();
             let due = state.plan.as_mut().map_or_else(Due::default, |plan| plan.take_due(now));
             let was_set_back = state.last_turn.replace(now).is_some_and(|last| now < last);
             let is_all = due.look || due.health_check || was_set_back;
-            let mut services: HashSet<u32> = state.timetable.take_due(now).into_iter().collect();
+            let mut services: BTreeSet<u32> = state.timetable.take_due(now).into_iter().collect();
             if is_all {
                 services.extend(self.registry.all().into_iter().map(|(id, _)| id));
             }
