@@ -590,8 +590,8 @@ export interface TokenServiceConfig {
   timeoutMs?: number
   /**
    * How many token requests of this process are under way at once at the token server's origin, over all services with
-   * the same value: 1 to 1000. The others wait. If none of those under way is answered for `timeoutMs`, they fail with
-   * `ERR_TOKEN_TIMEOUT`. Default 16.
+   * the same value: 1 to 1000. The others wait. If none of those under way is answered for three times `timeoutMs`, they fail
+   * with `ERR_TOKEN_TIMEOUT`. Default 16.
    */
   maxConcurrentRequests?: number
   /** How failed token requests are retried. */

@@ -291,6 +291,7 @@ impl StoreSync {
         self.observer.report_store();
         if let Ok(Some(revision)) = saved {
             self.state.lock().see(Some(revision));
+            self.expect_notice();
         }
         saved.inspect_err(|error| {
             self.observer.log_error(Level::Debug, "could not store the token", error);
@@ -316,7 +317,14 @@ impl StoreSync {
         // If this fails, a later look stores it.
         let Ok(Some(revision)) = saved else { return false };
         self.state.lock().mark_stored(token.generation, revision);
+        self.expect_notice();
         true
+    }
+
+    fn expect_notice(&self) {
+        if let Some(watch) = self.watch.get() {
+            watch.expect_notice();
+        }
     }
 
     fn record_of(&self, token: &HeldToken) -> StoredToken {

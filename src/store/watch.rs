@@ -84,6 +84,18 @@ impl Subscription {
     }
 }
 
+impl Subscription {
+    /// This process itself has changed the record: the next look notifies in any case. Otherwise, a record that is lost
+    /// again before that look would seem unchanged.
+    pub fn expect_notice(&self) {
+        if let Some(place) = self.place.upgrade()
+            && let Some(watched) = place.watch().0.lock().services.get_mut(&self.id)
+        {
+            watched.mark = None;
+        }
+    }
+}
+
 impl Drop for Subscription {
     fn drop(&mut self) {
         if let Some(place) = self.place.upgrade() {

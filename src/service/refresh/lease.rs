@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use tokio::task::JoinHandle;
 
+use super::request_gate::{RequestGate, RequestPass};
 use crate::clock::Clock;
 use crate::config::{Config, CredentialDigest};
 use crate::domain::{Backoff, Jitter, Secret};
@@ -108,46 +109,60 @@ pub(super) struct LeaseManager {
     pub(super) store: Arc<StoreClient>,
     pub(super) sync: Arc<StoreSync>,
     pub(super) observer: Arc<Observer>,
+    pub(super) gate: Arc<RequestGate>,
 }
 
 impl LeaseManager {
-    /// Waits for the right to request a token; none if another process requested one meanwhile, and it was adopted.
+    /// Waits for the right to request a token; none if another process requested one meanwhile, and it was adopted. It
+    /// comes with the pass of the request: while another process holds the lease, this one does not occupy the place of
+    /// a request.
     ///
     /// # Errors
     /// How another process's attempt failed while this one waited for it; `Storage` if other processes may spend the
-    /// refresh token as well and the store is away.
-    pub(super) async fn take(&self, reason: RefreshReason, attempt: Attempt) -> Result<Option<RefreshLease>> {
+    /// refresh token as well and the store is away; those of [`RequestGate::enter`].
+    pub(super) async fn take(
+        &self,
+        reason: RefreshReason,
+        attempt: Attempt,
+        mut pass: RequestPass,
+    ) -> Result<Option<(RefreshLease, RequestPass)>> {
         let mut waited_for = None;
         let mut looks = 0;
         loop {
             match self.store.lease(self.clock.now()).await {
                 Ok(Leasing::Granted(grant)) => {
                     let lease = self.hold(grant)?;
-                    return self.use_or_release(lease, waited_for, reason, attempt).await;
+                    let lease = self.use_or_release(lease, waited_for, reason, attempt).await?;
+                    return Ok(lease.map(|lease| (lease, pass)));
                 }
                 Ok(Leasing::Unknown) => {
                     // Without leases only the record tells what others do, and it could not be read.
                     if let Some(error) = self.store.read_fault() {
-                        return self.without_store(error, reason).map(Some);
+                        return Ok(Some((self.without_store(error, reason)?, pass)));
                     }
                     let expected = self.state.lock().stored();
-                    return Ok(Some(RefreshLease { held: None, expected, may_spend: true }));
+                    let lease = RefreshLease { held: None, expected, may_spend: true };
+                    return Ok(Some((lease, pass)));
                 }
                 // The first of those that are waited for: its successors also tell how that one ended.
                 Ok(Leasing::Held(fence)) => waited_for = waited_for.or(Some(fence)),
-                Err(error) => return self.without_store(error, reason).map(Some),
+                Err(error) => return Ok(Some((self.without_store(error, reason)?, pass))),
             }
+            drop(pass);
             self.clock.sleep(Jitter::random().half(RECORD_LOOKS.wait(looks))).await;
             let has_adopted = self.sync.adopt(attempt).await;
-            let state = self.state.lock();
-            let is_satisfied = has_adopted && state.satisfies(reason, true, self.clock.now());
-            if is_satisfied || state.epoch() != attempt.epoch {
-                return Ok(None);
-            }
-            if state.is_closed() {
-                return Err(Error::shutdown());
+            {
+                let state = self.state.lock();
+                let is_satisfied = has_adopted && state.satisfies(reason, true, self.clock.now());
+                if is_satisfied || state.epoch() != attempt.epoch {
+                    return Ok(None);
+                }
+                if state.is_closed() {
+                    return Err(Error::shutdown());
+                }
             }
             looks += 1;
+            pass = self.gate.enter().await?;
         }
     }
 

@@ -63,7 +63,7 @@ pub(super) struct Refresher {
     credentials: Arc<CredentialMemory>,
     flights: Arc<SingleFlight>,
     predecessors: Predecessors,
-    gate: RequestGate,
+    gate: Arc<RequestGate>,
 }
 
 impl Refresher {
@@ -79,6 +79,7 @@ impl Refresher {
             (Arc::clone(config), Arc::clone(clock), Arc::clone(state), Arc::clone(observer));
         let credentials =
             Arc::new(CredentialMemory::new(config.credential.clone(), known, Arc::clone(&store)));
+        let gate = Arc::new(RequestGate { gate, config: Arc::clone(&config) });
         let leases = LeaseManager {
             config: Arc::clone(&config),
             clock: Arc::clone(&clock),
@@ -86,9 +87,9 @@ impl Refresher {
             store: Arc::clone(&store),
             sync: Arc::clone(&sync),
             observer: Arc::clone(&observer),
+            gate: Arc::clone(&gate),
         };
         let source = TokenSource::new(client, Arc::clone(&sync), Arc::clone(&credentials));
-        let gate = RequestGate { gate, config: Arc::clone(&config) };
         let (flights, predecessors) = (Arc::default(), Predecessors::default());
         Self {
             config,
@@ -186,8 +187,8 @@ impl Refresher {
         }
         // Nothing was requested yet: a clearing that those looks found does not keep this attempt from a request.
         let attempt = Attempt { started: attempt.started, ..self.sync.attempt() };
-        let lease = match self.leases.take(reason, attempt).await {
-            Ok(Some(lease)) => lease,
+        let (lease, pass) = match self.leases.take(reason, attempt, pass).await {
+            Ok(Some(taken)) => taken,
             Ok(None) => return Ok(()),
             Err(error) if error.kind() == ErrorKind::Shutdown => return Err(error),
             Err(error) => {

@@ -6,6 +6,10 @@ use crate::config::Config;
 use crate::error::{Error, ErrorKind, Result};
 use crate::gate::{Gate, Pass};
 
+/// Requests that time out make room as well. A service whose requests would be answered gets its turn after those of some
+/// that are not, and a caller of a server that answers no one does not wait for ever.
+const ROUNDS: u32 = 3;
+
 /// What each attempt passes before it takes a lease: a lease that waits here would keep other processes waiting.
 pub(super) struct RequestGate {
     pub(super) gate: Arc<Gate>,
@@ -19,15 +23,15 @@ impl RequestGate {
     /// Waits until fewer than `maxConcurrentRequests` are under way.
     ///
     /// # Errors
-    /// `Timeout` if the token server answered none of them for as long as a request may take.
+    /// `Timeout` if the token server answered none of them for [`ROUNDS`] times as long as a request may take.
     pub(super) async fn enter(&self) -> Result<RequestPass> {
-        let timeout = self.config.timeout;
-        let pass = self.gate.enter(timeout).await.ok_or_else(|| {
+        let patience = self.config.timeout * ROUNDS;
+        let pass = self.gate.enter(patience).await.ok_or_else(|| {
             let message = format!(
                 "the token server answered none of the {} requests under way (maxConcurrentRequests) for {} ms, so \
                  evertoken did not send another one",
                 self.config.max_concurrent_requests,
-                timeout.as_millis(),
+                patience.as_millis(),
             );
             Error::new(ErrorKind::Timeout, message).unsent()
         })?;

@@ -140,6 +140,7 @@ macro_rules! on_disk {
                 processes_that_meet_the_same_damage_set_it_aside_once
                 no_flipped_bit_brings_another_token
                 a_service_is_notified_of_what_another_process_stores_and_removes
+                a_record_that_is_lost_right_after_a_save_is_noticed
             }
 
             #[cfg(unix)]

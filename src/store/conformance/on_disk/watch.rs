@@ -24,6 +24,19 @@ async fn is_left_alone(notices: &Notices) -> bool {
     notices.take() == 0
 }
 
+pub(super) async fn a_record_that_is_lost_right_after_a_save_is_noticed(disk: Disk) {
+    let store = (disk.engine.store)(&disk.path);
+    let (notices, subscription) = watch(&store, "a");
+    wait_for(&notices).await;
+    // As this process itself does, between two looks.
+    disk.save("a", "one", None).await.unwrap();
+    subscription.expect_notice();
+    for name in disk.names() {
+        std::fs::remove_file(disk.directory.path().join(name)).unwrap();
+    }
+    wait_for(&notices).await;
+}
+
 fn watch(store: &Arc<dyn Store>, name: &str) -> (Arc<Notices>, Subscription) {
     let notices = Arc::new(Notices::default());
     let observer: Weak<Notices> = Arc::downgrade(&notices);
