@@ -219,13 +219,16 @@ describe('a service behind a proxy', () => {
     assert.match(message, /NODE_EXTRA_CA_CERTS/)
   })
 
-  test('warns about an extra file that does not exist, and works without it', async () => {
+  test('warns about an extra file that does not exist where certificates are needed, and works without it', async (t) => {
+    if (noTls) return t.skip(noTls)
     const env = { NODE_EXTRA_CA_CERTS: join(folder, 'nowhere.pem') }
-    const { token, log } = await serviceWith(env, `http://127.0.0.1:${targetPort}/token`)
-    assert.equal(token, 'token-by-no-proxy')
-    assert.match(
-      log,
-      /a problem with the certificates: the NODE_EXTRA_CA_CERTS file .+nowhere\.pem cannot be read/,
-    )
+    const warning =
+      /a problem with the certificates: the NODE_EXTRA_CA_CERTS file .+nowhere\.pem cannot be read/
+    const inClear = await serviceWith(env, `http://127.0.0.1:${targetPort}/token`)
+    assert.equal(inClear.token, 'token-by-no-proxy')
+    assert.doesNotMatch(inClear.log, warning)
+    const overTls = await serviceWith(env, `https://127.0.0.1:${tlsPort}/token`)
+    assert.equal(overTls.code, 'ERR_TOKEN_TLS')
+    assert.match(overTls.log, warning)
   })
 })
