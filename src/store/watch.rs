@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use super::THREADS;
 use crate::domain::Jitter;
 use crate::error::Result;
 use crate::runtime;
@@ -112,6 +113,8 @@ async fn run(place: Weak<dyn WatchedPlace>) {
         if place.watch().0.lock().has_ended() {
             return;
         }
+        // Never closed.
+        let _thread = THREADS.acquire().await;
         // If it fails, the next look makes up for it.
         let _ = runtime::blocking(move || {
             look(&*place);
