@@ -1,10 +1,12 @@
 //! The source of time, which tests replace.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::sync::LazyLock;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
 
 use crate::domain::Timestamp;
+use crate::sync::Mutex;
 
 /// The wall clock, and waits that do not depend on it.
 #[async_trait]
@@ -12,8 +14,26 @@ pub trait Clock: Send + Sync + 'static {
     /// The current time.
     fn now(&self) -> Timestamp;
 
+    /// How much time has passed since some moment, however the wall clock is set. A process that is stopped does not stop
+    /// it.
+    fn elapsed(&self) -> Duration;
+
+    /// Both readings.
+    fn moment(&self) -> Moment {
+        Moment { now: self.now(), elapsed: self.elapsed() }
+    }
+
     /// Waits for `span`, even if the wall clock is changed in the meantime.
     async fn sleep(&self, span: Duration);
+}
+
+/// A reading of a clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Moment {
+    /// The time.
+    pub now: Timestamp,
+    /// [`Clock::elapsed`].
+    pub elapsed: Duration,
 }
 
 /// The machine's clock.
@@ -28,6 +48,11 @@ impl Clock for SystemClock {
         Timestamp::MIN.plus(since_epoch)
     }
 
+    fn elapsed(&self) -> Duration {
+        static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+        START.elapsed()
+    }
+
     async fn sleep(&self, span: Duration) {
         tokio::time::sleep(span).await;
     }
@@ -37,16 +62,18 @@ impl Clock for SystemClock {
 #[derive(Debug)]
 pub struct ManualClock {
     now: tokio::sync::watch::Sender<Timestamp>,
+    elapsed: Mutex<Duration>,
 }
 
 impl ManualClock {
     /// A clock that reads `now`.
     pub fn new(now: Timestamp) -> Self {
-        Self { now: tokio::sync::watch::Sender::new(now) }
+        Self { now: tokio::sync::watch::Sender::new(now), elapsed: Mutex::default() }
     }
 
     /// Moves the clock forward and wakes the tasks whose moment has come.
     pub fn advance(&self, by: Duration) {
+        *self.elapsed.lock() += by;
         self.now.send_modify(|now| *now = now.plus(by));
     }
 
@@ -65,6 +92,10 @@ impl ManualClock {
 impl Clock for ManualClock {
     fn now(&self) -> Timestamp {
         *self.now.borrow()
+    }
+
+    fn elapsed(&self) -> Duration {
+        *self.elapsed.lock()
     }
 
     async fn sleep(&self, span: Duration) {

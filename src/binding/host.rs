@@ -131,7 +131,7 @@ impl Host {
         let transport = self.transports.get(&config.ca, &request.environment, certificate);
         let gate = self.gates.get(&config);
         let mut external = match (&config.storage, provider) {
-            (Storage::External(kind), Some(provider)) => Some((*kind, provider)),
+            (Storage::External(kind), Some(provider)) => Some((kind.clone(), provider)),
             _ => None,
         };
         let initialized = self.registry.initialize(config, |schedule, credentials| {

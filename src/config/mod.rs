@@ -37,7 +37,7 @@ pub use network::is_private_host;
 pub use response_fields::ResponseField;
 pub use response_path::ResponsePath;
 pub use scheduler::SchedulerOptions;
-pub use storage::{ExternalStoreKind, PlainTokens, Storage};
+pub use storage::{ExternalStoreKind, PlainTokens, PostgresTable, RedisPrefix, Storage};
 pub use token_request::{Parameter, RequestFormat};
 
 /// The configuration of a service, from `TokenServiceConfig`.

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::fields::ConfigFields;
+use crate::domain::Secret;
 
 const DEFAULT_FILE: &str = "./data/token-cache.json";
 const DEFAULT_DATABASE: &str = "./data/token-cache.db";
@@ -16,8 +17,67 @@ pub enum Storage {
     File(PathBuf),
     /// An SQLite database.
     Sqlite(PathBuf),
+    /// A PostgreSQL database, by its URL.
+    Postgres(Secret, PostgresTable),
+    /// A Redis server, by its URL.
+    Redis(Secret, RedisPrefix),
     /// JavaScript functions, which are passed in separately from the configuration.
     External(ExternalStoreKind),
+}
+
+/// The table of records, as it is written in SQL: quoted, and with its schema if that is configured.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PostgresTable(String);
+
+impl PostgresTable {
+    /// The table of Prisma's model.
+    const DEFAULT: &'static str = "token_cache";
+
+    /// Reads a name, or a schema and a name with a dot between them. `Err` says what is wrong with it, as the rest of a
+    /// sentence.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let parts: Vec<_> = text.split('.').collect();
+        let is_name = |part: &&str| {
+            let mut chars = part.chars();
+            chars.next().is_some_and(|first| first.is_ascii_alphabetic() || first == '_')
+                && part.len() <= 63
+                && chars.all(|c| c.is_ascii_alphanumeric() || c == '_')
+        };
+        if parts.len() > 2 || !parts.iter().all(is_name) {
+            return Err(
+                "must be the name of a table, or a schema and a table such as \"app.token_cache\": letters, \
+                        digits and underscores"
+                    .to_owned(),
+            );
+        }
+        Ok(Self(parts.iter().map(|part| format!("\"{part}\"")).collect::<Vec<_>>().join(".")))
+    }
+
+    /// The name as it is written in SQL.
+    pub fn as_sql(&self) -> &str {
+        &self.0
+    }
+}
+
+/// What the names of all keys begin with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RedisPrefix(String);
+
+impl RedisPrefix {
+    const DEFAULT: &'static str = "evertoken:";
+
+    /// Reads a prefix. `Err` says what is wrong with it, as the rest of a sentence.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        if text.len() > 200 || text.chars().any(char::is_control) {
+            return Err("must have at most 200 characters, and no control characters".to_owned());
+        }
+        Ok(Self(text.to_owned()))
+    }
+
+    /// The prefix as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
 }
 
 /// What to do with an unencrypted token in the store: `storage.acceptPlainTokens`.
@@ -30,20 +90,26 @@ pub enum PlainTokens {
 }
 
 /// What the JavaScript functions call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ExternalStoreKind {
     /// A Prisma client.
     Prisma,
     /// A custom store.
     Custom,
+    /// A client of a PostgreSQL database.
+    Postgres(PostgresTable),
+    /// A client of a Redis server.
+    Redis(RedisPrefix),
 }
 
 impl ExternalStoreKind {
     /// The name in the configuration and the status.
-    pub fn as_str(self) -> &'static str {
+    pub fn as_str(&self) -> &'static str {
         match self {
             Self::Prisma => "prisma",
             Self::Custom => "custom",
+            Self::Postgres(_) => "postgres",
+            Self::Redis(_) => "redis",
         }
     }
 }
@@ -62,15 +128,26 @@ pub(super) fn read(f: &mut ConfigFields<'_>) -> (Storage, PlainTokens) {
         }
         Some("prisma") => Storage::External(ExternalStoreKind::Prisma),
         Some("custom") => Storage::External(ExternalStoreKind::Custom),
-        Some(kind) => {
-            fields.error("kind", format!("\"{kind}\" is not supported by this version of evertoken"));
-            return (Storage::Memory, PlainTokens::Refused);
+        Some("postgres") => {
+            let table = parsed(&mut fields, "table", PostgresTable::DEFAULT, PostgresTable::parse);
+            match fields.text("url") {
+                Some(url) => Storage::Postgres(Secret::new(url), table),
+                None => Storage::External(ExternalStoreKind::Postgres(table)),
+            }
         }
-        None => {
+        Some("redis") => {
+            let prefix = parsed(&mut fields, "keyPrefix", RedisPrefix::DEFAULT, RedisPrefix::parse);
+            match fields.text("url") {
+                Some(url) => Storage::Redis(Secret::new(url), prefix),
+                None => Storage::External(ExternalStoreKind::Redis(prefix)),
+            }
+        }
+        _ => {
             // `one_of` reports a wrong value, but not a missing one.
             fields.error(
                 "kind",
-                "must say where tokens are stored: \"memory\", \"file\", \"sqlite\", \"prisma\" or \"custom\"",
+                "must say where tokens are stored: \"memory\", \"file\", \"sqlite\", \"postgres\", \"redis\", \"prisma\" or \
+                 \"custom\"",
             );
             return (Storage::Memory, PlainTokens::Refused);
         }
@@ -80,4 +157,20 @@ pub(super) fn read(f: &mut ConfigFields<'_>) -> (Storage, PlainTokens) {
     let plain_tokens = if is_accepted { PlainTokens::Accepted } else { PlainTokens::Refused };
     fields.finish();
     (storage, plain_tokens)
+}
+
+/// A value of its own type; the default if it is missing, or wrong and reported.
+fn parsed<T>(
+    fields: &mut ConfigFields<'_>,
+    key: &'static str,
+    default: &str,
+    parse: impl Fn(&str) -> Result<T, String>,
+) -> T {
+    let given = fields.text(key).map(|text| parse(&text));
+    let default = |()| parse(default).unwrap_or_else(|_| unreachable!("the default is valid"));
+    match given {
+        Some(Ok(value)) => value,
+        Some(Err(fault)) => default(fields.error(key, fault)),
+        None => default(()),
+    }
 }

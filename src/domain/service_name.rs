@@ -39,6 +39,12 @@ impl ServiceName {
         Self(format!(" removed {}", self.0))
     }
 
+    /// The name under which a store keeps this service's lease. No service can have it either.
+    #[must_use]
+    pub fn reserved_for_lease(&self) -> Self {
+        Self(format!(" lease {}", self.0))
+    }
+
     /// The name as text.
     pub fn as_str(&self) -> &str {
         &self.0

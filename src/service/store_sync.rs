@@ -395,7 +395,7 @@ impl StoreSync {
 
     /// Stores a token that could not be stored when it was obtained, unless another process is about to store its own.
     async fn store_again(&self, epoch: u64) {
-        let grant = match self.store.lease_to_keep(self.clock.now()).await {
+        let grant = match self.store.lease_to_keep(self.clock.moment()).await {
             Ok(Leasing::Granted(grant)) => Some(grant),
             Ok(Leasing::Unknown) => None,
             Ok(Leasing::Held(_)) | Err(_) => return,

@@ -12,6 +12,7 @@ use super::{
     Claim, Fence, FileStore, Leasing, Loaded, MemoryStore, Owner, RecordObserver, Revision, Saved,
     SealedStore, SqliteStore, Store, StoredToken, Subscription,
 };
+use crate::clock::Moment;
 use crate::config::{Config, PlainTokens, Storage};
 use crate::crypto::{ClientKey, KeyRing, SigningKey};
 use crate::domain::{Secret, ServiceName, Timestamp};
@@ -61,6 +62,9 @@ impl StoreClient {
             (None, Storage::Memory) => SealedStore::without_sealing(Arc::new(MemoryStore::new())),
             (None, Storage::File(path)) => sealed(Arc::new(FileStore::of_service(path, &config.service)))?,
             (None, Storage::Sqlite(path)) => sealed(Arc::new(SqliteStore::new(path)))?,
+            (None, Storage::Postgres(..) | Storage::Redis(..)) => {
+                return Err(Error::config("storage.kind", "is not supported by this version of evertoken"));
+            }
             (None, Storage::External(kind)) => {
                 let fault = format!("is \"{}\", but no such store was passed to evertoken", kind.as_str());
                 return Err(Error::config("storage.kind", fault));
@@ -95,15 +99,15 @@ impl StoreClient {
     }
 
     /// Takes the lease if it is available.
-    pub(crate) async fn lease(&self, now: Timestamp) -> Result<Leasing> {
-        let ((store, service), claim) = (self.handles(), self.claim(now));
+    pub(crate) async fn lease(&self, moment: Moment) -> Result<Leasing> {
+        let ((store, service), claim) = (self.handles(), self.claim(moment));
         self.record_health(StoreOperation::Lease, async move { store.lease(&service, &claim).await }).await
     }
 
     /// Takes the lease to store a token that is in memory already. It is not available during a refresh.
-    pub(crate) async fn lease_to_keep(&self, now: Timestamp) -> Result<Leasing> {
+    pub(crate) async fn lease_to_keep(&self, moment: Moment) -> Result<Leasing> {
         let (store, service) = self.handles();
-        let claim = Claim { owner: self.keeper, now, length: self.lease_length };
+        let claim = Claim { owner: self.keeper, ..self.claim(moment) };
         self.record_health(StoreOperation::Lease, async move { store.lease(&service, &claim).await }).await
     }
 
@@ -113,8 +117,8 @@ impl StoreClient {
     }
 
     /// Extends a lease. Returns `false` if another holder has taken it.
-    pub(crate) async fn renew(&self, fence: Fence, now: Timestamp) -> Result<bool> {
-        let ((store, service), claim) = (self.handles(), self.claim(now));
+    pub(crate) async fn renew(&self, fence: Fence, moment: Moment) -> Result<bool> {
+        let ((store, service), claim) = (self.handles(), self.claim(moment));
         self.record_health(StoreOperation::Lease, async move { store.renew(&service, &claim, fence).await })
             .await
     }
@@ -261,8 +265,8 @@ impl StoreClient {
         (self.store.clone(), self.service.clone())
     }
 
-    fn claim(&self, now: Timestamp) -> Claim {
-        Claim { owner: self.owner, now, length: self.lease_length }
+    fn claim(&self, Moment { now, elapsed }: Moment) -> Claim {
+        Claim { owner: self.owner, now, elapsed, length: self.lease_length }
     }
 
     async fn record_health<T: Send + 'static>(

@@ -117,7 +117,12 @@ pub(super) fn some_record(token: &str) -> StoredToken {
 }
 
 fn claim(owner: Owner, second: f64) -> Claim {
-    Claim { owner, now: Timestamp::from_second(1_800_000_000.0 + second), length: Duration::from_secs(10) }
+    Claim {
+        owner,
+        now: Timestamp::from_second(1_800_000_000.0 + second),
+        elapsed: Duration::from_secs_f64(second),
+        length: Duration::from_secs(10),
+    }
 }
 
 pub(super) fn service(name: &str) -> ServiceName {

@@ -136,7 +136,7 @@ impl Store for ExternalStore {
     fn location(&self) -> String {
         match self.kind {
             ExternalStoreKind::Prisma => "Prisma client".to_owned(),
-            ExternalStoreKind::Custom => "custom store".to_owned(),
+            _ => "custom store".to_owned(),
         }
     }
 

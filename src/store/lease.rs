@@ -53,6 +53,8 @@ pub struct Claim {
     pub owner: Owner,
     /// The present moment.
     pub now: Timestamp,
+    /// The same on a clock that is never set. It means something only to this process.
+    pub elapsed: Duration,
     /// For how long: a holder that does not renew it for this long counts as dead.
     pub length: Duration,
 }

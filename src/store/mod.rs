@@ -10,6 +10,7 @@ mod lease;
 mod lock;
 mod memory;
 mod record;
+mod rows;
 mod sealed;
 mod sqlite;
 mod warnings;

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use async_trait::async_trait;
+
 use super::THREADS;
 use crate::domain::Jitter;
 use crate::error::Result;
@@ -19,8 +21,19 @@ pub trait RecordObserver: Send + Sync {
     fn record_may_have_changed(&self);
 }
 
-/// A place that several services use. Looking at it blocks, reads no record, and costs little.
+/// A place that several services use.
+#[async_trait]
 pub(in crate::store) trait WatchedPlace: Send + Sync + 'static {
+    /// What watches it.
+    fn watch(&self) -> &Watch;
+
+    /// Looks at it, and notifies of what has changed. It reads no record, and costs little. If it fails, the next look
+    /// makes up for it.
+    async fn look(self: Arc<Self>);
+}
+
+/// A place on this machine, looking at which blocks.
+pub(in crate::store) trait LocalPlace: Send + Sync + 'static {
     /// What watches it.
     fn watch(&self) -> &Watch;
 
@@ -113,18 +126,28 @@ async fn run(place: Weak<dyn WatchedPlace>) {
         if place.watch().0.lock().has_ended() {
             return;
         }
+        place.look().await;
+    }
+}
+
+#[async_trait]
+impl<P: LocalPlace> WatchedPlace for P {
+    fn watch(&self) -> &Watch {
+        LocalPlace::watch(self)
+    }
+
+    async fn look(self: Arc<Self>) {
         // Never closed.
         let _thread = THREADS.acquire().await;
-        // If it fails, the next look makes up for it.
         let _ = runtime::blocking(move || {
-            look(&*place);
+            look(&*self);
             Ok(())
         })
         .await;
     }
 }
 
-fn look(place: &dyn WatchedPlace) {
+fn look(place: &dyn LocalPlace) {
     // Before the records: what changes in between is found by the next look.
     let mark = place.mark();
     let most = place.records_at_each_look();
@@ -134,9 +157,34 @@ fn look(place: &dyn WatchedPlace) {
     }
     let (ids, keys): (Vec<_>, Vec<_>) = chosen.into_iter().unzip();
     let marks = place.record_marks(&keys);
-    let changed = place.watch().0.lock().end_look(ids.into_iter().zip(marks));
-    for observer in changed {
-        observer.record_may_have_changed();
+    place.watch().end_look(ids.into_iter().zip(marks));
+}
+
+impl Watch {
+    /// The services whose records are looked at now, with what the place calls them, at a place where each look shows
+    /// all.
+    pub(in crate::store) fn services(&self) -> Vec<(u64, Arc<str>)> {
+        self.0.lock().services.iter().map(|(id, watched)| (*id, Arc::clone(&watched.key))).collect()
+    }
+
+    /// Notifies of the records whose marks differ from those of the last look.
+    pub(in crate::store) fn end_look(&self, marks: impl Iterator<Item = (u64, u64)>) {
+        let changed = self.0.lock().end_look(marks);
+        for observer in changed {
+            observer.record_may_have_changed();
+        }
+    }
+
+    /// Another process has said that it changed the record of this key.
+    pub(in crate::store) fn notice(&self, key: &str) {
+        let observers: Vec<_> = {
+            let watched = self.0.lock();
+            let of_key = watched.services.values().filter(|service| &*service.key == key);
+            of_key.filter_map(|service| service.observer.upgrade()).collect()
+        };
+        for observer in observers {
+            observer.record_may_have_changed();
+        }
     }
 }
 

@@ -5,7 +5,7 @@ import { configError } from '../support/errors'
 import { assertObject, toPlain, toPlainObject, type Json, type JsonObject } from '../support/json'
 import { customStoreCallbacks } from '../stores/custom'
 import { prismaStoreCallbacks } from '../stores/prisma'
-import type { StoreCallbacks } from '../stores/callbacks'
+import type { Answer } from '../stores/callbacks'
 import { hasFunctions, isPrismaClient, isTokenStore, storageFromDatabase } from './storage'
 
 /** A configuration, split into what crosses to the core and what stays on this side. */
@@ -16,8 +16,8 @@ export interface ResolvedConfig {
   variables: Record<string, string>
   logger: Logger | undefined
   refusedBy: RefusedBy | undefined
-  /** The callbacks of a storage that only this side can reach. */
-  provider: StoreCallbacks | undefined
+  /** Answers for a storage that only this side can reach. */
+  provider: Answer | undefined
 }
 
 /**
@@ -53,7 +53,7 @@ export function resolveConfig(config: unknown, useDatabase: unknown, database: u
 }
 
 /** The storage as plain data, and the callbacks of a store on this side. */
-function splitStorage(storage: unknown): { plain?: Json; provider?: StoreCallbacks } {
+function splitStorage(storage: unknown): { plain?: Json; provider?: Answer } {
   if (storage === undefined) return {}
   assertObject(storage, 'storage')
   if (storage['kind'] === 'prisma') {

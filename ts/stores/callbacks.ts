@@ -16,15 +16,18 @@ export interface StoreCallbacks {
   delete(service: string): Promise<void>
 }
 
-type Request =
+/** What the core asks of something on the JavaScript side, and its answer. An error that it throws is a failure of the store. */
+export type Answer = (request: never) => Promise<Json>
+
+type RecordRequest =
   | { operation: 'get' | 'delete'; service: string }
   | { operation: 'set'; service: string; record: StoredToken; replaced?: string | null }
 
-/** The callback through which the core calls `provider`; results go back by number. It never throws. */
-export function createCallback(provider: StoreCallbacks): (message: string) => void {
+/** The callback through which the core calls `answer`; results go back by number. It never throws. */
+export function createCallback(answer: Answer): (message: string) => void {
   return (message) => {
-    const { number, request } = JSON.parse(message) as { number: number; request: Request }
-    void answer(provider, request)
+    const { number, request } = JSON.parse(message) as { number: number; request: never }
+    void answer(request)
       .then(
         (ok) => ({ ok }),
         (error: unknown) => ({ error: { message: `it threw ${classifyThrown(error)}` } }),
@@ -33,14 +36,17 @@ export function createCallback(provider: StoreCallbacks): (message: string) => v
   }
 }
 
-async function answer(provider: StoreCallbacks, request: Request): Promise<Json> {
-  switch (request.operation) {
-    case 'get':
-      return provider.get(request.service)
-    case 'set':
-      return provider.set(request.service, request.record, request.replaced)
-    case 'delete':
-      await provider.delete(request.service)
-      return null
+/** Answers for a store of records. */
+export function answerWith(store: StoreCallbacks): Answer {
+  return async (request: RecordRequest) => {
+    switch (request.operation) {
+      case 'get':
+        return store.get(request.service)
+      case 'set':
+        return store.set(request.service, request.record, request.replaced)
+      case 'delete':
+        await store.delete(request.service)
+        return null
+    }
   }
 }

@@ -1,11 +1,11 @@
 import type { TokenStore } from '../../index'
 import { settle } from '../support/user-code'
-import type { StoreCallbacks } from './callbacks'
+import { answerWith, type Answer } from './callbacks'
 import { plainRecord } from './record'
 
 /** A user's own store. It has no compare-and-swap: the core reads first, and the last writer wins. */
-export function customStoreCallbacks(store: TokenStore): StoreCallbacks {
-  return {
+export function customStoreCallbacks(store: TokenStore): Answer {
+  return answerWith({
     get: async (service) => plainRecord(await settle(store.get(service))),
     async set(service, record) {
       await settle(store.set(service, record))
@@ -14,5 +14,5 @@ export function customStoreCallbacks(store: TokenStore): StoreCallbacks {
     async delete(service) {
       await settle(store.delete(service))
     },
-  }
+  })
 }

@@ -1,6 +1,6 @@
 import type { PrismaTokenClient, StoredToken } from '../../index'
 import { settle } from '../support/user-code'
-import type { StoreCallbacks } from './callbacks'
+import { answerWith, type Answer } from './callbacks'
 import { plainRecord } from './record'
 
 /** Listed, because a client may omit secret columns by default. */
@@ -14,8 +14,8 @@ const columns = {
 } as const
 
 /** The rows of a Prisma client's `TokenCache` model. */
-export function prismaStoreCallbacks(client: PrismaTokenClient): StoreCallbacks {
-  return {
+export function prismaStoreCallbacks(client: PrismaTokenClient): Answer {
+  return answerWith({
     async get(service) {
       return plainRecord(
         await retryWhileBusy(() => client.tokenCache.findUnique({ where: { service }, select: columns })),
@@ -62,7 +62,7 @@ export function prismaStoreCallbacks(client: PrismaTokenClient): StoreCallbacks 
     async delete(service) {
       await retryWhileBusy(() => client.tokenCache.deleteMany({ where: { service } }))
     },
-  }
+  })
 }
 
 /** Another process is writing, and the same call works a moment later: a lock of SQLite, a transaction conflict. */

@@ -129,7 +129,7 @@ impl LeaseManager {
         let mut waited_for = None;
         let mut looks = 0;
         loop {
-            match self.store.lease(self.clock.now()).await {
+            match self.store.lease(self.clock.moment()).await {
                 Ok(Leasing::Granted(grant)) => {
                     let lease = self.hold(grant)?;
                     let lease = self.use_or_release(lease, waited_for, reason, attempt).await?;
@@ -264,7 +264,7 @@ impl LeaseManager {
 async fn renew(store: Arc<StoreClient>, clock: Arc<dyn Clock>, fence: Fence) {
     loop {
         clock.sleep(store.renewal_interval()).await;
-        if let Ok(false) = store.renew(fence, clock.now()).await {
+        if let Ok(false) = store.renew(fence, clock.moment()).await {
             return;
         }
     }

@@ -129,7 +129,8 @@ impl ScriptedStore {
 
     /// Another process takes the lease, if it is free at `now`.
     pub(super) async fn taken_by_another(&self, now: Timestamp) -> Option<Fence> {
-        let claim = Claim { owner: Owner::random(), now, length: Duration::from_secs(11) };
+        let claim =
+            Claim { owner: Owner::random(), now, elapsed: Duration::ZERO, length: Duration::from_secs(11) };
         match self.place.lease(&ServiceName::default(), &claim).await.unwrap() {
             Leasing::Granted(grant) => Some(grant.fence),
             _ => None,

@@ -8,7 +8,7 @@ use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
 use super::super::disk::{self, Leftovers};
 use super::super::record::digest;
-use super::super::watch::{Watch, WatchedPlace};
+use super::super::watch::{LocalPlace, Watch};
 use crate::crypto::sha256;
 use crate::domain::ServiceName;
 use crate::gate::Gate;
@@ -103,7 +103,7 @@ impl Directory {
     }
 }
 
-impl WatchedPlace for Directory {
+impl LocalPlace for Directory {
     fn watch(&self) -> &Watch {
         &self.watch
     }

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use rusqlite::Connection;
 
 use super::super::record::digest;
-use super::super::watch::{Watch, WatchedPlace};
+use super::super::watch::{LocalPlace, Watch};
 use super::database::Database;
 
-impl WatchedPlace for Database {
+impl LocalPlace for Database {
     fn watch(&self) -> &Watch {
         &self.watch
     }

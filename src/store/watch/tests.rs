@@ -30,7 +30,7 @@ struct Scripted {
     looked_at: AtomicU32,
 }
 
-impl WatchedPlace for Scripted {
+impl LocalPlace for Scripted {
     fn watch(&self) -> &Watch {
         &self.watch
     }
@@ -55,7 +55,7 @@ impl Scripted {
         self.marks.lock().1.insert(key.to_owned(), mark);
     }
 
-    fn look(&self) -> u32 {
+    fn looked(&self) -> u32 {
         look(self);
         self.looked_at.swap(0, Ordering::Relaxed)
     }
@@ -72,7 +72,7 @@ fn subscribe(place: &Arc<Scripted>, key: &str) -> (Arc<Notices>, Subscription) {
 fn place_with(services: usize) -> (Arc<Scripted>, Vec<(Arc<Notices>, Subscription)>) {
     let place = Arc::new(Scripted::default());
     let subscribed: Vec<_> = (0..services).map(|n| subscribe(&place, &n.to_string())).collect();
-    place.look();
+    place.looked();
     assert!(subscribed.iter().all(|(notices, _)| notices.take() == 1), "the first look notifies all");
     (place, subscribed)
 }
@@ -81,8 +81,8 @@ fn place_with(services: usize) -> (Arc<Scripted>, Vec<(Arc<Notices>, Subscriptio
 async fn a_service_is_notified_once_of_a_change_of_its_record_and_of_no_other() {
     let (place, services) = place_with(3);
     place.set("1", 7);
-    place.look();
-    place.look();
+    place.looked();
+    place.looked();
     assert_eq!(services.iter().map(|(notices, _)| notices.take()).collect::<Vec<_>>(), [0, 1, 0]);
 }
 
@@ -90,11 +90,11 @@ async fn a_service_is_notified_once_of_a_change_of_its_record_and_of_no_other() 
 async fn of_many_records_each_has_its_turn_and_a_change_of_the_place_looks_at_all() {
     let (place, services) = place_with(25);
     place.set("3", 7);
-    assert_eq!([place.look(), place.look(), place.look()], [10; 3]);
+    assert_eq!([place.looked(), place.looked(), place.looked()], [10; 3]);
     assert_eq!(services[3].0.take(), 1);
     place.set("24", 7);
     place.marks.lock().0 = 1;
-    assert_eq!(place.look(), 25);
+    assert_eq!(place.looked(), 25);
     assert_eq!(services[24].0.take(), 1);
 }
 
@@ -102,7 +102,7 @@ async fn of_many_records_each_has_its_turn_and_a_change_of_the_place_looks_at_al
 async fn a_service_that_comes_later_has_its_first_look_at_once() {
     let (place, _services) = place_with(25);
     let (notices, _subscription) = subscribe(&place, "new");
-    assert_eq!(place.look(), 11);
+    assert_eq!(place.looked(), 11);
     assert_eq!(notices.take(), 1);
 }
 
@@ -111,7 +111,7 @@ async fn a_service_that_has_ended_is_forgotten_and_the_last_one_ends_the_watch()
     let (place, services) = place_with(2);
     drop(services);
     place.set("1", 7);
-    assert_eq!(place.look(), 0);
+    assert_eq!(place.looked(), 0);
     assert!(place.watch.0.lock().has_ended());
     let (_notices, _subscription) = subscribe(&place, "again");
     assert!(!place.watch.0.lock().has_ended() && place.watch.0.lock().is_running);

@@ -46,7 +46,8 @@ async fn a_file_of_a_newer_version_is_left_alone() {
 
 async fn lease(store: &SealedStore, second: u64) -> Result<bool, ErrorKind> {
     let now = Timestamp::from_millisecond(1_800_000_000_000).plus(Duration::from_secs(second));
-    let claim = Claim { owner: Owner::random(), now, length: Duration::from_secs(10) };
+    let claim =
+        Claim { owner: Owner::random(), now, elapsed: Duration::ZERO, length: Duration::from_secs(10) };
     let leasing = store.lease(&service("a"), &claim).await.map_err(|error| error.kind())?;
     Ok(matches!(leasing, Leasing::Granted(_)))
 }
