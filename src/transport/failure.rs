@@ -163,7 +163,7 @@ fn tls_reason(tls: &rustls::Error) -> String {
 }
 
 /// Why a certificate was rejected, and what to do about it.
-fn certificate_reason(fault: &CertificateError) -> String {
+pub(super) fn certificate_reason(fault: &CertificateError) -> String {
     use CertificateError as Fault;
     let known = match fault {
         Fault::UnknownIssuer => {
@@ -266,7 +266,7 @@ fn next<'e>(error: &'e (dyn StdError + 'static)) -> Option<&'e (dyn StdError + '
 }
 
 /// The first cause of this type.
-fn find<'e, T: StdError + 'static>(error: &'e (dyn StdError + 'static)) -> Option<&'e T> {
+pub(super) fn find<'e, T: StdError + 'static>(error: &'e (dyn StdError + 'static)) -> Option<&'e T> {
     causes(error).find_map(|cause| cause.downcast_ref::<T>())
 }
 

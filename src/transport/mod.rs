@@ -1,6 +1,7 @@
 //! HTTP: requests, responses, and the client.
 
 mod coding;
+mod database_tls;
 mod environment;
 mod failure;
 mod http;
@@ -22,12 +23,13 @@ use zeroize::Zeroizing;
 use crate::domain::Secret;
 use crate::error::{Error, Result};
 
+pub use database_tls::{CertificateCheck, DatabaseTls, database_tls_fault};
 pub use environment::Environment;
 pub use http::HttpTransport;
 pub use origin_gates::OriginGates;
 pub use proxy::{Proxies, Proxy};
 pub use reqwest::Method;
-pub use resolve::prepare as prepare_resolver;
+pub use resolve::{addresses, prepare as prepare_resolver};
 pub use shared::SharedTransports;
 
 /// A request.
