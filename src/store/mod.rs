@@ -9,6 +9,7 @@ mod health;
 mod lease;
 mod lock;
 mod memory;
+mod postgres;
 mod record;
 mod rows;
 mod sealed;

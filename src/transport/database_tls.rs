@@ -47,7 +47,9 @@ impl DatabaseTls<'_> {
             .with_custom_certificate_verifier(self.verifier(provider)?);
         let Some((certificate, key)) = self.identity else { return Ok(builder.with_no_client_auth()) };
         let (chain, key) = read_identity(certificate, key)?;
-        builder.with_client_auth_cert(chain, key).map_err(|_| "has an sslkey that does not fit its sslcert".into())
+        builder
+            .with_client_auth_cert(chain, key)
+            .map_err(|_| "has an sslkey that does not fit its sslcert".into())
     }
 
     fn verifier(&self, provider: Arc<CryptoProvider>) -> Result<Arc<dyn ServerCertVerifier>, String> {
