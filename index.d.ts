@@ -751,10 +751,24 @@ export type StorageOptions =
   | { kind: 'memory' }
   | { kind: 'file'; path?: string; acceptPlainTokens?: boolean }
   | { kind: 'sqlite'; path?: string; acceptPlainTokens?: boolean }
-  | { kind: 'postgres'; url: string }
+  | { kind: 'postgres'; url: string; table?: string; acceptPlainTokens?: boolean }
+  | { kind: 'postgres'; client: PostgresClient; table?: string; acceptPlainTokens?: boolean }
   | { kind: 'redis'; url: string; keyPrefix?: string }
   | { kind: 'prisma'; client: PrismaTokenClient; acceptPlainTokens?: boolean }
   | { kind: 'custom'; store: TokenStore | SharedTokenStore; acceptPlainTokens?: boolean }
+
+/**
+ * The part of a PostgreSQL client that evertoken uses: a `Pool` of `pg` or of `@neondatabase/serverless`, or what Neon's
+ * `neon()` returns. Pass a pool, not a single connection: in the middle of a transaction of yours, evertoken's statements
+ * would be part of it.
+ *
+ * evertoken creates the table if it is missing: see `docs/postgresql.md`. All parameters and columns are texts. What
+ * `query` throws must have PostgreSQL's code in `code`.
+ */
+export interface PostgresClient {
+  /** Runs one statement, and returns its rows, or an object with them in `rows`. */
+  query(text: string, values: any[]): PromiseLike<unknown>
+}
 
 /** A database: the path of an SQLite file, a URL, a Prisma client or a store of your own. */
 export type DatabaseHandle = string | PrismaTokenClient | TokenStore | SharedTokenStore

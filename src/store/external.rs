@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
+use super::postgres::PostgresRows;
 use super::row_store::RowPlace;
 use super::rows::Rows;
 use super::{Fence, Revision, RowStore, Saved, Slot, Store, StoreCallbacks, StoredRow};
@@ -78,6 +79,7 @@ pub fn external(
     let rows = |callbacks| -> Arc<dyn Rows> {
         match kind {
             ExternalStoreKind::Prisma => Arc::new(RecordRows(callbacks)),
+            ExternalStoreKind::Postgres(table) => Arc::new(PostgresRows::over(callbacks, table.clone())),
             _ => Arc::new(TextRows(callbacks)),
         }
     };

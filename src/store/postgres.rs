@@ -16,10 +16,9 @@ use std::sync::{Arc, LazyLock};
 
 use async_trait::async_trait;
 
-use super::StoredRow;
-use super::external::StoreCallbacks;
 use super::rows::{Found, Rows};
 use super::watch::Watch;
+use super::{StoreCallbacks, StoredRow};
 use crate::config::{PostgresTable, PostgresUrl};
 use crate::crypto::sha256;
 use crate::domain::{Secret, ServiceName};
@@ -175,8 +174,8 @@ impl Rows for PostgresRows {
         self.run(&self.statements.discard, &[Some(name.as_str())], Effect::Changes).await.map(drop)
     }
 
-    async fn marks(&self, names: &[ServiceName]) -> Result<Option<Vec<u64>>> {
-        let array = sql::array(names.iter().map(ServiceName::as_str));
+    async fn marks(&self, names: &[Arc<str>]) -> Result<Vec<u64>> {
+        let array = sql::array(names.iter().map(|name| &**name));
         let rows = self.run(&self.statements.marks, &[Some(&array)], Effect::Reads).await?;
         let mut marks: HashMap<String, u64> = HashMap::with_capacity(rows.len());
         for mut row in rows {
@@ -185,7 +184,7 @@ impl Rows for PostgresRows {
                 marks.insert(name, mark);
             }
         }
-        Ok(Some(names.iter().map(|name| marks.get(name.as_str()).copied().unwrap_or_default()).collect()))
+        Ok(names.iter().map(|name| marks.get(&**name).copied().unwrap_or_default()).collect())
     }
 
     fn notify(&self, watch: &Arc<Watch>) -> Result<()> {

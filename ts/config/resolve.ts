@@ -5,9 +5,10 @@ import { configError } from '../support/errors'
 import { assertObject, toPlain, toPlainObject, type Json, type JsonObject } from '../support/json'
 import { hasFunctions } from '../support/user-code'
 import { customStore } from '../stores/custom'
+import { postgresClient } from '../stores/postgres'
 import { prismaStore } from '../stores/prisma'
 import type { Provider } from '../stores/callbacks'
-import { isCustomStore, isPrismaClient, storageFromDatabase } from './storage'
+import { isCustomStore, isPostgresClient, isPrismaClient, storageFromDatabase } from './storage'
 
 /** A configuration, split into what crosses to the core and what stays on this side. */
 export interface ResolvedConfig {
@@ -76,6 +77,17 @@ function splitStorage(storage: unknown): { plain?: Json; provider?: Provider } {
       )
     }
     return { plain: toPlain(rest, 'storage'), provider: customStore(store) }
+  }
+  if (storage['kind'] === 'postgres' && storage['url'] === undefined) {
+    const { client, ...rest } = storage
+    if (!isPostgresClient(client)) {
+      throw configError(
+        'storage.client',
+        'must be a client of a PostgreSQL database with the function query(text, values), such as a Pool of pg; or ' +
+          'set storage.url',
+      )
+    }
+    return { plain: toPlain(rest, 'storage'), provider: postgresClient(client) }
   }
   return { plain: toPlain(storage, 'storage') }
 }

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::super::external::StoreCallbacks;
+use super::super::StoreCallbacks;
 use super::connection::{Effect, SqlClient, SqlRow};
 use super::fault::SqlFault;
 

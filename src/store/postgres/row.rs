@@ -21,9 +21,10 @@ pub(super) fn read(columns: SqlRow) -> Option<FoundRow> {
     let token = token.map(Secret::new);
     let content = match token {
         _ if exists.as_deref() != Some("true") => Content::Nothing,
-        None if length.is_some() => {
-            Content::Malformed { fault: "contains a record whose token is longer than 4 MiB", seen: None }
-        }
+        None if length.is_some() => Content::Malformed {
+            fault: "its table contains a record whose token is longer than 4 MiB",
+            seen: None,
+        },
         None => Content::Malformed { fault: NO_TOKEN, seen: None },
         Some(token) if token.is_empty() => Content::Malformed { fault: NO_TOKEN, seen: Some(token) },
         Some(token) => {
@@ -42,7 +43,7 @@ pub(super) fn read(columns: SqlRow) -> Option<FoundRow> {
     Some(FoundRow { found, is_replica: replica.as_deref() == Some("true") })
 }
 
-const NO_TOKEN: &str = "contains a record without a token";
+const NO_TOKEN: &str = "its table contains a record without a token";
 
 fn moment(text: Option<&str>) -> Option<Timestamp> {
     text?.parse().ok().map(Timestamp::from_millisecond)

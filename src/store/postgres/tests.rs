@@ -100,6 +100,45 @@ impl TestDatabase {
     }
 }
 
+/// The rows of a database without its clock, for cases that tell the time themselves.
+pub(in crate::store) async fn rows_without_clock() -> Option<Arc<dyn Rows>> {
+    Some(Arc::new(RowsWithoutClock(database().await?.process())))
+}
+
+struct RowsWithoutClock(Arc<PostgresRows>);
+
+#[async_trait]
+impl Rows for RowsWithoutClock {
+    fn kind(&self) -> &'static str {
+        self.0.kind()
+    }
+
+    fn location(&self) -> String {
+        self.0.location()
+    }
+
+    async fn find(&self, name: &ServiceName) -> Result<Found> {
+        Ok(Found { now: None, ..self.0.find(name).await? })
+    }
+
+    async fn compare_and_set(
+        &self,
+        name: &ServiceName,
+        expected: Option<&Secret>,
+        next: Option<&StoredRow>,
+    ) -> Result<bool> {
+        self.0.compare_and_set(name, expected, next).await
+    }
+
+    async fn discard(&self, name: &ServiceName) -> Result<()> {
+        self.0.discard(name).await
+    }
+
+    async fn marks(&self, names: &[Arc<str>]) -> Result<Vec<u64>> {
+        self.0.marks(names).await
+    }
+}
+
 fn name(text: &str) -> ServiceName {
     ServiceName::parse(text).unwrap()
 }
