@@ -5,6 +5,7 @@ mod lists;
 mod notes;
 pub(super) mod on_disk;
 mod removals;
+mod servers;
 mod trust;
 
 use std::future::Future;
@@ -16,7 +17,6 @@ use url::Url;
 
 use super::external::tests::{RowMap, TextMap};
 use super::external::{RecordRows, TextRows};
-use super::postgres::tests::rows_without_clock;
 use super::row_store::tests::MapRows;
 use super::rows::Rows;
 use super::{
@@ -69,11 +69,6 @@ impl Fixture {
 
     fn in_records() -> Self {
         Self::rows(Arc::new(RecordRows(Arc::new(RowMap::new(true)))))
-    }
-
-    /// `None` without a server to test with.
-    async fn in_postgres() -> Option<Self> {
-        Some(Self::rows(rows_without_clock().await?))
     }
 
     fn in_texts() -> Self {
@@ -419,13 +414,6 @@ conformance! {
     rows: Fixture::in_rows();
     records_that_compare: Fixture::in_records();
     texts_that_compare: Fixture::in_texts();
-}
-
-conformance! {
-    postgres: match Fixture::in_postgres().await {
-        Some(fixture) => fixture,
-        None => return,
-    };
 }
 
 conformance_without_leases! {

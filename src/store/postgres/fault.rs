@@ -18,6 +18,8 @@ pub(super) struct SqlFault {
     /// Whether the server may have carried out the statement.
     may_have_run: bool,
     is_timeout: bool,
+    /// Whether a server has answered at all.
+    has_answered: bool,
 }
 
 /// The table does not exist.
@@ -84,7 +86,9 @@ impl SqlFault {
             Some(state) => Self::of_state(state.code(), None),
             None => Self::unreachable(connecting(error, has_password)),
         };
-        Self { is_connection_sound: false, may_have_run: false, ..fault }
+        let has_answered = !error.source().is_some_and(|cause| cause.is::<std::io::Error>())
+            || database_tls_fault(error).is_some();
+        Self { is_connection_sound: false, may_have_run: false, has_answered, ..fault }
     }
 
     /// What the driver reports about a statement.
@@ -127,6 +131,16 @@ impl SqlFault {
 
     pub(super) fn may_have_run(&self) -> bool {
         self.may_have_run
+    }
+
+    /// Of two failures to connect, the one that says more.
+    pub(super) fn or(self, later: Self) -> Self {
+        if self.has_answered { self } else { later }
+    }
+
+    /// Whether the login was refused. It is not tried elsewhere: servers lock accounts.
+    pub(super) fn is_refused_login(&self) -> bool {
+        self.state.as_deref().is_some_and(|state| state.starts_with("28"))
     }
 
     pub(super) fn is_timeout(&self) -> bool {

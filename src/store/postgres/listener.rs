@@ -10,9 +10,9 @@ use tokio_postgres::{AsyncMessage, Client};
 use super::super::watch::Watch;
 use super::connection::{Effect, Listening, SqlClient};
 use super::fault::SqlFault;
-use super::pool::PostgresPool;
 use super::sql::CHANNEL;
 use super::target::{self, Driver};
+use crate::config::PostgresUrl;
 use crate::domain::{Backoff, Jitter};
 use crate::runtime;
 
@@ -39,10 +39,10 @@ enum ListeningEnd {
 }
 
 /// Listens until no service uses the place, or finds that notices do not come through.
-pub(super) async fn run(pool: Weak<PostgresPool>, listening: Listening) {
+pub(super) async fn run(url: PostgresUrl, client: Weak<dyn SqlClient>, listening: Listening) {
     let mut failures = 0;
     loop {
-        match listen(&pool, &listening).await {
+        match listen(&url, &client, &listening).await {
             Ok(ListeningEnd::Pooler | ListeningEnd::Unused) => return,
             Ok(ListeningEnd::Lost) => failures = 0,
             Err(_) => failures += 1,
@@ -51,24 +51,28 @@ pub(super) async fn run(pool: Weak<PostgresPool>, listening: Listening) {
     }
 }
 
-async fn listen(pool: &Weak<PostgresPool>, listening: &Listening) -> Result<ListeningEnd, SqlFault> {
-    let Some(pool) = pool.upgrade() else { return Ok(ListeningEnd::Unused) };
-    let (client, driver) = target::connect(pool.url()).await?;
+async fn listen(
+    url: &PostgresUrl,
+    others: &Weak<dyn SqlClient>,
+    listening: &Listening,
+) -> Result<ListeningEnd, SqlFault> {
+    let Some(others) = others.upgrade() else { return Ok(ListeningEnd::Unused) };
+    let (client, driver) = target::connect(url).await?;
     let (sender, mut notices) = mpsc::unbounded_channel();
     let driver = runtime::spawn(drive(driver, sender)).map_err(|error| SqlFault::lost(error.message()))?;
     let _abort = AbortOnDrop(driver);
-    if has_pooler(&pool, &client).await? {
+    if has_pooler(&others, &client).await? {
         return Ok(ListeningEnd::Pooler);
     }
     let failed = |error: tokio_postgres::Error| SqlFault::of_statement(&error);
     client.batch_execute(&format!("LISTEN {CHANNEL}")).await.map_err(failed)?;
-    if !probe(&pool, &mut notices).await? {
+    if !probe(&others, &mut notices).await? {
         return Ok(ListeningEnd::Pooler);
     }
     // What was changed before it listened.
-    let place = Arc::clone(&pool).query(&listening.table_id, &[], Effect::Reads).await?;
+    let place = Arc::clone(&others).query(&listening.table_id, &[], Effect::Reads).await?;
     let mut place = place.into_iter().flatten().flatten().next();
-    drop(pool);
+    drop(others);
     loop {
         let notice = match timeout(LISTENER_CHECK, notices.recv()).await {
             Ok(Some(notice)) => Some(notice),
@@ -95,12 +99,12 @@ fn pass_on(notice: &str, place: &mut Option<String>, sender: &str, watch: &Watch
 
 /// Whether the two connections share sessions. One that listened would leave its session to others, with notices that
 /// they do not expect.
-async fn has_pooler(pool: &Arc<PostgresPool>, client: &Client) -> Result<bool, SqlFault> {
+async fn has_pooler(others: &Arc<dyn SqlClient>, client: &Client) -> Result<bool, SqlFault> {
     let mut own = Vec::new();
     for _ in 0..2 {
         let rows = client.query_typed(SESSION, &[]).await.map_err(|error| SqlFault::of_statement(&error))?;
         own.extend(rows.first().and_then(|row| row.try_get::<_, Option<String>>(0).ok()).flatten());
-        let other = Arc::clone(pool).query(SESSION, &[], Effect::Reads).await?;
+        let other = Arc::clone(others).query(SESSION, &[], Effect::Reads).await?;
         if other.into_iter().flatten().flatten().any(|other| own.contains(&other)) {
             return Ok(true);
         }
@@ -110,12 +114,12 @@ async fn has_pooler(pool: &Arc<PostgresPool>, client: &Client) -> Result<bool, S
 
 /// Whether a notice that is sent on another connection arrives.
 async fn probe(
-    pool: &Arc<PostgresPool>,
+    others: &Arc<dyn SqlClient>,
     notices: &mut mpsc::UnboundedReceiver<String>,
 ) -> Result<bool, SqlFault> {
     let text = format!("probe {:x}", fastrand::u64(..));
     let statement = format!("SELECT pg_notify('{CHANNEL}', $1::text)::text AS a");
-    Arc::clone(pool).query(&statement, &[Some(&text)], Effect::Reads).await?;
+    Arc::clone(others).query(&statement, &[Some(&text)], Effect::Reads).await?;
     let arrived = timeout(PROBE_TIMEOUT, async {
         while let Some(notice) = notices.recv().await {
             if notice == text {

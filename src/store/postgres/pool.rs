@@ -72,11 +72,6 @@ impl PostgresPool {
         Self { url, permits: Semaphore::new(MAX_CONNECTIONS), idle: Mutex::default() }
     }
 
-    /// The connection's parameters, for a connection of one's own.
-    pub(super) fn url(&self) -> &PostgresUrl {
-        &self.url
-    }
-
     /// An unused connection that still works.
     async fn take_idle(&self) -> Option<OpenConnection> {
         loop {
@@ -148,7 +143,9 @@ impl SqlClient for PostgresPool {
     }
 
     fn listen(self: Arc<Self>, listening: Listening) -> Result<()> {
-        runtime::spawn(listener::run(Arc::downgrade(&self), listening)).map(drop)
+        let url = self.url.clone();
+        let client: Arc<dyn SqlClient> = self;
+        runtime::spawn(listener::run(url, Arc::downgrade(&client), listening)).map(drop)
     }
 }
 

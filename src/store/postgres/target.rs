@@ -36,17 +36,19 @@ pub(super) async fn connect(url: &PostgresUrl) -> Result<(Client, Driver), SqlFa
     let mut fault = SqlFault::unreachable("has no server");
     for host in hosts {
         let connecting = connect_to(url, host, tls.clone(), share);
-        fault = match tokio::time::timeout(share, connecting).await {
+        fault = fault.or(match tokio::time::timeout(share, connecting).await {
             Ok(Ok(connected)) => return Ok(connected),
+            Ok(Err(fault)) if fault.is_refused_login() => return Err(fault),
             Ok(Err(fault)) => fault,
             Err(_) => {
                 SqlFault::unreachable(format!("did not accept a connection within {} s", share.as_secs()))
             }
-        };
+        });
     }
     Err(fault)
 }
 
+/// Tries each address of a server.
 async fn connect_to(
     url: &PostgresUrl,
     host: &PostgresHost,
@@ -54,26 +56,37 @@ async fn connect_to(
     share: Duration,
 ) -> Result<(Client, Driver), SqlFault> {
     let mut config = session(url);
-    match host {
-        PostgresHost::Tcp(name, port) => {
-            // The driver would read the environment to resolve it.
-            let addresses = addresses(name).await.unwrap_or_default();
-            let Some(count) = u32::try_from(addresses.len()).ok().filter(|count| *count > 0) else {
-                return Err(SqlFault::unreachable("cannot be reached: its host name has no address"));
-            };
-            config.connect_timeout(share / count);
-            for address in addresses {
-                config.host(name).hostaddr(address).port(*port);
-            }
-        }
+    let (name, port) = match host {
+        PostgresHost::Tcp(name, port) => (name, *port),
         PostgresHost::Socket(folder, port) => {
             #[cfg(unix)]
             config.host_path(folder);
+            let _ = folder;
             // A socket has no TLS, and needs none.
             config.port(*port).ssl_mode(SslMode::Disable);
-            let _ = folder;
+            return open(url, &config, tls).await;
+        }
+    };
+    // The driver would read the environment to resolve it.
+    let addresses = addresses(name).await.unwrap_or_default();
+    let count = u32::try_from(addresses.len()).unwrap_or(u32::MAX).max(1);
+    let mut fault = SqlFault::unreachable("cannot be reached: its host name has no address");
+    for address in addresses {
+        let mut config = config.clone();
+        config.host(name).hostaddr(address).port(port).connect_timeout(share / count);
+        match open(url, &config, tls.clone()).await {
+            Err(other) if !other.is_refused_login() => fault = fault.or(other),
+            result => return result,
         }
     }
+    Err(fault)
+}
+
+async fn open(
+    url: &PostgresUrl,
+    config: &Config,
+    tls: MakeRustlsConnect,
+) -> Result<(Client, Driver), SqlFault> {
     let connected = config.connect(tls).await;
     connected.map_err(|error| SqlFault::of_connecting(&error, url.password.is_some()))
 }

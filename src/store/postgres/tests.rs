@@ -4,6 +4,7 @@
 mod faults;
 mod notices;
 mod rows;
+mod ways;
 
 use std::sync::Arc;
 
