@@ -43,13 +43,8 @@ impl SqlFault {
         let ends = ["08", "53", "57P", READ_ONLY].iter().any(|class| state.starts_with(class));
         // All others have ended the transaction.
         let may_have_run = state.starts_with("08") || state.starts_with("57P");
-        Self {
-            state: Some(state.to_owned()),
-            words,
-            is_connection_sound: !ends,
-            may_have_run,
-            is_timeout: false,
-        }
+        let fault = if may_have_run { Self::lost(words) } else { Self::unreachable(words) };
+        Self { state: Some(state.to_owned()), is_connection_sound: !ends, has_answered: true, ..fault }
     }
 
     /// A failure to connect: nothing was sent.
@@ -60,18 +55,13 @@ impl SqlFault {
             is_connection_sound: false,
             may_have_run: false,
             is_timeout: false,
+            has_answered: false,
         }
     }
 
     /// A failure after the statement was sent.
     pub(super) fn lost(words: impl Into<String>) -> Self {
-        Self {
-            state: None,
-            words: words.into(),
-            is_connection_sound: false,
-            may_have_run: true,
-            is_timeout: false,
-        }
+        Self { may_have_run: true, has_answered: true, ..Self::unreachable(words) }
     }
 
     /// No answer to a statement within this time.
