@@ -78,8 +78,9 @@ function splitStorage(storage: unknown): { plain?: Json; provider?: Provider } {
     }
     return { plain: toPlain(rest, 'storage'), provider: customStore(store) }
   }
-  if (storage['kind'] === 'postgres' && storage['url'] === undefined) {
+  if (storage['kind'] === 'postgres' && (storage['url'] === undefined || storage['client'] !== undefined)) {
     const { client, ...rest } = storage
+    if (rest['url'] !== undefined) throw configError('storage.client', 'cannot be combined with storage.url')
     if (!isPostgresClient(client)) {
       throw configError(
         'storage.client',

@@ -168,7 +168,7 @@ fn one_of<T: Copy>(key: &str, value: &str, words: &[(&str, T)]) -> Result<T, Url
     let found = words.iter().find(|(word, _)| *word == value).map(|(_, meaning)| *meaning);
     found.ok_or_else(|| {
         let known: Vec<_> = words.iter().map(|(word, _)| *word).collect();
-        format!("has a {key} other than {}", known.join(", "))
+        format!("has a value of {key} other than {}", known.join(", "))
     })
 }
 
@@ -177,7 +177,7 @@ fn read_session(value: &str) -> Result<bool, UrlFault> {
         "any" => Ok(false),
         "read-write" | "primary" => Ok(true),
         _ => {
-            Err("has a target_session_attrs other than any, read-write and primary: tokens are written"
+            Err("has a value of target_session_attrs other than any, read-write and primary: tokens are written"
                 .into())
         }
     }

@@ -97,7 +97,7 @@ fn a_fault_says_what_is_wrong_and_repeats_nothing() {
         ("postgres://ann:hunter2@h/db?hunter2", "without a value"),
         ("postgres://ann:hunter2@h/db?ssl_mode=hunter2", "has the parameter ssl_mode"),
         ("postgres://ann:hunter2@h/db?hunter2%20x=1", "has a parameter that"),
-        ("postgres://ann:hunter2@h/db?sslmode=hunter2", "has a sslmode other than disable, allow"),
+        ("postgres://ann:hunter2@h/db?sslmode=hunter2", "has a value of sslmode other than disable, allow"),
         ("postgres://ann:hunter2@h/db?sslcert=hunter2", "both sslcert and sslkey"),
         ("postgres://ann:hunter2@h/db?sslmode=require&sslrootcert=system", "verify-full"),
         ("postgres://ann:hunter2@h/db?sslnegotiation=direct", "sslmode=require"),

@@ -15,11 +15,20 @@ pub(super) struct SqlFault {
     words: String,
     /// Whether the connection can be used again.
     is_connection_sound: bool,
-    /// Whether the server may have carried out the statement.
-    may_have_run: bool,
-    is_timeout: bool,
-    /// Whether a server has answered at all.
-    has_answered: bool,
+    stage: FaultStage,
+}
+
+/// How far a statement got.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum FaultStage {
+    /// No server was reached.
+    Unreached,
+    /// A server answered, and did not carry it out.
+    Refused,
+    /// The server may have carried it out.
+    Lost,
+    /// The same: no answer came in time.
+    TimedOut,
 }
 
 /// The table does not exist.
@@ -42,32 +51,25 @@ impl SqlFault {
         // Class 08 is about connections, 53 about resources, 57P about the end of the server.
         let ends = ["08", "53", "57P", READ_ONLY].iter().any(|class| state.starts_with(class));
         // All others have ended the transaction.
-        let may_have_run = state.starts_with("08") || state.starts_with("57P");
-        let fault = if may_have_run { Self::lost(words) } else { Self::unreachable(words) };
-        Self { state: Some(state.to_owned()), is_connection_sound: !ends, has_answered: true, ..fault }
+        let is_lost = state.starts_with("08") || state.starts_with("57P");
+        let reached = if is_lost { FaultStage::Lost } else { FaultStage::Refused };
+        Self { state: Some(state.to_owned()), words, is_connection_sound: !ends, stage: reached }
     }
 
     /// A failure to connect: nothing was sent.
     pub(super) fn unreachable(words: impl Into<String>) -> Self {
-        Self {
-            state: None,
-            words: words.into(),
-            is_connection_sound: false,
-            may_have_run: false,
-            is_timeout: false,
-            has_answered: false,
-        }
+        Self { state: None, words: words.into(), is_connection_sound: false, stage: FaultStage::Unreached }
     }
 
     /// A failure after the statement was sent.
     pub(super) fn lost(words: impl Into<String>) -> Self {
-        Self { may_have_run: true, has_answered: true, ..Self::unreachable(words) }
+        Self { stage: FaultStage::Lost, ..Self::unreachable(words) }
     }
 
     /// No answer to a statement within this time.
     pub(super) fn timeout(patience: Duration) -> Self {
         let words = format!("did not answer within {} s", patience.as_secs());
-        Self { is_timeout: true, ..Self::lost(words) }
+        Self { stage: FaultStage::TimedOut, ..Self::unreachable(words) }
     }
 
     /// What the driver reports about a connection that does not come about.
@@ -76,9 +78,10 @@ impl SqlFault {
             Some(state) => Self::of_state(state.code(), None),
             None => Self::unreachable(connecting(error, has_password)),
         };
-        let has_answered = !error.source().is_some_and(|cause| cause.is::<std::io::Error>())
-            || database_tls_fault(error).is_some();
-        Self { is_connection_sound: false, may_have_run: false, has_answered, ..fault }
+        let is_io = error.source().is_some_and(<dyn StdError>::is::<std::io::Error>);
+        let has_answered = !is_io || database_tls_fault(error).is_some();
+        let stage = if has_answered { FaultStage::Refused } else { FaultStage::Unreached };
+        Self { is_connection_sound: false, stage, ..fault }
     }
 
     /// What the driver reports about a statement.
@@ -120,12 +123,12 @@ impl SqlFault {
     }
 
     pub(super) fn may_have_run(&self) -> bool {
-        self.may_have_run
+        matches!(self.stage, FaultStage::Lost | FaultStage::TimedOut)
     }
 
     /// Of two failures to connect, the one that says more.
     pub(super) fn or(self, later: Self) -> Self {
-        if self.has_answered { self } else { later }
+        if self.stage == FaultStage::Unreached { later } else { self }
     }
 
     /// Whether the login was refused. It is not tried elsewhere: servers lock accounts.
@@ -134,13 +137,13 @@ impl SqlFault {
     }
 
     pub(super) fn is_timeout(&self) -> bool {
-        self.is_timeout
+        self.stage == FaultStage::TimedOut
     }
 
     /// The error for users.
     pub(super) fn describe(&self, place: &str) -> Error {
         let error = Error::new(ErrorKind::Storage, format!("{place} {}", self.words));
-        if self.may_have_run { error } else { error.unsent() }
+        if self.may_have_run() { error } else { error.unsent() }
     }
 
     fn is(&self, state: &str) -> bool {

@@ -1,6 +1,7 @@
 //! Rows, compare-and-set, and the table.
 
 use super::*;
+use crate::clock::{Clock, SystemClock};
 
 #[tokio::test]
 async fn a_row_is_replaced_only_while_it_is_what_the_caller_saw() {
@@ -41,8 +42,7 @@ async fn a_row_comes_back_as_it_was_in_every_time_zone() {
         let condition = format!("\"expiresAt\" = '{}'", stored.expires_at.to_string().replace('Z', ""));
         assert_eq!(database.count(&condition).await, "1", "{zone}");
         // The clock of the server, which is this machine's.
-        use crate::clock::Clock;
-        let (now, here) = (found.now.unwrap(), crate::clock::SystemClock.now());
+        let (now, here) = (found.now.unwrap(), SystemClock.now());
         assert!(now.until(here).as_secs() < 60 && here.until(now).as_secs() < 60, "{zone}: {now} {here}");
         assert!(rows.compare_and_set(&service, Some(&seen), None).await.unwrap());
     }
