@@ -27,8 +27,8 @@
  *
  * @param config The configuration; every field is optional.
  * @param useDatabase `true` stores the token in a database and ignores `config.storage`. Default `false`.
- * @param database With `useDatabase`: the path of an SQLite file (default `./data/token-cache.db`), a URL (`sqlite:` or
- * `file:`; this version refuses `postgres:` and `redis:`), a Prisma client or a store of your own.
+ * @param database With `useDatabase`: the path of an SQLite file (default `./data/token-cache.db`), a URL (`sqlite:`,
+ * `file:` or `postgres:`; this version refuses `redis:`), a Prisma client or a store of your own.
  * @throws {TokenError} `ERR_TOKEN_CONFIG` if a value is invalid or a key is unknown; `field` names it.
  * `ERR_TOKEN_INTERNAL` if the native addon cannot be loaded.
  *
@@ -119,7 +119,7 @@ export function stopTokenScheduler(): SchedulerStatus
  * | `EXTERNAL_API_TOKEN` | `token` |
  * | `EXTERNAL_API_HEADER` | `header`: its name |
  * | `TOKEN_ENCRYPTION_KEY` | `encryptionKey`; separate several keys with commas |
- * | `EVERTOKEN_STORAGE` | `storage`: `memory`, `file`, `file:PATH` or `sqlite:PATH` |
+ * | `EVERTOKEN_STORAGE` | `storage`: `memory`, `file`, `file:PATH`, `sqlite:PATH` or a `postgres:` URL |
  *
  * A `file:` path that ends in `.db`, `.sqlite` or `.sqlite3` is an SQLite database.
  *
@@ -736,8 +736,10 @@ export interface RetryOptions {
 }
 
 /**
- * Where the token is stored. This version supports `memory`, `file`, `sqlite`, `prisma` and `custom`; the other kinds
- * throw `ERR_TOKEN_CONFIG`.
+ * Where the token is stored. This version refuses `redis` with an `ERR_TOKEN_CONFIG`.
+ *
+ * `postgres` creates the table `token_cache` if it is missing, or the one that `table` names, with the columns of the
+ * Prisma model: see `docs/postgresql.md`.
  *
  * Default paths: `./data/token-cache.json` for `file`, `./data/token-cache.db` for `sqlite`. With `file`, the default
  * service (`external_api`) is in the file at `path`, and each other service in a file of its own in the folder

@@ -12,12 +12,19 @@ const { postgresClient } = require(join(root, 'lib', 'stores', 'postgres.js'))
 const server = useTokenServer()
 const password = 'hunter2'
 
-const answerOf = (query) => postgresClient({ query }).answer({ operation: 'query', text: 'SELECT', values: ['x'] })
+const answerOf = (query) =>
+  postgresClient({ query }).answer({ operation: 'query', text: 'SELECT', values: ['x'] })
 
 describe('a PostgreSQL client', () => {
   test('returns rows in any of the usual shapes', async () => {
-    const rows = [['1', null], ['2', 'x']]
-    const objects = [{ a: '1', b: null }, { a: '2', b: 'x' }]
+    const rows = [
+      ['1', null],
+      ['2', 'x'],
+    ]
+    const objects = [
+      { a: '1', b: null },
+      { a: '2', b: 'x' },
+    ]
     for (const result of [{ rows: objects }, objects, { rows }, rows, Promise.resolve({ rows: objects })]) {
       assert.deepEqual(await answerOf(() => result), rows)
     }
@@ -95,7 +102,10 @@ describe('a PostgreSQL storage is refused', () => {
   test('also if the second argument chooses it, or the environment', (t) => {
     const wrong = `${url}?sslmode=${password}`
     const refused = { code: 'ERR_TOKEN_CONFIG', field: 'storage.url' }
-    assert.throws(() => initializeTokenService(configAt(server, { storage: undefined }), true, wrong), refused)
+    assert.throws(
+      () => initializeTokenService(configAt(server, { storage: undefined }), true, wrong),
+      refused,
+    )
     process.env.EVERTOKEN_STORAGE = wrong
     t.after(() => delete process.env.EVERTOKEN_STORAGE)
     assert.throws(() => initializeTokenService(configAt(server, { storage: undefined })), refused)

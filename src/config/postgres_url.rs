@@ -77,7 +77,7 @@ pub enum PostgresTlsMode {
     Prefer,
     /// Only with TLS. The certificate is verified only if `sslrootcert` is set, as libpq does.
     Require,
-    /// The certificate must chain to a root, whatever its name.
+    /// The certificate must chain to a root, for any host name.
     VerifyCa,
     /// The certificate must chain to a root, and contain the host name.
     VerifyFull,

@@ -1,4 +1,10 @@
-import type { PostgresClient, PrismaTokenClient, SharedTokenStore, StorageOptions, TokenStore } from '../../index'
+import type {
+  PostgresClient,
+  PrismaTokenClient,
+  SharedTokenStore,
+  StorageOptions,
+  TokenStore,
+} from '../../index'
 import { fileURLToPath } from 'node:url'
 import { defaultDatabasePath } from '../support/defaults'
 import { isSharedStore } from '../stores/custom'
@@ -14,7 +20,13 @@ export function storageFromText(text: string, field: string): StorageOptions {
     const path = pathOf(text, scheme, field)
     return /\.(db|sqlite|sqlite3)$/i.test(path) ? { kind: 'sqlite', path } : { kind: 'file', path }
   }
-  return fromUrl(text, scheme, field) ?? refuse(field, 'must be memory, file, file:PATH, sqlite:PATH, or a URL that begins with postgres: or redis:')
+  return (
+    fromUrl(text, scheme, field) ??
+    refuse(
+      field,
+      'must be memory, file, file:PATH, sqlite:PATH, or a URL that begins with postgres: or redis:',
+    )
+  )
 }
 
 /** The storage that `useDatabase` and `database` name. */
@@ -27,7 +39,10 @@ export function storageFromDatabase(database: unknown): StorageOptions {
     if (scheme === 'file') return { kind: 'sqlite', path: pathOf(database, scheme, 'database') }
     return (
       fromUrl(database, scheme, 'database') ??
-      refuse('database', `starts with ${scheme}:, but must be a path, or start with sqlite:, file:, postgres: or redis:`)
+      refuse(
+        'database',
+        `starts with ${scheme}:, but must be a path, or start with sqlite:, file:, postgres: or redis:`,
+      )
     )
   }
   if (isPrismaClient(database)) return { kind: 'prisma', client: database }

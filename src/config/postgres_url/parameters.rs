@@ -176,10 +176,10 @@ fn read_session(value: &str) -> Result<bool, UrlFault> {
     match value {
         "any" => Ok(false),
         "read-write" | "primary" => Ok(true),
-        _ => {
-            Err("has a value of target_session_attrs other than any, read-write and primary: tokens are written"
-                .into())
-        }
+        _ => Err(
+            "has a value of target_session_attrs other than any, read-write and primary: tokens are written"
+                .into(),
+        ),
     }
 }
 

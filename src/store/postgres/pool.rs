@@ -150,7 +150,7 @@ impl SqlClient for PostgresPool {
 }
 
 impl OpenConnection {
-    /// Everything happens on evertoken's own thread, whatever the caller's runtime is.
+    /// Everything happens on evertoken's own thread, for callers in any runtime.
     async fn open(url: &PostgresUrl) -> Result<Self, SqlFault> {
         let url = url.clone();
         let opening = async move {

@@ -118,7 +118,7 @@ fn changing(change: &str, notice: u8) -> String {
     )
 }
 
-/// A moment in milliseconds since 1970; null for `infinity`, which is no number.
+/// A moment in milliseconds since 1970; null for `infinity`, which is not a number.
 fn millisecond(moment: &str) -> String {
     format!("CASE WHEN isfinite({moment}) THEN floor(extract(epoch FROM {moment}) * 1000)::bigint::text END")
 }

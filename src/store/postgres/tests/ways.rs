@@ -78,7 +78,7 @@ async fn a_pooler_gives_each_statement_another_session_and_nothing_is_lost() {
     }
     working.join_all().await;
     assert_eq!(token(&database.process(), "a").await.as_deref(), Some("400"));
-    // No session of the pooler was told to listen.
+    // No session of the pooler listens.
     tokio::time::sleep(Duration::from_secs(1)).await;
     let at_pooler = database.process_at(&pooler);
     for _ in 0..20 {
