@@ -190,10 +190,13 @@ fn parsed<T>(
     parse: impl Fn(&str) -> Result<T, String>,
 ) -> T {
     let given = fields.text(key).map(|text| parse(&text));
-    let default = |()| parse(default).unwrap_or_else(|_| unreachable!("the default is valid"));
+    let default = || parse(default).unwrap_or_else(|_| unreachable!("the default is valid"));
     match given {
         Some(Ok(value)) => value,
-        Some(Err(fault)) => default(fields.error(key, fault)),
-        None => default(()),
+        Some(Err(fault)) => {
+            fields.error(key, fault);
+            default()
+        }
+        None => default(),
     }
 }
