@@ -116,7 +116,7 @@ pub(super) fn some_record(token: &str) -> StoredToken {
     }
 }
 
-fn claim(owner: Owner, second: f64) -> Claim {
+pub(super) fn claim(owner: Owner, second: f64) -> Claim {
     Claim {
         owner,
         now: Timestamp::from_second(1_800_000_000.0 + second),

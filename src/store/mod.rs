@@ -7,6 +7,7 @@ mod external;
 mod file;
 mod health;
 mod lease;
+mod lease_files;
 mod lock;
 mod memory;
 mod record;
