@@ -15,6 +15,7 @@ mod read;
 mod response_fields;
 mod response_path;
 mod scheduler;
+mod redis_url;
 mod storage;
 #[cfg(test)]
 mod tests;
@@ -37,6 +38,7 @@ pub use network::is_private_host;
 pub use response_fields::ResponseField;
 pub use response_path::ResponsePath;
 pub use scheduler::SchedulerOptions;
+pub use redis_url::{RedisAddress, RedisUrl};
 pub use storage::{ExternalStoreKind, PlainTokens, PostgresTable, RedisPrefix, Storage};
 pub use token_request::{Parameter, RequestFormat};
 
