@@ -1,6 +1,7 @@
 //! Records behind functions of the user's program: a Prisma client, or a custom store.
 
 mod removal;
+mod rows;
 #[cfg(test)]
 pub(super) mod tests;
 mod wire;
@@ -10,24 +11,15 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::{Fence, Revision, Saved, Slot, Store, StoredRow};
+use super::{Fence, Revision, Saved, Slot, Store, StoreCallbacks, StoredRow};
+
 use crate::config::ExternalStoreKind;
 use crate::domain::{Secret, ServiceName, Timestamp, TokenType};
 use crate::error::{Error, ErrorKind, Result};
 use crate::sync::{Mutex, MutexGuard};
+pub(super) use rows::{RecordRows, TextRows};
 
 use wire::{Expected, StoreRequest, StoreResponse, WireRecord, number_of};
-
-/// The user's functions, as the core calls them.
-#[async_trait]
-pub trait StoreCallbacks: Send + Sync + 'static {
-    /// Passes on a request as JSON, and waits for its outcome as JSON: `{"ok": …}`, or `{"error": {"message": …}}`
-    /// with a message that contains no part of a record.
-    ///
-    /// # Errors
-    /// `Storage` if there is no program to call.
-    async fn call(&self, request: String) -> Result<String>;
-}
 
 /// Records that [`StoreCallbacks`] keep. There are no leases. Of two processes that save at the same time, one wins
 /// if the callbacks compare and swap; else the last one does.
@@ -44,6 +36,9 @@ pub struct ExternalStore {
     /// Held from reading the stored record to replacing it.
     turn: tokio::sync::Mutex<()>,
 }
+
+const PRISMA_CLIENT: &str = "Prisma client";
+const CUSTOM_STORE: &str = "custom store";
 
 /// What this process knows about a service's record in addition to what is stored.
 #[derive(Clone, Copy, Default)]
@@ -135,8 +130,8 @@ impl Store for ExternalStore {
 
     fn location(&self) -> String {
         match self.kind {
-            ExternalStoreKind::Prisma => "Prisma client".to_owned(),
-            _ => "custom store".to_owned(),
+            ExternalStoreKind::Prisma => PRISMA_CLIENT.to_owned(),
+            _ => CUSTOM_STORE.to_owned(),
         }
     }
 
