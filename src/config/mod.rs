@@ -12,10 +12,10 @@ mod login;
 mod network;
 mod origin;
 mod read;
+mod redis_url;
 mod response_fields;
 mod response_path;
 mod scheduler;
-mod redis_url;
 mod storage;
 #[cfg(test)]
 mod tests;
@@ -35,10 +35,10 @@ pub use fields::Origins;
 pub use header::TokenHeader;
 pub use login::{LoginCredentials, LoginOptions, Placeholder};
 pub use network::is_private_host;
+pub use redis_url::{RedisAddress, RedisUrl};
 pub use response_fields::ResponseField;
 pub use response_path::ResponsePath;
 pub use scheduler::SchedulerOptions;
-pub use redis_url::{RedisAddress, RedisUrl};
 pub use storage::{ExternalStoreKind, PlainTokens, PostgresTable, RedisPrefix, Storage};
 pub use token_request::{Parameter, RequestFormat};
 

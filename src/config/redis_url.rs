@@ -72,9 +72,11 @@ impl RedisUrl {
             _ => return Err("must name a host, as in redis://host:6379".to_owned()),
         };
         if url.fragment().is_some() {
-            return Err("must not have a part after #. evertoken always checks the server's certificate: put a \
+            return Err(
+                "must not have a part after #. evertoken always checks the server's certificate: put a \
                         private one into ca, and percent-encode a # in a password as %23"
-                .to_owned());
+                    .to_owned(),
+            );
         }
         let user = Some(url.username()).filter(|user| !user.is_empty());
         let password = url.password().filter(|password| !password.is_empty());
@@ -140,7 +142,8 @@ mod tests {
 
     #[test]
     fn a_url_says_where_and_as_whom() {
-        let url = RedisUrl::parse("rediss://al%40ice:p%40ss%3A%2F%23w@cache.example:6380/7?protocol=resp3").unwrap();
+        let url = RedisUrl::parse("rediss://al%40ice:p%40ss%3A%2F%23w@cache.example:6380/7?protocol=resp3")
+            .unwrap();
         assert_eq!(url.address, tcp("cache.example", 6380, true));
         assert_eq!(url.user.as_deref(), Some("al@ice"));
         assert!(url.password.as_ref().unwrap().matches(&Secret::new("p@ss:/#w")));

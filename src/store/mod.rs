@@ -11,6 +11,7 @@ mod lease;
 mod lock;
 mod memory;
 mod record;
+mod redis;
 mod row_store;
 mod rows;
 mod sealed;
