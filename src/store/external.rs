@@ -11,7 +11,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::{Fence, Revision, Saved, Slot, Store, StoreCallbacks, StoredRow};
+use super::row_store::RowPlace;
+use super::rows::Rows;
+use super::{Fence, Revision, RowStore, Saved, Slot, Store, StoreCallbacks, StoredRow};
 
 use crate::config::ExternalStoreKind;
 use crate::domain::{Secret, ServiceName, Timestamp, TokenType};
@@ -60,6 +62,27 @@ impl KnownRevision {
         self.set_aside == Some(revision)
             || self.removed.is_some_and(|removed| removed.digest == revision.digest)
     }
+}
+
+/// The store of a kind whose functions the user's program provides: one for each service in `callbacks`, and one for all
+/// services that share a client in `client`. A store that does not compare and set has no leases.
+pub fn external(
+    kind: &ExternalStoreKind,
+    compares_and_sets: bool,
+    callbacks: Arc<dyn StoreCallbacks>,
+    client: Arc<dyn StoreCallbacks>,
+) -> Arc<dyn Store> {
+    if !compares_and_sets {
+        return Arc::new(ExternalStore::new(kind.clone(), callbacks));
+    }
+    let rows = |callbacks| -> Arc<dyn Rows> {
+        match kind {
+            ExternalStoreKind::Prisma => Arc::new(RecordRows(callbacks)),
+            _ => Arc::new(TextRows(callbacks)),
+        }
+    };
+    let address = Arc::as_ptr(&client).cast::<()>() as usize;
+    Arc::new(RowStore::watching(rows(callbacks), RowPlace::of(address, kind, || rows(client))))
 }
 
 impl ExternalStore {

@@ -29,7 +29,7 @@ use tokio::sync::Semaphore;
 
 pub use callbacks::StoreCallbacks;
 pub(crate) use client::StoreClient;
-pub use external::ExternalStore;
+pub use external::{ExternalStore, external};
 pub use file::FileStore;
 #[cfg(any(test, fuzzing))]
 pub use file::fuzzing::record_file;

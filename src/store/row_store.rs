@@ -21,7 +21,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::sync::Mutex;
 
 use leases::LeaseRows;
-use place::RowPlace;
+pub(in crate::store) use place::RowPlace;
 
 /// A store on [`Rows`].
 ///

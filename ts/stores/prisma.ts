@@ -1,6 +1,6 @@
 import type { PrismaTokenClient, StoredToken } from '../../index'
 import { settle } from '../support/user-code'
-import { answerWith, type Answer } from './callbacks'
+import { answerWith, type Answer, type Provider } from './callbacks'
 import { plainRecord } from './record'
 
 /** Listed, because a client may omit secret columns by default. */
@@ -14,7 +14,13 @@ const columns = {
 } as const
 
 /** The rows of a Prisma client's `TokenCache` model. */
-export function prismaStoreCallbacks(client: PrismaTokenClient): Answer {
+export function prismaStore(client: PrismaTokenClient): Provider {
+  const { createMany, updateMany, findMany } = client.tokenCache
+  const comparesAndSets = [createMany, updateMany, findMany].every((each) => typeof each === 'function')
+  return { answer: answerRows(client), comparesAndSets, client }
+}
+
+function answerRows(client: PrismaTokenClient): Answer {
   return answerWith({
     async get(service) {
       return plainRecord(
@@ -59,8 +65,26 @@ export function prismaStoreCallbacks(client: PrismaTokenClient): Answer {
       }
     },
 
-    async delete(service) {
-      await retryWhileBusy(() => client.tokenCache.deleteMany({ where: { service } }))
+    async delete(service, replaced) {
+      const where = replaced === undefined ? { service } : { service, token: replaced }
+      const deleted = (await retryWhileBusy(() => client.tokenCache.deleteMany({ where }))) as
+        | { count?: unknown }
+        | undefined
+      return replaced === undefined || Number(deleted?.count) > 0 ? 'stored' : 'conflict'
+    },
+
+    async marks(services) {
+      const found: unknown = await retryWhileBusy(() =>
+        client.tokenCache.findMany!({
+          where: { service: { in: services } },
+          select: { service: true, expiresAt: true, lastUsed: true },
+        }),
+      )
+      const marks = new Map<unknown, string>()
+      for (const { service, expiresAt, lastUsed } of found as Iterable<Record<string, unknown>>) {
+        marks.set(service, `${Number(expiresAt)} ${Number(lastUsed)}`)
+      }
+      return services.map((service) => marks.get(service) ?? null)
     },
   })
 }

@@ -1,5 +1,6 @@
 //! Notices what other processes store, for all services of this process that use one place.
 
+use std::fmt::Debug;
 use std::sync::{Arc, LazyLock, Weak};
 
 use async_trait::async_trait;
@@ -17,16 +18,23 @@ pub(in crate::store) struct RowPlace {
     notifies: Mutex<bool>,
 }
 
-/// The places in use, by the address of their rows.
-static PLACES: LazyLock<Mutex<WeakMap<usize, RowPlace>>> = LazyLock::new(Mutex::default);
+/// The places in use: by the address of what reaches them, and what it reaches there.
+static PLACES: LazyLock<Mutex<WeakMap<(usize, String), RowPlace>>> = LazyLock::new(Mutex::default);
 
 impl RowPlace {
     /// The place of these rows, as all services share it that share the rows.
     pub(in crate::store) fn shared(rows: &Arc<dyn Rows>) -> Arc<Self> {
-        let address = Arc::as_ptr(rows).cast::<()>() as usize;
-        // No other rows can have the address while the place keeps these.
-        PLACES.lock().get_or_insert_with(address, || {
-            Arc::new(Self { rows: Arc::clone(rows), watch: Arc::default(), notifies: Mutex::default() })
+        Self::of(Arc::as_ptr(rows).cast::<()>() as usize, &(), || Arc::clone(rows))
+    }
+
+    /// The place that something at this address reaches, which the rows keep there.
+    pub(in crate::store) fn of(
+        address: usize,
+        what: &impl Debug,
+        rows: impl FnOnce() -> Arc<dyn Rows>,
+    ) -> Arc<Self> {
+        PLACES.lock().get_or_insert_with((address, format!("{what:?}")), || {
+            Arc::new(Self { rows: rows(), watch: Arc::default(), notifies: Mutex::default() })
         })
     }
 
