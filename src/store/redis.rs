@@ -8,7 +8,7 @@ mod server;
 mod stream;
 mod subscription;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock};

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::super::rows::Content;
 use super::super::watch::{RecordObserver, Subscription, Watch};
-use super::super::{RowStore, Store};
+use super::super::{Claim, Leasing, Owner, RowStore, Store};
 use super::*;
 use crate::domain::TokenType;
 use crate::store::conformance::service;
@@ -243,4 +243,24 @@ async fn a_server_that_deletes_keys_of_any_kind_is_a_warning() {
         assert_eq!(said.len(), warnings, "{policy} {limit}");
         assert!(said.iter().all(|warning| warning.message().contains("maxmemory-policy allkeys-lru")));
     }
+}
+
+#[tokio::test]
+async fn a_lease_ends_by_the_clock_of_the_server() {
+    let Some(rows) = redis_rows() else { return skip() };
+    let replica = || RowStore::new(Arc::clone(&rows) as _);
+    let (one, two) = (replica(), replica());
+    let claim = |second: i64| Claim {
+        owner: Owner::random(),
+        // The clocks of replicas may say anything.
+        now: Timestamp::from_millisecond(second * 1000),
+        elapsed: Duration::ZERO,
+        length: Duration::from_secs(1),
+    };
+    let lease = async |store: &RowStore, claim| store.lease(&service("a"), &claim).await.unwrap();
+    assert!(matches!(lease(&one, claim(9_999_999_999)).await, Leasing::Granted(_)));
+    assert!(matches!(lease(&two, claim(0)).await, Leasing::Held(_)));
+    tokio::time::sleep(Duration::from_millis(1100)).await;
+    assert!(matches!(lease(&two, claim(0)).await, Leasing::Granted(_)));
+    assert!(matches!(lease(&one, claim(9_999_999_999)).await, Leasing::Held(_)));
 }
