@@ -752,7 +752,8 @@ export type StorageOptions =
   | { kind: 'file'; path?: string; acceptPlainTokens?: boolean }
   | { kind: 'sqlite'; path?: string; acceptPlainTokens?: boolean }
   | { kind: 'postgres'; url: string }
-  | { kind: 'redis'; url: string; keyPrefix?: string }
+  | { kind: 'redis'; url: string; keyPrefix?: string; acceptPlainTokens?: boolean }
+  | { kind: 'redis'; client: RedisClient; keyPrefix?: string; acceptPlainTokens?: boolean }
   | { kind: 'prisma'; client: PrismaTokenClient; acceptPlainTokens?: boolean }
   | { kind: 'custom'; store: TokenStore | SharedTokenStore; acceptPlainTokens?: boolean }
 
@@ -796,6 +797,22 @@ export interface PrismaTokenClient {
     createMany?(args: any): PromiseLike<{ count: number }>
     updateMany?(args: any): PromiseLike<{ count: number }>
   }
+}
+
+/**
+ * A Redis client that the program already has: of `redis` (node-redis 4 or later), `ioredis` or `@upstash/redis`, also
+ * for a cluster or with Sentinel. evertoken only runs scripts with it, and does not open, close or subscribe it. Any
+ * object works whose `eval` takes a script, an array of keys and an array of arguments.
+ *
+ * @example
+ * ```ts
+ * const client = createClient({ url: process.env.REDIS_URL })
+ * await client.connect()
+ * initializeTokenService({ storage: { kind: 'redis', client } })
+ * ```
+ */
+export interface RedisClient {
+  eval(script: string, ...given: any[]): PromiseLike<unknown>
 }
 
 /**
