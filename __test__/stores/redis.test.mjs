@@ -19,6 +19,7 @@ afterEach(cleanEnvironment)
 
 /** A service with its tokens there, and what it logs. */
 function serviceAt(t, storage, config) {
+  process.env.LOG_LEVEL = 'debug'
   const lines = []
   const log = (line) => void lines.push(JSON.stringify(line))
   const logger = { debug: log, info: log, warn: log, error: log }
@@ -42,7 +43,7 @@ describe('a Redis server', { skip }, () => {
     const key = `evertoken:${service.name}`
     assert.equal(await redis.command('TTL', key), '-1')
     const stored = await redis.command('HGETALL', key)
-    assert.match(stored, /^token\net1\./)
+    assert.match(stored, /^token\net1\./m)
     assert.ok(!stored.includes(token))
     assert.deepEqual(service.status().storage, {
       kind: 'redis',
@@ -75,15 +76,14 @@ describe('a Redis server', { skip }, () => {
     assert.equal(trusted.status().storage.healthy, true)
     const other = serviceAt(t, { url: redis.tlsUrl })
     await other.getToken()
-    const { storage } = other.status()
-    assert.equal(storage.healthy, false)
-    assert.match(storage.error ?? JSON.stringify(other.status()), /over TLS/)
+    assert.equal(other.status().storage.healthy, false)
+    await until(() => other.lines.join().includes('over TLS'))
   })
 
   test('is not told to anyone with its password', async (t) => {
     const service = serviceAt(t, { url: redis.urlOf({ password: 'a-wrong-password' }) })
     await service.getToken()
-    await until(() => service.status().storage.healthy === false)
+    await until(() => service.lines.length > 0)
     const said = JSON.stringify(service.status()) + service.lines.join()
     assert.match(said, /does not accept the user name or the password/)
     assert.ok(!said.includes('a-wrong-password'))
@@ -124,17 +124,19 @@ describe('a Redis client', { skip }, () => {
   }
 
   test('of a kind that passes on the refusals of the server says what they mean', async (t) => {
-    for (const name of Object.keys(redisClients)) {
+    const refused = async (name, fault) => {
       const service = serviceAt(t, { client: await clientFor(t, name) })
-      await redis.fill()
       await service.getToken()
-      assert.match(service.lines.join(), /is out of memory \(maxmemory\)/, name)
+      await until(() => fault.test(service.lines.join()))
+    }
+    t.after(() => Promise.all([redis.clear(), redis.setReadOnly(false)]))
+    for (const name of Object.keys(redisClients)) {
+      await redis.fill()
+      await refused(name, /is out of memory \(maxmemory\)/)
       await redis.clear()
       await redis.setReadOnly(true)
-      const next = serviceAt(t, { client: await clientFor(t, name) })
-      await next.getToken()
+      await refused(name, /is a read-only replica/)
       await redis.setReadOnly(false)
-      assert.match(next.lines.join(), /is a read-only replica/, name)
     }
   })
 
@@ -147,14 +149,15 @@ describe('a Redis client', { skip }, () => {
       await subscriber.subscribe('news', () => {})
       for (const [client, fault] of [
         [closed, /it is not connected; connect it/],
-        [subscriber, /it is in subscriber mode/],
+        // Over RESP3, a subscriber can do everything else as well.
+        ...(name === 'ioredis' ? [] : [[subscriber, /it is in subscriber mode/]]),
       ]) {
         const service = serviceAt(t, { client })
         const begin = performance.now()
         assert.ok(await service.getToken())
         assert.ok(performance.now() - begin < 1000, name)
         assert.equal(service.status().storage.healthy, false, name)
-        assert.match(service.lines.join(), fault, name)
+        await until(() => fault.test(service.lines.join()))
       }
     }
   })
@@ -169,7 +172,7 @@ describe('a Redis client', { skip }, () => {
       const begin = performance.now()
       assert.ok(await service.getToken())
       assert.ok(performance.now() - begin < 8000, name)
-      assert.match(service.lines.join(), /it is not connected/, name)
+      await until(() => /it is not connected/.test(service.lines.join()))
     }
   })
 })
@@ -196,13 +199,12 @@ describe('a wrong Redis storage', () => {
     })
   }
 
-  test('in a variable is an error that names the variable', () => {
+  test('in a variable is an error without its text', () => {
     process.env.EVERTOKEN_STORAGE = 'redis://:hunter2@h/x'
     const config = { ...configAt(server), storage: undefined }
-    assert.throws(
-      () => initializeTokenService(config),
-      ({ message }) => message.includes('EVERTOKEN_STORAGE') && !message.includes('hunter2'),
-    )
+    const error = configErrorOf(() => initializeTokenService(config))
+    assert.equal(error.field, 'storage.url')
+    assert.ok(!error.message.includes('hunter2'))
   })
 })
 

@@ -153,7 +153,7 @@ fn key(url: &RedisUrl, prefix: &RedisPrefix, tls: &StoreTls) -> Vec<u8> {
         "{:?}",
         (url.location(), &url.user, password, url.speaks_resp3, prefix.as_str(), tls.key())
     ));
-    sha256(parts.as_bytes()).to_vec()
+    sha256(parts.as_bytes())
 }
 
 #[async_trait]

@@ -31,8 +31,8 @@ fn row(text: &str) -> StoredRow {
     }
 }
 
-fn seen(text: &str) -> Option<Secret> {
-    Some(Secret::new(text))
+fn seen(text: &str) -> Secret {
+    Secret::new(text)
 }
 
 async fn found(rows: &RedisRows, name: &ServiceName) -> Option<StoredRow> {
@@ -77,10 +77,10 @@ async fn a_row_is_replaced_only_while_it_is_what_was_seen() {
 async fn the_refresh_token_of_a_plain_row_goes_with_it() {
     let Some(rows) = redis_rows() else { return skip() };
     let name = service("a");
-    let plain = StoredRow { refresh_token: seen("refresh"), ..row("1234") };
+    let plain = StoredRow { refresh_token: Some(seen("refresh")), ..row("1234") };
     assert!(rows.compare_and_set(&name, None, Some(&plain)).await.unwrap());
     assert!(found(&rows, &name).await.unwrap().refresh_token.is_some());
-    assert!(rows.compare_and_set(&name, seen("1234").as_ref(), Some(&row("{}"))).await.unwrap());
+    assert!(rows.compare_and_set(&name, Some(&seen("1234")), Some(&row("{}"))).await.unwrap());
     assert!(found(&rows, &name).await.unwrap().refresh_token.is_none());
 }
 
@@ -104,7 +104,7 @@ async fn a_mark_differs_after_each_change_and_only_then() {
     assert_eq!(changed, [300]);
     // Of the same token, too: each removal has the same text.
     let later = StoredRow { last_used: Timestamp::from_second(1_800_000_009.0), ..row("one") };
-    assert!(rows.compare_and_set(&service("s300"), seen("one").as_ref(), Some(&later)).await.unwrap());
+    assert!(rows.compare_and_set(&service("s300"), Some(&seen("one")), Some(&later)).await.unwrap());
     assert_ne!(rows.marks(&names).await.unwrap()[300], then[300]);
 }
 

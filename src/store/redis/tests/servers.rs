@@ -6,12 +6,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use ::redis::AsyncConnectionConfig;
 use ::redis::aio::MultiplexedConnection;
 use tempfile::TempDir;
 
 use super::super::stream::Dialer;
 use super::super::{RedisRows, RedisUrl, StoreTls};
 use crate::config::RedisPrefix;
+use crate::runtime;
 
 /// Names a server that tests may write to.
 #[expect(clippy::disallowed_methods, reason = "no Node changes the environment of a test")]
@@ -43,11 +45,15 @@ pub(in crate::store) fn redis_rows() -> Option<Arc<RedisRows>> {
 /// A connection of the test's own.
 pub(super) async fn admin(url: &str) -> MultiplexedConnection {
     let dialer = Arc::new(Dialer::new(RedisUrl::parse(url).unwrap(), StoreTls::default()));
-    let stream = dialer.connect().await.unwrap();
-    let (connection, driver) =
-        MultiplexedConnection::new_with_config(&dialer.login(), stream, Default::default()).await.unwrap();
-    tokio::spawn(driver);
-    connection
+    let opening = runtime::spawn(async move {
+        let stream = dialer.connect().await.unwrap();
+        let config = AsyncConnectionConfig::default();
+        let opened = MultiplexedConnection::new_with_config(&dialer.login(), stream, config).await;
+        let (connection, driver) = opened.unwrap();
+        runtime::spawn(driver).unwrap();
+        connection
+    });
+    opening.unwrap().await.unwrap()
 }
 
 pub(super) async fn command(admin: &mut MultiplexedConnection, words: &[&str]) -> ::redis::Value {
