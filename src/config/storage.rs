@@ -171,11 +171,12 @@ fn parsed<T>(
     default: &str,
     parse: impl Fn(&str) -> Result<T, String>,
 ) -> T {
-    let given = fields.text(key).map(|text| parse(&text));
-    let default = |()| parse(default).unwrap_or_else(|_| unreachable!("the default is valid"));
-    match given {
-        Some(Ok(value)) => value,
-        Some(Err(fault)) => default(fields.error(key, fault)),
-        None => default(()),
-    }
+    let given = fields.text(key).and_then(|text| match parse(&text) {
+        Ok(value) => Some(value),
+        Err(fault) => {
+            fields.error(key, fault);
+            None
+        }
+    });
+    given.unwrap_or_else(|| parse(default).unwrap_or_else(|_| unreachable!("the default is valid")))
 }

@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
+use super::record::number_of;
 use super::row_store::RowPlace;
 use super::rows::Rows;
 use super::{Fence, Revision, RowStore, Saved, Slot, Store, StoreCallbacks, StoredRow};
@@ -22,7 +23,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::sync::{Mutex, MutexGuard};
 pub(super) use rows::{RecordRows, TextRows};
 
-use wire::{Expected, StoreRequest, StoreResponse, WireRecord, number_of};
+use wire::{Expected, StoreRequest, StoreResponse, WireRecord};
 
 /// Records that [`StoreCallbacks`] keep. There are no leases. Of two processes that save at the same time, one wins
 /// if the callbacks compare and swap; else the last one does.
