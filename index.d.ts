@@ -27,8 +27,8 @@
  *
  * @param config The configuration; every field is optional.
  * @param useDatabase `true` stores the token in a database and ignores `config.storage`. Default `false`.
- * @param database With `useDatabase`: the path of an SQLite file (default `./data/token-cache.db`), a URL (`sqlite:` or
- * `file:`; this version refuses `postgres:` and `redis:`), a Prisma client or a store of your own.
+ * @param database With `useDatabase`: the path of an SQLite file (default `./data/token-cache.db`), a URL (`sqlite:`,
+ * `file:` or `redis:`; this version refuses `postgres:`), a Prisma client or a store of your own.
  * @throws {TokenError} `ERR_TOKEN_CONFIG` if a value is invalid or a key is unknown; `field` names it.
  * `ERR_TOKEN_INTERNAL` if the native addon cannot be loaded.
  *
@@ -736,8 +736,7 @@ export interface RetryOptions {
 }
 
 /**
- * Where the token is stored. This version supports `memory`, `file`, `sqlite`, `prisma` and `custom`; the other kinds
- * throw `ERR_TOKEN_CONFIG`.
+ * Where the token is stored. This version supports all kinds but `postgres`, which throws `ERR_TOKEN_CONFIG`.
  *
  * Default paths: `./data/token-cache.json` for `file`, `./data/token-cache.db` for `sqlite`. With `file`, the default
  * service (`external_api`) is in the file at `path`, and each other service in a file of its own in the folder

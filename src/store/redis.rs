@@ -30,7 +30,7 @@ use crate::sync::{Mutex, WeakMap};
 use crate::transport::StoreTls;
 
 use client::RedisClient;
-use fault::{Refusal, ScriptFault};
+use fault::{RedisRefusal, ScriptFault};
 use row::{Answer, LONGEST_TOKEN};
 use scripts::RedisScript;
 use server::{RedisServer, ScriptRunner};
@@ -239,6 +239,6 @@ impl Rows for RedisRows {
     }
 }
 
-fn is_of_cluster(refusal: &Refusal) -> bool {
+fn is_of_cluster(refusal: &RedisRefusal) -> bool {
     ["CROSSSLOT", "MOVED", "ASK"].iter().any(|word| refusal.is(word))
 }

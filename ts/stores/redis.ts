@@ -98,7 +98,9 @@ function answerScripts(driver: Driver): Answer {
     if (state !== 'ready') return { unavailable: faults[state] }
     try {
       const found: unknown = await inTime(settle(driver.eval(request)), end)
-      return found === late ? { unavailable: `it did not respond within ${patienceMs / 1000} s` } : plain(found)
+      return found === late
+        ? { unavailable: `it did not respond within ${patienceMs / 1000} s` }
+        : plain(found)
     } catch (error) {
       const refused = refusalOf(error)
       if (refused === undefined) throw error

@@ -8,7 +8,7 @@ use serde_json::json;
 use zeroize::Zeroizing;
 
 use super::super::StoreCallbacks;
-use super::fault::{Refusal, ScriptFault};
+use super::fault::{RedisRefusal, ScriptFault};
 use super::row::Answer;
 use super::scripts::RedisScript;
 use super::server::ScriptRunner;
@@ -61,7 +61,7 @@ impl ScriptRunner for RedisClient {
                 texts.ok_or_else(|| failed("its answer is not one of Redis"))
             }
             ClientOutcome::Ok(ClientAnswer::Refused { refused }) => {
-                Err(ScriptFault::Refused(Refusal::new(&refused, "")))
+                Err(ScriptFault::Refused(RedisRefusal::new(&refused, "")))
             }
             ClientOutcome::Ok(ClientAnswer::Unavailable { unavailable }) => Err(failed(&unavailable)),
             ClientOutcome::Error { message } => Err(failed(&message)),

@@ -7,13 +7,13 @@ use crate::transport::store_tls_fault;
 
 /// The answer of a server that did nothing, by its first word.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Refusal(String);
+pub(super) struct RedisRefusal(String);
 
 /// Why a script has no result.
 #[derive(Debug)]
 pub(super) enum ScriptFault {
     /// Nothing has happened.
-    Refused(Refusal),
+    Refused(RedisRefusal),
     /// The connection has ended. It may have run.
     Closed(Error),
     /// It may have run, and may still run.
@@ -45,7 +45,7 @@ const REFUSALS: [(&str, &str); 19] = [
 
 const CLUSTER: &str = "is a node of a cluster; pass a client of the cluster as storage.client";
 
-impl Refusal {
+impl RedisRefusal {
     /// From the first word of an answer, and the rest of it. The words that older servers put into the text of an
     /// error of a script are found there.
     pub(super) fn new(code: &str, text: &str) -> Self {
@@ -100,9 +100,9 @@ impl ScriptFault {
         match error.kind() {
             Kind::Server(_) | Kind::Extension => {
                 let text = error.to_string();
-                Self::Refused(Refusal::new(error.code().unwrap_or_default(), &text))
+                Self::Refused(RedisRefusal::new(error.code().unwrap_or_default(), &text))
             }
-            Kind::AuthenticationFailed => Self::Refused(Refusal("WRONGPASS".to_owned())),
+            Kind::AuthenticationFailed => Self::Refused(RedisRefusal("WRONGPASS".to_owned())),
             Kind::RESP3NotSupported => Self::Failed(storage(server, "does not speak RESP3")),
             _ if error.is_timeout() => Self::Failed(storage(server, "did not respond in time")),
             Kind::Io => Self::Closed(storage(server, "closed the connection")),
@@ -139,7 +139,7 @@ mod tests {
     use super::*;
 
     fn said(code: &str, text: &str) -> String {
-        Refusal::new(code, text).error("the server").message().to_owned()
+        RedisRefusal::new(code, text).error("the server").message().to_owned()
     }
 
     #[test]
@@ -162,7 +162,7 @@ mod tests {
             ("The user executing the script can't run this command, ACL failure", "NOPERM"),
             ("unknown command 'EVAL'", "ERR"),
         ] {
-            assert!(Refusal::new("ERR", text).is(word), "{text}");
+            assert!(RedisRefusal::new("ERR", text).is(word), "{text}");
         }
     }
 }

@@ -18,7 +18,7 @@ pub(super) const LONGEST_TOKEN: usize = 4 * 1024 * 1024;
 /// The lifetime of a token that another program stored without its time of issue.
 const ASSUMED_LIFETIME: Duration = Duration::from_secs(3600);
 
-/// What the script that finds a row answered, without the time. `None` if that is no answer of it.
+/// What the script that finds a row answered, without the time. `None` if it has another form.
 pub(super) fn read(answer: &[Answer]) -> Option<Content> {
     let malformed = |fault| Some(Content::Malformed { fault, seen: None });
     match answer.first()?.as_ref()?.as_str() {

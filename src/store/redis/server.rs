@@ -1,6 +1,7 @@
 //! One connection for each server, which all stores of the process that use it share.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::task::JoinHandle;
@@ -18,8 +19,7 @@ use crate::error::{Error, Result};
 use crate::runtime;
 
 /// Between attempts to connect.
-const RECONNECT_BACKOFF: Backoff =
-    Backoff::new(std::time::Duration::from_millis(50), std::time::Duration::from_secs(2));
+const RECONNECT_BACKOFF: Backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(2));
 
 /// Runs scripts on the server.
 #[async_trait]

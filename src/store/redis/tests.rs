@@ -117,7 +117,7 @@ impl RecordObserver for Told {
 }
 
 #[tokio::test]
-async fn another_process_is_told_of_a_record_and_this_one_is_not() {
+async fn another_process_gets_a_notice_of_a_record_and_this_one_does_not() {
     let Some(rows) = redis_rows() else { return skip() };
     let watch = Arc::new(Watch::default());
     let told = Arc::new(Told(tokio::sync::Notify::new()));

@@ -162,7 +162,7 @@ async fn a_user_who_may_not_publish_or_ask_for_memory_can_use_the_store() {
 }
 
 #[tokio::test]
-async fn who_may_not_enter_is_told_so_without_a_secret() {
+async fn the_error_of_a_user_who_may_not_enter_contains_no_secret() {
     let Some(server) = OwnServer::start(&["--requirepass", "hunter2"]) else { return skip() };
     let mut admin = servers::admin(&server.url_for("default", "hunter2")).await;
     servers::command(
@@ -199,7 +199,7 @@ async fn a_port_without_a_server_refuses() {
 }
 
 #[tokio::test]
-async fn a_server_that_is_no_redis_does_not_hang_or_confuse_a_store() {
+async fn a_server_of_another_kind_does_not_hang_or_confuse_a_store() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     let serving = runtime::spawn(async move {
