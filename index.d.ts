@@ -754,10 +754,10 @@ export type StorageOptions =
   | { kind: 'postgres'; url: string }
   | { kind: 'redis'; url: string; keyPrefix?: string }
   | { kind: 'prisma'; client: PrismaTokenClient; acceptPlainTokens?: boolean }
-  | { kind: 'custom'; store: TokenStore; acceptPlainTokens?: boolean }
+  | { kind: 'custom'; store: TokenStore | SharedTokenStore; acceptPlainTokens?: boolean }
 
 /** A database: the path of an SQLite file, a URL, a Prisma client or a store of your own. */
-export type DatabaseHandle = string | PrismaTokenClient | TokenStore
+export type DatabaseHandle = string | PrismaTokenClient | TokenStore | SharedTokenStore
 
 /**
  * The part of a Prisma client that evertoken uses: the delegate of the `TokenCache` model.
@@ -780,25 +780,27 @@ export type DatabaseHandle = string | PrismaTokenClient | TokenStore
  * `token` contains the whole record as one encrypted text of several hundred characters or more. If `String` is a short
  * type in your database (MySQL), give it and `refreshToken` the type `@db.Text`. The other columns are for your
  * information: evertoken does not read them back, and leaves `refreshToken` empty. Rows whose `service` begins with a
- * space also belong to evertoken: they remember a rejected credential (encrypted) or a `clear()`. A row that you create
- * yourself with a plain token is used only with `acceptPlainTokens`; see {@link StorageOptions}.
+ * space also belong to evertoken: ` lease …` says which process requests the next token, and ` note …` remembers a
+ * rejected credential (encrypted). After a `clear()`, the `token` of a row is the word `removed` with a number. A row
+ * that you create yourself with a plain token is used only with `acceptPlainTokens`; see {@link StorageOptions}.
+ *
+ * A Prisma client has all of these functions. An object of your own without the optional ones works for a single
+ * process: without them, several processes may each request a token, and spend the same refresh token.
  */
 export interface PrismaTokenClient {
   readonly tokenCache: {
     findUnique(args: any): PromiseLike<unknown>
     upsert(args: any): PromiseLike<unknown>
     deleteMany(args?: any): PromiseLike<unknown>
-    /**
-     * With these two, if several processes save a token at the same time, one succeeds, and the others see the
-     * conflict.
-     */
+    findMany?(args?: any): PromiseLike<unknown>
     createMany?(args: any): PromiseLike<{ count: number }>
     updateMany?(args: any): PromiseLike<{ count: number }>
   }
 }
 
 /**
- * Your own store: one record per service, under the service's name, which may be any text without control characters.
+ * Your own store for one process, or for several if it also has the functions of {@link SharedTokenStore}. It has one
+ * record per service, under the service's name, which may be any text without control characters.
  * The store gets only encrypted records, and never sees a token. It also gets records under names that begin with a
  * space: an encrypted one that remembers a rejected credential, and one that remembers a `clear()`, so that other
  * processes drop their token. If a record is missing and no `clear()` was recorded, evertoken stores the token again,
@@ -831,6 +833,41 @@ export interface TokenStore {
   set(service: string, record: StoredToken): Promise<unknown> | unknown
   /** Deletes the record of this service. It must not throw if there is none. */
   delete(service: string): Promise<unknown> | unknown
+  /** See {@link SharedTokenStore}: with both, several processes can share the store. */
+  read?(key: string): Promise<string | null | undefined> | string | null | undefined
+  compareAndSet?(key: string, expected: string | null, next: string | null): Promise<boolean> | boolean
+}
+
+/**
+ * Your own store for any number of processes: texts under keys, and a comparison. evertoken then makes one token request
+ * for all processes, and never spends a refresh token twice. The texts are encrypted, apart from times and random
+ * numbers. Keys are the names of services, some of them with a space and a word in front.
+ *
+ * A store that also has `get`, `set` and `delete` is used through these two functions only.
+ *
+ * @example
+ * ```ts
+ * const texts = new Map<string, string>()
+ * const store: SharedTokenStore = {
+ *   read: (key) => texts.get(key) ?? null,
+ *   compareAndSet(key, expected, next) {
+ *     if ((texts.get(key) ?? null) !== expected) return false
+ *     if (next === null) texts.delete(key)
+ *     else texts.set(key, next)
+ *     return true
+ *   },
+ * }
+ * initializeTokenService({ storage: { kind: 'custom', store } })
+ * ```
+ */
+export interface SharedTokenStore {
+  /** Returns the text under this key, or `null`. It must be the newest one: a replica that lags behind does not do. */
+  read(key: string): Promise<string | null | undefined> | string | null | undefined
+  /**
+   * Replaces the text under this key with `next` if it still is `expected`, in one step that no other change interrupts,
+   * and returns whether it did. `null` stands for no text: as `expected`, there must be none; as `next`, it is deleted.
+   */
+  compareAndSet(key: string, expected: string | null, next: string | null): Promise<boolean> | boolean
 }
 
 /**

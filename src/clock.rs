@@ -36,6 +36,15 @@ pub struct Moment {
     pub elapsed: Duration,
 }
 
+impl Moment {
+    /// How much time has passed since `earlier`, at most: a clock that does not run while the machine sleeps, and one
+    /// that was set back, would show less.
+    #[must_use]
+    pub fn since(self, earlier: Self) -> Duration {
+        self.elapsed.saturating_sub(earlier.elapsed).max(earlier.now.until(self.now))
+    }
+}
+
 /// The machine's clock.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemClock;

@@ -10,7 +10,8 @@ import { promisify } from 'node:util'
 
 const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))))
 const folder = join(root, 'node_modules', '.cache', 'evertoken-prisma')
-const packages = ['prisma@7', '@prisma/client@7', '@prisma/adapter-libsql@7', '@prisma/adapter-pg@7']
+// libsql's adapter does not wait for a lock, and keeps its own after a conflict.
+const packages = ['prisma@7', '@prisma/client@7', '@prisma/adapter-better-sqlite3@7', '@prisma/adapter-pg@7']
 
 /** The model, as the documentation of `PrismaTokenClient` shows it. */
 async function model() {
@@ -68,7 +69,7 @@ export async function prismaClient(provider, url, options = {}) {
   const { PrismaClient } = require(`./${provider}`)
   const adapter =
     provider === 'sqlite'
-      ? new (require('@prisma/adapter-libsql').PrismaLibSql)({ url })
+      ? new (require('@prisma/adapter-better-sqlite3').PrismaBetterSqlite3)({ url })
       : new (require('@prisma/adapter-pg').PrismaPg)({ connectionString: url })
   return new PrismaClient({ adapter, ...options })
 }
@@ -76,7 +77,8 @@ export async function prismaClient(provider, url, options = {}) {
 const npm = (...args) =>
   promisify(execFile)('npm', args, {
     cwd: folder,
-    timeout: 180_000,
+    // One of them is compiled where it cannot be downloaded.
+    timeout: 420_000,
     shell: process.platform === 'win32',
     env: {
       ...process.env,

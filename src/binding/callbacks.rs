@@ -10,11 +10,12 @@ use async_trait::async_trait;
 use napi::bindgen_prelude::{Function, Result as NapiResult};
 use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
 use napi::{Env, Status};
+use serde::Deserialize;
 use tokio::sync::oneshot;
 
 use crate::config::ExternalStoreKind;
 use crate::error::{Error, ErrorKind, Result};
-use crate::store::{ExternalStore, Store, StoreCallbacks};
+use crate::store::{self, Store, StoreCallbacks};
 use crate::sync::{Mutex, WeakMap};
 
 /// After this time the call is abandoned. The store client has given up on it well before.
@@ -27,9 +28,20 @@ type StoreCallback = ThreadsafeFunction<String, (), String, Status, false, true>
 type EnvironmentId = usize;
 
 /// A callback and the environment that it belongs to.
+#[derive(Clone)]
 pub(super) struct EnvCallback {
     environment: EnvironmentId,
-    callback: StoreCallback,
+    callback: Arc<StoreCallback>,
+}
+
+/// What JavaScript says of a store of its own.
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Provided {
+    /// Whether its functions compare and set.
+    compares_and_sets: bool,
+    /// A number of the client, which services share that use the same one.
+    client: u32,
 }
 
 /// The callbacks of all services, and the calls that are waiting for a result.
@@ -41,6 +53,8 @@ pub(super) struct CallbackRegistry {
     environments: Mutex<HashSet<EnvironmentId>>,
     /// By the id of the service. A service that ends drops its store.
     of_services: Mutex<WeakMap<u32, JsStore>>,
+    /// By the environment and the number of a client: through these one service looks for all that share a client.
+    of_clients: Mutex<WeakMap<(EnvironmentId, u32), JsStore>>,
 }
 
 impl CallbackRegistry {
@@ -55,7 +69,7 @@ impl CallbackRegistry {
             env.add_env_cleanup_hook(environment, |environment| self.forget(environment))?;
         }
         let callback = callback.build_threadsafe_function::<String>().weak::<true>().build()?;
-        Ok(EnvCallback { environment, callback })
+        Ok(EnvCallback { environment, callback: Arc::new(callback) })
     }
 
     /// The store of a service. An existing service keeps its store, which uses the newest callback from now
@@ -63,13 +77,17 @@ impl CallbackRegistry {
     pub(super) fn store(
         &'static self,
         service: u32,
-        kind: ExternalStoreKind,
+        kind: &ExternalStoreKind,
+        provided: Provided,
         newest: EnvCallback,
     ) -> Arc<dyn Store> {
         let make = || Arc::new(JsStore { registry: self, callbacks: Mutex::default() });
+        let client = (newest.environment, provided.client);
+        let client = self.of_clients.lock().get_or_insert_with(client, make);
+        client.use_callback(newest.clone());
         let store = self.of_services.lock().get_or_insert_with(service, make);
         store.use_callback(newest);
-        Arc::new(ExternalStore::new(kind, store))
+        store::external(kind, provided.compares_and_sets, store, client)
     }
 
     /// Hands a result to the waiting call. One that comes too late is dropped.
@@ -116,7 +134,7 @@ impl JsStore {
     fn use_callback(&self, newest: EnvCallback) {
         let mut callbacks = self.callbacks.lock();
         callbacks.retain(|(environment, callback)| *environment != newest.environment && !callback.aborted());
-        callbacks.push((newest.environment, Arc::new(newest.callback)));
+        callbacks.push((newest.environment, newest.callback));
     }
 }
 

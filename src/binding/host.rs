@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use url::Url;
 
-use super::callbacks::{CallbackRegistry, EnvCallback};
+use super::callbacks::{CallbackRegistry, EnvCallback, Provided};
 use super::outcome::parse;
 use super::subscribers::{EventForwarder, LogForwarder, Subscribers};
 use crate::clock::{Clock, SystemClock};
@@ -70,6 +70,8 @@ struct InitializeRequest {
     variables: Origins,
     log: LogRequest,
     environment: Environment,
+    /// If the store is on its side.
+    provided: Option<Provided>,
 }
 
 #[derive(Deserialize)]
@@ -130,8 +132,10 @@ impl Host {
         let certificate = config.credentials.client_certificate.as_ref();
         let transport = self.transports.get(&config.ca, &request.environment, certificate);
         let gate = self.gates.get(&config);
-        let mut external = match (&config.storage, provider) {
-            (Storage::External(kind), Some(provider)) => Some((kind.clone(), provider)),
+        let mut external = match (&config.storage, request.provided, provider) {
+            (Storage::External(kind), Some(provided), Some(provider)) => {
+                Some((kind.clone(), provided, provider))
+            }
             _ => None,
         };
         let initialized = self.registry.initialize(config, |schedule, credentials| {
@@ -145,7 +149,9 @@ impl Host {
                     scheduler: Arc::clone(&self.scheduler),
                 }),
                 log: request.log.log(name, id, &self.subscribers)?,
-                store: external.take().map(|(kind, provider)| self.callbacks.store(id, kind, provider)),
+                store: external
+                    .take()
+                    .map(|(kind, provided, provider)| self.callbacks.store(id, &kind, provided, provider)),
                 schedule,
                 credentials,
                 gate,

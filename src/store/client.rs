@@ -111,6 +111,11 @@ impl StoreClient {
         self.record_health(StoreOperation::Lease, async move { store.lease(&service, &claim).await }).await
     }
 
+    /// How long a lease lasts since it was taken or renewed.
+    pub(crate) fn lease_length(&self) -> Duration {
+        self.lease_length
+    }
+
     /// How often a lease is renewed: it survives two failed renewals.
     pub(crate) fn renewal_interval(&self) -> Duration {
         self.lease_length / 3

@@ -1,6 +1,7 @@
 //! Records behind functions of the user's program: a Prisma client, or a custom store.
 
 mod removal;
+mod rows;
 #[cfg(test)]
 pub(super) mod tests;
 mod wire;
@@ -10,24 +11,17 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::{Fence, Revision, Saved, Slot, Store, StoredRow};
+use super::row_store::RowPlace;
+use super::rows::Rows;
+use super::{Fence, Revision, RowStore, Saved, Slot, Store, StoreCallbacks, StoredRow};
+
 use crate::config::ExternalStoreKind;
 use crate::domain::{Secret, ServiceName, Timestamp, TokenType};
 use crate::error::{Error, ErrorKind, Result};
 use crate::sync::{Mutex, MutexGuard};
+pub(super) use rows::{RecordRows, TextRows};
 
 use wire::{Expected, StoreRequest, StoreResponse, WireRecord, number_of};
-
-/// The user's functions, as the core calls them.
-#[async_trait]
-pub trait StoreCallbacks: Send + Sync + 'static {
-    /// Passes on a request as JSON, and waits for its outcome as JSON: `{"ok": …}`, or `{"error": {"message": …}}`
-    /// with a message that contains no part of a record.
-    ///
-    /// # Errors
-    /// `Storage` if there is no program to call.
-    async fn call(&self, request: String) -> Result<String>;
-}
 
 /// Records that [`StoreCallbacks`] keep. There are no leases. Of two processes that save at the same time, one wins
 /// if the callbacks compare and swap; else the last one does.
@@ -44,6 +38,9 @@ pub struct ExternalStore {
     /// Held from reading the stored record to replacing it.
     turn: tokio::sync::Mutex<()>,
 }
+
+const PRISMA_CLIENT: &str = "Prisma client";
+const CUSTOM_STORE: &str = "custom store";
 
 /// What this process knows about a service's record in addition to what is stored.
 #[derive(Clone, Copy, Default)]
@@ -65,6 +62,27 @@ impl KnownRevision {
         self.set_aside == Some(revision)
             || self.removed.is_some_and(|removed| removed.digest == revision.digest)
     }
+}
+
+/// The store of a kind whose functions the user's program provides: one for each service in `callbacks`, and one for all
+/// services that share a client in `client`. A store that does not compare and set has no leases.
+pub fn external(
+    kind: &ExternalStoreKind,
+    compares_and_sets: bool,
+    callbacks: Arc<dyn StoreCallbacks>,
+    client: Arc<dyn StoreCallbacks>,
+) -> Arc<dyn Store> {
+    if !compares_and_sets {
+        return Arc::new(ExternalStore::new(kind.clone(), callbacks));
+    }
+    let rows = |callbacks| -> Arc<dyn Rows> {
+        match kind {
+            ExternalStoreKind::Prisma => Arc::new(RecordRows(callbacks)),
+            _ => Arc::new(TextRows(callbacks)),
+        }
+    };
+    let address = Arc::as_ptr(&client).cast::<()>() as usize;
+    Arc::new(RowStore::watching(rows(callbacks), RowPlace::of(address, kind, || rows(client))))
 }
 
 impl ExternalStore {
@@ -135,8 +153,8 @@ impl Store for ExternalStore {
 
     fn location(&self) -> String {
         match self.kind {
-            ExternalStoreKind::Prisma => "Prisma client".to_owned(),
-            _ => "custom store".to_owned(),
+            ExternalStoreKind::Prisma => PRISMA_CLIENT.to_owned(),
+            _ => CUSTOM_STORE.to_owned(),
         }
     }
 

@@ -1,6 +1,7 @@
 //! Where a token is kept between processes and restarts: the trait, one file for each kind of store, the decorator
 //! that seals, and one conformance suite that every store passes.
 
+mod callbacks;
 mod client;
 mod disk;
 mod external;
@@ -10,6 +11,7 @@ mod lease;
 mod lock;
 mod memory;
 mod record;
+mod row_store;
 mod rows;
 mod sealed;
 mod sqlite;
@@ -24,14 +26,16 @@ use std::sync::{Arc, Weak};
 use async_trait::async_trait;
 use tokio::sync::Semaphore;
 
+pub use callbacks::StoreCallbacks;
 pub(crate) use client::StoreClient;
-pub use external::{ExternalStore, StoreCallbacks};
+pub use external::{ExternalStore, external};
 pub use file::FileStore;
 #[cfg(any(test, fuzzing))]
 pub use file::fuzzing::record_file;
 pub use lease::{Claim, Fence, LeaseGrant, Leasing, Owner};
 pub use memory::MemoryStore;
 pub use record::{Revision, Slot, StoredRow, StoredState, StoredToken};
+pub use row_store::RowStore;
 pub use sealed::{Loaded, SealedStore};
 pub use sqlite::SqliteStore;
 pub use watch::{RecordObserver, Subscription};

@@ -39,12 +39,14 @@ pub(in crate::store) trait Rows: Send + Sync + 'static {
     /// Deletes whatever is stored under a name: a row that cannot be expected, as it cannot be read.
     async fn discard(&self, name: &ServiceName) -> Result<()>;
 
-    /// For each of these names, a number that differs after each change of its row: one look for all of them, which
-    /// reads no whole row. `None` for a place that can only look at one row at a time.
-    async fn marks(&self, names: &[ServiceName]) -> Result<Option<Vec<u64>>> {
-        let _ = names;
-        Ok(None)
+    /// Whether [`marks`](Self::marks) works: not at a place that can only look at one row at a time.
+    fn has_marks(&self) -> bool {
+        true
     }
+
+    /// For each of these names, a number that differs after each change of its row: one look for all of them, which
+    /// reads no whole row.
+    async fn marks(&self, names: &[Arc<str>]) -> Result<Vec<u64>>;
 
     /// Calls [`Watch::notice`] from now on when another process changes a row, for a place that can notify. It is
     /// called once, with what lives as long as the place. Notices may be lost: there are looks as well.

@@ -3,10 +3,11 @@ import type { RefusedBy } from '../support/global-state'
 import { configWithout, variablesOf, withEnvironment } from './env'
 import { configError } from '../support/errors'
 import { assertObject, toPlain, toPlainObject, type Json, type JsonObject } from '../support/json'
-import { customStoreCallbacks } from '../stores/custom'
-import { prismaStoreCallbacks } from '../stores/prisma'
-import type { Answer } from '../stores/callbacks'
-import { hasFunctions, isPrismaClient, isTokenStore, storageFromDatabase } from './storage'
+import { hasFunctions } from '../support/user-code'
+import { customStore } from '../stores/custom'
+import { prismaStore } from '../stores/prisma'
+import type { Provider } from '../stores/callbacks'
+import { isCustomStore, isPrismaClient, storageFromDatabase } from './storage'
 
 /** A configuration, split into what crosses to the core and what stays on this side. */
 export interface ResolvedConfig {
@@ -16,8 +17,8 @@ export interface ResolvedConfig {
   variables: Record<string, string>
   logger: Logger | undefined
   refusedBy: RefusedBy | undefined
-  /** Answers for a storage that only this side can reach. */
-  provider: Answer | undefined
+  /** A storage that only this side can reach. */
+  provider: Provider | undefined
 }
 
 /**
@@ -53,7 +54,7 @@ export function resolveConfig(config: unknown, useDatabase: unknown, database: u
 }
 
 /** The storage as plain data, and the callbacks of a store on this side. */
-function splitStorage(storage: unknown): { plain?: Json; provider?: Answer } {
+function splitStorage(storage: unknown): { plain?: Json; provider?: Provider } {
   if (storage === undefined) return {}
   assertObject(storage, 'storage')
   if (storage['kind'] === 'prisma') {
@@ -64,13 +65,17 @@ function splitStorage(storage: unknown): { plain?: Json; provider?: Answer } {
         'must be a Prisma client with a tokenCache model (findUnique, upsert, deleteMany)',
       )
     }
-    return { plain: toPlain(rest, 'storage'), provider: prismaStoreCallbacks(client) }
+    return { plain: toPlain(rest, 'storage'), provider: prismaStore(client) }
   }
   if (storage['kind'] === 'custom') {
     const { store, ...rest } = storage
-    if (!isTokenStore(store))
-      throw configError('storage.store', 'must have the functions get, set and delete')
-    return { plain: toPlain(rest, 'storage'), provider: customStoreCallbacks(store) }
+    if (!isCustomStore(store)) {
+      throw configError(
+        'storage.store',
+        'must have the functions read and compareAndSet, or else get, set and delete',
+      )
+    }
+    return { plain: toPlain(rest, 'storage'), provider: customStore(store) }
   }
   return { plain: toPlain(storage, 'storage') }
 }

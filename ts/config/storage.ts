@@ -1,7 +1,9 @@
-import type { PrismaTokenClient, StorageOptions, TokenStore } from '../../index'
+import type { PrismaTokenClient, SharedTokenStore, StorageOptions, TokenStore } from '../../index'
 import { fileURLToPath } from 'node:url'
 import { defaultDatabasePath } from '../support/defaults'
+import { isSharedStore } from '../stores/custom'
 import { configError } from '../support/errors'
+import { hasFunctions, isObject } from '../support/user-code'
 
 /** The storage that `EVERTOKEN_STORAGE` names. */
 export function storageFromText(text: string, field: string): StorageOptions {
@@ -29,11 +31,11 @@ export function storageFromDatabase(database: unknown): StorageOptions {
     )
   }
   if (isPrismaClient(database)) return { kind: 'prisma', client: database }
-  if (isTokenStore(database)) return { kind: 'custom', store: database }
+  if (isCustomStore(database)) return { kind: 'custom', store: database }
   return refuse(
     'database',
     'must be a path, a URL, a Prisma client with a tokenCache model (findUnique, upsert, deleteMany) or a store ' +
-      'with get, set and delete',
+      'with get, set and delete, or with read and compareAndSet',
   )
 }
 
@@ -42,18 +44,14 @@ export function isPrismaClient(value: unknown): value is PrismaTokenClient {
   return isObject(value) && hasFunctions(value['tokenCache'], ['findUnique', 'upsert', 'deleteMany'])
 }
 
-/** Whether it has the functions of a `TokenStore`. */
-export function isTokenStore(value: unknown): value is TokenStore {
-  return hasFunctions(value, ['get', 'set', 'delete'])
+/** Whether it has the functions of a custom store. */
+export function isCustomStore(value: unknown): value is TokenStore | SharedTokenStore {
+  return isSharedStore(value) || (hasFunctions(value, ['get', 'set', 'delete']) && !hasHalf(value))
 }
 
-/** Whether it is an object (or function) with these functions. */
-export function hasFunctions(value: unknown, names: readonly string[]): boolean {
-  return isObject(value) && names.every((name) => typeof value[name] === 'function')
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return (typeof value === 'object' && value !== null) || typeof value === 'function'
+/** Without `read`, a comparison would have nothing to expect. */
+function hasHalf(value: object): boolean {
+  return 'compareAndSet' in value && value.compareAndSet !== undefined
 }
 
 // Two letters at least: `C:\data` is a path.

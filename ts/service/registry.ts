@@ -1,7 +1,7 @@
 import type { AuthHeaders, DatabaseHandle, TokenEvent, TokenServiceConfig } from '../../index'
 import { resolveConfig } from '../config/resolve'
 import { defaultServiceName } from '../support/defaults'
-import { globalState } from '../support/global-state'
+import { clientNumber, globalState } from '../support/global-state'
 import { asService, configError, TokenError } from '../support/errors'
 import { subscribe } from '../events/subscription'
 import type { HeaderCache } from './header-cache'
@@ -42,8 +42,21 @@ export function initializeTokenService(
     return { ...split, log: logSettings(split.logger) }
   })
   subscribe(eventSink)
-  const request = JSON.stringify({ config: plain, variables, log, environment: networkVariables() })
-  const { id, name } = unwrap(native().initialize(request, provider && createCallback(provider)), given)
+  const provided = provider && {
+    comparesAndSets: provider.comparesAndSets,
+    client: clientNumber(provider.client),
+  }
+  const request = JSON.stringify({
+    config: plain,
+    variables,
+    log,
+    environment: networkVariables(),
+    provided,
+  })
+  const { id, name } = unwrap(
+    native().initialize(request, provider && createCallback(provider.answer)),
+    given,
+  )
   isConfiguredInCode =
     useDatabase === true || Object.values(config ?? {}).some((value) => value !== undefined)
   // The newest call decides which service is the default, and where its log lines go.

@@ -13,14 +13,28 @@ export interface StoreCallbacks {
     record: StoredToken,
     replaced: string | null | undefined,
   ): Promise<'stored' | 'conflict'>
-  delete(service: string): Promise<void>
+  /** With `replaced`, only if that is the `token` that is stored now. */
+  delete(service: string, replaced?: string): Promise<'stored' | 'conflict'>
+  /** For each service, a text that differs after each change of its record. */
+  marks?(services: readonly string[]): Promise<(string | null)[]>
+}
+
+/** A store on the JavaScript side. */
+export interface Provider {
+  answer: Answer
+  /** Whether it compares and sets, so that it has leases. */
+  comparesAndSets: boolean
+  /** What services share that keep their records in one place. */
+  client: object
 }
 
 /** What the core asks of something on the JavaScript side, and its answer. An error that it throws is a failure of the store. */
 export type Answer = (request: never) => Promise<Json>
 
 type RecordRequest =
-  | { operation: 'get' | 'delete'; service: string }
+  | { operation: 'get'; service: string }
+  | { operation: 'delete'; service: string; replaced?: string }
+  | { operation: 'marks'; services: string[] }
   | { operation: 'set'; service: string; record: StoredToken; replaced?: string | null }
 
 /** The callback through which the core calls `answer`; results go back by number. It never throws. */
@@ -45,8 +59,9 @@ export function answerWith(store: StoreCallbacks): Answer {
       case 'set':
         return store.set(request.service, request.record, request.replaced)
       case 'delete':
-        await store.delete(request.service)
-        return null
+        return store.delete(request.service, request.replaced)
+      case 'marks':
+        return (await store.marks?.(request.services)) ?? null
     }
   }
 }

@@ -1,6 +1,6 @@
 import type { PrismaTokenClient, StoredToken } from '../../index'
 import { settle } from '../support/user-code'
-import { answerWith, type Answer } from './callbacks'
+import { answerWith, type Provider, type StoreCallbacks } from './callbacks'
 import { plainRecord } from './record'
 
 /** Listed, because a client may omit secret columns by default. */
@@ -14,8 +14,23 @@ const columns = {
 } as const
 
 /** The rows of a Prisma client's `TokenCache` model. */
-export function prismaStoreCallbacks(client: PrismaTokenClient): Answer {
-  return answerWith({
+export function prismaStore(client: PrismaTokenClient): Provider {
+  const { updateMany, findMany } = client.tokenCache
+  const comparesAndSets = typeof updateMany === 'function' && typeof findMany === 'function'
+  return { answer: answerWith(prismaRows(client)), comparesAndSets, client }
+}
+
+/**
+ * What is done with them, each in one statement: Prisma wraps more in a transaction, and SQLite's block each other. An
+ * insert that violates the unique constraint can keep a lock, too.
+ */
+export function prismaRows(client: PrismaTokenClient): StoreCallbacks {
+  const tokenOf = async (service: string): Promise<unknown> => {
+    const where = { service }
+    const row = await retryWhileBusy(() => client.tokenCache.findUnique({ where, select: { token: true } }))
+    return (row as Partial<StoredToken> | null)?.token
+  }
+  return {
     async get(service) {
       return plainRecord(
         await retryWhileBusy(() => client.tokenCache.findUnique({ where: { service }, select: columns })),
@@ -32,37 +47,50 @@ export function prismaStoreCallbacks(client: PrismaTokenClient): Answer {
         createdAt: new Date(record.createdAt),
         lastUsed: new Date(record.lastUsed),
       }
-      const whole = { where: { service }, create: { service, ...data }, select: columns }
+      if (typeof replaced === 'string' && client.tokenCache.updateMany) {
+        const where = { service, token: replaced }
+        const { count } = await retryWhileBusy(() => client.tokenCache.updateMany!({ where, data }))
+        // A call that was repeated may have worked the first time.
+        return count > 0 || (await tokenOf(service)) === token ? 'stored' : 'conflict'
+      }
+      // For a row that another process has inserted meanwhile, this changes nothing, and returns it.
+      const update = replaced === null ? { service } : data
+      const create = { service, ...data }
+      const where = { service }
       try {
-        const { createMany, updateMany } = client.tokenCache
-        // One statement each: Prisma wraps an upsert in a transaction, and SQLite's block each other.
-        if (replaced === null && createMany) {
-          await retryWhileBusy(() => createMany.call(client.tokenCache, { data: [{ service, ...data }] }))
-          return 'stored'
-        }
-        if (replaced === null) {
-          // Leaves a row that another process has inserted meanwhile unchanged, and returns it.
-          const row = await retryWhileBusy(() => client.tokenCache.upsert({ ...whole, update: {} }))
-          return (row as Partial<StoredToken> | undefined)?.token === token ? 'stored' : 'conflict'
-        }
-        if (replaced !== undefined && updateMany) {
-          const where = { service, token: replaced }
-          const { count } = await retryWhileBusy(() => updateMany.call(client.tokenCache, { where, data }))
-          return count > 0 ? 'stored' : 'conflict'
-        }
-        await retryWhileBusy(() => client.tokenCache.upsert({ ...whole, update: data }))
-        return 'stored'
+        const row = await retryWhileBusy(() =>
+          client.tokenCache.upsert({ where, create, update, select: { token: true } }),
+        )
+        return (row as Partial<StoredToken> | undefined)?.token === token ? 'stored' : 'conflict'
       } catch (error) {
-        // The unique constraint: another process has inserted a row meanwhile.
+        // Databases without such a statement: another process has inserted a row meanwhile.
         if (codeOf(error) === 'P2002') return 'conflict'
         throw error
       }
     },
 
-    async delete(service) {
-      await retryWhileBusy(() => client.tokenCache.deleteMany({ where: { service } }))
+    async delete(service, replaced) {
+      const where = replaced === undefined ? { service } : { service, token: replaced }
+      const deleted = (await retryWhileBusy(() => client.tokenCache.deleteMany({ where }))) as
+        | { count?: unknown }
+        | undefined
+      return replaced === undefined || Number(deleted?.count) > 0 ? 'stored' : 'conflict'
     },
-  })
+
+    async marks(services) {
+      const found: unknown = await retryWhileBusy(() =>
+        client.tokenCache.findMany!({
+          where: { service: { in: services } },
+          select: { service: true, expiresAt: true, lastUsed: true },
+        }),
+      )
+      const marks = new Map<unknown, string>()
+      for (const { service, expiresAt, lastUsed } of found as Iterable<Record<string, unknown>>) {
+        marks.set(service, `${Number(expiresAt)} ${Number(lastUsed)}`)
+      }
+      return services.map((service) => marks.get(service) ?? null)
+    },
+  }
 }
 
 /** Another process is writing, and the same call works a moment later: a lock of SQLite, a transaction conflict. */

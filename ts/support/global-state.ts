@@ -11,6 +11,9 @@ export interface GlobalState {
   loggers: Map<number, { service: string; logger: Logger }>
   /** The newest `refusedBy` of each service, by number. */
   refusalChecks: Map<number, { service: string; refusedBy: RefusedBy }>
+  /** A number for each client of a store that was passed in. */
+  clients: WeakMap<object, number>
+  lastClient: number
 }
 
 /** `refusedBy` of the configuration. */
@@ -22,5 +25,19 @@ const key = Symbol.for('evertoken.environment.1')
 /** The state of this environment. */
 export function globalState(): GlobalState {
   const holder = globalThis as { [key]?: GlobalState }
-  return (holder[key] ??= { hasPublisher: false, loggers: new Map(), refusalChecks: new Map() })
+  return (holder[key] ??= {
+    hasPublisher: false,
+    loggers: new Map(),
+    refusalChecks: new Map(),
+    clients: new WeakMap(),
+    lastClient: 0,
+  })
+}
+
+/** The number of a client, the same for all copies of the package. */
+export function clientNumber(client: object): number {
+  const state = globalState()
+  const number = state.clients.get(client) ?? ++state.lastClient
+  state.clients.set(client, number)
+  return number
 }

@@ -109,3 +109,12 @@ function safely(describe: () => string): string {
     return 'a value that cannot be inspected'
   }
 }
+
+/** Whether it is an object (or function) with these functions. */
+export function hasFunctions(value: unknown, names: readonly string[]): value is object {
+  return isObject(value) && names.every((name) => typeof value[name] === 'function')
+}
+
+export function isObject(value: unknown): value is Record<string, unknown> {
+  return (typeof value === 'object' && value !== null) || typeof value === 'function'
+}

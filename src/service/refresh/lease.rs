@@ -1,13 +1,14 @@
 //! One refresh for all processes: the lease that the store grants to the one that requests a token.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use tokio::task::JoinHandle;
 
 use super::request_gate::{RequestGate, RequestPass};
-use crate::clock::Clock;
+use crate::clock::{Clock, Moment};
 use crate::config::{Config, CredentialDigest};
 use crate::domain::{Backoff, Jitter, Secret};
 use crate::error::{Error, ErrorKind, Result, Retry};
@@ -17,6 +18,7 @@ use crate::service::observe::Observer;
 use crate::service::state::{HeldToken, RefreshReason, SharedState, is_rejection};
 use crate::service::store_sync::{Attempt, StoreSync};
 use crate::store::{Fence, LeaseGrant, Leasing, Revision, StoreClient};
+use crate::sync::Mutex;
 
 /// Between two looks at the record while another process requests a token. The first ones are close together, as most
 /// requests take milliseconds.
@@ -33,6 +35,24 @@ pub(super) struct RefreshLease {
 }
 
 impl RefreshLease {
+    /// Looks at the clock once more, right before a request that may take as long as `longest`: if this process was frozen
+    /// since it got the lease, another one may have taken it, and sent the same refresh token. Renews the lease if it
+    /// would not last.
+    ///
+    /// # Errors
+    /// If another process has taken it, or if that is unknown: nothing must be sent that can be used once.
+    pub(super) async fn confirm(&self, longest: Duration) -> Result<()> {
+        match &self.held {
+            Some(lease) => lease.confirm(longest).await.map_err(Error::unsent),
+            None => Ok(()),
+        }
+    }
+
+    /// Whether another process has taken the lease, as [`confirm`](Self::confirm) found.
+    pub(super) fn is_lost(&self) -> bool {
+        self.held.as_ref().is_some_and(|lease| lease.is_lost.load(Ordering::Relaxed))
+    }
+
     /// What to save under.
     pub(super) fn fence(&self) -> Option<Fence> {
         self.held.as_ref().map(|lease| lease.fence)
@@ -53,7 +73,27 @@ struct HeldLease {
     /// What the last holder left.
     note: Option<Secret>,
     renewal: JoinHandle<()>,
+    clock: Arc<dyn Clock>,
+    /// When this process last asked for it and got it. It lasts from then on at least.
+    since: Arc<Mutex<Moment>>,
+    is_lost: AtomicBool,
     has_ended: bool,
+}
+
+impl HeldLease {
+    async fn confirm(&self, longest: Duration) -> Result<()> {
+        const TAKEN: &str = "another process has taken over the refresh";
+        let moment = self.clock.moment();
+        if moment.since(*self.since.lock()) + longest <= self.store.lease_length() {
+            return Ok(());
+        }
+        if self.store.renew(self.fence, moment).await? {
+            *self.since.lock() = moment;
+            return Ok(());
+        }
+        self.is_lost.store(true, Ordering::Relaxed);
+        Err(Error::new(ErrorKind::Storage, TAKEN))
+    }
 }
 
 impl Drop for HeldLease {
@@ -115,7 +155,7 @@ pub(super) struct LeaseManager {
 impl LeaseManager {
     /// Waits for the right to request a token; none if another process requested one meanwhile, and it was adopted. It
     /// comes with the pass of the request: while another process holds the lease, this one does not occupy the place of
-    /// a request.
+    /// a request. `lost` is the lease that this attempt had.
     ///
     /// # Errors
     /// How another process's attempt failed while this one waited for it; `Storage` if other processes may spend the
@@ -125,13 +165,16 @@ impl LeaseManager {
         reason: RefreshReason,
         attempt: Attempt,
         mut pass: RequestPass,
+        lost: Option<RefreshLease>,
     ) -> Result<Option<(RefreshLease, RequestPass)>> {
-        let mut waited_for = None;
+        // Another process took the lost one: what it brought is waited for as well.
+        let mut waited_for = lost.and_then(|lease| lease.fence());
         let mut looks = 0;
         loop {
-            match self.store.lease(self.clock.moment()).await {
+            let moment = self.clock.moment();
+            match self.store.lease(moment).await {
                 Ok(Leasing::Granted(grant)) => {
-                    let lease = self.hold(grant)?;
+                    let lease = self.hold(grant, moment)?;
                     let lease = self.use_or_release(lease, waited_for, reason, attempt).await?;
                     return Ok(lease.map(|lease| (lease, pass)));
                 }
@@ -221,10 +264,13 @@ impl LeaseManager {
         Ok(RefreshLease { held: None, expected: None, may_spend: shared.is_none() })
     }
 
-    fn hold(&self, grant: LeaseGrant) -> Result<HeldLease> {
-        let renewal = runtime::spawn(renew(Arc::clone(&self.store), Arc::clone(&self.clock), grant.fence))?;
-        let store = Arc::clone(&self.store);
-        Ok(HeldLease { store, fence: grant.fence, note: grant.note, renewal, has_ended: false })
+    fn hold(&self, LeaseGrant { fence, note }: LeaseGrant, moment: Moment) -> Result<HeldLease> {
+        let (store, clock, since) =
+            (Arc::clone(&self.store), Arc::clone(&self.clock), Arc::new(Mutex::new(moment)));
+        let renewal = renew(Arc::clone(&store), Arc::clone(&clock), fence, Arc::clone(&since));
+        let renewal = runtime::spawn(renewal)?;
+        let is_lost = AtomicBool::new(false);
+        Ok(HeldLease { store, fence, note, renewal, clock, since, is_lost, has_ended: false })
     }
 
     /// Ends the lease of an attempt that failed, and tells the processes that wait or come later why.
@@ -261,11 +307,14 @@ impl LeaseManager {
 }
 
 /// Makes a lease last until it is released, or another process has taken it.
-async fn renew(store: Arc<StoreClient>, clock: Arc<dyn Clock>, fence: Fence) {
+async fn renew(store: Arc<StoreClient>, clock: Arc<dyn Clock>, fence: Fence, since: Arc<Mutex<Moment>>) {
     loop {
         clock.sleep(store.renewal_interval()).await;
-        if let Ok(false) = store.renew(fence, clock.moment()).await {
-            return;
+        let moment = clock.moment();
+        match store.renew(fence, moment).await {
+            Ok(true) => *since.lock() = moment,
+            Ok(false) => return,
+            Err(_) => {}
         }
     }
 }

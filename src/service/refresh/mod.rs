@@ -29,7 +29,7 @@ use crate::store::StoreClient;
 
 use lease::{LeaseManager, RefreshLease};
 use predecessors::Predecessors;
-use rejected_credentials::CredentialMemory;
+use rejected_credentials::{CredentialMemory, with_verdict};
 use request_gate::{RequestGate, RequestPass};
 use single_flight::{Landing, SingleFlight};
 use source::TokenSource;
@@ -153,7 +153,7 @@ impl Refresher {
             return Ok(());
         }
         match self.gate.enter().await {
-            Ok(pass) => Box::pin(self.request(reason, attempt, pass)).await,
+            Ok(pass) => Box::pin(self.request(reason, attempt, pass, None)).await,
             Err(error) => {
                 self.note_failure(&error, attempt.started);
                 Err(error)
@@ -178,8 +178,14 @@ impl Refresher {
         if self.state.lock().is_closed() { Err(Error::shutdown()) } else { Ok(false) }
     }
 
-    /// Requests a token, if this process gets the lease.
-    async fn request(&self, reason: RefreshReason, attempt: Attempt, pass: RequestPass) -> Result<()> {
+    /// Requests a token, if this process gets the lease. `lost` is the lease that it had.
+    async fn request(
+        &self,
+        reason: RefreshReason,
+        attempt: Attempt,
+        pass: RequestPass,
+        lost: Option<RefreshLease>,
+    ) -> Result<()> {
         // The token was cleared meanwhile. A caller that still waits for one starts another attempt; the scheduler's look
         // must not bring the token back.
         if reason == RefreshReason::Due && self.state.lock().epoch() != attempt.epoch {
@@ -187,7 +193,7 @@ impl Refresher {
         }
         // Nothing was requested yet: a clearing that those looks found does not keep this attempt from a request.
         let attempt = Attempt { started: attempt.started, ..self.sync.attempt() };
-        let (lease, pass) = match self.leases.take(reason, attempt, pass).await {
+        let (lease, pass) = match self.leases.take(reason, attempt, pass, lost).await {
             Ok(Some(taken)) => taken,
             Ok(None) => return Ok(()),
             Err(error) if error.kind() == ErrorKind::Shutdown => return Err(error),
@@ -204,6 +210,11 @@ impl Refresher {
         let mut turn = None;
         let obtained = self.source.obtain(reason, &lease, attempt, &mut turn).await;
         pass.leave(obtained.as_ref().err());
+        if obtained.is_err() && lease.is_lost() {
+            // This process was frozen: it waits for the one that took over.
+            drop(turn);
+            return Box::pin(self.request(reason, attempt, self.gate.enter().await?, Some(lease))).await;
+        }
         match obtained {
             Err(error) if error.kind() == ErrorKind::Shutdown => {
                 self.leases.release(lease).await;
@@ -350,7 +361,8 @@ impl Refresher {
 
     /// Notes a failed attempt for this process and all others, and returns the error as callers get it.
     async fn fail(&self, error: Error, lease: RefreshLease, attempt: Attempt) -> Error {
-        let error = self.with_verdict(error);
+        let rejections = self.state.lock().rejections();
+        let error = with_verdict(error, rejections);
         self.note_failure(&error, attempt.started);
         let is_rejection = is_rejection(&error);
         if is_rejection {
@@ -358,21 +370,6 @@ impl Refresher {
         }
         self.leases.fail(lease, &error).await;
         if is_rejection { self.with_wait(error) } else { error }
-    }
-
-    /// A response of success without a token rejects the credentials when it comes twice in a row: many login endpoints
-    /// have no other way to say it.
-    fn with_verdict(&self, error: Error) -> Error {
-        let is_repeated = is_rejection(&error) && self.state.lock().rejections() > 0;
-        let is_success = error.status().is_some_and(|status| (200..300).contains(&status));
-        if !is_repeated || !is_success || error.kind() == ErrorKind::Credentials {
-            return error;
-        }
-        let message = format!(
-            "{}, for the second time in a row, so evertoken treats the credentials as rejected",
-            error.message()
-        );
-        Error::new(ErrorKind::Credentials, message).with_details_of(&error)
     }
 
     fn note_failure(&self, error: &Error, started: Timestamp) {

@@ -68,7 +68,8 @@ impl RefreshTokenGrant {
         lease: &RefreshLease,
         attempt: Attempt,
     ) -> Result<Refreshed> {
-        match self.spend(request, resolved).await {
+        match self.spend(request, resolved, lease).await {
+            RefreshTokenOutcome::Failed(error) if lease.is_lost() => return Err(error),
             RefreshTokenOutcome::None => return Ok(Refreshed::No),
             RefreshTokenOutcome::Obtained(token) => return Ok(Refreshed::Obtained(token)),
             // Another process may have rotated it meanwhile: its token is as good as one of our own.
@@ -96,7 +97,12 @@ impl RefreshTokenGrant {
     }
 
     /// Spends the refresh token, if there is one and a way to spend it.
-    async fn spend(&self, request: &TokenRequest<'_>, resolved: &Config) -> RefreshTokenOutcome {
+    async fn spend(
+        &self,
+        request: &TokenRequest<'_>,
+        resolved: &Config,
+        lease: &RefreshLease,
+    ) -> RefreshTokenOutcome {
         let Some((refresh_token, mut grant)) = self.state.lock().refresh_token(self.clock.now()) else {
             return RefreshTokenOutcome::None;
         };
@@ -118,6 +124,7 @@ impl RefreshTokenGrant {
                 Err(refusal) => refusal,
             };
             match refusal {
+                Refusal::Failed(error) if lease.is_lost() => return RefreshTokenOutcome::Failed(error),
                 Refusal::Failed(error) | Refusal::NoToken(error) => {
                     let is_unspent = leaves_unspent(&error);
                     let most = if is_unspent { REFRESH_TRIES.min(self.config.retry.attempts) } else { 1 };

@@ -12,6 +12,7 @@ use crate::clock::Clock;
 use crate::config::CredentialDigest;
 use crate::domain::{Secret, Timestamp};
 use crate::error::{Error, ErrorKind, Retry};
+use crate::service::state::is_rejection;
 use crate::store::StoreClient;
 use crate::sync::{Mutex, MutexGuard, WeakMap};
 
@@ -87,6 +88,21 @@ impl CredentialRejection {
     fn counts(&self, now: Timestamp) -> bool {
         self.is_past(now) && now < Timestamp::from_millisecond(self.until_ms).plus(REJECTION_MEMORY)
     }
+}
+
+/// A response of success without a token rejects the credentials when it comes twice in a row: many login endpoints have
+/// no other way to say it.
+pub(super) fn with_verdict(error: Error, rejections: u32) -> Error {
+    let is_repeated = is_rejection(&error) && rejections > 0;
+    let is_success = error.status().is_some_and(|status| (200..300).contains(&status));
+    if !is_repeated || !is_success || error.kind() == ErrorKind::Credentials {
+        return error;
+    }
+    let message = format!(
+        "{}, for the second time in a row, so evertoken treats the credentials as rejected",
+        error.message()
+    );
+    Error::new(ErrorKind::Credentials, message).with_details_of(&error)
 }
 
 /// What all services of a process know about their credentials.

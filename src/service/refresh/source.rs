@@ -54,7 +54,7 @@ impl TokenSource {
         attempt: Attempt,
         turn: &mut Option<CredentialTurn>,
     ) -> Result<Option<NewToken>> {
-        let request = self.client.begin(self.proof_key()?);
+        let request = self.client.begin(self.proof_key()?).under(lease);
         self.require_open()?;
         let resolved = self.resolve(&request).await?;
         if lease.may_spend {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::lease::RefreshLease;
 use super::signer::Signer;
 use crate::clock::Clock;
 use crate::config::Config;
@@ -31,7 +32,7 @@ impl TokenClient {
     /// An exchange that may take as long as `timeoutMs`, for tokens that are bound to `proof_key`.
     pub(in crate::service) fn begin(&self, proof_key: Option<ProofKey>) -> TokenRequest<'_> {
         let deadline = self.clock.now().plus(self.config.timeout);
-        TokenRequest { client: self, deadline, proof_key }
+        TokenRequest { client: self, deadline, proof_key, lease: None }
     }
 }
 
@@ -40,9 +41,15 @@ pub(in crate::service) struct TokenRequest<'c> {
     client: &'c TokenClient,
     deadline: Timestamp,
     proof_key: Option<ProofKey>,
+    lease: Option<&'c RefreshLease>,
 }
 
-impl TokenRequest<'_> {
+impl<'c> TokenRequest<'c> {
+    /// Sends a token request only while this lease is held.
+    pub(super) fn under(self, lease: &'c RefreshLease) -> Self {
+        Self { lease: Some(lease), ..self }
+    }
+
     /// The key that the tokens are to be bound to.
     pub(super) fn proof_key(&self) -> Option<&ProofKey> {
         self.proof_key.as_ref()
@@ -50,7 +57,7 @@ impl TokenRequest<'_> {
 
     /// Another exchange, with all of the time.
     pub(super) fn again(&self) -> Self {
-        self.client.begin(self.proof_key.clone())
+        Self { lease: self.lease, ..self.client.begin(self.proof_key.clone()) }
     }
 
     /// What is left of the time; never more than all of it, even if the clock was set back.
@@ -84,6 +91,15 @@ impl TokenRequest<'_> {
         Ok(())
     }
 
+    /// A credential can be sent twice, and so it is sent if the store cannot tell who holds the lease.
+    async fn confirm(&self, is_refresh: bool) -> Result<()> {
+        let Some(lease) = self.lease else { return Ok(()) };
+        match lease.confirm(self.time_left()).await {
+            Err(_) if !is_refresh && !lease.is_lost() => Ok(()),
+            confirmed => confirmed,
+        }
+    }
+
     /// Sends a token request with signatures of its own. Also whether the response is the first to show how wrong the
     /// local clock is.
     async fn send_signed(&self, unsigned: &UnsignedRequest) -> Result<(Response, bool)> {
@@ -99,6 +115,7 @@ impl TokenRequest<'_> {
             let proof = signer.prove(key, request.method.as_str(), &request.url, None)?;
             request.headers.push(("dpop".into(), proof));
         }
+        self.confirm(unsigned.is_refresh).await?;
         state.lock().count_token_request();
         observer.log(Level::Debug, format!("{} {endpoint}", request.method));
         let response = self.send(request).await?;

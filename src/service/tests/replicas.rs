@@ -85,6 +85,59 @@ async fn what_a_stalled_holder_brings_late_is_refused_and_the_newer_token_stands
 }
 
 #[tokio::test]
+async fn a_holder_that_was_frozen_before_its_request_does_not_spend_what_another_has_spent() {
+    let (store, clock) = (ScriptedStore::new(), clock());
+    let frozen = process(&store, &clock, [rotating("a1", "r1")]);
+    let heir = process(&store, &clock, [rotating("a2", "r2")]);
+    frozen.token().await;
+    assert_eq!(heir.token().await.as_deref(), Some("a1"));
+    // It has the lease, and looks at the record once more.
+    store.parks_look(2);
+    let refresh = tokio::spawn(refreshing(&frozen));
+    until(|| store.has_parked()).await;
+    store.breaks(&[Call::Renew]);
+    clock.advance(Duration::from_secs(12));
+    heir.service.refresh().await.unwrap();
+    assert_eq!(heir.at_once().as_deref(), Some("a2"));
+    store.heals();
+    passing(&clock, refresh).await.unwrap().unwrap();
+    assert_eq!(frozen.at_once().as_deref(), Some("a2"));
+    assert_eq!(frozen.server.requests(), 1);
+}
+
+#[tokio::test]
+async fn a_holder_that_was_frozen_and_still_has_the_lease_goes_on() {
+    let (store, clock) = (ScriptedStore::new(), clock());
+    let fixture = process(&store, &clock, [rotating("a1", "r1"), rotating("a2", "r2")]);
+    fixture.token().await;
+    store.parks_look(2);
+    let refresh = tokio::spawn(refreshing(&fixture));
+    until(|| store.has_parked()).await;
+    store.breaks(&[Call::Renew]);
+    clock.advance(Duration::from_secs(12));
+    store.heals();
+    passing(&clock, refresh).await.unwrap().unwrap();
+    assert_eq!(fixture.at_once().as_deref(), Some("a2"));
+}
+
+#[tokio::test]
+async fn a_refresh_token_is_not_spent_while_the_store_cannot_tell_who_has_the_lease() {
+    let (store, clock) = (ScriptedStore::new(), clock());
+    let fixture = process(&store, &clock, [rotating("a1", "r1")]);
+    fixture.token().await;
+    store.parks_look(2);
+    // Not on request: what the credentials can do, they then do at once.
+    clock.advance(Duration::from_secs(3400));
+    let _ = fixture.service.snapshot();
+    until(|| store.has_parked()).await;
+    clock.advance(Duration::from_secs(12));
+    store.heals();
+    store.breaks(&[Call::Renew]);
+    fixture.landed().await;
+    assert_eq!((fixture.server.requests(), fixture.at_once().as_deref()), (1, Some("a1")));
+}
+
+#[tokio::test]
 async fn a_stalled_holder_without_an_heir_yet_serves_what_it_got_and_adopts_the_heirs() {
     let (store, clock) = (ScriptedStore::new(), clock());
     let stalled = process(&store, &clock, [token("late", 3600)]);

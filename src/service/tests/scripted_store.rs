@@ -1,6 +1,6 @@
 //! A store that several services share, as processes do, and that fails by a script.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use super::*;
 use crate::crypto::KeyRing;
@@ -30,8 +30,8 @@ pub(super) struct ScriptedStore {
     has_leases: bool,
     broken: StdMutex<Vec<Call>>,
     hangs: AtomicBool,
-    /// Whether the next look waits with what it found, and whether one does.
-    parks: AtomicBool,
+    /// How many looks from now one waits with what it found, if not 0; and whether one does.
+    parks: AtomicUsize,
     has_parked: AtomicBool,
     /// How long a call takes that fails.
     fails_after: StdMutex<Duration>,
@@ -54,7 +54,7 @@ impl ScriptedStore {
             has_leases,
             broken,
             hangs: AtomicBool::new(false),
-            parks: AtomicBool::new(false),
+            parks: AtomicUsize::new(0),
             has_parked: AtomicBool::new(false),
             fails_after: StdMutex::default(),
         })
@@ -79,7 +79,12 @@ impl ScriptedStore {
 
     /// The next look brings what it found once the store heals.
     pub(super) fn parks_a_look(&self) {
-        self.parks.store(true, Ordering::SeqCst);
+        self.parks_look(1);
+    }
+
+    /// The `number`-th look from now brings what it found once the store heals.
+    pub(super) fn parks_look(&self, number: usize) {
+        self.parks.store(number, Ordering::SeqCst);
     }
 
     pub(super) fn has_parked(&self) -> bool {
@@ -151,7 +156,8 @@ impl Store for ScriptedStore {
     async fn load(&self, service: &ServiceName) -> Result<Slot> {
         self.call(Call::Load).await?;
         let found = self.place.load(service).await;
-        if self.parks.swap(false, Ordering::SeqCst) {
+        let one_less = |looks: usize| looks.checked_sub(1);
+        if self.parks.fetch_update(Ordering::SeqCst, Ordering::SeqCst, one_less) == Ok(1) {
             self.has_parked.store(true, Ordering::SeqCst);
             while self.has_parked() {
                 tokio::time::sleep(Duration::from_millis(5)).await;

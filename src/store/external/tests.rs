@@ -55,7 +55,15 @@ impl StoreCallbacks for RowMap {
         let mut records = self.records.lock().unwrap();
         let answer = match request["operation"].as_str().unwrap() {
             "get" => records.get(name).cloned().unwrap_or_default(),
-            "delete" => json!(records.remove(name).is_some()),
+            "delete" => {
+                let seen = records.get(name).map(|found| found["token"].clone()).unwrap_or_default();
+                if request.get("replaced").is_some_and(|expected| *expected != seen) {
+                    json!("conflict")
+                } else {
+                    records.remove(name);
+                    json!("stored")
+                }
+            }
             _ => {
                 let stored = records.get(name);
                 let seen = stored.map(|found| found["token"].clone());
@@ -70,6 +78,29 @@ impl StoreCallbacks for RowMap {
             }
         };
         Ok(json!({ "ok": answer }).to_string())
+    }
+}
+
+/// A custom store that compares and sets, in memory.
+#[derive(Default)]
+pub(in crate::store) struct TextMap(Mutex<Map<String, Value>>);
+
+#[async_trait]
+impl StoreCallbacks for TextMap {
+    async fn call(&self, request: String) -> Result<String> {
+        tokio::task::yield_now().await;
+        let request: Value = serde_json::from_str(&request).unwrap();
+        let key = request["key"].as_str().unwrap();
+        let mut texts = self.0.lock().unwrap();
+        let found = texts.get(key).cloned().unwrap_or_default();
+        if request["operation"] == "read" {
+            return Ok(json!({ "ok": found }).to_string());
+        }
+        let is_expected = found == request["expected"];
+        if is_expected {
+            texts.insert(key.to_owned(), request["next"].clone());
+        }
+        Ok(json!({ "ok": is_expected }).to_string())
     }
 }
 

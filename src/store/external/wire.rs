@@ -1,5 +1,6 @@
 //! The requests to callbacks and their responses, as JSON.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -17,6 +18,14 @@ pub(super) enum StoreRequest<'a> {
     Set { service: &'a ServiceName, row: &'a StoredRow, replaced: Expected },
     /// Any response will do.
     Delete(&'a ServiceName),
+    /// Deletes the record with this token. The response is `"stored"` or `"conflict"`.
+    DeleteSeen { service: &'a ServiceName, seen: &'a Secret },
+    /// The response is an array of a text or `null` for each service, which differs after each change.
+    Marks(&'a [Arc<str>]),
+    /// The response is a text or `null`.
+    Read(&'a ServiceName),
+    /// The response is `true` or `false`.
+    CompareAndSet { key: &'a ServiceName, expected: Option<&'a Secret>, next: Option<&'a Secret> },
 }
 
 /// What a save is to replace, for callbacks that compare and swap.
@@ -34,6 +43,18 @@ impl StoreRequest<'_> {
         let request = match self {
             Self::Get(service) => json!({ "operation": "get", "service": service.as_str() }),
             Self::Delete(service) => json!({ "operation": "delete", "service": service.as_str() }),
+            Self::DeleteSeen { service, seen } => {
+                json!({ "operation": "delete", "service": service.as_str(), "replaced": seen.expose() })
+            }
+            Self::Marks(services) => {
+                let services: Vec<_> = services.iter().map(|service| &**service).collect();
+                json!({ "operation": "marks", "services": services })
+            }
+            Self::Read(key) => json!({ "operation": "read", "key": key.as_str() }),
+            Self::CompareAndSet { key, expected, next } => json!({
+                "operation": "compareAndSet", "key": key.as_str(),
+                "expected": expected.map(Secret::expose), "next": next.map(Secret::expose),
+            }),
             Self::Set { service, row, replaced } => {
                 let mut request = json!({
                     "operation": "set", "service": service.as_str(), "record": write_row(row),
@@ -112,7 +133,7 @@ const ASSUMED_LIFETIME: Duration = Duration::from_secs(3600);
 
 const NO_RECORD: &str = "it did not return a record";
 
-fn read_row(value: &Value) -> Result<StoredRow, &'static str> {
+pub(super) fn read_row(value: &Value) -> Result<StoredRow, &'static str> {
     let fields = value.as_object().ok_or(NO_RECORD)?;
     let given = |name: &str| fields.get(name).filter(|value| !value.is_null());
     let text = |value: &Value| value.as_str().filter(|text| !text.is_empty()).map(Secret::new);
@@ -133,7 +154,7 @@ fn read_row(value: &Value) -> Result<StoredRow, &'static str> {
     Ok(StoredRow::from_columns(token, columns))
 }
 
-fn write_row(row: &StoredRow) -> Value {
+pub(super) fn write_row(row: &StoredRow) -> Value {
     json!({
         "token": row.token.expose(),
         "refreshToken": row.refresh_token.as_ref().map(Secret::expose),
