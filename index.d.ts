@@ -28,7 +28,7 @@
  * @param config The configuration; every field is optional.
  * @param useDatabase `true` stores the token in a database and ignores `config.storage`. Default `false`.
  * @param database With `useDatabase`: the path of an SQLite file (default `./data/token-cache.db`), a URL (`sqlite:`,
- * `file:` or `postgres:`; this version refuses `redis:`), a Prisma client or a store of your own.
+ * `file:`, `postgres:` or `redis:`), a Prisma client or a store of your own.
  * @throws {TokenError} `ERR_TOKEN_CONFIG` if a value is invalid or a key is unknown; `field` names it.
  * `ERR_TOKEN_INTERNAL` if the native addon cannot be loaded.
  *
@@ -119,7 +119,7 @@ export function stopTokenScheduler(): SchedulerStatus
  * | `EXTERNAL_API_TOKEN` | `token` |
  * | `EXTERNAL_API_HEADER` | `header`: its name |
  * | `TOKEN_ENCRYPTION_KEY` | `encryptionKey`; separate several keys with commas |
- * | `EVERTOKEN_STORAGE` | `storage`: `memory`, `file`, `file:PATH`, `sqlite:PATH` or a `postgres:` URL |
+ * | `EVERTOKEN_STORAGE` | `storage`: `memory`, `file`, `file:PATH`, `sqlite:PATH` or a `postgres:`, `redis:` or `rediss:` URL |
  *
  * A `file:` path that ends in `.db`, `.sqlite` or `.sqlite3` is an SQLite database.
  *
@@ -736,7 +736,7 @@ export interface RetryOptions {
 }
 
 /**
- * Where the token is stored. This version refuses `redis` with an `ERR_TOKEN_CONFIG`.
+ * Where the token is stored.
  *
  * `postgres` creates the table `token_cache` if it is missing, or the one that `table` names, with the columns of the
  * Prisma model: see `docs/postgresql.md`.
@@ -755,7 +755,8 @@ export type StorageOptions =
   | { kind: 'sqlite'; path?: string; acceptPlainTokens?: boolean }
   | { kind: 'postgres'; url: string; table?: string; acceptPlainTokens?: boolean }
   | { kind: 'postgres'; client: PostgresClient; table?: string; acceptPlainTokens?: boolean }
-  | { kind: 'redis'; url: string; keyPrefix?: string }
+  | { kind: 'redis'; url: string; keyPrefix?: string; acceptPlainTokens?: boolean }
+  | { kind: 'redis'; client: RedisClient; keyPrefix?: string; acceptPlainTokens?: boolean }
   | { kind: 'prisma'; client: PrismaTokenClient; acceptPlainTokens?: boolean }
   | { kind: 'custom'; store: TokenStore | SharedTokenStore; acceptPlainTokens?: boolean }
 
@@ -812,6 +813,22 @@ export interface PrismaTokenClient {
     createMany?(args: any): PromiseLike<{ count: number }>
     updateMany?(args: any): PromiseLike<{ count: number }>
   }
+}
+
+/**
+ * A Redis client that the program already has: of `redis` (node-redis 4 or later), `ioredis` or `@upstash/redis`, also
+ * for a cluster or with Sentinel. evertoken only runs scripts with it, and does not open, close or subscribe it. Any
+ * object works whose `eval` takes a script, an array of keys and an array of arguments.
+ *
+ * @example
+ * ```ts
+ * const client = createClient({ url: process.env.REDIS_URL })
+ * await client.connect()
+ * initializeTokenService({ storage: { kind: 'redis', client } })
+ * ```
+ */
+export interface RedisClient {
+  eval(script: string, ...given: any[]): PromiseLike<unknown>
 }
 
 /**

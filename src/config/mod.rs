@@ -13,6 +13,7 @@ mod network;
 mod origin;
 mod postgres_url;
 mod read;
+mod redis_url;
 mod response_fields;
 mod response_path;
 mod scheduler;
@@ -38,6 +39,7 @@ pub use network::is_private_host;
 pub use postgres_url::{
     ChannelBindingMode, PostgresHost, PostgresRoots, PostgresTls, PostgresTlsMode, PostgresUrl,
 };
+pub use redis_url::{RedisAddress, RedisUrl};
 pub use response_fields::ResponseField;
 pub use response_path::ResponsePath;
 pub use scheduler::SchedulerOptions;

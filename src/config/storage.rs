@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::fields::ConfigFields;
 use super::postgres_url::PostgresUrl;
-use crate::domain::Secret;
+use super::redis_url::RedisUrl;
 
 const DEFAULT_FILE: &str = "./data/token-cache.json";
 const DEFAULT_DATABASE: &str = "./data/token-cache.db";
@@ -21,7 +21,7 @@ pub enum Storage {
     /// A PostgreSQL database, by its URL.
     Postgres(Box<PostgresUrl>, PostgresTable),
     /// A Redis server, by its URL.
-    Redis(Secret, RedisPrefix),
+    Redis(RedisUrl, RedisPrefix),
     /// JavaScript functions, which are passed in separately from the configuration.
     External(ExternalStoreKind),
 }
@@ -144,8 +144,12 @@ pub(super) fn read(f: &mut ConfigFields<'_>) -> (Storage, PlainTokens) {
         Some("postgres") => read_postgres(&mut fields),
         Some("redis") => {
             let prefix = parsed(&mut fields, "keyPrefix", RedisPrefix::DEFAULT, RedisPrefix::parse);
-            match fields.text("url") {
-                Some(url) => Storage::Redis(Secret::new(url), prefix),
+            match fields.text("url").map(|url| RedisUrl::parse(&url)) {
+                Some(Ok(url)) => Storage::Redis(url, prefix),
+                Some(Err(fault)) => {
+                    fields.error("url", fault);
+                    Storage::Memory
+                }
                 None => Storage::External(ExternalStoreKind::Redis(prefix)),
             }
         }
@@ -189,14 +193,12 @@ fn parsed<T>(
     default: &str,
     parse: impl Fn(&str) -> Result<T, String>,
 ) -> T {
-    let given = fields.text(key).map(|text| parse(&text));
-    let default = || parse(default).unwrap_or_else(|_| unreachable!("the default is valid"));
-    match given {
-        Some(Ok(value)) => value,
-        Some(Err(fault)) => {
+    let given = fields.text(key).and_then(|text| match parse(&text) {
+        Ok(value) => Some(value),
+        Err(fault) => {
             fields.error(key, fault);
-            default()
+            None
         }
-        None => default(),
-    }
+    });
+    given.unwrap_or_else(|| parse(default).unwrap_or_else(|_| unreachable!("the default is valid")))
 }

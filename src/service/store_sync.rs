@@ -19,7 +19,7 @@ use crate::store::{
 use crate::sync::Mutex;
 
 /// How often the store is read for what other processes put there.
-const LOOK_INTERVAL: Duration = Duration::from_secs(2);
+const LOOK_INTERVAL: Duration = Duration::from_millis(1_500);
 
 /// When an attempt started, and which clearing it comes after.
 #[derive(Clone, Copy, Debug)]

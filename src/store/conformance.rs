@@ -7,6 +7,7 @@ pub(super) mod on_disk;
 mod removals;
 mod servers;
 mod trust;
+mod without_clock;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -17,6 +18,7 @@ use url::Url;
 
 use super::external::tests::{RowMap, TextMap};
 use super::external::{RecordRows, TextRows};
+use super::redis::tests::servers::{redis_rows, skip};
 use super::row_store::tests::MapRows;
 use super::rows::Rows;
 use super::{
@@ -31,6 +33,7 @@ use crate::grants::{GrantFormat, GrantRequest};
 use notes::*;
 use removals::*;
 use trust::*;
+use without_clock::WithoutClock;
 
 /// A store under test, and what must outlive it.
 pub(super) struct Fixture {
@@ -73,6 +76,14 @@ impl Fixture {
 
     fn in_texts() -> Self {
         Self::rows(Arc::new(TextRows(Arc::new(TextMap::default()))))
+    }
+
+    fn in_redis() -> Option<Self> {
+        let rows = redis_rows();
+        if rows.is_none() {
+            skip();
+        }
+        rows.map(|rows| Self::rows(Arc::new(WithoutClock(rows))))
     }
 
     /// What a provider of either kind does: one only keeps records, the other compares and swaps.
@@ -136,7 +147,7 @@ pub(super) fn some_record(token: &str) -> StoredToken {
     }
 }
 
-fn claim(owner: Owner, second: f64) -> Claim {
+pub(super) fn claim(owner: Owner, second: f64) -> Claim {
     Claim {
         owner,
         now: Timestamp::from_second(1_800_000_000.0 + second),
@@ -414,6 +425,10 @@ conformance! {
     rows: Fixture::in_rows();
     records_that_compare: Fixture::in_records();
     texts_that_compare: Fixture::in_texts();
+}
+
+conformance! {
+    redis: Fixture::in_redis();
 }
 
 conformance_without_leases! {

@@ -12,17 +12,19 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use super::postgres::PostgresRows;
+use super::record::number_of;
 use super::row_store::RowPlace;
 use super::rows::Rows;
 use super::{Fence, Revision, RowStore, Saved, Slot, Store, StoreCallbacks, StoredRow};
 
+use super::redis::RedisRows;
 use crate::config::ExternalStoreKind;
 use crate::domain::{Secret, ServiceName, Timestamp, TokenType};
 use crate::error::{Error, ErrorKind, Result};
 use crate::sync::{Mutex, MutexGuard};
 pub(super) use rows::{RecordRows, TextRows};
 
-use wire::{Expected, StoreRequest, StoreResponse, WireRecord, number_of};
+use wire::{Expected, StoreRequest, StoreResponse, WireRecord};
 
 /// Records that [`StoreCallbacks`] keep. There are no leases. Of two processes that save at the same time, one wins
 /// if the callbacks compare and swap; else the last one does.
@@ -80,7 +82,8 @@ pub fn external(
         match kind {
             ExternalStoreKind::Prisma => Arc::new(RecordRows(callbacks)),
             ExternalStoreKind::Postgres(table) => Arc::new(PostgresRows::over(callbacks, table.clone())),
-            _ => Arc::new(TextRows(callbacks)),
+            ExternalStoreKind::Redis(prefix) => Arc::new(RedisRows::of_client(callbacks, prefix)),
+            ExternalStoreKind::Custom => Arc::new(TextRows(callbacks)),
         }
     };
     let address = Arc::as_ptr(&client).cast::<()>() as usize;

@@ -15,7 +15,8 @@ use std::sync::{Arc, Weak};
 
 use async_trait::async_trait;
 
-use super::disk::{self, Content, Leftovers};
+use super::disk::{self, FileContent, Leftovers};
+use super::lease_files::LeaseFiles;
 use super::lock::Lock;
 use super::warnings::Warnings;
 use super::watch::{RecordObserver, Subscription};
@@ -26,7 +27,7 @@ use crate::gate::Gate;
 
 use directory::Directory;
 use document::{CacheDocument, DocumentError, FileEntry};
-use leases::{LeaseFiles, Leases};
+use leases::Leases;
 
 /// Records in a file of mode 0600 that each write replaces as a whole: after a crash the file has the old content
 /// or the new. Reads take no lock. A write reads, changes and replaces the file under an advisory lock on
@@ -116,7 +117,7 @@ impl Store for FileStore {
     async fn renew(&self, service: &ServiceName, claim: &Claim, fence: Fence) -> Result<bool> {
         let claim = *claim;
         run_blocking(&self.file, service, move |file, service| {
-            Leases::read(&file.open()?)?.renew(service, &claim, fence)
+            Leases::read(&file.open()?)?.renew(service, &claim, fence, &file.lease_files)
         })
         .await
     }
@@ -178,7 +179,8 @@ impl RecordFile {
     ) -> Result<Saved> {
         let lock = self.open()?;
         let mut leases = Leases::read(&lock)?;
-        if fence.is_some_and(|fence| !leases.is_under(service, fence)) {
+        if let Some(fence) = fence.filter(|fence| !leases.is_under(service, *fence)) {
+            self.lease_files.let_go_of(service, fence);
             return Ok(Saved::Fenced);
         }
         let mut saved = Saved::Conflict;
@@ -260,7 +262,8 @@ impl RecordFile {
                 let _ = fs::remove_file(path);
             }
             if !owners.is_empty() {
-                self.lease_files.sweep(&owners, &Leases::read(&lock)?);
+                let leases = Leases::read(&lock)?;
+                self.lease_files.sweep(&owners, |owner| Ok::<_, Error>(leases.names(owner)))?;
             }
         }
         Ok(lock)
@@ -291,7 +294,7 @@ impl RecordFile {
         Ok(CacheDocument::empty())
     }
 
-    fn parse_or_set_aside(&self, content: &Content) -> Result<CacheDocument> {
+    fn parse_or_set_aside(&self, content: &FileContent) -> Result<CacheDocument> {
         match self.parse(content)? {
             Some(document) => Ok(document),
             // The last holder of the lock may have repaired it.
@@ -299,12 +302,12 @@ impl RecordFile {
         }
     }
 
-    fn read(&self) -> Result<Option<Content>> {
+    fn read(&self) -> Result<Option<FileContent>> {
         disk::read(&self.path)
     }
 
     /// `None` when it is damaged.
-    fn parse(&self, content: &Content) -> Result<Option<CacheDocument>> {
+    fn parse(&self, content: &FileContent) -> Result<Option<CacheDocument>> {
         match content.bytes.as_ref().map_or(Err(DocumentError::Damaged), |bytes| CacheDocument::parse(bytes))
         {
             Ok(document) => Ok(Some(document)),

@@ -51,6 +51,18 @@ pub(super) fn next_number(last: Option<u64>, now: Timestamp) -> u64 {
     last.map_or(time, |last| time.max(last.saturating_add(1))).min(LAST_NUMBER)
 }
 
+/// The number of a write, at a place that has no column for it: the moment `lastUsed` stands for it.
+pub(super) fn number_of(last_used: Timestamp) -> u64 {
+    u64::try_from(last_used.as_millisecond()).unwrap_or_default()
+}
+
+/// What stands for the number of the removal that follows the write `last`: a whole second that is later, even at a
+/// place that truncates or rounds milliseconds.
+pub(super) fn removal_moment(last: u64) -> Timestamp {
+    let second = last.saturating_add(1500) / 1000;
+    Timestamp::from_millisecond(i64::try_from(second.saturating_mul(1000)).unwrap_or(i64::MAX))
+}
+
 /// A token, and what is stored with it.
 #[derive(Clone, Debug)]
 pub struct StoredToken {
@@ -193,5 +205,26 @@ impl Slot {
             Self::Record(row, revision) => Some((row, revision)),
             Self::Removed(_) | Self::Empty => None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_removal_is_later_however_a_place_keeps_the_moment_of_the_record() {
+        for number in [0, 1, 499, 500, 999, 1000, 1_800_000_000_000, 1_800_000_000_499, 1_800_000_000_500] {
+            let removal = number_of(removal_moment(number));
+            let rounded = (number + 500) / 1000 * 1000;
+            assert!(removal > number && removal > rounded, "{number}: {removal}");
+            assert_eq!(removal % 1000, 0);
+            assert!(removal <= number + 1500);
+        }
+    }
+
+    #[test]
+    fn a_removal_at_the_end_of_time_overflows_nothing() {
+        assert_eq!(removal_moment(u64::MAX), Timestamp::MAX);
     }
 }

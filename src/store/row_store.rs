@@ -13,6 +13,7 @@ use std::sync::{Arc, Weak};
 
 use async_trait::async_trait;
 
+use super::record::number_of;
 use super::rows::{Content, Found, Rows};
 use super::watch::{RecordObserver, Subscription};
 use super::{Claim, Fence, Leasing, Revision, Saved, Slot, Store, StoredRow};
@@ -292,11 +293,6 @@ fn reserved_row(text: Secret, since: Timestamp, until: Timestamp) -> StoredRow {
         format: None,
         column_fault: None,
     }
-}
-
-/// The number of a write, from the `lastUsed` of its record.
-fn number_of(last_used: Timestamp) -> u64 {
-    u64::try_from(last_used.as_millisecond()).unwrap_or_default()
 }
 
 #[cfg(test)]

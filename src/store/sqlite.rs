@@ -108,7 +108,7 @@ impl Store for SqliteStore {
         let claim = *claim;
         run_blocking(&self.database, service, move |database, service| {
             let renewed = database.change(IfMissing::Skip, Durability::Crash, |connection| {
-                leases::renew(connection, service, &claim, fence)
+                leases::renew(connection, service, &claim, fence, &database.inner.lease_files)
             });
             Ok(renewed?.unwrap_or(false))
         })
@@ -118,7 +118,7 @@ impl Store for SqliteStore {
     async fn release(&self, service: &ServiceName, fence: Fence, note: Option<Secret>) -> Result<()> {
         run_blocking(&self.database, service, move |database, service| {
             let released = database.change(IfMissing::Skip, Durability::Crash, |connection| {
-                leases::end(connection, service, fence, note.clone())
+                leases::end(connection, service, fence, note.clone(), &database.inner.lease_files)
             });
             released.map(drop)
         })
@@ -213,9 +213,11 @@ impl SharedDatabase {
         expected: Option<Revision>,
         fence: Option<Fence>,
     ) -> Result<Saved> {
+        let files = &self.inner.lease_files;
         let saved = self.change(IfMissing::Create, Durability::PowerLoss, |connection| {
-            let lease = leases::find(connection, service)?;
-            if fence.is_some_and(|fence| !lease.is_some_and(|lease| lease.is_under(fence))) {
+            if let Some(fence) = fence
+                && !leases::is_held(connection, service, fence, files)?
+            {
                 return Ok(Saved::Fenced);
             }
             let is_expected = match rows::find(connection, service)? {
@@ -226,7 +228,7 @@ impl SharedDatabase {
                 return Ok(Saved::Conflict);
             }
             if let Some(fence) = fence {
-                leases::end(connection, service, fence, None)?;
+                leases::end(connection, service, fence, None, files)?;
             }
             rows::put(connection, service, row).map(Saved::Stored)
         })?;
@@ -236,7 +238,7 @@ impl SharedDatabase {
     fn remove(&self, service: &ServiceName) -> Result<()> {
         let removed = self.change(IfMissing::Skip, Durability::PowerLoss, |connection| {
             rows::remove(connection, service)?;
-            leases::end_any(connection, service)
+            leases::end_any(connection, service, &self.inner.lease_files)
         });
         removed.map(drop)
     }
@@ -254,15 +256,21 @@ impl SharedDatabase {
     }
 
     fn lease(&self, service: &ServiceName, claim: &Claim) -> Result<Leasing> {
-        let held = self.inner.read(|connection| leases::fence_against(connection, service, claim))?;
+        let files = &self.inner.lease_files;
+        let held = self.inner.read(|connection| leases::fence_against(connection, service, claim, files))?;
         // Most claimants find that another holds it. They write nothing.
         if let Some(fence) = held.flatten() {
             return Ok(Leasing::Held(fence));
         }
         let taken = self.change(IfMissing::Create, Durability::Crash, |connection| {
-            leases::take(connection, service, claim)
-        })?;
-        let taken = taken.ok_or_else(|| self.vanished_error())?;
+            leases::sweep(connection, &self.inner.owners_left(), files)?;
+            leases::take(connection, service, claim, files)
+        });
+        if !matches!(taken, Ok(Some(Ok(_)))) {
+            // It may have been undone.
+            files.let_go(service, claim.owner);
+        }
+        let taken = taken?.ok_or_else(|| self.vanished_error())?;
         Ok(taken.map_or_else(Leasing::Held, Leasing::Granted))
     }
 }

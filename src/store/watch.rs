@@ -13,7 +13,7 @@ use crate::runtime;
 use crate::sync::Mutex;
 
 /// Between two looks at a place.
-const WATCH_INTERVAL: Duration = Duration::from_secs(2);
+const WATCH_INTERVAL: Duration = Duration::from_millis(1_500);
 
 /// Gets notices about a record.
 pub trait RecordObserver: Send + Sync {

@@ -119,7 +119,7 @@ fn tls_failure(place: &str, tls: &rustls::Error) -> Error {
     Error::new(ErrorKind::Tls, message)
 }
 
-fn tls_reason(tls: &rustls::Error) -> String {
+pub(super) fn tls_reason(tls: &rustls::Error) -> String {
     use AlertDescription as Alert;
     use rustls::Error as Tls;
     match tls {

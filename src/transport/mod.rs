@@ -10,6 +10,7 @@ mod proxy;
 mod redirect;
 mod resolve;
 mod shared;
+mod store_tls;
 mod tls;
 mod trust;
 
@@ -31,6 +32,7 @@ pub use proxy::{Proxies, Proxy};
 pub use reqwest::Method;
 pub use resolve::{addresses, prepare as prepare_resolver};
 pub use shared::SharedTransports;
+pub use store_tls::{StoreTls, store_tls_fault};
 
 /// A request.
 #[derive(Clone, Debug)]

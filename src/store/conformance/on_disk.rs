@@ -1,6 +1,7 @@
 //! What every store on a disk does: one list, and one line for each engine at the end.
 
 mod damage;
+mod leases;
 #[cfg(unix)]
 mod places;
 mod processes;
@@ -16,6 +17,7 @@ use super::{Revision, Saved, SealedStore, Store, service, some_record};
 use crate::crypto::{KeyRing, generate_key};
 
 use damage::*;
+use leases::*;
 #[cfg(unix)]
 use places::*;
 use processes::*;
@@ -135,6 +137,9 @@ macro_rules! on_disk {
                 services_of_one_process_lose_nothing_of_each_other
                 a_process_killed_at_any_moment_leaves_a_whole_record
                 a_record_that_finds_no_room_leaves_the_old_one
+                a_lease_leaves_no_file_when_it_ends
+                the_lease_of_a_process_that_was_killed_is_free_at_once
+                what_dead_holders_left_is_removed_and_nothing_else
                 a_damaged_store_is_renamed_with_one_warning_and_goes_on_empty
                 a_save_over_damage_keeps_the_damage
                 processes_that_meet_the_same_damage_set_it_aside_once
@@ -143,8 +148,13 @@ macro_rules! on_disk {
                 a_record_that_is_lost_right_after_a_save_is_noticed
             }
 
+            #[cfg(target_os = "linux")]
+            on_disk! { @cases a_file_of_another_machine_says_nothing_and_its_lease_ends_by_time }
+
             #[cfg(unix)]
             on_disk! { @cases
+                a_process_that_is_stopped_keeps_its_lease_until_it_ends
+                without_a_lease_file_the_lease_alone_decides
                 without_room_on_the_disk_the_old_record_stays_whole_and_no_rest_is_left
                 the_store_and_the_directories_made_for_it_are_the_owners_alone
                 a_symbolic_link_is_refused_and_its_target_untouched

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
+use super::super::record::{number_of, removal_moment};
 use super::super::{Revision, StoredRow};
-use super::wire::number_of;
-use crate::domain::{Secret, Timestamp, TokenType};
+use crate::domain::{Secret, TokenType};
 
 /// Stands in the place of the token.
 const WORD: &str = "removed";
@@ -22,7 +22,7 @@ pub(super) fn is_one(revision: Revision) -> bool {
 
 /// The mark for the removal of the last record.
 pub(super) fn write(last: Revision) -> StoredRow {
-    let moment = moment_after(last.number);
+    let moment = removal_moment(last.number);
     StoredRow {
         token: Secret::new(WORD),
         refresh_token: None,
@@ -37,33 +37,4 @@ pub(super) fn write(last: Revision) -> StoredRow {
 
 pub(super) fn read(row: &StoredRow) -> Revision {
     Revision { number: number_of(row.last_used), digest: DIGEST }
-}
-
-/// A whole second that is later than `number`, even in a store that truncates or rounds milliseconds.
-fn moment_after(number: u64) -> Timestamp {
-    let second = number.saturating_add(1500) / 1000;
-    Timestamp::from_millisecond(i64::try_from(second.saturating_mul(1000)).unwrap_or(i64::MAX))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_number_of_a_removal_is_later_however_a_store_keeps_the_moment_of_the_record() {
-        for number in [0, 1, 499, 500, 999, 1000, 1_800_000_000_000, 1_800_000_000_499, 1_800_000_000_500] {
-            let removal = read(&write(Revision { number, digest: 1 })).number;
-            let rounded = (number + 500) / 1000 * 1000;
-            assert!(removal > number && removal > rounded, "{number}: {removal}");
-            assert_eq!(removal % 1000, 0);
-            assert!(removal <= number + 1500);
-        }
-    }
-
-    #[test]
-    fn a_removal_at_the_end_of_time_overflows_nothing() {
-        let removal = read(&write(Revision { number: u64::MAX, digest: 1 }));
-        assert!(is_one(removal));
-        assert_eq!(removal.number, Timestamp::MAX.as_millisecond().cast_unsigned());
-    }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::super::record::Columns;
+use super::super::record::{Columns, number_of};
 use super::super::{Revision, StoredRow};
 use crate::domain::{Secret, ServiceName, Timestamp, TokenType};
 
@@ -107,11 +107,6 @@ pub(super) enum WireRecord {
     },
     /// What is wrong with it.
     Malformed(&'static str),
-}
-
-/// The number of a write, from the `lastUsed` of its record.
-pub(super) fn number_of(last_used: Timestamp) -> u64 {
-    u64::try_from(last_used.as_millisecond()).unwrap_or_default()
 }
 
 pub(super) fn read(answer: StoreResponse) -> WireRecord {

@@ -1,18 +1,15 @@
 //! The leases of a file's services. The holder of the lock keeps them in the lock file. A crash may lose them without
 //! harm, so the file is written in place and never synced.
 
-use std::collections::{BTreeMap, HashMap};
-use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use super::super::disk;
 use super::super::lease::{Claim, Fence, LeaseEntry, LeaseGrant, Owner};
+use super::super::lease_files::LeaseFiles;
 use super::super::lock::Lock;
 use crate::domain::{Secret, ServiceName, Timestamp};
 use crate::error::Result;
-use crate::sync::{Mutex, MutexGuard};
 
 const VERSION: u64 = 1;
 
@@ -78,18 +75,25 @@ impl<'l> Leases<'l> {
         let former = last.and_then(|lease| lease.owner).filter(|owner| *owner != claim.owner);
         let lease = LeaseEntry::after(last, claim);
         let grant = lease.grant();
-        lease_files.create(claim.owner);
+        lease_files.hold(service, claim.owner, lease.fence);
         self.by_service.insert(service.as_str().to_owned(), lease);
-        self.write()?;
+        self.write().inspect_err(|_| lease_files.let_go(service, claim.owner))?;
         if let Some(owner) = former {
-            lease_files.remove(owner);
+            lease_files.remove(service, owner);
         }
         Ok(Ok(grant))
     }
 
-    pub(super) fn renew(&mut self, service: &ServiceName, claim: &Claim, fence: Fence) -> Result<bool> {
+    pub(super) fn renew(
+        &mut self,
+        service: &ServiceName,
+        claim: &Claim,
+        fence: Fence,
+        lease_files: &LeaseFiles,
+    ) -> Result<bool> {
         let Some(lease) = self.by_service.get_mut(service.as_str()).filter(|lease| lease.is_under(fence))
         else {
+            lease_files.let_go_of(service, fence);
             return Ok(false);
         };
         lease.renew(claim);
@@ -104,20 +108,20 @@ impl<'l> Leases<'l> {
         which: Option<(Fence, Option<Secret>)>,
         lease_files: &LeaseFiles,
     ) -> Result<()> {
-        let Some(lease) = self.by_service.get_mut(service.as_str()) else { return Ok(()) };
-        let owner = lease.owner;
-        match which {
-            Some((fence, note)) if lease.is_under(fence) => lease.end(note),
-            None if owner.is_some() => {
-                let note = lease.note.take();
-                lease.end(note);
+        let lease = self.by_service.get_mut(service.as_str());
+        let is_meant = |lease: &LeaseEntry| which.as_ref().is_none_or(|(fence, _)| lease.is_under(*fence));
+        let Some((lease, owner)) =
+            lease.filter(|lease| is_meant(lease)).and_then(|lease| lease.owner.map(|owner| (lease, owner)))
+        else {
+            if let Some((fence, _)) = which {
+                lease_files.let_go_of(service, fence);
             }
-            _ => return Ok(()),
-        }
+            return Ok(());
+        };
+        let note = which.map_or_else(|| lease.note.take(), |(_, note)| note);
+        lease.end(note);
         self.write()?;
-        if let Some(owner) = owner {
-            lease_files.remove(owner);
-        }
+        lease_files.remove(service, owner);
         Ok(())
     }
 
@@ -129,58 +133,5 @@ impl<'l> Leases<'l> {
     fn write(&self) -> Result<()> {
         let content = json!({ "version": VERSION, "leases": self.by_service });
         self.lock.write_content(&content.to_string())
-    }
-}
-
-/// For each lease that this process holds, a locked file next to the cache. The operating system releases the lock
-/// when the process dies, so that others need not wait for the end of the lease.
-#[derive(Debug)]
-pub(super) struct LeaseFiles {
-    path: PathBuf,
-    held: Mutex<HashMap<Owner, File>>,
-}
-
-impl LeaseFiles {
-    /// For the leases of the cache at `path`.
-    pub(super) fn new(path: &Path) -> Self {
-        Self { path: path.to_owned(), held: Mutex::default() }
-    }
-
-    /// Whether the owner may be alive. Without the file or without locks this is unknown, and the lease alone
-    /// decides.
-    fn is_alive(&self, owner: Owner) -> bool {
-        match disk::open_lease_file(&self.path, owner.number(), false) {
-            Ok(file) => file.try_lock().is_err(),
-            Err(_) => true,
-        }
-    }
-
-    /// Best effort: without the file, a death is noticed at the end of the lease.
-    fn create(&self, owner: Owner) {
-        let mut held = self.held();
-        if !held.contains_key(&owner)
-            && let Ok(file) = disk::open_lease_file(&self.path, owner.number(), true)
-            && file.try_lock().is_ok()
-        {
-            held.insert(owner, file);
-        }
-    }
-
-    fn remove(&self, owner: Owner) {
-        disk::remove_lease_file(&self.path, owner.number());
-        self.held().remove(&owner);
-    }
-
-    /// Removes the files of those of these owners that are dead and hold no lease.
-    pub(super) fn sweep(&self, owners: &[u64], leases: &Leases<'_>) {
-        for owner in owners.iter().filter_map(|number| Owner::from_number(*number)) {
-            if !leases.names(owner) && !self.is_alive(owner) {
-                disk::remove_lease_file(&self.path, owner.number());
-            }
-        }
-    }
-
-    fn held(&self) -> MutexGuard<'_, HashMap<Owner, File>> {
-        self.held.lock()
     }
 }

@@ -1,13 +1,14 @@
 //! One connection for each database file. All stores of the process that name the file share it.
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
 use super::super::disk::{self, Identity, Stamp};
+use super::super::lease_files::LeaseFiles;
 use super::super::warnings::Warnings;
 use super::super::watch::Watch;
 use super::damage;
@@ -34,6 +35,8 @@ pub(super) struct Database {
     readers_in_vain: AtomicU64,
     writers_in_vain: AtomicU64,
     warnings: Warnings,
+    pub(super) lease_files: LeaseFiles,
+    is_swept: AtomicBool,
     pub(super) gate: Arc<Gate>,
     pub(super) watch: Watch,
 }
@@ -80,6 +83,8 @@ impl Database {
                 readers_in_vain: AtomicU64::new(0),
                 writers_in_vain: AtomicU64::new(0),
                 warnings: Warnings::default(),
+                lease_files: LeaseFiles::new(path),
+                is_swept: AtomicBool::new(false),
                 // There is one connection.
                 gate: Gate::new(1),
                 watch: Watch::default(),
@@ -118,6 +123,15 @@ impl Database {
         let log = disk::sibling(&self.path, "-wal");
         let log = disk::identity(&log)?.map(|_| disk::stamp(&log));
         Ok(format!("{:?} {log:?}", self.look()?))
+    }
+
+    /// The owners that have a lease file when a lease is first taken here. Later there are none.
+    pub(super) fn owners_left(&self) -> Vec<u64> {
+        if self.is_swept.swap(true, Ordering::Relaxed) {
+            return Vec::new();
+        }
+        let mut left = disk::leftovers(disk::directory(&self.path));
+        left.remove(&disk::name(&self.path)).unwrap_or_default().owners
     }
 
     pub(super) fn warn(&self, message: String) {

@@ -1,8 +1,10 @@
-//! The leases, in `evertoken_state`.
+//! The leases, in `evertoken_state`. A locked file next to the database shows that the holder is alive. The files are
+//! made and removed within the transaction, so that they change for one process at a time.
 
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::super::lease::{Claim, Fence, LeaseEntry, LeaseGrant, Owner};
+use super::super::lease_files::LeaseFiles;
 use crate::domain::{Secret, ServiceName, Timestamp};
 
 const FIND: &str = "SELECT fence, owner, since, until, note FROM evertoken_state WHERE service = ?1";
@@ -43,13 +45,19 @@ fn keep(connection: &Connection, service: &ServiceName, lease: &LeaseEntry) -> r
     Ok(())
 }
 
-/// The fence of the lease that another owner than `claim`'s holds.
+/// The fence of the lease that another owner than `claim`'s holds, unless it is dead.
 pub(super) fn fence_against(
     connection: &Connection,
     service: &ServiceName,
     claim: &Claim,
+    files: &LeaseFiles,
 ) -> rusqlite::Result<Option<Fence>> {
-    Ok(find(connection, service)?.filter(|lease| lease.is_held_against(claim)).map(|lease| lease.fence))
+    let last = find(connection, service)?;
+    Ok(last.filter(|lease| is_held_against(lease, claim, files)).map(|lease| lease.fence))
+}
+
+fn is_held_against(lease: &LeaseEntry, claim: &Claim, files: &LeaseFiles) -> bool {
+    lease.is_held_against(claim) && lease.owner.is_some_and(|owner| files.is_alive(owner))
 }
 
 /// The lease for `claim`, or the fence of the lease that another owner holds.
@@ -57,14 +65,43 @@ pub(super) fn take(
     connection: &Connection,
     service: &ServiceName,
     claim: &Claim,
+    files: &LeaseFiles,
 ) -> rusqlite::Result<Result<LeaseGrant, Fence>> {
     let last = find(connection, service)?;
-    if let Some(lease) = last.as_ref().filter(|lease| lease.is_held_against(claim)) {
+    if let Some(lease) = last.as_ref().filter(|lease| is_held_against(lease, claim, files)) {
         return Ok(Err(lease.fence));
     }
     let lease = LeaseEntry::after(last.as_ref(), claim);
+    files.hold(service, claim.owner, lease.fence);
     keep(connection, service, &lease)?;
+    if let Some(former) = last.and_then(|lease| lease.owner).filter(|owner| *owner != claim.owner) {
+        files.remove(service, former);
+    }
     Ok(Ok(lease.grant()))
+}
+
+/// The lease of this fence, if it is still held.
+fn find_held(
+    connection: &Connection,
+    service: &ServiceName,
+    fence: Fence,
+    files: &LeaseFiles,
+) -> rusqlite::Result<Option<LeaseEntry>> {
+    let lease = find(connection, service)?.filter(|lease| lease.is_under(fence));
+    if lease.is_none() {
+        files.let_go_of(service, fence);
+    }
+    Ok(lease)
+}
+
+/// Whether the lease of this fence is still held.
+pub(super) fn is_held(
+    connection: &Connection,
+    service: &ServiceName,
+    fence: Fence,
+    files: &LeaseFiles,
+) -> rusqlite::Result<bool> {
+    find_held(connection, service, fence, files).map(|lease| lease.is_some())
 }
 
 /// Extends the lease of this fence from `claim`'s moment. Returns whether it is still held.
@@ -73,30 +110,53 @@ pub(super) fn renew(
     service: &ServiceName,
     claim: &Claim,
     fence: Fence,
+    files: &LeaseFiles,
 ) -> rusqlite::Result<bool> {
-    let Some(mut lease) = find(connection, service)?.filter(|lease| lease.is_under(fence)) else {
-        return Ok(false);
-    };
+    let Some(mut lease) = find_held(connection, service, fence, files)? else { return Ok(false) };
     lease.renew(claim);
     keep(connection, service, &lease).map(|()| true)
 }
 
-/// Ends the lease of this fence and leaves `note`. Returns whether it was still held.
+/// Ends the lease of this fence, if it is still held, and leaves `note`.
 pub(super) fn end(
     connection: &Connection,
     service: &ServiceName,
     fence: Fence,
     note: Option<Secret>,
-) -> rusqlite::Result<bool> {
-    let Some(mut lease) = find(connection, service)?.filter(|lease| lease.is_under(fence)) else {
-        return Ok(false);
-    };
-    lease.end(note);
-    keep(connection, service, &lease).map(|()| true)
+    files: &LeaseFiles,
+) -> rusqlite::Result<()> {
+    let Some(lease) = find_held(connection, service, fence, files)? else { return Ok(()) };
+    free(connection, service, lease, note, files)
 }
 
 /// Ends any lease, and keeps its note.
-pub(super) fn end_any(connection: &Connection, service: &ServiceName) -> rusqlite::Result<()> {
-    let free = "UPDATE evertoken_state SET owner = NULL WHERE service = ?1";
-    connection.prepare_cached(free)?.execute([service.as_str()]).map(drop)
+pub(super) fn end_any(
+    connection: &Connection,
+    service: &ServiceName,
+    files: &LeaseFiles,
+) -> rusqlite::Result<()> {
+    let Some(mut lease) = find(connection, service)? else { return Ok(()) };
+    let note = lease.note.take();
+    free(connection, service, lease, note, files)
+}
+
+fn free(
+    connection: &Connection,
+    service: &ServiceName,
+    mut lease: LeaseEntry,
+    note: Option<Secret>,
+    files: &LeaseFiles,
+) -> rusqlite::Result<()> {
+    if let Some(owner) = lease.owner {
+        files.remove(service, owner);
+    }
+    lease.end(note);
+    keep(connection, service, &lease)
+}
+
+/// Removes the files that processes left that died.
+pub(super) fn sweep(connection: &Connection, owners: &[u64], files: &LeaseFiles) -> rusqlite::Result<()> {
+    let mut names =
+        connection.prepare_cached("SELECT EXISTS (SELECT 1 FROM evertoken_state WHERE owner = ?1)")?;
+    files.sweep(owners, |owner| names.query_row([owner.number().cast_signed()], |row| row.get(0)))
 }

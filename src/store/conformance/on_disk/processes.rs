@@ -19,7 +19,7 @@ fn name_of(case: &str, disk: &Disk) -> String {
 }
 
 /// Another process of this very test binary that runs one case on this disk.
-fn child(case: &str, disk: &Disk, writer: &str) -> Child {
+pub(super) fn child(case: &str, disk: &Disk, writer: &str) -> Child {
     Command::new(std::env::current_exe().unwrap())
         .args(["--exact", &name_of(case, disk)])
         .env(PLACE, &disk.path)
@@ -32,7 +32,7 @@ fn child(case: &str, disk: &Disk, writer: &str) -> Child {
 
 /// The place that a parent process named, and the name it gave; else a place of its own.
 #[expect(clippy::disallowed_methods, reason = "a process of this test, started with its variables")]
-fn assignment(disk: &Disk) -> (Disk, String) {
+pub(super) fn assignment(disk: &Disk) -> (Disk, String) {
     let place = std::env::var_os(PLACE).map_or_else(|| disk.path.clone(), PathBuf::from);
     let writer = std::env::var_os(WRITER).map_or_else(|| "alone".into(), |name| name.into_string().unwrap());
     (disk.at(place), writer)
