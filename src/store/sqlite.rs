@@ -282,7 +282,9 @@ impl SharedDatabase {
         }
         Ok(match taken?.ok_or_else(|| self.vanished_error())? {
             Ok(Taken { grant, former }) => {
-                former.into_iter().for_each(|owner| files.remove(service, owner));
+                if let Some(owner) = former {
+                    files.remove(service, owner);
+                }
                 Leasing::Granted(grant)
             }
             Err(fence) => Leasing::Held(fence),
