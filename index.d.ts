@@ -27,8 +27,8 @@
  *
  * @param config The configuration; every field is optional.
  * @param useDatabase `true` stores the token in a database and ignores `config.storage`. Default `false`.
- * @param database With `useDatabase`: the path of an SQLite file (default `./data/token-cache.db`), a URL (`sqlite:` or
- * `file:`; this version refuses `postgres:` and `redis:`), a Prisma client or a store of your own.
+ * @param database With `useDatabase`: the path of an SQLite file (default `./data/token-cache.db`), a URL (`sqlite:`,
+ * `file:` or `redis:`; this version refuses `postgres:`), a Prisma client or a store of your own.
  * @throws {TokenError} `ERR_TOKEN_CONFIG` if a value is invalid or a key is unknown; `field` names it.
  * `ERR_TOKEN_INTERNAL` if the native addon cannot be loaded.
  *
@@ -736,8 +736,7 @@ export interface RetryOptions {
 }
 
 /**
- * Where the token is stored. This version supports `memory`, `file`, `sqlite`, `prisma` and `custom`; the other kinds
- * throw `ERR_TOKEN_CONFIG`.
+ * Where the token is stored. This version supports all kinds but `postgres`, which throws `ERR_TOKEN_CONFIG`.
  *
  * Default paths: `./data/token-cache.json` for `file`, `./data/token-cache.db` for `sqlite`. With `file`, the default
  * service (`external_api`) is in the file at `path`, and each other service in a file of its own in the folder
@@ -752,7 +751,8 @@ export type StorageOptions =
   | { kind: 'file'; path?: string; acceptPlainTokens?: boolean }
   | { kind: 'sqlite'; path?: string; acceptPlainTokens?: boolean }
   | { kind: 'postgres'; url: string }
-  | { kind: 'redis'; url: string; keyPrefix?: string }
+  | { kind: 'redis'; url: string; keyPrefix?: string; acceptPlainTokens?: boolean }
+  | { kind: 'redis'; client: RedisClient; keyPrefix?: string; acceptPlainTokens?: boolean }
   | { kind: 'prisma'; client: PrismaTokenClient; acceptPlainTokens?: boolean }
   | { kind: 'custom'; store: TokenStore | SharedTokenStore; acceptPlainTokens?: boolean }
 
@@ -796,6 +796,22 @@ export interface PrismaTokenClient {
     createMany?(args: any): PromiseLike<{ count: number }>
     updateMany?(args: any): PromiseLike<{ count: number }>
   }
+}
+
+/**
+ * A Redis client that the program already has: of `redis` (node-redis 4 or later), `ioredis` or `@upstash/redis`, also
+ * for a cluster or with Sentinel. evertoken only runs scripts with it, and does not open, close or subscribe it. Any
+ * object works whose `eval` takes a script, an array of keys and an array of arguments.
+ *
+ * @example
+ * ```ts
+ * const client = createClient({ url: process.env.REDIS_URL })
+ * await client.connect()
+ * initializeTokenService({ storage: { kind: 'redis', client } })
+ * ```
+ */
+export interface RedisClient {
+  eval(script: string, ...given: any[]): PromiseLike<unknown>
 }
 
 /**

@@ -49,7 +49,6 @@ describe('the third argument', () => {
 
   const unsupported = {
     'a postgres URL': ['postgres', 'postgres://u:p@db/app'],
-    'a redis URL': ['redis', 'redis://cache'],
   }
   for (const [name, [kind, database]] of Object.entries(unsupported)) {
     test(`that is ${name} names a ${kind} storage, which this version refuses by its name`, () => {

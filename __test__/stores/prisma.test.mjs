@@ -9,7 +9,7 @@ import { initializeTokenService } from 'evertoken'
 import { tokenStoreCases } from 'evertoken/testing'
 import { clientEnvironment, runScript } from '../support/child.mjs'
 import { configAt, freshName, useTokenServer } from '../support/service.mjs'
-import { postgresServer } from '../support/prisma-postgres.mjs'
+import { startPostgres } from '../support/engines.mjs'
 import { evertoken, folderFor } from '../support/cli.mjs'
 import { generatedClient, migrations, prismaClient, prismaProject } from '../support/prisma.mjs'
 
@@ -22,7 +22,7 @@ const project = await prismaProject()
 const folder = mkdtempSync(join(tmpdir(), 'evertoken-prisma-'))
 const databases = {
   sqlite: { url: `file:${join(folder, 'app.db')}`, reason: project.reason },
-  postgresql: project.reason ? { reason: project.reason } : await postgresServer(),
+  postgresql: project.reason ? { reason: project.reason } : await startPostgres(),
 }
 after(async () => {
   await databases.postgresql.close?.()

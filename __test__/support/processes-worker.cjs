@@ -1,14 +1,21 @@
 // A process of its own with one service, driven by messages: `callers` asks for headers that often at once,
 // `loop` asks over and over for that many milliseconds, `refreshes` refreshes that often, or for ever if it is true,
-// `clears` clears, `looks` says how things stand, `services` opens and shuts that many.
+// `clears` clears, `looks` says how things stand, `services` opens and shuts that many, `schedules` starts the
+// scheduler. The `storage` of the configuration may be one of a client: see `replica-clients.mjs`.
 
 const { readdirSync } = require('node:fs')
+const { inspect } = require('node:util')
 
 const { initializeTokenService, getAuthHeaders, startTokenScheduler } = require('evertoken')
 
 const config = JSON.parse(process.env.EVERTOKEN_TEST_CONFIG)
-const logger = { debug() {}, info() {}, warn() {}, error() {} }
-const service = initializeTokenService({ ...config, logger })
+const silent = { debug() {}, info() {}, warn() {}, error() {} }
+// What is printed is read for secrets.
+const printed = Object.fromEntries(
+  Object.keys(silent).map((level) => [level, (...line) => console.log(inspect(line))]),
+)
+const logger = process.env.EVERTOKEN_TEST_PRINTS ? printed : silent
+let service
 
 const count = () => ({
   threads: readdirSync('/proc/self/task').length,
@@ -38,10 +45,21 @@ async function openAndShut(number) {
   return { before, after }
 }
 
-process.on('message', async ({ callers, loop, refreshes, clears, looks, services }) => {
+/** What a call throws, with all that it shows. */
+const errorOf = (call) =>
+  call().then(
+    () => undefined,
+    (error) => ({ code: error.code, message: error.message, shown: inspect(error, { depth: 9 }) }),
+  )
+
+process.on('message', async ({ callers, loop, refreshes, clears, looks, services, schedules }) => {
+  if (schedules) startTokenScheduler()
   if (services) return process.send(await openAndShut(services))
-  if (clears) await service.clear()
-  if (clears || looks) return process.send(service.status())
+  if (clears) {
+    const error = await errorOf(() => service.clear())
+    return process.send({ ...service.status(), error })
+  }
+  if (looks) return process.send(service.status())
   for (let left = refreshes === true ? Infinity : (refreshes ?? 0); left > 0; left -= 1) {
     await service.refresh().catch(() => {})
   }
@@ -64,4 +82,10 @@ process.on('message', async ({ callers, loop, refreshes, clears, looks, services
   }
   process.send({ asked, without, header: await ask(), status: service.status() })
 })
-process.send('ready')
+
+async function begin() {
+  const { storageOf } = await import('./replica-clients.mjs')
+  service = initializeTokenService({ ...config, storage: await storageOf(config.storage), logger })
+  process.send('ready')
+}
+begin()

@@ -1,12 +1,17 @@
-// The Rust core's tests. Without default features no line of napi is compiled: the core stands alone.
+// The Rust core's tests, with the engines that they need. Without default features no line of napi is compiled: the
+// core stands alone.
+import { withEngines } from '../support/engines.mjs'
 import { run } from '../support/run.mjs'
 import { settle } from '../support/steps.mjs'
 
 export const rustTests = {
   name: 'rust',
   async run() {
-    const result = await run('cargo', ['test', '--locked', '--no-default-features'], { limitMs: 30 * 60_000 })
-    return settle(result, 'cargo test', closingLines(result.output))
+    const args = ['test', '--locked', '--no-default-features']
+    return withEngines(async ({ env, reasons }) => {
+      const result = await run('cargo', args, { env, limitMs: 30 * 60_000 })
+      return settle(result, 'cargo test', [...closingLines(result.output), ...reasons])
+    })
   },
 }
 

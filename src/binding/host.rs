@@ -18,6 +18,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::log::{Level, LineFormat, Log, Sink, Stderr};
 use crate::scheduler::Scheduler;
 use crate::service::{Initialized, Parts, Registry, Service, Status};
+use crate::store;
 use crate::transport::{Environment, OriginGates, Proxies, SharedTransports, prepare_resolver};
 
 /// The registry, the scheduler and the subscribers.
@@ -138,6 +139,7 @@ impl Host {
             }
             _ => None,
         };
+        let mut on_server = store::on_server(&config, &request.environment);
         let initialized = self.registry.initialize(config, |schedule, credentials| {
             let id = schedule.id;
             Ok(Parts {
@@ -151,7 +153,8 @@ impl Host {
                 log: request.log.log(name, id, &self.subscribers)?,
                 store: external
                     .take()
-                    .map(|(kind, provided, provider)| self.callbacks.store(id, &kind, provided, provider)),
+                    .map(|(kind, provided, provider)| self.callbacks.store(id, &kind, provided, provider))
+                    .or_else(|| on_server.take()),
                 schedule,
                 credentials,
                 gate,

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::fields::ConfigFields;
+use super::redis_url::RedisUrl;
 use crate::domain::Secret;
 
 const DEFAULT_FILE: &str = "./data/token-cache.json";
@@ -20,7 +21,7 @@ pub enum Storage {
     /// A PostgreSQL database, by its URL.
     Postgres(Secret, PostgresTable),
     /// A Redis server, by its URL.
-    Redis(Secret, RedisPrefix),
+    Redis(RedisUrl, RedisPrefix),
     /// JavaScript functions, which are passed in separately from the configuration.
     External(ExternalStoreKind),
 }
@@ -137,8 +138,12 @@ pub(super) fn read(f: &mut ConfigFields<'_>) -> (Storage, PlainTokens) {
         }
         Some("redis") => {
             let prefix = parsed(&mut fields, "keyPrefix", RedisPrefix::DEFAULT, RedisPrefix::parse);
-            match fields.text("url") {
-                Some(url) => Storage::Redis(Secret::new(url), prefix),
+            match fields.text("url").map(|url| RedisUrl::parse(&url)) {
+                Some(Ok(url)) => Storage::Redis(url, prefix),
+                Some(Err(fault)) => {
+                    fields.error("url", fault);
+                    Storage::Memory
+                }
                 None => Storage::External(ExternalStoreKind::Redis(prefix)),
             }
         }

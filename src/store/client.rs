@@ -19,6 +19,7 @@ use crate::domain::{Secret, ServiceName, Timestamp};
 use crate::error::{Error, ErrorKind, Result};
 use crate::runtime;
 use crate::sync::{Mutex, MutexGuard};
+use crate::transport::Environment;
 
 /// A disk or network that takes longer counts as unavailable, and the refresh continues without it.
 const STORE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -57,6 +58,8 @@ impl StoreClient {
             let sealed = SealedStore::new(store, Arc::new(key_ring(config, client_key)?));
             Ok(sealed.with_plain_tokens(config.plain_tokens == PlainTokens::Accepted))
         };
+        // A store on a server that was not passed in is reached without regard to the environment.
+        let provided = provided.or_else(|| super::on_server(config, &Environment::default()));
         let store = match (provided, &config.storage) {
             (Some(store), _) => sealed(store)?,
             (None, Storage::Memory) => SealedStore::without_sealing(Arc::new(MemoryStore::new())),

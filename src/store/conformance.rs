@@ -6,6 +6,7 @@ mod notes;
 pub(super) mod on_disk;
 mod removals;
 mod trust;
+mod without_clock;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -16,6 +17,7 @@ use url::Url;
 
 use super::external::tests::{RowMap, TextMap};
 use super::external::{RecordRows, TextRows};
+use super::redis::tests::servers::{redis_rows, skip};
 use super::row_store::tests::MapRows;
 use super::rows::Rows;
 use super::{
@@ -30,6 +32,7 @@ use crate::grants::{GrantFormat, GrantRequest};
 use notes::*;
 use removals::*;
 use trust::*;
+use without_clock::WithoutClock;
 
 /// A store under test, and what must outlive it.
 pub(super) struct Fixture {
@@ -72,6 +75,14 @@ impl Fixture {
 
     fn in_texts() -> Self {
         Self::rows(Arc::new(TextRows(Arc::new(TextMap::default()))))
+    }
+
+    fn in_redis() -> Option<Self> {
+        let rows = redis_rows();
+        if rows.is_none() {
+            skip();
+        }
+        rows.map(|rows| Self::rows(Arc::new(WithoutClock(rows))))
     }
 
     /// What a provider of either kind does: one only keeps records, the other compares and swaps.
@@ -413,6 +424,10 @@ conformance! {
     rows: Fixture::in_rows();
     records_that_compare: Fixture::in_records();
     texts_that_compare: Fixture::in_texts();
+}
+
+conformance! {
+    redis: Fixture::in_redis();
 }
 
 conformance_without_leases! {

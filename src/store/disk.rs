@@ -15,7 +15,7 @@ use crate::error::{Error, ErrorKind, Result};
 const MAX_BYTES: u64 = 8 * 1024 * 1024;
 
 /// A file's content, and when it was written.
-pub(in crate::store) struct Content {
+pub(in crate::store) struct FileContent {
     /// `None` if it is too long for a cache file.
     pub(in crate::store) bytes: Option<Zeroizing<Vec<u8>>>,
     pub(in crate::store) written: Timestamp,
@@ -23,13 +23,13 @@ pub(in crate::store) struct Content {
 
 /// Reads a regular file; `None` if there is none. It opens nothing else: the target of a link may be any file, and a
 /// pipe or a device could keep the reader waiting.
-pub(in crate::store) fn read(path: &Path) -> Result<Option<Content>> {
+pub(in crate::store) fn read(path: &Path) -> Result<Option<FileContent>> {
     let failed = |error: &io::Error| storage("read", path, error);
     let Some((file, metadata)) = open_regular(path)? else { return Ok(None) };
     let mut bytes = Zeroizing::new(Vec::new());
     (&file).take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(|error| failed(&error))?;
     let fits = bytes.len() as u64 <= MAX_BYTES;
-    Ok(Some(Content { bytes: fits.then_some(bytes), written: modified_at(&metadata) }))
+    Ok(Some(FileContent { bytes: fits.then_some(bytes), written: modified_at(&metadata) }))
 }
 
 /// Opens a regular file for reading; `None` if there is none.

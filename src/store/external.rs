@@ -16,6 +16,7 @@ use super::row_store::RowPlace;
 use super::rows::Rows;
 use super::{Fence, Revision, RowStore, Saved, Slot, Store, StoreCallbacks, StoredRow};
 
+use super::redis::RedisRows;
 use crate::config::ExternalStoreKind;
 use crate::domain::{Secret, ServiceName, Timestamp, TokenType};
 use crate::error::{Error, ErrorKind, Result};
@@ -79,6 +80,7 @@ pub fn external(
     let rows = |callbacks| -> Arc<dyn Rows> {
         match kind {
             ExternalStoreKind::Prisma => Arc::new(RecordRows(callbacks)),
+            ExternalStoreKind::Redis(prefix) => Arc::new(RedisRows::of_client(callbacks, prefix)),
             _ => Arc::new(TextRows(callbacks)),
         }
     };

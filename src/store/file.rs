@@ -15,7 +15,7 @@ use std::sync::{Arc, Weak};
 
 use async_trait::async_trait;
 
-use super::disk::{self, Content, Leftovers};
+use super::disk::{self, FileContent, Leftovers};
 use super::lease_files::LeaseFiles;
 use super::lock::Lock;
 use super::warnings::Warnings;
@@ -294,7 +294,7 @@ impl RecordFile {
         Ok(CacheDocument::empty())
     }
 
-    fn parse_or_set_aside(&self, content: &Content) -> Result<CacheDocument> {
+    fn parse_or_set_aside(&self, content: &FileContent) -> Result<CacheDocument> {
         match self.parse(content)? {
             Some(document) => Ok(document),
             // The last holder of the lock may have repaired it.
@@ -302,12 +302,12 @@ impl RecordFile {
         }
     }
 
-    fn read(&self) -> Result<Option<Content>> {
+    fn read(&self) -> Result<Option<FileContent>> {
         disk::read(&self.path)
     }
 
     /// `None` when it is damaged.
-    fn parse(&self, content: &Content) -> Result<Option<CacheDocument>> {
+    fn parse(&self, content: &FileContent) -> Result<Option<CacheDocument>> {
         match content.bytes.as_ref().map_or(Err(DocumentError::Damaged), |bytes| CacheDocument::parse(bytes))
         {
             Ok(document) => Ok(Some(document)),

@@ -12,6 +12,7 @@ mod lease_files;
 mod lock;
 mod memory;
 mod record;
+mod redis;
 mod row_store;
 mod rows;
 mod sealed;
@@ -41,10 +42,26 @@ pub use sealed::{Loaded, SealedStore};
 pub use sqlite::SqliteStore;
 pub use watch::{RecordObserver, Subscription};
 
+use crate::config::{Config, Storage};
 use crate::domain::{Secret, ServiceName, Timestamp};
 use crate::error::{Error, Result};
 use crate::gate::Gate;
 use crate::runtime;
+use crate::transport::{Environment, StoreTls};
+
+use redis::RedisRows;
+
+/// The store on the server that the configuration names by its URL, if it names one. The environment says which
+/// certificates the server may have.
+pub fn on_server(config: &Config, environment: &Environment) -> Option<Arc<dyn Store>> {
+    match &config.storage {
+        Storage::Redis(url, prefix) => {
+            let tls = StoreTls::new(&config.ca, environment);
+            Some(Arc::new(RowStore::new(RedisRows::of_server(url, prefix, &tls))))
+        }
+        _ => None,
+    }
+}
 
 /// How a compare-and-swap ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

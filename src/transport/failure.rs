@@ -119,7 +119,7 @@ fn tls_failure(place: &str, tls: &rustls::Error) -> Error {
     Error::new(ErrorKind::Tls, message)
 }
 
-fn tls_reason(tls: &rustls::Error) -> String {
+pub(super) fn tls_reason(tls: &rustls::Error) -> String {
     use AlertDescription as Alert;
     use rustls::Error as Tls;
     match tls {
@@ -266,7 +266,7 @@ fn next<'e>(error: &'e (dyn StdError + 'static)) -> Option<&'e (dyn StdError + '
 }
 
 /// The first cause of this type.
-fn find<'e, T: StdError + 'static>(error: &'e (dyn StdError + 'static)) -> Option<&'e T> {
+pub(super) fn find<'e, T: StdError + 'static>(error: &'e (dyn StdError + 'static)) -> Option<&'e T> {
     causes(error).find_map(|cause| cause.downcast_ref::<T>())
 }
 

@@ -9,6 +9,7 @@ mod proxy;
 mod redirect;
 mod resolve;
 mod shared;
+mod store_tls;
 mod tls;
 mod trust;
 
@@ -27,8 +28,9 @@ pub use http::HttpTransport;
 pub use origin_gates::OriginGates;
 pub use proxy::{Proxies, Proxy};
 pub use reqwest::Method;
-pub use resolve::prepare as prepare_resolver;
+pub use resolve::{addresses, prepare as prepare_resolver};
 pub use shared::SharedTransports;
+pub use store_tls::{StoreTls, store_tls_fault};
 
 /// A request.
 #[derive(Clone, Debug)]

@@ -3,7 +3,8 @@
 //! glibc's resolver reads the environment on the calling thread. As much as possible is therefore read in
 //! advance, on the thread that sets variables; see docs/decisions/0008.
 
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 use std::sync::Once;
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
@@ -14,8 +15,8 @@ use super::proxy::is_loopback;
 /// The addresses of `localhost`, which needs no lookup (RFC 6761 §6.3). Most local servers listen on the
 /// first.
 const LOOPBACK: [SocketAddr; 2] = [
-    SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0),
-    SocketAddr::new(std::net::IpAddr::V6(Ipv6Addr::LOCALHOST), 0),
+    SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0),
+    SocketAddr::new(IpAddr::V6(Ipv6Addr::LOCALHOST), 0),
 ];
 
 /// Reads the resolver's settings once per process. Must be called on the thread that may change the
@@ -31,21 +32,34 @@ pub(super) struct Resolver;
 impl Resolve for Resolver {
     fn resolve(&self, name: Name) -> Resolving {
         let name = name.as_str().to_owned();
-        Box::pin(async move {
-            if name.trim_end_matches('.').eq_ignore_ascii_case("localhost") {
-                return Ok(Box::new(LOOPBACK.into_iter()) as Addrs);
-            }
-            let host = name.clone();
-            let lookup = tokio::task::spawn_blocking(move || {
-                let _settings = glibc::WithoutAliases::new();
-                (host.as_str(), 0).to_socket_addrs().map(Iterator::collect::<Vec<_>>)
-            });
-            match lookup.await? {
-                Ok(addresses) => Ok(Box::new(addresses.into_iter()) as Addrs),
-                Err(_) if is_loopback(&Host::Domain(name)) => Ok(Box::new(LOOPBACK.into_iter()) as Addrs),
-                Err(error) => Err(error.into()),
-            }
-        })
+        Box::pin(async move { Ok(Box::new(lookup(name).await?.into_iter()) as Addrs) })
+    }
+}
+
+/// The addresses of a host, which may be an address itself.
+///
+/// # Errors
+/// Those of the resolver.
+pub async fn addresses(host: &str) -> io::Result<Vec<IpAddr>> {
+    if let Ok(address) = host.parse() {
+        return Ok(vec![address]);
+    }
+    Ok(lookup(host.to_owned()).await?.iter().map(SocketAddr::ip).collect())
+}
+
+async fn lookup(name: String) -> io::Result<Vec<SocketAddr>> {
+    if name.trim_end_matches('.').eq_ignore_ascii_case("localhost") {
+        return Ok(LOOPBACK.to_vec());
+    }
+    let host = name.clone();
+    let lookup = tokio::task::spawn_blocking(move || {
+        let _settings = glibc::WithoutAliases::new();
+        (host.as_str(), 0).to_socket_addrs().map(Iterator::collect::<Vec<_>>)
+    });
+    match lookup.await? {
+        Ok(addresses) => Ok(addresses),
+        Err(_) if is_loopback(&Host::Domain(name)) => Ok(LOOPBACK.to_vec()),
+        Err(error) => Err(error),
     }
 }
 

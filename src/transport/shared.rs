@@ -41,7 +41,11 @@ impl SharedTransports {
 }
 
 /// A digest of everything that distinguishes clients: equal keys, equal clients.
-fn key(ca: &[String], environment: &Environment, certificate: Option<&ClientCertificate>) -> Vec<u8> {
+pub(super) fn key(
+    ca: &[String],
+    environment: &Environment,
+    certificate: Option<&ClientCertificate>,
+) -> Vec<u8> {
     let mut parts = Zeroizing::new(Vec::new());
     let mut add = |part: &[u8]| {
         parts.extend_from_slice(&(part.len() as u64).to_le_bytes());

@@ -6,6 +6,7 @@ import { assertObject, toPlain, toPlainObject, type Json, type JsonObject } from
 import { hasFunctions } from '../support/user-code'
 import { customStore } from '../stores/custom'
 import { prismaStore } from '../stores/prisma'
+import { isRedisClient, redisStore } from '../stores/redis'
 import type { Provider } from '../stores/callbacks'
 import { isCustomStore, isPrismaClient, storageFromDatabase } from './storage'
 
@@ -76,6 +77,20 @@ function splitStorage(storage: unknown): { plain?: Json; provider?: Provider } {
       )
     }
     return { plain: toPlain(rest, 'storage'), provider: customStore(store) }
+  }
+  if (storage['kind'] === 'redis' && storage['client'] !== undefined) {
+    const { client, ...rest } = storage
+    if (rest['url'] !== undefined) throw configError('storage.client', 'cannot be combined with storage.url')
+    if (!isRedisClient(client)) {
+      throw configError(
+        'storage.client',
+        'must be a client of node-redis (4 or later), ioredis or @upstash/redis, or have a function eval',
+      )
+    }
+    return { plain: toPlain(rest, 'storage'), provider: redisStore(client) }
+  }
+  if (storage['kind'] === 'redis' && storage['url'] === undefined) {
+    throw configError('storage.url', 'must be the URL of a Redis server, unless storage.client is set')
   }
   return { plain: toPlain(storage, 'storage') }
 }

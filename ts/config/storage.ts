@@ -68,6 +68,9 @@ function fromUrl(text: string, scheme: string | undefined, field: string): Stora
       return { kind: 'postgres', url: text }
     case 'redis':
     case 'rediss':
+    case 'redis+unix':
+    case 'valkey':
+    case 'valkeys':
       return { kind: 'redis', url: text }
     default:
       return undefined

@@ -2,7 +2,11 @@
 
 macro_rules! cases {
     ($fixture:expr; $($case:ident)*) => {
-        $(#[tokio::test] async fn $case() { super::in_time(super::$case($fixture)).await; })*
+        $(#[tokio::test] async fn $case() {
+            // `None` for a server that there is none of.
+            let Some(fixture) = Option::<Fixture>::from($fixture) else { return };
+            super::in_time(super::$case(fixture)).await;
+        })*
     };
 }
 
