@@ -76,9 +76,8 @@ for (const [kind, name] of [
       assert.ok(server.counts.refreshes >= 8 && server.counts.refreshes <= 22, `${server.counts.refreshes}`)
     })
 
-    test('another takes over if one is killed during its request', async (t) => {
-      const timeoutMs = 3000
-      const { server, folder, begin } = await setUp(t, {}, { timeoutMs })
+    test('another takes over at once if one is killed during its request', async (t) => {
+      const { server, folder, begin } = await setUp(t, {}, { timeoutMs: 60_000 })
       const [holder, heir] = [await begin(), await begin()]
       server.script({ hold: true })
       holder.send({ callers: 1 })
@@ -87,7 +86,8 @@ for (const [kind, name] of [
       const killed = performance.now()
       holder.kill('SIGKILL')
       const { without, header } = await heirs
-      assert.ok(performance.now() - killed < timeoutMs + 2000)
+      const waited = performance.now() - killed
+      assert.ok(waited < 5000, `it waited ${waited} ms, and the lease ends after 61 s`)
       assert.equal(without, 0)
       assert.match(header, /^Bearer access-/)
       const ours = new RegExp(`^${name.replace('.', '\\.')}(\\.lock|-wal|-shm)?$`)
@@ -131,11 +131,12 @@ for (const [kind, name] of [
       const { server, folder, begin } = await setUp(
         t,
         { delayMs: 1 },
-        { timeoutMs: 1000, rateLimit: { attempts: 10_000, perSeconds: 1 } },
+        { timeoutMs: 20_000, rateLimit: { attempts: 10_000, perSeconds: 1 } },
       )
       await answer(await begin(), { callers: 1 })
       const rounds = 200
       let last = 0
+      const began = performance.now()
       for (let round = 0; round < rounds; round += 1) {
         const child = await begin()
         const asks = server.waitForRequests(server.tokenRequests.length + 1, 5000).catch(() => {})
@@ -159,6 +160,8 @@ for (const [kind, name] of [
         last = number
       }
       assert.ok(server.tokenRequests.length > rounds / 4, 'they came to ask')
+      const seconds = (performance.now() - began) / 1000
+      assert.ok(seconds < rounds, `${seconds} s: they waited for the leases of the dead`)
       const survivor = await begin()
       const { status } = await answer(survivor, { refreshes: 2, callers: 1 })
       assert.equal(status.storage.healthy, true)

@@ -38,13 +38,15 @@ export async function checkExample({ origin, adminSecret, say }) {
   }
 }
 
-async function expectOrders(origin) {
+/** Asks the example for the orders. */
+export async function expectOrders(origin) {
   const response = await fetch(`${origin}/api/orders`)
   assert.equal(response.status, 200, 'the orders come')
   assert.equal((await response.json()).length, 3)
 }
 
-async function statusOf(origin, headers) {
+/** The status of the example's token. */
+export async function statusOf(origin, headers) {
   const response = await fetch(`${origin}/api/token/status`, { headers })
   assert.equal(response.status, 200, 'the status is available with the secret')
   return response.json()

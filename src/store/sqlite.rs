@@ -25,6 +25,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::gate::Gate;
 
 use database::{Database, Durability, IfMissing};
+use leases::Taken;
 use rows::DatabaseRow;
 
 /// Records in the table `token_cache` of Prisma's model, and everything else in tables of evertoken's own; the tables
@@ -108,9 +109,13 @@ impl Store for SqliteStore {
         let claim = *claim;
         run_blocking(&self.database, service, move |database, service| {
             let renewed = database.change(IfMissing::Skip, Durability::Crash, |connection| {
-                leases::renew(connection, service, &claim, fence, &database.inner.lease_files)
+                leases::renew(connection, service, &claim, fence)
             });
-            Ok(renewed?.unwrap_or(false))
+            let is_renewed = renewed?.unwrap_or(false);
+            if !is_renewed {
+                database.inner.lease_files.let_go_of(service, fence);
+            }
+            Ok(is_renewed)
         })
         .await
     }
@@ -118,8 +123,9 @@ impl Store for SqliteStore {
     async fn release(&self, service: &ServiceName, fence: Fence, note: Option<Secret>) -> Result<()> {
         run_blocking(&self.database, service, move |database, service| {
             let released = database.change(IfMissing::Skip, Durability::Crash, |connection| {
-                leases::end(connection, service, fence, note.clone(), &database.inner.lease_files)
+                leases::end(connection, service, fence, note.clone())
             });
+            database.inner.lease_files.let_go_of(service, fence);
             released.map(drop)
         })
         .await
@@ -213,11 +219,9 @@ impl SharedDatabase {
         expected: Option<Revision>,
         fence: Option<Fence>,
     ) -> Result<Saved> {
-        let files = &self.inner.lease_files;
         let saved = self.change(IfMissing::Create, Durability::PowerLoss, |connection| {
-            if let Some(fence) = fence
-                && !leases::is_held(connection, service, fence, files)?
-            {
+            let lease = leases::find(connection, service)?;
+            if fence.is_some_and(|fence| !lease.is_some_and(|lease| lease.is_under(fence))) {
                 return Ok(Saved::Fenced);
             }
             let is_expected = match rows::find(connection, service)? {
@@ -228,19 +232,25 @@ impl SharedDatabase {
                 return Ok(Saved::Conflict);
             }
             if let Some(fence) = fence {
-                leases::end(connection, service, fence, None, files)?;
+                leases::end(connection, service, fence, None)?;
             }
             rows::put(connection, service, row).map(Saved::Stored)
         })?;
+        if let (Some(fence), Some(Saved::Stored(_) | Saved::Fenced)) = (fence, saved) {
+            self.inner.lease_files.let_go_of(service, fence);
+        }
         saved.ok_or_else(|| self.vanished_error())
     }
 
     fn remove(&self, service: &ServiceName) -> Result<()> {
         let removed = self.change(IfMissing::Skip, Durability::PowerLoss, |connection| {
             rows::remove(connection, service)?;
-            leases::end_any(connection, service, &self.inner.lease_files)
-        });
-        removed.map(drop)
+            leases::end_any(connection, service)
+        })?;
+        if let Some(owner) = removed.flatten() {
+            self.inner.lease_files.remove(service, owner);
+        }
+        Ok(())
     }
 
     fn set_aside(&self, service: &ServiceName, seen: Revision) -> Result<()> {
@@ -270,7 +280,14 @@ impl SharedDatabase {
             // It may have been undone.
             files.let_go(service, claim.owner);
         }
-        let taken = taken?.ok_or_else(|| self.vanished_error())?;
-        Ok(taken.map_or_else(Leasing::Held, Leasing::Granted))
+        Ok(match taken?.ok_or_else(|| self.vanished_error())? {
+            Ok(Taken { grant, former }) => {
+                if let Some(owner) = former {
+                    files.remove(service, owner);
+                }
+                Leasing::Granted(grant)
+            }
+            Err(fence) => Leasing::Held(fence),
+        })
     }
 }

@@ -1,5 +1,5 @@
-//! The leases, in `evertoken_state`. A locked file next to the database shows that the holder is alive. The files are
-//! made and removed within the transaction, so that they change for one process at a time.
+//! The leases, in `evertoken_state`. A locked file next to the database shows that the holder is alive: it is made before
+//! the lease is stored, and removed when its end is stored, so that a holder that dies in between is not missed.
 
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -60,13 +60,19 @@ fn is_held_against(lease: &LeaseEntry, claim: &Claim, files: &LeaseFiles) -> boo
     lease.is_held_against(claim) && lease.owner.is_some_and(|owner| files.is_alive(owner))
 }
 
+/// A lease that was granted, and who had it before without having ended it.
+pub(super) struct Taken {
+    pub(super) grant: LeaseGrant,
+    pub(super) former: Option<Owner>,
+}
+
 /// The lease for `claim`, or the fence of the lease that another owner holds.
 pub(super) fn take(
     connection: &Connection,
     service: &ServiceName,
     claim: &Claim,
     files: &LeaseFiles,
-) -> rusqlite::Result<Result<LeaseGrant, Fence>> {
+) -> rusqlite::Result<Result<Taken, Fence>> {
     let last = find(connection, service)?;
     if let Some(lease) = last.as_ref().filter(|lease| is_held_against(lease, claim, files)) {
         return Ok(Err(lease.fence));
@@ -74,34 +80,8 @@ pub(super) fn take(
     let lease = LeaseEntry::after(last.as_ref(), claim);
     files.hold(service, claim.owner, lease.fence);
     keep(connection, service, &lease)?;
-    if let Some(former) = last.and_then(|lease| lease.owner).filter(|owner| *owner != claim.owner) {
-        files.remove(service, former);
-    }
-    Ok(Ok(lease.grant()))
-}
-
-/// The lease of this fence, if it is still held.
-fn find_held(
-    connection: &Connection,
-    service: &ServiceName,
-    fence: Fence,
-    files: &LeaseFiles,
-) -> rusqlite::Result<Option<LeaseEntry>> {
-    let lease = find(connection, service)?.filter(|lease| lease.is_under(fence));
-    if lease.is_none() {
-        files.let_go_of(service, fence);
-    }
-    Ok(lease)
-}
-
-/// Whether the lease of this fence is still held.
-pub(super) fn is_held(
-    connection: &Connection,
-    service: &ServiceName,
-    fence: Fence,
-    files: &LeaseFiles,
-) -> rusqlite::Result<bool> {
-    find_held(connection, service, fence, files).map(|lease| lease.is_some())
+    let former = last.and_then(|lease| lease.owner).filter(|owner| *owner != claim.owner);
+    Ok(Ok(Taken { grant: lease.grant(), former }))
 }
 
 /// Extends the lease of this fence from `claim`'s moment. Returns whether it is still held.
@@ -110,48 +90,34 @@ pub(super) fn renew(
     service: &ServiceName,
     claim: &Claim,
     fence: Fence,
-    files: &LeaseFiles,
 ) -> rusqlite::Result<bool> {
-    let Some(mut lease) = find_held(connection, service, fence, files)? else { return Ok(false) };
+    let Some(mut lease) = find(connection, service)?.filter(|lease| lease.is_under(fence)) else {
+        return Ok(false);
+    };
     lease.renew(claim);
     keep(connection, service, &lease).map(|()| true)
 }
 
-/// Ends the lease of this fence, if it is still held, and leaves `note`.
+/// Ends the lease of this fence and leaves `note`. Returns whether it was still held.
 pub(super) fn end(
     connection: &Connection,
     service: &ServiceName,
     fence: Fence,
     note: Option<Secret>,
-    files: &LeaseFiles,
-) -> rusqlite::Result<()> {
-    let Some(lease) = find_held(connection, service, fence, files)? else { return Ok(()) };
-    free(connection, service, lease, note, files)
-}
-
-/// Ends any lease, and keeps its note.
-pub(super) fn end_any(
-    connection: &Connection,
-    service: &ServiceName,
-    files: &LeaseFiles,
-) -> rusqlite::Result<()> {
-    let Some(mut lease) = find(connection, service)? else { return Ok(()) };
-    let note = lease.note.take();
-    free(connection, service, lease, note, files)
-}
-
-fn free(
-    connection: &Connection,
-    service: &ServiceName,
-    mut lease: LeaseEntry,
-    note: Option<Secret>,
-    files: &LeaseFiles,
-) -> rusqlite::Result<()> {
-    if let Some(owner) = lease.owner {
-        files.remove(service, owner);
-    }
+) -> rusqlite::Result<bool> {
+    let Some(mut lease) = find(connection, service)?.filter(|lease| lease.is_under(fence)) else {
+        return Ok(false);
+    };
     lease.end(note);
-    keep(connection, service, &lease)
+    keep(connection, service, &lease).map(|()| true)
+}
+
+/// Ends any lease, and keeps its note. Returns its owner.
+pub(super) fn end_any(connection: &Connection, service: &ServiceName) -> rusqlite::Result<Option<Owner>> {
+    let owner = find(connection, service)?.and_then(|lease| lease.owner);
+    let free = "UPDATE evertoken_state SET owner = NULL WHERE service = ?1";
+    connection.prepare_cached(free)?.execute([service.as_str()])?;
+    Ok(owner)
 }
 
 /// Removes the files that processes left that died.
