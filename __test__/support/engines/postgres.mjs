@@ -57,6 +57,7 @@ export class PostgresServer {
       listen_addresses: this.host,
       unix_socket_directories: '',
       fsync: 'off',
+      max_connections: 300,
     }
     if (this.#options.tls) {
       const { key, certificate } = await makeCertificate(folder, user)
