@@ -12,7 +12,7 @@ after(close)
 /** A test of each store, or its reason not to run. */
 function forEachStore(title, run) {
   for (const { name, reason, ...store } of stores) {
-    test(title(name), { skip: reason ?? false }, (t) => run(t, store))
+    test(title(name), { skip: reason ?? false, timeout: 60_000 }, (t) => run(t, store))
   }
 }
 const sum = (answers, name) => answers.reduce((total, answer) => total + answer[name], 0)

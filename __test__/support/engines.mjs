@@ -4,3 +4,4 @@
 export { startPgBouncer } from './engines/pgbouncer.mjs'
 export { startPostgres } from './engines/postgres.mjs'
 export { startRedis } from './engines/redis.mjs'
+export { openGate } from './engines/gate.mjs'

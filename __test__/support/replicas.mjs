@@ -1,8 +1,7 @@
 // Replicas of a service: processes that share a store, and the stores that they may share.
 
-import { fork } from 'node:child_process'
-import { once } from 'node:events'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { spawn } from 'node:child_process'
+import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -10,6 +9,7 @@ import { startMockTokenServer } from 'evertoken/testing'
 import { startPgBouncer, startPostgres, startRedis } from './engines.mjs'
 import { migrations, prismaClient, prismaProject } from './prisma.mjs'
 
+const setpriv = '/usr/bin/setpriv'
 const worker = fileURLToPath(new URL('./processes-worker.cjs', import.meta.url))
 
 /**
@@ -157,7 +157,10 @@ export class Replica {
   #waiting = []
 
   constructor(config, env) {
-    this.#child = fork(worker, {
+    // A frozen one does not notice that its test has ended.
+    const mortal = existsSync(setpriv) ? [setpriv, '--pdeathsig', 'KILL'] : []
+    const [program, ...args] = [...mortal, process.execPath, worker]
+    this.#child = spawn(program, args, {
       env: { ...process.env, EVERTOKEN_TEST_CONFIG: JSON.stringify(config), ...env },
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     })
