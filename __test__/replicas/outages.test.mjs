@@ -9,7 +9,7 @@ import { isRoot } from '../support/engines.mjs'
 import { setUpReplicas, startStores, timeUntil } from '../support/replicas.mjs'
 
 const { stores, postgres, pgbouncer, redis, close } = await startStores({
-  engineOptions: { postgres: isRoot ? { diskMegabytes: 64 } : {} },
+  postgres: isRoot ? { diskMegabytes: 64 } : {},
 })
 after(close)
 
@@ -57,7 +57,7 @@ for (const [engine, what, { begin, end, skip = false, refreshes = 1 }] of outage
       await begin(engine)
       await Promise.all(cases.map((each) => serves(each, refreshes)))
       await end(engine)
-      const times = await Promise.all(cases.map((each) => heals(t, each)))
+      const times = await Promise.all(cases.map((each) => heals(each)))
       t.diagnostic(
         concerned.map(({ name }, index) => `${name}: well after ${Math.round(times[index])} ms`).join('; '),
       )
@@ -94,7 +94,7 @@ async function serves({ name, ask, header }, refreshes) {
 }
 
 /** Resolves with the milliseconds until the store works, and another replica has the token from it. */
-async function heals(t, { name, ask, begin, server }) {
+async function heals({ name, ask, begin, server }) {
   const isWell = async () => (await ask({ looks: true })).storage.healthy
   const took = await timeUntil(isWell, 20_000, `${name} works again`)
   const { header } = await ask({ callers: 1 })

@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { startMockTokenServer } from 'evertoken/testing'
 import { startPgBouncer, startPostgres, startRedis } from './engines.mjs'
+import { serveTexts } from './text-store.mjs'
 import { migrations, prismaClient, prismaProject } from './prisma.mjs'
 
 const setpriv = '/usr/bin/setpriv'
@@ -17,14 +18,15 @@ const worker = fileURLToPath(new URL('./processes-worker.cjs', import.meta.url))
  * whether the operating system tells the others that a process has died, `pushes` whether the engine tells them of
  * changes. A store whose engine is missing has a `reason`.
  */
-export async function startStores({ folder, engineOptions = {} } = {}) {
-  const [postgres, redis, project] = await Promise.all([
+export async function startStores(engineOptions = {}) {
+  const [postgres, redis, project, texts] = await Promise.all([
     startPostgres(engineOptions.postgres),
     startRedis(engineOptions.redis),
     prismaProject(),
+    serveTexts(),
   ])
   const pgbouncer = await startPgBouncer(postgres)
-  const own = folder ?? mkdtempSync(join(tmpdir(), 'evertoken-replicas-'))
+  const own = mkdtempSync(join(tmpdir(), 'evertoken-replicas-'))
   const native = postgres.reason ? undefined : await postgres.createDatabase('native')
   const throughPrisma = postgres.reason || project.reason ? undefined : await prismaDatabase(postgres)
   const sqliteOfPrisma = project.reason ? undefined : await prismaFile(join(own, 'prisma.db'))
@@ -82,12 +84,13 @@ export async function startStores({ folder, engineOptions = {} } = {}) {
         storage: { through: 'prisma', provider: 'sqlite', url: sqliteOfPrisma },
         reason: project.reason,
       },
+      { name: "a store of the user's own", storage: { through: 'texts', url: texts.url }, engine: texts },
     ],
     postgres,
     pgbouncer,
     redis,
     async close() {
-      await Promise.all([pgbouncer, postgres, redis].map((engine) => engine.close?.()))
+      await Promise.all([pgbouncer, postgres, redis, texts].map((engine) => engine.close?.()))
       rmSync(own, { recursive: true, force: true })
     },
   }
