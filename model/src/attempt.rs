@@ -1,7 +1,7 @@
 //! An attempt of a replica to get a new token, step by step.
 
 use super::cells::{Lease, Owner, Record, TokenId, Write};
-use super::rules::LeaseClock;
+use super::rules::{Bounds, LeaseClock};
 use super::state::{Job, Outcome, Sighting, State, Step, Then};
 use super::{Action, LeaseModel};
 
@@ -30,6 +30,7 @@ impl LeaseModel {
         let replica = &state.replicas[at];
         match replica.step {
             Step::Ended(_) => false,
+            Step::Ask if self.rules.waits_for_clearing && state.clears(at) => false,
             Step::Ask => {
                 let is_new = || replica.sighting.is_none() && self.bounds.clock == LeaseClock::Observation;
                 !self.is_held(state, at, 0) || is_new()
@@ -84,14 +85,13 @@ impl LeaseModel {
                 }
             }
             Step::Send { is_in_time } => send(state, at, id.unwrap_or_default(), is_in_time),
-            Step::Receive(Some(new)) => keep(state, at, new, id),
+            Step::Receive(Some(new)) | Step::ReceiveLogin(new) => keep(state, at, new),
             Step::Receive(None) => state.replicas[at].step = Step::LookAfterRefusal,
             Step::LookAfterRefusal => look_after_refusal(state, at, id.unwrap_or_default()),
             Step::LogIn => {
                 let id = state.ghost.issue();
                 state.replicas[at].step = Step::ReceiveLogin(id);
             }
-            Step::ReceiveLogin(new) => keep(state, at, new, None),
             Step::Release(then) => self.release(state, at, then, fails),
             Step::Ended(_) => {}
             Step::FindReplaced
@@ -156,7 +156,7 @@ impl LeaseModel {
                 replica.removals = number;
                 Step::Release(Then::Again)
             }
-            Record::Token { can_refresh: true, .. } => Step::LookAtClock,
+            Record::Token { id, can_refresh: true } if replica.shuns != Some(id) => Step::LookAtClock,
             Record::Token { .. } | Record::Removed(_) | Record::Empty => Step::LogIn,
         };
         replica.expected = record;
@@ -175,7 +175,6 @@ impl LeaseModel {
             _ => Step::Send { is_in_time },
         };
     }
-
 
     fn put_renewed(&self, state: &mut State, at: usize, seen: Lease, age: u8, fails: bool) {
         let left = State::left_at_place(&self.bounds, age);
@@ -273,9 +272,9 @@ fn send(state: &mut State, at: usize, id: TokenId, is_in_time: bool) {
     state.replicas[at].step = Step::Receive(new);
 }
 
-fn keep(state: &mut State, at: usize, id: TokenId, parent: Option<TokenId>) {
+fn keep(state: &mut State, at: usize, id: TokenId) {
     let replica = &mut state.replicas[at];
-    replica.job = Job::Keep { id, parent };
+    replica.job = Job::Keep { id };
     replica.step = Step::FindReplaced;
 }
 
@@ -307,16 +306,20 @@ impl State {
     }
 
     /// An operation that failed takes effect after all.
-    pub(crate) fn land(&mut self) {
+    pub(crate) fn land(&mut self, bounds: &Bounds) {
         match self.floating.take() {
             Some(Write::Lease { seen, next }) if self.lease.is_same(&seen) => {
                 if matches!(next.owner, None | Some(Owner::Removal)) {
                     self.oust_holder();
                 }
                 self.write_lease(next);
+                let left = if bounds.clock == LeaseClock::Place { next.left } else { bounds.length };
+                if next.owner == Some(Owner::Removal) {
+                    self.hold_in_vain(left);
+                }
             }
-            Some(Write::Record { seen, next, parent }) if self.record == seen => {
-                self.write_record(next, parent);
+            Some(Write::Record { seen, next }) if self.record == seen => {
+                self.write_record(next);
             }
             _ => {}
         }

@@ -85,7 +85,7 @@ impl State {
             }
         };
         of_record(&mut self.record);
-        if let Some(Write::Record { seen, next, .. }) = &mut self.floating {
+        if let Some(Write::Record { seen, next }) = &mut self.floating {
             of_record(seen);
             of_record(next);
         }
@@ -96,25 +96,16 @@ impl State {
                 _ => {}
             }
         }
-        if let Some(Write::Record { parent: Some(id), .. }) = &mut self.floating {
-            visit(id);
-        }
         for replica in &mut self.replicas {
             // The latest token that its callers know.
             replica.want -= 1;
             visit(&mut replica.want);
             replica.want += 1;
-            if let Some(id) = &mut replica.sent {
+            for id in [&mut replica.sent, &mut replica.shuns].into_iter().flatten() {
                 visit(id);
             }
             match &mut replica.job {
-                Job::Keep { id, parent } => {
-                    visit(id);
-                    if let Some(id) = parent {
-                        visit(id);
-                    }
-                }
-                Job::Forget { id, .. } => visit(id),
+                Job::Keep { id } | Job::Forget { id, .. } => visit(id),
                 Job::None => {}
             }
             match &mut replica.step {
@@ -133,6 +124,7 @@ fn forget_finished(replica: &mut Replica) {
             let (crashes, removals) = (replica.crashes, replica.removals);
             replica.step = Step::Ended(Outcome::Error);
             (replica.expected, replica.want, replica.sighting) = (Record::Empty, 1, None);
+            replica.shuns = None;
             (replica.crashes, replica.removals) = (crashes, removals);
         }
         Step::Ask | Step::AskLate { .. } | Step::Take { .. } | Step::CheckTaken { .. } => {

@@ -86,7 +86,5 @@ pub enum Write {
         seen: Record,
         /// What it writes.
         next: Record,
-        /// The token whose refresh token was spent for the one that it writes.
-        parent: Option<TokenId>,
     },
 }

@@ -82,6 +82,7 @@ impl LeaseModel {
             if fails {
                 state.float(Write::Lease { seen: lease, next: taken });
                 state.clearing = None;
+                state.ghost.fail_to_clear();
                 return;
             }
             state.oust_holder();
@@ -102,11 +103,12 @@ impl LeaseModel {
             let next = if self.rules.leaves_tombstone { Record::Removed(number) } else { Record::Empty };
             state.removals = number;
             if fails {
-                state.float(Write::Record { seen: state.record, next, parent: None });
+                state.float(Write::Record { seen: state.record, next });
                 state.abandon_clearing(usize::from(clearing.by));
+                state.ghost.fail_to_clear();
                 return;
             }
-            state.write_record(next, None);
+            state.write_record(next);
             state.replicas[usize::from(clearing.by)].removals = number;
         }
         let step = match clearing.fence {
@@ -120,7 +122,10 @@ impl LeaseModel {
     pub(crate) fn begin_clearing(&self, state: &mut State, at: usize) {
         state.may_clear = false;
         state.ghost.begin_clearing();
-        state.replicas[at].is_cut = state.replicas[at].is_attempting();
+        let replica = &mut state.replicas[at];
+        replica.is_cut = replica.is_attempting();
+        let known = if replica.is_cut { replica.expected.id() } else { Some(replica.want - 1) };
+        replica.shuns = known;
         let by = u8::try_from(at).unwrap_or(u8::MAX);
         let (step, had_holder) =
             if self.rules.ends_lease_first { (ClearStep::Lease, false) } else { (ClearStep::Record, true) };
@@ -129,11 +134,17 @@ impl LeaseModel {
 }
 
 impl State {
-    /// Whether the clearing of this replica is at the store.
+    /// Whether the clearing of this replica has the turn that a save needs, too.
     pub(crate) fn is_clearing(&self, at: usize) -> bool {
         self.clearing.is_some_and(|clearing| {
-            usize::from(clearing.by) == at && clearing.step != ClearStep::Abandoned
+            usize::from(clearing.by) == at && matches!(clearing.step, ClearStep::Record | ClearStep::Release)
         })
+    }
+
+    /// Whether this replica clears.
+    pub(crate) fn clears(&self, at: usize) -> bool {
+        self.clearing
+            .is_some_and(|clearing| usize::from(clearing.by) == at && clearing.step != ClearStep::Abandoned)
     }
 
     fn end_clearing(&mut self, clearing: Clearing) {
@@ -151,6 +162,16 @@ impl State {
             }
             clearing => clearing,
         };
+    }
+
+    /// A removal that gave up has the lease after all. It counts as one that crashed.
+    pub(crate) fn hold_in_vain(&mut self, left: u8) {
+        if left == 0 {
+            self.ghost.excuse_all();
+            return;
+        }
+        let (step, fence) = (ClearStep::Abandoned, self.lease.fence);
+        self.clearing = Some(Clearing { by: 0, step, had_holder: true, fence, left });
     }
 
     pub(crate) fn tick_clearing(&mut self) {

@@ -4,7 +4,7 @@ use super::state::{Job, Outcome, Replica, State, Step, Then};
 use super::{Action, LeaseModel};
 
 impl LeaseModel {
-    pub(crate) fn fault_actions(&self, state: &State, at: usize, actions: &mut Vec<Action>) {
+    pub(crate) fn fault_actions(state: &State, at: usize, actions: &mut Vec<Action>) {
         let step = state.replicas[at].step;
         let can_fail = matches!(
             step,

@@ -33,6 +33,9 @@ pub struct Ghost {
     /// What a removal is to get rid of: tokens that were requested before it began, and what was made of them.
     cleared: Tokens,
     is_cleared: bool,
+    /// Refresh tokens that were sent by an attempt whose token was then cleared.
+    cut: Tokens,
+    has_failed_to_clear: bool,
     /// The refresh tokens that replicas sent before they crashed, and what is left of their leases.
     orphans: [Option<(TokenId, u8)>; MAX_REPLICAS],
     /// What went wrong.
@@ -47,6 +50,8 @@ impl Default for Ghost {
             excused: 0,
             cleared: 0,
             is_cleared: false,
+            cut: 0,
+            has_failed_to_clear: false,
             orphans: [None; MAX_REPLICAS],
             broken: Broken::default(),
         }
@@ -99,17 +104,37 @@ impl Ghost {
 
     /// Gives the `live` tokens other numbers, and forgets the others.
     pub(crate) fn rename(&mut self, live: Tokens, place: impl Fn(TokenId) -> TokenId) {
+        let issued = self.issued;
         let rename = |tokens: Tokens| {
-            let kept = (0..self.issued).filter(|id| live & tokens & bit(*id) != 0);
+            let kept = (0..issued).filter(|id| live & tokens & bit(*id) != 0);
             kept.fold(0, |renamed, id| renamed | bit(place(id)))
         };
-        let (sent, excused, cleared) = (rename(self.sent), rename(self.excused), rename(self.cleared));
-        (self.sent, self.excused, self.cleared) = (sent, excused, cleared);
+        for tokens in [&mut self.sent, &mut self.excused, &mut self.cleared, &mut self.cut] {
+            *tokens = rename(*tokens);
+        }
         for orphan in &mut self.orphans {
             *orphan = orphan.filter(|(id, _)| live & bit(*id) != 0).map(|(id, left)| (place(id), left));
         }
         self.orphans.sort_unstable_by(|a, b| b.cmp(a));
         self.issued = place(self.issued);
+    }
+
+    /// An attempt ended because its token was cleared.
+    pub fn cut(&mut self, sent: Option<TokenId>, left: u8) {
+        let sent_token = sent.map_or(0, bit);
+        if self.has_failed_to_clear {
+            self.excused |= sent_token;
+        } else {
+            self.cut |= sent_token;
+            self.crash(sent, left);
+        }
+    }
+
+    /// The token was not removed, and the caller of `clear()` knows it.
+    pub fn fail_to_clear(&mut self) {
+        self.has_failed_to_clear = true;
+        self.excused |= self.cut;
+        self.cut = 0;
     }
 
     /// Whether time changes anything here.
@@ -140,10 +165,11 @@ impl Ghost {
     /// It was successful.
     pub fn end_clearing(&mut self) {
         self.is_cleared = true;
+        self.cut = 0;
     }
 
-    /// The record was replaced.
-    pub fn replace(&mut self, last: Record, next: Record, parent: Option<TokenId>) {
+    /// The record was replaced: not by a token that was issued before, nor by a refresh token that may be spent.
+    pub fn replace(&mut self, last: Record, next: Record) {
         let (Record::Token { id: last, can_refresh: could }, Record::Token { id: next, can_refresh: can }) =
             (last, next)
         else {
@@ -151,8 +177,7 @@ impl Ghost {
             return;
         };
         let is_older = next < last || (next == last && can && !could);
-        let is_of_an_older = next != last && parent.is_some_and(|parent| parent < last);
-        self.broken.is_lost |= is_older || is_of_an_older;
+        self.broken.is_lost |= is_older;
         self.check_cleared(Record::Token { id: next, can_refresh: can });
     }
 

@@ -83,7 +83,7 @@ impl Model for LeaseModel {
         }
         for replica in 0..self.bounds.replicas {
             self.attempt_actions(state, replica, actions);
-            self.fault_actions(state, replica, actions);
+            Self::fault_actions(state, replica, actions);
         }
         self.clear_actions(state, actions);
         if state.floating.is_some() {
@@ -113,7 +113,7 @@ impl Model for LeaseModel {
                 state.failures -= 1;
                 self.clear_step(&mut state, true);
             }
-            Action::Land => state.land(),
+            Action::Land => state.land(&self.bounds),
         }
         Some(state)
     }

@@ -85,6 +85,10 @@ pub struct Rules {
     pub keeps_lease_until_saved: bool,
     /// After a lost response, the record is stored without the refresh token, which may be spent.
     pub forgets_doubtful: bool,
+    /// An attempt whose token is cleared after it sent the refresh token leaves its lease to the removal.
+    pub leaves_cut_lease: bool,
+    /// An attempt does not begin while its own process clears the token.
+    pub waits_for_clearing: bool,
     /// A lease is ended only under the fence of its holder.
     pub ends_own_lease: bool,
 }
@@ -106,6 +110,8 @@ impl Rules {
             removes_inside: true,
             keeps_lease_until_saved: true,
             forgets_doubtful: true,
+            leaves_cut_lease: true,
+            waits_for_clearing: true,
             ends_own_lease: true,
         }
     }

@@ -29,7 +29,11 @@ impl LeaseModel {
     fn find_replaced(&self, state: &mut State, at: usize) {
         let record = state.record;
         let replica = &mut state.replicas[at];
-        if replica.is_cut {
+        if replica.is_cut && replica.sent.is_some() && self.rules.leaves_cut_lease {
+            let (sent, left) = (replica.sent, replica.left);
+            state.ghost.cut(sent, left);
+            self.finish(state, at, Then::Again);
+        } else if replica.is_cut {
             replica.step = Step::Release(Then::Again);
         } else if record == replica.job.record() {
             saved(state, at);
@@ -55,7 +59,7 @@ impl LeaseModel {
             }
             (Record::Token { id, .. }, _) if id >= replica.want => Then::End(Outcome::Token(id)),
             // It stays in memory.
-            (_, Job::Keep { id, .. }) => Then::End(Outcome::Token(id)),
+            (_, Job::Keep { id }) => Then::End(Outcome::Token(id)),
             (_, Job::Forget { .. } | Job::None) => Then::End(Outcome::Error),
         };
         self.finish(state, at, then);
@@ -63,12 +67,12 @@ impl LeaseModel {
 
     fn save(&self, state: &mut State, at: usize, seen: Record, fails: bool) {
         let job = state.replicas[at].job;
-        let (next, parent) = (job.record(), job.parent());
+        let next = job.record();
         if fails {
-            state.float(Write::Record { seen, next, parent });
+            state.float(Write::Record { seen, next });
             state.replicas[at].step = Step::CheckSaved;
         } else if state.record == seen || !self.rules.compares_record {
-            state.write_record(next, parent);
+            state.write_record(next);
             saved(state, at);
         } else {
             conflict(state, at, Step::CheckFenceAgain);
@@ -79,7 +83,7 @@ impl LeaseModel {
 /// What follows a save, whatever became of it.
 fn after(job: Job) -> Step {
     match job {
-        Job::Keep { id, .. } => Step::Release(Then::End(Outcome::Token(id))),
+        Job::Keep { id } => Step::Release(Then::End(Outcome::Token(id))),
         Job::Forget { logs_in: true, .. } => Step::LogIn,
         Job::Forget { .. } | Job::None => Step::Release(Then::End(Outcome::Error)),
     }

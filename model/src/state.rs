@@ -27,7 +27,8 @@ pub enum Then {
     Again,
 }
 
-/// What a replica does next.
+/// What a replica does next. `seen` is what it found before, and `age` how many ticks ago.
+#[expect(missing_docs, reason = "the fields are alike")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Step {
     /// Looks whether the lease is free.
@@ -86,8 +87,6 @@ pub enum Job {
     Keep {
         /// Which.
         id: TokenId,
-        /// The one whose refresh token was spent for it.
-        parent: Option<TokenId>,
     },
     /// The token as it is, without its refresh token, which may be spent.
     Forget {
@@ -102,15 +101,8 @@ impl Job {
     pub(crate) fn record(self) -> Record {
         match self {
             Self::None => Record::Empty,
-            Self::Keep { id, .. } => Record::Token { id, can_refresh: true },
+            Self::Keep { id } => Record::Token { id, can_refresh: true },
             Self::Forget { id, .. } => Record::Token { id, can_refresh: false },
-        }
-    }
-
-    pub(crate) fn parent(self) -> Option<TokenId> {
-        match self {
-            Self::Keep { parent, .. } => parent,
-            Self::None | Self::Forget { .. } => None,
         }
     }
 
@@ -156,6 +148,8 @@ pub struct Replica {
     pub sighting: Option<Sighting>,
     /// The refresh token that it sent in this attempt.
     pub sent: Option<TokenId>,
+    /// The token that it cleared: one that could not be removed is not used again.
+    pub shuns: Option<TokenId>,
     /// Whether a removal took the lease from it.
     pub is_ousted: bool,
 }
@@ -176,6 +170,7 @@ impl Replica {
             is_cut: false,
             sighting: None,
             sent: None,
+            shuns: None,
             is_ousted: false,
         }
     }
@@ -269,7 +264,8 @@ impl State {
     pub(crate) fn write_lease(&mut self, next: Lease) {
         self.lease = next;
         for replica in &mut self.replicas {
-            replica.sighting = replica.sighting.filter(|seen| seen.lease.is_same(&next) && next.owner.is_some());
+            replica.sighting =
+                replica.sighting.filter(|seen| seen.lease.is_same(&next) && next.owner.is_some());
         }
         self.floating = self.floating.filter(|write| match write {
             Write::Lease { seen, .. } => seen.is_same(&next),
@@ -278,8 +274,8 @@ impl State {
     }
 
     /// Writes the record.
-    pub(crate) fn write_record(&mut self, next: Record, parent: Option<TokenId>) {
-        self.ghost.replace(self.record, next, parent);
+    pub(crate) fn write_record(&mut self, next: Record) {
+        self.ghost.replace(self.record, next);
         self.record = next;
         self.floating = self.floating.filter(|write| match write {
             Write::Lease { .. } => true,

@@ -1,6 +1,7 @@
 //! Replicas are alike: states that differ only by which is which need to be explored once.
 
 use super::cells::{Lease, Owner, Write};
+use super::clearing::ClearStep;
 use super::state::{MAX_REPLICAS, State, Step};
 
 /// A state that stands for all those that differ from it by the order of their replicas.
@@ -35,7 +36,8 @@ pub fn representative(state: &State) -> State {
         moved.lease(next);
     }
     if let Some(clearing) = &mut next.clearing {
-        clearing.by = places[usize::from(clearing.by)];
+        let is_under_way = clearing.step != ClearStep::Abandoned;
+        clearing.by = if is_under_way { places[usize::from(clearing.by)] } else { 0 };
     }
     next
 }

@@ -1,83 +1,91 @@
-//! Explores the protocol: with all its rules nothing goes wrong, and without one of them something does.
+//! Explores the protocol: with all its rules, nothing goes wrong.
 
 #![expect(clippy::print_stdout, reason = "the number of states is a result")]
 
 use std::time::Instant;
 
-use evertoken_model::{Bounds, LeaseClock, LeaseModel, Rules, State, representative};
+use evertoken_model::{Action, Bounds, LeaseClock, LeaseModel, Outcome, Record, Rules, Step, representative};
 use stateright::{Checker, HasDiscoveries, Model};
 
+const BOTH: [LeaseClock; 2] = [LeaseClock::Place, LeaseClock::Observation];
+
 /// Visits every state, and says how many there are.
-fn holds(what: &str, bounds: Bounds) {
+fn assert_holds(what: &str, bounds: &[Bounds]) {
     #[expect(clippy::disallowed_methods, reason = "how long it takes is a result")]
     let begin = Instant::now();
-    let replicas = bounds.replicas;
-    let clock = bounds.clock;
-    let model = LeaseModel { bounds, rules: Rules::all() };
-    let checker = model
-        .checker()
-        .symmetry_fn(representative)
-        .threads(2)
-        .finish_when(HasDiscoveries::AnyFailures)
-        .spawn_dfs()
-        .join();
-    println!(
-        "model: {replicas} replicas, {what}, {clock:?}: {} states, {:.1} s",
-        checker.unique_state_count(),
-        begin.elapsed().as_secs_f64()
-    );
-    checker.assert_properties();
-}
-
-#[test]
-fn two() {
-    for clock in [LeaseClock::Place, LeaseClock::Observation] {
-        holds("crash", Bounds { crashes: 1, ..Bounds::new(2, clock) });
-        holds("failure", Bounds { failures: 1, ..Bounds::new(2, clock) });
-        holds("lost", Bounds { lost_answers: 1, ..Bounds::new(2, clock) });
-        holds("clear", Bounds { clears: true, starts_empty: true, ..Bounds::new(2, clock) });
+    let mut states = 0;
+    for bounds in bounds {
+        let checker = LeaseModel { bounds: bounds.clone(), rules: Rules::all() }
+            .checker()
+            .symmetry_fn(representative)
+            .threads(2)
+            .finish_when(HasDiscoveries::AnyFailures)
+            .spawn_dfs()
+            .join();
+        checker.assert_properties();
+        states += checker.unique_state_count();
     }
+    println!("model: {what}: {states} states, {:.0} s", begin.elapsed().as_secs_f64());
 }
 
+/// What the model is about: without a fault, the token of one request is that of all.
 #[test]
-fn two_all() {
-    for clock in [LeaseClock::Place, LeaseClock::Observation] {
-        let all = Bounds { crashes: 1, failures: 1, lost_answers: 1, clears: true, starts_empty: true, ..Bounds::new(2, clock) };
-        holds("all", all);
+fn one_request_serves_all_replicas() {
+    let model = LeaseModel { bounds: Bounds::new(3, LeaseClock::Observation), rules: Rules::all() };
+    let mut state = model.init_states().remove(0);
+    let mut act = |action| state = model.next_state(&state, action).unwrap();
+    for _ in 0..10 {
+        act(Action::Step(0));
     }
+    act(Action::Look(1));
+    act(Action::Look(2));
+    assert_eq!(state.record, Record::Token { id: 1, can_refresh: true });
+    assert_eq!(state.replicas.map(|replica| replica.step), [Step::Ended(Outcome::Token(1)); 3]);
+    assert_eq!(state.ghost.issued, 2);
 }
 
+/// With two replicas, all faults meet, except that a clearing meets the others one by one.
 #[test]
-fn three() {
-    for clock in [LeaseClock::Place, LeaseClock::Observation] {
-        holds("none", Bounds { ..Bounds::new(3, clock) });
-        holds("crash", Bounds { crashes: 1, ..Bounds::new(3, clock) });
-        holds("failure", Bounds { failures: 1, ..Bounds::new(3, clock) });
-        holds("lost", Bounds { lost_answers: 1, ..Bounds::new(3, clock) });
-        holds("clear", Bounds { clears: true, ..Bounds::new(3, clock) });
-    }
+fn two_replicas_do_nothing_wrong() {
+    let all = BOTH.into_iter().flat_map(|clock| {
+        let new = || Bounds { starts_empty: true, ..Bounds::new(2, clock) };
+        [
+            Bounds { crashes: 1, failures: 1, lost_answers: 1, ..new() },
+            Bounds { crashes: 1, clears: true, ..new() },
+            Bounds { failures: 1, clears: true, ..new() },
+            Bounds { lost_answers: 1, clears: true, ..new() },
+            Bounds { rounds: 2, failures: 1, ..new() },
+        ]
+    });
+    assert_holds("2 replicas", &all.collect::<Vec<_>>());
 }
 
-fn broken(what: &str, bounds: Bounds, rules: Rules) {
-    let model = LeaseModel { bounds, rules };
-    let checker = model.checker().finish_when(HasDiscoveries::AnyFailures).spawn_bfs().join();
-    let found = checker.discoveries();
-    println!("{what}: {} states", checker.unique_state_count());
-    for (name, path) in found {
-        let actions: Vec<_> = path.clone().into_vec().into_iter().map(|(s, a): (State, _)| {
-            let steps: Vec<_> = s.replicas.iter().map(|r| format!("{:?}/{}", r.step, r.left)).collect();
-            format!("{:?} {:?} {} -> {a:?}\n", s.record, s.lease, steps.join(" | "))
-        }).collect();
-        println!("  {name}: {}\n{}", actions.len() - 1, actions.concat());
-    }
-}
-
+/// A holder whose lease runs out gives up here.
 #[test]
-fn mutants() {
-    let all = Rules::all();
-    let clear = |n| Bounds { clears: true, ..Bounds::new(n, LeaseClock::Place) };
-    let fail = Bounds { failures: 1, ..Bounds::new(2, LeaseClock::Place) };
-    broken("removes_inside", clear(2), Rules { removes_inside: false, ..all.clone() });
-    broken("keeps_lease", fail.clone(), Rules { keeps_lease_until_saved: false, ..all.clone() });
-    broken("sees_after", Bounds::new(2, LeaseClock::Observation), Rules { sees_after_the_look: false, ..all.clone() });
+fn two_replicas_do_nothing_wrong_when_everything_goes_wrong() {
+    let all = BOTH.map(|clock| Bounds {
+        crashes: 1,
+        failures: 1,
+        lost_answers: 1,
+        clears: true,
+        renewals: 0,
+        ..Bounds::new(2, clock)
+    });
+    assert_holds("2 replicas, all faults at once", &all);
+}
+
+/// With three replicas, each fault by itself; and where a holder whose lease runs out gives up, several.
+#[test]
+fn three_replicas_do_nothing_wrong() {
+    let all = BOTH.into_iter().flat_map(|clock| {
+        let new = || Bounds::new(3, clock);
+        [
+            Bounds { crashes: 1, ..new() },
+            Bounds { failures: 1, ..new() },
+            Bounds { lost_answers: 1, ..new() },
+            Bounds { clears: true, renewals: 0, ..new() },
+            Bounds { crashes: 1, failures: 1, lost_answers: 1, renewals: 0, ..new() },
+        ]
+    });
+    assert_holds("3 replicas", &all.collect::<Vec<_>>());
 }

@@ -1,4 +1,5 @@
-// The Rust core's tests. Without default features no line of napi is compiled: the core stands alone.
+// The Rust core's tests, and the model of its leases. Without default features no line of napi is compiled: the core
+// stands alone.
 import { run } from '../support/run.mjs'
 import { settle } from '../support/steps.mjs'
 
@@ -6,9 +7,20 @@ export const rustTests = {
   name: 'rust',
   async run() {
     const result = await run('cargo', ['test', '--locked', '--no-default-features'], { limitMs: 30 * 60_000 })
-    return settle(result, 'cargo test', closingLines(result.output))
+    const { closing } = settle(result, 'cargo test', closingLines(result.output))
+    const model = await run('cargo', exploration, { limitMs: 10 * 60_000 })
+    return settle(model, `cargo ${exploration.join(' ')}`, [...closing, ...modelLines(model.output)])
   },
 }
+
+/** The protocol of leases, in every state that it can be in. One test at a time: each uses both cores. */
+const exploration = [
+  ...['test', '--locked', '-p', 'evertoken-model'],
+  ...['--', '--nocapture', '--test-threads', '1'],
+]
+
+/** How many states there were. The name of the test precedes them on the line. */
+const modelLines = (output) => [...output.matchAll(/model: .* s$|model: .* needed$/gm)].map(([line]) => line)
 
 /** One line says how each test binary fared; those that hold no test are left out. */
 const closingLines = (output) =>
