@@ -1,4 +1,4 @@
-// A replica that dies, freezes or loses its connection in the middle of a request, whatever store it shares.
+// A replica that dies, freezes or loses its connection in the middle of a request, with every kind of store.
 
 import '../support/clean-environment.mjs'
 
