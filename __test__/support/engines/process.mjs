@@ -21,7 +21,7 @@ exec 3<&0
 "$@" </dev/null >>"$folder/log" 2>&1 3<&- &
 engine=$!
 echo "$engine"
-( read -r _ <&3 || { : >"$folder/orphan"; kill -KILL "$engine"; } ) >/dev/null 2>&1 &
+( read -r _ <&3 || { touch "$folder/orphan"; kill -KILL "$engine"; } ) >/dev/null 2>&1 &
 watcher=$!
 wait "$engine"
 code=$?
