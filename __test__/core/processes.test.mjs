@@ -50,32 +50,6 @@ for (const [kind, name] of [
       return (await answered)[0]
     }
 
-    test('1,600 cold callers in eight of them cause one token request', async (t) => {
-      const { server, begin } = await setUp(t)
-      const children = await Promise.all(Array.from({ length: 8 }, begin))
-      const answers = await Promise.all(children.map((child) => answer(child, { callers: 200 })))
-      assert.equal(server.tokenRequests.length, 1)
-      for (const { without, header, status } of answers) {
-        assert.deepEqual([without, header, status.storage.healthy], [0, answers[0].header, true])
-      }
-    })
-
-    test('six of them refresh two-second tokens without a reuse, a second login or a call without a token', async (t) => {
-      const { server, begin } = await setUp(
-        t,
-        { expiresInSeconds: 2 },
-        { rateLimit: { attempts: 1000, perSeconds: 1 } },
-      )
-      const children = await Promise.all(Array.from({ length: 6 }, begin))
-      const answers = await Promise.all(children.map((child) => answer(child, { loop: 20_000 })))
-      assert.deepEqual([server.counts.reuses, server.counts.logins], [0, 1])
-      assert.equal(
-        answers.reduce((sum, { without }) => sum + without, 0),
-        0,
-      )
-      assert.ok(server.counts.refreshes >= 8 && server.counts.refreshes <= 22, `${server.counts.refreshes}`)
-    })
-
     test('another takes over at once if one is killed during its request', async (t) => {
       const { server, folder, begin } = await setUp(t, {}, { timeoutMs: 60_000 })
       const [holder, heir] = [await begin(), await begin()]
@@ -95,36 +69,6 @@ for (const [kind, name] of [
         readdirSync(folder).filter((file) => !ours.test(file)),
         [],
       )
-    })
-
-    test('the late result of a stopped lease holder is refused, and the newer token stays', async (t) => {
-      const { server, begin } = await setUp(t, {}, { timeoutMs: 2000 })
-      const [holder, heir] = [await begin(), await begin()]
-      server.script({ hold: true })
-      const late = answer(holder, { callers: 1 })
-      await server.waitForRequests(1)
-      holder.kill('SIGSTOP')
-      const newer = await answer(heir, { callers: 1 })
-      server.release()
-      holder.kill('SIGCONT')
-      await late
-      const { header } = await answer(await begin(), { callers: 1 })
-      assert.equal(header, newer.header)
-    })
-
-    test('a token that one of them clears is dropped by the others, and the next caller logs in', async (t) => {
-      const { server, begin } = await setUp(t)
-      const [one, two] = [await begin(), await begin()]
-      const { header } = await answer(one, { callers: 1 })
-      assert.equal((await answer(two, { callers: 1 })).header, header)
-      await answer(one, { clears: true })
-      while ((await answer(two, { looks: true })).state !== 'missing') {
-        await new Promise((resolve) => setTimeout(resolve, 100))
-      }
-      assert.equal(server.tokenRequests.length, 1)
-      const next = await answer(two, { callers: 1 })
-      assert.notEqual(next.header, header)
-      assert.deepEqual([next.without, server.counts.logins], [0, 2])
     })
 
     test('two hundred that are killed at random times leave an intact store and nothing else', async (t) => {

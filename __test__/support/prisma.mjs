@@ -10,7 +10,7 @@ import { promisify } from 'node:util'
 
 const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))))
 const folder = join(root, 'node_modules', '.cache', 'evertoken-prisma')
-// libsql's adapter does not wait for a lock, and keeps its own after a conflict.
+// The adapter of libsql does not wait for a lock, and keeps its own after a conflict.
 const packages = ['prisma@7', '@prisma/client@7', '@prisma/adapter-better-sqlite3@7', '@prisma/adapter-pg@7']
 
 /** The model, as the documentation of `PrismaTokenClient` shows it. */

@@ -151,8 +151,8 @@ export async function setUpReplicas(t, storage, serverOptions = {}, configuratio
   }
 }
 
-/** A process with one service: see `processes-worker.cjs` for what it is told. */
-export class Replica {
+/** A process with one service: see `processes-worker.cjs` for its messages. */
+class Replica {
   /** What it has written. */
   output = ''
   #child

@@ -20,7 +20,7 @@ export async function startPgBouncer(postgres) {
   }
 }
 
-export class PgBouncer {
+class PgBouncer {
   name = 'PgBouncer'
   #postgres
   #process

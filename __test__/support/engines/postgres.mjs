@@ -31,7 +31,7 @@ export async function startPostgres(options = {}) {
   }
 }
 
-export class PostgresServer {
+class PostgresServer {
   name = 'PostgreSQL'
   host = '127.0.0.1'
   user = superuser

@@ -21,7 +21,7 @@ exec 3<&0
 "$@" </dev/null >>"$folder/log" 2>&1 3<&- &
 engine=$!
 echo "$engine"
-( read -r _ <&3 || { : >"$folder/orphan"; kill -KILL "$engine"; } ) >/dev/null 2>&1 &
+( read -r _ <&3 || { touch "$folder/orphan"; kill -KILL "$engine"; } ) >/dev/null 2>&1 &
 watcher=$!
 wait "$engine"
 code=$?
@@ -37,15 +37,15 @@ exit "$code"
 /** How long an engine may take to start, or to end. */
 const patience = 20_000
 
-/** The user as whom engines run: PostgreSQL and PgBouncer refuse to run as root. */
+/** The user that engines run as: PostgreSQL and PgBouncer refuse to run as root. */
 export async function engineUser() {
   if (!isRoot) return undefined
-  const { stdout } = await run('id', ['-u', 'postgres']).catch(() => run('id', ['-u', 'nobody']))
+  const { stdout } = await run('id', ['-u', 'postgres']).catch(() => run('id', ['-u', 'daemon']))
   const uid = Number(stdout)
   return { uid, gid: Number((await run('id', ['-g', String(uid)])).stdout) }
 }
 
-/** A temporary folder of the user as whom engines run. */
+/** A temporary folder of the user that engines run as. */
 export async function engineFolder(name, user) {
   const folder = await mkdtemp(join(tmpdir(), `evertoken-${name}-`))
   if (user !== undefined) await chown(folder, user.uid, user.gid)
@@ -80,7 +80,7 @@ export class EngineProcess {
    * @param {object} options
    * @param {string} options.folder
    * @param {string[]} options.command the program and its arguments
-   * @param {{ uid: number, gid: number }} [options.user] as whom it runs
+   * @param {{ uid: number, gid: number }} [options.user] that it runs as
    * @param {NodeJS.Signals} options.stopSignal ends it in good order, also while clients are connected
    * @param {() => Promise<unknown>} options.isReady resolves once it answers
    */

@@ -24,7 +24,7 @@ export async function startRedis(options = {}) {
   }
 }
 
-export class RedisServer {
+class RedisServer {
   name = 'Redis'
   host = '127.0.0.1'
   /** No test may find it in anything that is written. */

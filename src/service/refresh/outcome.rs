@@ -19,13 +19,13 @@ const SAVES: Backoff = Backoff::new(Duration::from_millis(100), Duration::from_s
 /// How long they are made, and other processes kept from a request.
 const SAVES_FOR: Duration = Duration::from_secs(60);
 
+const UNSAVED: &str = "could not store the new refresh token yet, so no other process may request a token";
+
 impl Refresher {
     /// Saves a new token, then makes it the one that is handed out.
     pub(super) async fn keep(&self, token: NewToken, lease: RefreshLease, attempt: Attempt) {
         let is_login = token.spent.is_none();
         let is_rotated = token.granted.refresh_token.is_some();
-        const UNSAVED: &str =
-            "could not store the new refresh token yet, so no other process may request a token";
         let mut unsaved = None;
         let mut token = self.hold(token);
         let now = token.tokens.lifetime.issued_at();

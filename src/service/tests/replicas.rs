@@ -125,9 +125,11 @@ async fn a_refresh_token_is_not_spent_while_the_store_cannot_tell_who_has_the_le
     let (store, clock) = (ScriptedStore::new(), clock());
     let fixture = process(&store, &clock, [rotating("a1", "r1")]);
     fixture.token().await;
-    store.parks_look(2);
     // Not on request: what the credentials can do, they then do at once.
     clock.advance(Duration::from_secs(3400));
+    // The look that is due by then.
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    store.parks_look(2);
     let _ = fixture.service.snapshot();
     until(|| store.has_parked()).await;
     clock.advance(Duration::from_secs(12));

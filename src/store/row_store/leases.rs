@@ -67,7 +67,7 @@ impl LeaseRows {
                 return Ok(Leasing::Held(lease.fence));
             }
             let lease = LeaseEntry::after(found.entry.as_ref(), &at_place(claim, found.now));
-            if self.put(name, found.seen.as_ref(), &lease).await? {
+            if self.put(name, found.seen.as_ref(), &lease, claim.elapsed).await? {
                 return Ok(Leasing::Granted(lease.grant()));
             }
         }
@@ -75,7 +75,7 @@ impl LeaseRows {
     }
 
     pub(super) async fn renew(&self, service: &ServiceName, claim: &Claim, fence: Fence) -> Result<bool> {
-        let renewed = self.change(service, |found| {
+        let renewed = self.change(service, claim.elapsed, |found| {
             let mut lease = found.under(fence)?.clone();
             lease.renew(&at_place(claim, found.now));
             Some(lease)
@@ -85,7 +85,7 @@ impl LeaseRows {
 
     /// Ends the lease of this fence, with a note for the next holder.
     pub(super) async fn end(&self, service: &ServiceName, fence: Fence, note: Option<Secret>) -> Result<()> {
-        let ended = self.change(service, |found| {
+        let ended = self.change(service, Duration::ZERO, |found| {
             let mut lease = found.under(fence)?.clone();
             lease.end(note.clone());
             Some(lease)
@@ -110,7 +110,7 @@ impl LeaseRows {
                 length: last.since.until(last.until),
             };
             let lease = LeaseEntry::after(Some(last), &claim);
-            if self.put(name, found.seen.as_ref(), &lease).await? {
+            if self.put(name, found.seen.as_ref(), &lease, Duration::ZERO).await? {
                 return Ok(TakenAway::Held(lease.fence));
             }
         }
@@ -119,7 +119,7 @@ impl LeaseRows {
 
     /// Ends the lease that was taken away.
     pub(super) async fn give_back(&self, service: &ServiceName, fence: Fence) -> Result<()> {
-        let ended = self.change(service, |found| {
+        let ended = self.change(service, Duration::ZERO, |found| {
             let mut lease = found.under(fence)?.clone();
             let note = lease.note.take();
             lease.end(note);
@@ -160,13 +160,14 @@ impl LeaseRows {
     async fn change(
         &self,
         service: &ServiceName,
+        claimed: Duration,
         change: impl Fn(&FoundLease) -> Option<LeaseEntry>,
     ) -> Result<bool> {
         let name = &service.reserved_for_lease();
         for _ in 0..TRIES {
             let found = self.find(name).await?;
             let Some(lease) = change(&found) else { return Ok(false) };
-            if self.put(name, found.seen.as_ref(), &lease).await? {
+            if self.put(name, found.seen.as_ref(), &lease, claimed).await? {
                 return Ok(true);
             }
         }
@@ -197,7 +198,7 @@ impl LeaseRows {
         let row = reserved_row(Secret::new(text), lease.since, lease.until);
         let is_put = swap(&*self.rows, name, expected, Some(&row)).await?;
         if is_put {
-            self.first_sighting(name, digest([row.token.expose()]), Duration::ZERO);
+            self.first_sighting(name, digest([row.token.expose()]), claimed);
         }
         Ok(is_put)
     }
