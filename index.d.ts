@@ -28,7 +28,7 @@
  * @param config The configuration; every field is optional.
  * @param useDatabase `true` stores the token in a database and ignores `config.storage`. Default `false`.
  * @param database With `useDatabase`: the path of an SQLite file (default `./data/token-cache.db`), a URL (`sqlite:`,
- * `file:` or `redis:`; this version refuses `postgres:`), a Prisma client or a store of your own.
+ * `file:`, `postgres:` or `redis:`), a Prisma client or a store of your own.
  * @throws {TokenError} `ERR_TOKEN_CONFIG` if a value is invalid or a key is unknown; `field` names it.
  * `ERR_TOKEN_INTERNAL` if the native addon cannot be loaded.
  *
@@ -119,7 +119,7 @@ export function stopTokenScheduler(): SchedulerStatus
  * | `EXTERNAL_API_TOKEN` | `token` |
  * | `EXTERNAL_API_HEADER` | `header`: its name |
  * | `TOKEN_ENCRYPTION_KEY` | `encryptionKey`; separate several keys with commas |
- * | `EVERTOKEN_STORAGE` | `storage`: `memory`, `file`, `file:PATH` or `sqlite:PATH` |
+ * | `EVERTOKEN_STORAGE` | `storage`: `memory`, `file`, `file:PATH`, `sqlite:PATH` or a `postgres:`, `redis:` or `rediss:` URL |
  *
  * A `file:` path that ends in `.db`, `.sqlite` or `.sqlite3` is an SQLite database.
  *
@@ -736,7 +736,10 @@ export interface RetryOptions {
 }
 
 /**
- * Where the token is stored. This version supports all kinds but `postgres`, which throws `ERR_TOKEN_CONFIG`.
+ * Where the token is stored.
+ *
+ * `postgres` creates the table `token_cache` if it is missing, or the one that `table` names, with the columns of the
+ * Prisma model: see `docs/postgresql.md`.
  *
  * Default paths: `./data/token-cache.json` for `file`, `./data/token-cache.db` for `sqlite`. With `file`, the default
  * service (`external_api`) is in the file at `path`, and each other service in a file of its own in the folder
@@ -750,11 +753,25 @@ export type StorageOptions =
   | { kind: 'memory' }
   | { kind: 'file'; path?: string; acceptPlainTokens?: boolean }
   | { kind: 'sqlite'; path?: string; acceptPlainTokens?: boolean }
-  | { kind: 'postgres'; url: string }
+  | { kind: 'postgres'; url: string; table?: string; acceptPlainTokens?: boolean }
+  | { kind: 'postgres'; client: PostgresClient; table?: string; acceptPlainTokens?: boolean }
   | { kind: 'redis'; url: string; keyPrefix?: string; acceptPlainTokens?: boolean }
   | { kind: 'redis'; client: RedisClient; keyPrefix?: string; acceptPlainTokens?: boolean }
   | { kind: 'prisma'; client: PrismaTokenClient; acceptPlainTokens?: boolean }
   | { kind: 'custom'; store: TokenStore | SharedTokenStore; acceptPlainTokens?: boolean }
+
+/**
+ * The part of a PostgreSQL client that evertoken uses: a `Pool` of `pg` or of `@neondatabase/serverless`, or what Neon's
+ * `neon()` returns. Pass a pool, not a single connection: in the middle of a transaction of yours, evertoken's statements
+ * would be part of it.
+ *
+ * evertoken creates the table if it is missing: see `docs/postgresql.md`. All parameters and columns are texts. What
+ * `query` throws must have PostgreSQL's code in `code`.
+ */
+export interface PostgresClient {
+  /** Runs one statement, and returns its rows, or an object with them in `rows`. */
+  query(text: string, values: any[]): PromiseLike<unknown>
+}
 
 /** A database: the path of an SQLite file, a URL, a Prisma client or a store of your own. */
 export type DatabaseHandle = string | PrismaTokenClient | TokenStore | SharedTokenStore

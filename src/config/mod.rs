@@ -11,6 +11,7 @@ mod header;
 mod login;
 mod network;
 mod origin;
+mod postgres_url;
 mod read;
 mod redis_url;
 mod response_fields;
@@ -35,6 +36,9 @@ pub use fields::Origins;
 pub use header::TokenHeader;
 pub use login::{LoginCredentials, LoginOptions, Placeholder};
 pub use network::is_private_host;
+pub use postgres_url::{
+    ChannelBindingMode, PostgresHost, PostgresRoots, PostgresTls, PostgresTlsMode, PostgresUrl,
+};
 pub use redis_url::{RedisAddress, RedisUrl};
 pub use response_fields::ResponseField;
 pub use response_path::ResponsePath;

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use super::fields::ConfigFields;
+use super::postgres_url::PostgresUrl;
 use super::redis_url::RedisUrl;
-use crate::domain::Secret;
 
 const DEFAULT_FILE: &str = "./data/token-cache.json";
 const DEFAULT_DATABASE: &str = "./data/token-cache.db";
@@ -19,7 +19,7 @@ pub enum Storage {
     /// An SQLite database.
     Sqlite(PathBuf),
     /// A PostgreSQL database, by its URL.
-    Postgres(Secret, PostgresTable),
+    Postgres(Box<PostgresUrl>, PostgresTable),
     /// A Redis server, by its URL.
     Redis(RedisUrl, RedisPrefix),
     /// JavaScript functions, which are passed in separately from the configuration.
@@ -52,6 +52,18 @@ impl PostgresTable {
             );
         }
         Ok(Self(parts.iter().map(|part| format!("\"{part}\"")).collect::<Vec<_>>().join(".")))
+    }
+
+    /// The table in this schema, unless it names one already.
+    fn in_schema(&self, schema: Option<&str>) -> Result<Self, String> {
+        match schema {
+            Some(schema) if !self.0.contains('.') => {
+                Self::parse(&format!("{schema}.{}", self.0.trim_matches('"'))).map_err(|_| {
+                    "has a schema that is not the name of one: letters, digits and underscores".to_owned()
+                })
+            }
+            _ => Ok(self.clone()),
+        }
     }
 
     /// The name as it is written in SQL.
@@ -129,13 +141,7 @@ pub(super) fn read(f: &mut ConfigFields<'_>) -> (Storage, PlainTokens) {
         }
         Some("prisma") => Storage::External(ExternalStoreKind::Prisma),
         Some("custom") => Storage::External(ExternalStoreKind::Custom),
-        Some("postgres") => {
-            let table = parsed(&mut fields, "table", PostgresTable::DEFAULT, PostgresTable::parse);
-            match fields.text("url") {
-                Some(url) => Storage::Postgres(Secret::new(url), table),
-                None => Storage::External(ExternalStoreKind::Postgres(table)),
-            }
-        }
+        Some("postgres") => read_postgres(&mut fields),
         Some("redis") => {
             let prefix = parsed(&mut fields, "keyPrefix", RedisPrefix::DEFAULT, RedisPrefix::parse);
             match fields.text("url").map(|url| RedisUrl::parse(&url)) {
@@ -162,6 +168,22 @@ pub(super) fn read(f: &mut ConfigFields<'_>) -> (Storage, PlainTokens) {
     let plain_tokens = if is_accepted { PlainTokens::Accepted } else { PlainTokens::Refused };
     fields.finish();
     (storage, plain_tokens)
+}
+
+/// A database by its URL, or else one whose client stays in JavaScript.
+fn read_postgres(fields: &mut ConfigFields<'_>) -> Storage {
+    let table = parsed(fields, "table", PostgresTable::DEFAULT, PostgresTable::parse);
+    let Some(text) = fields.text("url") else {
+        return Storage::External(ExternalStoreKind::Postgres(table));
+    };
+    let url = PostgresUrl::parse(text.trim()).and_then(|url| {
+        let table = table.in_schema(url.schema.as_deref())?;
+        Ok(Storage::Postgres(Box::new(url), table))
+    });
+    url.unwrap_or_else(|fault| {
+        fields.error("url", fault);
+        Storage::Memory
+    })
 }
 
 /// A value of its own type; the default if it is missing, or wrong and reported.

@@ -8,8 +8,9 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use super::health::{StoreHealth, StoreOperation};
+use super::postgres::PostgresRows;
 use super::{
-    Claim, Fence, FileStore, Leasing, Loaded, MemoryStore, Owner, RecordObserver, Revision, Saved,
+    Claim, Fence, FileStore, Leasing, Loaded, MemoryStore, Owner, RecordObserver, Revision, RowStore, Saved,
     SealedStore, SqliteStore, Store, StoredToken, Subscription,
 };
 use crate::clock::Moment;
@@ -65,7 +66,10 @@ impl StoreClient {
             (None, Storage::Memory) => SealedStore::without_sealing(Arc::new(MemoryStore::new())),
             (None, Storage::File(path)) => sealed(Arc::new(FileStore::of_service(path, &config.service)))?,
             (None, Storage::Sqlite(path)) => sealed(Arc::new(SqliteStore::new(path)))?,
-            (None, Storage::Postgres(..) | Storage::Redis(..)) => {
+            (None, Storage::Postgres(url, table)) => {
+                sealed(Arc::new(RowStore::new(PostgresRows::at(url, table))))?
+            }
+            (None, Storage::Redis(..)) => {
                 return Err(Error::config("storage.kind", "is not supported by this version of evertoken"));
             }
             (None, Storage::External(kind)) => {

@@ -5,6 +5,7 @@ mod lists;
 mod notes;
 pub(super) mod on_disk;
 mod removals;
+mod servers;
 mod trust;
 mod without_clock;
 

@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
+use super::postgres::PostgresRows;
 use super::record::number_of;
 use super::row_store::RowPlace;
 use super::rows::Rows;
@@ -80,8 +81,9 @@ pub fn external(
     let rows = |callbacks| -> Arc<dyn Rows> {
         match kind {
             ExternalStoreKind::Prisma => Arc::new(RecordRows(callbacks)),
+            ExternalStoreKind::Postgres(table) => Arc::new(PostgresRows::over(callbacks, table.clone())),
             ExternalStoreKind::Redis(prefix) => Arc::new(RedisRows::of_client(callbacks, prefix)),
-            _ => Arc::new(TextRows(callbacks)),
+            ExternalStoreKind::Custom => Arc::new(TextRows(callbacks)),
         }
     };
     let address = Arc::as_ptr(&client).cast::<()>() as usize;

@@ -11,6 +11,7 @@ mod lease;
 mod lease_files;
 mod lock;
 mod memory;
+mod postgres;
 mod record;
 mod redis;
 mod row_store;

@@ -163,7 +163,7 @@ pub(super) fn tls_reason(tls: &rustls::Error) -> String {
 }
 
 /// Why a certificate was rejected, and what to do about it.
-fn certificate_reason(fault: &CertificateError) -> String {
+pub(super) fn certificate_reason(fault: &CertificateError) -> String {
     use CertificateError as Fault;
     let known = match fault {
         Fault::UnknownIssuer => {

@@ -1,6 +1,7 @@
 //! HTTP: requests, responses, and the client.
 
 mod coding;
+mod database_tls;
 mod environment;
 mod failure;
 mod http;
@@ -23,6 +24,7 @@ use zeroize::Zeroizing;
 use crate::domain::Secret;
 use crate::error::{Error, Result};
 
+pub use database_tls::{CertificateCheck, DatabaseTls, database_tls_fault};
 pub use environment::Environment;
 pub use http::HttpTransport;
 pub use origin_gates::OriginGates;

@@ -73,7 +73,7 @@ fn setup_error(error: impl std::fmt::Display) -> Error {
 /// `ca`. `openssl req -x509` marks such a certificate as a CA's (CA:TRUE), which webpki does not accept from a
 /// server.
 #[derive(Debug)]
-struct Verifier {
+pub(super) struct Verifier {
     /// `None` if there are no trusted roots at all.
     roots: Option<Arc<dyn ServerCertVerifier>>,
     listed: Option<ListedCertificates>,
@@ -88,7 +88,8 @@ struct ListedCertificates {
 }
 
 impl Verifier {
-    fn new(
+    /// Accepts what the system and the configured certificates vouch for.
+    pub(super) fn new(
         trust: &Trust,
         certificates: Vec<CertificateDer<'static>>,
         provider: &Arc<CryptoProvider>,
@@ -100,6 +101,16 @@ impl Verifier {
             Some(ListedCertificates::new(certificates, provider)?)
         };
         Ok(Self { roots, listed, provider: Arc::clone(provider) })
+    }
+
+    /// Accepts what these certificates vouch for, and nothing else.
+    pub(super) fn of_only(
+        certificates: Vec<CertificateDer<'static>>,
+        provider: &Arc<CryptoProvider>,
+    ) -> Result<Self> {
+        let roots: Arc<dyn ServerCertVerifier> = webpki_verifier(&certificates, provider)?;
+        let listed = ListedCertificates::new(certificates, provider)?;
+        Ok(Self { roots: Some(roots), listed: Some(listed), provider: Arc::clone(provider) })
     }
 }
 

@@ -135,7 +135,7 @@ fn is_usable(certificate: &CertificateDer<'_>) -> bool {
 }
 
 /// The usable certificates in a file, and whether all of them are usable.
-fn read(path: &Path) -> std::io::Result<(Vec<CertificateDer<'static>>, bool)> {
+pub(super) fn read(path: &Path) -> std::io::Result<(Vec<CertificateDer<'static>>, bool)> {
     let text = fs::read(path)?;
     let mut is_complete = true;
     let mut certificates = Vec::new();

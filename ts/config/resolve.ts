@@ -5,10 +5,11 @@ import { configError } from '../support/errors'
 import { assertObject, toPlain, toPlainObject, type Json, type JsonObject } from '../support/json'
 import { hasFunctions } from '../support/user-code'
 import { customStore } from '../stores/custom'
+import { postgresClient } from '../stores/postgres'
 import { prismaStore } from '../stores/prisma'
 import { isRedisClient, redisStore } from '../stores/redis'
 import type { Provider } from '../stores/callbacks'
-import { isCustomStore, isPrismaClient, storageFromDatabase } from './storage'
+import { isCustomStore, isPostgresClient, isPrismaClient, storageFromDatabase } from './storage'
 
 /** A configuration, split into what crosses to the core and what stays on this side. */
 export interface ResolvedConfig {
@@ -77,6 +78,18 @@ function splitStorage(storage: unknown): { plain?: Json; provider?: Provider } {
       )
     }
     return { plain: toPlain(rest, 'storage'), provider: customStore(store) }
+  }
+  if (storage['kind'] === 'postgres' && (storage['url'] === undefined || storage['client'] !== undefined)) {
+    const { client, ...rest } = storage
+    if (rest['url'] !== undefined) throw configError('storage.client', 'cannot be combined with storage.url')
+    if (!isPostgresClient(client)) {
+      throw configError(
+        'storage.client',
+        'must be a client of a PostgreSQL database with the function query(text, values), such as a Pool of pg; or ' +
+          'set storage.url',
+      )
+    }
+    return { plain: toPlain(rest, 'storage'), provider: postgresClient(client) }
   }
   if (storage['kind'] === 'redis' && storage['client'] !== undefined) {
     const { client, ...rest } = storage

@@ -1,4 +1,10 @@
-import type { PrismaTokenClient, SharedTokenStore, StorageOptions, TokenStore } from '../../index'
+import type {
+  PostgresClient,
+  PrismaTokenClient,
+  SharedTokenStore,
+  StorageOptions,
+  TokenStore,
+} from '../../index'
 import { fileURLToPath } from 'node:url'
 import { defaultDatabasePath } from '../support/defaults'
 import { isSharedStore } from '../stores/custom'
@@ -14,7 +20,13 @@ export function storageFromText(text: string, field: string): StorageOptions {
     const path = pathOf(text, scheme, field)
     return /\.(db|sqlite|sqlite3)$/i.test(path) ? { kind: 'sqlite', path } : { kind: 'file', path }
   }
-  return fromUrl(text, scheme, field) ?? refuse(field, 'must be memory, file, file:PATH or sqlite:PATH')
+  return (
+    fromUrl(text, scheme, field) ??
+    refuse(
+      field,
+      'must be memory, file, file:PATH, sqlite:PATH, or a URL that begins with postgres: or redis:',
+    )
+  )
 }
 
 /** The storage that `useDatabase` and `database` name. */
@@ -27,7 +39,10 @@ export function storageFromDatabase(database: unknown): StorageOptions {
     if (scheme === 'file') return { kind: 'sqlite', path: pathOf(database, scheme, 'database') }
     return (
       fromUrl(database, scheme, 'database') ??
-      refuse('database', `starts with ${scheme}:, but must be a path, or start with sqlite: or file:`)
+      refuse(
+        'database',
+        `starts with ${scheme}:, but must be a path, or start with sqlite:, file:, postgres: or redis:`,
+      )
     )
   }
   if (isPrismaClient(database)) return { kind: 'prisma', client: database }
@@ -42,6 +57,11 @@ export function storageFromDatabase(database: unknown): StorageOptions {
 /** Whether it has the functions of a Prisma client that are used here. */
 export function isPrismaClient(value: unknown): value is PrismaTokenClient {
   return isObject(value) && hasFunctions(value['tokenCache'], ['findUnique', 'upsert', 'deleteMany'])
+}
+
+/** Whether it has the function of a PostgreSQL client that is used here. */
+export function isPostgresClient(value: unknown): value is PostgresClient {
+  return hasFunctions(value, ['query'])
 }
 
 /** Whether it has the functions of a custom store. */

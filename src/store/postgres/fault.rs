@@ -1,0 +1,240 @@
+//! What PostgreSQL's errors mean. Their texts are not used: they quote values.
+
+use std::error::Error as StdError;
+use std::time::Duration;
+
+use crate::error::{Error, ErrorKind};
+use crate::transport::database_tls_fault;
+
+/// Why a statement has no result.
+#[derive(Debug)]
+pub(super) struct SqlFault {
+    /// The code of PostgreSQL's error (SQLSTATE).
+    state: Option<String>,
+    /// What happened, as the rest of a sentence that begins with the place.
+    words: String,
+    /// Whether the connection can be used again.
+    is_connection_sound: bool,
+    stage: FaultStage,
+}
+
+/// How far a statement got.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum FaultStage {
+    /// No server was reached.
+    Unreached,
+    /// A server answered, and did not carry it out.
+    Refused,
+    /// The server may have carried it out.
+    Lost,
+    /// The same: no answer came in time.
+    TimedOut,
+}
+
+/// The table does not exist.
+const MISSING_TABLE: &str = "42P01";
+/// A right is missing.
+const NOT_ALLOWED: &str = "42501";
+/// The server, or this transaction, is read-only.
+const READ_ONLY: &str = "25006";
+/// Another transaction was first: `serialization_failure`, `deadlock_detected`.
+const OVERTAKEN: [&str; 2] = ["40001", "40P01"];
+/// Another session has created the table at the same moment, without the lock: `duplicate_table`, `unique_violation`
+/// in the catalog, `duplicate_object`.
+const CREATED_BY_ANOTHER: [&str; 3] = ["42P07", "23505", "42710"];
+
+impl SqlFault {
+    /// An error of PostgreSQL. `says` is what is known besides its code.
+    pub(super) fn of_state(state: &str, says: Option<String>) -> Self {
+        let known = meaning(state).map(|meaning| format!("{meaning} ({state})"));
+        let words = known.or(says).unwrap_or_else(|| format!("reported an error ({state})"));
+        // Class 08 is about connections, 53 about resources, 57P about the end of the server.
+        let ends = ["08", "53", "57P", READ_ONLY].iter().any(|class| state.starts_with(class));
+        // All others have ended the transaction.
+        let is_lost = state.starts_with("08") || state.starts_with("57P");
+        let reached = if is_lost { FaultStage::Lost } else { FaultStage::Refused };
+        Self { state: Some(state.to_owned()), words, is_connection_sound: !ends, stage: reached }
+    }
+
+    /// A failure to connect: nothing was sent.
+    pub(super) fn unreachable(words: impl Into<String>) -> Self {
+        Self { state: None, words: words.into(), is_connection_sound: false, stage: FaultStage::Unreached }
+    }
+
+    /// A failure after the statement was sent.
+    pub(super) fn lost(words: impl Into<String>) -> Self {
+        Self { stage: FaultStage::Lost, ..Self::unreachable(words) }
+    }
+
+    /// No answer to a statement within this time.
+    pub(super) fn timeout(patience: Duration) -> Self {
+        let words = format!("did not answer within {} s", patience.as_secs());
+        Self { stage: FaultStage::TimedOut, ..Self::unreachable(words) }
+    }
+
+    /// What the driver reports about a connection that does not come about.
+    pub(super) fn of_connecting(error: &tokio_postgres::Error, has_password: bool) -> Self {
+        let fault = match error.code() {
+            Some(state) => Self::of_state(state.code(), None),
+            None => Self::unreachable(connecting(error, has_password)),
+        };
+        let is_io = error.source().is_some_and(<dyn StdError>::is::<std::io::Error>);
+        let has_answered = !is_io || database_tls_fault(error).is_some();
+        let stage = if has_answered { FaultStage::Refused } else { FaultStage::Unreached };
+        Self { is_connection_sound: false, stage, ..fault }
+    }
+
+    /// What the driver reports about a statement.
+    pub(super) fn of_statement(error: &tokio_postgres::Error) -> Self {
+        let Some(state) = error.code() else {
+            // The driver's own sentence, which contains no value.
+            return Self::lost(format!("lost the connection: {error}"));
+        };
+        let fault = Self::of_state(state.code(), None);
+        let severity = error.as_db_error().and_then(tokio_postgres::error::DbError::parsed_severity);
+        let is_fatal = severity.is_some_and(|severity| {
+            matches!(
+                severity,
+                tokio_postgres::error::Severity::Fatal | tokio_postgres::error::Severity::Panic
+            )
+        });
+        Self { is_connection_sound: fault.is_connection_sound && !is_fatal, ..fault }
+    }
+
+    pub(super) fn is_missing_table(&self) -> bool {
+        self.is(MISSING_TABLE)
+    }
+
+    pub(super) fn is_not_allowed(&self) -> bool {
+        self.is(NOT_ALLOWED)
+    }
+
+    pub(super) fn is_overtaken(&self) -> bool {
+        OVERTAKEN.iter().any(|state| self.is(state))
+    }
+
+    pub(super) fn is_created_by_another(&self) -> bool {
+        CREATED_BY_ANOTHER.iter().any(|state| self.is(state))
+    }
+
+    /// Whether the other connections to the server are probably of no use either.
+    pub(super) fn concerns_server(&self) -> bool {
+        !self.is_connection_sound
+    }
+
+    pub(super) fn may_have_run(&self) -> bool {
+        matches!(self.stage, FaultStage::Lost | FaultStage::TimedOut)
+    }
+
+    /// Of two failures to connect, the one that says more.
+    pub(super) fn or(self, later: Self) -> Self {
+        if self.stage == FaultStage::Unreached { later } else { self }
+    }
+
+    /// Whether the login was refused. It is not tried elsewhere: servers lock accounts.
+    pub(super) fn is_refused_login(&self) -> bool {
+        self.state.as_deref().is_some_and(|state| state.starts_with("28"))
+    }
+
+    pub(super) fn is_timeout(&self) -> bool {
+        self.stage == FaultStage::TimedOut
+    }
+
+    /// The error for users.
+    pub(super) fn describe(&self, place: &str) -> Error {
+        let error = Error::new(ErrorKind::Storage, format!("{place} {}", self.words));
+        if self.may_have_run() { error } else { error.unsent() }
+    }
+
+    fn is(&self, state: &str) -> bool {
+        self.state.as_deref() == Some(state)
+    }
+}
+
+/// Why there is no connection.
+fn connecting(error: &tokio_postgres::Error, has_password: bool) -> String {
+    if let Some(fault) = database_tls_fault(error) {
+        return fault;
+    }
+    let cause = error.source();
+    if let Some(io) = cause.and_then(|cause| cause.downcast_ref::<std::io::Error>()) {
+        // How the driver reports it.
+        return if io.get_ref().is_some_and(|held| held.to_string() == "database does not allow writes") {
+            "accepts no writes: it is a replica, or read-only".into()
+        } else {
+            format!("cannot be reached: {}", io.kind())
+        };
+    }
+    let reason = cause.map(ToString::to_string).unwrap_or_default();
+    match reason.as_str() {
+        "server does not support TLS" => "does not offer TLS, which sslmode requires".into(),
+        "password missing" if !has_password => "requires a password, and the URL contains none".into(),
+        "server did not use channel binding" => {
+            "did not prove its certificate with the password, which channel_binding requires".into()
+        }
+        // The driver's own sentence, which contains no value.
+        _ => format!("cannot be used: {error}"),
+    }
+}
+
+/// What a code means for evertoken, as the rest of a sentence that begins with the place.
+fn meaning(state: &str) -> Option<&'static str> {
+    Some(match state {
+        "08P01" => {
+            "refused the connection or its parameters; a pooler reports most of its errors so: see its log"
+        }
+        "22P05" => "has an encoding that lacks a character of the service's name",
+        READ_ONLY => "accepts no writes: it is a replica, or read-only",
+        "28000" | "28P01" => "refused the user or the password",
+        "3D000" => "has no database of this name",
+        "3F000" => "has no schema of the table's name",
+        NOT_ALLOWED => {
+            "does not let this role read and write the table: GRANT SELECT, INSERT, UPDATE, DELETE on it to the role"
+        }
+        "42703" => "has a table that lacks a column: it needs all columns of the model in the documentation",
+        MISSING_TABLE => "has no such table",
+        "42P10" => "has a table without a unique index on \"service\"",
+        "23502" => "has a table with another column that must not be empty",
+        "53100" => "has a full disk",
+        "53200" => "is out of memory",
+        "53300" => "has too many connections",
+        "55000" => "is not in a state to do this",
+        "55P03" => "was waiting for a lock of another session",
+        "57014" => "canceled the statement: it took longer than the server allows",
+        "57P01" | "57P02" => "is shutting down, or ended the connection",
+        "57P03" => "is starting up or shutting down",
+        "57P05" => "ended the connection because it was idle",
+        _ if state.starts_with("08") => "lost or refused the connection",
+        _ if OVERTAKEN.contains(&state) => "is too busy: other transactions were always first",
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_code_says_what_it_means_and_whether_the_connection_lives_on() {
+        for (state, words, concerns_server, may_have_run) in [
+            ("28P01", "postgres://h refused the user or the password (28P01)", false, false),
+            ("25006", "accepts no writes", true, false),
+            ("57P01", "shutting down", true, true),
+            ("53300", "too many connections", true, false),
+            ("08006", "lost or refused", true, true),
+            ("42P10", "unique index", false, false),
+            ("XX000", "postgres://h reported an error (XX000)", false, false),
+        ] {
+            let fault = SqlFault::of_state(state, None);
+            let message = fault.describe("postgres://h").message().to_owned();
+            assert!(message.contains(words), "{state}: {message}");
+            assert_eq!(
+                (fault.concerns_server(), fault.may_have_run()),
+                (concerns_server, may_have_run),
+                "{state}"
+            );
+        }
+        assert!(!SqlFault::unreachable("is away").describe("x").was_sent());
+        assert!(SqlFault::lost("is away").describe("x").was_sent());
+    }
+}
