@@ -35,6 +35,8 @@ const modules = [
   'fastify',
   'axios',
   'vitest',
+  'pg',
+  'redis',
   'next/headers',
   '@opentelemetry/api',
   '@testing-library/react',
