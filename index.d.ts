@@ -876,7 +876,8 @@ export interface TokenStore {
  * for all processes, and never spends a refresh token twice. The texts are encrypted, apart from times and random
  * numbers. Keys are the names of services, some of them with a space and a word in front.
  *
- * A store that also has `get`, `set` and `delete` is used through these two functions only.
+ * A store that also has `get`, `set` and `delete` is used through these two functions only. `evertoken/testing` has the
+ * test cases that they must pass: `sharedTokenStoreCases`.
  *
  * @example
  * ```ts

@@ -92,6 +92,7 @@ pub struct Error {
     status: Option<u16>,
     retry: Retry,
     was_sent: bool,
+    may_have_happened: bool,
     explanation: Option<Box<ServerError>>,
 }
 
@@ -104,7 +105,16 @@ impl Error {
             _ => Retry::BackOff,
         };
         let message = message.into();
-        Self { kind, message, field: None, status: None, retry, was_sent: true, explanation: None }
+        Self {
+            kind,
+            message,
+            field: None,
+            status: None,
+            retry,
+            was_sent: true,
+            may_have_happened: false,
+            explanation: None,
+        }
     }
 
     /// A configuration error that names the field.
@@ -173,6 +183,18 @@ impl Error {
     /// Whether the server may have received the request that failed.
     pub fn was_sent(&self) -> bool {
         self.was_sent
+    }
+
+    /// For a change of a store whose answer did not come.
+    #[must_use]
+    pub fn uncertain(mut self) -> Self {
+        self.may_have_happened = true;
+        self
+    }
+
+    /// Whether the change that failed may have happened nevertheless, or may still happen.
+    pub fn may_have_happened(&self) -> bool {
+        self.may_have_happened
     }
 
     /// What happened.

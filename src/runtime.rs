@@ -9,6 +9,9 @@ use tokio::task::JoinHandle;
 
 use crate::error::{Error, ErrorKind, Result};
 
+#[cfg(test)]
+pub(crate) mod simulated;
+
 /// Rust's default. Set explicitly, because the standard library would otherwise read `RUST_MIN_STACK` from
 /// the environment.
 const STACK_BYTES: usize = 2 * 1024 * 1024;
@@ -42,11 +45,19 @@ fn handle() -> Result<&'static Handle> {
 
 /// Runs `task` to completion on the evertoken thread, even if the caller does not wait for it.
 pub fn spawn<T: Send + 'static>(task: impl Future<Output = T> + Send + 'static) -> Result<JoinHandle<T>> {
+    #[cfg(test)]
+    if simulated::is_inside() {
+        return simulated::spawn(task);
+    }
     Ok(handle()?.spawn(task))
 }
 
 /// Runs work that may block (disk access, a slow key derivation) on a separate thread.
 pub async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+    #[cfg(test)]
+    if simulated::is_inside() {
+        return work();
+    }
     match handle()?.spawn_blocking(work).await {
         Ok(result) => result,
         Err(_) => Err(Error::new(

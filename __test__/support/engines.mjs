@@ -4,3 +4,5 @@
 export { startPgBouncer } from './engines/pgbouncer.mjs'
 export { startPostgres } from './engines/postgres.mjs'
 export { startRedis } from './engines/redis.mjs'
+export { openGate } from './engines/gate.mjs'
+export { isRoot } from './engines/programs.mjs'

@@ -89,3 +89,5 @@ async function begin() {
   process.send('ready')
 }
 begin()
+// A pool of connections would keep it alive after its test.
+process.on('disconnect', () => process.exit())

@@ -1,6 +1,7 @@
 // The clients through which a program reaches its own database or Redis, made in the process that uses them.
 
 import { prismaClient } from './prisma.mjs'
+import { textStore } from './text-store.mjs'
 
 const clients = {
   async pool({ url }) {
@@ -18,6 +19,7 @@ const clients = {
     return { kind: 'redis', client: failingQuietly(new Redis(url)) }
   },
   prisma: async ({ provider, url }) => ({ kind: 'prisma', client: await prismaClient(provider, url) }),
+  texts: async ({ url }) => ({ kind: 'custom', store: textStore(url) }),
 }
 
 /** The `storage` of a configuration: as it is, or with the client that `through` names. */

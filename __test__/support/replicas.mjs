@@ -1,15 +1,16 @@
 // Replicas of a service: processes that share a store, and the stores that they may share.
 
-import { fork } from 'node:child_process'
-import { once } from 'node:events'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { spawn } from 'node:child_process'
+import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { startMockTokenServer } from 'evertoken/testing'
 import { startPgBouncer, startPostgres, startRedis } from './engines.mjs'
+import { serveTexts } from './text-store.mjs'
 import { migrations, prismaClient, prismaProject } from './prisma.mjs'
 
+const setpriv = '/usr/bin/setpriv'
 const worker = fileURLToPath(new URL('./processes-worker.cjs', import.meta.url))
 
 /**
@@ -17,14 +18,15 @@ const worker = fileURLToPath(new URL('./processes-worker.cjs', import.meta.url))
  * whether the operating system tells the others that a process has died, `pushes` whether the engine tells them of
  * changes. A store whose engine is missing has a `reason`.
  */
-export async function startStores({ folder, engineOptions = {} } = {}) {
-  const [postgres, redis, project] = await Promise.all([
+export async function startStores(engineOptions = {}) {
+  const [postgres, redis, project, texts] = await Promise.all([
     startPostgres(engineOptions.postgres),
     startRedis(engineOptions.redis),
     prismaProject(),
+    serveTexts(),
   ])
   const pgbouncer = await startPgBouncer(postgres)
-  const own = folder ?? mkdtempSync(join(tmpdir(), 'evertoken-replicas-'))
+  const own = mkdtempSync(join(tmpdir(), 'evertoken-replicas-'))
   const native = postgres.reason ? undefined : await postgres.createDatabase('native')
   const throughPrisma = postgres.reason || project.reason ? undefined : await prismaDatabase(postgres)
   const sqliteOfPrisma = project.reason ? undefined : await prismaFile(join(own, 'prisma.db'))
@@ -82,12 +84,13 @@ export async function startStores({ folder, engineOptions = {} } = {}) {
         storage: { through: 'prisma', provider: 'sqlite', url: sqliteOfPrisma },
         reason: project.reason,
       },
+      { name: "a store of the user's own", storage: { through: 'texts', url: texts.url }, engine: texts },
     ],
     postgres,
     pgbouncer,
     redis,
     async close() {
-      await Promise.all([pgbouncer, postgres, redis].map((engine) => engine.close?.()))
+      await Promise.all([pgbouncer, postgres, redis, texts].map((engine) => engine.close?.()))
       rmSync(own, { recursive: true, force: true })
     },
   }
@@ -157,7 +160,10 @@ export class Replica {
   #waiting = []
 
   constructor(config, env) {
-    this.#child = fork(worker, {
+    // A frozen one does not notice that its test has ended.
+    const mortal = existsSync(setpriv) ? [setpriv, '--pdeathsig', 'KILL'] : []
+    const [program, ...args] = [...mortal, process.execPath, worker]
+    this.#child = spawn(program, args, {
       env: { ...process.env, EVERTOKEN_TEST_CONFIG: JSON.stringify(config), ...env },
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     })

@@ -181,3 +181,81 @@ export const brokenStores = {
     }
   },
 }
+
+/** Texts in a `Map`, which several processes could share if it were not in memory. */
+export class MapOfTexts {
+  texts = new Map()
+  read(key) {
+    return this.texts.get(key) ?? null
+  }
+  compareAndSet(key, expected, next) {
+    if (this.read(key) !== expected) return false
+    if (next === null) this.texts.delete(key)
+    else this.texts.set(key, next)
+    return true
+  }
+}
+
+/** Stores of texts that each do one thing wrong. */
+export const brokenSharedStores = {
+  'that does not compare': class extends MapOfTexts {
+    compareAndSet(key, _, next) {
+      return super.compareAndSet(key, this.read(key), next)
+    }
+  },
+  'that compares and sets in two steps': class extends MapOfTexts {
+    async compareAndSet(key, expected, next) {
+      if (this.read(key) !== expected) return false
+      await new Promise(setImmediate)
+      return super.compareAndSet(key, this.read(key), next)
+    }
+  },
+  'that replaces a text where none is expected': class extends MapOfTexts {
+    compareAndSet(key, expected, next) {
+      return super.compareAndSet(key, expected ?? this.read(key), next)
+    }
+  },
+  'that says nothing': class extends MapOfTexts {
+    compareAndSet(...change) {
+      super.compareAndSet(...change)
+    }
+  },
+  'that never says no': class extends MapOfTexts {
+    compareAndSet(...change) {
+      super.compareAndSet(...change)
+      return true
+    }
+  },
+  'that does not delete': class extends MapOfTexts {
+    compareAndSet(key, expected, next) {
+      return next === null ? this.read(key) === expected : super.compareAndSet(key, expected, next)
+    }
+  },
+  'that ignores case': class extends MapOfTexts {
+    compareAndSet(key, expected, next) {
+      const isExpected = this.read(key)?.toLowerCase() === expected?.toLowerCase()
+      return isExpected && super.compareAndSet(key, this.read(key), next)
+    }
+  },
+  'that trims keys': class extends MapOfTexts {
+    read(key) {
+      return super.read(key.trim())
+    }
+    compareAndSet(key, ...change) {
+      return super.compareAndSet(key.trim(), ...change)
+    }
+  },
+  'that keeps texts in an object': class extends MapOfTexts {
+    texts = {
+      object: {},
+      get: (key) => this.texts.object[key],
+      set: (key, text) => (this.texts.object[key] = text),
+      delete: (key) => delete this.texts.object[key],
+    }
+  },
+  'that cuts long texts off': class extends MapOfTexts {
+    compareAndSet(key, expected, next) {
+      return super.compareAndSet(key, expected?.slice(0, 255) ?? null, next?.slice(0, 255) ?? null)
+    }
+  },
+}

@@ -1,9 +1,15 @@
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
-import { tokenStoreCases } from 'evertoken/testing'
+import { sharedTokenStoreCases, tokenStoreCases } from 'evertoken/testing'
 import { storeFolder } from '../support/custom-stores.mjs'
-import { brokenStores, FileBackedStore, MapStore } from '../support/stores.mjs'
+import {
+  brokenSharedStores,
+  brokenStores,
+  FileBackedStore,
+  MapOfTexts,
+  MapStore,
+} from '../support/stores.mjs'
 
 describe('the cases for stores', () => {
   describe('pass for a store in memory', () => {
@@ -20,6 +26,21 @@ describe('the cases for stores', () => {
     test(`fail for a store ${name}`, async () => {
       const failed = []
       for (const { name, run } of tokenStoreCases)
+        await run(() => new Broken()).catch(() => failed.push(name))
+      assert.notEqual(failed.length, 0)
+    })
+  }
+})
+
+describe('the cases for shared stores', () => {
+  describe('pass for texts in memory', () => {
+    for (const { name, run } of sharedTokenStoreCases) test(name, () => run(() => new MapOfTexts()))
+  })
+
+  for (const [name, Broken] of Object.entries(brokenSharedStores)) {
+    test(`fail for a store ${name}`, async () => {
+      const failed = []
+      for (const { name, run } of sharedTokenStoreCases)
         await run(() => new Broken()).catch(() => failed.push(name))
       assert.notEqual(failed.length, 0)
     })

@@ -18,6 +18,7 @@ import type {
   PrismaTokenClient,
   SchedulerOptions,
   SchedulerStatus,
+  SharedTokenStore,
   StorageOptions,
   StoredToken,
   TokenErrorCode,
@@ -27,7 +28,7 @@ import type {
   TokenStatus,
   TokenStore,
 } from 'evertoken'
-import { tokenStoreCases } from 'evertoken/testing'
+import { sharedTokenStoreCases, tokenStoreCases } from 'evertoken/testing'
 import type { MakeStore, TokenStoreCase } from 'evertoken/testing'
 
 type Equals<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false
@@ -190,6 +191,11 @@ initializeTokenService({}, true, { get: () => null, set: () => {} })
 same<typeof tokenStoreCases, readonly TokenStoreCase[]>(true)
 const make: MakeStore = () => store
 for (const { name, run } of tokenStoreCases) void [name.length, run(make), run(async () => store)]
+same<typeof sharedTokenStoreCases, readonly TokenStoreCase<SharedTokenStore>[]>(true)
+const texts: SharedTokenStore = { read: () => null, compareAndSet: async () => true }
+const makeShared: MakeStore<SharedTokenStore> = () => texts
+for (const { name, run } of sharedTokenStoreCases) void [name.length, run(makeShared), run(async () => texts)]
+initializeTokenService({ storage: { kind: 'custom', store: texts } }, true, texts)
 
 // Status, events and errors.
 same<TokenStatus['state'], 'valid' | 'expiring' | 'expired' | 'missing' | 'manual'>(true)

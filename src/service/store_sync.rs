@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
 use super::observe::{EventKind, Observer};
-use super::state::{HeldToken, SharedState, Source, TokenState};
+use super::state::{HeldToken, SharedState, Sharing, Source, TokenState};
 use crate::clock::Clock;
 use crate::config::{BaseUrl, Config};
 use crate::domain::{Generation, Jitter, Lifetime, Timestamp, TokenSet};
@@ -166,18 +166,22 @@ impl StoreSync {
         if state.was_cleared(revision) {
             return Candidate::Nothing;
         }
-        // While the store failed, this process obtained a newer token than the one that another stored since.
+        // While the store failed, this process obtained a newer token than the one that another stored since. If it may
+        // have been stored, what is there now may have followed from it, whatever the clock of the other says.
         let is_newer = |held: &HeldToken| {
             held.revision.is_none()
+                && held.sharing != Sharing::Perhaps
                 && held.is_usable(now)
                 && held.tokens.lifetime.issued_at() > record.issued_at
         };
         if state.held().is_some_and(is_newer) {
             return Candidate::Nothing;
         }
-        // An earlier record (a copy that was put back) is better than nothing.
+        // An earlier record (a copy that was put back) is better than nothing. One that was seen before is better than an
+        // earlier one, which a look brought late: its refresh token was spent since.
         let is_needed = state.held().is_none_or(|held| {
-            lifetime.is_usable(now) && !held.is_usable(now) && held.revision != Some(revision)
+            let is_alive = lifetime.is_usable(now) && !held.is_usable(now) && held.revision != Some(revision);
+            is_alive || held.revision.is_some_and(|held| revision.is_later_than(held))
         });
         if !is_later && !is_needed {
             return Candidate::Nothing;
@@ -205,6 +209,7 @@ impl StoreSync {
             fields: stored.fields.only(self.config.field_names()),
             proof_key,
             revision: Some(revision),
+            sharing: Sharing::Yes,
             refresh_has_failed: false,
         }))
     }
@@ -314,11 +319,17 @@ impl StoreSync {
         let Some(token) = token else { return false };
         let saved = self.store.save_in_place(&self.record_of(&token), expected, fence).await;
         self.observer.report_store();
-        // If this fails, a later look stores it.
-        let Ok(Some(revision)) = saved else { return false };
-        self.state.lock().mark_stored(token.generation, revision);
-        self.expect_notice();
-        true
+        match saved {
+            Ok(Some(revision)) => {
+                self.state.lock().mark_stored(token.generation, revision);
+                self.expect_notice();
+                return true;
+            }
+            Err(error) if error.may_have_happened() => self.state.lock().mark_shared(token.generation),
+            Ok(None) | Err(_) => {}
+        }
+        // A later look stores it.
+        false
     }
 
     fn expect_notice(&self) {
@@ -354,9 +365,8 @@ impl StoreSync {
     /// Whether a look is due, which is then taken: a token of another process is adopted long before the refresh point
     /// (some servers end the old token with a refresh), and a token is stored that a failing store did not take.
     ///
-    /// An attempt under way looks, too. A change of which it is notified meanwhile may have come after that: its end is a change, after
-    /// which the look is taken.
-    pub(super) fn take_due_look(&self, now: Timestamp, is_attempting: bool) -> bool {
+    /// Also during an attempt: its request may take long, and a clearing must not wait for it.
+    pub(super) fn take_due_look(&self, now: Timestamp) -> bool {
         let is_time = {
             let mut next = self.next_look.lock();
             // A clock that was set back would put the look off.
@@ -366,9 +376,6 @@ impl StoreSync {
             }
             is_time
         };
-        if is_attempting {
-            return false;
-        }
         let is_notified = self.may_have_changed.swap(false, Ordering::AcqRel);
         is_notified || (is_time && self.looks_by_itself())
     }

@@ -51,8 +51,7 @@ impl Upkeep {
         if let Some(generation) = generation.filter(|_| phase == TokenPhase::Expiring) {
             self.observer.announce_expiring(generation);
         }
-        let is_attempting = self.refresher.current().is_some();
-        if self.sync.take_due_look(now, is_attempting) {
+        if self.sync.take_due_look(now) {
             // The loop does not wait for a slow disk.
             let sync = Arc::clone(&self.sync);
             let _ = runtime::spawn(async move { sync.look().await });

@@ -342,7 +342,7 @@ impl StoreClient {
             Ok(Err(_)) => Err(Error::new(ErrorKind::Internal, "the store operation was aborted")),
             Err(_) => {
                 self.late().push(handle);
-                Err(timeout())
+                Err(timeout().uncertain())
             }
         }
     }

@@ -4,8 +4,8 @@
 mod lists;
 mod notes;
 pub(super) mod on_disk;
+mod on_rows;
 mod removals;
-mod servers;
 mod trust;
 mod without_clock;
 
@@ -16,10 +16,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 use url::Url;
 
-use super::external::tests::{RowMap, TextMap};
-use super::external::{RecordRows, TextRows};
-use super::redis::tests::servers::{redis_rows, skip};
-use super::row_store::tests::MapRows;
+use super::external::tests::RowMap;
 use super::rows::Rows;
 use super::{
     Claim, ExternalStore, Fence, LeaseGrant, Leasing, MemoryStore, Owner, Revision, RowStore, Saved,
@@ -33,7 +30,6 @@ use crate::grants::{GrantFormat, GrantRequest};
 use notes::*;
 use removals::*;
 use trust::*;
-use without_clock::WithoutClock;
 
 /// A store under test, and what must outlive it.
 pub(super) struct Fixture {
@@ -64,26 +60,6 @@ impl Fixture {
 
     fn rows(rows: Arc<dyn Rows>) -> Self {
         Self::new(Arc::new(RowStore::new(rows)), None, true)
-    }
-
-    fn in_rows() -> Self {
-        Self::rows(Arc::new(MapRows::default()))
-    }
-
-    fn in_records() -> Self {
-        Self::rows(Arc::new(RecordRows(Arc::new(RowMap::new(true)))))
-    }
-
-    fn in_texts() -> Self {
-        Self::rows(Arc::new(TextRows(Arc::new(TextMap::default()))))
-    }
-
-    fn in_redis() -> Option<Self> {
-        let rows = redis_rows();
-        if rows.is_none() {
-            skip();
-        }
-        rows.map(|rows| Self::rows(Arc::new(WithoutClock(rows))))
     }
 
     /// What a provider of either kind does: one only keeps records, the other compares and swaps.
@@ -419,16 +395,6 @@ conformance! {
     sealed_file: Fixture::on_disk("token-cache.json", crate::store::FileStore::new, true);
     sqlite: Fixture::on_disk("token-cache.db", crate::store::SqliteStore::new, false);
     sealed_sqlite: Fixture::on_disk("token-cache.db", crate::store::SqliteStore::new, true);
-}
-
-conformance! {
-    rows: Fixture::in_rows();
-    records_that_compare: Fixture::in_records();
-    texts_that_compare: Fixture::in_texts();
-}
-
-conformance! {
-    redis: Fixture::in_redis();
 }
 
 conformance_without_leases! {

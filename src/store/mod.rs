@@ -23,6 +23,8 @@ mod watch;
 
 #[cfg(test)]
 mod conformance;
+#[cfg(test)]
+pub(crate) mod tests;
 
 use std::sync::{Arc, Weak};
 

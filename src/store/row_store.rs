@@ -89,10 +89,13 @@ impl RowStore {
         let mut all = self.known.lock();
         let known = all.entry(service.clone()).or_default();
         let found = tombstone::read(&row).unwrap_or_else(|| Revision::new(number_of(row.last_used), &row));
-        // A place may round the moment that stands for the number.
-        let revision = known.last.filter(|last| last.digest == found.digest).unwrap_or(found);
+        // A place may round the moment that stands for the number. That of a removal is whole; and the digest of all
+        // removals is the same.
+        let is_removal = tombstone::is_one(found);
+        let same = known.last.filter(|last| !is_removal && last.digest == found.digest);
+        let revision = same.unwrap_or(found);
         known.last = known.last.filter(|last| last.number > revision.number).or(Some(revision));
-        if tombstone::is_one(found) {
+        if is_removal {
             Slot::Removed(revision)
         } else if known.set_aside == Some(revision) {
             Slot::Empty
@@ -277,7 +280,7 @@ async fn swap(
             Ok(true)
         }
         (Ok(Found { content: Content::Nothing, .. }), None) => Ok(true),
-        _ => Err(error),
+        _ => Err(error.uncertain()),
     }
 }
 

@@ -3,16 +3,17 @@ import { randomUUID } from 'node:crypto'
 import type { StoredToken, TokenStore } from '../../index'
 import { plainRecord } from '../stores/record'
 import { describeThrown } from '../support/user-code'
+import { bareNames, oddNames, spacedNames } from './odd-names'
 
 /** Creates the store under test. It may contain records already: the cases use their own names, and clean up. */
-export type MakeStore = () => TokenStore | PromiseLike<TokenStore>
+export type MakeStore<Store = TokenStore> = () => Store | PromiseLike<Store>
 
 /** One requirement for a store. */
-export interface TokenStoreCase {
+export interface TokenStoreCase<Store = TokenStore> {
   /** The requirement, as the name of a test. */
   readonly name: string
   /** Rejects with an `AssertionError` if the store does not meet it, or with the error that the store throws. */
-  run(makeStore: MakeStore): Promise<void>
+  run(makeStore: MakeStore<Store>): Promise<void>
 }
 
 /** A record that differs from others in every string. */
@@ -70,31 +71,6 @@ async function thrownBy(call: () => unknown): Promise<string | undefined> {
     return describeThrown(error)
   }
 }
-
-const oddNames = [
-  'a',
-  'A',
-  'a.b',
-  'a/b',
-  '../a',
-  '__proto__',
-  'constructor',
-  'billing (eu)',
-  `it's "quoted" \\ %00 $1`,
-  'ключ',
-  'é',
-  '鍵🔑',
-].map((name) => `evertoken case ${name}`)
-/** Under names that start with a space, evertoken stores notes about a service and that its record was removed. */
-const spacedNames = [
-  'evertoken case note',
-  ' evertoken case note',
-  ' note evertoken case',
-  ' removed evertoken case',
-  'removed evertoken case',
-]
-/** Without a prefix, which would make them harmless. */
-const bareNames = ['__proto__', 'constructor', 'toString', '../evertoken-case', '*', '%']
 
 /**
  * What your own {@link TokenStore} must do, as cases for any test runner.

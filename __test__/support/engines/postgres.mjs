@@ -41,7 +41,7 @@ export class PostgresServer {
   #options
   #folder
   #process
-  #snapshot
+  #snapshots = []
 
   constructor(programs, options) {
     this.#programs = programs
@@ -57,6 +57,7 @@ export class PostgresServer {
       listen_addresses: this.host,
       unix_socket_directories: '',
       fsync: 'off',
+      max_connections: 300,
     }
     if (this.#options.tls) {
       const { key, certificate } = await makeCertificate(folder, user)
@@ -181,10 +182,11 @@ export class PostgresServer {
    * stays open keeps the server from reusing it, and an update that needs a new page fails soon.
    */
   async fillDisk({ database = 'postgres' } = {}) {
-    const psql = (this.#snapshot = spawn(this.#programs.psql, psqlOptions, {
+    const psql = spawn(this.#programs.psql, psqlOptions, {
       env: this.#clientEnvironment(database),
       stdio: ['pipe', 'pipe', 'inherit'],
-    }))
+    })
+    this.#snapshots.push(psql)
     psql.stdin.write("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT 'open';\n")
     await once(psql.stdout, 'data')
     await run('dd', ['if=/dev/zero', `of=${join(this.#disk, 'ballast')}`, 'bs=4096']).catch(() => {})
@@ -192,8 +194,8 @@ export class PostgresServer {
 
   /** Makes room again. */
   async clearDisk() {
-    this.#snapshot?.stdin.end()
-    await rm(join(this.#disk, 'ballast'))
+    for (const psql of this.#snapshots.splice(0)) psql.stdin.end()
+    await rm(join(this.#disk, 'ballast'), { force: true })
   }
 
   stop = () => this.#process.stop()
@@ -205,7 +207,7 @@ export class PostgresServer {
   log = () => this.#process.log()
 
   async close() {
-    this.#snapshot?.kill()
+    for (const psql of this.#snapshots) psql.kill()
     await this.#process?.close()
   }
 }

@@ -28,7 +28,7 @@ code=$?
 kill "$watcher" 2>/dev/null
 if [ -e "$folder/orphan" ]; then
   sleep 1
-  umount "$folder/disk" 2>/dev/null
+  umount -l "$folder/disk" 2>/dev/null
   rm -rf "$folder"
 fi
 exit "$code"
@@ -88,11 +88,13 @@ export class EngineProcess {
     this.#options = options
   }
 
+  /** Whether its process exists, frozen or not. */
   get isRunning() {
     return this.#child !== undefined && this.#child.exitCode === null && this.#child.signalCode === null
   }
 
   async start() {
+    if (this.isRunning) return
     const { folder, command, user } = this.#options
     const asUser = user ? ['setpriv', `--reuid=${user.uid}`, `--regid=${user.gid}`, '--clear-groups'] : []
     for (const end = Date.now() + patience; ; ) {
@@ -160,7 +162,7 @@ export class EngineProcess {
     signalAll(processesOf(this.#pid).reverse(), 'SIGCONT')
   }
 
-  /** Stops it if it runs, and starts it again on the same port. */
+  /** Stops it, and starts it again on the same port. */
   async restart() {
     await this.stop()
     await this.start()
@@ -175,7 +177,7 @@ export class EngineProcess {
   async close() {
     await this.kill()
     const disk = join(this.#options.folder, 'disk')
-    if (isRoot) await run('umount', [disk]).catch(() => {})
+    if (isRoot) await run('umount', ['-l', disk]).catch(() => {})
     // Helpers of PostgreSQL end on their own after its main process, and may write until then.
     await rm(this.#options.folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 })
   }

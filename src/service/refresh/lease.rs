@@ -15,7 +15,7 @@ use crate::error::{Error, ErrorKind, Result, Retry};
 use crate::log::Level;
 use crate::runtime;
 use crate::service::observe::Observer;
-use crate::service::state::{HeldToken, RefreshReason, SharedState, is_rejection};
+use crate::service::state::{HeldToken, RefreshReason, SharedState, Sharing, is_rejection};
 use crate::service::store_sync::{Attempt, StoreSync};
 use crate::store::{Fence, LeaseGrant, Leasing, Revision, StoreClient};
 use crate::sync::Mutex;
@@ -23,6 +23,9 @@ use crate::sync::Mutex;
 /// Between two looks at the record while another process requests a token. The first ones are close together, as most
 /// requests take milliseconds.
 const RECORD_LOOKS: Backoff = Backoff::new(Duration::from_millis(10), Duration::from_millis(250));
+
+/// How often a lease is renewed right before a request, until it lasts.
+const CONFIRMATIONS: u32 = 3;
 
 /// The right to request a token.
 pub(super) struct RefreshLease {
@@ -83,16 +86,20 @@ struct HeldLease {
 impl HeldLease {
     async fn confirm(&self, longest: Duration) -> Result<()> {
         const TAKEN: &str = "another process has taken over the refresh";
-        let moment = self.clock.moment();
-        if moment.since(*self.since.lock()) + longest <= self.store.lease_length() {
-            return Ok(());
-        }
-        if self.store.renew(self.fence, moment).await? {
+        const TOO_SLOW: &str = "the store was too slow to say whether the lease is still held";
+        for _ in 0..CONFIRMATIONS {
+            let moment = self.clock.moment();
+            if moment.since(*self.since.lock()) + longest <= self.store.lease_length() {
+                return Ok(());
+            }
+            if !self.store.renew(self.fence, moment).await? {
+                self.is_lost.store(true, Ordering::Relaxed);
+                return Err(Error::new(ErrorKind::Storage, TAKEN));
+            }
+            // This process may have been frozen while it was renewed: it looks once more.
             *self.since.lock() = moment;
-            return Ok(());
         }
-        self.is_lost.store(true, Ordering::Relaxed);
-        Err(Error::new(ErrorKind::Storage, TAKEN))
+        Err(Error::new(ErrorKind::Storage, TOO_SLOW))
     }
 }
 
@@ -252,13 +259,18 @@ impl LeaseManager {
 
     /// The store is away. A grant that can be repeated is made all the same. A stored refresh token may be spent by
     /// other processes meanwhile, and a second use looks like theft (RFC 9700 §4.14.2): while the token lives and the
-    /// API accepts it, the refresh token is left alone; then the credentials are used.
+    /// API accepts it, the refresh token is left alone; then the credentials are used. They are used before its last
+    /// moments, too: the pause after a failure would outlast it.
     fn without_store(&self, error: Error, reason: RefreshReason) -> Result<RefreshLease> {
         let now = self.clock.now();
         let state = self.state.lock();
-        let is_shared = |held: &&HeldToken| held.tokens.refresh_token.is_some() && held.revision.is_some();
+        let is_shared =
+            |held: &&HeldToken| held.tokens.refresh_token.is_some() && held.sharing != Sharing::No;
         let shared = state.held().filter(is_shared);
-        if shared.is_some() && !state.time_left(reason, now).is_zero() {
+        let time_left = state.time_left(reason, now);
+        let longest_pause =
+            if reason == RefreshReason::Requested { Duration::ZERO } else { self.config.retry.max };
+        if shared.is_some() && time_left > longest_pause {
             return Err(error);
         }
         Ok(RefreshLease { held: None, expected: None, may_spend: shared.is_none() })

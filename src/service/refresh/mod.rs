@@ -23,7 +23,7 @@ use crate::log::Level;
 use crate::oauth::{Granted, ProofKey};
 use crate::runtime;
 use crate::service::observe::Observer;
-use crate::service::state::{HeldToken, RefreshReason, SharedState, Source, is_rejection};
+use crate::service::state::{HeldToken, RefreshReason, SharedState, Sharing, Source, is_rejection};
 use crate::service::store_sync::{Attempt, StoreSync};
 use crate::store::StoreClient;
 
@@ -291,27 +291,30 @@ impl Refresher {
         match self.sync.save(&token, lease.expected, lease.fence()).await {
             Ok(Some(revision)) => {
                 token.revision = Some(revision);
+                token.sharing = Sharing::Yes;
                 lease.end_by_save();
             }
             // This process stalled, and another took over: what that one stores is the later token. Or the record was
             // removed: then what was requested before is not kept.
             Ok(None) => {
-                let has_adopted = self.sync.adopt(attempt).await;
+                self.sync.adopt(attempt).await;
                 if self.state.lock().epoch() != attempt.epoch {
                     return;
                 }
                 self.observer
                     .log(Level::Warn, "another process took over this refresh, so its token is used");
-                if has_adopted {
+                // A look may have adopted it before: then this one may even be from before a removal.
+                if self.state.lock().has_stored_since(lease.expected, self.clock.now()) {
                     return;
                 }
             }
             Err(error) if is_rotated => {
                 const UNSAVED: &str =
                     "could not store the new refresh token, so another process may send the old one";
+                token.sharing = Sharing::after(&error);
                 self.observer.log_error(Level::Error, UNSAVED, &error);
             }
-            Err(_) => {}
+            Err(error) => token.sharing = Sharing::after(&error),
         }
         {
             let mut state = self.state.lock();
@@ -347,6 +350,7 @@ impl Refresher {
             fields,
             proof_key,
             revision: None,
+            sharing: Sharing::No,
             refresh_has_failed: false,
         }
     }

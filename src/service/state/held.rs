@@ -1,6 +1,7 @@
 //! A token in memory, and what belongs to it.
 
 use crate::domain::{AccessToken, AnswerFields, Generation, Secret, Timestamp, TokenSet};
+use crate::error::Error;
 use crate::grants::GrantRequest;
 use crate::oauth::ProofKey;
 use crate::store::Revision;
@@ -27,6 +28,24 @@ impl Source {
     }
 }
 
+/// Whether other processes may have a token, and so spend its refresh token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::service) enum Sharing {
+    /// It was never stored.
+    No,
+    /// It may have been stored, or may still be: the answer of the store did not come.
+    Perhaps,
+    /// It is stored, or was.
+    Yes,
+}
+
+impl Sharing {
+    /// Of a token that was not stored for this reason.
+    pub(in crate::service) fn after(error: &Error) -> Self {
+        if error.may_have_happened() { Self::Perhaps } else { Self::No }
+    }
+}
+
 /// A token in memory.
 #[derive(Clone, Debug)]
 pub(in crate::service) struct HeldToken {
@@ -41,6 +60,8 @@ pub(in crate::service) struct HeldToken {
     pub(in crate::service) proof_key: Option<ProofKey>,
     /// The revision of the stored record that holds this very token; none while it is not stored.
     pub(in crate::service) revision: Option<Revision>,
+    /// Whether other processes may have it.
+    pub(in crate::service) sharing: Sharing,
     /// Whether a refresh failed without a verdict on the refresh token.
     pub(in crate::service) refresh_has_failed: bool,
 }
@@ -71,5 +92,6 @@ impl HeldToken {
     pub(super) fn set_refresh_token(&mut self, token: Option<Secret>) {
         self.tokens.refresh_token = token;
         self.revision = None;
+        self.sharing = Sharing::No;
     }
 }

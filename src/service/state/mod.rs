@@ -4,6 +4,7 @@ mod held;
 mod history;
 mod limits;
 mod reason;
+mod refresh_token;
 mod revisions;
 #[cfg(test)]
 mod tests;
@@ -21,8 +22,8 @@ use crate::sync::Mutex;
 use limits::Limits;
 use revisions::Revisions;
 
-pub(super) use held::HeldToken;
 pub use held::Source;
+pub(super) use held::{HeldToken, Sharing};
 pub(super) use history::History;
 pub use history::{Counters, HistoryEntry, LastError, Outcome};
 pub(super) use limits::is_rejection;
@@ -322,55 +323,6 @@ impl TokenState {
         self.grant.take().is_some() || had_refresh_token
     }
 
-    // What becomes of the refresh token.
-
-    /// The server accepted a refresh token.
-    pub(super) fn settle_refresh(&mut self) {
-        self.has_settled_refresh = true;
-    }
-
-    /// Sending `sent` brought no token, and no verdict on it. If it may be spent it is not sent again, as a repetition
-    /// looks like theft (RFC 9700 §4.14.2); else it is not the only hope once the token has expired.
-    pub(super) fn fail_refresh(&mut self, sent: &Secret, is_unspent: bool) {
-        let Some(held) = self.holding(sent) else { return };
-        if is_unspent {
-            held.refresh_has_failed = true;
-        } else {
-            held.set_refresh_token(None);
-        }
-    }
-
-    /// Sending `sent` brought a token of no use, and the `next` refresh token.
-    pub(super) fn rotate_refresh(&mut self, sent: &Secret, next: Secret) {
-        if let Some(held) = self.holding(sent) {
-            held.set_refresh_token(Some(next));
-            held.refresh_has_failed = true;
-        }
-    }
-
-    /// The server refused `sent`, and it is not sent again. Whether that is the first use of any refresh token, which
-    /// was most likely not understood then.
-    pub(super) fn refuse_refresh(&mut self, sent: &Secret, has_worked_before: bool) -> bool {
-        if let Some(held) = self.holding(sent) {
-            held.set_refresh_token(None);
-        }
-        let is_first_use = !has_worked_before && !self.has_settled_refresh;
-        self.has_settled_refresh |= is_first_use;
-        is_first_use
-    }
-
-    /// Another process stored a token under a key that is unknown here; most likely it spent the refresh token that is
-    /// held.
-    pub(super) fn drop_shared_refresh_token(&mut self) {
-        if let Some(held) = self.held.as_mut().filter(|held| held.revision.is_some()) {
-            held.tokens.refresh_token = None;
-        }
-    }
-
-    fn holding(&mut self, refresh_token: &Secret) -> Option<&mut HeldToken> {
-        self.held.as_mut().filter(|held| held.has_refresh_token(refresh_token))
-    }
-
     // What the store holds.
 
     /// The revision that the store had when it was last read or written.
@@ -405,9 +357,21 @@ impl TokenState {
         is_dropped
     }
 
+    /// Whether a token may be sent that another process has stored since the record had the revision `last`.
+    pub(super) fn has_stored_since(&self, last: Option<Revision>, now: Timestamp) -> bool {
+        self.usable(now).is_some_and(|held| held.revision.is_some() && held.revision != last)
+    }
+
     /// Whether the token is not stored as it is.
     pub(super) fn is_unsaved(&self) -> bool {
         self.held.as_ref().is_some_and(|held| held.revision.is_none())
+    }
+
+    /// The token of this generation may have been stored.
+    pub(super) fn mark_shared(&mut self, generation: Generation) {
+        if let Some(held) = self.held.as_mut().filter(|held| held.generation == generation) {
+            held.sharing = Sharing::Perhaps;
+        }
     }
 
     /// The token of this generation was stored under `revision`.
@@ -415,6 +379,7 @@ impl TokenState {
         self.revisions.see(Some(revision));
         if let Some(held) = self.held.as_mut().filter(|held| held.generation == generation) {
             held.revision = Some(revision);
+            held.sharing = Sharing::Yes;
         }
     }
 }

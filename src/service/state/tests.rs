@@ -34,6 +34,7 @@ fn token(text: &str, issued: u64) -> HeldToken {
         fields: crate::domain::AnswerFields::default(),
         proof_key: None,
         revision: None,
+        sharing: Sharing::No,
         refresh_has_failed: false,
     }
 }

@@ -196,3 +196,20 @@ async fn a_look_of_the_scheduler_that_finds_a_clear_does_not_bring_a_token_back_
     assert_eq!((two.server.requests(), two.at_once()), (0, None));
     assert_eq!(two.token().await.as_deref(), Some("b1"));
 }
+
+#[tokio::test]
+async fn a_clearing_by_another_process_is_noticed_while_a_request_takes_long() {
+    let (store, clock) = (ScriptedStore::new(), clock());
+    let one = process(&store, &clock, [token("a1", 3600), token("a2", 3600)]);
+    one.token().await;
+    let other = process(&store, &clock, []);
+    hold(&one).await;
+    let refresh = tokio::spawn(refreshing(&one));
+    until(|| one.server.requests() == 2).await;
+    other.service.clear(false).await.unwrap();
+    pass(&clock, 3).await;
+    assert_eq!(one.at_once(), None);
+    one.server.gate.add_permits(1);
+    let _ = passing(&clock, refresh).await;
+    assert!(store.row().await.is_none(), "what was requested before is not kept");
+}

@@ -26,6 +26,7 @@ mod rejections;
 mod replicas;
 mod scripted_store;
 mod sick_store;
+mod simulation;
 mod webhook;
 
 use super::*;

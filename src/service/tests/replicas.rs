@@ -131,8 +131,8 @@ async fn a_refresh_token_is_not_spent_while_the_store_cannot_tell_who_has_the_le
     let _ = fixture.service.snapshot();
     until(|| store.has_parked()).await;
     clock.advance(Duration::from_secs(12));
-    store.heals();
     store.breaks(&[Call::Renew]);
+    store.ends_the_look();
     fixture.landed().await;
     assert_eq!((fixture.server.requests(), fixture.at_once().as_deref()), (1, Some("a1")));
 }

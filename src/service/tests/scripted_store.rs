@@ -30,6 +30,7 @@ pub(super) struct ScriptedStore {
     has_leases: bool,
     broken: StdMutex<Vec<Call>>,
     hangs: AtomicBool,
+    loses_answers: AtomicBool,
     /// How many looks from now one waits with what it found, if not 0; and whether one does.
     parks: AtomicUsize,
     has_parked: AtomicBool,
@@ -54,6 +55,7 @@ impl ScriptedStore {
             has_leases,
             broken,
             hangs: AtomicBool::new(false),
+            loses_answers: AtomicBool::new(false),
             parks: AtomicUsize::new(0),
             has_parked: AtomicBool::new(false),
             fails_after: StdMutex::default(),
@@ -74,6 +76,7 @@ impl ScriptedStore {
     pub(super) fn heals(&self) {
         self.breaks(&[]);
         self.hangs.store(false, Ordering::SeqCst);
+        self.loses_answers.store(false, Ordering::SeqCst);
         self.has_parked.store(false, Ordering::SeqCst);
     }
 
@@ -87,8 +90,18 @@ impl ScriptedStore {
         self.parks.store(number, Ordering::SeqCst);
     }
 
+    /// The look that waits brings what it found.
+    pub(super) fn ends_the_look(&self) {
+        self.has_parked.store(false, Ordering::SeqCst);
+    }
+
     pub(super) fn has_parked(&self) -> bool {
         self.has_parked.load(Ordering::SeqCst)
+    }
+
+    /// From now on what is saved is stored, and reported as failed.
+    pub(super) fn loses_answers(&self) {
+        self.loses_answers.store(true, Ordering::SeqCst);
     }
 
     /// From now on nothing comes back.
@@ -174,7 +187,11 @@ impl Store for ScriptedStore {
         fence: Option<Fence>,
     ) -> Result<Saved> {
         self.call(Call::Save).await?;
-        self.place.save(service, row, expected, fence).await
+        let saved = self.place.save(service, row, expected, fence).await;
+        if self.loses_answers.load(Ordering::SeqCst) {
+            return Err(Error::new(ErrorKind::Storage, "the answer is lost").uncertain());
+        }
+        saved
     }
 
     async fn remove(&self, service: &ServiceName) -> Result<()> {

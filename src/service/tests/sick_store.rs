@@ -28,6 +28,46 @@ async fn without_the_store_a_refresh_token_that_no_other_process_has_is_spent() 
 }
 
 #[tokio::test]
+async fn without_the_store_a_refresh_token_that_may_have_been_stored_is_kept_while_the_token_lives() {
+    let (store, clock) = (ScriptedStore::new(), clock());
+    store.loses_answers();
+    let fixture = process(&store, &clock, [rotating("a1", "r1")]);
+    assert_eq!(fixture.token().await.as_deref(), Some("a1"));
+    store.breaks(&Call::ALL);
+    assert_eq!(fixture.service.refresh().await.unwrap_err().kind(), ErrorKind::Storage);
+    assert_eq!(fixture.server.requests(), 1);
+}
+
+#[tokio::test]
+async fn without_the_store_the_credentials_are_used_before_the_token_ends_and_not_after_a_pause() {
+    let (store, clock) = (ScriptedStore::new(), clock());
+    let fixture = process(&store, &clock, [rotating("a1", "r1"), token("b1", 3600)]);
+    fixture.token().await;
+    store.breaks(&Call::ALL);
+    clock.advance(Duration::from_secs(3550));
+    assert_eq!(fixture.at_once().as_deref(), Some("a1"));
+    fixture.landed().await;
+    assert_eq!(fixture.at_once().as_deref(), Some("b1"));
+    assert_eq!(fixture.server.asked(1), "grant_type=client_credentials");
+}
+
+#[tokio::test]
+async fn a_token_that_may_have_been_stored_does_not_replace_what_followed_from_it() {
+    let (store, clock) = (ScriptedStore::new(), clock());
+    let behind = Arc::new(ManualClock::new(clock.now().minus(Duration::from_secs(100))));
+    store.loses_answers();
+    let one = process(&store, &clock, [rotating("a1", "r1")]);
+    assert_eq!(one.token().await.as_deref(), Some("a1"));
+    store.heals();
+    let other = process(&store, &behind, [rotating("a2", "r2")]);
+    other.service.refresh().await.unwrap();
+    assert_eq!(other.server.asked(0), "grant_type=refresh_token&refresh_token=r1");
+    one.service.rooms.sync.look().await;
+    other.service.rooms.sync.look().await;
+    assert_eq!((one.at_once().as_deref(), other.at_once().as_deref()), (Some("a2"), Some("a2")));
+}
+
+#[tokio::test]
 async fn without_leases_a_store_that_cannot_be_read_keeps_the_refresh_token_unspent_as_well() {
     let (store, clock) = (ScriptedStore::without_leases(), clock());
     let fixture = process(&store, &clock, [rotating("a1", "r1")]);

@@ -16,14 +16,14 @@ use crate::domain::{Timestamp, TokenType};
 use crate::runtime;
 
 /// A schema of its own on the server.
-pub(in crate::store) struct TestDatabase {
+struct TestDatabase {
     url: String,
     schema: String,
     admin: tokio_postgres::Client,
 }
 
 /// A database to test with, if there is one.
-pub(in crate::store) async fn database() -> Option<TestDatabase> {
+async fn database() -> Option<TestDatabase> {
     #[expect(clippy::disallowed_methods, reason = "the test's own setting, which nothing changes")]
     let url = std::env::var("EVERTOKEN_TEST_POSTGRES");
     let Ok(url) = url else {
@@ -57,7 +57,7 @@ impl TestDatabase {
     }
 
     /// The table, as another process sees it.
-    pub(in crate::store) fn process(&self) -> Arc<PostgresRows> {
+    fn process(&self) -> Arc<PostgresRows> {
         self.process_at(&self.url)
     }
 
@@ -101,43 +101,9 @@ impl TestDatabase {
     }
 }
 
-/// The rows of a database without its clock, for cases that tell the time themselves.
-pub(in crate::store) async fn rows_without_clock() -> Option<Arc<dyn Rows>> {
-    Some(Arc::new(RowsWithoutClock(database().await?.process())))
-}
-
-struct RowsWithoutClock(Arc<PostgresRows>);
-
-#[async_trait]
-impl Rows for RowsWithoutClock {
-    fn kind(&self) -> &'static str {
-        self.0.kind()
-    }
-
-    fn location(&self) -> String {
-        self.0.location()
-    }
-
-    async fn find(&self, name: &ServiceName) -> Result<Found> {
-        Ok(Found { now: None, ..self.0.find(name).await? })
-    }
-
-    async fn compare_and_set(
-        &self,
-        name: &ServiceName,
-        expected: Option<&Secret>,
-        next: Option<&StoredRow>,
-    ) -> Result<bool> {
-        self.0.compare_and_set(name, expected, next).await
-    }
-
-    async fn discard(&self, name: &ServiceName) -> Result<()> {
-        self.0.discard(name).await
-    }
-
-    async fn marks(&self, names: &[Arc<str>]) -> Result<Vec<u64>> {
-        self.0.marks(names).await
-    }
+/// Rows to test with, if there is a server.
+pub(in crate::store) async fn postgres_rows() -> Option<Arc<PostgresRows>> {
+    Some(database().await?.process())
 }
 
 fn name(text: &str) -> ServiceName {

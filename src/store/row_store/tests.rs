@@ -176,6 +176,19 @@ async fn a_login_that_began_without_a_record_is_not_stored_after_a_removal() {
 }
 
 #[tokio::test]
+async fn a_second_removal_is_later_than_the_first() {
+    let (_, one, two) = pair();
+    let mut removals = Vec::new();
+    for _ in 0..2 {
+        granted(&one, claim(Owner::random(), 0)).await.unwrap();
+        two.remove(&service("a")).await.unwrap();
+        let Slot::Removed(removal) = one.load(&service("a")).await.unwrap() else { panic!("it was removed") };
+        removals.push(removal.number);
+    }
+    assert!(removals[1] > removals[0]);
+}
+
+#[tokio::test]
 async fn a_removal_where_nothing_is_stored_and_no_one_logs_in_writes_nothing() {
     let (rows, one, _) = pair();
     one.remove(&service("a")).await.unwrap();
