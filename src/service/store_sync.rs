@@ -1,16 +1,19 @@
 //! The token in memory and the record in the store: what is adopted from it, and what is saved to it.
 
+mod candidate;
+
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
 use super::observe::{EventKind, Observer};
-use super::state::{HeldToken, SharedState, Sharing, Source, TokenState};
+use super::state::{HeldToken, SharedState};
+use candidate::Candidate;
+
 use crate::clock::Clock;
-use crate::config::{BaseUrl, Config};
-use crate::domain::{Generation, Jitter, Lifetime, Timestamp, TokenSet};
+use crate::config::Config;
+use crate::domain::{Jitter, Lifetime, Timestamp};
 use crate::error::{Error, Result};
-use crate::grants;
 use crate::log::Level;
 use crate::oauth::ProofKey;
 use crate::store::{
@@ -49,14 +52,16 @@ impl RecordObserver for StoreSync {
     }
 }
 
-/// What a look at the record is worth.
-enum Candidate {
-    /// A token to use.
-    Token(Box<HeldToken>),
-    /// Nothing that is better than the token in memory.
-    Nothing,
-    /// A later token that is for another configuration.
-    OfAnother,
+/// How it ended to store a token in place of what is stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum InPlace {
+    Stored,
+    /// The token in memory is stored, was cleared or has changed.
+    Needless,
+    /// There is another one, or another process has the lease.
+    Taken,
+    /// The store failed.
+    Failed,
 }
 
 impl StoreSync {
@@ -149,89 +154,6 @@ impl StoreSync {
         is_usable == Some(true)
     }
 
-    fn candidate(
-        &self,
-        state: &mut TokenState,
-        record: StoredToken,
-        revision: Revision,
-        now: Timestamp,
-    ) -> Candidate {
-        let is_sealed = record.state.is_some();
-        let stored = record.state.unwrap_or_default();
-        let lifetime = self.lifetime_of(record.issued_at, record.expires_at, &stored);
-        let is_later = state.see(Some(revision));
-        if stored.identity.is_some_and(|identity| identity != self.config.identity) {
-            return if is_later { Candidate::OfAnother } else { Candidate::Nothing };
-        }
-        if state.was_cleared(revision) {
-            return Candidate::Nothing;
-        }
-        // While the store failed, this process obtained a newer token than the one that another stored since. If it may
-        // have been stored, what is there now may have followed from it, whatever the clock of the other says.
-        let is_newer = |held: &HeldToken| {
-            held.revision.is_none()
-                && held.sharing != Sharing::Perhaps
-                && held.is_usable(now)
-                && held.tokens.lifetime.issued_at() > record.issued_at
-        };
-        if state.held().is_some_and(is_newer) {
-            return Candidate::Nothing;
-        }
-        // An earlier record (a copy that was put back) is better than nothing. One that was seen before is better than an
-        // earlier one, which a look brought late: its refresh token was spent since.
-        let is_needed = state.held().is_none_or(|held| {
-            let is_alive = lifetime.is_usable(now) && !held.is_usable(now) && held.revision != Some(revision);
-            is_alive || held.revision.is_some_and(|held| revision.is_later_than(held))
-        });
-        if !is_later && !is_needed {
-            return Candidate::Nothing;
-        }
-        let stored_key = stored.proof_key.filter(|_| self.config.dpop);
-        let proof_key = stored_key.and_then(|key| ProofKey::from_secret(&key).ok());
-        // Obtained before `dpop` was set, or after it was removed: a new token is requested.
-        if proof_key.is_none() && (self.config.dpop || record.scheme.is_dpop()) {
-            return Candidate::Nothing;
-        }
-        // A token that another program put there was most likely obtained by the first request of the search.
-        let guess = if is_sealed { None } else { grants::first_request(&self.config) };
-        let grant = stored.grant.or(guess);
-        Candidate::Token(Box::new(HeldToken {
-            tokens: TokenSet {
-                access_token: record.access_token,
-                scheme: record.scheme,
-                refresh_token: record.refresh_token,
-                lifetime,
-            },
-            generation: Generation::default(),
-            source: Source::Store,
-            // A writer to the store must not decide where credentials go.
-            grant: grant.filter(|grant| grant.is_allowed(&self.config)),
-            fields: stored.fields.only(self.config.field_names()),
-            proof_key,
-            revision: Some(revision),
-            sharing: Sharing::Yes,
-            refresh_has_failed: false,
-        }))
-    }
-
-    /// The lifetime of a stored token. A process with another configuration may not have kept all `fields`: then a
-    /// refresh is due at once, and where one of them names the API's URL, the token is of no use.
-    fn lifetime_of(
-        &self,
-        issued_at: Timestamp,
-        expires_at: Option<Timestamp>,
-        stored: &StoredState,
-    ) -> Lifetime {
-        let lifetime = self.lifetime(issued_at, expires_at);
-        if stored.fields.cover(self.config.field_names()) {
-            return lifetime;
-        }
-        match self.config.base_url {
-            Some(BaseUrl::Template(_)) => self.lifetime(issued_at, Some(issued_at)),
-            _ => lifetime.due_at_once(),
-        }
-    }
-
     /// The lifetime of a token, with a refresh point of its own.
     pub(super) fn lifetime(&self, issued_at: Timestamp, expires_at: Option<Timestamp>) -> Lifetime {
         Lifetime::new(issued_at, expires_at, &self.config.policy, Jitter::random().value())
@@ -304,32 +226,36 @@ impl StoreSync {
     }
 
     /// Stores the token in memory if it is not stored as it is, for example after a change of the refresh token. A
-    /// later token of another process stays. Whether the token was stored.
+    /// later token of another process stays.
     pub(super) async fn store_in_place(
         &self,
         expected: Option<Revision>,
         fence: Option<Fence>,
         epoch: u64,
-    ) -> bool {
+    ) -> InPlace {
         let _guard = self.store.turn().await;
         let token = {
             let state = self.state.lock();
             state.held().filter(|_| state.is_unsaved() && state.epoch() == epoch).cloned()
         };
-        let Some(token) = token else { return false };
+        let Some(token) = token else { return InPlace::Needless };
         let saved = self.store.save_in_place(&self.record_of(&token), expected, fence).await;
         self.observer.report_store();
         match saved {
             Ok(Some(revision)) => {
                 self.state.lock().mark_stored(token.generation, revision);
                 self.expect_notice();
-                return true;
+                InPlace::Stored
             }
-            Err(error) if error.may_have_happened() => self.state.lock().mark_shared(token.generation),
-            Ok(None) | Err(_) => {}
+            Ok(None) => InPlace::Taken,
+            // A later look stores it.
+            Err(error) => {
+                if error.may_have_happened() {
+                    self.state.lock().mark_shared(token.generation);
+                }
+                InPlace::Failed
+            }
         }
-        // A later look stores it.
-        false
     }
 
     fn expect_notice(&self) {
@@ -412,7 +338,7 @@ impl StoreSync {
         self.adopt(Attempt { epoch, started: self.clock.now() }).await;
         let can_tell = self.store.read_fault().is_none();
         let expected = self.state.lock().stored();
-        let is_stored = can_tell && self.store_in_place(expected, fence, epoch).await;
+        let is_stored = can_tell && self.store_in_place(expected, fence, epoch).await == InPlace::Stored;
         if let Some(grant) = grant.filter(|_| !is_stored) {
             // The next holder still needs to know how the last request failed. If this fails, the lease ends by itself.
             let _ = self.store.release(grant.fence, grant.note).await;

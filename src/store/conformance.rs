@@ -22,6 +22,7 @@ use super::{
     Claim, ExternalStore, Fence, LeaseGrant, Leasing, MemoryStore, Owner, Revision, RowStore, Saved,
     SealedStore, Store, StoredRow, StoredState, StoredToken,
 };
+use crate::clock::ManualClock;
 use crate::config::ExternalStoreKind;
 use crate::crypto::KeyRing;
 use crate::domain::{AccessToken, Secret, ServiceName, Timestamp, TokenType};
@@ -59,7 +60,9 @@ impl Fixture {
     }
 
     fn rows(rows: Arc<dyn Rows>) -> Self {
-        Self::new(Arc::new(RowStore::new(rows)), None, true)
+        // The claims of the cases say how much time has passed.
+        let clock = Arc::new(ManualClock::new(Timestamp::MIN));
+        Self::new(Arc::new(RowStore::on_clock(rows, clock)), None, true)
     }
 
     /// What a provider of either kind does: one only keeps records, the other compares and swaps.

@@ -17,11 +17,14 @@ use super::record::number_of;
 use super::rows::{Content, Found, Rows};
 use super::watch::{RecordObserver, Subscription};
 use super::{Claim, Fence, Leasing, Revision, Saved, Slot, Store, StoredRow};
+#[cfg(test)]
+use crate::clock::Clock;
+use crate::clock::SystemClock;
 use crate::domain::{Secret, ServiceName, Timestamp, TokenType};
 use crate::error::{Error, ErrorKind, Result};
 use crate::sync::Mutex;
 
-use leases::LeaseRows;
+use leases::{LeaseRows, TakenAway};
 pub(in crate::store) use place::RowPlace;
 
 /// A store on [`Rows`].
@@ -67,9 +70,16 @@ impl RowStore {
         Self::watching(rows, place)
     }
 
+    /// The same in a process with this clock.
+    #[cfg(test)]
+    pub(in crate::store) fn on_clock(rows: Arc<dyn Rows>, clock: Arc<dyn Clock>) -> Self {
+        Self { leases: LeaseRows::new(Arc::clone(&rows), clock), ..Self::new(rows) }
+    }
+
     /// The same for rows of a place that other services reach in ways of their own: one of them looks for all.
     pub(in crate::store) fn watching(rows: Arc<dyn Rows>, place: Arc<RowPlace>) -> Self {
-        Self { leases: LeaseRows::new(Arc::clone(&rows)), rows, place, known: Mutex::default() }
+        let leases = LeaseRows::new(Arc::clone(&rows), Arc::new(SystemClock));
+        Self { leases, rows, place, known: Mutex::default() }
     }
 
     async fn find(&self, service: &ServiceName) -> Result<FoundRecord> {
@@ -124,12 +134,11 @@ impl RowStore {
     }
 
     /// Replaces what is in the place of the record with a tombstone. A holder that read it before cannot replace it.
-    async fn bury(&self, service: &ServiceName, had_holder: bool) -> Result<()> {
+    async fn bury(&self, service: &ServiceName, had_lease: bool) -> Result<()> {
         for _ in 0..TRIES {
             let found = self.find(service).await?;
-            // A login that is under way began with what is there, even if it is nothing.
-            let is_empty = found.is_nothing() || matches!(found.slot, Ok(Slot::Removed(_)));
-            if is_empty && !had_holder {
+            // A login may be under way that began with nothing, even if its lease has ended since: its process is frozen.
+            if found.is_nothing() && !had_lease {
                 return Ok(());
             }
             self.make_room(service, &found).await?;
@@ -172,7 +181,7 @@ impl Store for RowStore {
         expected: Option<Revision>,
         fence: Option<Fence>,
     ) -> Result<Saved> {
-        // Before the lease: a removal ends the lease first, so that what was seen here before it is gone after it.
+        // Before the lease: a removal takes the lease away first, so that what was seen here before it is gone after it.
         let found = self.find(service).await?;
         let is_fenced = async || match fence {
             Some(fence) => self.leases.is_under(service, fence).await.map(|is_under| !is_under),
@@ -199,8 +208,13 @@ impl Store for RowStore {
     }
 
     async fn remove(&self, service: &ServiceName) -> Result<()> {
-        let had_holder = self.leases.end_any(service).await?;
-        self.bury(service, had_holder).await
+        let taken = self.leases.take_away(service).await?;
+        self.bury(service, !matches!(taken, TakenAway::Nothing)).await?;
+        if let TakenAway::Held(fence) = taken {
+            // It is removed. A lease that does not end now ends by itself.
+            let _ = self.leases.give_back(service, fence).await;
+        }
+        Ok(())
     }
 
     async fn set_aside(&self, service: &ServiceName, seen: Revision) -> Result<()> {

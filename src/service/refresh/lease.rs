@@ -69,6 +69,14 @@ impl RefreshLease {
     }
 }
 
+impl RefreshLease {
+    /// Leaves the lease as it is: a clearing that is under way takes it away and ends it. Released before that, it would
+    /// let another process send the refresh token that is being removed.
+    pub(super) fn leave(self) {
+        self.end_by_save();
+    }
+}
+
 /// A lease that this process holds, renewed until it is dropped.
 struct HeldLease {
     store: Arc<StoreClient>,
@@ -177,6 +185,8 @@ impl LeaseManager {
         // Another process took the lost one: what it brought is waited for as well.
         let mut waited_for = lost.and_then(|lease| lease.fence());
         let mut looks = 0;
+        // A clearing ends the lease of the attempt before, which has the same owner.
+        drop(self.store.turn().await);
         loop {
             let moment = self.clock.moment();
             match self.store.lease(moment).await {

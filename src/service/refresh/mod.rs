@@ -2,6 +2,7 @@
 
 mod issuer;
 mod lease;
+mod outcome;
 mod predecessors;
 mod refresh_token;
 mod rejected_credentials;
@@ -15,21 +16,21 @@ use std::sync::Arc;
 
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::domain::{AnswerFields, Generation, Jitter, Secret, Timestamp, TokenSet};
-use crate::error::{Error, ErrorKind, Result, Retry};
+use crate::domain::{Secret, Timestamp, TokenSet};
+use crate::error::{Error, ErrorKind, Result};
 use crate::gate::Gate;
 use crate::grants::GrantRequest;
 use crate::log::Level;
 use crate::oauth::{Granted, ProofKey};
 use crate::runtime;
 use crate::service::observe::Observer;
-use crate::service::state::{HeldToken, RefreshReason, SharedState, Sharing, Source, is_rejection};
+use crate::service::state::{RefreshReason, SharedState};
 use crate::service::store_sync::{Attempt, StoreSync};
 use crate::store::StoreClient;
 
 use lease::{LeaseManager, RefreshLease};
 use predecessors::Predecessors;
-use rejected_credentials::{CredentialMemory, with_verdict};
+use rejected_credentials::CredentialMemory;
 use request_gate::{RequestGate, RequestPass};
 use single_flight::{Landing, SingleFlight};
 use source::TokenSource;
@@ -270,137 +271,6 @@ impl Refresher {
             self.clock.sleep(wait).await;
         }
         Ok(())
-    }
-
-    // Outcomes.
-
-    /// Saves a new token, then makes it the one that is handed out.
-    async fn keep(&self, token: NewToken, lease: RefreshLease, attempt: Attempt) {
-        let is_login = token.spent.is_none();
-        let is_rotated = token.granted.refresh_token.is_some();
-        let mut token = self.hold(token);
-        let now = token.tokens.lifetime.issued_at();
-        if is_login {
-            self.credentials.forget(now).await;
-        }
-        // A clearing takes the same lock: either it came first and raised the epoch, or it removes what is saved here.
-        let guard = self.store.turn().await;
-        if self.state.lock().epoch() != attempt.epoch {
-            return;
-        }
-        match self.sync.save(&token, lease.expected, lease.fence()).await {
-            Ok(Some(revision)) => {
-                token.revision = Some(revision);
-                token.sharing = Sharing::Yes;
-                lease.end_by_save();
-            }
-            // This process stalled, and another took over: what that one stores is the later token. Or the record was
-            // removed: then what was requested before is not kept.
-            Ok(None) => {
-                self.sync.adopt(attempt).await;
-                if self.state.lock().epoch() != attempt.epoch {
-                    return;
-                }
-                self.observer
-                    .log(Level::Warn, "another process took over this refresh, so its token is used");
-                // A look may have adopted it before: then this one may even be from before a removal.
-                if self.state.lock().has_stored_since(lease.expected, self.clock.now()) {
-                    return;
-                }
-            }
-            Err(error) if is_rotated => {
-                const UNSAVED: &str =
-                    "could not store the new refresh token, so another process may send the old one";
-                token.sharing = Sharing::after(&error);
-                self.observer.log_error(Level::Error, UNSAVED, &error);
-            }
-            Err(error) => token.sharing = Sharing::after(&error),
-        }
-        {
-            let mut state = self.state.lock();
-            if state.epoch() != attempt.epoch {
-                return;
-            }
-            state.refresh(token, attempt.started, now);
-        }
-        drop(guard);
-        self.observer.announce_token("obtained a new token");
-    }
-
-    /// A new token as it is kept in memory, with warnings about what its response lacks.
-    fn hold(&self, token: NewToken) -> HeldToken {
-        let NewToken { granted, grant, spent, proof_key } = token;
-        self.observer.check_binding(&granted.scheme);
-        self.observer.check_scopes(&granted.withheld);
-        self.observer.check_expiry(granted.expiry_warning.as_deref());
-        let fields = self.with_earlier_fields(granted.kept.fields);
-        self.observer.check_fields(&fields, &granted.kept.faults);
-        let now = self.clock.now();
-        let length = granted.expiry.lifetime(self.config.policy.default_lifetime);
-        HeldToken {
-            tokens: TokenSet {
-                access_token: granted.access_token,
-                scheme: granted.scheme,
-                refresh_token: granted.refresh_token.or(spent),
-                lifetime: self.sync.lifetime(now, length.map(|length| now.plus(length))),
-            },
-            generation: Generation::default(),
-            source: Source::Request,
-            grant: Some(grant),
-            fields,
-            proof_key,
-            revision: None,
-            sharing: Sharing::No,
-            refresh_has_failed: false,
-        }
-    }
-
-    /// The fields of a response, with the earlier values of those that it leaves out.
-    fn with_earlier_fields(&self, fields: AnswerFields) -> AnswerFields {
-        match self.state.lock().held() {
-            Some(held) => fields.with_earlier(&held.fields),
-            None => fields,
-        }
-    }
-
-    /// Notes a failed attempt for this process and all others, and returns the error as callers get it.
-    async fn fail(&self, error: Error, lease: RefreshLease, attempt: Attempt) -> Error {
-        let rejections = self.state.lock().rejections();
-        let error = with_verdict(error, rejections);
-        self.note_failure(&error, attempt.started);
-        let is_rejection = is_rejection(&error);
-        if is_rejection {
-            self.remember_rejection(&error).await;
-        }
-        self.leases.fail(lease, &error).await;
-        if is_rejection { self.with_wait(error) } else { error }
-    }
-
-    fn note_failure(&self, error: &Error, started: Timestamp) {
-        self.state.lock().fail(error, started, self.clock.now(), Jitter::random());
-        if error.kind() == ErrorKind::Endpoint {
-            self.source.doubt_metadata();
-        }
-        self.observer.announce_failure(error);
-    }
-
-    /// No process sends the credential again before its cool-down ends.
-    async fn remember_rejection(&self, error: &Error) {
-        let now = self.clock.now();
-        let (times, until) = {
-            let state = self.state.lock();
-            (state.rejections(), state.paused_until(now))
-        };
-        self.credentials.remember(error, times, now, until.unwrap_or(now)).await;
-    }
-
-    /// The error with the time until the next attempt.
-    fn with_wait(&self, error: Error) -> Error {
-        let now = self.clock.now();
-        match self.state.lock().paused_until(now) {
-            Some(until) => error.with_retry(Retry::After(now.until(until))),
-            None => error,
-        }
     }
 
     /// Revokes a token that is no longer held: [`TokenSource::revoke`].

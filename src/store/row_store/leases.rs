@@ -4,16 +4,18 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::super::lease::{Claim, Fence, LeaseEntry, Leasing};
+use super::super::lease::{Claim, Fence, LeaseEntry, Leasing, Owner};
 use super::super::record::digest;
 use super::super::rows::{Content, Rows};
 use super::{TRIES, reserved_row, swap};
+use crate::clock::Clock;
 use crate::domain::{Secret, ServiceName, Timestamp};
 use crate::error::{Error, ErrorKind, Result};
 use crate::sync::Mutex;
 
 pub(super) struct LeaseRows {
     rows: Arc<dyn Rows>,
+    clock: Arc<dyn Clock>,
     /// The last text of each lease, and when this process first saw it.
     seen: Mutex<HashMap<ServiceName, Sighting>>,
 }
@@ -36,6 +38,16 @@ struct FoundLease {
     now: Option<Timestamp>,
 }
 
+/// What a removal took away.
+pub(super) enum TakenAway {
+    /// There never was a lease.
+    Nothing,
+    /// A lease without a holder.
+    Free,
+    /// The lease, which is now the remover's.
+    Held(Fence),
+}
+
 impl FoundLease {
     fn under(&self, fence: Fence) -> Option<&LeaseEntry> {
         self.entry.as_ref().filter(|lease| lease.is_under(fence))
@@ -43,8 +55,8 @@ impl FoundLease {
 }
 
 impl LeaseRows {
-    pub(super) fn new(rows: Arc<dyn Rows>) -> Self {
-        Self { rows, seen: Mutex::default() }
+    pub(super) fn new(rows: Arc<dyn Rows>, clock: Arc<dyn Clock>) -> Self {
+        Self { rows, clock, seen: Mutex::default() }
     }
 
     pub(super) async fn take(&self, service: &ServiceName, claim: &Claim) -> Result<Leasing> {
@@ -55,7 +67,7 @@ impl LeaseRows {
                 return Ok(Leasing::Held(lease.fence));
             }
             let lease = LeaseEntry::after(found.entry.as_ref(), &at_place(claim, found.now));
-            if self.put(name, found.seen.as_ref(), &lease, claim.elapsed).await? {
+            if self.put(name, found.seen.as_ref(), &lease).await? {
                 return Ok(Leasing::Granted(lease.grant()));
             }
         }
@@ -63,7 +75,7 @@ impl LeaseRows {
     }
 
     pub(super) async fn renew(&self, service: &ServiceName, claim: &Claim, fence: Fence) -> Result<bool> {
-        let renewed = self.change(service, claim.elapsed, |found| {
+        let renewed = self.change(service, |found| {
             let mut lease = found.under(fence)?.clone();
             lease.renew(&at_place(claim, found.now));
             Some(lease)
@@ -73,7 +85,7 @@ impl LeaseRows {
 
     /// Ends the lease of this fence, with a note for the next holder.
     pub(super) async fn end(&self, service: &ServiceName, fence: Fence, note: Option<Secret>) -> Result<()> {
-        let ended = self.change(service, Duration::ZERO, |found| {
+        let ended = self.change(service, |found| {
             let mut lease = found.under(fence)?.clone();
             lease.end(note.clone());
             Some(lease)
@@ -81,15 +93,39 @@ impl LeaseRows {
         ended.await.map(drop)
     }
 
-    /// Ends the lease of any holder, and keeps its note. Returns whether there was a holder.
-    pub(super) async fn end_any(&self, service: &ServiceName) -> Result<bool> {
-        let ended = self.change(service, Duration::ZERO, |found| {
-            let mut lease = found.entry.clone().filter(|lease| lease.owner.is_some())?;
+    /// Takes the lease from its holder, if it has one, so that no one gets it while the record is removed. It keeps its
+    /// note.
+    pub(super) async fn take_away(&self, service: &ServiceName) -> Result<TakenAway> {
+        let name = &service.reserved_for_lease();
+        for _ in 0..TRIES {
+            let found = self.find(name).await?;
+            let Some(last) = &found.entry else { return Ok(TakenAway::Nothing) };
+            if last.owner.is_none() {
+                return Ok(TakenAway::Free);
+            }
+            let claim = Claim {
+                owner: Owner::random(),
+                now: found.now.unwrap_or(last.since),
+                elapsed: Duration::ZERO,
+                length: last.since.until(last.until),
+            };
+            let lease = LeaseEntry::after(Some(last), &claim);
+            if self.put(name, found.seen.as_ref(), &lease).await? {
+                return Ok(TakenAway::Held(lease.fence));
+            }
+        }
+        Err(self.contended())
+    }
+
+    /// Ends the lease that was taken away.
+    pub(super) async fn give_back(&self, service: &ServiceName, fence: Fence) -> Result<()> {
+        let ended = self.change(service, |found| {
+            let mut lease = found.under(fence)?.clone();
             let note = lease.note.take();
             lease.end(note);
             Some(lease)
         });
-        ended.await
+        ended.await.map(drop)
     }
 
     pub(super) async fn is_under(&self, service: &ServiceName, fence: Fence) -> Result<bool> {
@@ -109,7 +145,10 @@ impl LeaseRows {
         lease.owner.is_some_and(|owner| owner != claim.owner) && claim.elapsed.saturating_sub(first) < length
     }
 
-    fn first_sighting(&self, name: &ServiceName, text: u64, now: Duration) -> Duration {
+    /// When this text was first seen, which is now if it is new: after it was found, as it may have been written just
+    /// before that, however long the claim waited.
+    fn first_sighting(&self, name: &ServiceName, text: u64, claimed: Duration) -> Duration {
+        let now = self.clock.elapsed().max(claimed);
         let mut all = self.seen.lock();
         let last = all.get(name).filter(|last| last.text == text);
         let sighting = last.copied().unwrap_or(Sighting { text, at: now });
@@ -121,14 +160,13 @@ impl LeaseRows {
     async fn change(
         &self,
         service: &ServiceName,
-        elapsed: Duration,
         change: impl Fn(&FoundLease) -> Option<LeaseEntry>,
     ) -> Result<bool> {
         let name = &service.reserved_for_lease();
         for _ in 0..TRIES {
             let found = self.find(name).await?;
             let Some(lease) = change(&found) else { return Ok(false) };
-            if self.put(name, found.seen.as_ref(), &lease, elapsed).await? {
+            if self.put(name, found.seen.as_ref(), &lease).await? {
                 return Ok(true);
             }
         }
@@ -153,19 +191,13 @@ impl LeaseRows {
         })
     }
 
-    async fn put(
-        &self,
-        name: &ServiceName,
-        expected: Option<&Secret>,
-        lease: &LeaseEntry,
-        elapsed: Duration,
-    ) -> Result<bool> {
+    async fn put(&self, name: &ServiceName, expected: Option<&Secret>, lease: &LeaseEntry) -> Result<bool> {
         let text = serde_json::to_string(lease)
             .map_err(|_| Error::new(ErrorKind::Internal, "could not write a lease"))?;
         let row = reserved_row(Secret::new(text), lease.since, lease.until);
         let is_put = swap(&*self.rows, name, expected, Some(&row)).await?;
         if is_put {
-            self.first_sighting(name, digest([row.token.expose()]), elapsed);
+            self.first_sighting(name, digest([row.token.expose()]), Duration::ZERO);
         }
         Ok(is_put)
     }

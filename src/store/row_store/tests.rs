@@ -9,6 +9,7 @@ use async_trait::async_trait;
 
 use super::super::lease::{LeaseGrant, Owner};
 use super::*;
+use crate::clock::ManualClock;
 use crate::store::conformance::service;
 
 /// Rows in memory, with the clock of a place or without one.
@@ -103,7 +104,8 @@ async fn granted(store: &RowStore, claim: Claim) -> Option<LeaseGrant> {
 
 fn pair() -> (Arc<MapRows>, RowStore, RowStore) {
     let rows = Arc::new(MapRows::default());
-    let store = || RowStore::new(Arc::clone(&rows) as Arc<dyn Rows>);
+    let clock = || Arc::new(ManualClock::new(Timestamp::MIN));
+    let store = || RowStore::on_clock(Arc::clone(&rows) as Arc<dyn Rows>, clock());
     (Arc::clone(&rows), store(), store())
 }
 
@@ -202,4 +204,45 @@ async fn what_another_program_writes_in_the_place_of_a_lease_is_replaced() {
     rows.compare_and_set(&name, None, Some(&a_row("no lease"))).await.unwrap();
     granted(&one, claim(Owner::random(), 0)).await.unwrap();
     assert!(rows.text(&name).unwrap().starts_with('{'));
+}
+
+#[tokio::test]
+async fn while_a_record_is_removed_no_one_gets_the_lease_that_its_holder_had() {
+    let (rows, one, two) = pair();
+    let grant = granted(&one, claim(Owner::random(), 0)).await.unwrap();
+    let saved = one.save(&service("a"), &a_row("one"), None, Some(grant.fence)).await.unwrap();
+    assert!(matches!(saved, Saved::Stored(_)));
+    granted(&one, claim(Owner::random(), 1)).await.unwrap();
+    // The removal stops between its two steps.
+    assert!(matches!(one.leases.take_away(&service("a")).await.unwrap(), TakenAway::Held(_)));
+    assert!(granted(&two, claim(Owner::random(), 2)).await.is_none());
+    one.remove(&service("a")).await.unwrap();
+    assert!(granted(&two, claim(Owner::random(), 3)).await.is_some());
+    assert!(rows.text(&service("a")).unwrap().starts_with("removed "));
+}
+
+#[tokio::test]
+async fn a_login_of_a_frozen_process_is_not_stored_after_a_removal_that_found_nothing() {
+    let (_, one, two) = pair();
+    let grant = granted(&one, claim(Owner::random(), 0)).await.unwrap();
+    let seen = one.find(&service("a")).await.unwrap().seen;
+    // Its lease ends, another process takes and returns it, and then the token is cleared.
+    two.release(&service("a"), grant.fence, None).await.unwrap();
+    two.remove(&service("a")).await.unwrap();
+    assert!(!swap(&*one.rows, &service("a"), seen.as_ref(), Some(&a_row("one"))).await.unwrap());
+}
+
+#[tokio::test]
+async fn a_lease_that_was_written_while_a_claim_waited_is_as_young_as_it_is() {
+    let rows = Arc::new(MapRows::default());
+    let clock = Arc::new(ManualClock::new(Timestamp::MIN));
+    let one = RowStore::on_clock(Arc::clone(&rows) as _, Arc::new(ManualClock::new(Timestamp::MIN)));
+    let two = RowStore::on_clock(Arc::clone(&rows) as _, Arc::clone(&clock) as _);
+    granted(&one, claim(Owner::random(), 0)).await.unwrap();
+    // The claim of second 0 waits for the place until second 5, and finds what was written just before.
+    clock.advance(Duration::from_secs(5));
+    assert!(granted(&two, claim(Owner::random(), 0)).await.is_none());
+    clock.advance(Duration::from_secs(6));
+    assert!(granted(&two, claim(Owner::random(), 11)).await.is_none());
+    assert!(granted(&two, claim(Owner::random(), 15)).await.is_some());
 }

@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
+use crate::clock::Clock;
 use crate::domain::{Secret, ServiceName, Timestamp};
 use crate::error::{Error, ErrorKind, Result};
 use crate::runtime::simulated::{Process, sleep};
@@ -90,8 +91,13 @@ impl SimulatedPlace {
     }
 
     /// The store of one process.
-    pub(crate) fn store(self: &Arc<Self>, network: Arc<dyn Network>) -> Arc<dyn Store> {
-        Arc::new(RowStore::new(Arc::new(SimulatedRows { place: Arc::clone(self), network })))
+    pub(crate) fn store(
+        self: &Arc<Self>,
+        network: Arc<dyn Network>,
+        clock: Arc<dyn Clock>,
+    ) -> Arc<dyn Store> {
+        let rows = Arc::new(SimulatedRows { place: Arc::clone(self), network });
+        Arc::new(RowStore::on_clock(rows, clock))
     }
 
     /// What was stored in the last `span` is lost, as when a replica that lags behind becomes the primary.

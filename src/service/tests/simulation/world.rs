@@ -169,7 +169,7 @@ impl Replica {
             transport: Arc::clone(&network) as _,
             listener: Arc::new(Deaf),
             log: Log::new(ServiceName::default(), Level::Debug, sink),
-            store: Some(world.place.store(network)),
+            store: Some(world.place.store(network, Arc::clone(&clock))),
             schedule: schedule.clone(),
             credentials: Arc::default(),
             gate: Gate::new(config.max_concurrent_requests),
