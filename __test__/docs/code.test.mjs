@@ -27,7 +27,7 @@ const pages = ['README.md', ...markdownIn('docs'), ...markdownIn('docs/errors')]
 const foreign = {
   './db': 'export const prisma: import("evertoken").PrismaTokenClient',
   './my-store.mjs':
-    'export class MyStore implements import("evertoken").TokenStore { get(s: string): null; set(): void; delete(): void }',
+    'export class MyStore { get(s: string): null; set(): void; delete(): void; read(s: string): null; compareAndSet(): boolean }',
   './session': 'export function isAdmin(request: Request): Promise<boolean>',
 }
 const modules = [
@@ -35,6 +35,8 @@ const modules = [
   'fastify',
   'axios',
   'vitest',
+  'pg',
+  'redis',
   'next/headers',
   '@opentelemetry/api',
   '@testing-library/react',
