@@ -28,6 +28,9 @@ const LISTENER_CHECK: Duration = Duration::from_secs(5);
 /// Asks a session for its number.
 const SESSION: &str = "SELECT pg_backend_pid()::text";
 
+/// How often it is asked: a pooler gives the same session several times in a row by chance.
+const SESSION_CHECKS: usize = 6;
+
 /// Why a connection no longer listens.
 enum ListeningEnd {
     /// It leads to a pooler, through which no notice comes.
@@ -101,7 +104,7 @@ fn pass_on(notice: &str, place: &mut Option<String>, sender: &str, watch: &Watch
 /// they do not expect.
 async fn has_pooler(others: &Arc<dyn SqlClient>, client: &Client) -> Result<bool, SqlFault> {
     let mut own = Vec::new();
-    for _ in 0..2 {
+    for _ in 0..SESSION_CHECKS {
         let rows = client.query_typed(SESSION, &[]).await.map_err(|error| SqlFault::of_statement(&error))?;
         own.extend(rows.first().and_then(|row| row.try_get::<_, Option<String>>(0).ok()).flatten());
         let other = Arc::clone(others).query(SESSION, &[], Effect::Reads).await?;
@@ -109,7 +112,7 @@ async fn has_pooler(others: &Arc<dyn SqlClient>, client: &Client) -> Result<bool
             return Ok(true);
         }
     }
-    Ok(own.len() < 2 || own[0] != own[1])
+    Ok(own.len() < SESSION_CHECKS || own.iter().any(|session| *session != own[0]))
 }
 
 /// Whether a notice that is sent on another connection arrives.

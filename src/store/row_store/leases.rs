@@ -192,7 +192,13 @@ impl LeaseRows {
         })
     }
 
-    async fn put(&self, name: &ServiceName, expected: Option<&Secret>, lease: &LeaseEntry) -> Result<bool> {
+    async fn put(
+        &self,
+        name: &ServiceName,
+        expected: Option<&Secret>,
+        lease: &LeaseEntry,
+        claimed: Duration,
+    ) -> Result<bool> {
         let text = serde_json::to_string(lease)
             .map_err(|_| Error::new(ErrorKind::Internal, "could not write a lease"))?;
         let row = reserved_row(Secret::new(text), lease.since, lease.until);
