@@ -822,6 +822,8 @@ export interface PrismaTokenClient {
  *
  * @example
  * ```ts
+ * import { createClient } from 'redis'
+ *
  * const client = createClient({ url: process.env.REDIS_URL })
  * await client.connect()
  * initializeTokenService({ storage: { kind: 'redis', client } })

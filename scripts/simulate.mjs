@@ -11,7 +11,16 @@ if (unknown !== undefined) throw new Error(`--${unknown[0]} must be a number`)
 const env = Object.fromEntries(
   Object.entries(values).map(([name, value]) => [`EVERTOKEN_SIMULATE_${name.toUpperCase()}`, value]),
 )
-const cargo = ['test', '--profile', 'simulate', '--no-default-features', '--lib', '--', '--ignored', '--nocapture']
+const cargo = [
+  'test',
+  '--profile',
+  'simulate',
+  '--no-default-features',
+  '--lib',
+  '--',
+  '--ignored',
+  '--nocapture',
+]
 const { code } = await run('cargo', [...cargo, '--exact', 'service::tests::simulation::simulate'], {
   env,
   limitMs: 2 * 60 * 60_000,

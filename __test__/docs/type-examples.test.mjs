@@ -37,7 +37,8 @@ test('every example in the documentation of the types compiles', (t) => {
   // What is not evertoken's is anything at all, as far as the compiler is concerned.
   writeFileSync(
     join(folder, 'foreign.d.ts'),
-    "declare module 'axios' { const axios: any; export default axios }\n",
+    "declare module 'redis' { export const createClient: any }\n" +
+      "declare module 'axios' { const axios: any; export default axios }\n",
   )
   const compilerOptions = {
     strict: true,

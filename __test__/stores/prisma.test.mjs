@@ -15,7 +15,7 @@ import { generatedClient, migrations, prismaClient, prismaProject } from '../sup
 
 const require = createRequire(import.meta.url)
 const root = dirname(require.resolve('evertoken/package.json'))
-const { prismaRows } = require(join(root, 'lib', 'stores', 'prisma.js'))
+const { prismaStore } = require(join(root, 'lib', 'stores', 'prisma.js'))
 
 const server = useTokenServer()
 const project = await prismaProject()
@@ -70,6 +70,16 @@ test('Prisma generates a client from the model that init writes', {
   const row = await prisma.tokenCache.findUnique({ where: { service: config.service } })
   assert.ok(!JSON.stringify(row).includes(token) && row.expiresAt > new Date())
 })
+
+/** What the core asks of a client. */
+function prismaRows(client) {
+  const { answer } = prismaStore(client)
+  return {
+    get: (service) => answer({ operation: 'get', service }),
+    set: (service, record, replaced) => answer({ operation: 'set', service, record, replaced }),
+    delete: (service) => answer({ operation: 'delete', service }),
+  }
+}
 
 for (const [provider, { url, reason }] of Object.entries(databases)) {
   describe(`a Prisma client over ${provider}`, { skip: reason ?? false }, () => {

@@ -211,7 +211,7 @@ impl Process {
         Ok(task)
     }
 
-    /// Ends it in the middle of whatever it does.
+    /// Ends it in the middle of what it does.
     pub(crate) fn kill(self: &Arc<Self>) {
         let tasks = {
             let mut state = self.state.lock();

@@ -36,7 +36,7 @@ pub(in crate::store) trait Rows: Send + Sync + 'static {
         next: Option<&StoredRow>,
     ) -> Result<bool>;
 
-    /// Deletes whatever is stored under a name: a row that cannot be expected, as it cannot be read.
+    /// Deletes what is stored under a name: a row that cannot be expected, as it cannot be read.
     async fn discard(&self, name: &ServiceName) -> Result<()>;
 
     /// Whether [`marks`](Self::marks) works: not at a place that can only look at one row at a time.

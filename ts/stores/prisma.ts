@@ -24,7 +24,7 @@ export function prismaStore(client: PrismaTokenClient): Provider {
  * What is done with them, each in one statement: Prisma wraps more in a transaction, and SQLite's block each other. An
  * insert that violates the unique constraint can keep a lock, too.
  */
-export function prismaRows(client: PrismaTokenClient): StoreCallbacks {
+function prismaRows(client: PrismaTokenClient): StoreCallbacks {
   const tokenOf = async (service: string): Promise<unknown> => {
     const where = { service }
     const row = await retryWhileBusy(() => client.tokenCache.findUnique({ where, select: { token: true } }))

@@ -37,7 +37,7 @@ impl StoreSync {
             return Candidate::Nothing;
         }
         // While the store failed, this process obtained a newer token than the one that another stored since. If it may
-        // have been stored, what is there now may have followed from it, whatever the clock of the other says.
+        // have been stored, what is there now may have followed from it, however the clock of the other is set.
         let is_newer = |held: &HeldToken| {
             held.revision.is_none()
                 && held.sharing != Sharing::Perhaps

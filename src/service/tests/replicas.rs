@@ -127,7 +127,7 @@ async fn a_refresh_token_is_not_spent_while_the_store_cannot_tell_who_has_the_le
     fixture.token().await;
     // Not on request: what the credentials can do, they then do at once.
     clock.advance(Duration::from_secs(3400));
-    // The look that is due by then.
+    // The look that this makes due.
     tokio::time::sleep(Duration::from_millis(200)).await;
     store.parks_look(2);
     let _ = fixture.service.snapshot();

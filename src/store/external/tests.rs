@@ -1,3 +1,5 @@
+mod text_map;
+
 use std::sync::Mutex;
 
 use serde_json::{Map, Value, json};
@@ -6,6 +8,8 @@ use super::super::conformance::{service, some_record};
 use super::super::{Saved, SealedStore, StoredToken};
 use super::*;
 use crate::crypto::{KeyRing, generate_key};
+
+pub(in crate::store) use text_map::TextMap;
 
 /// What a provider keeps, in memory; it swaps only where it is `careful`, and fails where it is `broken`.
 #[derive(Default)]
@@ -78,29 +82,6 @@ impl StoreCallbacks for RowMap {
             }
         };
         Ok(json!({ "ok": answer }).to_string())
-    }
-}
-
-/// A custom store that compares and sets, in memory.
-#[derive(Default)]
-pub(in crate::store) struct TextMap(Mutex<Map<String, Value>>);
-
-#[async_trait]
-impl StoreCallbacks for TextMap {
-    async fn call(&self, request: String) -> Result<String> {
-        tokio::task::yield_now().await;
-        let request: Value = serde_json::from_str(&request).unwrap();
-        let key = request["key"].as_str().unwrap();
-        let mut texts = self.0.lock().unwrap();
-        let found = texts.get(key).cloned().unwrap_or_default();
-        if request["operation"] == "read" {
-            return Ok(json!({ "ok": found }).to_string());
-        }
-        let is_expected = found == request["expected"];
-        if is_expected {
-            texts.insert(key.to_owned(), request["next"].clone());
-        }
-        Ok(json!({ "ok": is_expected }).to_string())
     }
 }
 

@@ -110,7 +110,7 @@ fn pair() -> (Arc<MapRows>, RowStore, RowStore) {
 }
 
 #[tokio::test]
-async fn a_lease_ends_for_whom_it_has_not_changed_for_its_length_whatever_the_clocks_say() {
+async fn a_lease_ends_for_whom_it_has_not_changed_for_its_length_however_clocks_are_set() {
     let (_, one, two) = pair();
     let (holder, heir) = (Owner::random(), Owner::random());
     let years = |claim: Claim, years: f64| Claim {

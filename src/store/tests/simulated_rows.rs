@@ -180,7 +180,7 @@ struct SimulatedRows {
 }
 
 impl SimulatedRows {
-    /// The operation happens whatever becomes of the process meanwhile.
+    /// The operation happens even if the process ends meanwhile.
     async fn send<T: Send + 'static>(
         &self,
         operation: &'static str,

@@ -1,4 +1,4 @@
-//! What must hold whatever happens, and what has happened that excuses an exception.
+//! What must always hold, and what has happened that excuses an exception.
 
 use std::collections::BTreeMap;
 use std::fmt;

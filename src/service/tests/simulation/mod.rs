@@ -86,7 +86,7 @@ fn seeds_that_once_found_something_find_nothing() {
 }
 
 #[test]
-fn whatever_goes_wrong_no_refresh_token_is_spent_twice_and_the_replicas_agree_again() {
+fn under_all_faults_no_refresh_token_is_spent_twice_and_the_replicas_agree_again() {
     let seeds: Vec<_> = (10_000..10_000 + ORDINARY).collect();
     assert_none(&run_all(&seeds));
 }

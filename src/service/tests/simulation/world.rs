@@ -116,7 +116,7 @@ impl World {
     }
 }
 
-/// A machine, whose clock goes on being wrong when its replica is restarted.
+/// A machine, whose clock stays wrong when its replica is restarted.
 #[derive(Clone, Copy)]
 pub(super) struct Machine {
     pub(super) number: usize,
@@ -189,7 +189,7 @@ impl Replica {
         (service, scheduler)
     }
 
-    /// Ends it, in the middle of whatever it does.
+    /// Ends it, in the middle of what it does.
     pub(super) fn kill(self) {
         let Self { process, service, scheduler, .. } = self;
         process.kill();
