@@ -156,6 +156,15 @@ impl LastFailure {
     }
 }
 
+/// What an attempt waited for until it got the lease.
+#[derive(Clone, Copy)]
+struct Waited {
+    /// The lease of another process.
+    lease: Option<Fence>,
+    /// The revision of the token that was held before.
+    before: Option<Revision>,
+}
+
 /// Takes leases, and ends them.
 pub(super) struct LeaseManager {
     pub(super) config: Arc<Config>,
@@ -183,7 +192,8 @@ impl LeaseManager {
         lost: Option<RefreshLease>,
     ) -> Result<Option<(RefreshLease, RequestPass)>> {
         // Another process took the lost one: what it brought is waited for as well.
-        let mut waited_for = lost.and_then(|lease| lease.fence());
+        let mut waited_for = lost.as_ref().and_then(RefreshLease::fence);
+        let before = lost.map_or_else(|| self.held_revision(), |lease| lease.expected);
         let mut looks = 0;
         // A clearing ends the lease of the attempt before, which has the same owner.
         drop(self.store.turn().await);
@@ -192,7 +202,8 @@ impl LeaseManager {
             match self.store.lease(moment).await {
                 Ok(Leasing::Granted(grant)) => {
                     let lease = self.hold(grant, moment)?;
-                    let lease = self.use_or_release(lease, waited_for, reason, attempt).await?;
+                    let waited = Waited { lease: waited_for, before };
+                    let lease = self.use_or_release(lease, waited, reason, attempt).await?;
                     return Ok(lease.map(|lease| (lease, pass)));
                 }
                 Ok(Leasing::Unknown) => {
@@ -210,10 +221,11 @@ impl LeaseManager {
             }
             drop(pass);
             self.clock.sleep(Jitter::random().half(RECORD_LOOKS.wait(looks))).await;
-            let has_adopted = self.sync.adopt(attempt).await;
+            self.sync.adopt(attempt).await;
             {
-                let state = self.state.lock();
-                let is_satisfied = has_adopted && state.satisfies(reason, true, self.clock.now());
+                let (state, now) = (self.state.lock(), self.clock.now());
+                // A look of the service may have adopted it before this one.
+                let is_satisfied = state.has_stored_since(before, now) && state.satisfies(reason, true, now);
                 if is_satisfied || state.epoch() != attempt.epoch {
                     return Ok(None);
                 }
@@ -230,21 +242,21 @@ impl LeaseManager {
     async fn use_or_release(
         &self,
         lease: HeldLease,
-        waited_for: Option<Fence>,
+        waited: Waited,
         reason: RefreshReason,
         attempt: Attempt,
     ) -> Result<Option<RefreshLease>> {
-        let has_adopted = self.sync.adopt(attempt).await;
+        self.sync.adopt(attempt).await;
         let is_needless = {
-            let state = self.state.lock();
-            let by_another = has_adopted && waited_for.is_some();
-            state.satisfies(reason, by_another, self.clock.now()) || state.epoch() != attempt.epoch
+            let (state, now) = (self.state.lock(), self.clock.now());
+            let by_another = waited.lease.is_some() && state.has_stored_since(waited.before, now);
+            state.satisfies(reason, by_another, now) || state.epoch() != attempt.epoch
         };
         if is_needless {
             self.release_held(lease).await;
             return Ok(None);
         }
-        if let Some(error) = self.failure_of_another(&lease, waited_for) {
+        if let Some(error) = self.failure_of_another(&lease, waited.lease) {
             self.release_held(lease).await;
             return Err(error);
         }
@@ -284,6 +296,10 @@ impl LeaseManager {
             return Err(error);
         }
         Ok(RefreshLease { held: None, expected: None, may_spend: shared.is_none() })
+    }
+
+    fn held_revision(&self) -> Option<Revision> {
+        self.state.lock().held().and_then(|held| held.revision)
     }
 
     fn hold(&self, LeaseGrant { fence, note }: LeaseGrant, moment: Moment) -> Result<HeldLease> {

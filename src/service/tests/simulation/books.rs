@@ -70,8 +70,8 @@ struct State {
     last_call: u64,
     /// Who sent a refresh token first of those that were served, and when.
     spent: BTreeMap<TokenNumber, (Who, Instant)>,
-    /// When the tokens that were issued had been requested.
-    requested: BTreeMap<TokenNumber, Instant>,
+    /// Who had requested the tokens that were issued, and when.
+    requested: BTreeMap<TokenNumber, (Who, Instant)>,
     clears: Vec<Clear>,
     troubles: Vec<Noted>,
     excused_logins: u32,
@@ -156,7 +156,7 @@ impl Books {
         self.trace.write(format_args!("server: {asked:?} of {who}: {served:?}"));
         let mut state = self.state.lock();
         if let Served::Issued(number) = served {
-            state.requested.insert(number, sent);
+            state.requested.insert(number, (who, sent));
         }
         let Asked::Refresh(number) = asked else { return };
         match served {
@@ -194,13 +194,15 @@ impl Books {
     /// A call of `who` that began at that moment was given this token.
     pub(super) fn handed_out(&self, who: Who, began: Instant, number: TokenNumber) {
         let state = self.state.lock();
-        let Some(requested) = state.requested.get(&number) else { return };
+        let Some((owner, requested)) = state.requested.get(&number) else { return };
         let is_wrong = |clear: &&Clear| {
             let grace = if clear.by == who { Duration::ZERO } else { NOTICED_WITHIN };
             let is_cut_off = state.troubles.iter().any(|noted| {
                 let concerns = noted.who.is_none_or(|it| it == who || it == clear.by);
+                // What the store did not take is stored later, by one who knows nothing of the clearing.
+                let is_unsaved = noted.who == Some(*owner) && noted.end() >= *requested;
                 let from = clear.begin.checked_sub(NOTICED_WITHIN).unwrap_or(clear.begin);
-                noted.trouble == Trouble::Loss || (concerns && noted.end() >= from)
+                noted.trouble == Trouble::Loss || is_unsaved || (concerns && noted.end() >= from)
             });
             *requested < clear.begin && began >= clear.end + grace && !is_cut_off
         };

@@ -90,6 +90,8 @@ impl Run {
             Action::Call(replica) => self.with(replica, Replica::call),
             Action::Refresh(replica) => self.with(replica, Replica::refresh),
             Action::Clear(replica) => {
+                // One that is under way then is made in vain.
+                self.world.books.excuse_login();
                 self.world.books.excuse_login();
                 self.with(replica, Replica::clear);
             }
