@@ -134,9 +134,7 @@ impl Host {
         let transport = self.transports.get(&config.ca, &request.environment, certificate);
         let gate = self.gates.get(&config);
         let mut external = match (&config.storage, request.provided, provider) {
-            (Storage::External(kind), Some(provided), Some(provider)) => {
-                Some((kind.clone(), provided, provider))
-            }
+            (Storage::External(kind), Some(store), Some(provider)) => Some((kind.clone(), store, provider)),
             _ => None,
         };
         let mut on_server = store::on_server(&config, &request.environment);

@@ -27,7 +27,7 @@ use crate::sync::Mutex;
 use leases::{LeaseRows, TakenAway};
 pub(in crate::store) use place::RowPlace;
 
-/// A store on [`Rows`].
+/// A store on rows that compare and set.
 ///
 /// A record that is set aside stays where it is, as there is no other place: this process ignores it from then on, so
 /// that the next save replaces it.
