@@ -14,7 +14,7 @@ use crate::service::state::{HeldToken, Sharing, Source, is_rejection};
 use crate::service::store_sync::{Attempt, InPlace};
 
 /// Between two tries to store what a failing store did not take.
-const SAVES: Backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(2));
+const SAVE_PAUSES: Backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(2));
 
 /// How long they are made, and other processes kept from a request.
 const SAVES_FOR: Duration = Duration::from_secs(60);
@@ -124,7 +124,7 @@ impl Refresher {
             let began = clock.moment();
             let mut tries = 0;
             while clock.moment().since(began) < SAVES_FOR {
-                clock.sleep(Jitter::random().half(SAVES.wait(tries))).await;
+                clock.sleep(Jitter::random().half(SAVE_PAUSES.wait(tries))).await;
                 tries += 1;
                 match sync.store_in_place(lease.expected, lease.fence(), attempt.epoch).await {
                     InPlace::Stored => return lease.end_by_save(),
