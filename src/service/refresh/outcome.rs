@@ -19,7 +19,7 @@ const SAVE_PAUSES: Backoff = Backoff::new(Duration::from_millis(100), Duration::
 /// How long they are made, and other processes kept from a request.
 const SAVES_FOR: Duration = Duration::from_secs(60);
 
-const UNSAVED: &str = "could not store the new refresh token yet, so no other process may request a token";
+const UNSAVED: &str = "could not store the new refresh token yet";
 
 impl Refresher {
     /// Saves a new token, then makes it the one that is handed out.
@@ -62,13 +62,15 @@ impl Refresher {
                 token.sharing = Sharing::after(&error);
                 if is_rotated {
                     self.observer.log_error(Level::Error, UNSAVED, &error);
-                    unsaved = Some(lease);
                 }
+                // After a login, no stored refresh token was spent: others may go ahead.
+                unsaved = Some(lease).filter(|lease| is_rotated && !is_login && lease.fence().is_some());
             }
         }
         {
             let mut state = self.state.lock();
             if state.epoch() != attempt.epoch {
+                unsaved.into_iter().for_each(RefreshLease::leave);
                 return;
             }
             state.refresh(token, attempt.started, now);

@@ -106,6 +106,32 @@ async fn a_holder_that_was_frozen_before_its_request_does_not_spend_what_another
 }
 
 #[tokio::test]
+async fn a_spent_refresh_token_is_kept_from_others_until_the_next_one_is_stored() {
+    let (store, clock) = (ScriptedStore::new(), clock());
+    let holder = process(&store, &clock, [rotating("a1", "r1"), rotating("a2", "r2")]);
+    let other = process(&store, &clock, []);
+    holder.token().await;
+    assert_eq!(other.token().await.as_deref(), Some("a1"));
+    store.breaks(&[Call::Save]);
+    holder.service.refresh().await.unwrap();
+    let second = tokio::spawn(refreshing(&other));
+    pass(&clock, 1).await;
+    store.heals();
+    passing(&clock, second).await.unwrap().unwrap();
+    assert_eq!((other.at_once().as_deref(), other.server.requests()), (Some("a2"), 0));
+}
+
+#[tokio::test]
+async fn a_login_that_cannot_be_stored_keeps_no_one_waiting() {
+    let (store, clock) = (ScriptedStore::new(), clock());
+    let first = process(&store, &clock, [rotating("a1", "r1")]);
+    let other = process(&store, &clock, [rotating("b1", "s1")]);
+    store.breaks(&[Call::Save]);
+    assert_eq!(first.token().await.as_deref(), Some("a1"));
+    assert_eq!(other.token().await.as_deref(), Some("b1"));
+}
+
+#[tokio::test]
 async fn a_holder_that_was_frozen_and_still_has_the_lease_goes_on() {
     let (store, clock) = (ScriptedStore::new(), clock());
     let fixture = process(&store, &clock, [rotating("a1", "r1"), rotating("a2", "r2")]);
