@@ -2,7 +2,7 @@
 //!
 //! While a simulation runs, [`runtime::spawn`](super::spawn) puts tasks into the process that spawns them. Of the tasks
 //! that are ready at a moment, the seed chooses the next one. Once none is ready, time moves on to the next timer. A
-//! process can be killed, which drops its tasks wherever they are, and frozen, as by SIGSTOP.
+//! process can be killed, which drops its tasks wherever they are, and frozen, as a stopped process is.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;

@@ -225,7 +225,7 @@ impl LeaseManager {
             {
                 let (state, now) = (self.state.lock(), self.clock.now());
                 // A look of the service may have adopted it before this one.
-                let is_satisfied = state.has_stored_since(before, now) && state.satisfies(reason, true, now);
+                let is_satisfied = state.has_stored_since(before) && state.satisfies(reason, true, now);
                 if is_satisfied || state.epoch() != attempt.epoch {
                     return Ok(None);
                 }
@@ -249,7 +249,7 @@ impl LeaseManager {
         self.sync.adopt(attempt).await;
         let is_needless = {
             let (state, now) = (self.state.lock(), self.clock.now());
-            let by_another = waited.lease.is_some() && state.has_stored_since(waited.before, now);
+            let by_another = waited.lease.is_some() && state.has_stored_since(waited.before);
             state.satisfies(reason, by_another, now) || state.epoch() != attempt.epoch
         };
         if is_needless {

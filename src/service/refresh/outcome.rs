@@ -54,7 +54,7 @@ impl Refresher {
                 self.observer
                     .log(Level::Warn, "another process took over this refresh, so its token is used");
                 // A look may have adopted it before: then this one may even be from before a removal.
-                if self.state.lock().has_stored_since(lease.expected, self.clock.now()) {
+                if self.state.lock().has_stored_since(lease.expected) {
                     return;
                 }
             }

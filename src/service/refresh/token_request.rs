@@ -7,7 +7,7 @@ use super::lease::RefreshLease;
 use super::signer::Signer;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::domain::{Jitter, Timestamp};
+use crate::domain::Jitter;
 use crate::error::{Error, ErrorKind, Result, Retry};
 use crate::grants::Exchange;
 use crate::log::Level;
@@ -31,7 +31,7 @@ pub(in crate::service) struct TokenClient {
 impl TokenClient {
     /// An exchange that may take as long as `timeoutMs`, for tokens that are bound to `proof_key`.
     pub(in crate::service) fn begin(&self, proof_key: Option<ProofKey>) -> TokenRequest<'_> {
-        let deadline = self.clock.now().plus(self.config.timeout);
+        let deadline = self.clock.elapsed() + self.config.timeout;
         TokenRequest { client: self, deadline, proof_key, lease: None }
     }
 }
@@ -39,7 +39,8 @@ impl TokenClient {
 /// One exchange with the token server, in one or several requests.
 pub(in crate::service) struct TokenRequest<'c> {
     client: &'c TokenClient,
-    deadline: Timestamp,
+    /// On the clock that is never set.
+    deadline: Duration,
     proof_key: Option<ProofKey>,
     lease: Option<&'c RefreshLease>,
 }
@@ -60,9 +61,9 @@ impl<'c> TokenRequest<'c> {
         Self { lease: self.lease, ..self.client.begin(self.proof_key.clone()) }
     }
 
-    /// What is left of the time; never more than all of it, even if the clock was set back.
+    /// What is left of the time, however the clock is set.
     pub(in crate::service) fn time_left(&self) -> Duration {
-        self.client.clock.now().until(self.deadline).min(self.client.config.timeout)
+        self.deadline.saturating_sub(self.client.clock.elapsed())
     }
 
     /// Sends a request that needs no proof, and is not counted as a token request.

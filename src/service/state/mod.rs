@@ -357,9 +357,10 @@ impl TokenState {
         is_dropped
     }
 
-    /// Whether a token may be sent that another process has stored since the record had the revision `last`.
-    pub(super) fn has_stored_since(&self, last: Option<Revision>, now: Timestamp) -> bool {
-        self.usable(now).is_some_and(|held| held.revision.is_some() && held.revision != last)
+    /// Whether a token is held that another process has stored since the record had the revision `last`: usable or not, as
+    /// the clocks may be apart.
+    pub(super) fn has_stored_since(&self, last: Option<Revision>) -> bool {
+        self.held.as_ref().is_some_and(|held| held.revision.is_some() && held.revision != last)
     }
 
     /// Whether the token is not stored as it is.

@@ -15,6 +15,9 @@ use crate::sync::Mutex;
 /// Changes by others are noticed within twice the time between two looks, and what the looks themselves take.
 const NOTICED_WITHIN: Duration = Duration::from_millis(4500);
 
+/// After a failure, the next attempt comes within this time (`retry.maxMs`).
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
 /// One life of a replica: it gets another one when it is restarted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Who {
@@ -216,7 +219,8 @@ impl Books {
     /// A call of `who` that began at that moment was given no token.
     pub(super) fn left_without_token(&self, who: Who, began: Instant) {
         let state = self.state.lock();
-        let is_troubled = |noted: &Noted| noted.end() >= began && noted.who.is_none_or(|it| it == who);
+        let is_troubled =
+            |noted: &Noted| noted.end() + LONGEST_PAUSE >= began && noted.who.is_none_or(|it| it == who);
         let is_excused = !self.is_server_sound || state.troubles.iter().any(is_troubled);
         drop(state);
         if !is_excused {
