@@ -47,14 +47,16 @@ describe('the third argument', () => {
     })
   }
 
-  const unsupported = {
-    'a postgres URL': ['postgres', 'postgres://u:p@db/app'],
+  const urls = {
+    postgres: ['postgres://u:p4ssword@127.0.0.1:9/app', 'postgres://127.0.0.1:9/app'],
+    redis: ['redis://u:p4ssword@127.0.0.1:9/2', 'redis://127.0.0.1:9/2'],
   }
-  for (const [name, [kind, database]] of Object.entries(unsupported)) {
-    test(`that is ${name} names a ${kind} storage, which this version refuses by its name`, () => {
-      const error = configErrorOf(() => initializeTokenService(configAt(server), true, database))
-      assert.equal(error.field, 'storage.kind')
-      assert.match(error.message, new RegExp(`"${kind}"`))
+  for (const [kind, [url, location]] of Object.entries(urls)) {
+    test(`that is a ${kind} URL names a ${kind} storage, without its password`, (t) => {
+      const service = initializeTokenService(configAt(server), true, url)
+      t.after(() => service.shutdown())
+      const { storage } = service.status()
+      assert.deepEqual([storage.kind, storage.location, storage.encrypted], [kind, location, true])
     })
   }
 

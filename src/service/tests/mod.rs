@@ -18,6 +18,7 @@ mod dpop;
 mod failed_refresh;
 mod failures;
 mod fields;
+mod frozen;
 mod life;
 mod many;
 mod parameters;
