@@ -181,6 +181,8 @@ async fn a_service_that_replaces_another_waits_for_its_refresh_and_spends_no_tok
         let second = service_of_process(&shared, &settings, &store, &clock, []);
         first.service.replace_by(&second.service);
         let asked = tokio::spawn(refreshing(&second));
+        // It has begun, and waits.
+        tokio::time::sleep(Duration::from_millis(100)).await;
         assert_eq!(second.token().await.as_deref(), Some("a1"), "who only wants a token does not wait");
         first.server.gate.add_permits(1);
         asked.await.unwrap().unwrap();
