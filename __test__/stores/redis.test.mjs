@@ -163,10 +163,9 @@ describe('a Redis client', { skip }, () => {
   })
 
   test('that never connects does not keep anyone waiting', async (t) => {
-    for (const name of Object.keys(redisClients).slice(0, 5)) {
-      const create = redisClients[name]
-      const opened = await Promise.race([create('redis://127.0.0.1:1'), pause(100)])
-      if (!opened) continue
+    // Others do not hand out a client before it is connected.
+    for (const name of ['ioredis', 'ioredis 5']) {
+      const opened = await redisClients[name]('redis://127.0.0.1:1')
       t.after(opened.close)
       const service = serviceAt(t, { client: opened.client })
       const begin = performance.now()
