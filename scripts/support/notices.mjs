@@ -20,6 +20,7 @@ const SHORTEST = 200
 const KEPT = {
   'https://github.com/dropbox/rust-alloc-no-stdlib': 'alloc-no-stdlib.txt',
   'https://github.com/napi-rs/napi-rs': 'napi-rs.txt',
+  'https://github.com/madsmtm/objc2': 'objc2.txt',
 }
 
 /** Linked components that are not crates. */
