@@ -8,9 +8,8 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use super::health::{StoreHealth, StoreOperation};
-use super::postgres::PostgresRows;
 use super::{
-    Claim, Fence, FileStore, Leasing, Loaded, MemoryStore, Owner, RecordObserver, Revision, RowStore, Saved,
+    Claim, Fence, FileStore, Leasing, Loaded, MemoryStore, Owner, RecordObserver, Revision, Saved,
     SealedStore, SqliteStore, Store, StoredToken, Subscription,
 };
 use crate::clock::Moment;
@@ -66,15 +65,8 @@ impl StoreClient {
             (None, Storage::Memory) => SealedStore::without_sealing(Arc::new(MemoryStore::new())),
             (None, Storage::File(path)) => sealed(Arc::new(FileStore::of_service(path, &config.service)))?,
             (None, Storage::Sqlite(path)) => sealed(Arc::new(SqliteStore::new(path)))?,
-            (None, Storage::Postgres(url, table)) => {
-                sealed(Arc::new(RowStore::new(PostgresRows::at(url, table))))?
-            }
-            (None, Storage::Redis(..)) => {
-                return Err(Error::config("storage.kind", "is not supported by this version of evertoken"));
-            }
-            (None, Storage::External(kind)) => {
-                let fault = format!("is \"{}\", but no such store was passed to evertoken", kind.as_str());
-                return Err(Error::config("storage.kind", fault));
+            (None, Storage::External(_) | Storage::Postgres(..) | Storage::Redis(..)) => {
+                return Err(Error::config("storage.kind", "names a store that was not passed to evertoken"));
             }
         };
         Ok(Self {
