@@ -52,6 +52,12 @@ impl Timestamp {
         Self::from_millisecond(self.0.saturating_sub(millis))
     }
 
+    /// This moment on a clock that is `ms` milliseconds ahead.
+    #[must_use]
+    pub fn on_clock_ahead(self, ms: i64) -> Self {
+        Self::from_millisecond(self.0.saturating_add(ms))
+    }
+
     /// How long it is until `later`; zero if that has passed.
     pub fn until(self, later: Self) -> Duration {
         Duration::from_millis(u64::try_from(later.0 - self.0).unwrap_or(0))

@@ -147,6 +147,12 @@ pub trait Store: Send + Sync + 'static {
     /// after `until`: a store may record that, and need not delete it.
     async fn save_note(&self, service: &ServiceName, note: Option<&Secret>, until: Timestamp) -> Result<()>;
 
+    /// How far the clock of the place is ahead of this machine's, in milliseconds, as the last load found it. Times of
+    /// records are stored as that clock shows them.
+    fn clock_ahead_ms(&self) -> i64 {
+        0
+    }
+
     /// What users should know about although no operation failed, such as a damaged file that was set aside. Each
     /// warning is returned once.
     fn take_warnings(&self) -> Vec<Error> {

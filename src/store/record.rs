@@ -82,6 +82,19 @@ pub struct StoredToken {
     pub state: Option<StoredState>,
 }
 
+impl StoredToken {
+    /// The same with times of a clock that is `ms` milliseconds ahead.
+    #[must_use]
+    pub(super) fn on_clock_ahead(&self, ms: i64) -> Self {
+        Self {
+            issued_at: self.issued_at.on_clock_ahead(ms),
+            expires_at: self.expires_at.map(|moment| moment.on_clock_ahead(ms)),
+            last_used: self.last_used.on_clock_ahead(ms),
+            ..self.clone()
+        }
+    }
+}
+
 /// What evertoken remembers about a token that it obtained. A member that cannot be read is absent: the token can
 /// be sent without it.
 #[derive(Clone, Debug, Default)]

@@ -6,6 +6,7 @@
 
 mod leases;
 mod place;
+mod place_clock;
 mod tombstone;
 
 use std::collections::HashMap;
@@ -26,6 +27,7 @@ use crate::sync::Mutex;
 
 use leases::{LeaseRows, TakenAway};
 pub(in crate::store) use place::RowPlace;
+use place_clock::PlaceClock;
 
 /// A store on rows that compare and set.
 ///
@@ -34,6 +36,7 @@ pub(in crate::store) use place::RowPlace;
 pub struct RowStore {
     rows: Arc<dyn Rows>,
     leases: LeaseRows,
+    clock: PlaceClock,
     place: Arc<RowPlace>,
     known: Mutex<HashMap<ServiceName, KnownRevision>>,
 }
@@ -73,17 +76,19 @@ impl RowStore {
     /// The same in a process with this clock.
     #[cfg(test)]
     pub(in crate::store) fn on_clock(rows: Arc<dyn Rows>, clock: Arc<dyn Clock>) -> Self {
-        Self { leases: LeaseRows::new(Arc::clone(&rows), clock), ..Self::new(rows) }
+        let leases = LeaseRows::new(Arc::clone(&rows), Arc::clone(&clock));
+        Self { leases, clock: PlaceClock::new(clock), ..Self::new(rows) }
     }
 
     /// The same for rows of a place that other services reach in ways of their own: one of them looks for all.
     pub(in crate::store) fn watching(rows: Arc<dyn Rows>, place: Arc<RowPlace>) -> Self {
         let leases = LeaseRows::new(Arc::clone(&rows), Arc::new(SystemClock));
-        Self { leases, rows, place, known: Mutex::default() }
+        Self { leases, clock: PlaceClock::new(Arc::new(SystemClock)), rows, place, known: Mutex::default() }
     }
 
     async fn find(&self, service: &ServiceName) -> Result<FoundRecord> {
-        Ok(match self.rows.find(service).await?.content {
+        let found = self.clock.compared(|| self.rows.location(), self.rows.find(service)).await?;
+        Ok(match found.content {
             Content::Nothing => FoundRecord { slot: Ok(Slot::Empty), seen: None },
             Content::Row { row, seen } => FoundRecord { slot: Ok(self.slot(service, row)), seen: Some(seen) },
             Content::Malformed { fault, seen } => FoundRecord { slot: Err(fault), seen },
@@ -263,8 +268,12 @@ impl Store for RowStore {
         Err(self.contended())
     }
 
+    fn clock_ahead_ms(&self) -> i64 {
+        self.clock.ahead_ms()
+    }
+
     fn take_warnings(&self) -> Vec<Error> {
-        self.rows.take_warnings()
+        self.rows.take_warnings().into_iter().chain(self.clock.take_warnings()).collect()
     }
 
     fn watch(

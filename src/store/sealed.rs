@@ -111,7 +111,10 @@ impl SealedStore {
             return Ok(Loaded { cannot_be_decrypted: true, warnings, ..Loaded::default() });
         }
         match self.open(service, row).await {
-            Ok(record) => Ok(Loaded { record: Some((record, revision)), warnings, ..Loaded::default() }),
+            Ok(record) => {
+                let record = record.on_clock_ahead(-self.store.clock_ahead_ms());
+                Ok(Loaded { record: Some((record, revision)), warnings, ..Loaded::default() })
+            }
             Err(error) if error.kind() == ErrorKind::Decrypt => {
                 self.unreadable().insert(service.clone(), revision);
                 let message =
@@ -131,7 +134,8 @@ impl SealedStore {
         expected: Option<Revision>,
         fence: Option<Fence>,
     ) -> Result<Saved> {
-        let row = self.seal(service, record).await?;
+        let record = record.on_clock_ahead(self.store.clock_ahead_ms());
+        let row = self.seal(service, &record).await?;
         let saved = self.store.save(service, &row, expected, fence).await?;
         let unreadable = self.unreadable().get(service).copied();
         let (Saved::Conflict, Some(unreadable)) = (saved, unreadable) else { return Ok(saved) };

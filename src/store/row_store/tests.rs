@@ -10,7 +10,10 @@ use async_trait::async_trait;
 use super::super::lease::{LeaseGrant, Owner};
 use super::*;
 use crate::clock::ManualClock;
+use crate::crypto::KeyRing;
+use crate::domain::AccessToken;
 use crate::store::conformance::service;
+use crate::store::{SealedStore, StoredToken};
 
 /// Rows in memory, with the clock of a place or without one.
 #[derive(Default)]
@@ -99,6 +102,44 @@ async fn granted(store: &RowStore, claim: Claim) -> Option<LeaseGrant> {
         Leasing::Granted(grant) => Some(grant),
         Leasing::Held(_) => None,
         Leasing::Unknown => panic!("it has leases"),
+    }
+}
+
+/// A store of a process whose clock shows `now`.
+fn sealed_at(rows: &Arc<MapRows>, now: Timestamp) -> SealedStore {
+    let store = RowStore::on_clock(Arc::clone(rows) as Arc<dyn Rows>, Arc::new(ManualClock::new(now)));
+    let ring = KeyRing::from_keys(vec![Secret::new("0123456789abcdef0123456789abcdef")]).unwrap();
+    SealedStore::new(Arc::new(store), Arc::new(ring))
+}
+
+#[tokio::test]
+async fn replicas_with_wrong_clocks_agree_on_how_long_a_token_lives() {
+    let true_time = Timestamp::from_second(1_800_000_000.0);
+    let minutes = |count: u64| Duration::from_secs(count * 60);
+    let rows = Arc::new(MapRows::default());
+    *rows.now.lock() = Some(true_time);
+    let clocks = [true_time.plus(minutes(10)), true_time.minus(minutes(10)), true_time];
+    for (at, own) in clocks.into_iter().enumerate() {
+        let writer = sealed_at(&rows, own);
+        let before = writer.load(&service("a")).await.unwrap();
+        let is_wrong = own != true_time;
+        assert_eq!(before.warnings.iter().any(|it| it.message().contains("clock of map")), is_wrong);
+        let record = StoredToken {
+            access_token: AccessToken::parse(&format!("token-{at}")).unwrap(),
+            scheme: TokenType::bearer(),
+            refresh_token: None,
+            issued_at: own,
+            expires_at: Some(own.plus(minutes(1))),
+            last_used: own,
+            state: None,
+        };
+        let expected = before.record.map(|(_, revision)| revision);
+        let saved = writer.save(&service("a"), &record, expected, None).await.unwrap();
+        assert!(matches!(saved, Saved::Stored(_)), "{saved:?}");
+        for reader in clocks {
+            let (found, _) = sealed_at(&rows, reader).load(&service("a")).await.unwrap().record.unwrap();
+            assert_eq!((found.issued_at, found.expires_at), (reader, Some(reader.plus(minutes(1)))));
+        }
     }
 }
 
