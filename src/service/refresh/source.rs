@@ -153,9 +153,10 @@ impl TokenSource {
         let resolved = self.resolved.resolve(&request).await?;
         let grant = self.client.state.lock().grant().cloned();
         let Some(unsigned) = grants::revocation(tokens, grant.as_ref(), &resolved) else {
-            let why = match resolved.login.is_function {
-                true => "login is a function, so the program has to revoke it",
-                false => "set revocationUrl",
+            let why = if resolved.login.is_function {
+                "login is a function, so the program has to revoke it"
+            } else {
+                "set revocationUrl"
             };
             self.client.observer.log(Level::Warn, format!("the token was not revoked: {why}"));
             return Ok(());
