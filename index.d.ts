@@ -512,8 +512,9 @@ export interface TokenServiceConfig {
    *
    * If it throws a {@link TokenError} with the code `ERR_TOKEN_CREDENTIALS`, it is not called again in this process
    * before a growing cool-down ends or `refresh()` is called. Any other error is followed by a growing pause, which
-   * lasts at least as long as `retryAfterSeconds` or `retryAfter` of the error (seconds, or a date). Messages and logs
-   * contain the class and the code of the error, but not its text, which may contain a secret.
+   * lasts at least as long as `retryAfterSeconds` or `retryAfter` of the error (seconds, or a date). Messages, logs
+   * and events contain the class and the code of the error, but not its text, which may contain a secret. Callers that
+   * wait for the token get it as the `cause` of their error.
    *
    * With a function, the fields of evertoken's own token requests (`authUrl`, `clientId`, `password`, `scope`, `dpop`,
    * …) are errors in code, and are ignored in the environment. `encryptionKey` is required unless `storage` is
