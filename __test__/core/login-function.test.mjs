@@ -200,8 +200,8 @@ describe('a function as login that fails', () => {
       'login() returned a string, not an object such as { token }',
     ],
     'returns an object without a token': [
-      () => ({ tokn: 'hunter2' }),
-      'login() returned an object without token; its members are: tokn',
+      () => ({ jot: 'hunter2' }),
+      'login() returned an object without token; its members are: jot',
     ],
     'returns a token with a line break': [
       () => ({ token: 'hunter2\nhunter2' }),
@@ -341,7 +341,7 @@ describe('a function as login that fails', () => {
     }
   })
 
-  test('is aborted when timeoutMs is over, whether it heeds the signal or not', async (t) => {
+  test('is aborted when timeoutMs has passed, whether it heeds the signal or not', async (t) => {
     let signal
     const error = await failureOf(
       t,

@@ -275,7 +275,7 @@ mod tests {
             (json!("abc"), "returned a string, not an object"),
             (json!([]), "returned an array, not an object"),
             (json!({}), "returned an object without token; its members are: none"),
-            (json!({ "tokn": "abc" }), "returned an object without token; its members are: tokn"),
+            (json!({ "jot": "abc" }), "returned an object without token; its members are: jot"),
             (json!({ "token": "" }), "returned `token`, which is not usable: the token is empty"),
             (json!({ "token": "a\nb" }), "returned `token`, which is not usable: the token contains"),
             (json!({ "token": 7 }), "returned `token`, which is a number, not a string"),

@@ -6,7 +6,7 @@ import type { Json } from '../support/json'
 import { classifyThrown, isObject, settle } from '../support/user-code'
 
 /** A function of the configuration. It gets one object, with an `AbortSignal` in it. */
-export type UserFunction = (context: never) => unknown
+type UserFunction = (context: never) => unknown
 
 /** The functions of a configuration, by the dotted path of their field. */
 export type UserFunctions = Map<string, UserFunction>
@@ -106,10 +106,10 @@ const maxValues = 10_000
 const maxDepth = 16
 
 /**
- * The JSON of a result. A number or a date that JSON does not have becomes text, so that the core reports it; what is no
- * data at all is left out.
+ * The JSON of a result. A number or a date that JSON does not have becomes text, so that the core reports it; what is not
+ * data is left out.
  *
- * @throws whatever a getter or a proxy throws.
+ * @throws What a getter or a proxy throws.
  */
 function toWire(value: unknown, count: { left: number }, depth = 0): Json | undefined {
   if (--count.left < 0 || depth > maxDepth) return null
