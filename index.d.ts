@@ -131,6 +131,8 @@ export function stopTokenScheduler(): SchedulerStatus
  * - With `clientSecret`, `privateKey`, `clientCertificate` or `clientAuthentication: 'none'` in code,
  *   `OAUTH_CLIENT_SECRET` and `OAUTH_PRIVATE_KEY` are not read.
  * - With `dpop: true` in code, `EXTERNAL_API_HEADER` is not read.
+ * - With a function as `login` in code, the variables from `EXTERNAL_AUTH_URL` to `OAUTH_PARAMETERS` in this table are
+ *   not read.
  * - A complete credential in code is used alone, unless `grant` is also in code. With `clientId` and a client
  *   credential (`clientSecret`, `privateKey` or `clientCertificate`) in code, the email, username and password in the
  *   environment are not read. With `password` and `email` or `username` in code, the client credentials in the

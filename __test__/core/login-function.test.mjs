@@ -352,9 +352,23 @@ describe('a function as login that fails', () => {
       { timeoutMs: 200 },
     )
     assert.equal(error.code, 'ERR_TOKEN_TIMEOUT')
-    assert.match(error.message, /^login\(\) did not return within \d+ ms \(timeoutMs\)$/)
+    assert.equal(error.message, 'login() did not return within timeoutMs')
     while (!signal.aborted) await sleep(1)
     assert.equal(signal.reason.name, 'TimeoutError')
+  })
+
+  test('waits for itself if it asks its own service for the token, no longer than timeoutMs', async (t) => {
+    let inner
+    const service = serviceOf(
+      t,
+      () => {
+        inner = service.getToken()
+        return inner.then((token) => ({ token }))
+      },
+      { timeoutMs: 200 },
+    )
+    await assert.rejects(service.getToken(), { code: 'ERR_TOKEN_TIMEOUT' })
+    await assert.rejects(inner, { code: 'ERR_TOKEN_TIMEOUT' })
   })
 
   test('works again after its failure', async (t) => {

@@ -42,7 +42,7 @@ impl UserFunctions for JsFunctions {
             Ok(outcome) => read_outcome(field, &outcome),
             Err(CallError::TimedOut) => Err(Error::new(
                 ErrorKind::Timeout,
-                format!("{field}() did not return within {} ms (timeoutMs)", longest.as_millis()),
+                format!("{field}() did not return within timeoutMs"),
             )),
             // Another environment may provide it.
             Err(CallError::Ended) => Err(Error::config(
