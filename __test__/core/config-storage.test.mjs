@@ -123,6 +123,24 @@ describe('the third argument', () => {
     }
   })
 
+  test('that looks like a URL does not become the name of a file', () => {
+    for (const text of [
+      '"postgres://u:the-password@h/db"',
+      ' postgres://u:the-password@h/db',
+      'DATABASE_URL=postgres://u:the-password@h/db',
+      'postgres//u:the-password@h/db',
+      '//u:the-password@h/db',
+      'host=h user=u password=the-password',
+      'sqlite:postgres://u:the-password@h/db',
+      "'./tokens.db'",
+    ]) {
+      const error = configErrorOf(() => initializeTokenService(configAt(server), true, text))
+      assert.equal(error.field, 'storage.path')
+      assert.match(error.message, /^storage\.path \(database\) must be a path, /)
+      assert.ok(!error.message.includes('the-password'))
+    }
+  })
+
   test('is ignored without the second', (t) => {
     const service = initializeTokenService(configAt(server), false, 7)
     t.after(() => service.shutdown())

@@ -135,10 +135,8 @@ pub(super) fn read(f: &mut ConfigFields<'_>) -> (Storage, PlainTokens) {
     let kinds = ["memory", "file", "sqlite", "postgres", "redis", "prisma", "custom"];
     let storage = match fields.one_of("kind", &kinds.map(|kind| (kind, kind))) {
         Some("memory") => Storage::Memory,
-        Some("file") => Storage::File(fields.text("path").map_or_else(|| DEFAULT_FILE.into(), Into::into)),
-        Some("sqlite") => {
-            Storage::Sqlite(fields.text("path").map_or_else(|| DEFAULT_DATABASE.into(), Into::into))
-        }
+        Some("file") => Storage::File(read_path(&mut fields, DEFAULT_FILE)),
+        Some("sqlite") => Storage::Sqlite(read_path(&mut fields, DEFAULT_DATABASE)),
         Some("prisma") => Storage::External(ExternalStoreKind::Prisma),
         Some("custom") => Storage::External(ExternalStoreKind::Custom),
         Some("postgres") => read_postgres(&mut fields),
@@ -168,6 +166,20 @@ pub(super) fn read(f: &mut ConfigFields<'_>) -> (Storage, PlainTokens) {
     let plain_tokens = if is_accepted { PlainTokens::Accepted } else { PlainTokens::Refused };
     fields.finish();
     (storage, plain_tokens)
+}
+
+/// A path. The URL of a database, with a quote before it or a typo in its scheme, would become the name of a file: with
+/// the password in it, and another file for each replica.
+fn read_path(fields: &mut ConfigFields<'_>, default: &str) -> PathBuf {
+    let Some(text) = fields.text("path") else { return default.into() };
+    let is_url = text.contains("://") || (text.contains("//") && text.contains('@'));
+    let is_connection_string = text.to_ascii_lowercase().contains("password=");
+    if is_url || is_connection_string {
+        fields.error("path", "must be a path, and looks like the URL of a database");
+    } else if text.trim() != text || text.starts_with(['"', '\'', '`']) {
+        fields.error("path", "must be a path, without quotes or spaces around it");
+    }
+    text.into()
 }
 
 /// A database by its URL, or else one whose client stays in JavaScript.

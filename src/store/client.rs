@@ -1,5 +1,6 @@
 //! The store as the service sees it: every operation ends in time, and its health is known.
 
+mod late;
 mod unclaimed_lease;
 
 use std::future::Future;
@@ -7,7 +8,6 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use tokio::sync::oneshot;
-use tokio::task::JoinHandle;
 
 use super::health::{StoreHealth, StoreOperation};
 use super::{
@@ -23,6 +23,7 @@ use crate::runtime;
 use crate::sync::{Mutex, MutexGuard};
 use crate::transport::Environment;
 
+use late::LateOperations;
 use unclaimed_lease::UnclaimedLease;
 
 /// A disk or network that takes longer counts as unavailable, and the refresh continues without it.
@@ -46,7 +47,9 @@ pub(crate) struct StoreClient {
     /// Warnings of earlier loads that have not been reported yet.
     warnings: Arc<Mutex<Vec<Error>>>,
     /// Operations that timed out and are still running.
-    late: Mutex<Vec<JoinHandle<()>>>,
+    late: LateOperations,
+    /// The same for renewals of leases: a save that hangs must not cost the lease that keeps others from a request.
+    late_renewals: LateOperations,
     /// Held while a record is saved or removed, so that `clear` and the end of a refresh do not interleave.
     turn: tokio::sync::Mutex<()>,
 }
@@ -81,7 +84,8 @@ impl StoreClient {
             lease_length: config.timeout + LEASE_MARGIN,
             health: Arc::new(Mutex::new(StoreHealth { is_reported: true, ..StoreHealth::default() })),
             warnings: Arc::default(),
-            late: Mutex::default(),
+            late: LateOperations::default(),
+            late_renewals: LateOperations::default(),
             turn: tokio::sync::Mutex::new(()),
         })
     }
@@ -133,8 +137,8 @@ impl StoreClient {
     /// Extends a lease. Returns `false` if another holder has taken it.
     pub(crate) async fn renew(&self, fence: Fence, moment: Moment) -> Result<bool> {
         let ((store, service), claim) = (self.handles(), self.claim(moment));
-        self.record_health(StoreOperation::Lease, async move { store.renew(&service, &claim, fence).await })
-            .await
+        let renewing = async move { store.renew(&service, &claim, fence).await };
+        self.record_health_of(StoreOperation::Lease, &self.late_renewals, renewing).await
     }
 
     /// Ends a lease, with a note for the next holder.
@@ -288,6 +292,15 @@ impl StoreClient {
         operation: StoreOperation,
         work: impl Future<Output = Result<T>> + Send + 'static,
     ) -> Result<T> {
+        self.record_health_of(operation, &self.late, work).await
+    }
+
+    async fn record_health_of<T: Send + 'static>(
+        &self,
+        operation: StoreOperation,
+        late: &LateOperations,
+        work: impl Future<Output = Result<T>> + Send + 'static,
+    ) -> Result<T> {
         let health = Arc::clone(&self.health);
         let noted = async move {
             let result = work.await;
@@ -296,7 +309,7 @@ impl StoreClient {
             health.lock().note(operation, fault);
             result
         };
-        let result = self.with_timeout(noted).await;
+        let result = self.with_timeout(late, noted).await;
         if let Err(error) = &result {
             self.health().note(operation, Some(error.clone()));
         }
@@ -310,13 +323,14 @@ impl StoreClient {
     /// while it continues to work for others.
     async fn with_timeout<T: Send + 'static>(
         &self,
+        late: &LateOperations,
         work: impl Future<Output = Result<T>> + Send + 'static,
     ) -> Result<T> {
         if !self.is_shared() {
             // Memory responds at once.
             return work.await;
         }
-        if self.has_late() {
+        if late.is_any() {
             return Err(Error::new(ErrorKind::Storage, "the store is still not responding"));
         }
         let patience = if self.is_healthy() { STORE_TIMEOUT } else { FAILING_STORE_TIMEOUT };
@@ -343,20 +357,14 @@ impl StoreClient {
             Ok(Ok(result)) => result,
             Ok(Err(_)) => Err(Error::new(ErrorKind::Internal, "the store operation was aborted")),
             Err(_) => {
-                self.late().push(handle);
+                late.add(handle);
                 Err(timeout().uncertain())
             }
         }
     }
 
     pub(crate) fn has_late(&self) -> bool {
-        let mut late = self.late();
-        late.retain(|handle| !handle.is_finished());
-        !late.is_empty()
-    }
-
-    fn late(&self) -> MutexGuard<'_, Vec<JoinHandle<()>>> {
-        self.late.lock()
+        self.late.is_any()
     }
 
     fn health(&self) -> MutexGuard<'_, StoreHealth> {

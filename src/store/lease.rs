@@ -90,6 +90,9 @@ pub struct LeaseGrant {
 /// granted in the meantime.
 const MAX_CLAIM_DELAY: Duration = Duration::from_secs(10);
 
+/// No lease lasts longer: one for a request with the longest `timeoutMs`. What another program wrote ends, too.
+const MAX_LEASE: Duration = Duration::from_secs(660);
+
 /// A lease as a store keeps it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -113,7 +116,8 @@ impl LeaseEntry {
     /// Whether another owner than `claim`'s holds it at that moment. A lease that begins far in the future was
     /// written before the clock was set back, and is ignored.
     pub(in crate::store) fn is_held_against(&self, claim: &Claim) -> bool {
-        let is_current = self.since <= claim.now.plus(MAX_CLAIM_DELAY) && claim.now < self.until;
+        let until = self.until.min(self.since.plus(MAX_LEASE));
+        let is_current = self.since <= claim.now.plus(MAX_CLAIM_DELAY) && claim.now < until;
         is_current && self.owner.is_some_and(|owner| owner != claim.owner)
     }
 

@@ -51,9 +51,13 @@ pub(super) fn next_number(last: Option<u64>, now: Timestamp) -> u64 {
     last.map_or(time, |last| time.max(last.saturating_add(1))).min(LAST_NUMBER)
 }
 
+/// No clock shows it (the year 9000). Another program wrote it, so that nothing could be later.
+const FORGED_MS: i64 = 221_845_392_000_000;
+
 /// The number of a write, at a place that has no column for it: the moment `lastUsed` stands for it.
 pub(super) fn number_of(last_used: Timestamp) -> u64 {
-    u64::try_from(last_used.as_millisecond()).unwrap_or_default()
+    let ms = last_used.as_millisecond();
+    if ms < FORGED_MS { u64::try_from(ms).unwrap_or_default() } else { 0 }
 }
 
 /// What stands for the number of the removal that follows the write `last`: a whole second that is later, even at a
@@ -234,6 +238,13 @@ mod tests {
             assert_eq!(removal % 1000, 0);
             assert!(removal <= number + 1500);
         }
+    }
+
+    #[test]
+    fn a_forged_moment_does_not_keep_others_from_being_later() {
+        assert_eq!(number_of(Timestamp::MAX), 0);
+        let latest = number_of(Timestamp::from_second(200_000_000_000.0));
+        assert!(number_of(removal_moment(latest)) > latest);
     }
 
     #[test]

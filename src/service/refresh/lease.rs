@@ -27,6 +27,10 @@ const RECORD_LOOKS: Backoff = Backoff::new(Duration::from_millis(10), Duration::
 /// How often a lease is renewed right before a request, until it lasts.
 const CONFIRMATIONS: u32 = 3;
 
+/// How many leases of its own length a process waits for that of another. The holder may use up two, with a refresh and
+/// then a login; one with a longer `timeoutMs` may hold it for longer.
+const PATIENCE_IN_LEASES: u32 = 3;
+
 /// The right to request a token.
 pub(super) struct RefreshLease {
     /// None where the store has no leases, or is away.
@@ -183,7 +187,8 @@ impl LeaseManager {
     ///
     /// # Errors
     /// How another process's attempt failed while this one waited for it; `Storage` if other processes may spend the
-    /// refresh token as well and the store is away; those of [`RequestGate::enter`].
+    /// refresh token as well and the store is away; `Timeout` if another process holds the lease for too long; those of
+    /// [`RequestGate::enter`].
     pub(super) async fn take(
         &self,
         reason: RefreshReason,
@@ -194,7 +199,8 @@ impl LeaseManager {
         // Another process took the lost one: what it brought is waited for as well.
         let mut waited_for = lost.as_ref().and_then(RefreshLease::fence);
         let before = lost.map_or_else(|| self.held_revision(), |lease| lease.expected);
-        let mut looks = 0;
+        let (mut looks, began) = (0, self.clock.elapsed());
+        let patience = self.store.lease_length() * PATIENCE_IN_LEASES;
         // A clearing ends the lease of the attempt before, which has the same owner.
         drop(self.store.turn().await);
         loop {
@@ -220,6 +226,9 @@ impl LeaseManager {
                 Err(error) => return Ok(Some((self.without_store(error, reason)?, pass))),
             }
             drop(pass);
+            if self.clock.elapsed().saturating_sub(began) > patience {
+                return Err(another_is_slow(patience));
+            }
             self.clock.sleep(Jitter::random().half(RECORD_LOOKS.wait(looks))).await;
             self.sync.adopt(attempt).await;
             {
@@ -342,6 +351,14 @@ impl LeaseManager {
             self.observer.log_error(Level::Debug, "could not release the lease", &error);
         }
     }
+}
+
+fn another_is_slow(waited: Duration) -> Error {
+    let message = format!(
+        "another process has held the lease of this service for {} s, so this one requests no token",
+        waited.as_secs()
+    );
+    Error::new(ErrorKind::Timeout, message).unsent()
 }
 
 /// Makes a lease last until it is released, or another process has taken it.

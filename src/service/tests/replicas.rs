@@ -6,6 +6,19 @@ use crate::domain::Secret;
 use crate::store::StoredState;
 
 #[tokio::test]
+async fn a_caller_does_not_wait_forever_for_a_process_that_may_take_ten_minutes() {
+    let (store, clock) = (ScriptedStore::new(), clock());
+    let slow = configured_process(&json!({ "timeoutMs": 600_000 }), &store, &clock, [token("a1", 60)]);
+    let other = process(&store, &clock, [token("b1", 60)]);
+    hold(&slow).await;
+    drop(tokio::spawn(acquiring(&slow)));
+    until(|| slow.server.requests() == 1).await;
+    let error = passing(&clock, refreshing(&other)).await.unwrap_err();
+    assert_eq!((error.kind(), other.server.requests()), (ErrorKind::Timeout, 0));
+    assert!(error.message().contains("for 33 s"), "{error}");
+}
+
+#[tokio::test]
 async fn of_eight_processes_one_asks_and_the_others_adopt() {
     let (store, clock) = (ScriptedStore::new(), clock());
     let tests: Vec<_> = (0..8).map(|_| process(&store, &clock, [token("abc", 3600)])).collect();

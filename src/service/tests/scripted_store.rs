@@ -30,6 +30,7 @@ pub(super) struct ScriptedStore {
     has_leases: bool,
     broken: StdMutex<Vec<Call>>,
     hangs: AtomicBool,
+    hanging: StdMutex<Vec<Call>>,
     loses_answers: AtomicBool,
     /// How many looks from now one waits with what it found, if not 0; and whether one does.
     parks: AtomicUsize,
@@ -55,6 +56,7 @@ impl ScriptedStore {
             has_leases,
             broken,
             hangs: AtomicBool::new(false),
+            hanging: StdMutex::default(),
             loses_answers: AtomicBool::new(false),
             parks: AtomicUsize::new(0),
             has_parked: AtomicBool::new(false),
@@ -73,8 +75,14 @@ impl ScriptedStore {
         self.breaks(&Call::ALL);
     }
 
+    /// From now on these calls do not return.
+    pub(super) fn hangs_at(&self, calls: &[Call]) {
+        *self.hanging.lock().unwrap() = calls.to_vec();
+    }
+
     pub(super) fn heals(&self) {
         self.breaks(&[]);
+        self.hangs_at(&[]);
         self.hangs.store(false, Ordering::SeqCst);
         self.loses_answers.store(false, Ordering::SeqCst);
         self.has_parked.store(false, Ordering::SeqCst);
@@ -110,7 +118,8 @@ impl ScriptedStore {
     }
 
     async fn call(&self, call: Call) -> Result<()> {
-        while self.hangs.load(Ordering::SeqCst) {
+        let hangs = || self.hangs.load(Ordering::SeqCst) || self.hanging.lock().unwrap().contains(&call);
+        while hangs() {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
         let fails = self.broken.lock().unwrap().contains(&call);

@@ -190,6 +190,18 @@ async fn a_lease_that_is_granted_after_its_caller_gave_up_is_free_again() {
 }
 
 #[tokio::test]
+async fn while_a_spent_refresh_token_cannot_be_replaced_its_lease_is_renewed() {
+    let (store, clock) = (ScriptedStore::new(), clock());
+    let fixture = process(&store, &clock, [rotating("a1", "r1"), rotating("a2", "r2")]);
+    fixture.token().await;
+    store.hangs_at(&[Call::Save]);
+    let refreshed = refreshing(&fixture).await;
+    assert_eq!((refreshed.is_ok(), fixture.at_once().as_deref()), (true, Some("a2")));
+    pass(&clock, 30).await;
+    assert_eq!(store.taken_by_another(clock.now()).await, None, "it would send r1");
+}
+
+#[tokio::test]
 async fn a_caller_waits_once_for_a_store_that_is_busy_and_not_at_every_step() {
     let (store, clock) = (ScriptedStore::new(), clock());
     store.is_busy(Duration::from_secs(3));
