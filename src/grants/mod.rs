@@ -1,5 +1,6 @@
 //! How a token is obtained: one file per grant or login format, and the search that chooses among them.
 
+mod authorization_code;
 mod client_credentials;
 mod login_basic;
 mod login_custom;
@@ -19,6 +20,7 @@ use crate::config::{ClientAuthentication, Config, GrantType, LoginCredentials, P
 use crate::oauth::{Client, ClientCredential, UnsignedRequest};
 use crate::transport::Method;
 
+pub use authorization_code::{ConsentClient, ConsentCode};
 pub use metadata::{metadata_addresses, with_metadata};
 pub use refresh::RefreshRequest;
 pub use revoke::revocation;

@@ -4,6 +4,7 @@
 mod assertion;
 mod body;
 mod cookie;
+mod device;
 mod dpop;
 mod expiry;
 mod fields;
@@ -22,10 +23,11 @@ mod time_value;
 mod token_response;
 
 pub use assertion::client_assertion;
+pub use device::DeviceAuthorization;
 pub use dpop::{ProofKey, ProofTarget, asks_for_nonce, fresh_nonce, is_nonce, may_refuse_the_date};
 pub use expiry::{Expiry, clocks_differ, server_clock};
 pub use kept_fields::{FieldError, KeptFields};
-pub use metadata::{Metadata, MetadataError};
+pub use metadata::{ConsentEndpoints, Metadata, MetadataError};
 pub use refusal::Refusal;
 pub use request::{Client, ClientCredential, Form, UnsignedRequest, blank, json};
 pub use response_context::ResponseContext;

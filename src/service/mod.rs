@@ -29,7 +29,7 @@ use state::RefreshReason;
 
 pub use observe::{ChangedServices, Event, EventKind, Listener, Schedule, SchedulerStatus, Status};
 pub use parts::Parts;
-pub use refresh::{DpopProof, KnownCredentials};
+pub use refresh::{CodeExchange, DpopProof, ExchangedCode, KnownCredentials};
 pub use registry::{Initialized, Registry};
 pub use snapshot::Snapshot;
 pub use state::Source;
@@ -124,6 +124,11 @@ impl Service {
             _ => Ok(()),
         };
         removed.and(revoked)
+    }
+
+    /// The exchange of a user's consent for tokens, which the caller then hands over.
+    pub fn code_exchange(&self) -> CodeExchange<'_> {
+        self.rooms.refresher.code_exchange()
     }
 
     /// The status, from memory.

@@ -38,6 +38,40 @@ export interface Destinations {
   throws: boolean
 }
 
+/** Where a user gives consent, and what the client asks for. */
+export interface ConsentEndpoints {
+  authorization: string | null
+  deviceAuthorization: string | null
+  /** The issuer; `null` if the endpoints do not come from one. */
+  issuer: string | null
+  /** Whether every authorization response names the issuer (RFC 9207). */
+  sendsIssuer: boolean
+  clientId: string
+  scope: string | null
+  audience: string | null
+  resource: string[]
+}
+
+/** A device code, and what the user needs (RFC 8628 §3.2). */
+export interface DeviceAuthorization {
+  deviceCode: string
+  userCode: string
+  verificationUri: string
+  verificationUriComplete: string | null
+  expiresInSeconds: number | null
+  intervalSeconds: number
+}
+
+/** The tokens for a code; without an access token if the service must obtain its own. */
+export interface ExchangedTokens {
+  accessToken: string | null
+  refreshToken: string | null
+  tokenType: string | null
+  expiresInSeconds: number | null
+  /** The scopes that were requested and not granted. */
+  withheld: string[]
+}
+
 /**
  * The functions of `evertoken/native`, in the order in which `src/binding/functions.rs` has them.
  *
@@ -72,6 +106,12 @@ export interface Native {
   /** A server sent this nonce in its response to a request to this URL. */
   nonce(id: number, url: string, nonce: string): void
   clear(id: number, revoke: boolean): Promise<Outcome<null>>
+  /** Where a user gives consent: `{ authorizationUrl?, deviceUrl? }`. */
+  consentEndpoints(id: number, request: string): Promise<Outcome<ConsentEndpoints>>
+  /** Requests a device code: `{ url, scope?, parameters }`. */
+  authorizeDevice(id: number, request: string): Promise<Outcome<DeviceAuthorization>>
+  /** Exchanges a code, once: `{ code, redirectUri, codeVerifier, scope? }` or `{ deviceCode, scope? }`. */
+  exchangeCode(id: number, request: string): Promise<Outcome<ExchangedTokens>>
   /** Which header carries the token, and where `fetch` may send it. */
   destinations(id: number): Outcome<Destinations>
   /** Whether a header that goes to this URL crosses a public network in clear text without permission. */
@@ -101,6 +141,9 @@ const functions = [
   'proof',
   'nonce',
   'clear',
+  'consentEndpoints',
+  'authorizeDevice',
+  'exchangeCode',
   'destinations',
   'goesInClear',
   'settled',

@@ -9,6 +9,7 @@ import type {
 } from '../../index'
 import { globalState } from '../support/global-state'
 import { configError, TokenError } from '../support/errors'
+import { CodeExchange } from './code-exchange'
 import { authorizedFetch } from './fetch'
 import { HeaderCache, type ProofTarget } from './header-cache'
 import { isRefusedBy } from './refused-by'
@@ -31,6 +32,9 @@ export let headerCacheOf: (service: TokenService) => HeaderCache
 
 /** The status after the store has been read, without a token request. */
 export let settledStatus: (service: TokenService) => Promise<TokenStatus>
+
+/** The exchange of a user's consent for tokens. */
+export let codeExchangeOf: (service: TokenService) => CodeExchange
 
 /** Passes an event to the listeners of a service. */
 export let emitEvent: (service: TokenService, event: TokenEvent) => void
@@ -65,6 +69,7 @@ export class TokenService {
   static {
     headerCacheOf = (service) => service.#headerCache
     settledStatus = async (service) => service.#unwrap(await native().settled(service.#id))
+    codeExchangeOf = (service) => new CodeExchange(service.#id, service.name)
     emitEvent = (service, event) => service.#listeners?.emit(event, (error) => service.#report(event, error))
     release = (service) => service.#listeners?.clear()
   }

@@ -1,5 +1,6 @@
 //! A refresh: adopt what the store has, else request a token, save it, and only then hand it out.
 
+mod code_exchange;
 mod issuer;
 mod lease;
 mod outcome;
@@ -35,6 +36,7 @@ use request_gate::{RequestGate, RequestPass};
 use single_flight::{Landing, SingleFlight};
 use source::TokenSource;
 
+pub use code_exchange::{CodeExchange, ExchangedCode};
 pub use rejected_credentials::KnownCredentials;
 pub use signer::DpopProof;
 pub(super) use signer::Signer;
@@ -271,6 +273,11 @@ impl Refresher {
             self.clock.sleep(wait).await;
         }
         Ok(())
+    }
+
+    /// The exchange of a user's consent for tokens.
+    pub(super) fn code_exchange(&self) -> CodeExchange<'_> {
+        self.source.code_exchange()
     }
 
     /// Revokes a token that is no longer held: [`TokenSource::revoke`].

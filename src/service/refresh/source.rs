@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::NewToken;
+use super::code_exchange::CodeExchange;
 use super::issuer::ResolvedConfig;
 use super::lease::RefreshLease;
 use super::refresh_token::{RefreshTokenGrant, Refreshed};
@@ -42,6 +43,11 @@ impl TokenSource {
     /// An endpoint was not there: the next attempt requests the issuer's metadata again.
     pub(super) fn doubt_metadata(&self) {
         self.resolved.doubt();
+    }
+
+    /// The exchange of a user's consent for tokens.
+    pub(super) fn code_exchange(&self) -> CodeExchange<'_> {
+        CodeExchange { client: &self.client, resolved: &self.resolved }
     }
 
     /// Requests a token. `None` if another process turns out to have done so, and its token was adopted.
