@@ -87,7 +87,7 @@ pub(super) async fn exchange(service: &Service, request: &str) -> Result<Value> 
     let exchanged = service.code_exchange().exchange(&code, scope.as_ref()).await?;
     let granted = exchanged.granted;
     let refresh_token = granted.refresh_token.as_ref().map(Secret::expose);
-    let has_access = !exchanged.is_refresh_only;
+    let has_access = !exchanged.is_bound;
     let expires_in = match granted.expiry {
         Expiry::In(time) if has_access => Some(time.as_secs_f64()),
         _ => None,

@@ -21,9 +21,9 @@ const DEVICE_URL: &str = "OAUTH_DEVICE_URL";
 pub struct ExchangedCode {
     /// The tokens.
     pub granted: Granted,
-    /// Whether only the refresh token can be handed over: the access token is bound to a key, or the service needs
-    /// `fields` of its response.
-    pub is_refresh_only: bool,
+    /// Whether the access token is bound to a key that only this exchange had (RFC 9449 §5). The refresh token of a
+    /// client with a credential is not.
+    pub is_bound: bool,
 }
 
 /// The exchange of a user's consent for tokens. It holds and stores nothing.
@@ -81,7 +81,7 @@ impl CodeExchange<'_> {
         let proof_key = if config.dpop { Some(ProofKey::generate()?) } else { None };
         let request = self.client.begin(proof_key);
         let granted = self.ask(&request, scope, |client| code.request(client), oauth::read).await?;
-        Ok(ExchangedCode { granted, is_refresh_only: config.dpop || !config.fields.is_empty() })
+        Ok(ExchangedCode { granted, is_bound: config.dpop })
     }
 
     /// Sends a request, and once more with the alternative client authentication method if the server refuses the client

@@ -13,6 +13,7 @@ use zeroize::Zeroizing;
 
 mod assertions;
 mod clearing;
+mod code_exchange;
 mod discovery;
 mod dpop;
 mod failed_refresh;
