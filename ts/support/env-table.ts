@@ -99,6 +99,23 @@ export const envTable = [
     description: 'additional fields of every token request, form-encoded: `account_id=7&tenant=blue`',
   },
   {
+    name: 'OAUTH_AUTHORIZATION_URL',
+    field: null,
+    kind: 'trimmed',
+    isSecret: false,
+    default: null,
+    description:
+      'for `evertoken login`: the authorization endpoint, if it does not come from the metadata of `OAUTH_ISSUER`',
+  },
+  {
+    name: 'OAUTH_DEVICE_URL',
+    field: null,
+    kind: 'trimmed',
+    isSecret: false,
+    default: null,
+    description: 'for `evertoken login --device`: the device authorization endpoint, likewise',
+  },
+  {
     name: 'EXTERNAL_API_EMAIL',
     field: 'email',
     kind: 'text',

@@ -32,7 +32,7 @@ async fn the_tokens_are_returned_and_not_held() {
 }
 
 #[tokio::test]
-async fn a_code_is_sent_once_whatever_happens() {
+async fn a_code_is_sent_once_even_after_a_failure() {
     for failure in [
         refusal(400, "invalid_grant"),
         refusal(503, ""),
@@ -59,7 +59,7 @@ async fn the_alternative_method_follows_a_refused_client_once() {
 }
 
 #[tokio::test]
-async fn the_errors_of_rfc_8628_are_told_apart_and_never_change_the_method() {
+async fn the_errors_of_rfc_8628_stay_distinct_and_never_change_the_method() {
     for (status, error) in [
         (400, "authorization_pending"),
         (400, "slow_down"),
