@@ -140,6 +140,9 @@ describe('a login with a device code', { concurrency: true }, () => {
       assert.deepEqual([status, server.requests.length], [1, 1])
     }
     const { server, login } = await setUp(t, [], { metadata: { device_authorization_endpoint: undefined } })
-    assert.match((await endOfLogin(login, server)).stderr, /OAUTH_DEVICE_URL is not set.+or use no --device/)
+    assert.match(
+      (await endOfLogin(login, server)).stderr,
+      /OAUTH_DEVICE_URL is not set.+or leave out --device/,
+    )
   })
 })

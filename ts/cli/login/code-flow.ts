@@ -6,20 +6,20 @@ import { createAuthorizationRequest, readAuthorizationResponse } from './authori
 import { openBrowser, whyNoBrowser } from './browser'
 import { missingEndpoint, timeLimitError } from './failures'
 import { LoopbackServer } from './loopback'
-import type { LoginOptions } from './options'
+import { defaultTimeoutSeconds, type LoginOptions } from './options'
 import type { LoopbackRedirect } from './redirect-uri'
 
 /** The authorization code grant (RFC 6749 §4.1) with a loopback redirect (RFC 8252 §7.3). */
 export async function obtainByBrowser(
   exchange: CodeExchange,
   endpoints: ConsentEndpoints,
-  { scope, parameters, opensBrowser, timeoutSeconds }: LoginOptions,
+  { scope, parameters, opensBrowser, timeoutSeconds = defaultTimeoutSeconds }: LoginOptions,
   redirect: LoopbackRedirect,
   signal: AbortSignal,
 ): Promise<ExchangedTokens> {
   const { authorization, deviceAuthorization } = endpoints
   if (authorization === null)
-    throw missingEndpoint('OAUTH_AUTHORIZATION_URL', deviceAuthorization && '--device')
+    throw missingEndpoint('OAUTH_AUTHORIZATION_URL', deviceAuthorization && 'use --device')
   const server = await LoopbackServer.listen(redirect)
   try {
     const { redirectUri } = server

@@ -12,7 +12,7 @@ export async function obtainByDevice(
   { scope, parameters, timeoutSeconds }: LoginOptions,
   signal: AbortSignal,
 ): Promise<ExchangedTokens> {
-  if (url === null) throw missingEndpoint('OAUTH_DEVICE_URL', authorization && 'no --device')
+  if (url === null) throw missingEndpoint('OAUTH_DEVICE_URL', authorization && 'leave out --device')
   const device = await withSpinner('requesting a code', exchange.authorizeDevice({ url, scope, parameters }))
   const { verificationUri, verificationUriComplete: complete, userCode } = device
   const direct = complete === null ? '' : `\nor open ${complete} and compare the code.`

@@ -3,6 +3,7 @@ import type { DeviceAuthorization, ExchangedTokens } from '../../binding/native'
 import type { CodeExchange } from '../../service/code-exchange'
 import { TokenError } from '../../support/errors'
 import { refusal, timeLimitError } from './failures'
+import { defaultTimeoutSeconds } from './options'
 
 /** `slow_down` makes this and every later pause longer (RFC 8628 §3.5). */
 const slowDownSeconds = 5
@@ -18,16 +19,17 @@ export async function pollForTokens(
     scope,
     timeoutSeconds,
     signal,
-  }: { scope: string | undefined; timeoutSeconds: number; signal: AbortSignal },
+  }: { scope: string | undefined; timeoutSeconds: number | undefined; signal: AbortSignal },
 ): Promise<ExchangedTokens> {
-  const lifetime = device.expiresInSeconds ?? Infinity
-  const deadline = performance.now() + Math.min(lifetime, timeoutSeconds) * 1000
+  const lifetime = device.expiresInSeconds ?? defaultTimeoutSeconds
+  const limit = Math.min(lifetime, timeoutSeconds ?? lifetime)
+  const deadline = performance.now() + limit * 1000
   let interval = device.intervalSeconds
   let failures = 0
   let wait = interval
   for (;;) {
     if (performance.now() + wait * 1000 >= deadline) {
-      throw lifetime <= timeoutSeconds ? refusal('expired_token') : timeLimitError(timeoutSeconds)
+      throw limit < lifetime ? timeLimitError(limit) : refusal('expired_token')
     }
     await sleep(wait * 1000, undefined, { signal })
     try {

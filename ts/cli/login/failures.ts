@@ -38,7 +38,7 @@ export function quote(text: string): string {
 
 /** The error of an endpoint that is not known. */
 export function missingEndpoint(name: string, alternative: string | null): TokenError {
-  const other = alternative === null ? '' : `, or use ${alternative}`
+  const other = alternative === null ? '' : `, or ${alternative}`
   return configError(
     name,
     `is not set, and there is no issuer (OAUTH_ISSUER) whose metadata names it: set it${other}`,

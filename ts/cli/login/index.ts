@@ -36,7 +36,7 @@ Options:
   --param NAME=VALUE    an additional parameter of the request; can be repeated. For Google: --param access_type=offline
                         --param prompt=consent
   --service NAME        the service with this name (default: ${defaultServiceName})
-  --timeout SECONDS     how long you have (default: ${defaultTimeoutSeconds})
+  --timeout SECONDS     how long you have (default: ${defaultTimeoutSeconds}; with --device, until the code expires)
   --json                prints the status as JSON
 
 The tokens go to the configured storage (EVERTOKEN_STORAGE: a file, SQLite, PostgreSQL or Redis). If the app uses a

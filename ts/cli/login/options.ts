@@ -2,7 +2,7 @@ import { optionsOf, UsageError } from '../command'
 import type { Parameters } from './authorization'
 import { loopbackRedirect, type LoopbackRedirect } from './redirect-uri'
 
-/** How long a login may take, if `--timeout` does not say otherwise. */
+/** How long a login may take, if neither `--timeout` nor the server says otherwise. */
 export const defaultTimeoutSeconds = 300
 
 /** The longest `--timeout`: a day. */
@@ -48,7 +48,8 @@ export interface LoginOptions {
   readonly scope: string | undefined
   readonly parameters: Parameters
   readonly service: string | undefined
-  readonly timeoutSeconds: number
+  /** `undefined` without `--timeout`. */
+  readonly timeoutSeconds: number | undefined
   readonly json: boolean
 }
 
@@ -75,7 +76,7 @@ export function loginOptions(args: readonly string[]): LoginOptions {
     service: given.service,
     timeoutSeconds:
       given.timeout === undefined
-        ? defaultTimeoutSeconds
+        ? undefined
         : wholeNumber('--timeout', given.timeout, longestTimeoutSeconds),
     json: given.json,
   }
