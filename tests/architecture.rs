@@ -294,3 +294,20 @@ fn the_table_of_timeouts_lists_every_constant_with_its_value() {
     let outdated: Vec<_> = rows.iter().filter(|row| !constants.contains(row)).collect();
     assert!(missing.is_empty() && outdated.is_empty(), "missing {missing:#?}, outdated {outdated:#?}");
 }
+
+/// Without its variable a test does nothing: a name that is written wrong would go unnoticed.
+#[test]
+fn the_variables_of_the_tests_are_those_that_the_engines_set() {
+    let script = src().with_file_name("scripts/support/engines.mjs");
+    let tests = ["store/postgres", "store/redis"].iter().flat_map(|folder| sources(&src().join(folder)));
+    assert_eq!(test_variables(&tests.collect::<Vec<_>>()), test_variables(&[script]));
+}
+
+fn test_variables(files: &[PathBuf]) -> BTreeSet<String> {
+    const PREFIX: &str = "EVERTOKEN_TEST_";
+    let names_in = |text: String| -> Vec<String> {
+        let rest = text.split(PREFIX).skip(1);
+        rest.map(|rest| rest.chars().take_while(|c| c.is_ascii_uppercase() || *c == '_').collect()).collect()
+    };
+    files.iter().flat_map(|path| names_in(fs::read_to_string(path).unwrap())).collect()
+}

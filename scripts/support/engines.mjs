@@ -6,7 +6,7 @@ import { startPgBouncer, startPostgres, startRedis } from '../../__test__/suppor
  * sentence each which tests are skipped because an engine is missing.
  */
 export async function withEngines(work) {
-  const [postgres, redis] = await Promise.all([startPostgres({ tls: true }), startRedis({ tls: true })])
+  const [postgres, redis] = await Promise.all([startPostgres({ tls: true }), startRedis()])
   const pgbouncer = await startPgBouncer(postgres)
   const engines = { PostgreSQL: postgres, PgBouncer: pgbouncer, Redis: redis }
   const missing = Object.entries(engines).filter(([, { reason }]) => reason !== undefined)
@@ -17,8 +17,6 @@ export async function withEngines(work) {
         EVERTOKEN_TEST_POSTGRES_CERTIFICATE: postgres.rootCertificate,
         EVERTOKEN_TEST_PGBOUNCER: pgbouncer.url,
         EVERTOKEN_TEST_REDIS: redis.url,
-        EVERTOKEN_TEST_REDIS_TLS: redis.tlsUrl,
-        EVERTOKEN_TEST_REDIS_CERTIFICATE: redis.rootCertificate,
       }),
       reasons: missing.map(([name, { reason }]) => `SKIPPED: tests with ${name}: ${reason}`),
     })

@@ -1,5 +1,7 @@
 //! The store as the service sees it: every operation ends in time, and its health is known.
 
+mod unclaimed_lease;
+
 use std::future::Future;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -8,9 +10,8 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use super::health::{StoreHealth, StoreOperation};
-use super::postgres::PostgresRows;
 use super::{
-    Claim, Fence, FileStore, Leasing, Loaded, MemoryStore, Owner, RecordObserver, Revision, RowStore, Saved,
+    Claim, Fence, FileStore, Leasing, Loaded, MemoryStore, Owner, RecordObserver, Revision, Saved,
     SealedStore, SqliteStore, Store, StoredToken, Subscription,
 };
 use crate::clock::Moment;
@@ -21,6 +22,8 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::runtime;
 use crate::sync::{Mutex, MutexGuard};
 use crate::transport::Environment;
+
+use unclaimed_lease::UnclaimedLease;
 
 /// A disk or network that takes longer counts as unavailable, and the refresh continues without it.
 const STORE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -66,15 +69,8 @@ impl StoreClient {
             (None, Storage::Memory) => SealedStore::without_sealing(Arc::new(MemoryStore::new())),
             (None, Storage::File(path)) => sealed(Arc::new(FileStore::of_service(path, &config.service)))?,
             (None, Storage::Sqlite(path)) => sealed(Arc::new(SqliteStore::new(path)))?,
-            (None, Storage::Postgres(url, table)) => {
-                sealed(Arc::new(RowStore::new(PostgresRows::at(url, table))))?
-            }
-            (None, Storage::Redis(..)) => {
-                return Err(Error::config("storage.kind", "is not supported by this version of evertoken"));
-            }
-            (None, Storage::External(kind)) => {
-                let fault = format!("is \"{}\", but no such store was passed to evertoken", kind.as_str());
-                return Err(Error::config("storage.kind", fault));
+            (None, Storage::External(_) | Storage::Postgres(..) | Storage::Redis(..)) => {
+                return Err(Error::config("storage.kind", "names a store that was not passed to evertoken"));
             }
         };
         Ok(Self {
@@ -107,15 +103,21 @@ impl StoreClient {
 
     /// Takes the lease if it is available.
     pub(crate) async fn lease(&self, moment: Moment) -> Result<Leasing> {
-        let ((store, service), claim) = (self.handles(), self.claim(moment));
-        self.record_health(StoreOperation::Lease, async move { store.lease(&service, &claim).await }).await
+        self.take_lease(self.claim(moment)).await
     }
 
     /// Takes the lease to store a token that is in memory already. It is not available during a refresh.
     pub(crate) async fn lease_to_keep(&self, moment: Moment) -> Result<Leasing> {
+        self.take_lease(Claim { owner: self.keeper, ..self.claim(moment) }).await
+    }
+
+    async fn take_lease(&self, claim: Claim) -> Result<Leasing> {
         let (store, service) = self.handles();
-        let claim = Claim { owner: self.keeper, ..self.claim(moment) };
-        self.record_health(StoreOperation::Lease, async move { store.lease(&service, &claim).await }).await
+        let taking = async move {
+            let leasing = store.lease(&service, &claim).await?;
+            Ok(UnclaimedLease::new(store, service, leasing))
+        };
+        self.record_health(StoreOperation::Lease, taking).await.map(UnclaimedLease::claim)
     }
 
     /// How long a lease lasts since it was taken or renewed.

@@ -52,18 +52,20 @@ use crate::gate::Gate;
 use crate::runtime;
 use crate::transport::{Environment, StoreTls};
 
+use postgres::PostgresRows;
 use redis::RedisRows;
+use rows::Rows;
 
 /// The store on the server that the configuration names by its URL, if it names one. The environment says which
 /// certificates the server may have.
 pub fn on_server(config: &Config, environment: &Environment) -> Option<Arc<dyn Store>> {
-    match &config.storage {
-        Storage::Redis(url, prefix) => {
-            let tls = StoreTls::new(&config.ca, environment);
-            Some(Arc::new(RowStore::new(RedisRows::of_server(url, prefix, &tls))))
-        }
-        _ => None,
-    }
+    let tls = || StoreTls::new(&config.ca, environment);
+    let rows: Arc<dyn Rows> = match &config.storage {
+        Storage::Postgres(url, table) => PostgresRows::at(url, table, &tls()),
+        Storage::Redis(url, prefix) => RedisRows::of_server(url, prefix, &tls()),
+        _ => return None,
+    };
+    Some(Arc::new(RowStore::new(rows)))
 }
 
 /// How a compare-and-swap ended.

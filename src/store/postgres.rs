@@ -15,6 +15,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, LazyLock};
 
 use async_trait::async_trait;
+use zeroize::Zeroizing;
 
 use super::rows::{Found, Rows};
 use super::watch::Watch;
@@ -24,6 +25,7 @@ use crate::crypto::sha256;
 use crate::domain::{Secret, ServiceName};
 use crate::error::{Error, ErrorKind, Result};
 use crate::sync::{Mutex, WeakMap};
+use crate::transport::StoreTls;
 
 use connection::{Effect, Listening, SqlClient, SqlRow};
 use fault::SqlFault;
@@ -48,10 +50,15 @@ pub(in crate::store) struct PostgresRows {
 }
 
 impl PostgresRows {
-    /// The table in the database at this URL: the same one for all that name it. It connects to nothing yet.
-    pub(in crate::store) fn at(url: &PostgresUrl, table: &PostgresTable) -> Arc<Self> {
-        let key = sha256(format!("{} {}", table.as_sql(), url.text.expose()).as_bytes());
-        let make = || Arc::new(Self::new(Arc::new(PostgresPool::new(url.clone())), table.clone()));
+    /// The table in the database at this URL: the same one for all that name it and trust the same certificates. It
+    /// connects to nothing yet.
+    pub(in crate::store) fn at(url: &PostgresUrl, table: &PostgresTable, tls: &StoreTls) -> Arc<Self> {
+        let parts = Zeroizing::new(format!("{:?}", (table.as_sql(), url.text.expose(), tls.key())));
+        let key = sha256(parts.as_bytes());
+        let make = || {
+            let pool = PostgresPool::new(url.clone(), tls.clone());
+            Arc::new(Self::new(Arc::new(pool), table.clone()))
+        };
         PLACES.lock().get_or_insert_with(key, make)
     }
 

@@ -162,11 +162,26 @@ pub(super) fn tls_reason(tls: &rustls::Error) -> String {
     }
 }
 
+/// Whether the issuer of a certificate is not trusted. Of a certificate that is signed with another kind of key than that
+/// of a trusted issuer of the same name, webpki says only that signature and key do not fit.
+pub(super) fn has_unknown_issuer(fault: &CertificateError) -> bool {
+    // secp521r1 1.3.132.0.35
+    const P521: &[u8] = &[0x2b, 0x81, 0x04, 0x00, 0x23];
+    match fault {
+        CertificateError::UnknownIssuer => true,
+        CertificateError::UnsupportedSignatureAlgorithmForPublicKeyContext {
+            signature_algorithm_id: signature,
+            public_key_algorithm_id: key,
+        } => weak_signature(signature).is_none() && !contains(key, P521),
+        _ => false,
+    }
+}
+
 /// Why a certificate was rejected, and what to do about it.
 pub(super) fn certificate_reason(fault: &CertificateError) -> String {
     use CertificateError as Fault;
     let known = match fault {
-        Fault::UnknownIssuer => {
+        fault if has_unknown_issuer(fault) => {
             "its issuer is not trusted; add the issuer's certificate to ca or to the NODE_EXTRA_CA_CERTS file, or have \
              the server send its intermediate certificates"
         }
@@ -225,7 +240,12 @@ fn bare(name: &str) -> &str {
 
 /// `identifier` is the content of the `AlgorithmIdentifier`: an object identifier, and parameters that do not
 /// matter here.
-fn unsupported_signature(identifier: &[u8]) -> String {
+fn contains(identifier: &[u8], oid: &[u8]) -> bool {
+    identifier.windows(oid.len()).any(|part| part == oid)
+}
+
+/// What is known of a signature algorithm that is not supported.
+fn weak_signature(identifier: &[u8]) -> Option<&'static str> {
     const SHA1: [&[u8]; 2] = [
         // sha1WithRSAEncryption 1.2.840.113549.1.1.5, ecdsa-with-SHA1 1.2.840.10045.4.1
         &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x05],
@@ -235,16 +255,20 @@ fn unsupported_signature(identifier: &[u8]) -> String {
     const MD5: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x04];
     // ecdsa-with-SHA512 1.2.840.10045.4.3.4
     const ECDSA_SHA512: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, 0x04];
-    let has = |oid: &[u8]| identifier.windows(oid.len()).any(|part| part == oid);
-    let what = if SHA1.iter().any(|oid| has(oid)) {
-        "it is signed with SHA-1"
+    let has = |oid: &[u8]| contains(identifier, oid);
+    if SHA1.iter().any(|oid| has(oid)) {
+        Some("it is signed with SHA-1")
     } else if has(MD5) {
-        "it is signed with MD5"
+        Some("it is signed with MD5")
     } else if has(ECDSA_SHA512) {
-        "it is signed with ECDSA and SHA-512, as with P-521 keys"
+        Some("it is signed with ECDSA and SHA-512, as with P-521 keys")
     } else {
-        "its signature algorithm is not supported"
-    };
+        None
+    }
+}
+
+fn unsupported_signature(identifier: &[u8]) -> String {
+    let what = weak_signature(identifier).unwrap_or("its signature algorithm is not supported");
     format!(
         "{what}; use SHA-256 or SHA-384 with an RSA (at least 2048 bits), P-256 or P-384 key, or use Ed25519"
     )
@@ -301,6 +325,24 @@ mod tests {
             let reason = certificate_reason(&fault);
             assert!(reason.contains(named) && reason.contains("; use "), "{reason}");
         }
+    }
+
+    #[test]
+    fn an_issuer_that_shares_only_its_name_with_a_trusted_one_is_not_trusted() {
+        let signed = |signature: &[u8], key: &[u8]| {
+            let fault = CertificateError::UnsupportedSignatureAlgorithmForPublicKeyContext {
+                signature_algorithm_id: signature.to_vec(),
+                public_key_algorithm_id: key.to_vec(),
+            };
+            certificate_reason(&fault)
+        };
+        let ecdsa_sha256 = b"\x06\x08\x2a\x86\x48\xce\x3d\x04\x03\x02";
+        let rsa = b"\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01\x05\x00";
+        let p521 = b"\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x05\x2b\x81\x04\x00\x23";
+        let reason = signed(ecdsa_sha256, rsa);
+        assert!(reason.starts_with("its issuer is not trusted"), "{reason}");
+        let reason = signed(ecdsa_sha256, p521);
+        assert!(reason.starts_with("its signature algorithm is not supported"), "{reason}");
     }
 
     #[test]

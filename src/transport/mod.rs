@@ -1,7 +1,6 @@
 //! HTTP: requests, responses, and the client.
 
 mod coding;
-mod database_tls;
 mod environment;
 mod failure;
 mod http;
@@ -24,7 +23,6 @@ use zeroize::Zeroizing;
 use crate::domain::Secret;
 use crate::error::{Error, Result};
 
-pub use database_tls::{CertificateCheck, DatabaseTls, database_tls_fault};
 pub use environment::Environment;
 pub use http::HttpTransport;
 pub use origin_gates::OriginGates;
@@ -32,7 +30,8 @@ pub use proxy::{Proxies, Proxy};
 pub use reqwest::Method;
 pub use resolve::{addresses, prepare as prepare_resolver};
 pub use shared::SharedTransports;
-pub use store_tls::{StoreTls, store_tls_fault};
+pub use store_tls::{StoreTls, UrlTls, store_tls_fault};
+pub use tls::CertificateCheck;
 
 /// A request.
 #[derive(Clone, Debug)]

@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
-use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::{WantsClientCert, WebPkiServerVerifier};
 use rustls::crypto::CryptoProvider;
 use rustls::server::ParsedCertificate;
-use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use rustls::{
+    CertificateError, ClientConfig, ConfigBuilder, DigitallySignedStruct, RootCertStore, SignatureScheme,
+};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 
@@ -24,14 +26,8 @@ pub(super) fn client(
     trust: &Trust,
     client_certificate: Option<&ClientCertificate>,
 ) -> Result<(ClientConfig, Option<Error>)> {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
     let (certificates, warning) = trust.certificates()?;
-    let verifier = Verifier::new(trust, certificates, &provider)?;
-    let builder = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(setup_error)?
-        .dangerous()
-        .with_custom_certificate_verifier(Arc::new(verifier));
+    let builder = builder(Verifier::new(trust, certificates)?)?;
     let mut config = match client_certificate {
         Some(certificate) => {
             let (chain, key) = parse(certificate)?;
@@ -43,12 +39,24 @@ pub(super) fn client(
     Ok((config, warning))
 }
 
+/// A configuration that still lacks the client's own certificate.
+///
+/// # Errors
+/// `Tls`.
+pub(super) fn builder(verifier: Verifier) -> Result<ConfigBuilder<ClientConfig, WantsClientCert>> {
+    Ok(ClientConfig::builder_with_provider(Arc::clone(&verifier.provider))
+        .with_safe_default_protocol_versions()
+        .map_err(setup_error)?
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(verifier)))
+}
+
 /// The configuration of a client that is never used for TLS.
 ///
 /// # Errors
 /// `Tls`.
 pub(super) fn without_roots() -> Result<(ClientConfig, Option<Error>)> {
-    let config = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+    let config = ClientConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()
         .map_err(setup_error)?
         .with_root_certificates(RootCertStore::empty())
@@ -65,8 +73,24 @@ fn parse(certificate: &ClientCertificate) -> Result<(Vec<CertificateDer<'static>
     Ok((chain, key))
 }
 
+fn provider() -> Arc<CryptoProvider> {
+    Arc::new(rustls::crypto::ring::default_provider())
+}
+
 fn setup_error(error: impl std::fmt::Display) -> Error {
     Error::new(ErrorKind::Tls, format!("could not set up TLS: {error}"))
+}
+
+/// What is checked of a server's certificate. That the server has its key is checked in any case.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum CertificateCheck {
+    /// Nothing: the connection is encrypted, but may be with anyone.
+    Nothing,
+    /// That it chains to a root.
+    Issuer,
+    /// That it chains to a root, and contains the host name.
+    #[default]
+    IssuerAndName,
 }
 
 /// Accepts certificates that chain to a trusted root, and, as Node does, a server's own certificate that is listed in
@@ -74,6 +98,7 @@ fn setup_error(error: impl std::fmt::Display) -> Error {
 /// server.
 #[derive(Debug)]
 pub(super) struct Verifier {
+    check: CertificateCheck,
     /// `None` if there are no trusted roots at all.
     roots: Option<Arc<dyn ServerCertVerifier>>,
     listed: Option<ListedCertificates>,
@@ -89,28 +114,50 @@ struct ListedCertificates {
 
 impl Verifier {
     /// Accepts what the system and the configured certificates vouch for.
-    pub(super) fn new(
-        trust: &Trust,
-        certificates: Vec<CertificateDer<'static>>,
-        provider: &Arc<CryptoProvider>,
-    ) -> Result<Self> {
-        let roots = roots(trust, &certificates, provider)?;
+    pub(super) fn new(trust: &Trust, certificates: Vec<CertificateDer<'static>>) -> Result<Self> {
+        let provider = provider();
+        let roots = roots(trust, &certificates, &provider)?;
         let listed = if certificates.is_empty() {
             None
         } else {
-            Some(ListedCertificates::new(certificates, provider)?)
+            Some(ListedCertificates::new(certificates, &provider)?)
         };
-        Ok(Self { roots, listed, provider: Arc::clone(provider) })
+        Ok(Self { check: CertificateCheck::default(), roots, listed, provider })
     }
 
     /// Accepts what these certificates vouch for, and nothing else.
-    pub(super) fn of_only(
-        certificates: Vec<CertificateDer<'static>>,
-        provider: &Arc<CryptoProvider>,
-    ) -> Result<Self> {
-        let roots: Arc<dyn ServerCertVerifier> = webpki_verifier(&certificates, provider)?;
-        let listed = ListedCertificates::new(certificates, provider)?;
-        Ok(Self { roots: Some(roots), listed: Some(listed), provider: Arc::clone(provider) })
+    pub(super) fn of_only(certificates: Vec<CertificateDer<'static>>) -> Result<Self> {
+        let provider = provider();
+        let roots: Arc<dyn ServerCertVerifier> = webpki_verifier(&certificates, &provider)?;
+        let listed = ListedCertificates::new(certificates, &provider)?;
+        Ok(Self { check: CertificateCheck::default(), roots: Some(roots), listed: Some(listed), provider })
+    }
+
+    /// Accepts every certificate.
+    pub(super) fn of_any_certificate() -> Self {
+        Self { check: CertificateCheck::Nothing, roots: None, listed: None, provider: provider() }
+    }
+
+    /// The same, which checks this.
+    pub(super) fn checking(self, check: CertificateCheck) -> Self {
+        Self { check, ..self }
+    }
+
+    fn verify_chain_and_name(
+        &self,
+        presented: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        name: &ServerName<'_>,
+        ocsp: &[u8],
+        now: UnixTime,
+    ) -> TlsResult<ServerCertVerified> {
+        match (&self.listed, &self.roots) {
+            (Some(listed), _) if listed.certificates.contains(presented) => {
+                listed.verify(presented, name, now)
+            }
+            (_, Some(roots)) => roots.verify_server_cert(presented, intermediates, name, ocsp, now),
+            (_, None) => Err(CertificateError::UnknownIssuer.into()),
+        }
     }
 }
 
@@ -206,12 +253,15 @@ impl ServerCertVerifier for Verifier {
         ocsp: &[u8],
         now: UnixTime,
     ) -> TlsResult<ServerCertVerified> {
-        match (&self.listed, &self.roots) {
-            (Some(listed), _) if listed.certificates.contains(presented) => {
-                listed.verify(presented, name, now)
-            }
-            (_, Some(roots)) => roots.verify_server_cert(presented, intermediates, name, ocsp, now),
-            (_, None) => Err(CertificateError::UnknownIssuer.into()),
+        if self.check == CertificateCheck::Nothing {
+            return Ok(ServerCertVerified::assertion());
+        }
+        match self.verify_chain_and_name(presented, intermediates, name, ocsp, now) {
+            // The name is checked last.
+            Err(rustls::Error::InvalidCertificate(
+                CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
+            )) if self.check == CertificateCheck::Issuer => Ok(ServerCertVerified::assertion()),
+            result => result,
         }
     }
 

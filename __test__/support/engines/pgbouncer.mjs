@@ -2,34 +2,30 @@
 
 import { chown, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { Engine, opened } from './engine.mjs'
 import { EngineProcess, engineFolder, engineUser, freePort } from './process.mjs'
-import { lastLine, programsOf, run } from './programs.mjs'
+import { programsOf, run } from './programs.mjs'
 
 /** Resolves with a {@link PgBouncer} in front of this server or, if there is none, with `{ reason }` in a sentence. */
 export async function startPgBouncer(postgres) {
   if (postgres.reason) return { reason: postgres.reason }
   const programs = await programsOf('PgBouncer')
   if (programs.reason) return programs
-  const pooler = new PgBouncer(postgres)
-  try {
-    await pooler.open(programs)
-    return pooler
-  } catch (error) {
-    await pooler.close()
-    return { reason: `PgBouncer cannot be started: ${lastLine(error)}` }
-  }
+  return opened(new PgBouncer(programs, postgres))
 }
 
-class PgBouncer {
+class PgBouncer extends Engine {
   name = 'PgBouncer'
+  #programs
   #postgres
-  #process
 
-  constructor(postgres) {
+  constructor(programs, postgres) {
+    super()
+    this.#programs = programs
     this.#postgres = postgres
   }
 
-  async open(programs) {
+  async open() {
     const { host, port, user: name, password } = this.#postgres
     const user = await engineUser()
     const folder = await engineFolder('pgbouncer', user)
@@ -56,9 +52,9 @@ server_login_retry = 1
     if (user !== undefined) await chown(users, user.uid, user.gid)
     const { pg_isready } = await programsOf('PostgreSQL')
     const isReady = () => run(pg_isready, ['-q', '-h', host, '-p', String(this.port)])
-    const command = [programs.pgbouncer, configuration]
-    this.#process = new EngineProcess({ folder, command, user, isReady, stopSignal: 'SIGTERM' })
-    await this.#process.start()
+    const command = [this.#programs.pgbouncer, configuration]
+    this.process = new EngineProcess({ folder, command, user, isReady, stopSignal: 'SIGTERM' })
+    await this.process.start()
   }
 
   /** The address of a database behind it. */
@@ -68,17 +64,5 @@ server_login_retry = 1
 
   get url() {
     return this.urlOf()
-  }
-
-  stop = () => this.#process.stop()
-  kill = () => this.#process.kill()
-  freeze = () => this.#process.freeze()
-  thaw = () => this.#process.thaw()
-  start = () => this.#process.start()
-  restart = () => this.#process.restart()
-  log = () => this.#process.log()
-
-  async close() {
-    await this.#process?.close()
   }
 }

@@ -6,8 +6,9 @@ import { once } from 'node:events'
 import { chown, mkdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { makeCertificate } from './certificate.mjs'
+import { Engine, opened } from './engine.mjs'
 import { EngineProcess, engineFolder, engineUser, freePort } from './process.mjs'
-import { isRoot, lastLine, programsOf, run } from './programs.mjs'
+import { isRoot, programsOf, run } from './programs.mjs'
 
 const superuser = 'evertoken'
 
@@ -15,35 +16,27 @@ const superuser = 'evertoken'
  * Resolves with a {@link PostgresServer} or, if there is none, with `{ reason }` in a sentence.
  *
  * @param {object} [options]
- * @param {boolean} [options.tls] whether it also accepts TLS; `rootCertificate` is then its certificate's path
+ * @param {boolean} [options.tls] whether it also accepts TLS, as `localhost`; `rootCertificate` is then its certificate's path
  * @param {number} [options.diskMegabytes] the size of a disk of its own for its tables (needs root)
  */
 export async function startPostgres(options = {}) {
   const programs = await programsOf('PostgreSQL')
   if (programs.reason) return programs
-  const server = new PostgresServer(programs, options)
-  try {
-    await server.open()
-    return server
-  } catch (error) {
-    await server.close()
-    return { reason: `PostgreSQL cannot be started: ${lastLine(error)}` }
-  }
+  return opened(new PostgresServer(programs, options))
 }
 
-class PostgresServer {
+class PostgresServer extends Engine {
   name = 'PostgreSQL'
-  host = '127.0.0.1'
   user = superuser
   /** No test may find it in anything that is written. */
   password = `postgres-password-${randomBytes(9).toString('hex')}`
   #programs
   #options
   #folder
-  #process
   #snapshots = []
 
   constructor(programs, options) {
+    super()
     this.#programs = programs
     this.#options = options
   }
@@ -60,7 +53,7 @@ class PostgresServer {
       max_connections: 300,
     }
     if (this.#options.tls) {
-      const { key, certificate } = await makeCertificate(folder, user)
+      const { key, certificate } = await makeCertificate(folder, user, 'DNS:localhost')
       this.rootCertificate = certificate
       Object.assign(settings, { ssl: 'on', ssl_key_file: key, ssl_cert_file: certificate })
     }
@@ -70,9 +63,9 @@ class PostgresServer {
       ...Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]),
     ]
     const isReady = () => run(this.#programs.pg_isready, ['-q', '-h', this.host, '-p', String(this.port)])
-    this.#process = new EngineProcess({ folder, command, user, isReady, stopSignal: 'SIGINT' })
+    this.process = new EngineProcess({ folder, command, user, isReady, stopSignal: 'SIGINT' })
     await this.#initialize(data, user)
-    await this.#process.start()
+    await this.process.start()
     if (this.#options.diskMegabytes) await this.#mountDisk(user)
   }
 
@@ -95,11 +88,6 @@ class PostgresServer {
 
   get url() {
     return this.urlOf()
-  }
-
-  /** The same with TLS, for which the server must show a certificate that the root signed. */
-  get tlsUrl() {
-    return `${this.url}?sslmode=verify-full&sslrootcert=${encodeURIComponent(this.rootCertificate)}`
   }
 
   /** Runs SQL as the superuser, and resolves with the rows as text: columns parted by `|`. */
@@ -198,17 +186,9 @@ class PostgresServer {
     await rm(join(this.#disk, 'ballast'), { force: true })
   }
 
-  stop = () => this.#process.stop()
-  kill = () => this.#process.kill()
-  freeze = () => this.#process.freeze()
-  thaw = () => this.#process.thaw()
-  start = () => this.#process.start()
-  restart = () => this.#process.restart()
-  log = () => this.#process.log()
-
   async close() {
     for (const psql of this.#snapshots) psql.kill()
-    await this.#process?.close()
+    await super.close()
   }
 }
 

@@ -2,8 +2,9 @@
 
 import { randomBytes } from 'node:crypto'
 import { makeCertificate } from './certificate.mjs'
+import { Engine, opened } from './engine.mjs'
 import { EngineProcess, engineFolder, engineUser, freePort } from './process.mjs'
-import { lastLine, programsOf, run } from './programs.mjs'
+import { programsOf, run } from './programs.mjs'
 
 /**
  * Resolves with a {@link RedisServer} or, if there is none, with `{ reason }` in a sentence.
@@ -14,26 +15,18 @@ import { lastLine, programsOf, run } from './programs.mjs'
 export async function startRedis(options = {}) {
   const programs = await programsOf('Redis')
   if (programs.reason) return programs
-  const server = new RedisServer(programs, options)
-  try {
-    await server.open()
-    return server
-  } catch (error) {
-    await server.close()
-    return { reason: `Redis cannot be started: ${lastLine(error)}` }
-  }
+  return opened(new RedisServer(programs, options))
 }
 
-class RedisServer {
+class RedisServer extends Engine {
   name = 'Redis'
-  host = '127.0.0.1'
   /** No test may find it in anything that is written. */
   password = `redis-password-${randomBytes(9).toString('hex')}`
   #programs
   #options
-  #process
 
   constructor(programs, options) {
+    super()
     this.#programs = programs
     this.#options = options
   }
@@ -53,7 +46,7 @@ class RedisServer {
       appendfsync: 'no',
     }
     if (this.#options.tls) {
-      const { key, certificate } = await makeCertificate(folder, user)
+      const { key, certificate } = await makeCertificate(folder, user, 'IP:127.0.0.1')
       this.rootCertificate = certificate
       this.tlsPort = await freePort()
       Object.assign(settings, {
@@ -71,8 +64,8 @@ class RedisServer {
     const isReady = async () => {
       if ((await this.command('PING')) !== 'PONG') throw new Error('it is loading')
     }
-    this.#process = new EngineProcess({ folder, command, user, isReady, stopSignal: 'SIGTERM' })
-    await this.#process.start()
+    this.process = new EngineProcess({ folder, command, user, isReady, stopSignal: 'SIGTERM' })
+    await this.process.start()
   }
 
   /** The address of a database by its number. */
@@ -121,16 +114,4 @@ class RedisServer {
   fill = () => this.#must('CONFIG', 'SET', 'maxmemory', '1')
   /** Has memory again. */
   clear = () => this.#must('CONFIG', 'SET', 'maxmemory', '0')
-
-  stop = () => this.#process.stop()
-  kill = () => this.#process.kill()
-  freeze = () => this.#process.freeze()
-  thaw = () => this.#process.thaw()
-  start = () => this.#process.start()
-  restart = () => this.#process.restart()
-  log = () => this.#process.log()
-
-  async close() {
-    await this.#process?.close()
-  }
 }

@@ -3,6 +3,8 @@
 use super::refused_refresh::Notebook;
 use super::scripted_store::*;
 use super::*;
+use crate::config::Config;
+use crate::store::StoreClient;
 
 #[tokio::test]
 async fn without_the_store_a_refresh_token_that_others_may_spend_is_kept_while_the_token_lives() {
@@ -168,6 +170,23 @@ async fn a_store_that_hangs_delays_the_first_caller_once_and_no_other() {
     store.heals();
     pass(&clock, 3).await;
     until(|| fixture.service.status().storage.healthy).await;
+}
+
+#[tokio::test]
+async fn a_lease_that_is_granted_after_its_caller_gave_up_is_free_again() {
+    let (store, clock) = (ScriptedStore::new(), clock());
+    let config = json!({ "authUrl": "https://h/token", "clientId": "a", "clientSecret": "b", "storage":
+        { "kind": "sqlite" } });
+    let provided = Some(Arc::clone(&store) as Arc<dyn Store>);
+    let client = StoreClient::new(&Config::from_json(config).unwrap(), None, provided).unwrap();
+    store.hangs();
+    let claim = client.lease(clock.moment());
+    assert!(tokio::time::timeout(Duration::from_millis(20), claim).await.is_err());
+    store.heals();
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    let first = ScriptedStore::new().taken_by_another(clock.now()).await;
+    let taken = store.taken_by_another(clock.now()).await;
+    assert!(taken > first, "{taken:?}: it was granted, and released");
 }
 
 #[tokio::test]

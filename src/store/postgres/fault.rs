@@ -3,8 +3,9 @@
 use std::error::Error as StdError;
 use std::time::Duration;
 
+use crate::config::{PostgresRoots, PostgresUrl};
 use crate::error::{Error, ErrorKind};
-use crate::transport::database_tls_fault;
+use crate::transport::store_tls_fault;
 
 /// Why a statement has no result.
 #[derive(Debug)]
@@ -73,13 +74,13 @@ impl SqlFault {
     }
 
     /// What the driver reports about a connection that does not come about.
-    pub(super) fn of_connecting(error: &tokio_postgres::Error, has_password: bool) -> Self {
+    pub(super) fn of_connecting(error: &tokio_postgres::Error, url: &PostgresUrl) -> Self {
         let fault = match error.code() {
             Some(state) => Self::of_state(state.code(), None),
-            None => Self::unreachable(connecting(error, has_password)),
+            None => Self::unreachable(connecting(error, url)),
         };
         let is_io = error.source().is_some_and(<dyn StdError>::is::<std::io::Error>);
-        let has_answered = !is_io || database_tls_fault(error).is_some();
+        let has_answered = !is_io || tls_fault(error, url).is_some();
         let stage = if has_answered { FaultStage::Refused } else { FaultStage::Unreached };
         Self { is_connection_sound: false, stage, ..fault }
     }
@@ -151,9 +152,17 @@ impl SqlFault {
     }
 }
 
+fn tls_fault(error: &tokio_postgres::Error, url: &PostgresUrl) -> Option<String> {
+    let roots = match url.tls.roots {
+        Some(PostgresRoots::File(_)) => "the sslrootcert file",
+        _ => "ca, to the NODE_EXTRA_CA_CERTS file, or to a file that sslrootcert names",
+    };
+    store_tls_fault(error, roots)
+}
+
 /// Why there is no connection.
-fn connecting(error: &tokio_postgres::Error, has_password: bool) -> String {
-    if let Some(fault) = database_tls_fault(error) {
+fn connecting(error: &tokio_postgres::Error, url: &PostgresUrl) -> String {
+    if let Some(fault) = tls_fault(error, url) {
         return fault;
     }
     let cause = error.source();
@@ -168,7 +177,9 @@ fn connecting(error: &tokio_postgres::Error, has_password: bool) -> String {
     let reason = cause.map(ToString::to_string).unwrap_or_default();
     match reason.as_str() {
         "server does not support TLS" => "does not offer TLS, which sslmode requires".into(),
-        "password missing" if !has_password => "requires a password, and the URL contains none".into(),
+        "password missing" if url.password.is_none() => {
+            "requires a password, and the URL contains none".into()
+        }
         "server did not use channel binding" => {
             "did not prove its certificate with the password, which channel_binding requires".into()
         }

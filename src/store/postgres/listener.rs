@@ -11,8 +11,7 @@ use super::super::watch::Watch;
 use super::connection::{Effect, Listening, SqlClient};
 use super::fault::SqlFault;
 use super::sql::CHANNEL;
-use super::target::{self, Driver};
-use crate::config::PostgresUrl;
+use super::target::{self, Driver, PostgresTarget};
 use crate::domain::{Backoff, Jitter};
 use crate::runtime;
 
@@ -42,10 +41,10 @@ enum ListeningEnd {
 }
 
 /// Listens until no service uses the place, or finds that notices do not come through.
-pub(super) async fn run(url: PostgresUrl, client: Weak<dyn SqlClient>, listening: Listening) {
+pub(super) async fn run(target: Arc<PostgresTarget>, client: Weak<dyn SqlClient>, listening: Listening) {
     let mut failures = 0;
     loop {
-        match listen(&url, &client, &listening).await {
+        match listen(&target, &client, &listening).await {
             Ok(ListeningEnd::Pooler | ListeningEnd::Unused) => return,
             Ok(ListeningEnd::Lost) => failures = 0,
             Err(_) => failures += 1,
@@ -55,12 +54,12 @@ pub(super) async fn run(url: PostgresUrl, client: Weak<dyn SqlClient>, listening
 }
 
 async fn listen(
-    url: &PostgresUrl,
+    target: &Arc<PostgresTarget>,
     others: &Weak<dyn SqlClient>,
     listening: &Listening,
 ) -> Result<ListeningEnd, SqlFault> {
     let Some(others) = others.upgrade() else { return Ok(ListeningEnd::Unused) };
-    let (client, driver) = target::connect(url).await?;
+    let (client, driver) = target::connect(target).await?;
     let (sender, mut notices) = mpsc::unbounded_channel();
     let driver = runtime::spawn(drive(driver, sender)).map_err(|error| SqlFault::lost(error.message()))?;
     let _abort = AbortOnDrop(driver);

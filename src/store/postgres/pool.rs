@@ -11,11 +11,13 @@ use tokio_postgres::types::{ToSql, Type};
 
 use super::connection::{Effect, Listening, SqlClient, SqlRow};
 use super::fault::SqlFault;
-use super::{listener, target};
+use super::listener;
+use super::target::{self, PostgresTarget};
 use crate::config::PostgresUrl;
 use crate::error::Result;
 use crate::runtime;
 use crate::sync::Mutex;
+use crate::transport::StoreTls;
 
 /// How many statements run at once. One service has at most a few under way, and a database has few connections to
 /// give.
@@ -35,7 +37,7 @@ const MAX_IDLE_TIME: Duration = Duration::from_secs(60);
 
 /// The connections to one database.
 pub(super) struct PostgresPool {
-    url: PostgresUrl,
+    target: Arc<PostgresTarget>,
     permits: Semaphore,
     /// The one that was used last is at the end.
     idle: Mutex<IdleConnections>,
@@ -68,8 +70,9 @@ impl Drop for OpenConnection {
 
 impl PostgresPool {
     /// Connects to nothing yet.
-    pub(super) fn new(url: PostgresUrl) -> Self {
-        Self { url, permits: Semaphore::new(MAX_CONNECTIONS), idle: Mutex::default() }
+    pub(super) fn new(url: PostgresUrl, tls: StoreTls) -> Self {
+        let target = Arc::new(PostgresTarget { url, tls });
+        Self { target, permits: Semaphore::new(MAX_CONNECTIONS), idle: Mutex::default() }
     }
 
     /// An unused connection that still works.
@@ -112,7 +115,7 @@ impl PostgresPool {
 #[async_trait]
 impl SqlClient for PostgresPool {
     fn location(&self) -> String {
-        self.url.location()
+        self.target.url.location()
     }
 
     async fn query(
@@ -134,7 +137,7 @@ impl SqlClient for PostgresPool {
                 return Err(fault);
             }
         }
-        let connection = OpenConnection::open(&self.url).await?;
+        let connection = OpenConnection::open(&self.target).await?;
         self.run(connection, statement, values).await
     }
 
@@ -143,18 +146,18 @@ impl SqlClient for PostgresPool {
     }
 
     fn listen(self: Arc<Self>, listening: Listening) -> Result<()> {
-        let url = self.url.clone();
+        let target = Arc::clone(&self.target);
         let client: Arc<dyn SqlClient> = self;
-        runtime::spawn(listener::run(url, Arc::downgrade(&client), listening)).map(drop)
+        runtime::spawn(listener::run(target, Arc::downgrade(&client), listening)).map(drop)
     }
 }
 
 impl OpenConnection {
     /// Everything happens on evertoken's own thread, for callers in any runtime.
-    async fn open(url: &PostgresUrl) -> Result<Self, SqlFault> {
-        let url = url.clone();
+    async fn open(target: &Arc<PostgresTarget>) -> Result<Self, SqlFault> {
+        let target = Arc::clone(target);
         let opening = async move {
-            let (client, driver) = target::connect(&url).await?;
+            let (client, driver) = target::connect(&target).await?;
             let driver = runtime::spawn(async move {
                 // The client reports its error.
                 let _ = driver.await;

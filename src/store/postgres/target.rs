@@ -1,6 +1,7 @@
 //! Connects to the server that a URL names.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio_postgres::config::{ChannelBinding, SslMode, SslNegotiation, TargetSessionAttrs};
@@ -11,7 +12,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 use super::fault::SqlFault;
 use crate::config::{ChannelBindingMode, PostgresHost, PostgresRoots, PostgresTlsMode, PostgresUrl};
 use crate::runtime;
-use crate::transport::{CertificateCheck, DatabaseTls, addresses};
+use crate::transport::{CertificateCheck, StoreTls, UrlTls, addresses};
 
 /// How long it may take to connect, over all servers of the URL.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(4);
@@ -25,9 +26,16 @@ const APPLICATION_NAME: &str = "evertoken";
 /// The part of a connection that drives it.
 pub(super) type Driver = Connection<Socket, <MakeRustlsConnect as MakeTlsConnect<Socket>>::Stream>;
 
+/// The servers of a URL, and the certificates that they may have.
+pub(super) struct PostgresTarget {
+    pub(super) url: PostgresUrl,
+    pub(super) tls: StoreTls,
+}
+
 /// Connects to the first server that can be reached and used, within [`CONNECT_TIMEOUT`].
-pub(super) async fn connect(url: &PostgresUrl) -> Result<(Client, Driver), SqlFault> {
-    let tls = tls_client(url).await?;
+pub(super) async fn connect(target: &Arc<PostgresTarget>) -> Result<(Client, Driver), SqlFault> {
+    let url = &target.url;
+    let tls = tls_client(target).await?;
     let mut hosts: Vec<_> = url.hosts.iter().collect();
     if url.is_load_balanced {
         fastrand::shuffle(&mut hosts);
@@ -88,7 +96,7 @@ async fn open(
     tls: MakeRustlsConnect,
 ) -> Result<(Client, Driver), SqlFault> {
     let connected = config.connect(tls).await;
-    connected.map_err(|error| SqlFault::of_connecting(&error, url.password.is_some()))
+    connected.map_err(|error| SqlFault::of_connecting(&error, url))
 }
 
 /// What does not depend on the server.
@@ -127,9 +135,11 @@ fn session(url: &PostgresUrl) -> Config {
 }
 
 /// Files of certificates are read for each connection, so that renewed ones are used.
-async fn tls_client(url: &PostgresUrl) -> Result<MakeRustlsConnect, SqlFault> {
-    let tls = url.tls.clone();
+async fn tls_client(target: &Arc<PostgresTarget>) -> Result<MakeRustlsConnect, SqlFault> {
+    let is_direct = target.url.tls.is_direct;
+    let target = Arc::clone(target);
     let client = runtime::blocking(move || {
+        let tls = &target.url.tls;
         let roots = match &tls.roots {
             Some(PostgresRoots::File(path)) => Some(path.as_path()),
             Some(PostgresRoots::System) | None => None,
@@ -141,13 +151,13 @@ async fn tls_client(url: &PostgresUrl) -> Result<MakeRustlsConnect, SqlFault> {
         };
         let identity =
             tls.identity.as_ref().map(|(certificate, key)| -> (&Path, &Path) { (certificate, key) });
-        Ok(DatabaseTls { check, roots, identity }.client())
+        Ok(target.tls.client(&UrlTls { check, roots, identity }))
     });
     let mut client = client
         .await
         .map_err(|error| SqlFault::unreachable(error.message()))?
         .map_err(SqlFault::unreachable)?;
-    if url.tls.is_direct {
+    if is_direct {
         client.alpn_protocols = vec![b"postgresql".to_vec()];
     }
     Ok(MakeRustlsConnect::new(client))

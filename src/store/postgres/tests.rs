@@ -11,6 +11,7 @@ use std::sync::Arc;
 use tokio_postgres::SimpleQueryMessage;
 
 use super::super::rows::{Content, Rows};
+use super::target::PostgresTarget;
 use super::*;
 use crate::domain::{Timestamp, TokenType};
 use crate::runtime;
@@ -34,8 +35,9 @@ async fn database() -> Option<TestDatabase> {
         return None;
     };
     let parsed = PostgresUrl::parse(&url).unwrap();
+    let target = Arc::new(PostgresTarget { url: parsed, tls: StoreTls::default() });
     let connecting = runtime::spawn(async move {
-        let (client, driver) = target::connect(&parsed).await.unwrap();
+        let (client, driver) = target::connect(&target).await.unwrap();
         drop(runtime::spawn(driver).unwrap());
         client
     });
@@ -62,7 +64,7 @@ impl TestDatabase {
     }
 
     fn process_at(&self, url: &str) -> Arc<PostgresRows> {
-        let pool = PostgresPool::new(PostgresUrl::parse(url).unwrap());
+        let pool = PostgresPool::new(PostgresUrl::parse(url).unwrap(), StoreTls::default());
         Arc::new(PostgresRows::new(Arc::new(pool), self.table()))
     }
 

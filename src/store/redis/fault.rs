@@ -123,8 +123,8 @@ pub(super) fn connecting(server: &str, error: &io::Error) -> Error {
         io::ErrorKind::TimedOut => "did not accept a connection in time".to_owned(),
         io::ErrorKind::NotFound => "is not there".to_owned(),
         io::ErrorKind::PermissionDenied => "may not be connected to by this process".to_owned(),
-        _ => match store_tls_fault(error) {
-            Some(reason) => format!("could not be reached over TLS: {reason}"),
+        _ => match store_tls_fault(error, "ca or to the NODE_EXTRA_CA_CERTS file") {
+            Some(reason) => reason,
             None if error.raw_os_error().is_none() => {
                 "could not be reached: its host name has no address, or it closed the connection".to_owned()
             }

@@ -13,11 +13,11 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_rustls::TlsConnector;
 
-use super::fault::connecting;
+use super::fault::{connecting, storage};
 use crate::config::{RedisAddress, RedisUrl};
 use crate::error::Result;
 use crate::runtime;
-use crate::transport::{StoreTls, addresses};
+use crate::transport::{StoreTls, UrlTls, addresses};
 
 /// How long the server may take to accept a connection and to log in, and to answer.
 pub(super) const SERVER_TIMEOUT: Duration = Duration::from_secs(4);
@@ -65,8 +65,13 @@ impl Dialer {
 
     async fn tls_client(self: &Arc<Self>) -> Result<Arc<ClientConfig>> {
         let dialer = Arc::clone(self);
+        let make = |dialer: &Self| {
+            let client =
+                dialer.tls.client(&UrlTls::default()).map_err(|fault| storage(&dialer.server(), &fault))?;
+            Ok(Arc::new(client))
+        };
         // It reads the certificates of the system.
-        runtime::blocking(move || dialer.client.get_or_try_init(|| dialer.tls.client()).cloned()).await
+        runtime::blocking(move || dialer.client.get_or_try_init(|| make(&dialer)).cloned()).await
     }
 
     /// How the server knows this client.

@@ -61,7 +61,7 @@ async fn others_hear_of_a_changed_record_at_once_and_of_nothing_else() {
     let lease = name("a").reserved_for_lease();
     writing.compare_and_set(&lease, None, Some(&row("lease"))).await.unwrap();
     let elsewhere = PostgresTable::parse(&format!("{}.elsewhere", database.schema)).unwrap();
-    let pool = PostgresPool::new(PostgresUrl::parse(&database.url).unwrap());
+    let pool = PostgresPool::new(PostgresUrl::parse(&database.url).unwrap(), StoreTls::default());
     let elsewhere = PostgresRows::new(Arc::new(pool), elsewhere);
     set(&elsewhere, "a", None, Some("elsewhere")).await;
     set(&writing, "a", Some("3"), None).await;

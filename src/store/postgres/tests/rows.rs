@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::clock::{Clock, SystemClock};
+use crate::transport::Environment;
 
 #[tokio::test]
 async fn a_row_is_replaced_only_while_it_is_what_the_caller_saw() {
@@ -163,9 +164,13 @@ async fn no_change_of_many_at_once_is_lost() {
 async fn services_that_name_the_same_table_share_its_connections() {
     let url = PostgresUrl::parse("postgres://ann@h/db").unwrap();
     let table = |name| PostgresTable::parse(name).unwrap();
-    let first = PostgresRows::at(&url, &table("a"));
-    assert!(Arc::ptr_eq(&first, &PostgresRows::at(&url, &table("a"))));
-    assert!(!Arc::ptr_eq(&first, &PostgresRows::at(&url, &table("b"))));
+    let with = |url, name, tls: &StoreTls| PostgresRows::at(url, &table(name), tls);
+    let at = |url, name| with(url, name, &StoreTls::default());
+    let first = at(&url, "a");
+    assert!(Arc::ptr_eq(&first, &at(&url, "a")));
+    assert!(!Arc::ptr_eq(&first, &at(&url, "b")));
     let other = PostgresUrl::parse("postgres://ann:x@h/db").unwrap();
-    assert!(!Arc::ptr_eq(&first, &PostgresRows::at(&other, &table("a"))));
+    assert!(!Arc::ptr_eq(&first, &at(&other, "a")));
+    let other = StoreTls::new(&["pem".into()], &Environment::default());
+    assert!(!Arc::ptr_eq(&first, &with(&url, "a", &other)));
 }

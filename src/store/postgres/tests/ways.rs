@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::*;
+use crate::transport::Environment;
 
 /// What a setting of the tests names.
 fn setting(variable: &str) -> Option<String> {
@@ -15,12 +16,12 @@ fn setting(variable: &str) -> Option<String> {
     value
 }
 
-/// `EVERTOKEN_TEST_POSTGRES_CA` is the file of the certificate authority of the server, whose certificate is for
+/// `EVERTOKEN_TEST_POSTGRES_CERTIFICATE` is the file of the server's certificate, which is its own authority. It is for
 /// `localhost`, and not for `127.0.0.1`.
 #[tokio::test]
 async fn certificates_are_verified_as_the_mode_says() {
     let Some(database) = database().await else { return };
-    let Some(ca) = setting("EVERTOKEN_TEST_POSTGRES_CA") else { return };
+    let Some(ca) = setting("EVERTOKEN_TEST_POSTGRES_CERTIFICATE") else { return };
     let folder = tempfile::tempdir().unwrap();
     let other = folder.path().join("other.pem");
     let unrelated = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
@@ -29,21 +30,55 @@ async fn certificates_are_verified_as_the_mode_says() {
     let missing = missing.display();
     let (login, place) = database.url.split_once('@').unwrap();
     let port = place.split_once('/').unwrap().0.rsplit_once(':').unwrap().1;
-    for (host, query, expected) in [
-        ("localhost", "sslmode=disable".to_owned(), "TLS false"),
-        ("localhost", "sslmode=prefer".to_owned(), "TLS true"),
-        ("localhost", "sslmode=require&channel_binding=require".to_owned(), "TLS true"),
-        ("localhost", format!("sslmode=verify-full&sslrootcert={ca}"), "TLS true"),
-        ("127.0.0.1", format!("sslmode=verify-ca&sslrootcert={ca}"), "TLS true"),
-        ("127.0.0.1", format!("sslmode=require&sslrootcert={ca}"), "TLS true"),
-        ("127.0.0.1", format!("sslmode=verify-full&sslrootcert={ca}"), "it must include 127.0.0.1"),
-        ("localhost", "sslmode=verify-full".to_owned(), "its issuer is not trusted; name the issuer's"),
-        ("localhost", format!("sslmode=require&sslrootcert={other}"), "its certificate was rejected"),
-        ("localhost", format!("sslmode=verify-ca&sslrootcert={missing}"), "sslrootcert that cannot be read"),
-        ("localhost", "sslmode=disable&channel_binding=require".to_owned(), "channel_binding requires"),
+    let configured = [std::fs::read_to_string(&ca).unwrap()];
+    let of_file: Environment = [("NODE_EXTRA_CA_CERTS", ca.as_str())].into_iter().collect();
+    let system = StoreTls::default();
+    let with_ca = StoreTls::new(&configured, &Environment::default());
+    let with_file = StoreTls::new(&[], &of_file);
+    for (host, query, expected, trusted) in [
+        ("localhost", "sslmode=disable".to_owned(), "TLS false", &system),
+        ("localhost", "sslmode=prefer".to_owned(), "TLS true", &system),
+        ("localhost", "sslmode=require&channel_binding=require".to_owned(), "TLS true", &system),
+        ("localhost", format!("sslmode=verify-full&sslrootcert={ca}"), "TLS true", &system),
+        ("127.0.0.1", format!("sslmode=verify-ca&sslrootcert={ca}"), "TLS true", &system),
+        ("127.0.0.1", format!("sslmode=require&sslrootcert={ca}"), "TLS true", &system),
+        ("127.0.0.1", format!("sslmode=verify-full&sslrootcert={ca}"), "it must include 127.0.0.1", &system),
+        (
+            "localhost",
+            "sslmode=verify-full".to_owned(),
+            "its issuer is not trusted; add the issuer's certificate to ca",
+            &system,
+        ),
+        (
+            "localhost",
+            format!("sslmode=require&sslrootcert={other}"),
+            "a certificate that was rejected: its issuer is not trusted; add the issuer's certificate to the sslrootcert",
+            &system,
+        ),
+        (
+            "localhost",
+            format!("sslmode=verify-ca&sslrootcert={missing}"),
+            "sslrootcert that cannot be read",
+            &system,
+        ),
+        (
+            "localhost",
+            "sslmode=disable&channel_binding=require".to_owned(),
+            "channel_binding requires",
+            &system,
+        ),
+        ("localhost", "sslmode=verify-full".to_owned(), "TLS true", &with_ca),
+        ("localhost", "sslmode=verify-full".to_owned(), "TLS true", &with_file),
+        ("127.0.0.1", "sslmode=verify-full".to_owned(), "it must include 127.0.0.1", &with_ca),
+        (
+            "localhost",
+            format!("sslmode=verify-full&sslrootcert={other}"),
+            "its issuer is not trusted",
+            &with_ca,
+        ),
     ] {
         let url = PostgresUrl::parse(&format!("{login}@{host}:{port}/postgres?{query}")).unwrap();
-        let pool: Arc<dyn SqlClient> = Arc::new(PostgresPool::new(url));
+        let pool: Arc<dyn SqlClient> = Arc::new(PostgresPool::new(url, trusted.clone()));
         let sql = "SELECT 'TLS ' || ssl::text AS a FROM pg_stat_ssl WHERE pid = pg_backend_pid()";
         let found = match Arc::clone(&pool).query(sql, &[], Effect::Reads).await {
             Ok(rows) => rows[0][0].clone().unwrap(),
