@@ -13,12 +13,14 @@ use zeroize::Zeroizing;
 
 mod assertions;
 mod clearing;
+mod consent;
 mod discovery;
 mod dpop;
 mod failed_refresh;
 mod failures;
 mod fields;
 mod frozen;
+mod handing_in;
 mod life;
 mod many;
 mod parameters;
