@@ -62,6 +62,8 @@ export interface Native {
   /** What may be sent, after at most one shared token request; `null` if there is nothing to send. */
   acquire(id: number): Promise<Outcome<Snapshot | null>>
   refresh(id: number): Promise<Outcome<TokenStatus>>
+  /** Uses these tokens, as JSON, once they are stored. */
+  adopt(id: number, tokens: string): Promise<Outcome<TokenStatus>>
   /** An API responded with 401 to this generation: whether a later one is ready. */
   rejected(id: number, generation: number): Promise<Outcome<boolean>>
   /**
@@ -97,6 +99,7 @@ const functions = [
   'headers',
   'acquire',
   'refresh',
+  'adopt',
   'rejected',
   'proof',
   'nonce',

@@ -120,6 +120,10 @@ export function withEnvironment(code: Fields, env: TokenServiceConfig): Record<s
     if (isLogin && !says('clientId') && !saysProof) {
       leaveOut('clientId', 'clientSecret', 'privateKey', 'parameters')
     }
+    if (says('refreshToken')) leaveOut('email', 'username', 'password')
+    else if (isClient || says('password')) leaveOut('refreshToken')
+  } else if (code['grant'] !== 'refresh_token') {
+    leaveOut('refreshToken')
   }
   // Without a prototype, so that every key is an ordinary one, even `__proto__`.
   const fields = Object.create(null) as Record<string, unknown>

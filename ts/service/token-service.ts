@@ -1,5 +1,6 @@
 import type {
   AccessToken,
+  AdoptedTokens,
   AuthHeaders,
   SentHeaders,
   TokenErrorCode,
@@ -10,6 +11,7 @@ import type {
 import { globalState } from '../support/global-state'
 import { configError, TokenError } from '../support/errors'
 import { authorizedFetch } from './fetch'
+import { handedInText } from './handed-in'
 import { HeaderCache, type ProofTarget } from './header-cache'
 import { isRefusedBy } from './refused-by'
 import { Listeners, type Listener } from '../events/listeners'
@@ -83,6 +85,10 @@ export class TokenService {
 
   async refresh(): Promise<TokenStatus> {
     return this.#unwrap(await native().refresh(this.#id))
+  }
+
+  async adopt(tokens: AdoptedTokens): Promise<TokenStatus> {
+    return this.#unwrap(await native().adopt(this.#id, handedInText(tokens, this.name)))
   }
 
   async rejected(headersOrToken: SentHeaders | string, request?: ProofTarget): Promise<AuthHeaders> {

@@ -75,6 +75,14 @@ export const envTable = [
       'instead of a client secret: PEM, or the path of a PEM file ([RFC 7523](https://www.rfc-editor.org/rfc/rfc7523))',
   },
   {
+    name: 'OAUTH_REFRESH_TOKEN',
+    field: 'refreshToken',
+    kind: 'text',
+    isSecret: true,
+    default: null,
+    description: 'a refresh token that someone’s consent brought; see [consent](docs/consent.md)',
+  },
+  {
     name: 'OAUTH_SCOPE',
     field: 'scope',
     kind: 'text',
