@@ -81,8 +81,8 @@ describe('a login with a device code', { concurrency: true }, () => {
   })
 
   for (const [error, said] of [
-    ['access_denied', /ERR_TOKEN_CREDENTIALS: access was denied/],
-    ['expired_token', /ERR_TOKEN_CREDENTIALS: the code expired/],
+    ['access_denied', /ERR_TOKEN_CONSENT: access was denied/],
+    ['expired_token', /ERR_TOKEN_CONSENT: the code expired/],
     ['invalid_grant', /ERR_TOKEN_CREDENTIALS/],
   ]) {
     test(`${error} ends it`, async (t) => {

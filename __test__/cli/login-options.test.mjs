@@ -10,6 +10,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import {
   authorizationServerFor,
   clientSecret,
+  encryptionKey,
   endOfLogin,
   loginAt,
   startLogin,
@@ -120,7 +121,11 @@ describe('the configuration of a login', () => {
     const folder = folderFor(t)
     return evertoken(['login', '--no-browser', '--timeout', '1', ...args], { folder, env })
   }
-  const client = { OAUTH_CLIENT_ID: 'app', OAUTH_CLIENT_SECRET: 's3cret' }
+  const client = {
+    OAUTH_CLIENT_ID: 'app',
+    OAUTH_CLIENT_SECRET: 's3cret',
+    TOKEN_ENCRYPTION_KEY: encryptionKey,
+  }
 
   test('that cannot work is an error that names what to set', async (t) => {
     const token = { EXTERNAL_AUTH_URL: 'https://h.example.com/token' }
@@ -144,6 +149,11 @@ describe('the configuration of a login', () => {
         { ...client, ...token, OAUTH_AUTHORIZATION_URL: 'javascript:1' },
       ],
       [/encryptionKey is missing/, { ...token, OAUTH_CLIENT_ID: 'public' }],
+      [
+        /grant is client_credentials: set OAUTH_GRANT to refresh_token/,
+        { ...client, ...token, OAUTH_GRANT: 'client_credentials' },
+      ],
+      [/OAUTH_GRANT|grant/, { ...client, ...token, OAUTH_GRANT: 'implicit' }],
       [/ERR_TOKEN_STORAGE/, { ...client, ...token, EVERTOKEN_STORAGE: 'redis://127.0.0.1:1' }],
     ]) {
       const { status, stdout, stderr } = await attempt(t, env)
@@ -155,13 +165,28 @@ describe('the configuration of a login', () => {
     assert.match(stderr, /within 1 s/)
   })
 
+  test('without OAUTH_GRANT works, and says that the app needs it', async (t) => {
+    const note = /Set OAUTH_GRANT=refresh_token/
+    for (const [env, isNoted] of [
+      [{ OAUTH_GRANT: '' }, true],
+      [{ OAUTH_GRANT: '', OAUTH_REFRESH_TOKEN: 'an-earlier-refresh-token' }, false],
+      [{}, false],
+    ]) {
+      const { login, call, server } = await loginAt(t, { env })
+      await (await login.authorizationRequest()).respond({ code: 'the-code' })
+      const { status, stderr } = await endOfLogin(login, server)
+      assert.deepEqual([status, note.test(stderr)], [0, isNoted])
+      if (!isNoted) assert.match((await call('status')).stdout, /^external_api: valid/)
+    }
+  })
+
   test('of a public client without an issuer works, and sends its name only', async (t) => {
     const server = await authorizationServerFor(t)
     const env = {
       EXTERNAL_AUTH_URL: `${server.origin}/token`,
       OAUTH_AUTHORIZATION_URL: `${server.origin}/authorize`,
       OAUTH_CLIENT_ID: 'public',
-      TOKEN_ENCRYPTION_KEY: Buffer.alloc(32, 7).toString('base64url'),
+      TOKEN_ENCRYPTION_KEY: encryptionKey,
     }
     const login = startLogin(t, ['--no-browser'], { folder: folderFor(t), env })
     const request = await login.authorizationRequest()

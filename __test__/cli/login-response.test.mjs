@@ -66,7 +66,7 @@ test('a response is read', () => {
   const denied = read(`error=access_denied&error_description=no&state=${state}&iss=${iss}&code=a`).error
   assert.deepEqual(
     [denied.code, denied.serverError],
-    ['ERR_TOKEN_CREDENTIALS', { error: 'access_denied', description: 'no' }],
+    ['ERR_TOKEN_CONSENT', { error: 'access_denied', description: 'no' }],
   )
 })
 
@@ -157,7 +157,7 @@ test('for 50,000 random queries: a code only with the right state and issuer, an
     }
     outcomes.error += 1
     const { code, message, serverError = {} } = found.error
-    assert.match(code, /^ERR_TOKEN_(RESPONSE|CREDENTIALS)$/, context)
+    assert.match(code, /^ERR_TOKEN_(RESPONSE|CREDENTIALS|CONSENT)$/, context)
     for (const text of [message, ...Object.values(serverError)]) {
       assert.ok(!/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/u.test(text) && text.length < 600, context)
     }

@@ -208,7 +208,7 @@ describe('the token endpoint of a login', () => {
     [
       'says that the code was used',
       json({ error: 'invalid_grant', error_description: 'code the-code was used' }, { status: 400 }),
-      /ERR_TOKEN_CREDENTIALS: .+invalid_grant.+The code was refused[\s\S]+The server said: invalid_grant: code \[removed\] was used/,
+      /ERR_TOKEN_CONSENT: .+invalid_grant.+The code was refused[\s\S]+The server said: invalid_grant: code \[removed\] was used/,
     ],
     ['answers with a page', body('<html>sign in</html>'), /ERR_TOKEN_RESPONSE: .+is not JSON/],
     [

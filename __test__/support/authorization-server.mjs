@@ -10,6 +10,7 @@ import { bin, evertoken, folderFor } from './cli.mjs'
 import { json } from './odd-server.mjs'
 
 export const clientSecret = 'the secret of the client'
+export const encryptionKey = 'the-key-of-the-tests-which-is-long-enough-0123'
 
 /** What the token endpoint answers, unless a test scripts something else. */
 export const tokens = {
@@ -60,7 +61,13 @@ export async function authorizationServerFor(t, { metadata = {}, answers = [], d
     origin,
     /** What arrived at the token and device endpoints. */
     requests,
-    env: { OAUTH_ISSUER: origin, OAUTH_CLIENT_ID: 'the app', OAUTH_CLIENT_SECRET: clientSecret },
+    env: {
+      OAUTH_ISSUER: origin,
+      OAUTH_CLIENT_ID: 'the app',
+      OAUTH_CLIENT_SECRET: clientSecret,
+      OAUTH_GRANT: 'refresh_token',
+      TOKEN_ENCRYPTION_KEY: encryptionKey,
+    },
   }
 }
 
@@ -78,7 +85,6 @@ export function startLogin(t, args, { folder, env = {} }) {
     env: {
       PATH,
       HOME,
-
       ...env,
     },
     timeout: 60_000,

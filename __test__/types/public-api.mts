@@ -202,7 +202,10 @@ same<TokenStatus['state'], 'valid' | 'expiring' | 'expired' | 'missing' | 'manua
 same<TokenStatus['source'], 'request' | 'store' | 'manual' | null>(true)
 same<TokenStatus['expiresInSeconds'], number | null>(true)
 same<TokenStatus['history'][number]['outcome'], 'refreshed' | 'adopted' | 'failed' | 'cleared'>(true)
-same<TokenEventName, 'refreshed' | 'refreshFailed' | 'expiring' | 'alert' | 'recovered' | 'cleared'>(true)
+same<
+  TokenEventName,
+  'refreshed' | 'refreshFailed' | 'expiring' | 'alert' | 'recovered' | 'cleared' | 'consentEnded'
+>(true)
 same<TokenEvent['error'], TokenError | undefined>(true)
 declare const error: TokenError
 same<typeof error.code, TokenErrorCode>(true)

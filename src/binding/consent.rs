@@ -7,7 +7,7 @@ use super::host::read;
 use crate::domain::Secret;
 use crate::error::Result;
 use crate::grants::ConsentCode;
-use crate::oauth::Expiry;
+use crate::oauth::{Expiry, RefreshExpiry};
 use crate::service::Service;
 
 #[derive(Deserialize)]
@@ -92,11 +92,16 @@ pub(super) async fn exchange(service: &Service, request: &str) -> Result<Value> 
         Expiry::In(time) if has_access => Some(time.as_secs_f64()),
         _ => None,
     };
+    let refresh_expires_in = granted.refresh_expiry.map(|expiry| match expiry {
+        RefreshExpiry::In(time) => time.as_secs_f64(),
+        RefreshExpiry::Never => 0.0,
+    });
     Ok(json!({
         "accessToken": has_access.then(|| granted.access_token.secret().expose()),
         "refreshToken": refresh_token,
         "tokenType": has_access.then(|| granted.scheme.as_str()),
         "expiresInSeconds": expires_in,
+        "refreshTokenExpiresInSeconds": refresh_expires_in,
         "withheld": granted.withheld,
     }))
 }

@@ -75,6 +75,16 @@ pub fn refresh(env: &Env, id: u32) -> Result<Object<'_>> {
     })
 }
 
+/// Uses tokens that the program obtained itself, once they are stored: `Outcome<TokenStatus>`.
+#[napi(catch_unwind, ts_return_type = "Promise<string>")]
+pub fn adopt(env: &Env, id: u32, tokens: String) -> Result<Object<'_>> {
+    promise(env, async move {
+        let service = host().registry.get(id)?;
+        service.adopt(&parse(&tokens)?).await?;
+        Ok(host().status(&service))
+    })
+}
+
 /// Reports a 401 response to this generation; resolves to whether a later one is available:
 /// `Outcome<boolean>`.
 #[napi(catch_unwind, ts_return_type = "Promise<string>")]

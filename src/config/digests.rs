@@ -11,6 +11,7 @@ use zeroize::Zeroizing;
 
 use super::{Config, Credentials};
 use crate::crypto::sha256;
+use crate::domain::{Secret, SeedDigest};
 
 /// A digest of what is sent for a token, and where to, secrets included: of two configurations with the same one, a
 /// server that rejects the first rejects the second. It cannot print, and is stored sealed only.
@@ -47,6 +48,11 @@ impl fmt::Debug for ConfigDigest {
     }
 }
 
+/// The digest of a configured refresh token.
+pub fn seed_digest(refresh_token: &Secret) -> SeedDigest {
+    SeedDigest::new(digest(refresh_token.expose()))
+}
+
 /// A digest of the parameters of every token request, where there are any.
 pub(super) fn parameters(map: &Map<String, Value>) -> Option<String> {
     let parameters = map.get("parameters")?.as_object().filter(|map| !map.is_empty())?;
@@ -67,7 +73,7 @@ pub(super) fn identity(config: &Config, parameters: Option<&str>) -> String {
 
 /// The fields that say which credential goes where, and in which form. What the token is for, such as `scope`, is not
 /// among them: the same password is as wrong for another one.
-const CREDENTIAL_FIELDS: [&str; 13] = [
+const CREDENTIAL_FIELDS: [&str; 14] = [
     "clientAuthentication",
     "clientCertificate",
     "clientId",
@@ -80,6 +86,7 @@ const CREDENTIAL_FIELDS: [&str; 13] = [
     "password",
     "privateKey",
     "probe",
+    "refreshToken",
     "requestFormat",
 ];
 
@@ -160,10 +167,18 @@ mod tests {
             json!({ "grant": "password" }),
             json!({ "login": { "body": { "user": "{username}" } } }),
             json!({ "headers": { "x-api-key": "k" } }),
+            json!({ "refreshToken": "r1" }),
             json!({ "clientAuthentication": "client_secret_post" }),
         ] {
             assert!(with(&other) != of(&login()), "{other}");
         }
+    }
+
+    #[test]
+    fn equal_refresh_tokens_have_equal_digests_that_do_not_contain_them() {
+        let [one, other] = ["refresh-1", "refresh-2"].map(|text| seed_digest(&Secret::new(text)));
+        assert!(one == seed_digest(&Secret::new("refresh-1")) && one != other);
+        assert!(!one.as_str().contains("refresh"));
     }
 
     #[test]

@@ -201,7 +201,7 @@ pub fn jwt(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
     for token in [text.into_owned(), format!("e30.{}.c2ln", URL_SAFE_NO_PAD.encode(data))] {
         let Ok(token) = AccessToken::parse(&token) else { continue };
-        let claims = jwt::claims(&token);
+        let claims = jwt::claims(token.secret());
         for server in [None, Some(NOW - 86_400.0), Some(NOW), Some(NOW + 86_400.0), Some(0.0)] {
             check_claims(claims, Moments { now: now(), server: server.map(Timestamp::from_second) });
         }

@@ -68,6 +68,8 @@ export interface ExchangedTokens {
   refreshToken: string | null
   tokenType: string | null
   expiresInSeconds: number | null
+  /** 0 if the refresh token does not expire; `null` if that is not known. */
+  refreshTokenExpiresInSeconds: number | null
   /** The scopes that were requested and not granted. */
   withheld: string[]
 }
@@ -96,6 +98,8 @@ export interface Native {
   /** What may be sent, after at most one shared token request; `null` if there is nothing to send. */
   acquire(id: number): Promise<Outcome<Snapshot | null>>
   refresh(id: number): Promise<Outcome<TokenStatus>>
+  /** Uses these tokens, as JSON, once they are stored. */
+  adopt(id: number, tokens: string): Promise<Outcome<TokenStatus>>
   /** An API responded with 401 to this generation: whether a later one is ready. */
   rejected(id: number, generation: number): Promise<Outcome<boolean>>
   /**
@@ -137,6 +141,7 @@ const functions = [
   'headers',
   'acquire',
   'refresh',
+  'adopt',
   'rejected',
   'proof',
   'nonce',

@@ -1,5 +1,6 @@
 import type {
   AccessToken,
+  AdoptedTokens,
   AuthHeaders,
   SentHeaders,
   TokenErrorCode,
@@ -11,6 +12,7 @@ import { globalState } from '../support/global-state'
 import { configError, TokenError } from '../support/errors'
 import { CodeExchange } from './code-exchange'
 import { authorizedFetch } from './fetch'
+import { handedInText } from './handed-in'
 import { HeaderCache, type ProofTarget } from './header-cache'
 import { isRefusedBy } from './refused-by'
 import { Listeners, type Listener } from '../events/listeners'
@@ -88,6 +90,10 @@ export class TokenService {
 
   async refresh(): Promise<TokenStatus> {
     return this.#unwrap(await native().refresh(this.#id))
+  }
+
+  async adopt(tokens: AdoptedTokens): Promise<TokenStatus> {
+    return this.#unwrap(await native().adopt(this.#id, handedInText(tokens, this.name)))
   }
 
   async rejected(headersOrToken: SentHeaders | string, request?: ProofTarget): Promise<AuthHeaders> {

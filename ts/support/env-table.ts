@@ -75,6 +75,23 @@ export const envTable = [
       'instead of a client secret: PEM, or the path of a PEM file ([RFC 7523](https://www.rfc-editor.org/rfc/rfc7523))',
   },
   {
+    name: 'OAUTH_GRANT',
+    field: 'grant',
+    kind: 'trimmed',
+    isSecret: false,
+    default: null,
+    description:
+      '`client_credentials`, `password`, `login`, or `refresh_token` for the consent that `evertoken login` obtains; if unset, the credentials decide',
+  },
+  {
+    name: 'OAUTH_REFRESH_TOKEN',
+    field: 'refreshToken',
+    kind: 'text',
+    isSecret: true,
+    default: null,
+    description: 'a refresh token that someone’s consent brought; see [consent](docs/consent.md)',
+  },
+  {
     name: 'OAUTH_SCOPE',
     field: 'scope',
     kind: 'text',

@@ -46,15 +46,15 @@ export async function obtainByBrowser(
   }
 }
 
-/** `invalid_grant` is about the code here, and about the credentials everywhere else. */
+/** `invalid_grant` is about the code here. */
 function explained(error: TokenError): TokenError {
-  const { code, message, status, serverError } = error
+  const { message, status, serverError } = error
   if (serverError?.error !== 'invalid_grant') return error
   const advice =
     'The code was refused: it may have expired or been used already. Run the command again, and check that the provider ' +
     'knows this redirect URI'
   const details = { ...(status !== undefined && { status }), serverError }
-  return new TokenError(code, `${message}. ${advice}`, details)
+  return new TokenError('ERR_TOKEN_CONSENT', `${message}. ${advice}`, details)
 }
 
 /** `signal`, or the time limit. */

@@ -21,7 +21,8 @@ export function refusal(error: string, description?: string): TokenError {
     error: quote(error),
     ...(description !== undefined && { description: quote(description) }),
   }
-  return new TokenError('ERR_TOKEN_CREDENTIALS', message, { serverError })
+  const isConsent = error === 'access_denied' || error === 'expired_token'
+  return new TokenError(isConsent ? 'ERR_TOKEN_CONSENT' : 'ERR_TOKEN_CREDENTIALS', message, { serverError })
 }
 
 /** The error of a login that took too long. */

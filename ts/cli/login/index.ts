@@ -68,9 +68,9 @@ The configuration comes from the environment and the .env files of this folder, 
   },
 }
 
-/** The service that the app will use. A client without a secret is a public one. */
+/** The service that the app will use: the consent is its only way to a token. */
 function startService({ service }: LoginOptions): TokenService {
-  const { storage, clientId, clientSecret, privateKey } = configFromEnv()
+  const { storage, grant = 'refresh_token' } = configFromEnv()
   if (storage?.kind === 'memory') {
     throw configError(
       'storage',
@@ -78,12 +78,13 @@ function startService({ service }: LoginOptions): TokenService {
         'PostgreSQL or Redis, in the app, too. With a Prisma client or a store of its own, call service.adopt() in the app',
     )
   }
-  const isPublic = clientId !== undefined && clientSecret === undefined && privateKey === undefined
-  return initializeTokenService({
-    ...settings,
-    ...(isPublic && { clientAuthentication: 'none' }),
-    ...(service !== undefined && { service }),
-  })
+  if (grant !== 'refresh_token') {
+    throw configError(
+      'grant',
+      `is ${sanitize(grant)}: set OAUTH_GRANT to refresh_token to act for the user who signs in here`,
+    )
+  }
+  return initializeTokenService({ ...settings, grant, ...(service !== undefined && { service }) })
 }
 
 /** Looks whether the tokens can be stored, before anyone signs in. */
@@ -116,20 +117,11 @@ function variable(name: string): string | undefined {
 
 /** Hands the tokens over to the service, which stores them. */
 async function keepTokens(service: TokenService, tokens: ExchangedTokens): Promise<TokenStatus> {
-  const { accessToken, refreshToken, tokenType, expiresInSeconds } = tokens
-  if (accessToken === null && refreshToken === null) {
+  const { withheld: _, ...adopted } = tokens
+  if (adopted.accessToken === null && adopted.refreshToken === null) {
     throw new TokenError('ERR_TOKEN_RESPONSE', `the server issued no refresh token: ${whatIsMissing}`)
   }
-  return (service as unknown as Adopting).adopt({
-    ...(accessToken !== null && { accessToken }),
-    ...(refreshToken !== null && { refreshToken }),
-    ...(tokenType !== null && { tokenType }),
-    ...(expiresInSeconds !== null && { expiresInSeconds }),
-  })
-}
-
-interface Adopting {
-  adopt(tokens: Record<string, unknown>): Promise<TokenStatus>
+  return service.adopt({ ...adopted })
 }
 
 const whatIsMissing =
@@ -145,6 +137,12 @@ function report(
   if (refreshToken === null) {
     printError(
       `the server issued no refresh token, so the login ends with the access token: ${whatIsMissing}`,
+    )
+  }
+  const { grant, refreshToken: seed } = configFromEnv()
+  if (grant === undefined && seed === undefined) {
+    printNote(
+      "Set OAUTH_GRANT=refresh_token (or grant: 'refresh_token' in code) for the app and for other commands.",
     )
   }
   const { kind, location } = status.storage

@@ -144,6 +144,6 @@ function send(response: ServerResponse, status: number, title: string, text: str
     `<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">` +
       `<title>${title}</title><style>:root{color-scheme:light dark;font:1.1rem system-ui}` +
       `body{margin:20vh auto;max-width:32rem;padding:0 1rem;text-align:center}</style>` +
-      `<h1>${title}</h1><p>${text}</p><script>${script}</script></html>`,
+      `<main><h1>${title}</h1><p>${text}</p></main><script>${script}</script></html>`,
   )
 }
