@@ -19,7 +19,7 @@ export interface FakeOptions {
 export type FakeEvertoken = typeof api & {
   /**
    * From now on, no token can be obtained: headers are `{}`, `refresh()` rejects with this error, and a `refreshFailed`
-   * event is emitted. `null` ends this.
+   * event is emitted. `null` ends this. `ERR_TOKEN_CONSENT` also ends the consent, until `adopt()` is called.
    */
   failWith(code: api.TokenErrorCode | null, details?: api.TokenErrorDetails): void
 }
@@ -108,6 +108,7 @@ class FakeService extends EventEmitter {
   #issuedAt: Date | null = null
   /** The access token that was handed in last. */
   #adopted: string | null = null
+  #consentEndedAt: Date | null = null
   #failures = 0
   #isShut = false
 
@@ -165,6 +166,10 @@ class FakeService extends EventEmitter {
       this.#failures += 1
       this.#counters.failures += 1
       this.#announce('refreshFailed', this.#shared.error)
+      if (this.#shared.error.code === 'ERR_TOKEN_CONSENT' && this.#consentEndedAt === null) {
+        this.#consentEndedAt = new Date()
+        this.#announce('consentEnded', this.#shared.error)
+      }
       throw this.#shared.error
     }
     this.#failures = 0
@@ -187,6 +192,8 @@ class FakeService extends EventEmitter {
         },
       )
     }
+    if (this.#shared.error?.code === 'ERR_TOKEN_CONSENT') this.#shared.error = null
+    this.#consentEndedAt = null
     this.#failures = 0
     this.#adopted = access
     this.#issuedAt = access === null ? null : new Date()
@@ -219,7 +226,7 @@ class FakeService extends EventEmitter {
       expiresInSeconds:
         issued && Math.max(0, Math.round(lifeSeconds - (Date.now() - issued.getTime()) / 1000)),
       refreshTokenExpiresAt: null,
-      consentEndedAt: null,
+      consentEndedAt: this.#consentEndedAt?.toISOString() ?? null,
       lastRefreshAt: after(0),
       consecutiveFailures: this.#failures,
       lastError:

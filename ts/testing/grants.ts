@@ -197,7 +197,7 @@ export class Grants {
       ...(expiresInSeconds === null ? {} : { expires_in: expiresInSeconds }),
       ...(refreshToken === undefined ? {} : { refresh_token: refreshToken }),
       ...(Number.isFinite(family.until)
-        ? { refresh_token_expires_in: Math.round((family.until - now) / 1000) }
+        ? { refresh_token_expires_in: Math.ceil((family.until - now) / 1000) }
         : {}),
     }
   }
