@@ -476,8 +476,8 @@ export interface TokenServiceConfig {
   /**
    * A refresh token that someone's consent brought: a seed. evertoken spends it once, and from then on the refresh tokens
    * that the server issues in its place (RFC 6749 §6), which it keeps encrypted in the store. The record remembers a
-   * digest of each seed: a restart with the same seed goes on with the stored refresh token, and another seed replaces
-   * it, whatever grant the record is of. A process that still has an earlier seed follows the newer one. `grant` is then
+   * digest of each seed: a restart with the same seed uses the stored refresh token, and another seed replaces
+   * it, also in a record of another grant. A process that still has an earlier seed follows the newer one. `grant` is then
    * `refresh_token`: no other grant is used, even if the server refuses the refresh token (`ERR_TOKEN_CONSENT`).
    *
    * Required with it: `authUrl` or `issuer`; `clientId`, unless the refresh token is sent as JSON or Bearer; and

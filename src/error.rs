@@ -16,7 +16,7 @@ pub enum ErrorKind {
     Config,
     /// The server rejected the credential; becomes `ERR_TOKEN_CREDENTIALS`. Not tried again before a cool-down.
     Credentials,
-    /// The server refused the refresh token that a person's consent brought; becomes `ERR_TOKEN_CONSENT`. Not tried
+    /// The server refused the refresh token that someone's consent brought; becomes `ERR_TOKEN_CONSENT`. Not tried
     /// again before there is another refresh token.
     Consent,
     /// No endpoint responded as a token endpoint; becomes `ERR_TOKEN_ENDPOINT`.

@@ -169,7 +169,7 @@ impl TokenState {
         self.consent.is_unreadable = !is_readable;
     }
 
-    /// When someone is to be told that the consent ends, `period` before it does.
+    /// When the alert that the consent ends is due, `period` before it does.
     pub(in crate::service) fn consent_alert_at(&self, period: Duration) -> Option<Timestamp> {
         let held = self.held.as_ref().filter(|held| held.tokens.refresh_token.is_some())?;
         let expiry = held.consent.expiry.filter(|expiry| self.consent.is_required && !expiry.is_announced)?;

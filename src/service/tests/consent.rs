@@ -1,4 +1,4 @@
-//! A refresh token that someone's consent brought: it is spent once, lives in the record, and ends with a person.
+//! A refresh token that someone's consent brought: it is spent once, lives in the record, and ends when it is refused.
 
 use super::refused_refresh::Notebook;
 use super::scripted_store::*;

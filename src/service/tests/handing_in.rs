@@ -278,7 +278,7 @@ async fn what_is_wrong_is_named_and_nothing_is_lost() {
         (json!(null), "tokens"),
         (json!("a1"), "tokens"),
         (json!([]), "tokens"),
-        (json!({ "acessToken": "a" }), "tokens"),
+        (json!({ "access-token": "a" }), "tokens"),
         (json!({ "accessToken": null, "refreshToken": null }), "tokens"),
         (json!({ "accessToken": 7 }), "accessToken"),
         (json!({ "access_token": "" }), "access_token"),
