@@ -122,7 +122,12 @@ impl TokenSource {
         let now = self.client.clock.now();
         let Some(rejection) = self.credentials.last_rejection(now).await else { return Ok(()) };
         if let Some(error) = rejection.consent() {
-            self.client.state.lock().refuse_seed(now);
+            let mut state = self.client.state.lock();
+            // What has replaced it since was not refused.
+            if state.has_refresh_token() {
+                return Ok(());
+            }
+            state.refuse_seed(now);
             return Err(error);
         }
         self.client.state.lock().set_rejections(rejection.times);

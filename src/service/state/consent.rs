@@ -76,12 +76,21 @@ pub(in crate::service) fn consent_ended(status: Option<u16>, server_error: Optio
 impl TokenState {
     /// Why no token can be requested: someone has to consent.
     pub(in crate::service) fn missing_consent(&self) -> Option<Error> {
-        let has_refresh_token = self.held.as_ref().is_some_and(|held| held.tokens.refresh_token.is_some());
-        if !self.consent.is_required || has_refresh_token || self.consent.has_new_seed() {
+        if !self.consent.is_required || self.has_refresh_token() || self.consent.has_new_seed() {
             return None;
         }
         let has_ended = self.consent_ended_at().is_some();
         Some(if has_ended { consent_ended(None, None) } else { Error::new(ErrorKind::Consent, NONE_YET) })
+    }
+
+    /// Whether a refresh token is held.
+    pub(in crate::service) fn has_refresh_token(&self) -> bool {
+        self.held.as_ref().is_some_and(|held| held.tokens.refresh_token.is_some())
+    }
+
+    /// Whether a refresh token is the only way to a token.
+    pub(super) fn needs_consent(&self) -> bool {
+        self.consent.is_required
     }
 
     /// When the server refused the refresh token, if nothing has replaced it since.

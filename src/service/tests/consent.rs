@@ -355,3 +355,21 @@ async fn the_alert_goes_out_once_for_all_processes_before_the_consent_ends() {
     pass(&clock, 8).await;
     assert_eq!(alerts() + three.heard(EventKind::Alert), 1, "a restart does not repeat it");
 }
+
+#[tokio::test]
+async fn a_record_that_is_overwritten_with_garbage_costs_no_consent() {
+    let (store, clock) = (ScriptedStore::new(), clock());
+    let one =
+        configured_process(&seeded("seed"), &store, &clock, [rotating("a1", "r1"), rotating("a2", "r2")]);
+    one.token().await;
+    let (mut row, _) = store.row().await.unwrap();
+    row.token = Secret::new("et1.k.AAAAAAAA.garbage");
+    row.last_used = clock.now().plus(Duration::from_secs(1));
+    store.put(&row).await;
+    pass(&clock, 3).await;
+    assert_eq!(one.at_once().as_deref(), Some("a1"));
+    one.service.refresh().await.unwrap();
+    assert!(one.server.asked(1).contains("refresh_token=r1"));
+    let restarted = configured_process(&seeded("seed"), &store, &clock, []);
+    assert_eq!(restarted.token().await.as_deref(), Some("a2"));
+}

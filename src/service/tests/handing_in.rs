@@ -64,7 +64,8 @@ async fn it_ends_a_consent_that_has_ended_and_the_old_seed_is_not_spent_again() 
 #[tokio::test]
 async fn it_ends_the_rejection_of_a_seed_in_every_process() {
     let (store, clock) = (ScriptedStore::new(), clock());
-    let one = configured_process(&seeded("bad"), &store, &clock, [refusal(400, "invalid_grant")]);
+    let answers = [refusal(400, "invalid_grant"), rotating("a2", "r2")];
+    let one = configured_process(&seeded("bad"), &store, &clock, answers);
     let two = configured_process(&seeded("bad"), &store, &clock, []);
     assert_eq!((kind(&one).await, kind(&two).await), (ErrorKind::Consent, ErrorKind::Consent));
     two.service.adopt(&handed_in("a1", "r1")).await.unwrap();
@@ -73,6 +74,11 @@ async fn it_ends_the_rejection_of_a_seed_in_every_process() {
         assert_eq!(fixture.token().await.as_deref(), Some("a1"));
         assert!(fixture.service.status().healthy);
     }
+    one.service.refresh().await.unwrap();
+    assert_eq!(one.server.asked(1), "grant_type=refresh_token&refresh_token=r1");
+    let restarted = configured_process(&seeded("bad"), &store, &clock, [rotating("a3", "r3")]);
+    restarted.service.refresh().await.unwrap();
+    assert_eq!(restarted.server.asked(0), "grant_type=refresh_token&refresh_token=r2");
 }
 
 #[tokio::test]
