@@ -25,7 +25,7 @@ const scaleCounts = scaleTargets((name) => [
   ['services without a header', 0, (m) => m.services - m.served],
   ['sockets at once', 16, (m) => m.sockets],
   ['threads beyond those of Node', 16, (m) => m.threads ?? 0],
-  ['open files beyond those of Node', 48, (m) => m.files ?? 0],
+  ['open files beyond those of Node', 64, (m) => m.files ?? 0],
   ['KB of memory for each service, before its token', KB_EACH[name], (m) => m.kbWithoutToken],
   ['refreshes in the fullest second, as a share of all', 0.1, (m) => m.fullestSecond / m.services],
 ])

@@ -203,6 +203,15 @@ describe('code and environment together', () => {
     assert.match(body, /password=env-password/)
   })
 
+  test('a wrong value is an error that names the field and the variable', () => {
+    process.env.EVERTOKEN_STORAGE = 'postgres://u:p@h:port/app'
+    process.env.EXTERNAL_AUTH_URL = 'the-token-server'
+    const error = configErrorOf(() => initializeTokenService({ clientId: 'a', clientSecret: 'b' }))
+    assert.equal(error.field, 'storage.url')
+    assert.match(error.message, /^storage\.url \(EVERTOKEN_STORAGE\) has a port/)
+    assert.match(error.message, /; authUrl \(EXTERNAL_AUTH_URL\) is not an absolute URL/)
+  })
+
   test('a storage in code makes a wrong EVERTOKEN_STORAGE irrelevant', (t) => {
     process.env.EVERTOKEN_STORAGE = 'disk'
     const service = initializeTokenService(configAt(server))

@@ -32,15 +32,15 @@ function moveToFreshFolder(t) {
 
 describe('the third argument', () => {
   const places = {
-    nothing: [undefined, './data/token-cache.db'],
-    'a path': ['./tokens.db', './tokens.db'],
-    'a file: URL': ['file:./dev.db?connection_limit=1', './dev.db'],
-    'a sqlite: URL': ['sqlite:./own.db', './own.db'],
+    'left out': [[], './data/token-cache.db'],
+    'a path': [['./tokens.db'], './tokens.db'],
+    'a file: URL': [['file:./dev.db?connection_limit=1'], './dev.db'],
+    'a sqlite: URL': [['sqlite:./own.db'], './own.db'],
   }
   for (const [name, [database, location]] of Object.entries(places)) {
     test(`that is ${name} names a SQLite database`, async (t) => {
       moveToFreshFolder(t)
-      const service = initializeTokenService(configAt(server), true, database)
+      const service = initializeTokenService(configAt(server), true, ...database)
       t.after(() => service.shutdown())
       const { storage } = service.status()
       assert.deepEqual([storage.kind, storage.location, storage.encrypted], ['sqlite', location, true])
@@ -95,10 +95,31 @@ describe('the third argument', () => {
   })
 
   test('that is something else is refused', () => {
-    for (const database of [7, {}, { tokenCache: {} }, '', 'mysql://u:the-database-password@db/app', null]) {
+    for (const database of [
+      7,
+      {},
+      { tokenCache: {} },
+      '',
+      'mysql://u:the-database-password@db/app',
+      null,
+      undefined,
+    ]) {
       const error = configErrorOf(() => initializeTokenService(configAt(server), true, database))
       assert.equal(error.field, 'database')
       assert.ok(!error.message.includes('the-database-password'))
+    }
+  })
+
+  test('that is a wrong URL is named by the error, and no part of it is shown', () => {
+    for (const url of [
+      'postgres://u:p@the-password/word@h/app',
+      'postgres://u:p@the-password?word@h/app',
+      'redis://u:p@the-password?db=word@h',
+    ]) {
+      const error = configErrorOf(() => initializeTokenService(configAt(server), true, url))
+      assert.equal(error.field, 'storage.url')
+      assert.match(error.message, /^storage\.url \(database\) has a \/ or \? before an @/)
+      assert.ok(!error.message.includes('the-password'))
     }
   })
 

@@ -77,7 +77,8 @@ describe('a PostgreSQL client', () => {
 describe('a PostgreSQL storage is refused', () => {
   const url = `postgres://ann:${password}@localhost/app`
   const cases = [
-    ['without a URL and a client', {}, 'storage.client'],
+    ['without a URL and a client', {}, 'storage.url'],
+    ['with a URL from a variable that is not set', { url: undefined }, 'storage.url'],
     ['with a client that has no query()', { client: {} }, 'storage.client'],
     ['with both', { url, client: { query() {} } }, 'storage.client'],
     ['with a table that has no valid name', { url, table: 'a b' }, 'storage.table'],

@@ -35,7 +35,7 @@ impl ConfigErrors {
 
     /// Adds a warning about a value that is allowed but probably a mistake.
     pub(super) fn warn(&self, field: &str, message: impl fmt::Display) {
-        let name = self.origins.get(field).map_or(field, String::as_str);
+        let name = self.origin(field).unwrap_or(field);
         self.warnings.borrow_mut().push(format!("{name} {message}"));
     }
 
@@ -46,13 +46,23 @@ impl ConfigErrors {
 
     /// `value`, or one error with all messages. Its field is that of the first.
     pub(super) fn into_result<T>(self, value: T) -> Result<T> {
-        let errors = self.found.into_inner();
+        let described = |(field, message): &(String, String)| match self.origin(field) {
+            Some(variable) => (field.clone(), format!("({variable}) {message}")),
+            None => (field.clone(), message.clone()),
+        };
+        let errors: Vec<_> = self.found.borrow().iter().map(described).collect();
         let Some((field, message)) = errors.first() else {
             return Ok(value);
         };
         let others = errors[1..].iter().map(|(field, message)| format!("{field} {message}"));
         let messages: Vec<_> = std::iter::once(message.clone()).chain(others).collect();
         Err(Error::config(field, messages.join("; ")))
+    }
+
+    /// The variable that a field comes from, whole or as part of an object.
+    fn origin(&self, field: &str) -> Option<&str> {
+        let whole = field.split('.').next().unwrap_or(field);
+        self.origins.get(field).or_else(|| self.origins.get(whole)).map(String::as_str)
     }
 }
 

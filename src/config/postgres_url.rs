@@ -110,10 +110,11 @@ impl PostgresUrl {
         let rest = without_scheme(text).ok_or("must begin with postgres:// or postgresql://")?;
         let (before, query) = rest.split_once('?').unwrap_or((rest, ""));
         let (authority, database) = before.split_once('/').unwrap_or((before, ""));
-        if rest.contains('@') && !authority.contains('@') {
-            return Err(
-                "has a / or ? before the @: write %2F or %3F in the user name and the password".into()
-            );
+        // What stands between two of them may be a part of the password, and would be shown as the host.
+        if rest[authority.len()..].contains('@') {
+            return Err("has a / or ? before an @: write %2F, %3F and %40 for these characters in the user name, the \
+                        password and the parameters"
+                .into());
         }
         let (login, hosts) = authority.rsplit_once('@').unwrap_or(("", authority));
         let (user, password) = match login.split_once(':') {

@@ -78,6 +78,14 @@ impl RedisUrl {
                     .to_owned(),
             );
         }
+        // What stands between two of them may be a part of the password, and would be shown as the host.
+        if [url.path(), url.query().unwrap_or_default()].iter().any(|text| text.contains('@')) {
+            return Err(
+                "has a / or ? before an @: write %2F, %3F and %40 for these characters in the user name and \
+                        the password"
+                    .to_owned(),
+            );
+        }
         let user = Some(url.username()).filter(|user| !user.is_empty());
         let password = url.password().filter(|password| !password.is_empty());
         Ok(Self {
@@ -197,6 +205,8 @@ mod tests {
             "redis://u:%FFhunter2@h",
             "rediss://:hunter2@h#insecure",
             "redis://:a#hunter2@h",
+            "redis://:p@hunter2/0@h",
+            "redis://:p@hunter2?db=word@h",
             "redis://h?protocol=hunter2",
             "unix://hunter2/x",
             "unix:///",

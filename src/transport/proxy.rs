@@ -100,6 +100,11 @@ fn address(text: &str) -> Result<Url, &'static str> {
         "must be a proxy URL that starts with http, https, socks5h, socks5, socks4a or socks4";
     let url = if text.contains("://") { Url::parse(text) } else { Url::parse(&format!("http://{text}")) };
     let url = url.map_err(|_| NOT_A_URL)?;
+    // What stands between two @ may be a part of the password, and would be shown as the host.
+    let rest = [Some(url.path()), url.query(), url.fragment()];
+    if rest.into_iter().flatten().any(|text| text.contains('@')) {
+        return Err(NOT_A_URL);
+    }
     if !SCHEMES.contains(&url.scheme()) {
         return Err(UNKNOWN_SCHEME);
     }

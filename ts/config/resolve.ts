@@ -34,9 +34,8 @@ export function resolveConfig(config: unknown, useDatabase: unknown, database: u
     throw configError('useDatabase', 'must be true or false')
   }
   const { logger, refusedBy, storage, ...rest } = config ?? {}
-  const { plain: chosen, provider } = splitStorage(
-    useDatabase === true ? storageFromDatabase(database) : storage,
-  )
+  const isDatabase = useDatabase === true
+  const { plain: chosen, provider } = splitStorage(isDatabase ? storageFromDatabase(database) : storage)
   const code = toPlainObject(rest)
   if (chosen !== undefined) code['storage'] = chosen
   // A value in code makes the variable irrelevant, even if its text is invalid.
@@ -48,12 +47,18 @@ export function resolveConfig(config: unknown, useDatabase: unknown, database: u
   const plain = withEnvironment(code, env) as JsonObject
   return {
     plain,
-    variables: variablesOf(plain, env),
+    variables: { ...variablesOf(plain, env), ...(isDatabase && { storage: 'database' }) },
     logger: checkLogger(logger),
     refusedBy: checkRefusedBy(refusedBy),
     provider,
   }
 }
+
+/** What a URL leads to, by the kind of storage. */
+const servers = new Map<unknown, string>([
+  ['postgres', 'PostgreSQL database'],
+  ['redis', 'Redis server'],
+])
 
 /** The storage as plain data, and the callbacks of a store on this side. */
 function splitStorage(storage: unknown): { plain?: Json; provider?: Provider } {
@@ -79,7 +84,7 @@ function splitStorage(storage: unknown): { plain?: Json; provider?: Provider } {
     }
     return { plain: toPlain(rest, 'storage'), provider: customStore(store) }
   }
-  if (storage['kind'] === 'postgres' && (storage['url'] === undefined || storage['client'] !== undefined)) {
+  if (storage['kind'] === 'postgres' && storage['client'] !== undefined) {
     const { client, ...rest } = storage
     if (rest['url'] !== undefined) throw configError('storage.client', 'cannot be combined with storage.url')
     if (!isPostgresClient(client)) {
@@ -102,8 +107,10 @@ function splitStorage(storage: unknown): { plain?: Json; provider?: Provider } {
     }
     return { plain: toPlain(rest, 'storage'), provider: redisStore(client) }
   }
-  if (storage['kind'] === 'redis' && storage['url'] === undefined) {
-    throw configError('storage.url', 'must be the URL of a Redis server, unless storage.client is set')
+  const server = servers.get(storage['kind'])
+  if (server !== undefined && storage['url'] === undefined) {
+    const fault = 'url' in storage ? 'is undefined, but must be' : 'must be'
+    throw configError('storage.url', `${fault} the URL of a ${server}, unless storage.client is set`)
   }
   return { plain: toPlain(storage, 'storage') }
 }

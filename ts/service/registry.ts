@@ -32,12 +32,18 @@ let isConfiguredInCode = false
 
 /** Documented in `index.d.ts`. */
 export function initializeTokenService(
-  config?: TokenServiceConfig,
-  useDatabase?: boolean,
-  database?: DatabaseHandle,
+  ...args: [config?: TokenServiceConfig, useDatabase?: boolean, database?: DatabaseHandle]
 ): TokenService {
+  const [config, useDatabase, database] = args
   const given = typeof config?.service === 'string' ? config.service : defaultServiceName
   const { plain, variables, logger, refusedBy, provider, log } = asService(given, () => {
+    // A variable that is not set must not lead to another database than the one that was meant.
+    if (useDatabase === true && args.length > 2 && database === undefined) {
+      throw configError(
+        'database',
+        'is undefined: pass a path, a URL, a Prisma client or a store, or leave it out',
+      )
+    }
     const split = resolveConfig(config, useDatabase, database)
     return { ...split, log: logSettings(split.logger) }
   })
