@@ -70,10 +70,10 @@ describe('the environment', () => {
     }
     process.env.OAUTH_CLIENT_SECRET = 's'
     const { message } = configErrorOf(() => initializeTokenService({ ...base, clientId: 'app' }))
-    assert.match(message, /grant is "password", which needs password/)
+    assert.match(message, /^grant \(OAUTH_GRANT\) is "password", which needs password/)
     process.env.OAUTH_GRANT = 'implicit'
     const other = configErrorOf(() => initializeTokenService({ ...base, clientId: 'app' }))
-    assert.match(other.message, /^grant must be one of/)
+    assert.match(other.message, /^grant \(OAUTH_GRANT\) must be one of/)
   })
 
   test('of this process is read when none is given', () => {
