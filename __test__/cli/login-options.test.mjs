@@ -31,7 +31,7 @@ describe('the options of a login', () => {
       '--param',
       'prompt=consent=1',
     ]
-    const { login, call } = await loginAt(t, { args })
+    const { login, call } = await loginAt(t, { args, env: { EVERTOKEN_STORAGE: 'sqlite:./tokens.db' } })
     const request = await login.authorizationRequest()
     const { access_type, prompt, scope } = request.parameters
     assert.deepEqual([access_type, prompt, scope], ['offline', 'consent=1', 'a b'])
