@@ -836,6 +836,7 @@ function __napiStampBindingTarget(exportsObject, target) {
 module.exports.__napiBindingTarget = __napiStampBindingTarget(nativeBinding, __napiLoadedBindingTarget)
 module.exports = nativeBinding
 module.exports.acquire = nativeBinding.acquire
+module.exports.adopt = nativeBinding.adopt
 module.exports.attach = nativeBinding.attach
 module.exports.clear = nativeBinding.clear
 module.exports.destinations = nativeBinding.destinations

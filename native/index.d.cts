@@ -12,6 +12,9 @@ export declare const __napiBindingTarget: 'native' | 'wasm32-wasi' | 'wasm32-was
 /** The headers to send, after waiting for the shared token request if needed: `Outcome<Snapshot | null>`. */
 export declare function acquire(id: number): Promise<string>
 
+/** Uses tokens that the program obtained itself, once they are stored: `Outcome<TokenStatus>`. */
+export declare function adopt(id: number, tokens: string): Promise<string>
+
 /** One number in memory that Rust owns. It changes whenever the latest snapshot may be out of date. */
 export declare function attach(id: number): Uint32Array
 
