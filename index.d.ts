@@ -114,6 +114,7 @@ export function stopTokenScheduler(): SchedulerStatus
  * | `EXTERNAL_API_EMAIL`, `EXTERNAL_API_USERNAME`, `EXTERNAL_API_PASSWORD` | `email`, `username`, `password` |
  * | `OAUTH_CLIENT_ID`, `OAUTH_CLIENT_SECRET` | `clientId`, `clientSecret` |
  * | `OAUTH_PRIVATE_KEY` | `privateKey`: PEM (line ends may be written as `\n`), or the path of a PEM file |
+ * | `OAUTH_GRANT`, `OAUTH_REFRESH_TOKEN` | `grant`, `refreshToken` |
  * | `OAUTH_SCOPE`, `OAUTH_AUDIENCE` | `scope`, `audience` |
  * | `OAUTH_PARAMETERS` | `parameters`, form-encoded: `account_id=7&tenant=blue`; a space is `+`, and a plus is `%2B` |
  * | `EXTERNAL_API_TOKEN` | `token` |
@@ -130,6 +131,9 @@ export function stopTokenScheduler(): SchedulerStatus
  *   read.
  * - With `clientSecret`, `privateKey`, `clientCertificate` or `clientAuthentication: 'none'` in code,
  *   `OAUTH_CLIENT_SECRET` and `OAUTH_PRIVATE_KEY` are not read.
+ * - With `refreshToken` in code, the email, username and password in the environment are not read. With a complete
+ *   credential, a `password` or another `grant` in code, `OAUTH_REFRESH_TOKEN` is not read.
+ * - With a complete credential, a `password` or a `refreshToken` in code, `OAUTH_GRANT` is not read.
  * - With `dpop: true` in code, `EXTERNAL_API_HEADER` is not read.
  * - With a function as `login` in code, the variables from `EXTERNAL_AUTH_URL` to `OAUTH_PARAMETERS` in this table are
  *   not read.
@@ -181,6 +185,42 @@ export interface AccessToken {
   expiresAt: Date | null
   /** The members of the token response that `fields` names, as text; without those that no response contained. */
   fields: Record<string, string>
+}
+
+/**
+ * Tokens that your program obtained itself; see {@link TokenService.adopt}. At least one of the two tokens is required.
+ * `null` counts as left out. If both an expiry and a lifetime are set, or the token is a JWT with `exp`, the earliest
+ * counts.
+ */
+export interface AdoptedTokens {
+  accessToken?: string | null
+  refreshToken?: string | null
+  /** Default `Bearer`. A token that is bound to a key (`DPoP`) cannot be adopted. */
+  tokenType?: string | null
+  /** Checked for its type only. */
+  scope?: string | string[] | null
+  /**
+   * When the access token expires: a `Date`, an ISO 8601 text, or a number of seconds since 1970, as Auth.js has it. A
+   * number from 1e12 on is in milliseconds. If it is in the past, the refresh token is spent for a new one.
+   */
+  expiresAt?: string | number | Date | null
+  /** The lifetime of the access token from now on, in seconds. Default: `defaultLifetimeSeconds`. */
+  expiresInSeconds?: number | string | null
+  /** When the refresh token expires, in the same forms. */
+  refreshTokenExpiresAt?: string | number | Date | null
+  /** The lifetime of the refresh token from now on, in seconds; `0` if it does not expire. */
+  refreshTokenExpiresInSeconds?: number | string | null
+  // The names of a token response (RFC 6749 §5.1), of Auth.js and of better-auth.
+  access_token?: string | null
+  refresh_token?: string | null
+  token_type?: string | null
+  expires_at?: string | number | Date | null
+  expires_in?: number | string | null
+  refresh_token_expires_at?: string | number | Date | null
+  refresh_token_expires_in?: number | string | null
+  accessTokenExpiresAt?: string | number | Date | null
+  /** Other members, such as `id_token`, are ignored, except those that `fields` of the configuration names. */
+  [other: string]: unknown
 }
 
 /**
@@ -244,9 +284,34 @@ export class TokenService {
    *
    * @throws {TokenError} (by rejecting) the reason why no token could be obtained: `ERR_TOKEN_CREDENTIALS`,
    * `ERR_TOKEN_ENDPOINT`, `ERR_TOKEN_RESPONSE`, `ERR_TOKEN_RATE_LIMITED`, `ERR_TOKEN_TIMEOUT`, `ERR_TOKEN_NETWORK`,
-   * `ERR_TOKEN_TLS`, `ERR_TOKEN_STORAGE`, `ERR_TOKEN_SHUTDOWN`. The current token remains in use until it expires.
+   * `ERR_TOKEN_TLS`, `ERR_TOKEN_STORAGE`, `ERR_TOKEN_CONSENT`, `ERR_TOKEN_SHUTDOWN`. The current token remains in use until it expires.
    */
   refresh(): Promise<TokenStatus>
+
+  /**
+   * Uses tokens that your program obtained itself, for example in the callback route after a sign-in. It stores them
+   * before it resolves; other processes that share the store use them within seconds. It ends a consent that has ended,
+   * and every back-off and cool-down.
+   *
+   * It works with every grant. With `refresh_token`, the new refresh token is spent from then on, and a configured
+   * `refreshToken` no longer. With any other grant, the tokens are used until they expire or are refused, and then the
+   * credentials. An access token alone leaves the refresh token in place; a refresh token alone drops the access token.
+   * A token request that is under way ends first, so that its result does not replace what you pass.
+   *
+   * @param tokens With the names of {@link AdoptedTokens}, or those of a token response (`access_token`); members that
+   * are not about the tokens are ignored, so that you can pass the account of Auth.js or better-auth as it is.
+   * @throws {TokenError} (by rejecting) `ERR_TOKEN_CONFIG`, with `field` naming the member that is wrong (`tokens` if
+   * there is neither token); `ERR_TOKEN_STORAGE` if the tokens could not be stored; `ERR_TOKEN_SHUTDOWN`. In all cases,
+   * evertoken goes on with what it had.
+   *
+   * @example
+   * ```ts
+   * const service = initializeTokenService({ grant: 'refresh_token' })
+   * const response = await fetch('https://login.example.com/token', { method: 'POST', body: new URLSearchParams() })
+   * await service.adopt(await response.json())
+   * ```
+   */
+  adopt(tokens: AdoptedTokens): Promise<TokenStatus>
 
   /**
    * Reports that an API refused this token (with a 401 response), and resolves with headers that carry a newer one. Use
@@ -404,11 +469,35 @@ export interface TokenServiceConfig {
 
   /**
    * How the token is obtained: `client_credentials` (RFC 6749 §4.4), `password` (RFC 6749 §4.3, which RFC 9700 §2.4
-   * forbids for new servers) or `login`, any other login endpoint. Default: the one that the credentials are for. If
+   * forbids for new servers), `login`, any other login endpoint, or `refresh_token`, the refresh token that someone's
+   * consent brought (RFC 6749 §6; see `refreshToken`). Default: the one that the credentials are for. If
    * credentials for both a client and a user are set, evertoken uses what worked last. Before the first success, it
-   * tries client credentials first if `authUrl` ends in `token`, and otherwise a login.
+   * tries client credentials first if `authUrl` ends in `token`, and otherwise a login. `OAUTH_GRANT`.
    */
-  grant?: 'client_credentials' | 'password' | 'login'
+  grant?: 'client_credentials' | 'password' | 'login' | 'refresh_token'
+  /**
+   * A refresh token that someone's consent brought: a seed. evertoken spends it once, and from then on the refresh tokens
+   * that the server issues in its place (RFC 6749 §6), which it keeps encrypted in the store. The record remembers a
+   * digest of each seed: a restart with the same seed uses the stored refresh token, and another seed replaces
+   * it, also in a record of another grant. A process that still has an earlier seed follows the newer one. `grant` is then
+   * `refresh_token`: no other grant is used, even if the server refuses the refresh token (`ERR_TOKEN_CONSENT`).
+   *
+   * Required with it: `authUrl` or `issuer`; `clientId`, unless the refresh token is sent as JSON or Bearer; and
+   * `encryptionKey`, unless `storage` is `memory`. A public client needs no secret. Without `refreshToken`, a service with
+   * `grant: 'refresh_token'` waits for {@link TokenService.adopt}. After {@link TokenService.clear}, the seed is spent
+   * again, which a server that rotates refresh tokens refuses. See `docs/consent.md`. `OAUTH_REFRESH_TOKEN`.
+   *
+   * @example
+   * ```ts
+   * initializeTokenService({
+   *   issuer: 'https://login.example.com',
+   *   clientId: 'reports',
+   *   refreshToken: process.env.REPORTS_REFRESH_TOKEN,
+   *   encryptionKey: process.env.TOKEN_ENCRYPTION_KEY,
+   * })
+   * ```
+   */
+  refreshToken?: string
   /**
    * The server's own name for the grant, sent as `grant_type` instead of `client_credentials` or `password`. Zoom, for
    * example, requires `account_credentials`. A refresh still sends `refresh_token`. This applies to grants only: if
@@ -691,8 +780,12 @@ export interface TokenServiceConfig {
    * card for Teams, and `event`, `service`, `at`, `code` and `consecutiveFailures` for your own programs. If several
    * processes share a file or an SQLite store, only one of them reports a failing server; each of them reports a
    * failing store. If the webhook does not accept a post, evertoken tries five times. It treats the URL as a secret.
+   *
+   * With `grant: 'refresh_token'`, there is also an alert when the consent ends, and once `consentDays` before (0 to 365,
+   * default 7; 0 for none). For a refresh token that lives less than four times as long, it comes in the last quarter of
+   * its lifetime.
    */
-  alerts?: { afterFailures?: number; webhookUrl?: string }
+  alerts?: { afterFailures?: number; webhookUrl?: string; consentDays?: number }
   /**
    * Receives the log lines; pino, winston and `console` work. Default: stderr, in the format that `LOG_FORMAT` sets
    * (`text` or `json`). `LOG_LEVEL` (`error`, `warn`, `info`, `debug`, `trace`) selects the lines. Its default is
@@ -1090,6 +1183,13 @@ export interface TokenStatus {
   refreshAt: string | null
   /** The remaining lifetime, in seconds; `null` if the token does not expire. */
   expiresInSeconds: number | null
+  /**
+   * When the refresh token expires, if the server says so (`refresh_token_expires_in`, `refresh_expires_in`,
+   * `x_refresh_token_expires_in`, or the `exp` of a JWT); `null` if it does not, or if that is unknown.
+   */
+  refreshTokenExpiresAt: string | null
+  /** When the server refused the refresh token of `grant: 'refresh_token'`; `null` once there is a new one. */
+  consentEndedAt: string | null
   /** When a token request last succeeded. */
   lastRefreshAt: string | null
   /** The number of failures in a row. */
@@ -1097,7 +1197,7 @@ export interface TokenStatus {
   /** The last failure; `null` once a token is obtained. */
   lastError: { code: string; message: string; at: string } | null
   /**
-   * What worked last. `grant` is `client_credentials`, `password`, the configured `grantType`, or `login`. `format` is,
+   * What worked last. `grant` is `client_credentials`, `password`, `refresh_token`, the configured `grantType`, or `login`. `format` is,
    * for a grant, the client authentication (`client_secret_basic` and so on; `json_client_secret_post` with
    * `requestFormat: 'json'`), or `form` or `json` for a password grant. For a login, it is `json_email`,
    * `json_username`, `custom` or `basic`. If `login` is a function, `endpoint` is `login()` and `format` is `function`.
@@ -1146,9 +1246,18 @@ export interface SchedulerStatus {
 /**
  * The events: `refreshed`: there is a new token; `refreshFailed`: no token could be obtained; `expiring`: the token is
  * past its refresh point; `alert`: several failures in a row, or a store that does not work, once per incident;
- * `recovered`: the incident has ended; `cleared`: the token was cleared, by this or another process.
+ * `recovered`: the incident has ended; `cleared`: the token was cleared, by this or another process; `consentEnded`: the
+ * server refused the refresh token of `grant: 'refresh_token'`, and someone has to sign in again. An `alert` also tells,
+ * once per consent, that it ends within `alerts.consentDays`: its `error` is an `ERR_TOKEN_CONSENT`.
  */
-export type TokenEventName = 'refreshed' | 'refreshFailed' | 'expiring' | 'alert' | 'recovered' | 'cleared'
+export type TokenEventName =
+  | 'refreshed'
+  | 'refreshFailed'
+  | 'expiring'
+  | 'alert'
+  | 'recovered'
+  | 'cleared'
+  | 'consentEnded'
 
 /**
  * An event. evertoken also publishes it on Node's `diagnostics_channel`, as `evertoken:<type>`. If a subscriber throws,
@@ -1182,6 +1291,7 @@ export interface TokenEvent {
  * |---|---|---|
  * | `ERR_TOKEN_CONFIG` | a configuration value is invalid; `field` names it | not until it is changed |
  * | `ERR_TOKEN_CREDENTIALS` | the server rejected the credential | automatic, after a cool-down |
+ * | `ERR_TOKEN_CONSENT` | there is no refresh token, or the server refused it: someone has to sign in (again) | after `adopt()`, or with another `refreshToken` |
  * | `ERR_TOKEN_ENDPOINT` | there is no token or login endpoint at this URL, or it redirects to another origin | automatic; after a cool-down if a password was sent |
  * | `ERR_TOKEN_RESPONSE` | a response contained no usable token | automatic; after a cool-down if the response may reject the credential |
  * | `ERR_TOKEN_RATE_LIMITED` | the server or `rateLimit` is limiting requests | automatic, after `retryAfterSeconds` |
@@ -1196,6 +1306,7 @@ export interface TokenEvent {
 export type TokenErrorCode =
   | 'ERR_TOKEN_CONFIG'
   | 'ERR_TOKEN_CREDENTIALS'
+  | 'ERR_TOKEN_CONSENT'
   | 'ERR_TOKEN_ENDPOINT'
   | 'ERR_TOKEN_RESPONSE'
   | 'ERR_TOKEN_RATE_LIMITED'

@@ -836,9 +836,13 @@ function __napiStampBindingTarget(exportsObject, target) {
 module.exports.__napiBindingTarget = __napiStampBindingTarget(nativeBinding, __napiLoadedBindingTarget)
 module.exports = nativeBinding
 module.exports.acquire = nativeBinding.acquire
+module.exports.adopt = nativeBinding.adopt
 module.exports.attach = nativeBinding.attach
+module.exports.authorizeDevice = nativeBinding.authorizeDevice
 module.exports.clear = nativeBinding.clear
+module.exports.consentEndpoints = nativeBinding.consentEndpoints
 module.exports.destinations = nativeBinding.destinations
+module.exports.exchangeCode = nativeBinding.exchangeCode
 module.exports.find = nativeBinding.find
 module.exports.goesInClear = nativeBinding.goesInClear
 module.exports.headers = nativeBinding.headers

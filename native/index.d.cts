@@ -12,17 +12,29 @@ export declare const __napiBindingTarget: 'native' | 'wasm32-wasi' | 'wasm32-was
 /** The headers to send, after waiting for the shared token request if needed: `Outcome<Snapshot | null>`. */
 export declare function acquire(id: number): Promise<string>
 
+/** Uses tokens that the program obtained itself, once they are stored: `Outcome<TokenStatus>`. */
+export declare function adopt(id: number, tokens: string): Promise<string>
+
 /** One number in memory that Rust owns. It changes whenever the latest snapshot may be out of date. */
 export declare function attach(id: number): Uint32Array
 
+/** Requests a device code: `Outcome<DeviceAuthorization>`. */
+export declare function authorizeDevice(id: number, request: string): Promise<string>
+
 /** Clears the token: `Outcome<null>`. */
 export declare function clear(id: number, revoke: boolean): Promise<string>
+
+/** Where a user gives consent: `Outcome<ConsentEndpoints>`. The request may name endpoints. */
+export declare function consentEndpoints(id: number, request: string): Promise<string>
 
 /**
  * The name of the header, where `fetch` may send it, whether it needs a DPoP proof, and whether calls throw
  * without a token: `Outcome<{ header, baseUrl, namesBaseUrl, allowedOrigins, dpop, throws }>`.
  */
 export declare function destinations(id: number): string
+
+/** Exchanges a code for tokens: `Outcome<ExchangedTokens>`. */
+export declare function exchangeCode(id: number, request: string): Promise<string>
 
 /** The id of the running service with this name, or of the default service for `null`. */
 export declare function find(service?: string | undefined | null): number | null

@@ -16,6 +16,9 @@ pub enum ErrorKind {
     Config,
     /// The server rejected the credential; becomes `ERR_TOKEN_CREDENTIALS`. Not tried again before a cool-down.
     Credentials,
+    /// The server refused the refresh token that someone's consent brought; becomes `ERR_TOKEN_CONSENT`. Not tried
+    /// again before there is another refresh token.
+    Consent,
     /// No endpoint responded as a token endpoint; becomes `ERR_TOKEN_ENDPOINT`.
     Endpoint,
     /// A response contained no usable token; becomes `ERR_TOKEN_RESPONSE`.
@@ -102,7 +105,7 @@ impl Error {
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
         let retry = match kind {
             ErrorKind::Credentials => Retry::CoolDown,
-            ErrorKind::Config | ErrorKind::Shutdown | ErrorKind::Tls => Retry::Never,
+            ErrorKind::Config | ErrorKind::Consent | ErrorKind::Shutdown | ErrorKind::Tls => Retry::Never,
             _ => Retry::BackOff,
         };
         let message = message.into();

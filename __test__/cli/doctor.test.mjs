@@ -55,6 +55,21 @@ async function listen(t, server) {
 const nothing = () => createServer((_request, response) => response.writeHead(404).end())
 
 describe('doctor', () => {
+  test('does not spend a refresh token', async (t) => {
+    const server = await mock(t, { refreshTokens: 'rotating' })
+    for (const env of [{ OAUTH_REFRESH_TOKEN: server.consent() }, { OAUTH_GRANT: 'refresh_token' }]) {
+      const { ok, checks } = await examined(t, {
+        EXTERNAL_AUTH_URL: server.tokenUrl,
+        OAUTH_CLIENT_ID: 'app',
+        TOKEN_ENCRYPTION_KEY: key,
+        ...env,
+      })
+      assert.ok(ok, JSON.stringify(checks))
+      assert.equal(server.tokenRequests.length, 0)
+      assert.equal(checks.find(({ check }) => check === 'credential').outcome, 'skipped')
+    }
+  })
+
   test('uses the same way as a request: through the proxy, and directly on this machine', async (t) => {
     const server = await mock(t)
     const proxy = 'http://ann:hunter2@127.0.0.1:1'

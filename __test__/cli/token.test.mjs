@@ -128,7 +128,7 @@ describe('status, refresh and clear', () => {
   test('print their version and their help, and stop when the pipe is closed', async (t) => {
     const { call, folder } = await setUp(t)
     const { version } = createRequire(import.meta.url)('evertoken/package.json')
-    for (const command of ['init', 'doctor', 'status', 'refresh', 'clear', 'keygen']) {
+    for (const command of ['init', 'doctor', 'login', 'status', 'refresh', 'clear', 'keygen']) {
       assert.deepEqual(await call(command, '--version'), { status: 0, stdout: `${version}\n`, stderr: '' })
       const { status, stdout } = await call(command, '--help')
       assert.deepEqual([status, stdout.split('\n')[0].startsWith(`Usage: evertoken ${command}`)], [0, true])

@@ -55,6 +55,27 @@ describe('the environment', () => {
     assert.deepEqual(configFromEnv({ TOKEN_ENCRYPTION_KEY: 'one,' }), { encryptionKey: 'one' })
   })
 
+  test('names the grant for its own credentials, and not for those of the code', (t) => {
+    assert.deepEqual(configFromEnv({ OAUTH_GRANT: ' refresh_token ' }), { grant: 'refresh_token' })
+    process.env.OAUTH_GRANT = 'password'
+    const base = { authUrl: 'https://h.example.com/token', storage: { kind: 'memory' } }
+    const client = { clientId: 'app', clientSecret: 's' }
+    for (const code of [
+      client,
+      { ...client, grant: 'client_credentials' },
+      { refreshToken: 'r', clientId: 'app' },
+    ]) {
+      const service = initializeTokenService({ ...base, ...code, service: freshName() })
+      t.after(() => service.shutdown())
+    }
+    process.env.OAUTH_CLIENT_SECRET = 's'
+    const { message } = configErrorOf(() => initializeTokenService({ ...base, clientId: 'app' }))
+    assert.match(message, /^grant \(OAUTH_GRANT\) is "password", which needs password/)
+    process.env.OAUTH_GRANT = 'implicit'
+    const other = configErrorOf(() => initializeTokenService({ ...base, clientId: 'app' }))
+    assert.match(other.message, /^grant \(OAUTH_GRANT\) must be one of/)
+  })
+
   test('of this process is read when none is given', () => {
     process.env.OAUTH_SCOPE = 'read'
     assert.deepEqual(configFromEnv(), { scope: 'read' })

@@ -170,6 +170,12 @@ async function collect(t) {
       }),
     ),
   )
+  const consent = begin({ grant: 'refresh_token', clientSecret: undefined })
+  const adopted = { access_token: 'adopted', refresh_token: 'next', refresh_token_expires_in: 86_400 }
+  keep('TokenStatus', await native.adopt(consent, JSON.stringify(adopted)))
+  server.script({ status: 400, body: { error: 'invalid_grant' } })
+  keep('TokenStatus', await native.refresh(consent))
+  keep('TokenStatus', native.status(consent))
   const manual = begin({ token: 'by-hand', authUrl: undefined, clientId: undefined, clientSecret: undefined })
   keep('Snapshot', await native.acquire(manual))
   keep('TokenStatus', await native.settled(manual))
@@ -182,7 +188,7 @@ async function collect(t) {
   keep('TokenStatus', await native.refresh(called))
 
   keep('TokenStatus', native.status(main))
-  for (const id of [main, bound, manual, called]) await native.shutdown(id)
+  for (const id of [main, bound, consent, manual, called]) await native.shutdown(id)
   await wait(100)
   return samples
 }

@@ -4,6 +4,7 @@ import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { describe, it } from 'node:test'
 import { createTokenRoutes } from 'evertoken/next'
+import { startMockTokenServer } from 'evertoken/testing'
 import { promtool } from '../../scripts/support/promtool.mjs'
 import { serviceFor, useTokenServer } from '../support/service.mjs'
 
@@ -73,6 +74,23 @@ describe('the metrics', () => {
     for (const { samples } of families.values()) {
       for (const { labels } of samples) assert.equal(labels.service, service.name)
     }
+  })
+
+  it('tell when a consent ends, and when it has ended', async (context) => {
+    const expiring = await startMockTokenServer({ refreshTokenExpiresInSeconds: 86_400 })
+    context.after(() => expiring.close())
+    const refreshToken = expiring.consent()
+    const service = serviceFor(context, expiring, { refreshToken, clientSecret: undefined })
+    await service.refresh()
+    const status = service.status()
+    const end = Date.parse(status.refreshTokenExpiresAt) / 1000
+    const families = await metricsOf(service)
+    assert.equal(value(families, 'refresh_token_expires_timestamp_seconds'), end)
+    assert.ok(!families.has('evertoken_consent_ended_timestamp_seconds'))
+    expiring.endConsent()
+    await assert.rejects(service.refresh(), { code: 'ERR_TOKEN_CONSENT' })
+    const ended = value(await metricsOf(service), 'consent_ended_timestamp_seconds')
+    assert.ok(Math.abs(ended - Date.now() / 1000) < 60)
   })
 
   it('leave out unknown values', async (context) => {

@@ -8,10 +8,11 @@ import { createElement } from 'react'
 import { renderToString } from 'react-dom/server'
 import { TokenMonitor, useTokenStatus } from 'evertoken/react'
 import { ask, sentence } from '../../lib/react/endpoint.js'
+import { Facts } from '../../lib/react/facts.js'
 import { lifetimeAt } from '../../lib/react/lifetime.js'
 import { statusFrom } from '../../lib/react/status.js'
 import { styles } from '../../lib/react/styles.js'
-import { clockTime, distance, duration, spokenTime } from '../../lib/react/text.js'
+import { clockTime, distance, duration, meaningWithoutConsent, spokenTime } from '../../lib/react/text.js'
 
 const folder = fileURLToPath(new URL('../../lib/react/', import.meta.url))
 
@@ -213,5 +214,53 @@ describe('times', () => {
       ['in 0:12', '0:12 ago', 'now'],
     )
     assert.deepEqual([0, 84.4, 1_250].map(duration), ['0 ms', '84 ms', '1.3 s'])
+  })
+})
+
+describe('the consent among the facts', () => {
+  const now = 1_800_000_000_000
+  const day = 86_400_000
+  const at = (time) => new Date(time).toISOString()
+  const given = {
+    state: 'valid',
+    scheduler: {},
+    storage: {},
+    counters: {},
+    history: [],
+    issuedAt: at(now - 60_000),
+    expiresAt: at(now + 3_540_000),
+    expiresInSeconds: 3540,
+  }
+
+  function fact(changes) {
+    const status = statusFrom({ ...given, ...changes })
+    const lifetime = lifetimeAt(status, now, now)
+    const html = renderToString(createElement(Facts, { status, lifetime, now }))
+    const [, tone, text] =
+      /<div[^>]*?(?: data-tone="(\w+)")?><dt>Consent<\/dt><dd>(.*?)<\/dd>/.exec(html) ?? []
+    return [tone, text?.replaceAll(/<[^>]*>/g, '')]
+  }
+
+  it('is left out where nothing is known of one', () => {
+    assert.deepEqual(fact({}), [undefined, undefined])
+    assert.deepEqual(fact({ refreshTokenExpiresAt: 'soon' }), [undefined, undefined])
+  })
+
+  it('says when it ends, and warns a week before', () => {
+    const [tone, text] = fact({ refreshTokenExpiresAt: at(now + 30 * day) })
+    assert.equal(tone, undefined)
+    assert.match(text, /^Consent ends .*\(in 30 d 00:00\)$/)
+    assert.equal(fact({ refreshTokenExpiresAt: at(now + 6 * day), issuedAt: at(now - 60 * day) })[0], 'warn')
+    // A refresh token that lives for 30 minutes, and is renewed before.
+    assert.equal(fact({ refreshTokenExpiresAt: at(now + 1_740_000) })[0], undefined)
+  })
+
+  it('says that it has ended', () => {
+    const [tone, text] = fact({ consentEndedAt: at(now - day) })
+    assert.equal(tone, 'bad')
+    assert.match(text, /^Consent has ended: .*\(1 d 00:00 ago\)$/)
+    assert.match(fact({ refreshTokenExpiresAt: at(now - 1000) }).join(' '), /^bad Consent ended /)
+    assert.equal(meaningWithoutConsent('expired'), 'The consent has ended: someone has to sign in again.')
+    assert.match(meaningWithoutConsent('valid'), /^The token is valid\. The consent has ended/)
   })
 })

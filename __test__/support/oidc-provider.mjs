@@ -28,8 +28,14 @@ const secrets = {
  * @param {number} [options.lifetimeSeconds] how long access tokens live
  * @param {object[]} [options.clients] clients besides those in `secrets`, in oidc-provider's own terms
  * @param {boolean} [options.requireNonce] whether a DPoP proof needs a nonce (RFC 9449 §8 and §9)
+ * @param {boolean} [options.hasPages] whether a user can sign in and consent, also for a device code (RFC 8628)
  */
-export async function startOidcProvider({ lifetimeSeconds = 3600, clients = [], requireNonce = false } = {}) {
+export async function startOidcProvider({
+  lifetimeSeconds = 3600,
+  clients = [],
+  requireNonce = false,
+  hasPages = false,
+} = {}) {
   let handle
   const server = createServer((request, response) => handle(request, response))
   server.listen(0, '127.0.0.1')
@@ -60,7 +66,8 @@ export async function startOidcProvider({ lifetimeSeconds = 3600, clients = [], 
     },
     findAccount: (_, id) => ({ accountId: id, claims: () => ({ sub: id }) }),
     features: {
-      devInteractions: { enabled: false },
+      devInteractions: { enabled: hasPages },
+      deviceFlow: { enabled: hasPages },
       clientCredentials: { enabled: true },
       introspection: { enabled: true, allowedPolicy: () => true },
       revocation: { enabled: true, allowedPolicy: (_, client, token) => client.clientId === token.clientId },

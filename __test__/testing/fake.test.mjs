@@ -111,3 +111,20 @@ test('it loads no addon', () => {
     console.log(Object.keys(require.cache).some((file) => file.endsWith('.node')))`
   assert.equal(execFileSync(process.execPath, ['-e', code], { encoding: 'utf8' }).trim(), 'false')
 })
+
+test('a consent that has ended lasts until adopt()', async () => {
+  const fake = createFakeEvertoken()
+  const service = fake.initializeTokenService()
+  fake.failWith('ERR_TOKEN_CONSENT')
+  const ended = once(service, 'consentEnded')
+  await assert.rejects(service.refresh(), { code: 'ERR_TOKEN_CONSENT' })
+  assert.equal((await ended)[0].error.code, 'ERR_TOKEN_CONSENT')
+  assert.ok(service.status().consentEndedAt)
+  await assert.rejects(service.adopt({}), { code: 'ERR_TOKEN_CONFIG', field: 'tokens' })
+  const status = await service.adopt({ access_token: 'adopted', refresh_token: 'r' })
+  assert.deepEqual([status.state, status.consentEndedAt], ['valid', null])
+  assert.deepEqual(await service.getAuthHeaders(), { Authorization: 'Bearer adopted' })
+  await service.refresh()
+  assert.equal(await service.getToken(), 'fake-token-1')
+  assert.equal((await service.adopt({ refreshToken: 'r' })).state, 'missing')
+})

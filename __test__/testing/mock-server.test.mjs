@@ -177,3 +177,49 @@ describe('the mock token server', () => {
     assert.equal((await fetch(server.apiUrl)).headers.get('www-authenticate'), 'Bearer')
   })
 })
+
+describe('a consent at the mock token server', () => {
+  const refresh = async (server, token) => {
+    const response = await post(server.tokenUrl, { grant_type: 'refresh_token', refresh_token: token })
+    return [response.status, await response.json()]
+  }
+
+  async function start(t, options) {
+    const server = await startMockTokenServer(options)
+    t.after(() => server.close())
+    return server
+  }
+
+  test('begins with a seed or consent(), and ends with endConsent()', async (t) => {
+    const server = await start(t, { seeds: ['seed'], refreshTokens: 'rotating' })
+    const [status, { refresh_token: next }] = await refresh(server, 'seed')
+    assert.equal(status, 200)
+    assert.equal((await refresh(server, server.consent()))[0], 200)
+    server.endConsent()
+    assert.deepEqual(await refresh(server, next), [400, { error: 'invalid_grant' }])
+    assert.equal((await refresh(server, server.consent()))[0], 200)
+    assert.equal(server.counts.reuses, 0)
+  })
+
+  test('is revoked by a reuse, unless that is within the grace', async (t) => {
+    const strict = await start(t, { seeds: ['seed'], refreshTokens: 'rotating' })
+    const [, { refresh_token: next }] = await refresh(strict, 'seed')
+    assert.equal((await refresh(strict, 'seed'))[0], 400)
+    assert.equal((await refresh(strict, next))[0], 400)
+    assert.equal(strict.counts.reuses, 1)
+    const lenient = await start(t, { seeds: ['seed'], refreshTokens: 'rotating', rotationGraceSeconds: 60 })
+    await refresh(lenient, 'seed')
+    const [status, { refresh_token: second }] = await refresh(lenient, 'seed')
+    assert.equal(status, 200)
+    assert.equal((await refresh(lenient, second))[0], 200)
+    assert.equal(lenient.counts.reuses, 0)
+  })
+
+  test('ends by itself after refreshTokenExpiresInSeconds', async (t) => {
+    const server = await start(t, { seeds: ['seed'], refreshTokenExpiresInSeconds: 0.5 })
+    const [, body] = await refresh(server, 'seed')
+    assert.equal(body.refresh_token_expires_in, 1)
+    await new Promise((resolve) => setTimeout(resolve, 600))
+    assert.deepEqual(await refresh(server, 'seed'), [400, { error: 'invalid_grant' }])
+  })
+})

@@ -223,12 +223,26 @@ const makeShared: MakeStore<SharedTokenStore> = () => texts
 for (const { name, run } of sharedTokenStoreCases) void [name.length, run(makeShared), run(async () => texts)]
 initializeTokenService({ storage: { kind: 'custom', store: texts } }, true, texts)
 
+// Tokens that were handed in, under every name, and with other members that a library adds.
+declare const handedTo: TokenService
+void handedTo.adopt({ accessToken: 'a', refreshToken: 'r', expiresAt: new Date(), scope: ['x'] })
+void handedTo.adopt({ access_token: 'a', expires_at: 1_800_000_000, id_token: 'x', provider: 'google' })
+void handedTo.adopt({ accessToken: 'a', refreshToken: null, accessTokenExpiresAt: new Date(), userId: '1' })
+// @ts-expect-error A token is a text.
+void handedTo.adopt({ accessToken: 7 })
+initializeTokenService({ grant: 'refresh_token', refreshToken: 'r', alerts: { consentDays: 14 } })
+
 // Status, events and errors.
 same<TokenStatus['state'], 'valid' | 'expiring' | 'expired' | 'missing' | 'manual'>(true)
+same<TokenStatus['refreshTokenExpiresAt'], string | null>(true)
+same<TokenStatus['consentEndedAt'], string | null>(true)
 same<TokenStatus['source'], 'request' | 'store' | 'manual' | null>(true)
 same<TokenStatus['expiresInSeconds'], number | null>(true)
 same<TokenStatus['history'][number]['outcome'], 'refreshed' | 'adopted' | 'failed' | 'cleared'>(true)
-same<TokenEventName, 'refreshed' | 'refreshFailed' | 'expiring' | 'alert' | 'recovered' | 'cleared'>(true)
+same<
+  TokenEventName,
+  'refreshed' | 'refreshFailed' | 'expiring' | 'alert' | 'recovered' | 'cleared' | 'consentEnded'
+>(true)
 same<TokenEvent['error'], TokenError | undefined>(true)
 declare const error: TokenError
 same<typeof error.code, TokenErrorCode>(true)
@@ -240,6 +254,7 @@ void [asError, error.service, error.status, error.retryAfterSeconds, error.cause
 const codes: TokenErrorCode[] = [
   'ERR_TOKEN_CONFIG',
   'ERR_TOKEN_CREDENTIALS',
+  'ERR_TOKEN_CONSENT',
   'ERR_TOKEN_ENDPOINT',
   'ERR_TOKEN_RESPONSE',
   'ERR_TOKEN_RATE_LIMITED',

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use url::Url;
 use zeroize::Zeroizing;
 
+use super::consent;
 use super::host::{Callbacks, host};
 use super::outcome::{attempt, parse};
 use super::promise::promise;
@@ -83,6 +84,16 @@ pub fn refresh(env: &Env, id: u32) -> Result<Object<'_>> {
     })
 }
 
+/// Uses tokens that the program obtained itself, once they are stored: `Outcome<TokenStatus>`.
+#[napi(catch_unwind, ts_return_type = "Promise<string>")]
+pub fn adopt(env: &Env, id: u32, tokens: String) -> Result<Object<'_>> {
+    promise(env, async move {
+        let service = host().registry.get(id)?;
+        service.adopt(&parse(&tokens)?).await?;
+        Ok(host().status(&service))
+    })
+}
+
 /// Reports a 401 response to this generation; resolves to whether a later one is available:
 /// `Outcome<boolean>`.
 #[napi(catch_unwind, ts_return_type = "Promise<string>")]
@@ -115,6 +126,24 @@ pub fn nonce(id: u32, url: String, nonce: String) {
 #[napi(catch_unwind, ts_return_type = "Promise<string>")]
 pub fn clear(env: &Env, id: u32, revoke: bool) -> Result<Object<'_>> {
     promise(env, async move { host().registry.get(id)?.clear(revoke).await })
+}
+
+/// Where a user gives consent: `Outcome<ConsentEndpoints>`. The request may name endpoints.
+#[napi(catch_unwind, ts_return_type = "Promise<string>")]
+pub fn consent_endpoints(env: &Env, id: u32, request: String) -> Result<Object<'_>> {
+    promise(env, async move { consent::endpoints(&*host().registry.get(id)?, &request).await })
+}
+
+/// Requests a device code: `Outcome<DeviceAuthorization>`.
+#[napi(catch_unwind, ts_return_type = "Promise<string>")]
+pub fn authorize_device(env: &Env, id: u32, request: String) -> Result<Object<'_>> {
+    promise(env, async move { consent::authorize_device(&*host().registry.get(id)?, &request).await })
+}
+
+/// Exchanges a code for tokens: `Outcome<ExchangedTokens>`.
+#[napi(catch_unwind, ts_return_type = "Promise<string>")]
+pub fn exchange_code(env: &Env, id: u32, request: String) -> Result<Object<'_>> {
+    promise(env, async move { consent::exchange(&*host().registry.get(id)?, &request).await })
 }
 
 /// The name of the header, where `fetch` may send it, whether it needs a DPoP proof, and whether calls throw

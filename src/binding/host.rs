@@ -112,7 +112,8 @@ pub(super) fn proxy(request: &str) -> Result<Value> {
     }
 }
 
-fn read<T: for<'de> Deserialize<'de>>(request: &str) -> Result<T> {
+/// Parses a request from JavaScript.
+pub(super) fn read<T: for<'de> Deserialize<'de>>(request: &str) -> Result<T> {
     serde_json::from_value(parse(request)?)
         .map_err(|_| Error::new(ErrorKind::Internal, "could not read a request from JavaScript"))
 }

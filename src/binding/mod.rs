@@ -5,6 +5,7 @@
 //! rejects, and no panic reaches Node. The functions are in the order of `ts/binding/native.ts`.
 
 mod callbacks;
+mod consent;
 mod functions;
 mod host;
 mod outcome;

@@ -116,7 +116,7 @@ pub(super) fn check(config: &Config, errors: &ConfigErrors) {
                 format!("is missing: it is required together with {field} (OAUTH_CLIENT_ID)"),
             );
         }
-    } else if credentials.client_id.is_some() && !config.has_client() && !config.has_login() {
+    } else if credentials.client_id.is_some() && !config.has_credentials() {
         errors.add(
             "clientSecret",
             "is missing: set it (OAUTH_CLIENT_SECRET), privateKey or clientCertificate together with clientId",

@@ -20,6 +20,8 @@ pub struct Credentials {
     pub username: Option<String>,
     /// The user's password.
     pub password: Option<Secret>,
+    /// The refresh token that was handed in.
+    pub refresh_token: Option<Secret>,
 }
 
 impl Credentials {
@@ -48,8 +50,13 @@ impl Credentials {
         self.username().is_some() && self.password.is_some()
     }
 
-    /// All secrets. A token must not equal one of them, and the store's key is derived from one.
+    /// All secrets. A token must not equal one of them.
     pub fn secrets(&self) -> impl Iterator<Item = &Secret> {
+        self.lasting_secrets().chain(&self.refresh_token)
+    }
+
+    /// The secrets that the server does not replace. The store's key is derived from one.
+    pub fn lasting_secrets(&self) -> impl Iterator<Item = &Secret> {
         let certificate_key = self.client_certificate.as_ref().map(|certificate| &certificate.key);
         self.client_secret.iter().chain(&self.password).chain(certificate_key)
     }

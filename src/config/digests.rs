@@ -12,6 +12,7 @@ use zeroize::Zeroizing;
 use super::fields::is_function;
 use super::{Config, Credentials};
 use crate::crypto::sha256;
+use crate::domain::{Secret, SeedDigest};
 
 /// A digest of what is sent for a token, and where to, secrets included: of two configurations with the same one, a
 /// server that rejects the first rejects the second. It cannot print, and is stored sealed only.
@@ -51,6 +52,11 @@ impl fmt::Debug for ConfigDigest {
 /// What stands for a function as `login`.
 const LOGIN_FUNCTION: &str = "login()";
 
+/// The digest of a configured refresh token.
+pub fn seed_digest(refresh_token: &Secret) -> SeedDigest {
+    SeedDigest::new(digest(refresh_token.expose()))
+}
+
 /// A digest of the parameters of every token request, where there are any.
 pub(super) fn parameters(map: &Map<String, Value>) -> Option<String> {
     let parameters = map.get("parameters")?.as_object().filter(|map| !map.is_empty())?;
@@ -72,7 +78,7 @@ pub(super) fn identity(config: &Config, parameters: Option<&str>) -> String {
 
 /// The fields that say which credential goes where, and in which form. What the token is for, such as `scope`, is not
 /// among them: the same password is as wrong for another one.
-const CREDENTIAL_FIELDS: [&str; 13] = [
+const CREDENTIAL_FIELDS: [&str; 14] = [
     "clientAuthentication",
     "clientCertificate",
     "clientId",
@@ -85,6 +91,7 @@ const CREDENTIAL_FIELDS: [&str; 13] = [
     "password",
     "privateKey",
     "probe",
+    "refreshToken",
     "requestFormat",
 ];
 
@@ -169,6 +176,7 @@ mod tests {
             json!({ "grant": "password" }),
             json!({ "login": { "body": { "user": "{username}" } } }),
             json!({ "headers": { "x-api-key": "k" } }),
+            json!({ "refreshToken": "r1" }),
             json!({ "clientAuthentication": "client_secret_post" }),
         ] {
             assert!(with(&other) != of(&login()), "{other}");
@@ -179,6 +187,13 @@ mod tests {
     fn of_a_function_only_its_service_is_known() {
         let login = |service: &str| of(&json!({ "service": service, "login": { "function": true } }));
         assert!(login("a") == login("a") && login("a") != login("b"));
+    }
+
+    #[test]
+    fn equal_refresh_tokens_have_equal_digests_that_do_not_contain_them() {
+        let [one, other] = ["refresh-1", "refresh-2"].map(|text| seed_digest(&Secret::new(text)));
+        assert!(one == seed_digest(&Secret::new("refresh-1")) && one != other);
+        assert!(!one.as_str().contains("refresh"));
     }
 
     #[test]

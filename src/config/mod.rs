@@ -3,6 +3,7 @@
 mod base_url;
 mod clear_text;
 mod client;
+mod consent;
 mod credential_text;
 mod credentials;
 mod digests;
@@ -32,7 +33,7 @@ use crate::domain::{AccessToken, Policy, Secret, ServiceName, TokenType};
 
 pub use base_url::BaseUrl;
 pub use credentials::{ClientAuthentication, ClientCertificate, Credentials};
-pub use digests::{ConfigDigest, CredentialDigest};
+pub use digests::{ConfigDigest, CredentialDigest, seed_digest};
 pub use fields::Origins;
 pub use header::TokenHeader;
 pub use login::{LoginCredentials, LoginOptions, Placeholder};
@@ -126,6 +127,8 @@ pub struct Config {
     pub allowed_origins: Option<Vec<String>>,
     /// After how many consecutive failures an alert is raised.
     pub alert_after_failures: u32,
+    /// How long before a consent ends an alert is raised. Zero for never.
+    pub consent_alert: Duration,
     /// The URL to post alerts to. It is a secret, because webhook URLs often contain a credential.
     pub alert_webhook: Option<Secret>,
     /// Warnings about values that are allowed but probably mistakes. Each is logged once when the service
@@ -153,13 +156,18 @@ impl Config {
 
     /// Whether there are credentials to obtain a token with, or a function that obtains one.
     pub fn has_credentials(&self) -> bool {
-        self.has_client() || self.has_login() || self.login.is_function
+        self.has_client() || self.has_login() || self.login.is_function || self.needs_consent()
+    }
+
+    /// Whether a refresh token is the only way to a token: once the server refuses it, someone has to consent again.
+    pub fn needs_consent(&self) -> bool {
+        self.grant == Some(GrantType::RefreshToken)
     }
 
     /// Whether a login endpoint may be used, and not only an OAuth token endpoint.
     pub fn is_login(&self) -> bool {
         let allows_login = match self.grant {
-            Some(GrantType::ClientCredentials | GrantType::Password) => false,
+            Some(GrantType::ClientCredentials | GrantType::Password | GrantType::RefreshToken) => false,
             Some(GrantType::Login) => true,
             None => self.has_login(),
         };
@@ -230,6 +238,8 @@ pub enum GrantType {
     Password,
     /// A login endpoint that is not OAuth.
     Login,
+    /// A refresh token that someone's consent brought (RFC 6749 §6).
+    RefreshToken,
 }
 
 /// The `refreshUrl` and `refreshFormat` options.

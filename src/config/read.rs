@@ -12,7 +12,7 @@ use super::fields::{ConfigErrors, ConfigFields, Origins};
 use super::{
     BaseUrl, ClientAuthentication, Config, ConfigDigest, CredentialDigest, Credentials, GrantType, Issuer,
     OnFailure, RateLimit, RefreshFormat, RefreshOptions, RetryPolicy, Storage, base_url, clear_text, client,
-    digests, header, login, login_function, response_fields, storage, token_request,
+    consent, digests, header, login, login_function, response_fields, storage, token_request,
 };
 use crate::domain::{AccessToken, Policy, Secret, ServiceName, TokenType};
 use crate::error::{Error, Result};
@@ -48,12 +48,13 @@ impl Config {
         let errors = ConfigErrors::with_origins(origins);
         let mut fields = ConfigFields::new(map, &errors);
         let mut config = read(&mut fields);
-        config.warnings.append(&mut errors.take_warnings());
+        consent::imply_grant(&mut config);
         config.fingerprint = fingerprint;
         config.identity = digests::identity(&config, parameters.as_deref());
         config.credential = credential;
         check_whole(&config, &errors);
         fields.finish();
+        config.warnings.append(&mut errors.take_warnings());
         errors.into_result(config)
     }
 }
@@ -70,10 +71,11 @@ fn read(f: &mut ConfigFields<'_>) -> Config {
         email: f.credential("email", Charset::Any),
         username: f.credential("username", Charset::Any),
         password: f.credential("password", Charset::Any).map(Secret::new),
+        refresh_token: consent::read_refresh_token(f),
         private_key: client::read_private_key(f),
         client_certificate: client::read_certificate(f),
     };
-    let (alert_after_failures, alert_webhook) = alerts(f, allow_insecure_http);
+    let Alerts { after_failures, consent_alert, webhook } = alerts(f, allow_insecure_http);
     let fields = response_fields::read(f);
     let allowed_origins = clear_text::origins(f, allow_insecure_http);
     let base_url = base_url::read(f, &fields, allowed_origins.as_deref(), allow_insecure_http);
@@ -91,6 +93,7 @@ fn read(f: &mut ConfigFields<'_>) -> Config {
                 ("client_credentials", GrantType::ClientCredentials),
                 ("password", GrantType::Password),
                 ("login", GrantType::Login),
+                ("refresh_token", GrantType::RefreshToken),
             ],
         ),
         grant_type: token_request::read_grant_type(f),
@@ -138,8 +141,9 @@ fn read(f: &mut ConfigFields<'_>) -> Config {
         clear_on_start: f.flag("clearOnStart").unwrap_or(false),
         ca: certificates(f),
         allow_insecure_http,
-        alert_after_failures,
-        alert_webhook,
+        alert_after_failures: after_failures,
+        consent_alert,
+        alert_webhook: webhook,
         base_url,
         allowed_origins,
         warnings,
@@ -169,6 +173,7 @@ fn check_whole(config: &Config, errors: &ConfigErrors) {
         );
     }
     client::check(config, errors);
+    consent::check(config, errors);
     login::check(config, errors);
     token_request::check(config, errors);
     check_store_key(config, errors);
@@ -194,7 +199,7 @@ fn check_whole(config: &Config, errors: &ConfigErrors) {
         errors.add("issuer", "cannot be combined with authUrl: set either issuer or authUrl, not both");
     }
     let has_endpoint = config.endpoint.is_some() || config.issuer.is_some();
-    if (has_client || has_login) && !has_endpoint {
+    if (has_client || has_login || config.needs_consent()) && !has_endpoint {
         errors.add(
             "authUrl",
             "is missing: set it to the URL of the token or login endpoint (EXTERNAL_AUTH_URL)",
@@ -204,13 +209,13 @@ fn check_whole(config: &Config, errors: &ConfigErrors) {
         || config.credentials.username().is_some()
         || password.is_some();
     // Incomplete credentials were reported above.
-    if !has_part && !has_client && !has_login && config.manual_token.is_none() {
+    if !has_part && !config.has_credentials() && config.manual_token.is_none() {
         let field = if has_endpoint { "clientId" } else { "authUrl" };
         errors.add(
             field,
-            "is missing: set authUrl with clientId and clientSecret, or with email and password, or a token \
-             (EXTERNAL_AUTH_URL, OAUTH_CLIENT_ID, OAUTH_CLIENT_SECRET, EXTERNAL_API_EMAIL, EXTERNAL_API_PASSWORD, \
-             EXTERNAL_API_TOKEN)",
+            "is missing: set authUrl with clientId and clientSecret, with email and password, or with clientId and \
+             refreshToken, or a token (EXTERNAL_AUTH_URL, OAUTH_CLIENT_ID, OAUTH_CLIENT_SECRET, EXTERNAL_API_EMAIL, \
+             EXTERNAL_API_PASSWORD, OAUTH_REFRESH_TOKEN, EXTERNAL_API_TOKEN)",
         );
     }
 }
@@ -219,9 +224,15 @@ fn check_whole(config: &Config, errors: &ConfigErrors) {
 /// Without a secret, anyone who can read the store could decrypt it.
 fn check_store_key(config: &Config, errors: &ConfigErrors) {
     let credentials = &config.credentials;
-    let has_secret = credentials.secrets().next().is_some() || credentials.private_key.is_some();
+    let has_secret = credentials.lasting_secrets().next().is_some() || credentials.private_key.is_some();
     let is_stored = !matches!(config.storage, Storage::Memory);
-    if config.has_credentials() && !has_secret && is_stored && config.encryption_keys.is_empty() {
+    if config.needs_consent() && is_stored && config.encryption_keys.is_empty() {
+        errors.add(
+            "encryptionKey",
+            "is missing: no key is derived with a refresh token, because a stored consent must outlast every other \
+             secret. Set it (TOKEN_ENCRYPTION_KEY; npx evertoken keygen), or set storage to { kind: \"memory\" }",
+        );
+    } else if config.has_credentials() && !has_secret && is_stored && config.encryption_keys.is_empty() {
         errors.add(
             "encryptionKey",
             "is missing: there is no clientSecret, privateKey or password to derive it from. Set it \
@@ -344,10 +355,23 @@ fn certificates(f: &mut ConfigFields<'_>) -> Vec<String> {
     texts
 }
 
-fn alerts(f: &mut ConfigFields<'_>, allow_insecure_http: bool) -> (u32, Option<Secret>) {
-    let Some(mut alerts) = f.object("alerts") else { return (3, None) };
-    let after = alerts.count("afterFailures", 1..=1000).unwrap_or(3);
+/// The `alerts` option.
+struct Alerts {
+    after_failures: u32,
+    consent_alert: Duration,
+    webhook: Option<Secret>,
+}
+
+fn alerts(f: &mut ConfigFields<'_>, allow_insecure_http: bool) -> Alerts {
+    const CONSENT_DAYS: f64 = 7.0;
+
+    let days = |days: f64| Duration::from_secs_f64(days * DAY_SECONDS);
+    let Some(mut alerts) = f.object("alerts") else {
+        return Alerts { after_failures: 3, consent_alert: days(CONSENT_DAYS), webhook: None };
+    };
+    let after_failures = alerts.count("afterFailures", 1..=1000).unwrap_or(3);
+    let consent_alert = days(alerts.number("consentDays", 0.0..=365.0).unwrap_or(CONSENT_DAYS));
     let webhook = endpoint(&mut alerts, "webhookUrl", allow_insecure_http);
     alerts.finish();
-    (after, webhook.map(|url| Secret::new(String::from(url))))
+    Alerts { after_failures, consent_alert, webhook: webhook.map(|url| Secret::new(String::from(url))) }
 }

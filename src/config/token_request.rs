@@ -33,7 +33,7 @@ const OWN_PARAMETERS: [(&str, &str); 11] = [
     ("grant_type", "set grantType instead"),
     ("client_id", "set clientId instead"),
     ("client_secret", "set clientSecret instead"),
-    ("refresh_token", "remove it: the refresh token comes from the server's responses"),
+    ("refresh_token", "set refreshToken instead"),
     ("scope", "set scope instead"),
     ("audience", "set audience instead"),
     ("resource", "set resource instead"),

@@ -2,6 +2,7 @@
 
 mod answer_fields;
 mod backoff;
+mod consent;
 mod lifetime;
 mod policy;
 mod secret;
@@ -12,6 +13,7 @@ mod token_phase;
 
 pub use answer_fields::AnswerFields;
 pub use backoff::{Backoff, Jitter};
+pub use consent::{Consent, ConsentExpiry, SeedDigest, Seeds};
 pub use lifetime::Lifetime;
 pub use policy::{MAX_LIFETIME, Policy};
 pub use secret::Secret;

@@ -44,6 +44,11 @@ impl Secret {
         self.0.chars().any(char::is_control)
     }
 
+    /// Whether it consists of visible ASCII characters and spaces (`VSCHAR` of RFC 6749, appendix A).
+    pub fn is_visible_ascii(&self) -> bool {
+        self.0.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ')
+    }
+
     /// Whether it is empty.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()

@@ -128,8 +128,8 @@ impl Generation {
 /// What a token endpoint returned ([RFC 6749 §5.1](https://www.rfc-editor.org/rfc/rfc6749#section-5.1)).
 #[derive(Clone, Debug)]
 pub struct TokenSet {
-    /// The token to send.
-    pub access_token: AccessToken,
+    /// The token to send. `None` if only a refresh token was handed in.
+    pub access_token: Option<AccessToken>,
     /// The token type.
     pub scheme: TokenType,
     /// The refresh token, if the server issued one.

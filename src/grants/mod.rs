@@ -1,5 +1,6 @@
 //! How a token is obtained: one file per grant or login format, and the search that chooses among them.
 
+mod authorization_code;
 mod client_credentials;
 mod login_basic;
 mod login_custom;
@@ -19,10 +20,11 @@ use crate::config::{ClientAuthentication, Config, GrantType, LoginCredentials, P
 use crate::oauth::{Client, ClientCredential, UnsignedRequest};
 use crate::transport::Method;
 
+pub use authorization_code::{ConsentClient, ConsentCode};
 pub use metadata::{metadata_addresses, with_metadata};
 pub use refresh::RefreshRequest;
 pub use revoke::revocation;
-pub use search::{Exchange, Obtained, Search, first_request};
+pub use search::{Exchange, Obtained, Search, assumed_request, first_request};
 
 /// The paths to try if the configuration allows probing, only on the configured origin.
 const COMMON_PATHS: [&str; 6] = [
@@ -50,6 +52,8 @@ pub enum GrantFormat {
     Custom,
     /// `Authorization: Basic` without a body.
     Basic,
+    /// A refresh token that was handed in.
+    RefreshToken,
 }
 
 impl GrantFormat {
@@ -58,18 +62,19 @@ impl GrantFormat {
         match self {
             Self::ClientCredentials => "client_credentials",
             Self::Password => "password",
+            Self::RefreshToken => "refresh_token",
             Self::JsonEmail | Self::JsonUsername | Self::Custom | Self::Basic => "login",
         }
     }
 
     /// Whether it is an OAuth grant at a token endpoint, and not a login.
     pub fn is_oauth_grant(self) -> bool {
-        matches!(self, Self::ClientCredentials | Self::Password)
+        matches!(self, Self::ClientCredentials | Self::Password | Self::RefreshToken)
     }
 
     /// Whether the request contains a password. Repeating a wrong one could lock the account.
     pub fn has_password(self) -> bool {
-        self != Self::ClientCredentials
+        !matches!(self, Self::ClientCredentials | Self::RefreshToken)
     }
 }
 
@@ -103,8 +108,8 @@ impl GrantRequest {
     pub fn format_name(&self, config: &Config) -> String {
         let is_json = config.request_format == Some(RequestFormat::Json);
         let name = match (self.format, self.method) {
-            (GrantFormat::ClientCredentials, method) => {
-                let method = method.unwrap_or(ClientAuthentication::Basic).name();
+            (GrantFormat::ClientCredentials | GrantFormat::RefreshToken, method) => {
+                let method = method.unwrap_or(self.default_method()).name();
                 return if is_json { format!("json_{method}") } else { method.to_owned() };
             }
             (GrantFormat::Password, _) if is_json => "json",
@@ -140,6 +145,7 @@ impl GrantRequest {
                 login_json::request(&self.endpoint, "username", config.credentials.username(), config)
             }
             GrantFormat::Custom => login_custom::request(&self.endpoint, config),
+            GrantFormat::RefreshToken => return refresh::configured_token(self, config),
             GrantFormat::Basic => login_basic::request(&self.endpoint, config),
         };
         if !self.format.is_oauth_grant() {
@@ -147,6 +153,14 @@ impl GrantRequest {
             draft.request.media_type.clone_from(&config.login.content_type);
         }
         complete(draft, config)
+    }
+
+    /// The method that is meant where none is noted: the client of a refresh token may be a public one.
+    fn default_method(&self) -> ClientAuthentication {
+        match self.format {
+            GrantFormat::RefreshToken => ClientAuthentication::Public,
+            _ => ClientAuthentication::Basic,
+        }
     }
 
     /// The client and its credential for this request.
@@ -180,6 +194,7 @@ fn formats(config: &Config) -> Vec<GrantFormat> {
         Some(GrantType::ClientCredentials) => client,
         Some(GrantType::Password) => vec![GrantFormat::Password],
         Some(GrantType::Login) => login,
+        Some(GrantType::RefreshToken) => vec![GrantFormat::RefreshToken],
         None if has_login && config.login.takes_client() => login,
         None if has_client && has_login => {
             let path = config.endpoint.as_ref().map_or("", Url::path);

@@ -35,21 +35,29 @@ impl RefreshRequest {
     /// `refreshUrl` as JSON; `refreshFormat` overrides the format. A login endpoint without `refreshUrl`
     /// cannot refresh.
     pub fn of(grant: &GrantRequest, config: &Config) -> Option<Self> {
-        let has_token_endpoint = grant.format.is_oauth_grant();
+        if grant.format.is_oauth_grant() {
+            return Some(Self::at_token_endpoint(grant, config));
+        }
+        let url = config.refresh.url.as_ref()?;
+        Some(Self::with_format(url, RefreshBody::Json, config))
+    }
+
+    fn at_token_endpoint(grant: &GrantRequest, config: &Config) -> Self {
         let as_grant = RefreshBody::Grant(config.request_format.unwrap_or_default());
-        let (url, default) = match &config.refresh.url {
-            Some(url) if has_token_endpoint && *url == grant.endpoint => (url, as_grant),
-            Some(url) => (url, RefreshBody::Json),
-            None if has_token_endpoint => (&grant.endpoint, as_grant),
-            None => return None,
-        };
+        match &config.refresh.url {
+            Some(url) if *url != grant.endpoint => Self::with_format(url, RefreshBody::Json, config),
+            _ => Self::with_format(&grant.endpoint, as_grant, config),
+        }
+    }
+
+    fn with_format(url: &Url, default: RefreshBody, config: &Config) -> Self {
         let format = match config.refresh.format {
             Some(RefreshFormat::Form) => RefreshBody::Grant(RequestFormat::Form),
             Some(RefreshFormat::Json) => RefreshBody::Json,
             Some(RefreshFormat::Bearer) => RefreshBody::Bearer,
             None => default,
         };
-        Some(Self { url: url.clone(), format })
+        Self { url: url.clone(), format }
     }
 
     /// Builds the request.
@@ -106,6 +114,13 @@ impl RefreshRequest {
             RefreshBody::Bearer => "bearer",
         }
     }
+}
+
+/// The request that spends the configured refresh token.
+pub(super) fn configured_token(grant: &GrantRequest, config: &Config) -> UnsignedRequest {
+    let none = Secret::new("");
+    let token = config.credentials.refresh_token.as_ref().unwrap_or(&none);
+    RefreshRequest::at_token_endpoint(grant, config).request(grant, token, config)
 }
 
 /// The format of the request that obtained the refresh token.

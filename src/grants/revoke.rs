@@ -13,9 +13,10 @@ pub fn revocation(
     config: &Config,
 ) -> Option<UnsignedRequest> {
     let url = config.revocation_url.as_ref()?;
-    let (token, hint) = match &tokens.refresh_token {
-        Some(token) => (token, "refresh_token"),
-        None => (tokens.access_token.secret(), "access_token"),
+    let (token, hint) = match (&tokens.refresh_token, &tokens.access_token) {
+        (Some(token), _) => (token, "refresh_token"),
+        (None, Some(token)) => (token.secret(), "access_token"),
+        (None, None) => return None,
     };
     let client = grant.and_then(|grant| grant.client(config));
     let mut draft = Form::new(url)

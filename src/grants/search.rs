@@ -38,6 +38,22 @@ pub fn first_request(config: &Config) -> Option<GrantRequest> {
     candidates(config).into_iter().next().filter(|_| is_one)
 }
 
+/// The request that a token is assumed to have been obtained by that the program hands in. The issuer's metadata will
+/// name the endpoint.
+pub fn assumed_request(config: &Config) -> Option<GrantRequest> {
+    first_request(config).or_else(|| {
+        let (issuer, format) = (config.issuer.as_ref()?, formats(config).into_iter().next()?);
+        let method = method(config, format, None);
+        Some(GrantRequest {
+            endpoint: issuer.url.clone(),
+            format,
+            method,
+            refresh_name: None,
+            refreshes: false,
+        })
+    })
+}
+
 /// All requests that a configuration allows, in the order in which they are tried.
 pub(super) fn candidates(config: &Config) -> Vec<GrantRequest> {
     let formats = formats(config);

@@ -52,6 +52,7 @@ fn text(draft: &UnsignedRequest) -> String {
 fn token() -> Result<Granted, Refusal> {
     Ok(Granted {
         access_token: AccessToken::parse("abc").unwrap(),
+        refresh_expiry: None,
         scheme: TokenType::bearer(),
         refresh_token: None,
         refresh_name: None,

@@ -60,7 +60,7 @@ impl Moments {
     }
 
     /// The current time by the server's clock: its `Date`, if that differs from the local clock.
-    fn server_now(self) -> f64 {
+    pub(super) fn server_now(self) -> f64 {
         self.server
             .map(seconds)
             .filter(|date| (date - self.now()).abs() > TOLERANCE_SECONDS)

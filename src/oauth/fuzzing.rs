@@ -5,12 +5,15 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+use url::Url;
 use zeroize::Zeroizing;
 
 use super::expiry::{self, Moments, Sources};
 use super::fields::ResponseFields;
 use super::jwt::{self, TokenClaims};
-use super::{Expiry, Granted, Refusal, ResponseContext, fresh_nonce, read, retry_after as waits};
+use super::{
+    DeviceAuthorization, Expiry, Granted, Refusal, ResponseContext, fresh_nonce, read, retry_after as waits,
+};
 use crate::config::{LoginOptions, ResponsePath};
 use crate::domain::{AccessToken, Lifetime, MAX_LIFETIME, Policy, Secret, Timestamp};
 use crate::error::{Error, ErrorKind, ServerError};
@@ -61,6 +64,24 @@ fn fuzz_response(data: &[u8]) -> FuzzResponse {
     FuzzResponse { response: Response { status, headers, body }, login, dpop, is_refresh, never_expires }
 }
 
+impl FuzzResponse {
+    fn context<'a>(&'a self, secrets: &'a [Secret]) -> ResponseContext<'a> {
+        ResponseContext {
+            login: &self.login,
+            scheme: None,
+            kept: &[],
+            scope: Some("read write"),
+            secrets: secrets.iter().collect(),
+            sent: Vec::new(),
+            place: "the server".into(),
+            now: now(),
+            dpop: self.dpop,
+            is_refresh: self.is_refresh,
+            never_expires: self.never_expires,
+        }
+    }
+}
+
 fn now() -> Timestamp {
     Timestamp::from_second(NOW)
 }
@@ -70,32 +91,45 @@ fn now() -> Timestamp {
 /// # Panics
 /// If the property is violated.
 pub fn token_response(data: &[u8]) {
-    let FuzzResponse { response, login, dpop, is_refresh, never_expires } = fuzz_response(data);
-    assert!(fresh_nonce(&response).is_none_or(|nonce| nonce.len() <= 4096 && !nonce.contains(['"', ' '])));
+    let fuzzed = fuzz_response(data);
+    let FuzzResponse { response, dpop, .. } = &fuzzed;
+    assert!(fresh_nonce(response).is_none_or(|nonce| nonce.len() <= 4096 && !nonce.contains(['"', ' '])));
     let secrets = SECRETS.map(Secret::new);
-    let context = ResponseContext {
-        login: &login,
-        scheme: None,
-        kept: &[],
-        scope: Some("read write"),
-        secrets: secrets.iter().collect(),
-        sent: Vec::new(),
-        place: "the server".into(),
-        now: now(),
-        dpop,
-        is_refresh,
-        never_expires,
-    };
-    match read(&response, &context) {
+    match read(response, &fuzzed.context(&secrets)) {
         Ok(granted) => {
             assert!(
                 (200..300).contains(&response.status),
                 "a token from a response with status {}",
                 response.status
             );
-            check_granted(&granted, dpop);
+            check_granted(&granted, *dpop);
         }
-        Err(refusal) => check_refusal(refusal, &response),
+        Err(refusal) => check_refusal(refusal, response),
+    }
+}
+
+/// A response to a device authorization request yields codes that can be shown and polled for, or an error without
+/// secrets.
+///
+/// # Panics
+/// If the property is violated.
+pub fn device_authorization(data: &[u8]) {
+    let fuzzed = fuzz_response(data);
+    let secrets = SECRETS.map(Secret::new);
+    match DeviceAuthorization::read(&fuzzed.response, &fuzzed.context(&secrets)) {
+        Ok(device) => {
+            assert!((200..300).contains(&fuzzed.response.status));
+            assert!(!device.device_code.is_empty() && !device.user_code.is_empty(), "an empty code");
+            for page in [Some(&device.verification_uri), device.verification_uri_complete.as_ref()] {
+                let is_page = |url: &Url| matches!(url.scheme(), "http" | "https") && url.has_host();
+                assert!(page.is_none_or(is_page), "a page that a browser does not open");
+                assert!(page.is_none_or(|url| url.as_str().bytes().all(|byte| byte.is_ascii_graphic())));
+            }
+            for time in [Some(device.interval), device.expires_in] {
+                assert!(time.is_none_or(|time| (1..=86_400).contains(&time.as_secs())), "a time of {time:?}");
+            }
+        }
+        Err(refusal) => check_refusal(refusal, &fuzzed.response),
     }
 }
 
@@ -167,7 +201,7 @@ pub fn jwt(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
     for token in [text.into_owned(), format!("e30.{}.c2ln", URL_SAFE_NO_PAD.encode(data))] {
         let Ok(token) = AccessToken::parse(&token) else { continue };
-        let claims = jwt::claims(&token);
+        let claims = jwt::claims(token.secret());
         for server in [None, Some(NOW - 86_400.0), Some(NOW), Some(NOW + 86_400.0), Some(0.0)] {
             check_claims(claims, Moments { now: now(), server: server.map(Timestamp::from_second) });
         }

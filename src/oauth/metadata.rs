@@ -3,12 +3,13 @@
 //! [RFC 8414 §3](https://www.rfc-editor.org/rfc/rfc8414#section-3).
 
 use serde::Deserialize;
+use serde_json::Value;
 use url::Url;
 
 use super::{body, fields};
 use crate::config::ClientAuthentication;
 
-/// The part of an issuer's metadata that a client without a browser needs.
+/// The part of an issuer's metadata that evertoken needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Metadata {
     /// The token endpoint.
@@ -20,6 +21,20 @@ pub struct Metadata {
     pub methods: Option<Vec<ClientAuthentication>>,
     /// The endpoints for clients with a certificate (RFC 8705 §5).
     pub with_certificate: Aliases,
+    /// The endpoints for a user's consent.
+    pub consent: ConsentEndpoints,
+}
+
+/// Where a user gives consent. Only `evertoken login` needs these endpoints, so an invalid one counts as missing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ConsentEndpoints {
+    /// The authorization endpoint (RFC 6749 §3.1).
+    pub authorization: Option<Url>,
+    /// The device authorization endpoint ([RFC 8628 §4](https://www.rfc-editor.org/rfc/rfc8628#section-4)).
+    pub device_authorization: Option<Url>,
+    /// Whether every authorization response names its issuer
+    /// ([RFC 9207 §3](https://www.rfc-editor.org/rfc/rfc9207#section-3)).
+    pub sends_issuer: bool,
 }
 
 /// `mtls_endpoint_aliases`.
@@ -49,6 +64,10 @@ struct MetadataDocument {
     revocation_endpoint: Option<String>,
     token_endpoint_auth_methods_supported: Option<Vec<String>>,
     mtls_endpoint_aliases: Option<AliasDocument>,
+    // Of any type: what is wrong with these must not keep a service from its token.
+    authorization_endpoint: Option<Value>,
+    device_authorization_endpoint: Option<Value>,
+    authorization_response_iss_parameter_supported: Option<Value>,
 }
 
 #[derive(Default, Deserialize)]
@@ -78,6 +97,12 @@ impl Metadata {
         let token = |text| endpoint(text, "contains a token_endpoint that is not an https URL");
         let revocation = |text| endpoint(text, "contains a revocation_endpoint that is not an https URL");
         let aliases = document.mtls_endpoint_aliases.unwrap_or_default();
+        let optional = |value: Option<Value>| Url::parse(value?.as_str()?).ok().filter(&is_allowed);
+        let consent = ConsentEndpoints {
+            authorization: optional(document.authorization_endpoint),
+            device_authorization: optional(document.device_authorization_endpoint),
+            sends_issuer: document.authorization_response_iss_parameter_supported == Some(true.into()),
+        };
         Ok(Self {
             token_endpoint: token(document.token_endpoint)?
                 .ok_or(MetadataError::Fault("does not contain a token_endpoint"))?,
@@ -90,6 +115,7 @@ impl Metadata {
                 token_endpoint: token(aliases.token_endpoint)?,
                 revocation_endpoint: revocation(aliases.revocation_endpoint)?,
             },
+            consent,
         })
     }
 }
@@ -125,6 +151,33 @@ mod tests {
         );
         assert_eq!(metadata.with_certificate.token_endpoint.unwrap().host_str(), Some("mtls.example.com"));
         assert_eq!(metadata.with_certificate.revocation_endpoint, None);
+    }
+
+    #[test]
+    fn the_endpoints_for_consent_are_read_and_invalid_ones_ignored() {
+        let consent = |extra: Value| {
+            let mut document = json!({ "issuer": ISSUER, "token_endpoint": "https://h/t" });
+            document.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
+            read(&document).unwrap().consent
+        };
+        let complete = consent(json!({
+            "authorization_endpoint": "https://h/authorize?tenant=1",
+            "device_authorization_endpoint": "https://h/device",
+            "authorization_response_iss_parameter_supported": true,
+        }));
+        assert_eq!(complete.authorization.unwrap().as_str(), "https://h/authorize?tenant=1");
+        assert_eq!(complete.device_authorization.unwrap().path(), "/device");
+        assert!(complete.sends_issuer);
+        for invalid in
+            [json!("http://h/authorize"), json!(7), json!(null), json!("javascript:1"), json!("/a")]
+        {
+            let read = consent(json!({
+                "authorization_endpoint": invalid,
+                "device_authorization_endpoint": invalid,
+                "authorization_response_iss_parameter_supported": "true",
+            }));
+            assert_eq!(read, ConsentEndpoints::default(), "{invalid}");
+        }
     }
 
     #[test]

@@ -4,16 +4,19 @@
 mod assertion;
 mod body;
 mod cookie;
+mod device;
 mod dpop;
 mod expiry;
 mod fields;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
+mod handed_in;
 mod jwt;
 mod kept_fields;
 mod locate;
 mod login_answer;
 mod metadata;
+mod refresh_expiry;
 mod refusal;
 mod request;
 mod response_context;
@@ -23,11 +26,14 @@ mod time_value;
 mod token_response;
 
 pub use assertion::client_assertion;
+pub use device::DeviceAuthorization;
 pub use dpop::{ProofKey, ProofTarget, asks_for_nonce, fresh_nonce, is_nonce, may_refuse_the_date};
 pub use expiry::{Expiry, clocks_differ, server_clock};
+pub use handed_in::{HandedIn, read_handed_in};
 pub use kept_fields::{FieldError, KeptFields};
 pub use login_answer::{LOGIN_FUNCTION, LoginAnswer, UnusableAnswer, read_login_answer};
-pub use metadata::{Metadata, MetadataError};
+pub use metadata::{ConsentEndpoints, Metadata, MetadataError};
+pub use refresh_expiry::RefreshExpiry;
 pub use refusal::Refusal;
 pub use request::{Client, ClientCredential, Form, UnsignedRequest, blank, json};
 pub use response_context::ResponseContext;

@@ -6,6 +6,7 @@ use super::expiry::{self, Expiry, Moments, Path, Sources};
 use super::fields::ResponseFields;
 use super::kept_fields::{self, KeptFields};
 use super::locate::{self, Located};
+use super::refresh_expiry::{self, RefreshExpiry};
 use super::refusal::{self, Refusal};
 use super::response_context::ResponseContext;
 use super::{body, jwt};
@@ -20,7 +21,7 @@ pub(super) const REFRESH_NAMES: &[&str] = &["refresh_token", "refresh", "refresh
 const TYPE_NAMES: &[&str] = &["token_type", "tokenType"];
 
 /// The same limit as for access tokens.
-const MAX_REFRESH_BYTES: usize = 64 * 1024;
+pub(super) const MAX_REFRESH_BYTES: usize = 64 * 1024;
 
 /// A token from a response.
 #[derive(Clone, Debug)]
@@ -31,6 +32,8 @@ pub struct Granted {
     pub scheme: TokenType,
     /// The refresh token. If the response contains none, the old one remains valid (RFC 6749 §6).
     pub refresh_token: Option<Secret>,
+    /// When the refresh token expires, if the response or the refresh token says so.
+    pub refresh_expiry: Option<RefreshExpiry>,
     /// The name of the refresh token in the response.
     pub refresh_name: Option<&'static str>,
     /// When the token expires.
@@ -128,6 +131,7 @@ impl<'a> SuccessResponse<'a> {
             None => self.scheme(scheme, &fields, &access_token)?,
         };
         let (refresh_name, refresh_token) = self.refresh_token(&fields);
+        let refresh_expiry = refresh_expiry::find(&fields, refresh_token.as_ref(), self.moments());
         let found = self.expiry(fields.clone(), &access_token, located.cookie_expires);
         if let Some(expired) = found.expired {
             let error = self.reject(&describe_expiry(&expired)).into_error();
@@ -144,6 +148,7 @@ impl<'a> SuccessResponse<'a> {
             access_token,
             scheme,
             refresh_token,
+            refresh_expiry,
             refresh_name,
             expiry,
             expiry_warning,
@@ -197,18 +202,22 @@ impl<'a> SuccessResponse<'a> {
         token: &AccessToken,
         cookie: Option<(&'static str, Value)>,
     ) -> expiry::FoundExpiry {
-        let ResponseContext { login, is_refresh, never_expires, now, .. } = *self.context;
+        let ResponseContext { login, is_refresh, never_expires, .. } = *self.context;
         let path = login.expires_path.as_ref().map(|path| Path {
             name: path.last_name(),
             value: self.at(path).and_then(Located::into_value),
             describes_response: !is_refresh,
         });
-        let server = self.response.header("date").and_then(Timestamp::parse);
         let redaction = self.context.redaction();
         let may_show_name = |name: &str| is_plain_name(name, &redaction);
-        let claims = jwt::claims(token);
+        let claims = jwt::claims(token.secret());
         let sources = Sources { path, fields, claims, cookie, never_expires, may_show_name: &may_show_name };
-        expiry::find(&sources, Moments { now, server })
+        expiry::find(&sources, self.moments())
+    }
+
+    fn moments(&self) -> Moments {
+        let server = self.response.header("date").and_then(Timestamp::parse);
+        Moments { now: self.context.now, server }
     }
 
     /// The refusal for a response without a token, which may be the response to a wrong password.
@@ -311,7 +320,7 @@ fn scheme_of<'v>(fields: &ResponseFields<'v>, dpop: bool) -> Result<TokenType, O
 }
 
 /// The token type that a word means: some servers write `BearerToken` or `Access Token` for `Bearer`.
-fn scheme_named(word: &str, dpop: bool) -> Option<TokenType> {
+pub(super) fn scheme_named(word: &str, dpop: bool) -> Option<TokenType> {
     let letters: String = word.chars().filter(char::is_ascii_alphabetic).collect();
     let letters = letters.to_ascii_lowercase();
     let means_bearer = word.is_empty() || letters.starts_with("bearer") || letters.ends_with("accesstoken");

@@ -37,8 +37,8 @@ impl TokenAccess {
             if state.is_closed() {
                 return Err(Error::shutdown());
             }
-            let is_paused = state.paused_until(now).is_some();
-            let held = state.usable(now).map(|held| Snapshot::of(held, &self.config));
+            let is_paused = state.is_held_back(now);
+            let held = state.usable(now).and_then(|held| Snapshot::of(held, &self.config));
             let stand_in = || if is_paused || !has_credentials { self.manual() } else { None };
             (held.or_else(stand_in), state.is_due(now) && !is_paused)
         };

@@ -15,6 +15,7 @@ mod upkeep;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 
+use serde_json::Value;
 use url::Url;
 
 use crate::config::Config;
@@ -29,7 +30,7 @@ use state::RefreshReason;
 
 pub use observe::{ChangedServices, Event, EventKind, Listener, Schedule, SchedulerStatus, Status};
 pub use parts::Parts;
-pub use refresh::{DpopProof, KnownCredentials};
+pub use refresh::{CodeExchange, DpopProof, ExchangedCode, KnownCredentials};
 pub use registry::{Initialized, Registry};
 pub use snapshot::Snapshot;
 pub use state::Source;
@@ -124,6 +125,21 @@ impl Service {
             _ => Ok(()),
         };
         removed.and(revoked)
+    }
+
+    /// The exchange of a user's consent for tokens, which the caller then hands over.
+    pub fn code_exchange(&self) -> CodeExchange<'_> {
+        self.rooms.refresher.code_exchange()
+    }
+
+    /// Uses tokens that the program obtained itself, as soon as they are stored.
+    ///
+    /// # Errors
+    /// `Config` with the name of the member that is wrong; `Storage` if they could not be stored; `Shutdown`. Then
+    /// nothing has changed.
+    pub async fn adopt(&self, tokens: &Value) -> Result<()> {
+        let given = oauth::read_handed_in(tokens, self.config(), self.rooms.clock.now())?;
+        self.rooms.refresher.hand_in(&given).await
     }
 
     /// The status, from memory.

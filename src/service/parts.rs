@@ -44,6 +44,7 @@ pub struct Parts {
 /// The parts of one service, which know each other.
 pub(super) struct Rooms {
     pub(super) config: Arc<Config>,
+    pub(super) clock: Arc<dyn Clock>,
     pub(super) state: SharedState,
     pub(super) sync: Arc<StoreSync>,
     pub(super) observer: Arc<Observer>,
@@ -98,13 +99,13 @@ impl Parts {
         };
         let upkeep = Upkeep {
             config: Arc::clone(&config),
-            clock,
+            clock: Arc::clone(&clock),
             state: Arc::clone(&state),
             sync: Arc::clone(&sync),
             refresher: Arc::clone(&refresher),
             observer: Arc::clone(&observer),
             last_phase: Mutex::default(),
         };
-        Ok(Rooms { config, state, sync, observer, signer, refresher, access, upkeep })
+        Ok(Rooms { config, clock, state, sync, observer, signer, refresher, access, upkeep })
     }
 }

@@ -31,19 +31,20 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
-    pub(super) fn of(held: &HeldToken, config: &Config) -> Self {
+    pub(super) fn of(held: &HeldToken, config: &Config) -> Option<Self> {
         let tokens = &held.tokens;
-        Self {
+        let token = tokens.access_token.clone()?;
+        Some(Self {
             generation: held.generation,
             scheme: tokens.scheme.clone(),
-            token: tokens.access_token.clone(),
-            header: config.header.value(&tokens.scheme, &tokens.access_token),
+            header: config.header.value(&tokens.scheme, &token),
+            token,
             source: held.source,
             usable_until: tokens.lifetime.usable_until().unwrap_or(Timestamp::MAX),
             expires_at: tokens.lifetime.expires_at(),
             fields: held.fields.clone(),
             base_url: named_base_url(config, &held.fields),
-        }
+        })
     }
 
     /// The configured token, if there is one.

@@ -1,6 +1,7 @@
 //! The token in memory and the record in the store: what is adopted from it, and what is saved to it.
 
 mod candidate;
+mod handing_in;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
@@ -38,6 +39,8 @@ pub(super) struct StoreSync {
     state: SharedState,
     store: Arc<StoreClient>,
     observer: Arc<Observer>,
+    /// Held while the lease of its own is used with which the service stores what it did not request just now.
+    keeping: tokio::sync::Mutex<()>,
     next_look: Mutex<Timestamp>,
     /// What notifies of changes; none until the service starts, and for stores that cannot.
     watch: OnceLock<Subscription>,
@@ -74,7 +77,8 @@ impl StoreSync {
     ) -> Self {
         let next_look = Mutex::new(clock.now().plus(LOOK_INTERVAL));
         let (watch, may_have_changed) = (OnceLock::new(), AtomicBool::new(false));
-        Self { config, clock, state, store, observer, next_look, watch, may_have_changed }
+        let keeping = tokio::sync::Mutex::default();
+        Self { config, clock, state, store, observer, keeping, next_look, watch, may_have_changed }
     }
 
     /// Has the store notify when another process may have changed the record, if it can.
@@ -108,13 +112,17 @@ impl StoreSync {
         self.observer.report_store();
         match loaded {
             Ok(Loaded { record: Some((record, revision)), .. }) => {
+                self.state.lock().see_readable(true);
                 self.adopt_record(record, revision, attempt)
             }
             Ok(Loaded { cannot_be_decrypted: true, .. }) => {
-                self.state.lock().see(None);
+                let mut state = self.state.lock();
+                state.see(None);
+                state.see_readable(false);
                 false
             }
             Ok(Loaded { removal, .. }) => {
+                self.state.lock().see_readable(true);
                 self.note_absence(removal, last);
                 false
             }
@@ -137,21 +145,24 @@ impl StoreSync {
                 Candidate::Token(token) => {
                     let is_usable = token.is_usable(now);
                     state.adopt(*token, attempt.started, now);
-                    Some(is_usable)
+                    is_usable
                 }
                 Candidate::Nothing => return false,
-                Candidate::OfAnother => None,
+                Candidate::Other(why) => return self.leave_record(why),
             }
         };
-        match is_usable {
-            Some(true) => self.observer.announce_token("using the stored token"),
-            Some(false) => self.observer.changed(),
-            None => {
-                const UNUSED: &str = "the stored token belongs to another configuration and is not used";
-                self.observer.log(Level::Info, UNUSED);
-            }
+        if is_usable {
+            self.observer.announce_token("using the stored token");
+        } else {
+            self.observer.changed();
         }
-        is_usable == Some(true)
+        self.observer.check_consent(false);
+        is_usable
+    }
+
+    fn leave_record(&self, why: &str) -> bool {
+        self.observer.log(Level::Info, why);
+        false
     }
 
     /// The lifetime of a token, with a refresh point of its own.
@@ -277,6 +288,7 @@ impl StoreSync {
                 identity: Some(self.config.identity.clone()),
                 proof_key: token.proof_key.as_ref().map(ProofKey::to_secret),
                 fields: token.fields.clone(),
+                consent: token.consent.clone(),
             }),
         }
     }
@@ -328,6 +340,8 @@ impl StoreSync {
 
     /// Stores a token that could not be stored when it was obtained, unless another process is about to store its own.
     async fn store_again(&self, epoch: u64) {
+        // If tokens are being handed in, they replace this one.
+        let Ok(_one_at_a_time) = self.keeping.try_lock() else { return };
         let grant = match self.store.lease_to_keep(self.clock.moment()).await {
             Ok(Leasing::Granted(grant)) => Some(grant),
             Ok(Leasing::Unknown) => None,

@@ -14,6 +14,9 @@ use crate::log::Level;
 use crate::runtime;
 use crate::sync::Mutex;
 
+/// Between tries to claim the alert that a consent ends.
+const ALERT_INTERVAL: Duration = Duration::from_secs(5);
+
 /// Looks after a service, whenever the scheduler's loop has it do so.
 pub struct Upkeep {
     pub(super) config: Arc<Config>,
@@ -41,7 +44,7 @@ impl Upkeep {
                 return None;
             }
             let generation = state.held().map(|held| held.generation);
-            (state.phase(now), state.paused_until(now).is_some(), state.next_change(now), generation)
+            (state.phase(now), state.is_held_back(now), state.next_change(now), generation)
         };
         // Compared with the last look, not with the moment waited for: that may have passed between a change and this
         // look at it.
@@ -56,7 +59,25 @@ impl Upkeep {
             let sync = Arc::clone(&self.sync);
             let _ = runtime::spawn(async move { sync.look().await });
         }
-        [next_change, self.sync.next_look()].into_iter().flatten().min()
+        [next_change, self.sync.next_look(), self.announce_consent_ending(now)].into_iter().flatten().min()
+    }
+
+    /// Announces that the consent ends soon, once that is so. Returns when to look again.
+    fn announce_consent_ending(&self, now: Timestamp) -> Option<Timestamp> {
+        let due = self.state.lock().consent_alert_at(self.config.consent_alert)?;
+        if self.config.consent_alert.is_zero() {
+            return None;
+        }
+        if due > now {
+            return Some(due);
+        }
+        let (sync, observer) = (Arc::clone(&self.sync), Arc::clone(&self.observer));
+        let _ = runtime::spawn(async move {
+            if sync.claim_consent_alert().await {
+                observer.announce_consent_ending();
+            }
+        });
+        Some(now.plus(ALERT_INTERVAL))
     }
 
     /// When the next refresh is due and allowed.

@@ -25,7 +25,9 @@ use super::{
 use crate::clock::ManualClock;
 use crate::config::ExternalStoreKind;
 use crate::crypto::KeyRing;
-use crate::domain::{AccessToken, Secret, ServiceName, Timestamp, TokenType};
+use crate::domain::{
+    AccessToken, Consent, ConsentExpiry, Secret, SeedDigest, ServiceName, Timestamp, TokenType,
+};
 use crate::grants::{GrantFormat, GrantRequest};
 
 use notes::*;
@@ -99,14 +101,14 @@ impl Fixture {
     async fn token(&self, service: &ServiceName) -> Option<String> {
         let loaded = self.store.load(service).await.unwrap();
         assert!(loaded.warnings.is_empty(), "{:?}", loaded.warnings);
-        loaded.record.map(|(record, _)| record.access_token.secret().expose().to_owned())
+        loaded.record.map(|(record, _)| record.access_token.as_ref().unwrap().secret().expose().to_owned())
     }
 }
 
 /// A record that differs from others by its token.
 pub(super) fn some_record(token: &str) -> StoredToken {
     StoredToken {
-        access_token: AccessToken::parse(token).unwrap(),
+        access_token: Some(AccessToken::parse(token).unwrap()),
         scheme: TokenType::bearer(),
         refresh_token: Some(Secret::new(format!("{token} refresh"))),
         issued_at: Timestamp::from_second(1_800_000_000.25),
@@ -151,6 +153,14 @@ async fn a_record_comes_back_as_it_was_saved(f: Fixture) {
     let mut record = some_record("one");
     let state = StoredState {
         proof_key: Some(Secret::new("a proof key")),
+        consent: Consent {
+            seeds: ["one", "two"].map(SeedDigest::new).into_iter().collect(),
+            expiry: Some(ConsentExpiry::new(
+                record.issued_at,
+                record.issued_at.plus(Duration::from_secs(90)),
+            )),
+            ended_at: Some(record.last_used),
+        },
         fields: fields.into_iter().map(|(name, value)| (name.to_owned(), value.map(Secret::new))).collect(),
         ..record.state.take().unwrap()
     };
@@ -159,14 +169,16 @@ async fn a_record_comes_back_as_it_was_saved(f: Fixture) {
     let Saved::Stored(revision) = saved else { panic!("there was no record") };
     let (found, found_revision) = f.store.load(&service("a")).await.unwrap().record.unwrap();
     assert_eq!(found_revision, revision);
-    assert!(found.access_token.secret().matches(record.access_token.secret()));
+    assert!(
+        found.access_token.as_ref().unwrap().secret().matches(record.access_token.as_ref().unwrap().secret())
+    );
     assert!(found.refresh_token.unwrap().matches(&record.refresh_token.unwrap()));
     assert_eq!(found.scheme, record.scheme);
     assert_eq!(found.issued_at, record.issued_at);
     assert_eq!(found.expires_at, record.expires_at);
     assert_eq!(found.last_used, record.last_used);
     let found = found.state.unwrap();
-    assert_eq!((found.grant, found.identity), (state.grant, state.identity));
+    assert_eq!((found.grant, found.identity, found.consent), (state.grant, state.identity, state.consent));
     assert!(found.proof_key.unwrap().matches(&state.proof_key.unwrap()));
     let found_fields: Vec<_> =
         found.fields.iter().map(|(name, value)| (name, value.map(Secret::expose))).collect();
@@ -178,12 +190,12 @@ async fn what_a_record_lacks_it_lacks_when_it_comes_back(f: Fixture) {
     let bound = StoredState { proof_key: Some(Secret::new("a proof key")), ..StoredState::default() };
     let mut expected = None;
     for state in [Some(bound), Some(StoredState::default()), None] {
-        let record = StoredToken { state, expires_at: None, ..bare.clone() };
+        let record = StoredToken { access_token: None, state, expires_at: None, ..bare.clone() };
         let saved = f.store.save(&service("a"), &record, expected, None).await.unwrap();
         let Saved::Stored(revision) = saved else { panic!("no one else writes") };
         expected = Some(revision);
         let (found, _) = f.store.load(&service("a")).await.unwrap().record.unwrap();
-        assert!(found.refresh_token.is_none() && found.expires_at.is_none());
+        assert!(found.access_token.is_none() && found.refresh_token.is_none() && found.expires_at.is_none());
         assert_eq!(found.state.is_some(), record.state.is_some());
         let (found, saved) = (found.state.unwrap_or_default(), record.state.unwrap_or_default());
         assert!(found.grant.is_none() && found.identity.is_none() && found.fields.is_empty());

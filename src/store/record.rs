@@ -3,7 +3,7 @@
 use zeroize::Zeroizing;
 
 use crate::crypto::{is_envelope, sha256};
-use crate::domain::{AccessToken, AnswerFields, Secret, Timestamp, TokenType};
+use crate::domain::{AccessToken, AnswerFields, Consent, Secret, Timestamp, TokenType};
 use crate::grants::{GrantFormat, GrantRequest};
 
 /// Identifies one state of a record, and tells which of two is later.
@@ -71,7 +71,7 @@ pub(super) fn removal_moment(last: u64) -> Timestamp {
 #[derive(Clone, Debug)]
 pub struct StoredToken {
     /// The token to send.
-    pub access_token: AccessToken,
+    pub access_token: Option<AccessToken>,
     /// The token type.
     pub scheme: TokenType,
     /// The refresh token, if the server issued one.
@@ -111,6 +111,8 @@ pub struct StoredState {
     pub proof_key: Option<Secret>,
     /// The fields of the response that are kept.
     pub fields: AnswerFields,
+    /// The consent behind the refresh token.
+    pub consent: Consent,
 }
 
 /// A [`StoredToken`] in its stored form: one sealed text, and columns for display and for a Prisma schema. Anyone who

@@ -13,6 +13,7 @@ use crate::gate::Gate;
 use crate::runtime;
 use crate::sync::{Mutex, MutexGuard};
 
+mod consent;
 mod notes;
 mod payload;
 mod state;
@@ -321,7 +322,7 @@ impl SealedStore {
         let access_token = AccessToken::parse(row.token.expose())
             .map_err(|fault| unused(format!("it is not a valid token: {fault}")))?;
         Ok(StoredToken {
-            access_token,
+            access_token: Some(access_token),
             scheme: row.token_type,
             refresh_token: row.refresh_token,
             issued_at: row.created_at,

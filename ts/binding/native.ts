@@ -39,6 +39,42 @@ export interface Destinations {
   throws: boolean
 }
 
+/** Where a user gives consent, and what the client asks for. */
+export interface ConsentEndpoints {
+  authorization: string | null
+  deviceAuthorization: string | null
+  /** The issuer; `null` if the endpoints do not come from one. */
+  issuer: string | null
+  /** Whether every authorization response names the issuer (RFC 9207). */
+  sendsIssuer: boolean
+  clientId: string
+  scope: string | null
+  audience: string | null
+  resource: string[]
+}
+
+/** A device code, and what the user needs (RFC 8628 §3.2). */
+export interface DeviceAuthorization {
+  deviceCode: string
+  userCode: string
+  verificationUri: string
+  verificationUriComplete: string | null
+  expiresInSeconds: number | null
+  intervalSeconds: number
+}
+
+/** The tokens for a code; without an access token if the service must obtain its own. */
+export interface ExchangedTokens {
+  accessToken: string | null
+  refreshToken: string | null
+  tokenType: string | null
+  expiresInSeconds: number | null
+  /** 0 if the refresh token does not expire; `null` if that is not known. */
+  refreshTokenExpiresInSeconds: number | null
+  /** The scopes that were requested and not granted. */
+  withheld: string[]
+}
+
 /**
  * The functions of `evertoken/native`, in the order in which `src/binding/functions.rs` has them.
  *
@@ -65,6 +101,8 @@ export interface Native {
   /** What may be sent, after at most one shared token request; `null` if there is nothing to send. */
   acquire(id: number): Promise<Outcome<Snapshot | null>>
   refresh(id: number): Promise<Outcome<TokenStatus>>
+  /** Uses these tokens, as JSON, once they are stored. */
+  adopt(id: number, tokens: string): Promise<Outcome<TokenStatus>>
   /** An API responded with 401 to this generation: whether a later one is ready. */
   rejected(id: number, generation: number): Promise<Outcome<boolean>>
   /**
@@ -75,6 +113,12 @@ export interface Native {
   /** A server sent this nonce in its response to a request to this URL. */
   nonce(id: number, url: string, nonce: string): void
   clear(id: number, revoke: boolean): Promise<Outcome<null>>
+  /** Where a user gives consent: `{ authorizationUrl?, deviceUrl? }`. */
+  consentEndpoints(id: number, request: string): Promise<Outcome<ConsentEndpoints>>
+  /** Requests a device code: `{ url, scope?, parameters }`. */
+  authorizeDevice(id: number, request: string): Promise<Outcome<DeviceAuthorization>>
+  /** Exchanges a code, once: `{ code, redirectUri, codeVerifier, scope? }` or `{ deviceCode, scope? }`. */
+  exchangeCode(id: number, request: string): Promise<Outcome<ExchangedTokens>>
   /** Which header carries the token, and where `fetch` may send it. */
   destinations(id: number): Outcome<Destinations>
   /** Whether a header that goes to this URL crosses a public network in clear text without permission. */
@@ -100,10 +144,14 @@ const functions = [
   'headers',
   'acquire',
   'refresh',
+  'adopt',
   'rejected',
   'proof',
   'nonce',
   'clear',
+  'consentEndpoints',
+  'authorizeDevice',
+  'exchangeCode',
   'destinations',
   'goesInClear',
   'settled',

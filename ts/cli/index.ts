@@ -7,11 +7,12 @@ import { UsageError, type Command } from './command'
 import { doctor } from './doctor'
 import { init } from './init'
 import { keygen } from './keygen'
+import { login } from './login'
 import { refresh, status } from './status'
 import { printError, print, sanitize, serverErrorText } from './terminal'
 
 const commands: ReadonlyMap<string, Command> = new Map(
-  Object.entries({ init, doctor, status, refresh, clear, keygen }),
+  Object.entries({ init, doctor, login, status, refresh, clear, keygen }),
 )
 
 function help(): string {

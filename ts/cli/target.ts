@@ -32,7 +32,7 @@ export const targetHelp = `Options:
 The configuration comes from the environment and the .env files of this folder, as Next.js reads them.`
 
 /** The command itself reports the result of its call; other errors of the store go to stderr. */
-const settings: TokenServiceConfig = {
+export const settings: TokenServiceConfig = {
   logger: { debug() {}, info() {}, warn: printStoreError, error: printStoreError },
 }
 

@@ -58,6 +58,11 @@ export function print(text: string): void {
   process.stdout.write(`${text}\n`)
 }
 
+/** Prints trusted text about what goes on to stderr, apart from the result on stdout. */
+export function printNote(text: string): void {
+  process.stderr.write(`${text}\n`)
+}
+
 /** Prints an error in one line; `more` is trusted text for the lines below it. */
 export function printError(message: string, more = ''): void {
   process.stderr.write(`evertoken: ${sanitize(message)}${more === '' ? '' : `\n${more}`}\n`)

@@ -137,6 +137,12 @@ export function withEnvironment(code: Fields, env: TokenServiceConfig): Record<s
     if (isLogin && !says('clientId') && !saysProof) {
       leaveOut('clientId', 'clientSecret', 'privateKey', 'parameters')
     }
+    // The grant of the environment is the one for its credentials.
+    if (isClient || says('password', 'refreshToken')) leaveOut('grant')
+    if (says('refreshToken')) leaveOut('email', 'username', 'password')
+    else if (isClient || says('password')) leaveOut('refreshToken')
+  } else if (code['grant'] !== 'refresh_token') {
+    leaveOut('refreshToken')
   }
   // Without a prototype, so that every key is an ordinary one, even `__proto__`.
   const fields = Object.create(null) as Record<string, unknown>

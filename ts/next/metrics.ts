@@ -30,6 +30,12 @@ export function metrics(status: TokenStatus): string {
       seconds(status.refreshAt),
     ]),
     gauge('token_expiry_timestamp_seconds', 'When the token expires.', [seconds(status.expiresAt)]),
+    gauge('refresh_token_expires_timestamp_seconds', 'When the refresh token expires.', [
+      seconds(status.refreshTokenExpiresAt),
+    ]),
+    gauge('consent_ended_timestamp_seconds', 'When the consent ended; absent while it lasts.', [
+      seconds(status.consentEndedAt),
+    ]),
     gauge('last_refresh_timestamp_seconds', 'When the last successful token request was.', [
       seconds(status.lastRefreshAt),
     ]),

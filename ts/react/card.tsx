@@ -9,7 +9,15 @@ import { lifetimeAt, type Lifetime } from './lifetime.js'
 import { LifetimeBar } from './lifetime-bar.js'
 import { StyleSheet } from './style-sheet.js'
 import type { TokenStatusView } from './use-token-status.js'
-import { clockTime, localTime, problemAdvice, spokenTime, stateMeanings, stateWords } from './text.js'
+import {
+  clockTime,
+  localTime,
+  meaningWithoutConsent,
+  problemAdvice,
+  spokenTime,
+  stateMeanings,
+  stateWords,
+} from './text.js'
 
 /** The content and the look of the card. */
 export interface CardProps {
@@ -66,7 +74,11 @@ export function Card({
           )}
           {problem !== null && <Notice problem={problem} receivedAt={receivedAt} now={at} />}
           {problem === null && lifetime !== null && (
-            <p className="evertoken-meaning">{stateMeanings[lifetime.state]}</p>
+            <p className="evertoken-meaning">
+              {status !== null && status.consentEndedAt !== null
+                ? meaningWithoutConsent(lifetime.state)
+                : stateMeanings[lifetime.state]}
+            </p>
           )}
         </div>
       </div>

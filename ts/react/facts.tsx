@@ -26,6 +26,11 @@ export function Facts({
       <Fact term="Last refresh">
         <Moment at={status.lastRefreshAt} lifetime={lifetime} now={now} />
       </Fact>
+      {hasConsent(status) && (
+        <Fact term="Consent" tone={consentTone(status, lifetime)}>
+          <Consent status={status} lifetime={lifetime} now={now} />
+        </Fact>
+      )}
       <Fact term="Token requests">
         {`${counters.tokenRequests}, ${counters.failures} failed ${counters.failures === 1 ? 'attempt' : 'attempts'}`}
       </Fact>
@@ -45,6 +50,50 @@ export function Facts({
         )}
       </Fact>
     </dl>
+  )
+}
+
+/** How long before its end a consent looks like a warning, in milliseconds: the default of `alerts.consentDays`. */
+const consentWarningMs = 7 * 86_400_000
+
+function hasConsent({ refreshTokenExpiresAt, consentEndedAt }: TokenStatus): boolean {
+  return moment(refreshTokenExpiresAt) !== null || consentEndedAt !== null
+}
+
+function consentTone({ refreshTokenExpiresAt, consentEndedAt, issuedAt }: TokenStatus, lifetime: Lifetime) {
+  const ends = moment(refreshTokenExpiresAt)
+  if (consentEndedAt !== null || (ends !== null && ends <= lifetime.serverNow)) return 'bad'
+  if (ends === null) return undefined
+  // A refresh token that is short-lived from the start is no reason to worry.
+  const issued = moment(issuedAt)
+  const quarter = issued === null ? Number.POSITIVE_INFINITY : (ends - issued) / 4
+  return ends - lifetime.serverNow <= Math.min(consentWarningMs, quarter) ? 'warn' : undefined
+}
+
+/** When the consent ends, or that it has ended. */
+function Consent({
+  status,
+  lifetime,
+  now,
+}: {
+  status: TokenStatus
+  lifetime: Lifetime
+  now: number
+}): ReactElement {
+  const { refreshTokenExpiresAt, consentEndedAt } = status
+  if (consentEndedAt !== null) {
+    return (
+      <>
+        Consent has ended: <Moment at={consentEndedAt} lifetime={lifetime} now={now} />
+      </>
+    )
+  }
+  const isOver = (moment(refreshTokenExpiresAt) ?? 0) <= lifetime.serverNow
+  return (
+    <>
+      {isOver ? 'Consent ended' : 'Consent ends'}{' '}
+      <Moment at={refreshTokenExpiresAt} lifetime={lifetime} now={now} />
+    </>
   )
 }
 

@@ -32,6 +32,8 @@ export function statusFrom(body: unknown): TokenStatus | null {
     expiresAt: momentOrNull(body['expiresAt']),
     refreshAt: momentOrNull(body['refreshAt']),
     expiresInSeconds: isNumber(body['expiresInSeconds']) ? number(body['expiresInSeconds']) : null,
+    refreshTokenExpiresAt: momentOrNull(body['refreshTokenExpiresAt']),
+    consentEndedAt: momentOrNull(body['consentEndedAt']),
     lastRefreshAt: momentOrNull(body['lastRefreshAt']),
     consecutiveFailures: number(body['consecutiveFailures']),
     lastError: lastErrorFrom(body['lastError']),

@@ -20,6 +20,12 @@ export const stateMeanings: Record<TokenStatus['state'], string> = {
   manual: 'The configured token is in use, because no other could be obtained.',
 }
 
+/** The meaning of a state, if the consent has ended: no request will obtain another token. */
+export function meaningWithoutConsent(state: TokenStatus['state']): string {
+  const needed = 'The consent has ended: someone has to sign in again.'
+  return state === 'expired' || state === 'missing' ? needed : `${stateMeanings[state]} ${needed}`
+}
+
 /** What to do about an error, by its code, which may be any text that an endpoint sends. */
 export function adviceFor(code: string | null): string | undefined {
   return code !== null && Object.hasOwn(errorAdvice, code) ? errorAdvice[code] : undefined

@@ -1,5 +1,6 @@
 import type {
   AccessToken,
+  AdoptedTokens,
   AuthHeaders,
   SentHeaders,
   TokenErrorCode,
@@ -9,7 +10,9 @@ import type {
 } from '../../index'
 import { globalState } from '../support/global-state'
 import { configError, TokenError } from '../support/errors'
+import { CodeExchange } from './code-exchange'
 import { authorizedFetch } from './fetch'
+import { handedInText } from './handed-in'
 import { HeaderCache, type ProofTarget } from './header-cache'
 import { isRefusedBy } from './refused-by'
 import { Listeners, type Listener } from '../events/listeners'
@@ -31,6 +34,9 @@ export let headerCacheOf: (service: TokenService) => HeaderCache
 
 /** The status after the store has been read, without a token request. */
 export let settledStatus: (service: TokenService) => Promise<TokenStatus>
+
+/** The exchange of a user's consent for tokens. */
+export let codeExchangeOf: (service: TokenService) => CodeExchange
 
 /** Passes an event to the listeners of a service. */
 export let emitEvent: (service: TokenService, event: TokenEvent) => void
@@ -65,6 +71,7 @@ export class TokenService {
   static {
     headerCacheOf = (service) => service.#headerCache
     settledStatus = async (service) => service.#unwrap(await native().settled(service.#id))
+    codeExchangeOf = (service) => new CodeExchange(service.#id, service.name)
     emitEvent = (service, event) => service.#listeners?.emit(event, (error) => service.#report(event, error))
     release = (service) => service.#listeners?.clear()
   }
@@ -83,6 +90,10 @@ export class TokenService {
 
   async refresh(): Promise<TokenStatus> {
     return this.#unwrap(await native().refresh(this.#id))
+  }
+
+  async adopt(tokens: AdoptedTokens): Promise<TokenStatus> {
+    return this.#unwrap(await native().adopt(this.#id, handedInText(tokens, this.name)))
   }
 
   async rejected(headersOrToken: SentHeaders | string, request?: ProofTarget): Promise<AuthHeaders> {

@@ -75,6 +75,23 @@ export const envTable = [
       'instead of a client secret: PEM, or the path of a PEM file ([RFC 7523](https://www.rfc-editor.org/rfc/rfc7523))',
   },
   {
+    name: 'OAUTH_GRANT',
+    field: 'grant',
+    kind: 'trimmed',
+    isSecret: false,
+    default: null,
+    description:
+      '`client_credentials`, `password`, `login`, or `refresh_token` for the consent that `evertoken login` obtains; if unset, the credentials decide',
+  },
+  {
+    name: 'OAUTH_REFRESH_TOKEN',
+    field: 'refreshToken',
+    kind: 'text',
+    isSecret: true,
+    default: null,
+    description: 'a refresh token that someone’s consent brought; see [consent](docs/consent.md)',
+  },
+  {
     name: 'OAUTH_SCOPE',
     field: 'scope',
     kind: 'text',
@@ -97,6 +114,23 @@ export const envTable = [
     isSecret: true,
     default: null,
     description: 'additional fields of every token request, form-encoded: `account_id=7&tenant=blue`',
+  },
+  {
+    name: 'OAUTH_AUTHORIZATION_URL',
+    field: null,
+    kind: 'trimmed',
+    isSecret: false,
+    default: null,
+    description:
+      'for `evertoken login`: the authorization endpoint, if it does not come from the metadata of `OAUTH_ISSUER`',
+  },
+  {
+    name: 'OAUTH_DEVICE_URL',
+    field: null,
+    kind: 'trimmed',
+    isSecret: false,
+    default: null,
+    description: 'for `evertoken login --device`: the device authorization endpoint, likewise',
   },
   {
     name: 'EXTERNAL_API_EMAIL',

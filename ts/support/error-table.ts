@@ -27,6 +27,13 @@ export const errorTable: Readonly<Record<TokenErrorCode, ErrorRow>> = {
       'Check the credentials in the configuration, then press Refresh now. evertoken waits before it tries again by itself.',
     routeStatus: 502,
   },
+  ERR_TOKEN_CONSENT: {
+    meaning: 'there is no refresh token, or the server refused it: someone has to sign in (again)',
+    advice: 'Have someone sign in, and pass the new refresh token to `adopt()`, or set OAUTH_REFRESH_TOKEN.',
+    runningAdvice:
+      'Someone has to sign in again. The app passes the new refresh token to adopt(), or you set OAUTH_REFRESH_TOKEN and restart it.',
+    routeStatus: 502,
+  },
   ERR_TOKEN_ENDPOINT: {
     meaning: 'there is no token or login endpoint at this URL, or it redirects to another origin',
     advice: 'Set EXTERNAL_AUTH_URL to the URL of the token or login endpoint, as in the server’s manual.',

@@ -1,7 +1,7 @@
 import { EventEmitter } from 'node:events'
 import type * as api from '../../index'
 import { defaultServiceName, schedulerDefaults } from '../support/defaults'
-import { TokenError } from '../support/errors'
+import { configError, TokenError } from '../support/errors'
 import { headerFor } from '../service/header'
 import { carriesToken, readSentValue } from '../service/sent-headers'
 
@@ -19,7 +19,7 @@ export interface FakeOptions {
 export type FakeEvertoken = typeof api & {
   /**
    * From now on, no token can be obtained: headers are `{}`, `refresh()` rejects with this error, and a `refreshFailed`
-   * event is emitted. `null` ends this.
+   * event is emitted. `null` ends this. `ERR_TOKEN_CONSENT` also ends the consent, until `adopt()` is called.
    */
   failWith(code: api.TokenErrorCode | null, details?: api.TokenErrorDetails): void
 }
@@ -106,6 +106,9 @@ class FakeService extends EventEmitter {
   readonly #ended: () => void
   readonly #counters = { tokenRequests: 0, refreshes: 0, failures: 0, storeHits: 0, retriesOn401: 0 }
   #issuedAt: Date | null = null
+  /** The access token that was handed in last. */
+  #adopted: string | null = null
+  #consentEndedAt: Date | null = null
   #failures = 0
   #isShut = false
 
@@ -163,18 +166,45 @@ class FakeService extends EventEmitter {
       this.#failures += 1
       this.#counters.failures += 1
       this.#announce('refreshFailed', this.#shared.error)
+      if (this.#shared.error.code === 'ERR_TOKEN_CONSENT' && this.#consentEndedAt === null) {
+        this.#consentEndedAt = new Date()
+        this.#announce('consentEnded', this.#shared.error)
+      }
       throw this.#shared.error
     }
     this.#failures = 0
     this.#counters.refreshes += 1
     this.#issuedAt = new Date()
+    this.#adopted = null
     this.#announce('refreshed')
+    return this.status()
+  }
+
+  async adopt(tokens: api.AdoptedTokens): Promise<api.TokenStatus> {
+    this.#checkOpen()
+    const access = tokens.accessToken ?? tokens.access_token ?? null
+    if (access === null && (tokens.refreshToken ?? tokens.refresh_token ?? null) === null) {
+      throw configError(
+        'tokens',
+        'must contain accessToken or refreshToken (or access_token, refresh_token)',
+        {
+          service: this.name,
+        },
+      )
+    }
+    if (this.#shared.error?.code === 'ERR_TOKEN_CONSENT') this.#shared.error = null
+    this.#consentEndedAt = null
+    this.#failures = 0
+    this.#adopted = access
+    this.#issuedAt = access === null ? null : new Date()
+    if (access !== null) this.#announce('refreshed')
     return this.status()
   }
 
   async clear(): Promise<void> {
     this.#checkOpen()
     this.#issuedAt = null
+    this.#adopted = null
     this.#announce('cleared')
   }
 
@@ -195,6 +225,8 @@ class FakeService extends EventEmitter {
       expiresAt: after(lifeSeconds),
       expiresInSeconds:
         issued && Math.max(0, Math.round(lifeSeconds - (Date.now() - issued.getTime()) / 1000)),
+      refreshTokenExpiresAt: null,
+      consentEndedAt: this.#consentEndedAt?.toISOString() ?? null,
       lastRefreshAt: after(0),
       consecutiveFailures: this.#failures,
       lastError:
@@ -226,6 +258,7 @@ class FakeService extends EventEmitter {
   }
 
   #token(): string {
+    if (this.#adopted !== null) return this.#adopted
     return this.#shared.options.token !== undefined && this.#counters.refreshes === 1
       ? this.#shared.options.token
       : `fake-token-${this.#counters.refreshes}`

@@ -12,6 +12,18 @@ export interface Granting {
    * is sent again, every token of its login is revoked. Default `none`.
    */
   refreshTokens?: 'none' | 'reusable' | 'rotating'
+  /**
+   * With `rotating`: for how long after its use a refresh token may be sent again, in seconds, as servers allow in case
+   * a response is lost. Default 0.
+   */
+  rotationGraceSeconds?: number
+  /** Refresh tokens that someone's consent brought, for `refreshToken` and `adopt()`. */
+  seeds?: readonly string[]
+  /**
+   * How long a refresh token can be used since its login or consent, in seconds; responses then have
+   * `refresh_token_expires_in`. Default: for ever.
+   */
+  refreshTokenExpiresInSeconds?: number
   /** Whether a new access token revokes the earlier ones. Default `false`. */
   revokesOldTokens?: boolean
   /** Client identifiers with their secrets. Default: every client is accepted. */
@@ -22,7 +34,10 @@ export interface Granting {
 
 /** What belongs to one login. */
 interface Family {
-  spent: Set<string>
+  /** Used refresh tokens, and when each was used, in milliseconds since 1970. */
+  spent: Map<string, number>
+  /** Until when its refresh tokens can be used. */
+  until: number
   accessTokens: string[]
   refreshToken: string | undefined
 }
@@ -50,6 +65,19 @@ export class Grants {
 
   constructor(granting: Granting) {
     this.#granting = granting
+    for (const seed of granting.seeds ?? []) this.#families.push(this.#family(seed))
+  }
+
+  /** Someone consents: a refresh token. */
+  consent(): string {
+    const token = `refresh-${randomUUID()}`
+    this.#families.push(this.#family(token))
+    return token
+  }
+
+  /** Every refresh token is refused from now on. */
+  endConsent(): void {
+    this.#families = []
   }
 
   /** What the endpoint at this path does, if there is one. */
@@ -113,17 +141,23 @@ export class Grants {
 
   #begin(): Answer {
     this.counts.logins += 1
-    const family: Family = { spent: new Set(), accessTokens: [], refreshToken: undefined }
-    if ((this.#granting.refreshTokens ?? 'none') !== 'none') {
-      family.refreshToken = `refresh-${randomUUID()}`
-      this.#families.push(family)
-    }
+    const hasRefreshToken = (this.#granting.refreshTokens ?? 'none') !== 'none'
+    const family = this.#family(hasRefreshToken ? `refresh-${randomUUID()}` : undefined)
+    if (hasRefreshToken) this.#families.push(family)
     return [200, this.#issue(family, family.refreshToken)]
+  }
+
+  #family(refreshToken: string | undefined): Family {
+    const { refreshTokenExpiresInSeconds: life = Number.POSITIVE_INFINITY } = this.#granting
+    return { spent: new Map(), until: Date.now() + life * 1000, accessTokens: [], refreshToken }
   }
 
   #refresh(token: string): Answer {
     const family = this.#families.find((each) => each.refreshToken === token || each.spent.has(token))
-    if (family?.refreshToken !== token) {
+    if (family !== undefined && Date.now() >= family.until) return [400, { error: 'invalid_grant' }]
+    const grace = (this.#granting.rotationGraceSeconds ?? 0) * 1000
+    const isInGrace = Date.now() < (family?.spent.get(token) ?? Number.NEGATIVE_INFINITY) + grace
+    if (family === undefined || (family.refreshToken !== token && !isInGrace)) {
       if (family) {
         // RFC 9700 §4.14.2: one of the two senders may be an attacker.
         this.counts.reuses += 1
@@ -134,7 +168,8 @@ export class Grants {
     }
     this.counts.refreshes += 1
     if (this.#granting.refreshTokens !== 'rotating') return [200, this.#issue(family, undefined)]
-    family.spent.add(token)
+    family.spent.set(token, family.spent.get(token) ?? Date.now())
+    if (isInGrace && family.refreshToken !== undefined) family.spent.set(family.refreshToken, Date.now())
     family.refreshToken = `refresh-${randomUUID()}`
     return [200, this.#issue(family, family.refreshToken)]
   }
@@ -161,6 +196,9 @@ export class Grants {
       token_type: 'Bearer',
       ...(expiresInSeconds === null ? {} : { expires_in: expiresInSeconds }),
       ...(refreshToken === undefined ? {} : { refresh_token: refreshToken }),
+      ...(Number.isFinite(family.until)
+        ? { refresh_token_expires_in: Math.ceil((family.until - now) / 1000) }
+        : {}),
     }
   }
 }

@@ -64,6 +64,10 @@ export interface MockTokenServer {
   release(): void
   /** Revokes all access tokens that were issued so far. */
   revokeAll(): void
+  /** Someone consents: returns a refresh token, for `refreshToken` or `adopt()`. */
+  consent(): string
+  /** From now on, every refresh token that was issued so far is refused with `invalid_grant`. */
+  endConsent(): void
   /**
    * Resolves when this number of token requests has been received.
    *
@@ -162,6 +166,14 @@ class MockServer implements MockTokenServer {
   release(): void {
     this.#isHeld = false
     for (const go of this.#held.splice(0)) go()
+  }
+
+  consent(): string {
+    return this.#grants.consent()
+  }
+
+  endConsent(): void {
+    this.#grants.endConsent()
   }
 
   revokeAll(): void {

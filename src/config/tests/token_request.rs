@@ -84,7 +84,7 @@ fn the_error_of_a_reserved_parameter_names_the_field_to_set() {
         ("grant_type", "set grantType"),
         ("client_id", "set clientId"),
         ("client_secret", "set clientSecret"),
-        ("refresh_token", "the server's responses"),
+        ("refresh_token", "set refreshToken"),
         ("scope", "set scope"),
         ("audience", "set audience"),
         ("resource", "set resource"),

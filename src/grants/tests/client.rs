@@ -161,7 +161,7 @@ fn the_assertion_of_a_client_is_for_the_token_endpoint_in_every_request() {
     };
     let known = strategy(GrantFormat::ClientCredentials);
     let tokens = TokenSet {
-        access_token: AccessToken::parse("abc").unwrap(),
+        access_token: Some(AccessToken::parse("abc").unwrap()),
         scheme: TokenType::bearer(),
         refresh_token: None,
         lifetime: Lifetime::new(Timestamp::MIN, None, &Policy::default(), 0.0),

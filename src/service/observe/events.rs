@@ -22,6 +22,8 @@ pub enum EventKind {
     Recovered,
     /// The token was cleared.
     Cleared,
+    /// The server refused the refresh token: someone has to consent again.
+    ConsentEnded,
 }
 
 /// One announcement.

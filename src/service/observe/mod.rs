@@ -1,6 +1,7 @@
 //! What becomes known of a service: its log, status, events and incidents, and that something has changed.
 
 mod changes;
+mod consent;
 mod events;
 mod incidents;
 mod status;
@@ -152,8 +153,7 @@ impl Observer {
     }
 
     pub(super) fn announce(&self, kind: EventKind, error: Option<&Error>) {
-        let event = Event { kind, at: self.clock.now(), status: self.status(), error: error.cloned() };
-        self.listener.on_event(&event);
+        let event = self.emit(kind, error);
         let Some(webhook) = &self.webhook else { return };
         let is_due = match kind {
             EventKind::Alert => self.incidents.lock().take_alert(),
@@ -163,6 +163,12 @@ impl Observer {
         if is_due {
             webhook.post(&event, self.log.lock().clone());
         }
+    }
+
+    fn emit(&self, kind: EventKind, error: Option<&Error>) -> Event {
+        let event = Event { kind, at: self.clock.now(), status: self.status(), error: error.cloned() };
+        self.listener.on_event(&event);
+        event
     }
 
     /// The refresh point of the token of this generation has passed.
@@ -196,7 +202,7 @@ impl Observer {
 
     /// Begins an incident if something is wrong, and ends one if nothing is wrong any longer.
     pub(super) fn check_incident(&self) {
-        let is_ill = !self.store.is_healthy() || self.is_failing();
+        let is_ill = !self.store.is_healthy() || self.is_failing() || self.has_consent_ended();
         if is_ill && !self.state.lock().is_closed() && self.incidents.lock().begin() {
             self.announce(EventKind::Alert, self.store.fault().as_ref());
         }
@@ -208,7 +214,8 @@ impl Observer {
     }
 
     fn end_incident(&self) {
-        let is_well = self.state.lock().failures() == 0 && self.store.is_healthy();
+        let is_well =
+            self.state.lock().failures() == 0 && self.store.is_healthy() && !self.has_consent_ended();
         if is_well && self.incidents.lock().end() {
             self.log(Level::Info, "recovered");
             self.announce(EventKind::Recovered, None);

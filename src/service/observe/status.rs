@@ -25,6 +25,8 @@ pub struct Status {
     pub expires_at: Option<Timestamp>,
     pub refresh_at: Option<Timestamp>,
     pub expires_in_seconds: Option<u64>,
+    pub refresh_token_expires_at: Option<Timestamp>,
+    pub consent_ended_at: Option<Timestamp>,
     pub last_refresh_at: Option<Timestamp>,
     pub consecutive_failures: u32,
     pub last_error: Option<LastError>,
@@ -40,14 +42,15 @@ impl Status {
         let held = state.held();
         let has_refreshes = config.has_credentials() && !state.is_closed();
         let next_refresh = if has_refreshes { state.next_refresh(now) } else { None };
-        let lifetime = held.map(|held| held.tokens.lifetime);
+        let with_token = held.filter(|held| held.tokens.access_token.is_some());
+        let lifetime = with_token.map(|held| held.tokens.lifetime);
         let phase = phase_of(config, state, now);
         let is_manual = phase == TokenPhase::Manual;
         let token_type = match held {
             _ if is_manual => Some(config.scheme.as_ref().map_or("Bearer", |scheme| scheme.as_str())),
-            held => held.map(|held| held.tokens.scheme.as_str()),
+            _ => with_token.map(|held| held.tokens.scheme.as_str()),
         };
-        let source = if is_manual { Some(Source::Manual) } else { held.map(|held| held.source) };
+        let source = if is_manual { Some(Source::Manual) } else { with_token.map(|held| held.source) };
         Self {
             service: config.service.to_string(),
             state: phase,
@@ -60,6 +63,8 @@ impl Status {
             expires_in_seconds: lifetime
                 .and_then(|life| life.expires_at())
                 .map(|end| now.until(end).as_secs()),
+            refresh_token_expires_at: state.refresh_token_expires_at(),
+            consent_ended_at: state.consent_ended_at(),
             last_refresh_at: state.history().last_refresh_at(),
             consecutive_failures: state.failures(),
             last_error: state.history().last_error().cloned(),
@@ -80,16 +85,17 @@ fn phase_of(config: &Config, state: &TokenState, now: Timestamp) -> TokenPhase {
     let phase = state.phase(now);
     let stands_in = config.manual_token.is_some()
         && matches!(phase, TokenPhase::Missing | TokenPhase::Expired)
-        && (!config.has_credentials() || state.failures() > 0 || state.paused_until(now).is_some());
+        && (!config.has_credentials() || state.failures() > 0 || state.is_held_back(now));
     if stands_in { TokenPhase::Manual } else { phase }
 }
 
 fn is_healthy(config: &Config, state: &TokenState, store: &StoreClient, now: Timestamp) -> bool {
     let has_token = state.usable(now).is_some() || !config.has_credentials();
-    let is_new = state.held().is_none() && state.history().last_error().is_none();
+    let is_new = state.phase(now) == TokenPhase::Missing && state.history().last_error().is_none();
     (has_token || is_new)
         && state.failures() < config.alert_after_failures
         && store.is_healthy()
+        && state.consent_ended_at().is_none()
         && !state.is_closed()
 }
 

@@ -1,7 +1,7 @@
 //! Warnings that are logged once, and again only when they change.
 
 use crate::config::Config;
-use crate::domain::{AnswerFields, Generation};
+use crate::domain::{AnswerFields, Generation, Timestamp};
 use crate::error::Error;
 use crate::oauth::FieldError;
 
@@ -13,6 +13,9 @@ pub(super) struct LoggedWarnings {
     is_scope_logged: bool,
     expiry: Option<String>,
     fields: Option<String>,
+    is_rotation_logged: bool,
+    /// Whether someone has to consent, and when the consent ended, at the last look.
+    consent: (bool, Option<Timestamp>),
     /// The token whose refresh point was announced.
     expiring: Option<Generation>,
 }
@@ -68,6 +71,20 @@ impl LoggedWarnings {
         );
         let is_logged = self.fields.replace(warning.clone()).as_ref() == Some(&warning);
         (!is_logged).then_some(warning)
+    }
+
+    /// The warning that a restart loses the refresh token that the server issued last; the first time.
+    pub(super) fn lost_by_restart(&mut self) -> Option<&'static str> {
+        let is_logged = std::mem::replace(&mut self.is_rotation_logged, true);
+        (!is_logged).then_some(
+            "the server issues a new refresh token with each refresh, and a restart loses it, because storage is memory: \
+             someone would have to consent again. Set storage to a file or a database",
+        )
+    }
+
+    /// Whether it is new whether someone has to consent, or when the consent ended.
+    pub(super) fn is_new_consent(&mut self, is_missing: bool, ended_at: Option<Timestamp>) -> bool {
+        std::mem::replace(&mut self.consent, (is_missing, ended_at)) != (is_missing, ended_at)
     }
 
     /// Whether the refresh point of this token is still to be announced.

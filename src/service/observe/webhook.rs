@@ -65,6 +65,9 @@ fn message(url: &Url, event: &Event) -> Value {
     let Event { kind, at, status, error } = event;
     let text = match (kind, error) {
         (EventKind::Recovered, _) => format!("evertoken: {} has recovered.", status.service),
+        (_, Some(error)) if error.kind() == ErrorKind::Consent => {
+            format!("evertoken: {} needs attention. {}: {}", status.service, error.code(), error.message())
+        }
         (_, Some(error)) => format!(
             "evertoken: {} needs attention ({} failures in a row). {}: {}",
             status.service,

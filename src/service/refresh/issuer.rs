@@ -74,7 +74,26 @@ impl ResolvedConfig {
         }
     }
 
+    /// The issuer's metadata as it is now; `None` without an issuer.
+    ///
+    /// # Errors
+    /// As those of [`Self::resolve`].
+    pub(super) async fn metadata(&self, request: &TokenRequest<'_>) -> Result<Option<Metadata>> {
+        match &self.config.issuer {
+            Some(issuer) => self.fetch(issuer, request).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
     async fn discover(&self, issuer: &Issuer, request: &TokenRequest<'_>) -> Result<Arc<Config>> {
+        let metadata = self.fetch(issuer, request).await?;
+        let config = Arc::new(grants::with_metadata(&self.config, &metadata));
+        let at = self.clock.now();
+        *self.known.lock() = Some(Known { config: Arc::clone(&config), at, is_doubtful: false });
+        Ok(config)
+    }
+
+    async fn fetch(&self, issuer: &Issuer, request: &TokenRequest<'_>) -> Result<Metadata> {
         let addresses = grants::metadata_addresses(&issuer.url);
         let mut last = None;
         for url in &addresses {
@@ -82,12 +101,7 @@ impl ResolvedConfig {
             self.observer.log(Level::Debug, format!("GET {place}"));
             let response = request.send(Request::get(url.clone())).await?;
             match self.read_metadata(&response, issuer, &place)? {
-                Some(metadata) => {
-                    let config = Arc::new(grants::with_metadata(&self.config, &metadata));
-                    let at = self.clock.now();
-                    *self.known.lock() = Some(Known { config: Arc::clone(&config), at, is_doubtful: false });
-                    return Ok(config);
-                }
+                Some(metadata) => return Ok(metadata),
                 None => last = Some(response.status),
             }
         }

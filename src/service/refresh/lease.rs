@@ -298,6 +298,12 @@ impl LeaseManager {
         let is_shared =
             |held: &&HeldToken| held.tokens.refresh_token.is_some() && held.sharing != Sharing::No;
         let shared = state.held().filter(is_shared);
+        // Someone would have to consent again: it waits for the store. A configured refresh token may be spent already.
+        let is_safe =
+            state.held().is_some_and(|held| held.tokens.refresh_token.is_some()) && shared.is_none();
+        if self.config.needs_consent() && !is_safe {
+            return Err(error);
+        }
         let time_left = state.time_left(reason, now);
         let longest_pause =
             if reason == RefreshReason::Requested { Duration::ZERO } else { self.config.retry.max };

@@ -1,5 +1,7 @@
 //! A refresh: adopt what the store has, else request a token, save it, and only then hand it out.
 
+mod code_exchange;
+mod consent;
 mod issuer;
 mod lease;
 mod login_function;
@@ -22,7 +24,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::gate::Gate;
 use crate::grants::GrantRequest;
 use crate::log::Level;
-use crate::oauth::{Granted, ProofKey};
+use crate::oauth::{Granted, HandedIn, ProofKey};
 use crate::runtime;
 use crate::service::observe::Observer;
 use crate::service::state::{RefreshReason, SharedState};
@@ -36,6 +38,7 @@ use request_gate::{RequestGate, RequestPass};
 use single_flight::{Landing, SingleFlight};
 use source::TokenSource;
 
+pub use code_exchange::{CodeExchange, ExchangedCode};
 pub use rejected_credentials::KnownCredentials;
 pub use signer::DpopProof;
 pub(super) use signer::Signer;
@@ -243,6 +246,7 @@ impl Refresher {
         }
         self.sync.adopt(attempt).await;
         self.respect_stored_rejection(attempt.started).await;
+        self.observer.check_consent(false);
         // The first look decides the salt; the derivation then runs while the first request is under way.
         let store = Arc::clone(&self.store);
         runtime::spawn(async move { store.warm_up().await }).map(drop)
@@ -256,7 +260,9 @@ impl Refresher {
             return;
         }
         let Some(rejection) = self.credentials.last_rejection(now).await else { return };
-        if let Some(wait) = rejection.cool_down(now) {
+        if rejection.consent().is_some() {
+            self.state.lock().refuse_seed(now);
+        } else if let Some(wait) = rejection.cool_down(now) {
             self.state.lock().set_rejections(rejection.times);
             self.note_failure(&rejection.error(wait), started);
         }
@@ -272,6 +278,30 @@ impl Refresher {
         if !wait.is_zero() {
             self.clock.sleep(wait).await;
         }
+        Ok(())
+    }
+
+    /// The exchange of a user's consent for tokens.
+    pub(super) fn code_exchange(&self) -> CodeExchange<'_> {
+        self.source.code_exchange()
+    }
+
+    /// Uses tokens that a program obtained itself, once they are stored.
+    ///
+    /// # Errors
+    /// `Shutdown`; `Storage` if they could not be stored, and then nothing has changed.
+    pub(super) async fn hand_in(&self, given: &HandedIn) -> Result<()> {
+        const HANDED_IN: &str = "using tokens that were handed in";
+
+        let is_usable = self.sync.hand_in(given).await?;
+        self.credentials.forget(self.clock.now()).await;
+        if is_usable {
+            self.observer.announce_token(HANDED_IN);
+        } else {
+            self.observer.log(Level::Info, HANDED_IN);
+            self.observer.changed();
+        }
+        self.observer.check_consent(true);
         Ok(())
     }
 

@@ -6,9 +6,12 @@ use std::time::Duration;
 use super::lease::RefreshLease;
 use super::rejected_credentials::with_verdict;
 use super::{NewToken, Refresher};
-use crate::domain::{AnswerFields, Backoff, Generation, Jitter, Timestamp, TokenSet};
+use crate::domain::{
+    AnswerFields, Backoff, Consent, ConsentExpiry, Generation, Jitter, Secret, Timestamp, TokenSet,
+};
 use crate::error::{Error, ErrorKind, Retry};
 use crate::log::Level;
+use crate::oauth::{Granted, RefreshExpiry};
 use crate::runtime;
 use crate::service::state::{HeldToken, Sharing, Source, is_rejection};
 use crate::service::store_sync::{Attempt, InPlace};
@@ -29,7 +32,7 @@ impl Refresher {
         let mut unsaved = None;
         let mut token = self.hold(token);
         let now = token.tokens.lifetime.issued_at();
-        if is_login || self.config.login.is_function {
+        if is_login || self.config.login.is_function || self.config.needs_consent() {
             self.credentials.forget(now).await;
         }
         // A clearing takes the same lock: either it came first and raised the epoch, or it removes what is saved here.
@@ -85,16 +88,18 @@ impl Refresher {
     /// A new token as it is kept in memory, with warnings about what its response lacks.
     fn hold(&self, token: NewToken) -> HeldToken {
         let NewToken { granted, grant, spent, proof_key } = token;
+        let now = self.clock.now();
+        let consent = self.consent_after(&granted, spent.as_ref(), now);
+        self.observer.check_rotation(granted.refresh_token.as_ref(), spent.as_ref());
         self.observer.check_binding(&granted.scheme);
         self.observer.check_scopes(&granted.withheld);
         self.observer.check_expiry(granted.expiry_warning.as_deref());
         let fields = self.with_earlier_fields(granted.kept.fields);
         self.observer.check_fields(&fields, &granted.kept.faults);
-        let now = self.clock.now();
         let length = granted.expiry.lifetime(self.config.policy.default_lifetime);
         HeldToken {
             tokens: TokenSet {
-                access_token: granted.access_token,
+                access_token: Some(granted.access_token),
                 scheme: granted.scheme,
                 refresh_token: granted.refresh_token.or(spent),
                 lifetime: self.sync.lifetime(now, length.map(|length| now.plus(length))),
@@ -106,8 +111,26 @@ impl Refresher {
             proof_key,
             revision: None,
             sharing: Sharing::No,
+            consent,
             refresh_has_failed: false,
         }
+    }
+
+    /// What is known about the consent, after this response to `spent`.
+    fn consent_after(&self, granted: &Granted, spent: Option<&Secret>, now: Timestamp) -> Consent {
+        let state = self.state.lock();
+        let is_same = |held: &&HeldToken| spent.is_some_and(|spent| held.has_refresh_token(spent));
+        let earlier = state.held().filter(is_same).and_then(|held| held.consent.expiry);
+        let expiry = match granted.refresh_expiry {
+            Some(RefreshExpiry::In(life)) => {
+                let until = now.plus(life);
+                Some(earlier.map_or(ConsentExpiry::new(now, until), |earlier| earlier.said_again(now, until)))
+            }
+            Some(RefreshExpiry::Never) => None,
+            // The server has not replaced it.
+            None => earlier.filter(|_| granted.refresh_token.is_none()),
+        };
+        Consent { seeds: state.seeds(), expiry, ended_at: None }
     }
 
     /// The fields of a response, with the earlier values of those that it leaves out.
@@ -145,6 +168,8 @@ impl Refresher {
         let rejections = self.state.lock().rejections();
         let error = with_verdict(error, rejections);
         self.note_failure(&error, attempt.started);
+        // Only a response has a status: without one, another process was refused.
+        self.observer.check_consent(error.status().is_some());
         let is_rejection = is_rejection(&error);
         if is_rejection {
             self.remember_rejection(&error).await;

@@ -17,7 +17,7 @@ use crate::service::state::{RefreshReason, SharedState};
 use crate::service::store_sync::{Attempt, StoreSync};
 
 /// How often one attempt sends a refresh token that is certainly not spent: the server said that it is busy.
-const REFRESH_TRIES: u32 = 2;
+pub(super) const REFRESH_TRIES: u32 = 2;
 
 const INSTEAD: &str = "the refresh failed; logging in with the credentials instead";
 
@@ -176,6 +176,6 @@ fn without_verdict(error: Error, spare: Duration) -> Error {
 
 /// Whether a request that failed has certainly not spent what it carried: it never left, or the server says that it did
 /// not serve it (RFC 9110 §15.5, §15.6.4). After any other response, or none, it may have been served.
-fn leaves_unspent(error: &Error) -> bool {
+pub(super) fn leaves_unspent(error: &Error) -> bool {
     !error.was_sent() || matches!(error.status(), Some(400..500 | 503))
 }

@@ -12,7 +12,7 @@ use crate::clock::Clock;
 use crate::config::{Config, CredentialDigest};
 use crate::domain::{Secret, Timestamp};
 use crate::error::{Error, ErrorKind, Retry};
-use crate::service::state::is_rejection;
+use crate::service::state::{consent_ended, is_rejection};
 use crate::store::StoreClient;
 use crate::sync::{Mutex, MutexGuard, WeakMap};
 
@@ -79,6 +79,12 @@ impl CredentialRejection {
             Some(status) => error.with_status(status),
             None => error,
         }
+    }
+
+    /// The error if a refresh token was rejected, for which there is no other moment.
+    pub(in crate::service) fn consent(&self) -> Option<Error> {
+        let is_consent = ErrorKind::of_code(&self.code) == Some(ErrorKind::Consent);
+        is_consent.then(|| consent_ended(self.status, None))
     }
 
     fn is_past(&self, now: Timestamp) -> bool {

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 
 use super::NewToken;
+use super::code_exchange::CodeExchange;
+use super::consent::ConsentGrant;
 use super::issuer::ResolvedConfig;
 use super::lease::RefreshLease;
 use super::refresh_token::{RefreshTokenGrant, Refreshed};
@@ -22,6 +24,7 @@ pub(super) struct TokenSource {
     client: TokenClient,
     resolved: ResolvedConfig,
     refresh_tokens: RefreshTokenGrant,
+    consent: ConsentGrant,
     credentials: Arc<CredentialMemory>,
 }
 
@@ -29,6 +32,13 @@ impl TokenSource {
     pub(super) fn new(client: TokenClient, sync: Arc<StoreSync>, credentials: Arc<CredentialMemory>) -> Self {
         let TokenClient { config, clock, state, observer, .. } = &client;
         let resolved = ResolvedConfig::new(Arc::clone(config), Arc::clone(clock), Arc::clone(observer));
+        let consent = ConsentGrant {
+            clock: Arc::clone(clock),
+            state: Arc::clone(state),
+            sync: Arc::clone(&sync),
+            credentials: Arc::clone(&credentials),
+            attempts: config.retry.attempts,
+        };
         let refresh_tokens = RefreshTokenGrant {
             config: Arc::clone(config),
             clock: Arc::clone(clock),
@@ -36,12 +46,17 @@ impl TokenSource {
             sync,
             observer: Arc::clone(observer),
         };
-        Self { client, resolved, refresh_tokens, credentials }
+        Self { client, resolved, refresh_tokens, consent, credentials }
     }
 
     /// An endpoint was not there: the next attempt requests the issuer's metadata again.
     pub(super) fn doubt_metadata(&self) {
         self.resolved.doubt();
+    }
+
+    /// The exchange of a user's consent for tokens.
+    pub(super) fn code_exchange(&self) -> CodeExchange<'_> {
+        CodeExchange { client: &self.client, resolved: &self.resolved }
     }
 
     /// Requests a token. `None` if another process turns out to have done so, and its token was adopted.
@@ -60,6 +75,12 @@ impl TokenSource {
             return self.call_login(&request, reason, lease, turn).await.map(Some);
         }
         let resolved = self.resolve(&request).await?;
+        if resolved.needs_consent() {
+            *turn = self.credentials.turn(&*self.client.clock, self.client.config.timeout).await;
+            self.respect_rejection(reason).await?;
+            self.require_open()?;
+            return self.consent.obtain(&request, &resolved, lease, attempt).await;
+        }
         if lease.may_spend {
             match self.refresh_tokens.refresh(&request, &resolved, reason, lease, attempt).await? {
                 Refreshed::Obtained(token) => return Ok(Some(*token)),
@@ -117,6 +138,15 @@ impl TokenSource {
     async fn respect_rejection(&self, reason: RefreshReason) -> Result<()> {
         let now = self.client.clock.now();
         let Some(rejection) = self.credentials.last_rejection(now).await else { return Ok(()) };
+        if let Some(error) = rejection.consent() {
+            let mut state = self.client.state.lock();
+            // What has replaced it since was not refused.
+            if state.has_refresh_token() {
+                return Ok(());
+            }
+            state.refuse_seed(now);
+            return Err(error);
+        }
         self.client.state.lock().set_rejections(rejection.times);
         match rejection.cool_down(now) {
             Some(wait) if reason != RefreshReason::Requested => Err(rejection.error(wait)),

@@ -7,7 +7,7 @@ use super::lease::RefreshLease;
 use super::signer::Signer;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::domain::Jitter;
+use crate::domain::{Jitter, Secret};
 use crate::error::{Error, ErrorKind, Result, Retry};
 use crate::functions::UserFunctions;
 use crate::grants::Exchange;
@@ -129,22 +129,28 @@ impl<'c> TokenRequest<'c> {
         let has_set_clock = signer.note_server_clock(&response);
         Ok((response, has_set_clock))
     }
-}
 
-#[async_trait]
-impl Exchange for TokenRequest<'_> {
-    async fn exchange(&self, unsigned: UnsignedRequest) -> Result<Granted, Refusal> {
-        let config = &self.client.config;
-        let (mut response, has_set_clock) = self.send_signed(&unsigned).await.map_err(Refusal::Failed)?;
+    /// The response to a request, which is sent again if the server only says what to sign.
+    pub(super) async fn respond(&self, unsigned: &UnsignedRequest) -> Result<Response> {
+        let (response, has_set_clock) = self.send_signed(unsigned).await?;
         let (is_asserted, is_proven) = (unsigned.asserted_to.is_some(), self.proof_key.is_some());
-        // Neither refuses what was requested: the server only says what to sign.
+        // Neither refuses what was requested.
         if (is_proven && oauth::asks_for_nonce(&response))
             || (has_set_clock && oauth::may_refuse_the_date(&response, is_asserted, is_proven))
         {
-            (response, _) = self.send_signed(&unsigned).await.map_err(Refusal::Failed)?;
+            return Ok(self.send_signed(unsigned).await?.0);
         }
-        let sent = unsigned.secrets();
-        let context = ResponseContext {
+        Ok(response)
+    }
+
+    /// How to read a response that arrives now. `sent` holds the secrets of the request.
+    pub(super) fn context<'a>(
+        &'a self,
+        unsigned: &UnsignedRequest,
+        sent: &'a [Secret],
+    ) -> ResponseContext<'a> {
+        let config = &self.client.config;
+        ResponseContext {
             login: &config.login,
             is_refresh: unsigned.is_refresh,
             never_expires: config.policy.never_expires,
@@ -156,7 +162,15 @@ impl Exchange for TokenRequest<'_> {
             sent: sent.iter().collect(),
             place: display_url(&unsigned.request.url),
             now: self.client.clock.now(),
-        };
-        oauth::read(&response, &context)
+        }
+    }
+}
+
+#[async_trait]
+impl Exchange for TokenRequest<'_> {
+    async fn exchange(&self, unsigned: UnsignedRequest) -> Result<Granted, Refusal> {
+        let response = self.respond(&unsigned).await.map_err(Refusal::Failed)?;
+        let sent = unsigned.secrets();
+        oauth::read(&response, &self.context(&unsigned, &sent))
     }
 }

@@ -1,6 +1,9 @@
 //! A token in memory, and what belongs to it.
 
-use crate::domain::{AccessToken, AnswerFields, Generation, Secret, Timestamp, TokenSet};
+use crate::domain::{
+    AccessToken, AnswerFields, Consent, Generation, Lifetime, Policy, Secret, Seeds, Timestamp, TokenSet,
+    TokenType,
+};
 use crate::error::Error;
 use crate::grants::GrantRequest;
 use crate::oauth::ProofKey;
@@ -62,14 +65,37 @@ pub(in crate::service) struct HeldToken {
     pub(in crate::service) revision: Option<Revision>,
     /// Whether other processes may have it.
     pub(in crate::service) sharing: Sharing,
+    /// What is known about the consent behind the refresh token.
+    pub(in crate::service) consent: Consent,
     /// Whether a refresh failed without a verdict on the refresh token.
     pub(in crate::service) refresh_has_failed: bool,
 }
 
 impl HeldToken {
+    /// A refresh token without an access token. One is requested as soon as it is needed.
+    pub(in crate::service) fn of_refresh_token(refresh_token: Secret, seeds: Seeds, now: Timestamp) -> Self {
+        Self {
+            tokens: TokenSet {
+                access_token: None,
+                scheme: TokenType::bearer(),
+                refresh_token: Some(refresh_token),
+                lifetime: Lifetime::new(now, Some(now), &Policy::default(), 0.0),
+            },
+            generation: Generation::default(),
+            source: Source::Request,
+            grant: None,
+            fields: AnswerFields::default(),
+            proof_key: None,
+            revision: None,
+            sharing: Sharing::No,
+            consent: Consent { seeds, ..Consent::default() },
+            refresh_has_failed: false,
+        }
+    }
+
     /// Whether the token may be sent.
     pub(in crate::service) fn is_usable(&self, now: Timestamp) -> bool {
-        self.tokens.lifetime.is_usable(now)
+        self.tokens.access_token.is_some() && self.tokens.lifetime.is_usable(now)
     }
 
     /// Whether only a login can replace it once it has expired.
@@ -80,11 +106,11 @@ impl HeldToken {
     /// The key that the access token is bound to, with the token: what a proof is made of.
     pub(in crate::service) fn binding(&self) -> Option<(ProofKey, AccessToken)> {
         let key = self.proof_key.as_ref().filter(|_| self.tokens.scheme.is_dpop())?;
-        Some((key.clone(), self.tokens.access_token.clone()))
+        Some((key.clone(), self.tokens.access_token.clone()?))
     }
 
     /// Whether `token` is its refresh token.
-    pub(super) fn has_refresh_token(&self, token: &Secret) -> bool {
+    pub(in crate::service) fn has_refresh_token(&self, token: &Secret) -> bool {
         self.tokens.refresh_token.as_ref().is_some_and(|known| known.matches(token))
     }
 

@@ -1,5 +1,6 @@
 //! The state of a service's token: rules only. No I/O, no clock, no lock: time is an argument.
 
+mod consent;
 mod held;
 mod history;
 mod limits;
@@ -19,9 +20,11 @@ use crate::grants::GrantRequest;
 use crate::store::Revision;
 use crate::sync::Mutex;
 
+use consent::ConsentState;
 use limits::Limits;
 use revisions::Revisions;
 
+pub(super) use consent::consent_ended;
 pub use held::Source;
 pub(super) use held::{HeldToken, Sharing};
 pub(super) use history::History;
@@ -53,6 +56,7 @@ pub(super) struct TokenState {
     is_closed: bool,
     /// Whether the server has ever accepted a refresh token, or its first refusal was reported.
     has_settled_refresh: bool,
+    consent: ConsentState,
 }
 
 impl TokenState {
@@ -70,6 +74,7 @@ impl TokenState {
             cleared: None,
             is_closed: false,
             has_settled_refresh: false,
+            consent: ConsentState::new(config),
         }
     }
 
@@ -111,6 +116,7 @@ impl TokenState {
     /// The phase of the token itself; whether the manual token stands in is not decided here.
     pub(super) fn phase(&self, now: Timestamp) -> TokenPhase {
         match &self.held {
+            Some(held) if held.tokens.access_token.is_none() => TokenPhase::Missing,
             None => TokenPhase::Missing,
             Some(held) if !held.is_usable(now) => TokenPhase::Expired,
             Some(held) if held.tokens.lifetime.is_due(now) => TokenPhase::Expiring,
@@ -173,6 +179,7 @@ impl TokenState {
     /// Drops a token that was read from the store while its record was being removed.
     pub(super) fn forget(&mut self) -> Option<HeldToken> {
         self.epoch += 1;
+        self.consent.begin_again();
         self.is_cleared |= self.held.is_some();
         self.held.take()
     }
@@ -185,7 +192,7 @@ impl TokenState {
     }
 
     /// When a refresh is due and allowed: at once for a token that may not be sent, also if the clock was set back; never
-    /// after the token was cleared, or if it does not expire.
+    /// after the token was cleared, if it does not expire, or if someone has to consent.
     pub(super) fn next_refresh(&self, now: Timestamp) -> Option<Timestamp> {
         let due = match &self.held {
             Some(held) if !held.is_usable(now) => now,
@@ -193,6 +200,9 @@ impl TokenState {
             None if self.is_cleared => return None,
             None => now,
         };
+        if self.missing_consent().is_some() {
+            return None;
+        }
         Some(self.paused_until(now).map_or(due, |until| until.max(due)))
     }
 
@@ -201,15 +211,27 @@ impl TokenState {
         self.limits.pause_at(now).map(limits::Pause::until)
     }
 
+    /// Whether only an explicit request starts an attempt: in a pause, or if someone has to consent.
+    pub(super) fn is_held_back(&self, now: Timestamp) -> bool {
+        self.paused_until(now).is_some() || self.missing_consent().is_some()
+    }
+
     /// Whether a refresh may start now.
     ///
     /// # Errors
-    /// `Shutdown`; and in a pause, the error that caused it with the rest of the wait.
+    /// `Shutdown`; `Consent` if someone has to consent; and in a pause, the error that caused it with the rest of the
+    /// wait.
     pub(super) fn may_refresh(&self, reason: RefreshReason, now: Timestamp) -> Result<()> {
-        match self.limits.pause_at(now).filter(|_| !reason.is_urgent()) {
-            _ if self.is_closed => Err(Error::shutdown()),
-            Some(pause) => Err(pause.error(now)),
-            None => Ok(()),
+        if self.is_closed {
+            return Err(Error::shutdown());
+        }
+        if reason.is_urgent() {
+            return Ok(());
+        }
+        match (self.missing_consent(), self.limits.pause_at(now)) {
+            (Some(error), _) => Err(error),
+            (None, Some(pause)) => Err(pause.error(now)),
+            (None, None) => Ok(()),
         }
     }
 
@@ -286,16 +308,24 @@ impl TokenState {
     /// The store had this token, and it is the one to use.
     pub(super) fn adopt(&mut self, token: HeldToken, started: Timestamp, now: Timestamp) {
         let is_usable = token.is_usable(now);
+        let was_held_up = self.missing_consent().is_some();
         self.hold(token);
+        if was_held_up && self.missing_consent().is_none() {
+            self.succeed();
+        }
         if is_usable {
             self.succeed();
             self.history.counters.store_hits += 1;
             self.note(Outcome::Adopted, started, now, None);
         }
+        if let Some(at) = self.consent_ended_at() {
+            self.history.last_error = Some(LastError::new(&consent_ended(None, None), at));
+        }
     }
 
     fn hold(&mut self, token: HeldToken) {
         self.generation = self.generation.next();
+        self.consent.see_held(&token);
         if token.grant.is_some() {
             self.grant.clone_from(&token.grant);
         }

@@ -31,12 +31,12 @@ impl RefreshReason {
         let lifetime = &held.tokens.lifetime;
         match self {
             Self::Start => true,
-            Self::Due => lifetime.is_usable(now) && !lifetime.is_due(now),
-            Self::Rejected(generation) => lifetime.is_usable(now) && held.generation > generation,
+            Self::Due => held.is_usable(now) && !lifetime.is_due(now),
+            Self::Rejected(generation) => held.is_usable(now) && held.generation > generation,
             // Of the processes that share a store, one refreshes in each interval.
             Self::Interval(length) => {
                 held.source == Source::Store
-                    && lifetime.is_usable(now)
+                    && held.is_usable(now)
                     && now < lifetime.issued_at().plus(length / 2)
             }
             Self::Requested => false,

@@ -40,8 +40,12 @@ impl TokenState {
     }
 
     /// Another process stored a token under a key that is unknown here; most likely it spent the refresh token that is
-    /// held.
+    /// held. If that is the only way to a token, it is kept: no process spends a refresh token whose record it cannot
+    /// decrypt.
     pub(in crate::service) fn drop_shared_refresh_token(&mut self) {
+        if self.needs_consent() {
+            return;
+        }
         if let Some(held) = self.held.as_mut().filter(|held| held.sharing != Sharing::No) {
             held.tokens.refresh_token = None;
         }

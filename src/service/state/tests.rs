@@ -23,7 +23,7 @@ fn state() -> TokenState {
 fn token(text: &str, issued: u64) -> HeldToken {
     HeldToken {
         tokens: TokenSet {
-            access_token: AccessToken::parse(text).unwrap(),
+            access_token: Some(AccessToken::parse(text).unwrap()),
             scheme: TokenType::bearer(),
             refresh_token: Some(Secret::new(format!("refresh-{text}"))),
             lifetime: Lifetime::new(at(issued), Some(at(issued + 3600)), &Policy::default(), 0.0),
@@ -35,6 +35,7 @@ fn token(text: &str, issued: u64) -> HeldToken {
         proof_key: None,
         revision: None,
         sharing: Sharing::No,
+        consent: crate::domain::Consent::default(),
         refresh_has_failed: false,
     }
 }

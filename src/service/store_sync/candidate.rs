@@ -8,14 +8,18 @@ use crate::oauth::ProofKey;
 use crate::service::state::{HeldToken, Sharing, Source, TokenState};
 use crate::store::{Revision, StoredState, StoredToken};
 
+const OF_ANOTHER: &str = "the stored token belongs to another configuration and is not used";
+
+const REPLACED: &str = "the configured refresh token is a new one: it replaces the stored token";
+
 /// What a look at the record is worth.
 pub(super) enum Candidate {
     /// A token to use.
     Token(Box<HeldToken>),
     /// Nothing that is better than the token in memory.
     Nothing,
-    /// A later token that is for another configuration.
-    OfAnother,
+    /// A later record that is not for this configuration, and why.
+    Other(&'static str),
 }
 
 impl StoreSync {
@@ -31,7 +35,10 @@ impl StoreSync {
         let lifetime = self.lifetime_of(record.issued_at, record.expires_at, &stored);
         let is_later = state.see(Some(revision));
         if stored.identity.is_some_and(|identity| identity != self.config.identity) {
-            return if is_later { Candidate::OfAnother } else { Candidate::Nothing };
+            return if is_later { Candidate::Other(OF_ANOTHER) } else { Candidate::Nothing };
+        }
+        if state.replaces(&stored.consent.seeds) {
+            return if is_later { Candidate::Other(REPLACED) } else { Candidate::Nothing };
         }
         if state.was_cleared(revision) {
             return Candidate::Nothing;
@@ -76,6 +83,7 @@ impl StoreSync {
             source: Source::Store,
             // A writer to the store must not decide where credentials go.
             grant: grant.filter(|grant| grant.is_allowed(&self.config)),
+            consent: stored.consent,
             fields: self.fields_of(stored.fields),
             proof_key,
             revision: Some(revision),
@@ -91,7 +99,7 @@ impl StoreSync {
 
     /// The lifetime of a stored token. A process with another configuration may not have kept all `fields`: then a
     /// refresh is due at once, and where one of them names the API's URL, the token is of no use.
-    fn lifetime_of(
+    pub(super) fn lifetime_of(
         &self,
         issued_at: Timestamp,
         expires_at: Option<Timestamp>,

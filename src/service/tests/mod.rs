@@ -13,12 +13,15 @@ use zeroize::Zeroizing;
 
 mod assertions;
 mod clearing;
+mod code_exchange;
+mod consent;
 mod discovery;
 mod dpop;
 mod failed_refresh;
 mod failures;
 mod fields;
 mod frozen;
+mod handing_in;
 mod life;
 mod login_function;
 mod many;

@@ -93,7 +93,7 @@ impl Disk {
 
     pub(in crate::store) async fn token(&self, name: &str) -> Option<String> {
         let loaded = self.open().load(&service(name)).await.unwrap();
-        loaded.record.map(|(record, _)| record.access_token.secret().expose().to_owned())
+        loaded.record.map(|(record, _)| record.access_token.as_ref().unwrap().secret().expose().to_owned())
     }
 
     /// The names of all files, sorted.

@@ -65,14 +65,14 @@ async fn a_record_put_there_by_hand_needs_a_token_and_an_expiry_only() {
     fs::write(&disk.path, format!("\u{feff}{by_hand}")).unwrap();
     let store = disk.open_accepting();
     let (record, revision) = store.load(&service("a")).await.unwrap().record.unwrap();
-    assert_eq!(record.access_token.secret().expose(), "by-hand");
+    assert_eq!(record.access_token.as_ref().unwrap().secret().expose(), "by-hand");
     assert_eq!(record.scheme.as_str(), "Bearer");
     assert!(record.issued_at > crate::domain::Timestamp::from_second(1_700_000_000.0));
     fs::write(&disk.path, by_hand.replace("by-hand", "by-other-hand")).unwrap();
     let saved = store.save(&service("a"), &some_record("two"), Some(revision), None).await.unwrap();
     assert_eq!(saved, Saved::Conflict);
     let (record, _) = store.load(&service("a")).await.unwrap().record.unwrap();
-    assert_eq!(record.access_token.secret().expose(), "by-other-hand");
+    assert_eq!(record.access_token.as_ref().unwrap().secret().expose(), "by-other-hand");
 }
 
 #[tokio::test]

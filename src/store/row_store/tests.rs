@@ -125,7 +125,7 @@ async fn replicas_with_wrong_clocks_agree_on_how_long_a_token_lives() {
         let is_wrong = own != true_time;
         assert_eq!(before.warnings.iter().any(|it| it.message().contains("clock of map")), is_wrong);
         let record = StoredToken {
-            access_token: AccessToken::parse(&format!("token-{at}")).unwrap(),
+            access_token: Some(AccessToken::parse(&format!("token-{at}")).unwrap()),
             scheme: TokenType::bearer(),
             refresh_token: None,
             issued_at: own,

@@ -19,7 +19,7 @@ const ROOM: usize = 1024;
 #[serde(rename_all = "camelCase")]
 struct PayloadJson<'r> {
     version: u64,
-    access_token: &'r str,
+    access_token: Option<&'r str>,
     token_type: &'r str,
     refresh_token: Option<&'r str>,
     issued_at: i64,
@@ -31,7 +31,7 @@ struct PayloadJson<'r> {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct OpenedPayload<'t> {
-    access_token: String,
+    access_token: Option<String>,
     token_type: String,
     refresh_token: Option<String>,
     issued_at: i64,
@@ -50,7 +50,7 @@ struct Header {
 pub(super) fn write(record: &StoredToken) -> Result<Secret> {
     let written = PayloadJson {
         version: VERSION,
-        access_token: record.access_token.secret().expose(),
+        access_token: record.access_token.as_ref().map(|token| token.secret().expose()),
         token_type: record.scheme.as_str(),
         refresh_token: record.refresh_token.as_ref().map(Secret::expose),
         issued_at: record.issued_at.as_millisecond(),
@@ -62,7 +62,8 @@ pub(super) fn write(record: &StoredToken) -> Result<Secret> {
         .state
         .as_ref()
         .map_or(0, |state| state.proof_key.as_ref().map_or(0, Secret::len) + state.fields.len());
-    let secrets = [written.access_token.len(), written.refresh_token.map_or(0, str::len), state_secrets];
+    let tokens = [written.access_token, written.refresh_token].map(|token| token.map_or(0, str::len));
+    let secrets = [tokens[0], tokens[1], state_secrets];
     let mut json = Zeroizing::new(Vec::with_capacity(ROOM + secrets.iter().sum::<usize>()));
     let unwritable = |_| Error::new(ErrorKind::Internal, "could not write the record as JSON");
     serde_json::to_writer(&mut *json, &written).map_err(unwritable)?;
@@ -87,8 +88,9 @@ pub(super) fn read(text: &Secret) -> Result<StoredToken> {
         return Err(Error::new(ErrorKind::Storage, message));
     }
     let found: OpenedPayload<'_> = serde_json::from_str(text.expose()).map_err(|_| unreadable())?;
+    let access_token = found.access_token.map(|token| AccessToken::parse(&Zeroizing::new(token)));
     Ok(StoredToken {
-        access_token: AccessToken::parse(&Zeroizing::new(found.access_token)).map_err(|_| unreadable())?,
+        access_token: access_token.transpose().map_err(|_| unreadable())?,
         scheme: TokenType::parse(&found.token_type).ok_or_else(unreadable)?,
         refresh_token: found.refresh_token.map(Secret::new),
         issued_at: Timestamp::from_millisecond(found.issued_at),

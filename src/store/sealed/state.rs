@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::super::StoredState;
+use super::consent::ConsentJson;
 use crate::domain::Secret;
 use crate::grants::GrantRequest;
 
@@ -22,6 +23,7 @@ pub(super) struct StateJson<'s> {
     identity: Option<&'s str>,
     proof_key: Option<&'s str>,
     fields: BTreeMap<&'s str, Option<&'s str>>,
+    consent: ConsentJson,
 }
 
 impl<'s> From<&'s StoredState> for StateJson<'s> {
@@ -32,6 +34,7 @@ impl<'s> From<&'s StoredState> for StateJson<'s> {
             identity: state.identity.as_deref(),
             proof_key: state.proof_key.as_ref().map(Secret::expose),
             fields: state.fields.iter().map(|(name, value)| (name, value.map(Secret::expose))).collect(),
+            consent: (&state.consent).into(),
         }
     }
 }
@@ -51,6 +54,8 @@ struct OpenedState<'t> {
     grant: Option<&'t RawValue>,
     proof_key: Option<String>,
     fields: BTreeMap<String, Option<String>>,
+    #[serde(default)]
+    consent: ConsentJson,
 }
 
 /// The state in such a text. What cannot be read is absent.
@@ -62,6 +67,7 @@ pub(super) fn read(text: &str) -> StoredState {
             grant: found.grant.and_then(|grant| serde_json::from_str(grant.get()).ok()),
             proof_key: found.proof_key.map(Secret::new),
             fields: found.fields.into_iter().map(|(name, value)| (name, value.map(Secret::new))).collect(),
+            consent: found.consent.into(),
             ..state
         },
         _ => state,

@@ -160,7 +160,7 @@ async fn a_state_that_cannot_be_read_costs_no_token_and_still_says_for_whom_it_i
     ];
     for state in unreadable {
         let record = record_with(&state).await;
-        assert_eq!(record.access_token.secret().expose(), "hunter2");
+        assert_eq!(record.access_token.as_ref().unwrap().secret().expose(), "hunter2");
         assert!(record.refresh_token.is_some());
         let found = record.state.unwrap();
         assert_eq!(found.identity.as_deref(), Some("ours"), "{state}");

@@ -39,7 +39,10 @@ export async function* checkLocal({ files, expanded }: Dotenv): AsyncGenerator<F
         'Set EXTERNAL_AUTH_URL and a credential.',
       )
     } else if (yield* reach(new URL(place))) {
-      yield* logIn(service, new URL(place))
+      // A login under another name would spend it, and its successor would be lost with that name's record.
+      const needsConsent = config.refreshToken !== undefined || config.grant === 'refresh_token'
+      if (!needsConsent) yield* logIn(service, new URL(place))
+      else yield skip('credential', 'a refresh token is not tried: npx evertoken refresh uses the stored one')
     }
     yield storageFinding(await settledStatus(service), storeFaults)
     yield await key(config)

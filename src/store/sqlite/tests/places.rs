@@ -55,7 +55,7 @@ async fn a_backup_put_in_its_place_is_read_and_is_not_the_later_one() {
     let Saved::Stored(new) = new else { panic!("there was no other writer") };
     fs::rename(&backup, &disk.path).unwrap();
     let (record, revision) = running.load(&service("a")).await.unwrap().record.unwrap();
-    assert_eq!((record.access_token.secret().expose(), revision), ("old", old));
+    assert_eq!((record.access_token.as_ref().unwrap().secret().expose(), revision), ("old", old));
     assert!(!revision.is_later_than(new));
     assert!(disk.damaged().is_empty());
 }
@@ -87,7 +87,7 @@ async fn a_backup_copied_over_it_in_place_is_read_and_written_without_damage() {
     running.save(&service("a"), &some_record("new"), Some(old), None).await.unwrap();
     fs::copy(&backup, &disk.path).unwrap();
     let (record, revision) = running.load(&service("a")).await.unwrap().record.unwrap();
-    assert_eq!(record.access_token.secret().expose(), "old");
+    assert_eq!(record.access_token.as_ref().unwrap().secret().expose(), "old");
     let saved = running.save(&service("a"), &some_record("next"), Some(revision), None).await.unwrap();
     assert!(matches!(saved, Saved::Stored(_)));
     assert_eq!(disk.text("PRAGMA integrity_check"), "ok");

@@ -67,7 +67,7 @@ async fn rows_that_others_wrote_are_read_however_they_wrote_the_time() {
         disk.sql().execute_batch(&insert).unwrap();
         let store = disk.open_accepting();
         let (record, revision) = store.load(&service(&format!("s{n}"))).await.unwrap().record.unwrap();
-        assert_eq!(record.access_token.secret().expose(), "by-hand");
+        assert_eq!(record.access_token.as_ref().unwrap().secret().expose(), "by-hand");
         assert_eq!((record.scheme.as_str(), record.expires_at), ("Bearer", Some(expected)), "{spelling}");
         assert!(record.refresh_token.is_none() && record.state.is_none());
         assert!(record.issued_at > Timestamp::from_second(1_700_000_000.0), "CURRENT_TIMESTAMP is read, too");
@@ -83,7 +83,7 @@ async fn a_row_edited_by_hand_is_later() {
     let ours = disk.save("a", "one", None).await.unwrap();
     disk.sql().execute_batch("UPDATE token_cache SET token = 'Bearer by-hand', refreshToken = NULL").unwrap();
     let (record, edited) = disk.open_accepting().load(&service("a")).await.unwrap().record.unwrap();
-    assert_eq!(record.access_token.secret().expose(), "by-hand");
+    assert_eq!(record.access_token.as_ref().unwrap().secret().expose(), "by-hand");
     assert!(edited.is_later_than(ours) && edited.number == ours.number);
     assert_eq!(disk.save("a", "two", Some(ours)).await, None);
     assert!(disk.save("a", "two", Some(edited)).await.unwrap().is_later_than(edited));
