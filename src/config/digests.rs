@@ -9,8 +9,8 @@ use serde_json::{Map, Value, json};
 use url::Url;
 use zeroize::Zeroizing;
 
-use super::{Config, Credentials};
-use crate::crypto::sha256;
+use super::{Config, Credentials, Presented, SubjectTokenSource};
+use crate::crypto::{KeySource, sha256};
 
 /// A digest of what is sent for a token, and where to, secrets included: of two configurations with the same one, a
 /// server that rejects the first rejects the second. It cannot print, and is stored sealed only.
@@ -62,12 +62,35 @@ pub(super) fn identity(config: &Config, parameters: Option<&str>) -> String {
     let grant = config.grant.map(|grant| format!("{grant:?}"));
     let Config { scope, audience, resource, grant_type, .. } = config;
     let account = (client_id, email, username);
-    digest(&json!([place, grant, grant_type, account, scope, audience, resource, parameters]).to_string())
+    let presented = presented(config);
+    digest(
+        &json!([place, grant, grant_type, account, scope, audience, resource, parameters, presented])
+            .to_string(),
+    )
+}
+
+/// Whom an assertion or another token is about. Of a token, it is a digest.
+fn presented(config: &Config) -> Option<Value> {
+    let Presented { subject, requested_token_type, .. } = &*config.presented;
+    let options = config.presented.options();
+    let assertion =
+        options.map(|options| (&options.issuer, &options.subject, &options.audience, &options.claims));
+    let subject = subject.as_ref().map(|subject| match &subject.source {
+        SubjectTokenSource::Text(token) => digest(token.expose()),
+        SubjectTokenSource::File(path) => path.to_string_lossy().into_owned(),
+    });
+    let account = config.credentials.private_key.as_ref().and_then(|key| match &key.source {
+        KeySource::Text(key) => key.account.as_ref().map(|account| account.client_email.clone()),
+        KeySource::File(path) => config.awaits_account().then(|| path.to_string_lossy().into_owned()),
+    });
+    config.has_assertion_grant().then(|| json!([assertion, subject, requested_token_type, account]))
 }
 
 /// The fields that say which credential goes where, and in which form. What the token is for, such as `scope`, is not
 /// among them: the same password is as wrong for another one.
-const CREDENTIAL_FIELDS: [&str; 13] = [
+const CREDENTIAL_FIELDS: [&str; 16] = [
+    "assertion",
+    "clientAssertion",
     "clientAuthentication",
     "clientCertificate",
     "clientId",
@@ -81,6 +104,7 @@ const CREDENTIAL_FIELDS: [&str; 13] = [
     "privateKey",
     "probe",
     "requestFormat",
+    "subjectToken",
 ];
 
 /// The members of `login` that a request does not hold.

@@ -11,8 +11,8 @@ use super::credential_text::Charset;
 use super::fields::{ConfigErrors, ConfigFields, Origins};
 use super::{
     BaseUrl, ClientAuthentication, Config, ConfigDigest, CredentialDigest, Credentials, GrantType, Issuer,
-    OnFailure, RateLimit, RefreshFormat, RefreshOptions, RetryPolicy, Storage, base_url, clear_text, client,
-    digests, header, login, response_fields, storage, token_request,
+    LoginCredentials, OnFailure, RateLimit, RefreshFormat, RefreshOptions, RetryPolicy, Storage, assertion,
+    base_url, clear_text, client, digests, header, login, response_fields, storage, token_request,
 };
 use crate::domain::{AccessToken, Policy, Secret, ServiceName, TokenType};
 use crate::error::{Error, Result};
@@ -48,11 +48,13 @@ impl Config {
         let errors = ConfigErrors::with_origins(origins);
         let mut fields = ConfigFields::new(map, &errors);
         let mut config = read(&mut fields);
-        config.warnings.append(&mut errors.take_warnings());
+        config.grant = config.grant.or_else(|| assertion::implied_grant(&config));
+        client::complete(&mut config, &errors);
         config.fingerprint = fingerprint;
         config.identity = digests::identity(&config, parameters.as_deref());
         config.credential = credential;
         check_whole(&config, &errors);
+        config.warnings.append(&mut errors.take_warnings());
         fields.finish();
         errors.into_result(config)
     }
@@ -84,14 +86,8 @@ fn read(f: &mut ConfigFields<'_>) -> Config {
         endpoint: endpoint(f, "authUrl", allow_insecure_http),
         issuer: issuer(f, allow_insecure_http),
         credentials,
-        grant: f.one_of(
-            "grant",
-            &[
-                ("client_credentials", GrantType::ClientCredentials),
-                ("password", GrantType::Password),
-                ("login", GrantType::Login),
-            ],
-        ),
+        presented: assertion::read(f),
+        grant: f.one_of("grant", &GrantType::ALL.map(|grant| (grant.name(), grant))),
         grant_type: token_request::read_grant_type(f),
         request_format: token_request::read_format(f),
         parameters: token_request::read_parameters(f),
@@ -165,6 +161,7 @@ fn check_whole(config: &Config, errors: &ConfigErrors) {
         );
     }
     client::check(config, errors);
+    assertion::check(config, errors);
     login::check(config, errors);
     token_request::check(config, errors);
     check_store_key(config, errors);
@@ -181,7 +178,7 @@ fn check_whole(config: &Config, errors: &ConfigErrors) {
         Some(GrantType::Password) if !config.credentials.has_login() => {
             errors.add("grant", "is \"password\", which needs password and email or username");
         }
-        Some(GrantType::Login) if !has_login => {
+        Some(GrantType::Login) if !has_login && config.login.credentials != LoginCredentials::Assertion => {
             errors.add("grant", "is \"login\", which needs password and email or username");
         }
         _ => {}
@@ -190,7 +187,7 @@ fn check_whole(config: &Config, errors: &ConfigErrors) {
         errors.add("issuer", "cannot be combined with authUrl: set either issuer or authUrl, not both");
     }
     let has_endpoint = config.endpoint.is_some() || config.issuer.is_some();
-    if (has_client || has_login) && !has_endpoint {
+    if config.has_credentials() && !has_endpoint && !config.awaits_account() {
         errors.add(
             "authUrl",
             "is missing: set it to the URL of the token or login endpoint (EXTERNAL_AUTH_URL)",
@@ -200,7 +197,7 @@ fn check_whole(config: &Config, errors: &ConfigErrors) {
         || config.credentials.username().is_some()
         || password.is_some();
     // Incomplete credentials were reported above.
-    if !has_part && !has_client && !has_login && config.manual_token.is_none() {
+    if !has_part && !config.has_credentials() && config.grant.is_none() && config.manual_token.is_none() {
         let field = if has_endpoint { "clientId" } else { "authUrl" };
         errors.add(
             field,

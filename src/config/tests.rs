@@ -1,3 +1,4 @@
+mod assertion;
 mod client;
 mod token_request;
 

@@ -4,6 +4,7 @@ mod issuer;
 mod lease;
 mod outcome;
 mod predecessors;
+mod presented;
 mod refresh_token;
 mod rejected_credentials;
 mod request_gate;

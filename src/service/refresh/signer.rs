@@ -7,12 +7,14 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use url::Url;
 
+use super::presented::{given_assertion, subject_token};
 use crate::clock::Clock;
-use crate::config::Config;
-use crate::crypto::ClientKey;
+use crate::config::{Config, GrantAssertion, Presented};
+use crate::crypto::{ClientKey, JwsHeader, ReadyKey, UnsignedToken};
 use crate::domain::{AccessToken, Secret, Timestamp};
-use crate::error::Result;
-use crate::oauth::{self, ProofKey, ProofTarget, UnsignedRequest};
+use crate::error::{Error, ErrorKind, Result};
+use crate::grants;
+use crate::oauth::{self, LatePart, ProofKey, ProofTarget, Statement, UnsignedRequest};
 use crate::sync::Mutex;
 use crate::transport::{Request, Response};
 
@@ -26,6 +28,20 @@ pub enum DpopProof {
     Header(Secret),
     /// The token is not bound to a key, and needs none.
     NotNeeded,
+}
+
+/// A request as it is sent once.
+pub(in crate::service) struct SignedRequest {
+    pub(in crate::service) request: Request,
+    /// The secrets that were added to it.
+    pub(in crate::service) secrets: Vec<Secret>,
+    /// What of it was signed here, and so dated.
+    pub(in crate::service) signed: Vec<LatePart>,
+}
+
+/// The configuration was checked: it contains what it signs with.
+fn missing_key() -> Error {
+    Error::new(ErrorKind::Internal, "there is no key to sign with")
 }
 
 /// Signs requests, with what earlier responses said of the clock and the nonce.
@@ -48,21 +64,66 @@ impl Signer {
         Self { config, clock, client_key, nonces: Mutex::default(), clock_ahead: AtomicI64::new(0) }
     }
 
-    /// The request with the client's assertion, where it needs one. Each is for one sending.
+    /// The request with its assertions. Each is for one sending.
     ///
     /// # Errors
-    /// `Config` if the client's key cannot be read.
-    pub(in crate::service) async fn sign(&self, unsigned: &UnsignedRequest) -> Result<Request> {
-        let (Some(token_endpoint), Some(client_key), Some(client_id)) =
-            (&unsigned.asserted_to, &self.client_key, &self.config.credentials.client_id)
-        else {
-            return Ok(unsigned.request.clone());
+    /// `Config` if the client's key, an assertion or a token cannot be read, or has expired.
+    pub(in crate::service) async fn sign(&self, unsigned: &UnsignedRequest) -> Result<SignedRequest> {
+        let mut signed =
+            SignedRequest { request: unsigned.request.clone(), secrets: Vec::new(), signed: Vec::new() };
+        for part in &unsigned.late {
+            let (value, is_signed) = self.late_part(part).await?;
+            part.add_to(&mut signed.request, &value);
+            signed.secrets.push(value);
+            signed.signed.extend(is_signed.then(|| part.clone()));
+        }
+        Ok(signed)
+    }
+
+    /// The value of a part, and whether it was signed here.
+    async fn late_part(&self, part: &LatePart) -> Result<(Secret, bool)> {
+        let config = &self.config;
+        let Presented { client_assertion, assertion, subject, .. } = &*config.presented;
+        let given = match part {
+            LatePart::ClientAssertion(_) => {
+                client_assertion.as_ref().map(|source| (source, "clientAssertion"))
+            }
+            LatePart::GrantAssertion(_) | LatePart::BearerAssertion(_) => match assertion {
+                Some(GrantAssertion::Given(source)) => Some((source, "assertion")),
+                _ => None,
+            },
+            LatePart::SecretAssertion(_) => None,
+            LatePart::SubjectToken => return Ok((subject_token(subject.as_ref()).await?, false)),
         };
-        let audience = self.config.assertion_audience(token_endpoint);
-        let kid = client_key.config.kid.as_deref();
-        let key = client_key.get().await?;
-        let assertion = oauth::client_assertion(client_id, audience, &key, kid, self.server_now())?;
-        Ok(unsigned.with_assertion(&assertion))
+        if let Some((source, field)) = given {
+            return Ok((given_assertion(source, field, self.server_now()).await?, false));
+        }
+        let client_id = config.credentials.client_id.as_deref().unwrap_or_default();
+        let value = match part {
+            LatePart::ClientAssertion(token_endpoint) => {
+                let audience = config.assertion_audience(token_endpoint);
+                let claims = Statement::of_client(client_id, audience).claims(self.server_now())?;
+                self.key().await?.sign(&claims)?
+            }
+            LatePart::SecretAssertion(token_endpoint) => {
+                let audience = config.assertion_audience(token_endpoint);
+                let claims = Statement::of_client(client_id, audience).claims(self.server_now())?;
+                let secret = config.credentials.client_secret.as_ref().ok_or_else(missing_key)?;
+                UnsignedToken::new(&JwsHeader::new("HS256"), &claims)?.sign_hs256(secret)
+            }
+            LatePart::GrantAssertion(url) | LatePart::BearerAssertion(url) => {
+                let key = self.key().await?;
+                let statement = grants::assertion_statement(config, url, key.account())?;
+                key.sign(&statement.claims(self.server_now())?)?
+            }
+            LatePart::SubjectToken => return Err(missing_key()),
+        };
+        Ok((value, true))
+    }
+
+    /// The client's key. The first call reads it.
+    pub(super) async fn key(&self) -> Result<Arc<ReadyKey>> {
+        self.client_key.as_ref().ok_or_else(missing_key)?.get().await
     }
 
     /// A proof by `key` for one request, which carries `token` if there is one.

@@ -28,7 +28,8 @@ pub(super) struct TokenSource {
 impl TokenSource {
     pub(super) fn new(client: TokenClient, sync: Arc<StoreSync>, credentials: Arc<CredentialMemory>) -> Self {
         let TokenClient { config, clock, state, observer, .. } = &client;
-        let resolved = ResolvedConfig::new(Arc::clone(config), Arc::clone(clock), Arc::clone(observer));
+        let (signer, observed) = (Arc::clone(&client.signer), Arc::clone(observer));
+        let resolved = ResolvedConfig::new(Arc::clone(config), Arc::clone(clock), observed, signer);
         let refresh_tokens = RefreshTokenGrant {
             config: Arc::clone(config),
             clock: Arc::clone(clock),
@@ -141,7 +142,7 @@ impl TokenSource {
             return Ok(());
         };
         let path = unsigned.request.url.path().to_owned();
-        let response = request.send(self.client.signer.sign(&unsigned).await?).await?;
+        let response = request.send(self.client.signer.sign(&unsigned).await?.request).await?;
         if (200..300).contains(&response.status) {
             return Ok(());
         }

@@ -4,14 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::lease::RefreshLease;
-use super::signer::Signer;
+use super::signer::{SignedRequest, Signer};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::domain::Jitter;
+use crate::domain::{Jitter, Secret};
 use crate::error::{Error, ErrorKind, Result, Retry};
 use crate::grants::Exchange;
 use crate::log::Level;
-use crate::oauth::{self, Granted, ProofKey, Refusal, ResponseContext, UnsignedRequest};
+use crate::oauth::{self, Granted, LatePart, ProofKey, Refusal, ResponseContext, UnsignedRequest};
 use crate::redaction::display_url;
 use crate::service::observe::Observer;
 use crate::service::state::SharedState;
@@ -34,6 +34,16 @@ impl TokenClient {
         let deadline = self.clock.elapsed() + self.config.timeout;
         TokenRequest { client: self, deadline, proof_key, lease: None }
     }
+}
+
+/// A token request that was sent, and its response.
+struct SentRequest {
+    response: Response,
+    /// The secrets that were added when it was sent.
+    secrets: Vec<Secret>,
+    /// What of it was signed for this sending.
+    signed: Vec<LatePart>,
+    has_set_clock: bool,
 }
 
 /// One exchange with the token server, in one or several requests.
@@ -101,9 +111,9 @@ impl<'c> TokenRequest<'c> {
         }
     }
 
-    /// Sends a token request with signatures of its own. Also whether the response is the first to show how wrong the
-    /// local clock is.
-    async fn send_signed(&self, unsigned: &UnsignedRequest) -> Result<(Response, bool)> {
+    /// Sends a token request with signatures of its own. The result also says whether the response is the first to show
+    /// how wrong the local clock is.
+    async fn send_signed(&self, unsigned: &UnsignedRequest) -> Result<SentRequest> {
         let TokenClient { config, observer, signer, state, .. } = self.client;
         let endpoint = display_url(&unsigned.request.url);
         if self.time_left().is_zero() {
@@ -111,7 +121,7 @@ impl<'c> TokenRequest<'c> {
             let message = format!("{endpoint} did not issue a token within {timeout} ms (timeoutMs)");
             return Err(Error::new(ErrorKind::Timeout, message));
         }
-        let mut request = signer.sign(unsigned).await?;
+        let SignedRequest { mut request, secrets, signed } = signer.sign(unsigned).await?;
         if let Some(key) = &self.proof_key {
             let proof = signer.prove(key, request.method.as_str(), &request.url, None)?;
             request.headers.push(("dpop".into(), proof));
@@ -124,7 +134,7 @@ impl<'c> TokenRequest<'c> {
             signer.remember_nonce(&unsigned.request.url, nonce);
         }
         let has_set_clock = signer.note_server_clock(&response);
-        Ok((response, has_set_clock))
+        Ok(SentRequest { response, secrets, signed, has_set_clock })
     }
 }
 
@@ -132,15 +142,17 @@ impl<'c> TokenRequest<'c> {
 impl Exchange for TokenRequest<'_> {
     async fn exchange(&self, unsigned: UnsignedRequest) -> Result<Granted, Refusal> {
         let config = &self.client.config;
-        let (mut response, has_set_clock) = self.send_signed(&unsigned).await.map_err(Refusal::Failed)?;
-        let (is_asserted, is_proven) = (unsigned.asserted_to.is_some(), self.proof_key.is_some());
+        let mut outcome = self.send_signed(&unsigned).await.map_err(Refusal::Failed)?;
+        let is_proven = self.proof_key.is_some();
         // Neither refuses what was requested: the server only says what to sign.
-        if (is_proven && oauth::asks_for_nonce(&response))
-            || (has_set_clock && oauth::may_refuse_the_date(&response, is_asserted, is_proven))
+        let SentRequest { response, signed, has_set_clock, .. } = &outcome;
+        if (is_proven && oauth::asks_for_nonce(response))
+            || (*has_set_clock && oauth::may_refuse_the_date(response, signed, is_proven))
         {
-            (response, _) = self.send_signed(&unsigned).await.map_err(Refusal::Failed)?;
+            outcome = self.send_signed(&unsigned).await.map_err(Refusal::Failed)?;
         }
-        let sent = unsigned.secrets();
+        let SentRequest { response, secrets, .. } = outcome;
+        let sent: Vec<_> = unsigned.secrets().into_iter().chain(secrets).collect();
         let context = ResponseContext {
             login: &config.login,
             is_refresh: unsigned.is_refresh,
