@@ -30,6 +30,8 @@ pub struct Presented {
 pub enum AssertionSource {
     /// In a file that is read for each request.
     File(PathBuf),
+    /// A function of the user's program returns it.
+    Function,
 }
 
 /// The `assertion` option.
@@ -86,6 +88,8 @@ pub enum SubjectTokenSource {
     Text(Secret),
     /// In a file that is read for each request.
     File(PathBuf),
+    /// A function of the user's program returns it.
+    Function,
 }
 
 /// The prefix of the registered types of tokens (RFC 8693 §3).
@@ -113,8 +117,16 @@ pub(super) fn read(f: &mut ConfigFields<'_>) -> Arc<Presented> {
     if !fields.iter().any(|field| f.has(field)) {
         return Arc::clone(&DEFAULT);
     }
-    let client_assertion = f.object("clientAssertion").and_then(read_source);
-    let assertion = f.object("assertion").map(read_assertion);
+    let client_assertion = if f.function("clientAssertion") {
+        Some(AssertionSource::Function)
+    } else {
+        f.object("clientAssertion").and_then(read_source)
+    };
+    let assertion = if f.function("assertion") {
+        Some(GrantAssertion::Given(AssertionSource::Function))
+    } else {
+        f.object("assertion").map(read_assertion)
+    };
     let has_kind = f.has("subjectTokenType");
     let kind = token_type(f, "subjectTokenType").unwrap_or_else(|| format!("{TOKEN_TYPE}access_token"));
     let subject = read_subject(f).map(|source| SubjectToken { source, kind });
@@ -172,6 +184,9 @@ fn scope_claim(fields: &mut ConfigFields<'_>) -> ScopeClaim {
 }
 
 fn read_subject(f: &mut ConfigFields<'_>) -> Option<SubjectTokenSource> {
+    if f.function("subjectToken") {
+        return Some(SubjectTokenSource::Function);
+    }
     if !f.is_object("subjectToken") {
         return f.credential("subjectToken", Charset::Token).map(|text| {
             let token = Secret::new(text.trim());
@@ -218,7 +233,7 @@ impl Presented {
     pub fn subject_text(&self) -> Option<&Secret> {
         match &self.subject.as_ref()?.source {
             SubjectTokenSource::Text(token) => Some(token),
-            SubjectTokenSource::File(_) => None,
+            SubjectTokenSource::File(_) | SubjectTokenSource::Function => None,
         }
     }
 }
@@ -239,7 +254,7 @@ pub(super) fn implied_grant(config: &Config) -> Option<GrantType> {
         Some(KeySource::File(path)) => {
             is_silent && path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("json"))
         }
-        None => false,
+        Some(KeySource::Function(_)) | None => false,
     };
     (assertion.is_some() || is_account).then_some(GrantType::JwtBearer)
 }
@@ -334,13 +349,14 @@ fn check_assertion(config: &Config, errors: &ConfigErrors) {
     let Some(key) = &config.credentials.private_key else {
         errors.add(
             field,
-            format!("is \"{word}\", which needs privateKey (OAUTH_PRIVATE_KEY), or assertion: {{ path }}"),
+            format!("is \"{word}\", which needs privateKey (OAUTH_PRIVATE_KEY), or assertion.path"),
         );
         return;
     };
     let is_account = match &key.source {
         KeySource::Text(key) => key.account.is_some(),
         KeySource::File(_) => is_grant,
+        KeySource::Function(_) => false,
     };
     if options.issuer.is_none() && config.credentials.client_id.is_none() && !is_account {
         errors.add(

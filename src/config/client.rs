@@ -30,8 +30,12 @@ pub(super) fn read_private_key(f: &mut ConfigFields<'_>) -> Option<PrivateKey> {
         TextOr::Object(fields) => fields,
     };
     let (kid, audience) = (fields.text("kid"), fields.text("audience"));
+    let has_alg = fields.has("alg");
     let algorithm =
         fields.one_of("alg", &SigningAlgorithm::ALL.map(|algorithm| (algorithm.name(), algorithm)));
+    if fields.has("sign") {
+        return read_signing_function(fields, has_alg, algorithm, (kid, audience));
+    }
     let pem = fields.text_or_object("pem");
     let source = match (pem, fields.text("path")) {
         (Some(pem), None) => {
@@ -47,13 +51,47 @@ pub(super) fn read_private_key(f: &mut ConfigFields<'_>) -> Option<PrivateKey> {
             None
         }
         (None, None) => {
-            f.error("privateKey", "must contain pem or path, or be a JWK");
+            f.error("privateKey", "must contain pem, path or sign, or be a JWK");
             None
         }
     };
     let certificate = read_key_certificate(&mut fields, source.as_ref());
     fields.finish();
     Some(PrivateKey { source: source?, kid, algorithm, audience, certificate })
+}
+
+/// A key that only a function of the user's program can use.
+fn read_signing_function(
+    mut fields: ConfigFields<'_>,
+    has_alg: bool,
+    algorithm: Option<SigningAlgorithm>,
+    (kid, audience): (Option<String>, Option<String>),
+) -> Option<PrivateKey> {
+    if !fields.function("sign") {
+        fields.text("sign");
+        fields.error("sign", "must be a function that signs, (input, alg) => signature");
+    }
+    for other in ["pem", "path"] {
+        if fields.text_or_object(other).is_some() {
+            fields.error(
+                "sign",
+                format!(
+                    "cannot be combined with privateKey.{other}: remove privateKey.{other} to sign with the function, \
+                     or privateKey.sign to sign with the key"
+                ),
+            );
+        }
+    }
+    if algorithm.is_none() && !has_alg {
+        fields.error(
+            "alg",
+            "is missing: it is required with privateKey.sign, for example \"RS256\" or \"ES256\"",
+        );
+    }
+    let certificate = read_key_certificate(&mut fields, None);
+    fields.finish();
+    let source = KeySource::Function(algorithm?);
+    Some(PrivateKey { source, kid, algorithm, audience, certificate })
 }
 
 /// The key, or an error at `place` or at `privateKey.alg`.

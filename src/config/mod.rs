@@ -10,6 +10,7 @@ mod digests;
 mod fields;
 mod header;
 mod login;
+mod login_function;
 mod network;
 mod origin;
 mod postgres_url;
@@ -162,9 +163,9 @@ impl Config {
         self.login.credentials == LoginCredentials::Assertion && self.can_assert()
     }
 
-    /// Whether there are credentials to obtain a token with.
+    /// Whether there are credentials to obtain a token with, or a function that obtains one.
     pub fn has_credentials(&self) -> bool {
-        self.has_client() || self.has_login() || self.has_assertion_grant()
+        self.has_client() || self.has_login() || self.has_assertion_grant() || self.login.is_function
     }
 
     /// Whether a login endpoint may be used, and not only an OAuth token endpoint.

@@ -12,8 +12,10 @@ use super::fields::{ConfigErrors, ConfigFields, Origins};
 use super::{
     BaseUrl, ClientAuthentication, Config, ConfigDigest, CredentialDigest, Credentials, GrantType, Issuer,
     LoginCredentials, OnFailure, RateLimit, RefreshFormat, RefreshOptions, RetryPolicy, Storage, assertion,
-    base_url, clear_text, client, digests, header, login, response_fields, storage, token_request,
+    base_url, clear_text, client, digests, header, login, login_function, response_fields, storage,
+    token_request,
 };
+use crate::crypto::PrivateKey;
 use crate::domain::{AccessToken, Policy, Secret, ServiceName, TokenType};
 use crate::error::{Error, Result};
 
@@ -61,6 +63,7 @@ impl Config {
 }
 
 fn read(f: &mut ConfigFields<'_>) -> Config {
+    login_function::check_fields(f);
     if f.has("header") && f.is_true("dpop") {
         f.error("header", "cannot be combined with dpop, which sends its token in the Authorization header");
     }
@@ -146,6 +149,9 @@ fn read(f: &mut ConfigFields<'_>) -> Config {
 
 /// Checks the combination of fields.
 fn check_whole(config: &Config, errors: &ConfigErrors) {
+    if config.login.is_function {
+        return login_function::check(config, errors);
+    }
     let password = &config.credentials.password;
     let (has_client, has_login) = (config.has_client(), config.has_login());
     if config.credentials.username().is_some() && password.is_none() {
@@ -212,7 +218,8 @@ fn check_whole(config: &Config, errors: &ConfigErrors) {
 /// Without a secret, anyone who can read the store could decrypt it.
 fn check_store_key(config: &Config, errors: &ConfigErrors) {
     let credentials = &config.credentials;
-    let has_secret = credentials.secrets().next().is_some() || credentials.private_key.is_some();
+    let has_secret = credentials.secrets().next().is_some()
+        || credentials.private_key.as_ref().is_some_and(PrivateKey::is_readable);
     let is_stored = !matches!(config.storage, Storage::Memory);
     if config.has_credentials() && !has_secret && is_stored && config.encryption_keys.is_empty() {
         errors.add(

@@ -5,17 +5,19 @@ use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
 
+use jsonwebtoken::EncodingKey;
 use once_cell::sync::OnceCell;
 use serde::Serialize;
 use zeroize::Zeroizing;
 
+use super::algorithm::SigningAlgorithm;
 use super::certificate::{KeyCertificate, Thumbprints};
 use super::jws::{JwsHeader, UnsignedToken};
 use super::key_json::ServiceAccount;
 use super::private_key::{CertificateSource, KeySource, PrivateKey};
 use super::signing_key::SigningKey;
 use crate::domain::Secret;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::runtime;
 
 /// A key, a certificate or an assertion is shorter. A path that leads to another file must not fill the memory.
@@ -28,7 +30,9 @@ pub(crate) struct ClientKey {
 
 /// A key that was read, with what the header of its signatures says of it.
 pub(crate) struct ReadyKey {
-    key: SigningKey,
+    algorithm: SigningAlgorithm,
+    /// `None` if a function signs.
+    key: Option<SigningKey>,
     kid: Option<String>,
     thumbprints: Option<Thumbprints>,
 }
@@ -36,19 +40,28 @@ pub(crate) struct ReadyKey {
 impl ReadyKey {
     /// The service account that the key belongs to.
     pub(crate) fn account(&self) -> Option<&ServiceAccount> {
-        self.key.account.as_ref()
+        self.key.as_ref()?.account.as_ref()
     }
 
-    /// A JWT with these claims.
-    pub(crate) fn sign(&self, claims: &impl Serialize) -> Result<Secret> {
+    pub(crate) fn algorithm(&self) -> SigningAlgorithm {
+        self.algorithm
+    }
+
+    /// A JWT with these claims, to be signed.
+    pub(crate) fn unsigned(&self, claims: &impl Serialize) -> Result<UnsignedToken> {
         let thumbprints = self.thumbprints.as_ref();
         let header = JwsHeader {
             kid: self.kid.as_deref(),
             x5t: thumbprints.map(|of| of.sha1.as_str()),
             x5t_s256: thumbprints.map(|of| of.sha256.as_str()),
-            ..JwsHeader::new(self.key.algorithm.name())
+            ..JwsHeader::new(self.algorithm.name())
         };
-        UnsignedToken::new(&header, claims)?.sign(self.key.algorithm, &self.key.key)
+        UnsignedToken::new(&header, claims)
+    }
+
+    /// The key to sign with; `None` if a function signs.
+    pub(crate) fn key(&self) -> Option<&EncodingKey> {
+        self.key.as_ref().map(|key| &key.key)
     }
 }
 
@@ -71,19 +84,29 @@ impl ClientKey {
     /// # Errors
     /// `Config`, naming `privateKey.path`, `privateKey.alg` or `privateKey.certificate`.
     pub(crate) fn get_blocking(&self) -> Result<&SigningKey> {
-        self.ready().map(|ready| &ready.key)
+        let unreadable = || Error::new(ErrorKind::Internal, "there is no key to derive another one from");
+        self.ready()?.key.as_ref().ok_or_else(unreadable)
     }
 
     fn ready(&self) -> Result<&Arc<ReadyKey>> {
         self.read.get_or_try_init(|| {
             let PrivateKey { source, kid, certificate, .. } = &self.config;
-            let key = match source {
-                KeySource::Text(key) => key.clone(),
-                KeySource::File(path) => self.read_key(path)?,
+            let (algorithm, key) = match source {
+                KeySource::Text(key) => (key.algorithm, Some(key.clone())),
+                KeySource::File(path) => {
+                    let key = self.read_key(path)?;
+                    (key.algorithm, Some(key))
+                }
+                KeySource::Function(algorithm) => (*algorithm, None),
             };
-            let certificate = certificate.as_ref().map(|source| certificate_of(source, &key)).transpose()?;
-            let thumbprints = certificate.map(|certificate| certificate.thumbprints());
-            Ok(Arc::new(ReadyKey { kid: kid.clone().or_else(|| key.kid.clone()), key, thumbprints }))
+            let certificate =
+                certificate.as_ref().map(|source| certificate_of(source, key.as_ref())).transpose()?;
+            Ok(Arc::new(ReadyKey {
+                algorithm,
+                kid: kid.clone().or_else(|| key.as_ref()?.kid.clone()),
+                key,
+                thumbprints: certificate.map(|certificate| certificate.thumbprints()),
+            }))
         })
     }
 
@@ -99,21 +122,22 @@ impl ClientKey {
     }
 }
 
-fn certificate_of(source: &CertificateSource, key: &SigningKey) -> Result<KeyCertificate> {
-    match source {
-        CertificateSource::Text(certificate) => {
-            let wrong = |reason| Error::config("privateKey.certificate", reason);
-            certificate.check_key(key).map_err(wrong)?;
-            Ok(certificate.clone())
-        }
+/// The certificate, if it is that of the key. Of a key that a function uses, it is not known.
+fn certificate_of(source: &CertificateSource, key: Option<&SigningKey>) -> Result<KeyCertificate> {
+    const FIELD: &str = "privateKey.certificate";
+    const FILE_FIELD: &str = "privateKey.certificate.path";
+
+    let in_file = |reason| Error::config(FILE_FIELD, format!("names a file that {reason}"));
+    let certificate = match source {
+        CertificateSource::Text(certificate) => certificate.clone(),
         CertificateSource::File(path) => {
-            const FIELD: &str = "privateKey.certificate.path";
-            let text = read_text(path, FIELD)?;
-            let wrong = |reason| Error::config(FIELD, format!("names a file that {reason}"));
-            let certificate = KeyCertificate::from_pem(text.expose()).map_err(wrong)?;
-            certificate.check_key(key).map_err(wrong)?;
-            Ok(certificate)
+            KeyCertificate::from_pem(read_text(path, FILE_FIELD)?.expose()).map_err(in_file)?
         }
+    };
+    match key.map_or(Ok(()), |key| certificate.check_key(key)) {
+        Ok(()) => Ok(certificate),
+        Err(reason) if matches!(source, CertificateSource::File(_)) => Err(in_file(reason)),
+        Err(reason) => Err(Error::config(FIELD, reason)),
     }
 }
 

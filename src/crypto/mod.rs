@@ -21,6 +21,7 @@ mod memory;
 mod passphrase;
 mod private_key;
 mod ring;
+mod signature;
 mod signing_key;
 #[cfg(test)]
 mod tests;
@@ -37,5 +38,6 @@ pub(crate) use key_file::{ClientKey, ReadyKey, read_text};
 pub use key_json::ServiceAccount;
 pub use private_key::{CertificateSource, KeySource, PrivateKey};
 pub use ring::KeyRing;
+pub use signature::read_signature;
 pub use signing_key::{SigningKey, SigningKeyError};
 pub(crate) use signing_key::{looks_like_json, looks_like_pem, tls_signing_key};

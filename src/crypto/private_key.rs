@@ -28,6 +28,15 @@ pub enum KeySource {
     Text(SigningKey),
     /// In a file that is read when the key is first needed.
     File(PathBuf),
+    /// Elsewhere: a function of the user's program signs with it, by this algorithm.
+    Function(SigningAlgorithm),
+}
+
+impl PrivateKey {
+    /// Whether the key itself can be read.
+    pub fn is_readable(&self) -> bool {
+        !matches!(self.source, KeySource::Function(_))
+    }
 }
 
 /// Where the certificate of a private key is.

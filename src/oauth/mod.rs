@@ -12,6 +12,7 @@ pub mod fuzzing;
 mod jwt;
 mod kept_fields;
 mod locate;
+mod login_answer;
 mod metadata;
 mod refusal;
 mod request;
@@ -25,11 +26,12 @@ pub use assertion::{ASSERTION_LIFETIME, AssertionClaims, Statement, read_asserti
 pub use dpop::{ProofKey, ProofTarget, asks_for_nonce, fresh_nonce, is_nonce, may_refuse_the_date};
 pub use expiry::{Expiry, clocks_differ, server_clock};
 pub use kept_fields::{FieldError, KeptFields};
+pub use login_answer::{LOGIN_FUNCTION, LoginAnswer, UnusableAnswer, read_login_answer};
 pub use metadata::{Metadata, MetadataError};
 pub use refusal::Refusal;
 pub use request::{
     Client, ClientCredential, Form, JWT_BEARER, LatePart, TOKEN_EXCHANGE, UnsignedRequest, blank, json,
 };
 pub use response_context::ResponseContext;
-pub use retry_after::read as retry_after;
+pub use retry_after::{MAX_RETRY_AFTER, read as retry_after};
 pub use token_response::{Granted, read};

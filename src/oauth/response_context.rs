@@ -16,6 +16,8 @@ pub struct ResponseContext<'a> {
     pub dpop: bool,
     /// Whether a token without an expiry, or with an expiry of zero, never expires.
     pub never_expires: bool,
+    /// Whether the header of the token contains no token type.
+    pub is_bare: bool,
     /// The fields of the response to keep.
     pub kept: &'a [ResponseField],
     /// The requested scope.

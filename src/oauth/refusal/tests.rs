@@ -23,6 +23,7 @@ fn refusal_of(status: u16, headers: &[(&'static str, &'static str)], body: &str)
         never_expires: false,
         login: &LoginOptions::default(),
         scheme: None,
+        is_bare: false,
         kept: &[],
         scope: None,
         dpop: false,

@@ -18,6 +18,7 @@ struct TestResponse {
     dpop: bool,
     is_refresh: bool,
     never_expires: bool,
+    is_bare: false,
     kept: Vec<ResponseField>,
 }
 

@@ -4,15 +4,17 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
 
 use url::Url;
 
-use super::presented::{given_assertion, subject_token};
+use super::presented::{AssertionTarget, PresentedParts};
 use crate::clock::Clock;
 use crate::config::{Config, GrantAssertion, Presented};
 use crate::crypto::{ClientKey, JwsHeader, ReadyKey, UnsignedToken};
 use crate::domain::{AccessToken, Secret, Timestamp};
 use crate::error::{Error, ErrorKind, Result};
+use crate::functions::UserFunctions;
 use crate::grants;
 use crate::oauth::{self, LatePart, ProofKey, ProofTarget, Statement, UnsignedRequest};
 use crate::sync::Mutex;
@@ -49,6 +51,7 @@ pub(in crate::service) struct Signer {
     config: Arc<Config>,
     clock: Arc<dyn Clock>,
     client_key: Option<Arc<ClientKey>>,
+    presented: PresentedParts,
     /// The latest nonce of each origin (RFC 9449 §8.2).
     nonces: Mutex<HashMap<String, String>>,
     /// How far the token server's clock is ahead, in milliseconds.
@@ -60,19 +63,35 @@ impl Signer {
         config: Arc<Config>,
         clock: Arc<dyn Clock>,
         client_key: Option<Arc<ClientKey>>,
+        functions: Option<Arc<dyn UserFunctions>>,
     ) -> Self {
-        Self { config, clock, client_key, nonces: Mutex::default(), clock_ahead: AtomicI64::new(0) }
+        let presented = PresentedParts { functions };
+        Self {
+            config,
+            clock,
+            client_key,
+            presented,
+            nonces: Mutex::default(),
+            clock_ahead: AtomicI64::new(0),
+        }
     }
 
-    /// The request with its assertions. Each is for one sending.
+    /// The request with its assertions. Each is for one sending. A function gets at most `longest`.
     ///
     /// # Errors
-    /// `Config` if the client's key, an assertion or a token cannot be read, or has expired.
-    pub(in crate::service) async fn sign(&self, unsigned: &UnsignedRequest) -> Result<SignedRequest> {
+    /// `Config` if the client's key, an assertion or a token cannot be read, or has expired. What a function threw.
+    pub(in crate::service) async fn sign(
+        &self,
+        unsigned: &UnsignedRequest,
+        longest: Duration,
+    ) -> Result<SignedRequest> {
         let mut signed =
             SignedRequest { request: unsigned.request.clone(), secrets: Vec::new(), signed: Vec::new() };
         for part in &unsigned.late {
-            let (value, is_signed) = self.late_part(part).await?;
+            let (value, is_signed) = match self.given(part, longest).await? {
+                Some(given) => (given, false),
+                None => (self.signed(part, longest).await?, true),
+            };
             part.add_to(&mut signed.request, &value);
             signed.secrets.push(value);
             signed.signed.extend(is_signed.then(|| part.clone()));
@@ -80,45 +99,55 @@ impl Signer {
         Ok(signed)
     }
 
-    /// The value of a part, and whether it was signed here.
-    async fn late_part(&self, part: &LatePart) -> Result<(Secret, bool)> {
+    /// The value of a part that somebody else makes.
+    async fn given(&self, part: &LatePart, longest: Duration) -> Result<Option<Secret>> {
         let config = &self.config;
         let Presented { client_assertion, assertion, subject, .. } = &*config.presented;
-        let given = match part {
-            LatePart::ClientAssertion(_) => {
-                client_assertion.as_ref().map(|source| (source, "clientAssertion"))
+        let (source, field, audience) = match (part, client_assertion, assertion) {
+            (LatePart::ClientAssertion(url), Some(source), _) => {
+                (source, "clientAssertion", config.assertion_audience(url))
             }
-            LatePart::GrantAssertion(_) | LatePart::BearerAssertion(_) => match assertion {
-                Some(GrantAssertion::Given(source)) => Some((source, "assertion")),
-                _ => None,
-            },
-            LatePart::SecretAssertion(_) => None,
-            LatePart::SubjectToken => return Ok((subject_token(subject.as_ref()).await?, false)),
+            (
+                LatePart::GrantAssertion(url) | LatePart::BearerAssertion(url),
+                _,
+                Some(GrantAssertion::Given(source)),
+            ) => (source, "assertion", url.as_str()),
+            (LatePart::SubjectToken, ..) => {
+                return self.presented.subject_token(subject.as_ref(), longest).await.map(Some);
+            }
+            _ => return Ok(None),
         };
-        if let Some((source, field)) = given {
-            return Ok((given_assertion(source, field, self.server_now()).await?, false));
-        }
-        let client_id = config.credentials.client_id.as_deref().unwrap_or_default();
-        let value = match part {
-            LatePart::ClientAssertion(token_endpoint) => {
-                let audience = config.assertion_audience(token_endpoint);
-                let claims = Statement::of_client(client_id, audience).claims(self.server_now())?;
-                self.key().await?.sign(&claims)?
-            }
+        let client_id = config.credentials.client_id.as_deref();
+        let target = AssertionTarget { field, client_id, audience, now: self.server_now() };
+        self.presented.assertion(source, &target, longest).await.map(Some)
+    }
+
+    /// The value of a part that is signed here.
+    async fn signed(&self, part: &LatePart, longest: Duration) -> Result<Secret> {
+        let (config, now) = (&self.config, self.server_now());
+        let of_client = |token_endpoint| {
+            let client_id = config.credentials.client_id.as_deref().unwrap_or_default();
+            Statement::of_client(client_id, config.assertion_audience(token_endpoint)).claims(now)
+        };
+        let key = match part {
             LatePart::SecretAssertion(token_endpoint) => {
-                let audience = config.assertion_audience(token_endpoint);
-                let claims = Statement::of_client(client_id, audience).claims(self.server_now())?;
                 let secret = config.credentials.client_secret.as_ref().ok_or_else(missing_key)?;
-                UnsignedToken::new(&JwsHeader::new("HS256"), &claims)?.sign_hs256(secret)
+                let token = UnsignedToken::new(&JwsHeader::new("HS256"), &of_client(token_endpoint)?)?;
+                return Ok(token.sign_hs256(secret));
             }
+            _ => self.key().await?,
+        };
+        let token = match part {
             LatePart::GrantAssertion(url) | LatePart::BearerAssertion(url) => {
-                let key = self.key().await?;
                 let statement = grants::assertion_statement(config, url, key.account())?;
-                key.sign(&statement.claims(self.server_now())?)?
+                key.unsigned(&statement.claims(now)?)?
+            }
+            LatePart::ClientAssertion(url) | LatePart::SecretAssertion(url) => {
+                key.unsigned(&of_client(url)?)?
             }
             LatePart::SubjectToken => return Err(missing_key()),
         };
-        Ok((value, true))
+        self.presented.sign(&key, token, longest).await
     }
 
     /// The client's key. The first call reads it.
