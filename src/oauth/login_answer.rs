@@ -61,6 +61,7 @@ pub fn read_login_answer(json: &str, context: &ResponseContext<'_>) -> Result<Lo
         return Err(returned(format!("`{name}`, which is not a date or a number of seconds")).into());
     }
     let mut granted = token_response::read(&response, context).map_err(unusable)?;
+    granted.expiry_warning = granted.expiry_warning.map(without_path);
     add_fields(&mut granted.kept, object.get("fields"))?;
     let drops_refresh_token = granted.refresh_token.is_none()
         && REFRESH_NAMES.iter().any(|name| object.get(*name).is_some_and(Value::is_null));
@@ -131,6 +132,14 @@ fn add_fields(kept: &mut KeptFields, fields: Option<&Value>) -> Result<(), Error
         kept.fields.insert(name.clone(), text);
     }
     Ok(())
+}
+
+/// A warning about an expiry without its advice to set a path, which a function does not have.
+fn without_path(warning: String) -> String {
+    match warning.split_once(". Set login.expiresPath") {
+        Some((what, _)) => format!("{what}. Return expiresAt, preferably as a Date"),
+        None => warning,
+    }
 }
 
 /// The error for an answer that is itself an error.
@@ -244,6 +253,18 @@ mod tests {
         }
         assert_eq!(lifetime(&json!({ "token": "abc" })), Expiry::Unknown);
         assert_eq!(lifetime(&json!({ "token": "abc", "expiresAt": null })), Expiry::Unknown);
+    }
+
+    #[test]
+    fn the_advice_about_a_doubtful_expiry_is_for_a_function() {
+        for answer in [
+            json!({ "token": "abc", "expiresInSeconds": 3_600_000 }),
+            json!({ "token": "abc", "session_expiry_hours": 3 }),
+        ] {
+            let warning = read(&answer).granted.expiry_warning.unwrap();
+            assert!(warning.starts_with("login(): `"), "{warning}");
+            assert!(warning.ends_with(". Return expiresAt, preferably as a Date"), "{warning}");
+        }
     }
 
     #[test]
