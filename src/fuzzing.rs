@@ -5,7 +5,7 @@
 //! `fuzz/corpus`, and the ordinary tests replay them.
 
 pub use crate::crypto::fuzzing::envelope;
-pub use crate::oauth::fuzzing::{jwt, retry_after, token_response};
+pub use crate::oauth::fuzzing::{assertion, jwt, retry_after, token_response};
 pub use crate::store::record_file;
 
 #[cfg(test)]
@@ -18,7 +18,8 @@ mod tests {
     type Target = fn(&[u8]);
 
     /// The targets, each with the name of its corpus folder and of its binary.
-    const TARGETS: [(&str, Target); 5] = [
+    const TARGETS: [(&str, Target); 6] = [
+        ("assertion", assertion),
         ("envelope", envelope),
         ("jwt", jwt),
         ("record_file", record_file),

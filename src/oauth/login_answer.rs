@@ -190,7 +190,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::config::{LoginOptions, ResponseField};
+    use crate::config::{LoginOptions, ResponseField, TokenHeader};
     use crate::domain::Timestamp;
     use crate::error::Retry;
     use crate::oauth::Expiry;
@@ -203,6 +203,7 @@ mod tests {
             scheme: None,
             dpop: false,
             never_expires: false,
+            header: &TokenHeader::default(),
             kept,
             scope: None,
             secrets: Vec::new(),

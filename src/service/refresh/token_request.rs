@@ -161,6 +161,7 @@ impl Exchange for TokenRequest<'_> {
             is_refresh: unsigned.is_refresh,
             never_expires: config.policy.never_expires,
             scheme: config.scheme.as_ref(),
+            header: &config.header,
             kept: &config.fields,
             scope: config.scope.as_deref(),
             dpop: config.dpop,
