@@ -132,6 +132,8 @@ export function stopTokenScheduler(): SchedulerStatus
  * - With `clientSecret`, `privateKey`, `clientAssertion`, `clientCertificate` or `clientAuthentication: 'none'` in code,
  *   `OAUTH_CLIENT_SECRET`, `OAUTH_PRIVATE_KEY` and `OAUTH_CLIENT_ASSERTION_FILE` are not read.
  * - With `dpop: true` in code, `EXTERNAL_API_HEADER` is not read.
+ * - With a function as `login` in code, the variables from `EXTERNAL_AUTH_URL` to `OAUTH_PARAMETERS` in this table are
+ *   not read.
  * - A complete credential in code is used alone, unless `grant` is also in code. With `clientId` and a client
  *   credential (`clientSecret`, `privateKey` or `clientCertificate`) in code, the email, username and password in the
  *   environment are not read. With `password` and `email` or `username` in code, the client credentials in the
@@ -599,8 +601,9 @@ export interface TokenServiceConfig {
    *
    * If it throws a {@link TokenError} with the code `ERR_TOKEN_CREDENTIALS`, it is not called again in this process
    * before a growing cool-down ends or `refresh()` is called. Any other error is followed by a growing pause, which
-   * lasts at least as long as `retryAfterSeconds` or `retryAfter` of the error (seconds, or a date). Messages and logs
-   * contain the class and the code of the error, but not its text, which may contain a secret.
+   * lasts at least as long as `retryAfterSeconds` or `retryAfter` of the error (seconds, or a date). Messages, logs
+   * and events contain the class and the code of the error, but not its text, which may contain a secret. Callers that
+   * wait for the token get it as the `cause` of their error.
    *
    * With a function, the fields of evertoken's own token requests (`authUrl`, `clientId`, `password`, `scope`, `dpop`,
    * …) are errors in code, and are ignored in the environment. `encryptionKey` is required unless `storage` is

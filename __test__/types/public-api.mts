@@ -80,7 +80,7 @@ initializeTokenService({
 })
 initializeTokenService({ login: { tokenPath: 'result.jwt' } })
 // @ts-expect-error It has no token.
-initializeTokenService({ login: () => ({ tokn: 'a' }) })
+initializeTokenService({ login: () => ({ jot: 'a' }) })
 // @ts-expect-error A token is not an answer.
 initializeTokenService({ login: async () => 'a' })
 initializeTokenService({

@@ -34,12 +34,12 @@ impl UserFunctions for Login {
     }
 }
 
-fn answer(token: &str, refresh_token: &Value) -> Result<Value> {
+fn answer(token: &str, refresh_token: &Value) -> Value {
     let mut answer = json!({ "token": token, "expiresInSeconds": 3600 });
     if *refresh_token != json!("missing") {
         answer["refreshToken"] = refresh_token.clone();
     }
-    Ok(answer)
+    answer
 }
 
 fn with_config(extra: &Value, login: &Arc<Login>) -> TestService {
@@ -59,10 +59,10 @@ fn service(login: &Arc<Login>) -> TestService {
 #[tokio::test]
 async fn it_is_called_with_the_reason_and_the_last_refresh_token() {
     let login = Login::new([
-        answer("t1", &json!("r1")),
-        answer("t2", &json!("missing")),
-        answer("t3", &json!(null)),
-        answer("t4", &json!("r4")),
+        Ok(answer("t1", &json!("r1"))),
+        Ok(answer("t2", &json!("missing"))),
+        Ok(answer("t3", &json!(null))),
+        Ok(answer("t4", &json!("r4"))),
     ]);
     let test = service(&login);
     assert_eq!(test.token().await.as_deref(), Some("t1"));
@@ -85,7 +85,7 @@ async fn it_is_called_with_the_reason_and_the_last_refresh_token() {
 
 #[tokio::test]
 async fn a_token_that_has_expired_is_missing() {
-    let login = Login::new([answer("t1", &json!("r1")), answer("t2", &json!("r2"))]);
+    let login = Login::new([Ok(answer("t1", &json!("r1"))), Ok(answer("t2", &json!("r2")))]);
     let test = service(&login);
     test.token().await;
     test.pass(3601);
@@ -99,7 +99,7 @@ async fn it_is_called_once_for_each_attempt_however_it_fails() {
         Err(Error::new(ErrorKind::Network, "login() threw")),
         Err(Error::new(ErrorKind::Response, "login() threw")
             .with_retry(Retry::After(Duration::from_secs(30)))),
-        answer("t1", &json!("missing")),
+        Ok(answer("t1", &json!("missing"))),
     ]);
     let test = service(&login);
     assert_eq!(test.service.acquire().await.unwrap_err().kind(), ErrorKind::Network);
@@ -116,7 +116,7 @@ async fn it_is_called_once_for_each_attempt_however_it_fails() {
 #[tokio::test]
 async fn rejected_credentials_cool_down_and_a_request_goes_through() {
     let rejected = || Err(Error::new(ErrorKind::Credentials, "login() threw"));
-    let login = Login::new([rejected(), rejected(), answer("t1", &json!("missing"))]);
+    let login = Login::new([rejected(), rejected(), Ok(answer("t1", &json!("missing")))]);
     let test = service(&login);
     assert_eq!(test.service.acquire().await.unwrap_err().kind(), ErrorKind::Credentials);
     test.pass(59);
@@ -132,9 +132,9 @@ async fn rejected_credentials_cool_down_and_a_request_goes_through() {
 #[tokio::test]
 async fn a_failure_leaves_the_old_token_and_its_refresh_token() {
     let login = Login::new([
-        answer("t1", &json!("r1")),
+        Ok(answer("t1", &json!("r1"))),
         Err(Error::new(ErrorKind::Response, "login() threw")),
-        answer("t2", &json!("missing")),
+        Ok(answer("t2", &json!("missing"))),
     ]);
     let test = service(&login);
     test.token().await;
@@ -147,7 +147,8 @@ async fn a_failure_leaves_the_old_token_and_its_refresh_token() {
 #[tokio::test]
 async fn the_refresh_token_that_comes_with_an_expired_token_is_kept() {
     let expired = json!({ "token": "t2", "refreshToken": "r2", "expiresAt": 1_700_000_000 });
-    let login = Login::new([answer("t1", &json!("r1")), Ok(expired), answer("t3", &json!("missing"))]);
+    let login =
+        Login::new([Ok(answer("t1", &json!("r1"))), Ok(expired), Ok(answer("t3", &json!("missing")))]);
     let test = service(&login);
     test.token().await;
     assert_eq!(test.service.refresh().await.unwrap_err().kind(), ErrorKind::Response);
