@@ -491,7 +491,7 @@ export interface TokenServiceConfig {
   parameters?: Record<string, string | string[]>
   /**
    * The format of a grant's requests: a form (RFC 6749 appendix B), or a JSON object with the same members. It applies
-   * to `client_credentials`, `password`, and the refresh at the token endpoint, unless `refreshFormat` is set. With
+   * to every grant, and the refresh at the token endpoint, unless `refreshFormat` is set. With
    * `clientAuthentication: 'client_secret_post'`, the secret is a member of the object. For a login, see `login`.
    * Default `form`.
    */

@@ -172,7 +172,7 @@ describe('privateKey.sign', () => {
     })
   }
 
-  test('what is no signature, and what is thrown, is an error without a request', async (t) => {
+  test('what is not a signature, and what is thrown, is an error without a request', async (t) => {
     const { url, forms } = await serve(t)
     const failure = async (sign) => {
       const service = start(t, url, { privateKey: { alg: 'ES256', sign } })

@@ -125,7 +125,7 @@ async function createPlatform(t, product) {
   let renewals = 0
   const renew = async () => {
     renewals += 1
-    const token = await new SignJWT({ sub: 'system:serviceaccount:default:reports', renewals })
+    const token = await new SignJWT({ sub: 'system:default:reports', renewals })
       .setProtectedHeader({ alg: 'RS256' })
       .setExpirationTime('10m')
       .sign(privateKey)

@@ -140,7 +140,7 @@ export const products = {
         ],
       )
       const { claims } = await verify(form.client_assertion)
-      assert.equal(claims.sub, 'system:serviceaccount:default:reports')
+      assert.equal(claims.sub, 'system:default:reports')
     },
     answer: { token_type: 'Bearer', expires_in: 3599, access_token: 'entra-token' },
   },
@@ -154,7 +154,7 @@ export const products = {
         ['client_credentials', 'reports', clientAssertion],
       )
       const { claims } = await verify(form.client_assertion)
-      assert.equal(claims.sub, 'system:serviceaccount:default:reports')
+      assert.equal(claims.sub, 'system:default:reports')
     },
     answer: { token_type: 'Bearer', expires_in: 300, access_token: 'keycloak-token' },
   },
@@ -172,7 +172,7 @@ export const products = {
         requested_token_type: 'urn:ietf:params:oauth:token-type:access_token',
       })
       const { claims } = await verify(subjectToken)
-      assert.equal(claims.sub, 'system:serviceaccount:default:reports')
+      assert.equal(claims.sub, 'system:default:reports')
     },
     answer: {
       access_token: 'ya29.federated',

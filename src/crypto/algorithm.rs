@@ -4,17 +4,17 @@
 /// §2.2](https://www.rfc-editor.org/rfc/rfc9864#section-2.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SigningAlgorithm {
-    /// RSASSA-PKCS1-v1_5 with SHA-256.
+    /// RSA PKCS #1 v1.5 with SHA-256.
     Rs256,
-    /// RSASSA-PKCS1-v1_5 with SHA-384.
+    /// RSA PKCS #1 v1.5 with SHA-384.
     Rs384,
-    /// RSASSA-PKCS1-v1_5 with SHA-512.
+    /// RSA PKCS #1 v1.5 with SHA-512.
     Rs512,
-    /// RSASSA-PSS with SHA-256.
+    /// RSA-PSS with SHA-256.
     Ps256,
-    /// RSASSA-PSS with SHA-384.
+    /// RSA-PSS with SHA-384.
     Ps384,
-    /// RSASSA-PSS with SHA-512.
+    /// RSA-PSS with SHA-512.
     Ps512,
     /// ECDSA on P-256 with SHA-256.
     Es256,

@@ -1,4 +1,4 @@
-//! The `privateKey` option: where the client's key is, and what is said of it.
+//! The `privateKey` option: where the client's key is, and the options of its assertions.
 
 use std::path::PathBuf;
 

@@ -51,7 +51,7 @@ pub fn statement<'a>(
         ScopeClaim::Configured => config.scope.as_ref().filter(|_| !is_login),
         ScopeClaim::None => None,
     };
-    // A login endpoint is not OAuth: its audience is whatever its documentation says, which is often none.
+    // A login endpoint is not OAuth: its documentation names the audience, and often there is none.
     let endpoint = (!is_login).then_some(token_endpoint.as_str());
     Ok(Statement {
         issuer,

@@ -49,7 +49,7 @@ fn conflicts(given: &[(Value, &str, &str)]) {
 }
 
 #[test]
-fn the_tokens_of_two_accounts_are_told_apart() {
+fn the_tokens_of_two_accounts_differ_in_identity() {
     let of = |value: Value| config(value).unwrap().identity;
     let by_path = |path: &str| of(json!({ "privateKey": { "path": path } }));
     assert_ne!(by_path("a.json"), by_path("b.json"));
@@ -151,7 +151,7 @@ fn each_conflict_of_an_exchange_or_a_login_names_the_fields_and_what_to_keep() {
         (json!({ "clientSecret": "s", "requestedTokenType": "jwt" }), "requestedTokenType", "token_exchange"),
         (json!({ "clientSecret": "s", "subjectTokenType": "jwt" }), "subjectTokenType", "subjectToken"),
         (
-            json!({ "subjectToken": "t", "subjectTokenType": "jwtt" }),
+            json!({ "subjectToken": "t", "subjectTokenType": "json" }),
             "subjectTokenType",
             "one of access_token",
         ),

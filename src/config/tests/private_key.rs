@@ -89,7 +89,7 @@ fn a_jwk_that_cannot_sign_is_rejected_with_the_reason_and_without_its_members() 
         (with("p256", "crv", json!("secp256k1")), "unsupported type"),
         (with("rsa", "kty", json!("oct")), "symmetric JWK: set clientSecret"),
         (with("rsa", "use", json!("enc")), "not for signatures"),
-        (with("rsa", "alg", json!("RSA-OAEP")), "alg that is not supported"),
+        (with("rsa", "alg", json!("HS256")), "alg that is not supported"),
         (with("rsa", "alg", json!("ES256")), "alg is ES256, which does not fit an RSA key"),
         (json!({ "keys": [with("rsa", "use", json!("sig"))] }), "a set of JWKs"),
         (

@@ -107,7 +107,7 @@ fn each_algorithm_signs_what_its_public_key_verifies() {
         assert_eq!(verified(&token, &key).unwrap(), claims, "{algorithm:?}");
 
         let mut forged = token.expose().to_owned();
-        let at = forged.rfind('.').unwrap() + 5;
+        let at = forged.len() - 40;
         let other = if &forged[at..=at] == "A" { "B" } else { "A" };
         forged.replace_range(at..=at, other);
         assert_eq!(verified(&Secret::new(forged), &key), None, "{algorithm:?}");

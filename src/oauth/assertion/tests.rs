@@ -91,7 +91,7 @@ fn an_expired_assertion_says_when_it_expired_and_what_time_it_is() {
 }
 
 #[test]
-fn a_text_that_is_no_assertion_is_refused_without_being_repeated() {
+fn a_text_that_is_not_an_assertion_is_refused_without_being_repeated() {
     let whole = with_claims(&json!({ "exp": 1_900_000_000 }));
     let (start, signature) = whole.rsplit_once('.').unwrap();
     let long = format!("{start}.{}", "A".repeat(70_000));

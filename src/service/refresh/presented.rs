@@ -92,7 +92,7 @@ impl PresentedParts {
     /// The token, signed by the key or by the function that has it.
     ///
     /// # Errors
-    /// `Config`: what the function returned is no signature. What it threw.
+    /// `Config`: what the function returned is not a signature. What it threw.
     pub(super) async fn sign(
         &self,
         key: &ReadyKey,

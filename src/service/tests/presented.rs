@@ -207,7 +207,7 @@ async fn the_key_file_of_a_service_account_is_the_whole_configuration() {
 }
 
 #[tokio::test]
-async fn a_file_that_is_no_service_account_says_what_is_missing() {
+async fn a_file_that_is_not_a_service_account_says_what_is_missing() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("account.json");
     let account = |changes: &Value| std::fs::read_to_string(account(folder.path(), changes)).unwrap();
@@ -276,7 +276,7 @@ async fn the_text_of_a_server_is_cleared_of_what_was_presented() {
     assert!(!description.contains("horse"), "{description}");
 }
 
-/// Functions that return what they are told by field, and record with what they were called.
+/// Functions that return a fixed value by field, and record with what they were called.
 struct Functions(HashMap<&'static str, Value>, StdMutex<Vec<(String, Value)>>);
 
 #[async_trait]

@@ -47,7 +47,7 @@ fn a_token_of_an_unknown_type_is_not_used() {
 }
 
 #[test]
-fn a_token_that_is_no_access_token_is_used_only_if_it_is_said_how() {
+fn a_token_that_is_not_an_access_token_is_used_only_with_scheme_or_header() {
     let answer = || {
         response(
             r#"{"access_token":"abc","issued_token_type":"urn:ietf:params:oauth:token-type:jwt","token_type":"N_A"}"#,
