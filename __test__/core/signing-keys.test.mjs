@@ -23,7 +23,7 @@ async function serve(t, answer = () => granted) {
   }))
   t.after(() => server.close())
   const forms = () => server.requests.map(({ body }) => Object.fromEntries(new URLSearchParams(body)))
-  return { url: `${server.origin}/token`, forms }
+  return { url: `${server.origin}/token`, forms, requests: server.requests }
 }
 
 function start(t, url, config) {
@@ -261,6 +261,56 @@ describe('functions that present', () => {
     assert.match(error.message, /returned an assertion that has expired: its exp is 20/)
     assert.ok(!error.message.includes(expired.split('.')[2]))
     assert.deepEqual(forms(), [])
+  })
+})
+
+describe('one key for two assertions', () => {
+  test('with private_key_jwt, the key signs the grant and authenticates the client', async (t) => {
+    const { url, forms } = await serve(t)
+    const privateKey = { pem: pemOf(rsa), audience: 'https://issuer.example.com' }
+    const config = { grant: 'jwt_bearer', privateKey, clientAuthentication: 'private_key_jwt' }
+    await start(t, url, { ...config, assertion: { subject: 'user' } }).getToken()
+    const [form] = forms()
+    const grant = (await verified(form.assertion, 'RS256')).claims
+    const client = (await verified(form.client_assertion, 'RS256')).claims
+    assert.deepEqual([grant.sub, grant.aud], ['user', url])
+    assert.deepEqual([client.sub, client.aud], ['app', 'https://issuer.example.com'])
+    assert.notEqual(grant.jti, client.jti)
+  })
+
+  test('a client secret authenticates the client next to the grant, in JSON, too', async (t) => {
+    const { url, forms, requests } = await serve(t)
+    const config = { grant: 'jwt_bearer', privateKey: pemOf(rsa), clientSecret: 's3cret' }
+    await start(t, url, { ...config, clientAuthentication: 'client_secret_post' }).getToken()
+    await start(t, url, {
+      ...config,
+      clientAuthentication: 'client_secret_post',
+      requestFormat: 'json',
+    }).getToken()
+    for (const { assertion, client_secret: secret } of [forms()[0], JSON.parse(requests[1].body)]) {
+      await verified(assertion, 'RS256')
+      assert.equal(secret, 's3cret')
+    }
+  })
+
+  test('a login with an assertion may have a body', async (t) => {
+    const server = await startPlainServer(() => ({
+      headers: { 'content-type': 'application/json' },
+      body: { token: 't', expires_at: new Date(Date.now() + 900_000).toISOString() },
+    }))
+    t.after(() => server.close())
+    const login = { credentials: 'assertion', body: { repositories: ['one'] } }
+    const assertion = { audience: 'https://api.example.com', lifetimeSeconds: 540 }
+    const service = start(t, `${server.origin}/tokens`, { privateKey: pemOf(rsa), login, assertion })
+    assert.equal(await service.getToken(), 't')
+    const [{ headers, body }] = server.requests
+    assert.equal(body, '{"repositories":["one"]}')
+    const { claims } = await verified(headers.authorization.replace('Bearer ', ''), 'RS256')
+    assert.deepEqual(
+      [claims.iss, claims.aud, claims.exp - claims.iat],
+      ['app', 'https://api.example.com', 540],
+    )
+    assert.deepEqual(service.status().strategy.grant, 'login')
   })
 })
 
