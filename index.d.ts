@@ -113,7 +113,8 @@ export function stopTokenScheduler(): SchedulerStatus
  * | `OAUTH_ISSUER` | `issuer` |
  * | `EXTERNAL_API_EMAIL`, `EXTERNAL_API_USERNAME`, `EXTERNAL_API_PASSWORD` | `email`, `username`, `password` |
  * | `OAUTH_CLIENT_ID`, `OAUTH_CLIENT_SECRET` | `clientId`, `clientSecret` |
- * | `OAUTH_PRIVATE_KEY` | `privateKey`: PEM (line ends may be written as `\n`), or the path of a PEM file |
+ * | `OAUTH_PRIVATE_KEY` | `privateKey`: PEM (line ends may be written as `\n`), a JWK, the JSON of a Google service account, or the path of such a file |
+ * | `OAUTH_CLIENT_ASSERTION_FILE` | `clientAssertion`: the path of the file |
  * | `OAUTH_GRANT`, `OAUTH_REFRESH_TOKEN` | `grant`, `refreshToken` |
  * | `OAUTH_SCOPE`, `OAUTH_AUDIENCE` | `scope`, `audience` |
  * | `OAUTH_PARAMETERS` | `parameters`, form-encoded: `account_id=7&tenant=blue`; a space is `+`, and a plus is `%2B` |
@@ -129,8 +130,8 @@ export function stopTokenScheduler(): SchedulerStatus
  * - With `authUrl` in code, `OAUTH_ISSUER` is not read; with `issuer` in code, `EXTERNAL_AUTH_URL` is not read.
  * - With `email` in code, `EXTERNAL_API_USERNAME` is not read; with `username` in code, `EXTERNAL_API_EMAIL` is not
  *   read.
- * - With `clientSecret`, `privateKey`, `clientCertificate` or `clientAuthentication: 'none'` in code,
- *   `OAUTH_CLIENT_SECRET` and `OAUTH_PRIVATE_KEY` are not read.
+ * - With `clientSecret`, `privateKey`, `clientAssertion`, `clientCertificate` or `clientAuthentication: 'none'` in code,
+ *   `OAUTH_CLIENT_SECRET`, `OAUTH_PRIVATE_KEY` and `OAUTH_CLIENT_ASSERTION_FILE` are not read.
  * - With `refreshToken` in code, the email, username and password in the environment are not read. With a complete
  *   credential, a `password` or another `grant` in code, `OAUTH_REFRESH_TOKEN` is not read.
  * - With a complete credential, a `password` or a `refreshToken` in code, `OAUTH_GRANT` is not read.
@@ -469,12 +470,15 @@ export interface TokenServiceConfig {
 
   /**
    * How the token is obtained: `client_credentials` (RFC 6749 §4.4), `password` (RFC 6749 §4.3, which RFC 9700 §2.4
-   * forbids for new servers), `login`, any other login endpoint, or `refresh_token`, the refresh token that someone's
-   * consent brought (RFC 6749 §6; see `refreshToken`). Default: the one that the credentials are for. If
+   * forbids for new servers), `jwt_bearer` (RFC 7523 §2.1, see `assertion`), `token_exchange` (RFC 8693, see
+   * `subjectToken`), `login`, any other login endpoint, or `refresh_token`, the refresh token that someone's consent
+   * brought (RFC 6749 §6, see `refreshToken`). Default: the one that the credentials are for; with `assertion` or the key
+   * of a Google service account, `jwt_bearer`; with `subjectToken`, `token_exchange`; with `refreshToken` alone,
+   * `refresh_token`. If
    * credentials for both a client and a user are set, evertoken uses what worked last. Before the first success, it
    * tries client credentials first if `authUrl` ends in `token`, and otherwise a login. `OAUTH_GRANT`.
    */
-  grant?: 'client_credentials' | 'password' | 'login' | 'refresh_token'
+  grant?: 'client_credentials' | 'password' | 'login' | 'refresh_token' | 'jwt_bearer' | 'token_exchange'
   /**
    * A refresh token that someone's consent brought: a seed. evertoken spends it once, and from then on the refresh tokens
    * that the server issues in its place (RFC 6749 §6), which it keeps encrypted in the store. The record remembers a
@@ -498,6 +502,59 @@ export interface TokenServiceConfig {
    * ```
    */
   refreshToken?: string
+  /**
+   * The assertion of the grant `jwt_bearer` (RFC 7523 §2.1): what it states, for evertoken to sign with `privateKey`; or
+   * an assertion that somebody else makes, in a file or from a function. With `login.credentials: 'assertion'`, it is
+   * the bearer token of the login.
+   *
+   * An assertion from a file or a function is read for each token request. If it is not a JWT, or has expired, the
+   * request fails with `ERR_TOKEN_CONFIG` and `field` `assertion.path` or `assertion`, and nothing is sent. It changes,
+   * so `encryptionKey` is required, unless the token is kept in memory.
+   *
+   * @example
+   * ```ts
+   * initializeTokenService({
+   *   authUrl: 'https://login.salesforce.com/services/oauth2/token',
+   *   grant: 'jwt_bearer',
+   *   clientId: process.env.SALESFORCE_CONSUMER_KEY,
+   *   privateKey: { path: '/run/secrets/salesforce.pem' },
+   *   assertion: { subject: 'integration@example.com', audience: 'https://login.salesforce.com' },
+   * })
+   * ```
+   */
+  assertion?:
+    | AssertionOptions
+    | { path: string }
+    | ((context: AssertionContext) => string | Promise<string>)
+  /**
+   * The token to exchange for another one: RFC 8693 §2.1. A file or a function is read for each token request.
+   * `encryptionKey` is required, unless the token is kept in memory.
+   *
+   * @example
+   * ```ts
+   * initializeTokenService({
+   *   authUrl: 'https://sts.googleapis.com/v1/token',
+   *   grant: 'token_exchange',
+   *   subjectToken: { path: '/var/run/secrets/tokens/gcp' },
+   *   subjectTokenType: 'jwt',
+   *   audience: '//iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/a/providers/b',
+   *   scope: 'https://www.googleapis.com/auth/cloud-platform',
+   *   storage: { kind: 'memory' },
+   * })
+   * ```
+   */
+  subjectToken?: string | { path: string } | (() => string | Promise<string>)
+  /**
+   * The type of `subjectToken`, RFC 8693 §3: a URI, or `access_token`, `refresh_token`, `id_token`, `jwt`, `saml1` or
+   * `saml2`. Default `access_token`.
+   */
+  subjectTokenType?: string
+  /**
+   * The type of the token to issue, in the same form. Default: the server decides. If it issues something other than an
+   * access token (`token_type: "N_A"`), the response is an error, unless `scheme` or a `header` without `{scheme}` is
+   * set. `fields: ['issued_token_type']` keeps what it issued.
+   */
+  requestedTokenType?: string
   /**
    * The server's own name for the grant, sent as `grant_type` instead of `client_credentials` or `password`. Zoom, for
    * example, requires `account_credentials`. A refresh still sends `refresh_token`. This applies to grants only: if
@@ -524,7 +581,7 @@ export interface TokenServiceConfig {
   parameters?: Record<string, string | string[]>
   /**
    * The format of a grant's requests: a form (RFC 6749 appendix B), or a JSON object with the same members. It applies
-   * to `client_credentials`, `password`, and the refresh at the token endpoint, unless `refreshFormat` is set. With
+   * to every grant, and the refresh at the token endpoint, unless `refreshFormat` is set. With
    * `clientAuthentication: 'client_secret_post'`, the secret is a member of the object. For a login, see `login`.
    * Default `form`.
    */
@@ -536,8 +593,13 @@ export interface TokenServiceConfig {
   /**
    * How the client authenticates, by the names of RFC 7591 §2. Default: the method that fits its credential. With
    * `clientSecret`, that is `client_secret_basic`, then `client_secret_post` if the server refuses it; with
-   * `privateKey`, `private_key_jwt`; with `clientCertificate` alone, `tls_client_auth`. Required if both `clientSecret`
-   * and `privateKey` are set.
+   * `privateKey` or `clientAssertion`, `private_key_jwt`; with `clientCertificate` alone, `tls_client_auth`. Required if
+   * both `clientSecret` and `privateKey` are set. With `grant: 'jwt_bearer'`, `privateKey` signs the grant, and
+   * authenticates the client only with `private_key_jwt` here.
+   *
+   * `client_secret_jwt` signs an assertion with `clientSecret` by HS256 (RFC 7523 §2.2), so that the secret itself is not
+   * sent. evertoken warns if the secret has fewer than 32 bytes, which RFC 7518 §3.2 does not allow: the server chose it,
+   * and may accept it.
    *
    * `none` sends `clientId` alone. There is then no secret from which to derive a key, so `encryptionKey` is required,
    * unless the token is kept in memory. `client_secret_basic_raw` is `client_secret_basic` without the form encoding of
@@ -547,13 +609,18 @@ export interface TokenServiceConfig {
     | 'client_secret_basic'
     | 'client_secret_basic_raw'
     | 'client_secret_post'
+    | 'client_secret_jwt'
     | 'private_key_jwt'
     | 'tls_client_auth'
     | 'none'
   /**
-   * The private key of the client: PEM, the path of a PEM file, or {@link PrivateKeyOptions}. Instead of a secret, the
-   * client then sends an assertion, which it signs for each request and which is valid for 60 seconds:
-   * `private_key_jwt`, RFC 7523 §2.2. `OAUTH_PRIVATE_KEY`.
+   * The private key of the client: PEM, a JWK (RFC 7517, an object or JSON text), the path of a file with one of these,
+   * or {@link PrivateKeyOptions}. Instead of a secret, the client then sends an assertion, which it signs for each
+   * request and which is valid for 60 seconds: `private_key_jwt`, RFC 7523 §2.2. `OAUTH_PRIVATE_KEY`.
+   *
+   * The key file of a Google service account (JSON) is a key, too. It implies `grant: 'jwt_bearer'`, and names the
+   * client and the token endpoint where the configuration does not. If only its path is set, it must end in `.json`, or
+   * `grant` must be set.
    *
    * @example
    * ```ts
@@ -564,7 +631,28 @@ export interface TokenServiceConfig {
    * })
    * ```
    */
-  privateKey?: string | PrivateKeyOptions
+  privateKey?: string | PrivateKeyOptions | PrivateJsonWebKey
+  /**
+   * An assertion that a platform makes, instead of `clientSecret` or `privateKey` (RFC 7523 §2.2): a file, or a function.
+   * For example a projected token of Kubernetes, the federated token of Entra workload identity
+   * (`AZURE_FEDERATED_TOKEN_FILE`), or an ID token of GitHub Actions. `OAUTH_CLIENT_ASSERTION_FILE`.
+   *
+   * It is read for each token request. If it cannot be read, is not a JWT, or has expired, the request fails with
+   * `ERR_TOKEN_CONFIG` and `field` `clientAssertion.path` or `clientAssertion`, and nothing is sent. It changes, so
+   * `encryptionKey` is required, unless the token is kept in memory.
+   *
+   * @example
+   * ```ts
+   * initializeTokenService({
+   *   authUrl: `https://login.microsoftonline.com/${process.env.AZURE_TENANT_ID}/oauth2/v2.0/token`,
+   *   clientId: process.env.AZURE_CLIENT_ID,
+   *   clientAssertion: { path: process.env.AZURE_FEDERATED_TOKEN_FILE! },
+   *   scope: 'https://graph.microsoft.com/.default',
+   *   storage: { kind: 'memory' },
+   * })
+   * ```
+   */
+  clientAssertion?: { path: string } | ((context: AssertionContext) => string | Promise<string>)
   /**
    * The certificate of the client (with its chain, if the server requires it) and its private key, as PEM:
    * `tls_client_auth`, RFC 8705 §2. evertoken presents it to every token endpoint that requests one in the TLS
@@ -796,26 +884,99 @@ export interface TokenServiceConfig {
 }
 
 /**
- * The key with which a client signs its assertions, and their contents. Either `pem` or `path` is required.
+ * The key with which a client signs its assertions, and their contents. One of `pem`, `path` and `sign` is required.
  *
- * The key must be RSA (2048 to 4096 bits), P-256 or Ed25519, not encrypted, as PKCS#8 (`BEGIN PRIVATE KEY`), PKCS#1
- * (`BEGIN RSA PRIVATE KEY`) or SEC1 (`BEGIN EC PRIVATE KEY`). Any other key causes an `ERR_TOKEN_CONFIG` that names the
- * field.
+ * The key must be RSA (2048 to 4096 bits), P-256, P-384 or Ed25519, not encrypted, as PKCS#8 (`BEGIN PRIVATE KEY`),
+ * PKCS#1 (`BEGIN RSA PRIVATE KEY`), SEC1 (`BEGIN EC PRIVATE KEY`), a JWK, or the key file of a Google service account.
+ * Any other key causes an `ERR_TOKEN_CONFIG` that names the field.
  */
 export interface PrivateKeyOptions {
-  /** The key as PEM text. */
-  pem?: string
+  /** The key as PEM text or as a JWK. The `alg` and `kid` of a JWK apply if the options do not set them. */
+  pem?: string | PrivateJsonWebKey
   /**
-   * The path of a PEM file. evertoken reads it in the background when it first needs the key. The call that waits for a
+   * The path of a file with the key. evertoken reads it in the background when it first needs the key. The call that waits for a
    * token therefore reports an error in the file: `ERR_TOKEN_CONFIG` with `field: 'privateKey.path'`.
    */
   path?: string
-  /** The `kid` of the assertions, if the server uses it to find the key. */
+  /**
+   * Signs in place of a key that evertoken cannot read, for example one in a KMS: returns the signature of `input`, as
+   * bytes or in base64url (base64 works, too). For `ES256` and `ES384`, the signature is r and s (64 and 96 bytes) or in
+   * DER, which evertoken converts; Ed25519 has 64 bytes. Anything else is `ERR_TOKEN_CONFIG` with
+   * `field: 'privateKey.sign'`. It has `timeoutMs` for its work, like the token request, and `signal` is then aborted.
+   * `alg` is required, and so is `encryptionKey`, unless the token is kept in memory.
+   *
+   * @example
+   * ```ts
+   * import { createSign } from 'node:crypto'
+   *
+   * initializeTokenService({
+   *   authUrl: 'https://login.example.com/oauth/token',
+   *   clientId: 'reports',
+   *   privateKey: { alg: 'RS256', sign: (input) => createSign('sha256').update(input).sign(process.env.KEY!) },
+   *   storage: { kind: 'memory' },
+   * })
+   * ```
+   */
+  sign?: (
+    input: string,
+    alg: string,
+    options: { signal: AbortSignal },
+  ) => string | Uint8Array | ArrayBuffer | Promise<string | Uint8Array | ArrayBuffer>
+  /** The `kid` of the assertions, if the server uses it to find the key. Default: that of the JWK. */
   kid?: string
-  /** `RS256`, `PS256`, `ES256` or `EdDSA`. Default: `RS256` for an RSA key, or else the one that fits the key. */
+  /**
+   * `RS256`, `RS384`, `RS512`, `PS256`, `PS384`, `PS512`, `ES256`, `ES384`, `EdDSA` or `Ed25519` (RFC 7518 §3.1, RFC 8037
+   * §3.1, RFC 9864 §2.2). Default: that of the JWK, or else `RS256`, `ES256`, `ES384` or `EdDSA`, whichever fits the key.
+   */
   alg?: string
-  /** The `aud` of the assertions, RFC 7523 §3. Default: the URL of the token endpoint. */
+  /** The `aud` of the client's assertions, RFC 7523 §3. Default: the issuer, or else the URL of the token endpoint. */
   audience?: string
+  /**
+   * The certificate of the key: PEM, or `{ path }`. Its thumbprints are in the header of the assertions (`x5t` and
+   * `x5t#S256`, RFC 7515 §4.1.7): Entra ID requires them. A certificate of another key is an error.
+   */
+  certificate?: string | { path: string }
+}
+
+/** A private JWK (RFC 7517): RSA with all its primes, EC on P-256 or P-384, or OKP with Ed25519. */
+export interface PrivateJsonWebKey {
+  /** `RSA`, `EC` or `OKP`. */
+  kty: string
+  /** The algorithm of the key. */
+  alg?: string
+  /** The identifier of the key. */
+  kid?: string
+  /** The members of the key. */
+  [member: string]: unknown
+}
+
+/** What an assertion is for; see `clientAssertion` and `assertion`. */
+export interface AssertionContext {
+  /** `clientId`, or `null` if none is configured. */
+  clientId: string | null
+  /** Whom it is for: the issuer, or else the URL of the token endpoint; `privateKey.audience`, if that is set. */
+  audience: string
+  /** Aborted after `timeoutMs`. */
+  signal: AbortSignal
+}
+
+/** What an assertion states (RFC 7523 §3), besides its dates and a unique `jti`. */
+export interface AssertionOptions {
+  /** `iss`. Default: `clientId`, or the service account of the key. */
+  issuer?: string
+  /** `sub`: whom the token is for. Default: none. Most servers require it; Google uses it for delegation only. */
+  subject?: string
+  /** `aud`. Default: the URL of the token endpoint; none for a login. */
+  audience?: string
+  /**
+   * `scope`, as Google and DocuSign read it. Default: the `scope` of the configuration, which is then not in the request.
+   * `false`: it is in the request only (RFC 7521 §4.1). A text is in the assertion, and `scope` in the request.
+   */
+  scope?: string | false
+  /** Other claims. Those that have an option of their own, `jti` and `iat` are refused. */
+  claims?: Record<string, unknown>
+  /** How long it is valid, in seconds: 1 to 3600. Default 60. */
+  lifetimeSeconds?: number
 }
 
 /** What a function as `login` gets. */
@@ -880,8 +1041,11 @@ export interface LoginOptions {
   /**
    * Where the name and the password go: in the body, or in the header `Authorization: Basic` (RFC 7617, in UTF-8). With
    * `basic` and without `body`, the request has no body; `body: {}` sends an empty JSON object. Default `body`.
+   *
+   * `assertion` sends neither, but a JWT that `privateKey` signs, as `Authorization: Bearer`: GitHub Apps, for example.
+   * `clientId` is its issuer; see `assertion` for what else it states.
    */
-  credentials?: 'body' | 'basic'
+  credentials?: 'body' | 'basic' | 'assertion'
   /**
    * The body. Strings in it may contain `{email}`, `{username}`, `{password}`, `{clientId}` and `{clientSecret}`, which
    * are replaced. If the body contains the client's credentials, no user is required, and evertoken sends no other
@@ -1197,10 +1361,11 @@ export interface TokenStatus {
   /** The last failure; `null` once a token is obtained. */
   lastError: { code: string; message: string; at: string } | null
   /**
-   * What worked last. `grant` is `client_credentials`, `password`, `refresh_token`, the configured `grantType`, or `login`. `format` is,
-   * for a grant, the client authentication (`client_secret_basic` and so on; `json_client_secret_post` with
-   * `requestFormat: 'json'`), or `form` or `json` for a password grant. For a login, it is `json_email`,
-   * `json_username`, `custom` or `basic`. If `login` is a function, `endpoint` is `login()` and `format` is `function`.
+   * What worked last. `grant` is `client_credentials`, `password`, `refresh_token`, `jwt_bearer`, `token_exchange`, the
+   * configured `grantType`, or `login`. `format` is, for client credentials and refresh tokens, the client authentication
+   * (`client_secret_basic` and so on; `json_client_secret_post` with `requestFormat: 'json'`), or `form` or `json` for
+   * another grant. For a login, it is `json_email`, `json_username`, `custom`, `basic` or `assertion`. If `login` is a
+   * function, `endpoint` is `login()` and `format` is `function`.
    */
   strategy: { grant: string; endpoint: string; format: string } | null
   /** The scheduler; there is one for all services. */

@@ -5,7 +5,7 @@
 //! `fuzz/corpus`, and the ordinary tests replay them.
 
 pub use crate::crypto::fuzzing::envelope;
-pub use crate::oauth::fuzzing::{device_authorization, jwt, retry_after, token_response};
+pub use crate::oauth::fuzzing::{assertion, device_authorization, jwt, retry_after, token_response};
 pub use crate::store::record_file;
 
 #[cfg(test)]
@@ -18,8 +18,9 @@ mod tests {
     type Target = fn(&[u8]);
 
     /// The targets, each with the name of its corpus folder and of its binary.
-    const TARGETS: [(&str, Target); 6] = [
+    const TARGETS: [(&str, Target); 7] = [
         ("device_authorization", device_authorization),
+        ("assertion", assertion),
         ("envelope", envelope),
         ("jwt", jwt),
         ("record_file", record_file),

@@ -2,6 +2,7 @@ import '../support/clean-environment.mjs'
 
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
+import { generateKeyPairSync } from 'node:crypto'
 import { once } from 'node:events'
 import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
@@ -68,6 +69,28 @@ describe('doctor', () => {
       assert.equal(server.tokenRequests.length, 0)
       assert.equal(checks.find(({ check }) => check === 'credential').outcome, 'skipped')
     }
+  })
+
+  test('logs in with the key file of a service account, which names the server', async (t) => {
+    const server = await mock(t)
+    const folder = folderFor(t)
+    const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+    const account = {
+      type: 'service_account',
+      private_key: privateKey.export({ type: 'pkcs8', format: 'pem' }),
+      client_email: 'robot@example.com',
+      token_uri: server.tokenUrl,
+    }
+    const path = join(folder, 'account.json')
+    const env = { OAUTH_PRIVATE_KEY: path, EVERTOKEN_STORAGE: 'memory' }
+    const missing = await examined(t, env, folder)
+    assert.match(missing.cause.detail, /privateKey\.path cannot be read/)
+
+    writeFileSync(path, JSON.stringify(account))
+    const { ok, checks } = await examined(t, env, folder)
+    const credential = checks.find(({ check }) => check === 'credential')
+    assert.equal(ok, true)
+    assert.match(credential.detail, /obtained a token .* with jwt_bearer \(form\)/)
   })
 
   test('uses the same way as a request: through the proxy, and directly on this machine', async (t) => {

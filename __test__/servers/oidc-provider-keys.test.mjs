@@ -36,9 +36,15 @@ describe('discovery at oidc-provider', () => {
 describe('private_key_jwt at oidc-provider (RFC 7523)', () => {
   for (const [alg, options] of [
     ['RS256', {}],
+    ['RS384', {}],
+    ['RS512', {}],
     ['PS256', {}],
+    ['PS384', {}],
+    ['PS512', {}],
     ['ES256', {}],
+    ['ES384', {}],
     ['EdDSA', { crv: 'Ed25519' }],
+    ['Ed25519', {}],
   ]) {
     test(`a client that signs with ${alg} gets a token, and the next with another assertion`, async (t) => {
       const { clientId, privateKey, metadata } = await keyClient(alg, options)
@@ -83,6 +89,30 @@ describe('private_key_jwt at oidc-provider (RFC 7523)', () => {
     const pem = await exportPKCS8(pair.privateKey)
     return { clientId: metadata.client_id, metadata, privateKey: { pem, kid, alg } }
   }
+})
+
+test('client_secret_jwt at oidc-provider (RFC 7523): the secret signs, and a wrong one is sent once', async (t) => {
+  const clientSecret = 'a secret of more than thirty-two bytes, as HS256 wants it'
+  const metadata = {
+    client_id: 'signs-with-its-secret',
+    client_secret: clientSecret,
+    token_endpoint_auth_method: 'client_secret_jwt',
+    grant_types: ['client_credentials'],
+    redirect_uris: [],
+    response_types: [],
+  }
+  const server = await oidcProviderFor(t, { clients: [metadata] })
+  const config = {
+    authUrl: server.tokenEndpoint,
+    clientId: metadata.client_id,
+    clientAuthentication: 'client_secret_jwt',
+  }
+  const service = serviceFor(t, { ...config, clientSecret })
+  const { active, client_id } = await server.introspect(await service.getToken())
+  assert.deepEqual([active, client_id], [true, metadata.client_id])
+  const wrong = serviceFor(t, { ...config, clientSecret: `${clientSecret}!` })
+  await assert.rejects(wrong.getToken(), failure('ERR_TOKEN_CREDENTIALS', 401))
+  assert.equal(server.grants().length, 2)
 })
 
 describe('DPoP at oidc-provider (RFC 9449)', () => {

@@ -52,8 +52,19 @@ export async function startOidcProvider({
       ...clients,
     ],
     scopes: ['openid', 'offline_access', 'orders:read', 'orders:write'],
-    clientAuthMethods: ['client_secret_basic', 'client_secret_post', 'private_key_jwt', 'none'],
-    enabledJWA: { clientAuthSigningAlgValues: ['RS256', 'PS256', 'ES256', 'EdDSA', 'Ed25519'] },
+    clientAuthMethods: [
+      'client_secret_basic',
+      'client_secret_post',
+      'client_secret_jwt',
+      'private_key_jwt',
+      'none',
+    ],
+    enabledJWA: {
+      clientAuthSigningAlgValues: [
+        ...['HS256', 'RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512'],
+        ...['ES256', 'ES384', 'EdDSA', 'Ed25519'],
+      ],
+    },
     cookies: { keys: [randomBytes(24).toString('base64url')] },
     jwks: { keys: [key] },
     rotateRefreshToken: true,

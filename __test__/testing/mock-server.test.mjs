@@ -30,6 +30,30 @@ const post = (url, fields, headers = {}) =>
   fetch(url, { method: 'POST', body: new URLSearchParams(fields), headers })
 
 describe('the mock token server', () => {
+  test('accepts an assertion as a grant without a client, and exchanges a token', async (t) => {
+    const server = await startMockTokenServer({ clients: { app: 'secret' } })
+    t.after(() => server.close())
+    const ask = async (fields) => {
+      const body = new URLSearchParams(fields)
+      const response = await fetch(server.tokenUrl, { method: 'POST', body })
+      return [response.status, await response.json()]
+    }
+    const jwtBearer = 'urn:ietf:params:oauth:grant-type:jwt-bearer'
+    const [status, { access_token: accessToken }] = await ask({ grant_type: jwtBearer, assertion: 'a.b.c' })
+    assert.deepEqual([status, typeof accessToken], [200, 'string'])
+    assert.equal((await ask({ grant_type: jwtBearer, assertion: 'abc' }))[1].error, 'invalid_grant')
+    const exchange = {
+      grant_type: 'urn:ietf:params:oauth:grant-type:token-exchange',
+      client_id: 'app',
+      client_secret: 'secret',
+      subject_token: 'abc',
+    }
+    assert.equal((await ask(exchange))[1].error_description, 'subject_token_type is missing')
+    const [, granted] = await ask({ ...exchange, subject_token_type: 'urn:ietf:params:oauth:token-type:jwt' })
+    assert.equal(granted.issued_token_type, 'urn:ietf:params:oauth:token-type:access_token')
+    assert.equal((await ask({ ...exchange, client_secret: 'wrong' }))[0], 401)
+  })
+
   test('gives a client a token that its API accepts, and records the requests', async (t) => {
     const { server, service } = await setUp(t, { clients: { app: 'p:a+s s%ü' } }, client)
     const response = await service.fetch(`${server.apiUrl}/orders?page=2`)

@@ -83,6 +83,29 @@ initializeTokenService({ login: { tokenPath: 'result.jwt' } })
 initializeTokenService({ login: () => ({ jot: 'a' }) })
 // @ts-expect-error A token is not an answer.
 initializeTokenService({ login: async () => 'a' })
+// Keys, assertions and token exchange.
+initializeTokenService({
+  grant: 'jwt_bearer',
+  privateKey: { pem: { kty: 'OKP', crv: 'Ed25519', x: 'x', d: 'd' }, certificate: { path: 'a.crt' } },
+  assertion: { subject: 'a', scope: false, claims: { tier: 2 }, lifetimeSeconds: 45 },
+})
+initializeTokenService({
+  privateKey: {
+    alg: 'ES256',
+    sign: async (input, alg, { signal }) => new TextEncoder().encode(input + alg + signal.aborted),
+  },
+  clientAssertion: { path: 'token' },
+})
+initializeTokenService({
+  grant: 'token_exchange',
+  subjectToken: async () => 'a',
+  subjectTokenType: 'jwt',
+  clientAssertion: ({ clientId, audience, signal }) => `${clientId}${audience}${signal.aborted}`,
+})
+// @ts-expect-error An assertion is a text.
+initializeTokenService({ clientAssertion: async () => 7 })
+// @ts-expect-error A path is not a token.
+initializeTokenService({ subjectToken: { file: 'token' } })
 initializeTokenService({
   header: 'X-Auth-Token',
   fields: ['instance_url'],

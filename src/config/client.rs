@@ -1,63 +1,152 @@
 //! Client authentication: `clientAuthentication`, `privateKey` and `clientCertificate`.
 
-use jsonwebtoken::Algorithm;
 use reqwest::Identity;
 use rustls::InconsistentKeys;
 use rustls::sign::CertifiedKey;
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
+use url::Url;
 
 use super::fields::{ConfigErrors, ConfigFields, TextOr};
-use super::{ClientAuthentication, ClientCertificate, Config};
-use crate::crypto::{KeySource, PrivateKey, SigningKey, SigningKeyError, looks_like_pem, tls_signing_key};
+use super::{ClientAuthentication, ClientCertificate, Config, GrantType};
+use crate::crypto::{
+    CertificateSource, KeyCertificate, KeySource, PrivateKey, SigningAlgorithm, SigningKey, SigningKeyError,
+    looks_like_json, looks_like_pem, tls_signing_key,
+};
 use crate::domain::Secret;
 
 pub(super) fn read_private_key(f: &mut ConfigFields<'_>) -> Option<PrivateKey> {
+    let alone = |source| PrivateKey { source, kid: None, algorithm: None, audience: None, certificate: None };
     let mut fields = match f.text_or_object("privateKey")? {
-        TextOr::Text(text) => {
-            let source = if looks_like_pem(&text) {
-                read_pem(f, "privateKey", text, None)?
-            } else {
-                KeySource::File(text.into())
-            };
-            return Some(PrivateKey { source, kid: None, algorithm: None, audience: None });
+        TextOr::Text(text) if looks_like_pem(&text) || looks_like_json(&text) => {
+            let key = SigningKey::from_text(&Secret::new(text), None);
+            return key_in(f, "privateKey", key).map(alone);
+        }
+        TextOr::Text(text) => return Some(alone(KeySource::File(text.into()))),
+        TextOr::Object(fields) if fields.has("kty") || fields.has("type") || fields.has("keys") => {
+            let key = SigningKey::from_members(&fields.into_map(), None);
+            return key_in(f, "privateKey", key).map(alone);
         }
         TextOr::Object(fields) => fields,
     };
     let (kid, audience) = (fields.text("kid"), fields.text("audience"));
-    let algorithm = fields.one_of(
-        "alg",
-        &[
-            ("RS256", Algorithm::RS256),
-            ("PS256", Algorithm::PS256),
-            ("ES256", Algorithm::ES256),
-            ("EdDSA", Algorithm::EdDSA),
-        ],
-    );
-    let source = match (fields.text("pem"), fields.text("path")) {
-        (Some(pem), None) => read_pem(&fields, "pem", pem, algorithm),
+    let has_alg = fields.has("alg");
+    let algorithm =
+        fields.one_of("alg", &SigningAlgorithm::ALL.map(|algorithm| (algorithm.name(), algorithm)));
+    if fields.has("sign") {
+        return read_signing_function(fields, has_alg, algorithm, (kid, audience));
+    }
+    let pem = fields.text_or_object("pem");
+    let source = match (pem, fields.text("path")) {
+        (Some(pem), None) => {
+            let key = match pem {
+                TextOr::Text(text) => SigningKey::from_text(&Secret::new(text), algorithm),
+                TextOr::Object(jwk) => SigningKey::from_members(&jwk.into_map(), algorithm),
+            };
+            key_in(&fields, "privateKey.pem", key)
+        }
         (None, Some(path)) => Some(KeySource::File(path.into())),
         (Some(_), Some(_)) => {
             fields.error("path", "cannot be combined with privateKey.pem: set only one of them");
             None
         }
         (None, None) => {
-            f.error("privateKey", "must contain pem or path");
+            f.error("privateKey", "must contain pem, path or sign, or be a JWK");
             None
         }
     };
+    let certificate = read_key_certificate(&mut fields, source.as_ref());
     fields.finish();
-    Some(PrivateKey { source: source?, kid, algorithm, audience })
+    Some(PrivateKey { source: source?, kid, algorithm, audience, certificate })
 }
 
-fn read_pem(f: &ConfigFields<'_>, key: &str, pem: String, algorithm: Option<Algorithm>) -> Option<KeySource> {
-    match SigningKey::from_pem(&Secret::new(pem), algorithm) {
-        Ok(key) => return Some(KeySource::Pem(key)),
-        Err(SigningKeyError::Key(message)) => f.error(key, message),
-        // Only the object form has `alg`.
-        Err(SigningKeyError::Algorithm(message)) => f.error("alg", message),
+/// A key that only a function of the user's program can use.
+fn read_signing_function(
+    mut fields: ConfigFields<'_>,
+    has_alg: bool,
+    algorithm: Option<SigningAlgorithm>,
+    (kid, audience): (Option<String>, Option<String>),
+) -> Option<PrivateKey> {
+    if !fields.function("sign") {
+        fields.text("sign");
+        fields.error("sign", "must be a function that signs, (input, alg) => signature");
     }
-    None
+    for other in ["pem", "path"] {
+        if fields.text_or_object(other).is_some() {
+            fields.error(
+                "sign",
+                format!(
+                    "cannot be combined with privateKey.{other}: remove privateKey.{other} to sign with the function, \
+                     or privateKey.sign to sign with the key"
+                ),
+            );
+        }
+    }
+    if algorithm.is_none() && !has_alg {
+        fields.error(
+            "alg",
+            "is missing: it is required with privateKey.sign, for example \"RS256\" or \"ES256\"",
+        );
+    }
+    let certificate = read_key_certificate(&mut fields, None);
+    fields.finish();
+    let source = KeySource::Function(algorithm?);
+    Some(PrivateKey { source, kid, algorithm, audience, certificate })
+}
+
+/// The key, or an error at `place` or at `privateKey.alg`.
+fn key_in(f: &ConfigFields<'_>, place: &str, key: Result<SigningKey, SigningKeyError>) -> Option<KeySource> {
+    match key {
+        Ok(key) => Some(KeySource::Text(key)),
+        Err(fault) => {
+            let (field, message) = fault.at(place);
+            f.report(&field, message);
+            None
+        }
+    }
+}
+
+/// `certificate`: PEM or `{ path }`. If the key is in the configuration, too, the two must fit.
+fn read_key_certificate(f: &mut ConfigFields<'_>, key: Option<&KeySource>) -> Option<CertificateSource> {
+    let mut file = match f.text_or_object("certificate")? {
+        TextOr::Object(file) => file,
+        TextOr::Text(pem) => {
+            let read = KeyCertificate::from_pem(&pem).and_then(|certificate| match key {
+                Some(KeySource::Text(key)) => certificate.check_key(key).map(|()| certificate),
+                _ => Ok(certificate),
+            });
+            return match read {
+                Ok(certificate) => Some(CertificateSource::Text(certificate)),
+                Err(message) => {
+                    let advice = if looks_like_pem(&pem) { "" } else { ", or { path }" };
+                    f.error("certificate", format!("{message}{advice}"));
+                    None
+                }
+            };
+        }
+    };
+    let path = file.text("path");
+    if path.is_none() {
+        file.error("path", "is missing: set it to the path of a PEM file with the certificate");
+    }
+    file.finish();
+    path.map(|path| CertificateSource::File(path.into()))
+}
+
+/// Completes the configuration with what the key of a service account says of its server.
+pub(super) fn complete(config: &mut Config, errors: &ConfigErrors) {
+    let Some(PrivateKey { source: KeySource::Text(key), .. }) = &config.credentials.private_key else {
+        return;
+    };
+    let account = key.account.as_ref().filter(|_| config.grant == Some(GrantType::JwtBearer));
+    let Some(uri) = account.and_then(|account| account.token_uri.as_deref()) else { return };
+    if config.first_url().is_some() {
+        return;
+    }
+    match Url::parse(uri).ok().filter(|url| config.may_be_asked(url)) {
+        Some(url) => config.endpoint = Some(url),
+        None => errors.add("privateKey", "is a service account whose token_uri is not an https URL"),
+    }
 }
 
 pub(super) fn read_certificate(f: &mut ConfigFields<'_>) -> Option<ClientCertificate> {
@@ -102,6 +191,10 @@ fn check_certificate(certificate: &ClientCertificate) -> Result<(), (&'static st
     }
 }
 
+/// A key of HS256 has as many bytes as its hash (RFC 7518 §3.2). Whether that is checked is up to the server, which also
+/// chose the secret: so a shorter one is used, with a warning.
+const HS256_BYTES: usize = 32;
+
 /// Checks the combination of the client's fields.
 pub(super) fn check(config: &Config, errors: &ConfigErrors) {
     let credentials = &config.credentials;
@@ -109,14 +202,20 @@ pub(super) fn check(config: &Config, errors: &ConfigErrors) {
     let key = ("privateKey", credentials.private_key.is_some());
     let certificate = ("clientCertificate", credentials.client_certificate.is_some());
     let is_public = config.client_authentication == Some(ClientAuthentication::Public);
+    let assertion = ("clientAssertion", config.presented.client_assertion.is_some());
+    let signs_grant = config.signs_grant();
+    let is_signed = ("privateKey", key.1 && !signs_grant);
+    let is_grant =
+        signs_grant || matches!(config.grant, Some(GrantType::JwtBearer | GrantType::TokenExchange));
     if credentials.client_id.is_none() && !config.login.takes_client() {
-        if let Some((field, _)) = [secret, key, certificate].into_iter().find(|(_, is_set)| *is_set) {
+        let given = [secret, is_signed, assertion, certificate];
+        if let Some((field, _)) = given.into_iter().find(|(_, is_set)| *is_set) {
             errors.add(
                 "clientId",
                 format!("is missing: it is required together with {field} (OAUTH_CLIENT_ID)"),
             );
         }
-    } else if credentials.client_id.is_some() && !config.has_credentials() {
+    } else if credentials.client_id.is_some() && !config.has_credentials() && !is_grant {
         errors.add(
             "clientSecret",
             "is missing: set it (OAUTH_CLIENT_SECRET), privateKey or clientCertificate together with clientId",
@@ -125,9 +224,11 @@ pub(super) fn check(config: &Config, errors: &ConfigErrors) {
     match config.client_authentication {
         Some(method) => {
             let (field, is_set) = match method {
-                ClientAuthentication::Basic | ClientAuthentication::BasicRaw | ClientAuthentication::Post => {
-                    secret
-                }
+                ClientAuthentication::Basic
+                | ClientAuthentication::BasicRaw
+                | ClientAuthentication::Post
+                | ClientAuthentication::SecretJwt => secret,
+                ClientAuthentication::PrivateKeyJwt if assertion.1 => assertion,
                 ClientAuthentication::PrivateKeyJwt => key,
                 ClientAuthentication::TlsClientAuth => certificate,
                 ClientAuthentication::Public => ("clientId", credentials.client_id.is_some()),
@@ -137,11 +238,11 @@ pub(super) fn check(config: &Config, errors: &ConfigErrors) {
                 errors.add("clientAuthentication", message);
             }
         }
-        None if secret.1 && key.1 => errors
+        None if secret.1 && is_signed.1 => errors
             .add("clientAuthentication", "is missing: set it to choose between clientSecret and privateKey"),
         None => {}
     }
-    let unused = [secret, key].into_iter().find(|(_, is_set)| *is_set && is_public);
+    let unused = [secret, is_signed, assertion].into_iter().find(|(_, is_set)| *is_set && is_public);
     if let Some((field, _)) = unused.filter(|_| !config.login.takes_client()) {
         let message = format!("is none, which does not send {field}: remove one of the two");
         errors.add("clientAuthentication", message);
@@ -152,6 +253,14 @@ pub(super) fn check(config: &Config, errors: &ConfigErrors) {
             "clientId",
             "must not contain a colon if clientAuthentication is \"client_secret_basic_raw\", because everything after \
              the colon would belong to the secret (RFC 7617)",
+        );
+    }
+    let is_short = credentials.client_secret.as_ref().is_some_and(|secret| secret.len() < HS256_BYTES);
+    if is_short && config.client_authentication == Some(ClientAuthentication::SecretJwt) {
+        errors.warn(
+            "clientSecret",
+            "has fewer than 32 bytes, which RFC 7518 §3.2 does not allow for client_secret_jwt: the server may refuse its \
+             signatures",
         );
     }
     let places =

@@ -30,16 +30,12 @@ impl Credentials {
         self.username.as_deref().or(self.email.as_deref())
     }
 
-    /// Whether the client credentials are complete.
-    pub fn has_client(&self) -> bool {
-        self.client_id.is_some() && self.client_method().is_some()
-    }
-
-    /// The default authentication method for these credentials.
-    pub(super) fn client_method(&self) -> Option<ClientAuthentication> {
+    /// The default authentication method for these credentials. `has_assertion`: the client's assertion is signed by
+    /// its key, or made by a platform.
+    pub(super) fn client_method(&self, has_assertion: bool) -> Option<ClientAuthentication> {
         match self {
             Self { client_secret: Some(_), .. } => Some(ClientAuthentication::Basic),
-            Self { private_key: Some(_), .. } => Some(ClientAuthentication::PrivateKeyJwt),
+            _ if has_assertion => Some(ClientAuthentication::PrivateKeyJwt),
             Self { client_certificate: Some(_), .. } => Some(ClientAuthentication::TlsClientAuth),
             _ => None,
         }
@@ -69,8 +65,10 @@ pub enum ClientAuthentication {
     Basic,
     /// `client_secret_post`.
     Post,
-    /// `private_key_jwt`.
+    /// `private_key_jwt`, also with an assertion that a platform makes.
     PrivateKeyJwt,
+    /// `client_secret_jwt`.
+    SecretJwt,
     /// `tls_client_auth`.
     TlsClientAuth,
     /// `none`: a public client (RFC 6749 §2.1).
@@ -81,8 +79,15 @@ pub enum ClientAuthentication {
 
 impl ClientAuthentication {
     /// All of them.
-    pub const ALL: [Self; 6] =
-        [Self::Basic, Self::Post, Self::PrivateKeyJwt, Self::TlsClientAuth, Self::Public, Self::BasicRaw];
+    pub const ALL: [Self; 7] = [
+        Self::Basic,
+        Self::Post,
+        Self::SecretJwt,
+        Self::PrivateKeyJwt,
+        Self::TlsClientAuth,
+        Self::Public,
+        Self::BasicRaw,
+    ];
 
     /// The name in the configuration and in an issuer's metadata.
     pub fn name(self) -> &'static str {
@@ -90,6 +95,7 @@ impl ClientAuthentication {
             Self::Basic => "client_secret_basic",
             Self::Post => "client_secret_post",
             Self::PrivateKeyJwt => "private_key_jwt",
+            Self::SecretJwt => "client_secret_jwt",
             Self::TlsClientAuth => "tls_client_auth",
             Self::Public => "none",
             Self::BasicRaw => "client_secret_basic_raw",
@@ -101,7 +107,9 @@ impl ClientAuthentication {
         match self {
             Self::Basic => Some(Self::Post),
             Self::Post => Some(Self::Basic),
-            Self::PrivateKeyJwt | Self::TlsClientAuth | Self::Public | Self::BasicRaw => None,
+            Self::PrivateKeyJwt | Self::SecretJwt | Self::TlsClientAuth | Self::Public | Self::BasicRaw => {
+                None
+            }
         }
     }
 }

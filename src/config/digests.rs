@@ -10,8 +10,8 @@ use url::Url;
 use zeroize::Zeroizing;
 
 use super::fields::is_function;
-use super::{Config, Credentials};
-use crate::crypto::sha256;
+use super::{Config, Credentials, Presented, SubjectTokenSource};
+use crate::crypto::{KeySource, sha256};
 use crate::domain::{Secret, SeedDigest};
 
 /// A digest of what is sent for a token, and where to, secrets included: of two configurations with the same one, a
@@ -73,12 +73,37 @@ pub(super) fn identity(config: &Config, parameters: Option<&str>) -> String {
     let grant = config.grant.map(|grant| format!("{grant:?}"));
     let Config { scope, audience, resource, grant_type, .. } = config;
     let account = (client_id, email, username);
-    digest(&json!([place, grant, grant_type, account, scope, audience, resource, parameters]).to_string())
+    let presented = presented(config);
+    digest(
+        &json!([place, grant, grant_type, account, scope, audience, resource, parameters, presented])
+            .to_string(),
+    )
+}
+
+/// Whom an assertion or another token is about. Of a token, it is a digest.
+fn presented(config: &Config) -> Option<Value> {
+    let Presented { subject, requested_token_type, .. } = &*config.presented;
+    let options = config.presented.options();
+    let assertion =
+        options.map(|options| (&options.issuer, &options.subject, &options.audience, &options.claims));
+    let subject = subject.as_ref().map(|subject| match &subject.source {
+        SubjectTokenSource::Text(token) => digest(token.expose()),
+        SubjectTokenSource::File(path) => path.to_string_lossy().into_owned(),
+        SubjectTokenSource::Function => "a function".to_owned(),
+    });
+    let account = config.credentials.private_key.as_ref().and_then(|key| match &key.source {
+        KeySource::Text(key) => key.account.as_ref().map(|account| account.client_email.clone()),
+        KeySource::File(path) => config.awaits_account().then(|| path.to_string_lossy().into_owned()),
+        KeySource::Function(_) => None,
+    });
+    config.has_assertion_grant().then(|| json!([assertion, subject, requested_token_type, account]))
 }
 
 /// The fields that say which credential goes where, and in which form. What the token is for, such as `scope`, is not
 /// among them: the same password is as wrong for another one.
-const CREDENTIAL_FIELDS: [&str; 14] = [
+const CREDENTIAL_FIELDS: [&str; 17] = [
+    "assertion",
+    "clientAssertion",
     "clientAuthentication",
     "clientCertificate",
     "clientId",
@@ -93,6 +118,7 @@ const CREDENTIAL_FIELDS: [&str; 14] = [
     "probe",
     "refreshToken",
     "requestFormat",
+    "subjectToken",
 ];
 
 /// The members of `login` that a request does not hold.

@@ -94,6 +94,11 @@ impl<'f> ConfigFields<'f> {
         self.errors.add(&self.path(key), message);
     }
 
+    /// Adds an error of a field that is named by its whole path.
+    pub(super) fn report(&self, path: &str, message: impl fmt::Display) {
+        self.errors.add(path, message);
+    }
+
     /// Adds a warning about a value that is allowed but probably a mistake.
     pub(super) fn warn(&self, key: &str, message: impl fmt::Display) {
         self.errors.warn(&self.path(key), message);
@@ -117,6 +122,21 @@ impl<'f> ConfigFields<'f> {
     /// Whether `key` is `true`.
     pub(super) fn is_true(&self, key: &str) -> bool {
         self.map.get(key) == Some(&Value::Bool(true))
+    }
+
+    /// Whether `key` is `false`.
+    pub(super) fn is_false(&self, key: &str) -> bool {
+        self.map.get(key) == Some(&Value::Bool(false))
+    }
+
+    /// Whether `key` is an object.
+    pub(super) fn is_object(&self, key: &str) -> bool {
+        self.map.get(key).is_some_and(Value::is_object)
+    }
+
+    /// The whole object, to read in another way.
+    pub(super) fn into_map(self) -> Map<String, Value> {
+        self.map
     }
 
     /// Whether `key` is a function of the user's program, which JavaScript keeps.

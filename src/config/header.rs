@@ -58,6 +58,11 @@ impl TokenHeader {
         &self.name
     }
 
+    /// Whether the value contains no token type.
+    pub fn is_bare(&self) -> bool {
+        !self.value.contains(SCHEME)
+    }
+
     /// The value for this token.
     pub fn value(&self, scheme: &TokenType, token: &AccessToken) -> Secret {
         // The token is inserted last, so that placeholders in it are not replaced.

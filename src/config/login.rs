@@ -42,6 +42,8 @@ pub enum LoginCredentials {
     Body,
     /// In the header `Authorization: Basic` (RFC 7617).
     Basic,
+    /// There are none: an assertion is sent in the header `Authorization: Bearer`.
+    Assertion,
 }
 
 /// A placeholder for a credential in `login.body`.
@@ -135,7 +137,14 @@ pub(super) fn read(f: &mut ConfigFields<'_>) -> Arc<LoginOptions> {
         is_function: false,
         method: method(&mut login),
         credentials: login
-            .one_of("credentials", &[("body", LoginCredentials::Body), ("basic", LoginCredentials::Basic)])
+            .one_of(
+                "credentials",
+                &[
+                    ("body", LoginCredentials::Body),
+                    ("basic", LoginCredentials::Basic),
+                    ("assertion", LoginCredentials::Assertion),
+                ],
+            )
             .unwrap_or_default(),
         body: login.map("body"),
         form: login.one_of("format", &[("json", false), ("form", true)]).unwrap_or(false),
@@ -223,7 +232,7 @@ fn check_use(config: &Config, errors: &ConfigErrors) {
     let login = &config.login;
     let given = [
         ("login.method", login.method.is_some()),
-        ("login.credentials", login.credentials == LoginCredentials::Basic),
+        ("login.credentials", login.credentials != LoginCredentials::Body),
         ("login.contentType", login.content_type.is_some()),
         ("login.body", login.body.is_some()),
     ];
@@ -231,18 +240,18 @@ fn check_use(config: &Config, errors: &ConfigErrors) {
         return;
     }
     let why = match (config.grant, &config.issuer) {
-        (Some(GrantType::ClientCredentials), _) => {
-            "but grant is \"client_credentials\": remove one of the two"
+        (Some(grant), _) if grant != GrantType::Login => {
+            format!("but grant is \"{}\": remove one of the two", grant.name())
         }
-        (Some(GrantType::Password), _) => "but grant is \"password\": remove one of the two",
         (_, Some(_)) if config.has_login() => {
-            "but issuer provides a token endpoint: set authUrl instead of issuer"
+            "but issuer provides a token endpoint: set authUrl instead of issuer".to_owned()
         }
-        _ => "which needs password and email or username, or {clientId} or {clientSecret} in login.body",
+        _ => "which needs password and email or username, or {clientId} or {clientSecret} in login.body"
+            .to_owned(),
     };
     for (field, _) in given.into_iter().filter(|(_, is_set)| *is_set) {
-        // `check_basic` reports this one.
-        if field == "login.credentials" && !config.credentials.has_login() {
+        // It is reported elsewhere that they are missing.
+        if field == "login.credentials" && !config.has_login() {
             continue;
         }
         errors.add(field, format!("applies only to a login, {why}"));
@@ -270,8 +279,7 @@ fn check_basic(config: &Config, errors: &ConfigErrors) {
 
 fn check_body(config: &Config, errors: &ConfigErrors) {
     let login = &config.login;
-    let (is_get, is_basic) =
-        (login.method == Some(Method::GET), login.credentials == LoginCredentials::Basic);
+    let (is_get, is_basic) = (login.method == Some(Method::GET), login.credentials != LoginCredentials::Body);
     match &login.body {
         Some(_) if is_get => errors.add(
             "login.method",

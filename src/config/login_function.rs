@@ -22,8 +22,20 @@ const REQUEST_FIELDS: [&str; 14] = [
 ];
 
 /// The credentials that evertoken would send.
-const CREDENTIAL_FIELDS: [&str; 7] =
-    ["clientCertificate", "clientId", "clientSecret", "email", "password", "privateKey", "username"];
+const CREDENTIAL_FIELDS: [&str; 12] = [
+    "assertion",
+    "clientAssertion",
+    "clientCertificate",
+    "clientId",
+    "clientSecret",
+    "email",
+    "password",
+    "privateKey",
+    "requestedTokenType",
+    "subjectToken",
+    "subjectTokenType",
+    "username",
+];
 
 /// Adds an error for each field that has no effect next to a function.
 pub(super) fn check_fields(f: &ConfigFields<'_>) {

@@ -1,5 +1,6 @@
 //! The validated configuration. Validation reports all errors at once, by field.
 
+mod assertion;
 mod base_url;
 mod clear_text;
 mod client;
@@ -31,6 +32,10 @@ use url::Url;
 
 use crate::domain::{AccessToken, Policy, Secret, ServiceName, TokenType};
 
+pub use assertion::{
+    AssertionOptions, AssertionSource, GrantAssertion, Presented, ScopeClaim, SubjectToken,
+    SubjectTokenSource,
+};
 pub use base_url::BaseUrl;
 pub use credentials::{ClientAuthentication, ClientCertificate, Credentials};
 pub use digests::{ConfigDigest, CredentialDigest, seed_digest};
@@ -60,6 +65,8 @@ pub struct Config {
     pub issuer: Option<Issuer>,
     /// The credentials.
     pub credentials: Credentials,
+    /// What is presented besides them: assertions and tokens of others.
+    pub presented: Arc<Presented>,
     /// The grant, if it is configured.
     pub grant: Option<GrantType>,
     /// The value of `grant_type`, if the server uses a non-standard one.
@@ -146,17 +153,26 @@ impl Config {
     /// Whether the client can authenticate.
     pub fn has_client(&self) -> bool {
         let is_public = self.client_authentication == Some(ClientAuthentication::Public);
-        self.credentials.has_client() || (is_public && self.credentials.client_id.is_some())
+        self.credentials.client_id.is_some() && (is_public || self.credential_method().is_some())
     }
 
-    /// Whether a login is possible: with a user's credentials, or with a body that contains the client's.
+    /// Whether a login is possible: with a user's credentials, with a body that contains the client's, or with an
+    /// assertion.
     pub fn has_login(&self) -> bool {
-        self.credentials.has_login() || self.login.takes_client_only()
+        self.credentials.has_login() || self.login.takes_client_only() || self.has_assertion_login()
+    }
+
+    fn has_assertion_login(&self) -> bool {
+        self.login.credentials == LoginCredentials::Assertion && self.can_assert()
     }
 
     /// Whether there are credentials to obtain a token with, or a function that obtains one.
     pub fn has_credentials(&self) -> bool {
-        self.has_client() || self.has_login() || self.login.is_function || self.needs_consent()
+        self.has_client()
+            || self.has_login()
+            || self.has_assertion_grant()
+            || self.login.is_function
+            || self.needs_consent()
     }
 
     /// Whether a refresh token is the only way to a token: once the server refuses it, someone has to consent again.
@@ -167,13 +183,13 @@ impl Config {
     /// Whether a login endpoint may be used, and not only an OAuth token endpoint.
     pub fn is_login(&self) -> bool {
         let allows_login = match self.grant {
-            Some(GrantType::ClientCredentials | GrantType::Password | GrantType::RefreshToken) => false,
             Some(GrantType::Login) => true,
+            Some(_) => false,
             None => self.has_login(),
         };
-        let is_basic = self.login.credentials == LoginCredentials::Basic;
+        let is_in_header = self.login.credentials != LoginCredentials::Body;
         // An issuer's metadata names a token endpoint, not a login endpoint.
-        allows_login && (self.login.body.is_some() || is_basic || self.issuer.is_none())
+        allows_login && (self.login.body.is_some() || is_in_header || self.issuer.is_none())
     }
 
     /// The secrets. No token equals one of them, and no field's name contains one. Short parameters are
@@ -182,7 +198,8 @@ impl Config {
         const MIN_PARAMETER: usize = 8;
 
         let parameters = self.parameters.iter().flat_map(|parameter| &parameter.values);
-        self.credentials.secrets().chain(parameters.filter(|value| value.len() >= MIN_PARAMETER))
+        let parameters = parameters.filter(|value| value.len() >= MIN_PARAMETER);
+        self.credentials.secrets().chain(self.presented.subject_text()).chain(parameters)
     }
 
     /// The names of the fields of the token response to keep.
@@ -193,10 +210,16 @@ impl Config {
     /// The client authentication method. `known`, the method that worked before, is used only if it sends the
     /// same secret and no method is configured.
     pub fn client_method(&self, known: Option<ClientAuthentication>) -> Option<ClientAuthentication> {
-        let default = self.client_authentication.or(self.credentials.client_method())?;
+        let default = self.client_authentication.or_else(|| self.credential_method())?;
         let is_alternative =
             |known: &_| self.client_authentication.is_none() && default.other().as_ref() == Some(known);
         Some(known.filter(is_alternative).unwrap_or(default))
+    }
+
+    /// The usual method for the client's credentials.
+    fn credential_method(&self) -> Option<ClientAuthentication> {
+        let is_signed = self.credentials.private_key.is_some() && !self.signs_grant();
+        self.credentials.client_method(is_signed || self.presented.client_assertion.is_some())
     }
 
     /// The audience of the client's assertions: as configured, else the issuer, else the token endpoint (RFC
@@ -240,6 +263,34 @@ pub enum GrantType {
     Login,
     /// A refresh token that someone's consent brought (RFC 6749 §6).
     RefreshToken,
+    /// An assertion as the grant (RFC 7523 §2.1).
+    JwtBearer,
+    /// The exchange of another token (RFC 8693).
+    TokenExchange,
+}
+
+impl GrantType {
+    /// All of them.
+    pub const ALL: [Self; 6] = [
+        Self::ClientCredentials,
+        Self::Password,
+        Self::Login,
+        Self::RefreshToken,
+        Self::JwtBearer,
+        Self::TokenExchange,
+    ];
+
+    /// The name in the configuration.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::ClientCredentials => "client_credentials",
+            Self::Password => "password",
+            Self::Login => "login",
+            Self::RefreshToken => "refresh_token",
+            Self::JwtBearer => "jwt_bearer",
+            Self::TokenExchange => "token_exchange",
+        }
+    }
 }
 
 /// The `refreshUrl` and `refreshFormat` options.

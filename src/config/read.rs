@@ -11,9 +11,11 @@ use super::credential_text::Charset;
 use super::fields::{ConfigErrors, ConfigFields, Origins};
 use super::{
     BaseUrl, ClientAuthentication, Config, ConfigDigest, CredentialDigest, Credentials, GrantType, Issuer,
-    OnFailure, RateLimit, RefreshFormat, RefreshOptions, RetryPolicy, Storage, base_url, clear_text, client,
-    consent, digests, header, login, login_function, response_fields, storage, token_request,
+    LoginCredentials, OnFailure, RateLimit, RefreshFormat, RefreshOptions, RetryPolicy, Storage, assertion,
+    base_url, clear_text, client, consent, digests, header, login, login_function, response_fields, storage,
+    token_request,
 };
+use crate::crypto::PrivateKey;
 use crate::domain::{AccessToken, Policy, Secret, ServiceName, TokenType};
 use crate::error::{Error, Result};
 
@@ -49,10 +51,13 @@ impl Config {
         let mut fields = ConfigFields::new(map, &errors);
         let mut config = read(&mut fields);
         consent::imply_grant(&mut config);
+        config.grant = config.grant.or_else(|| assertion::implied_grant(&config));
+        client::complete(&mut config, &errors);
         config.fingerprint = fingerprint;
         config.identity = digests::identity(&config, parameters.as_deref());
         config.credential = credential;
         check_whole(&config, &errors);
+        config.warnings.append(&mut errors.take_warnings());
         fields.finish();
         config.warnings.append(&mut errors.take_warnings());
         errors.into_result(config)
@@ -87,15 +92,8 @@ fn read(f: &mut ConfigFields<'_>) -> Config {
         endpoint: endpoint(f, "authUrl", allow_insecure_http),
         issuer: issuer(f, allow_insecure_http),
         credentials,
-        grant: f.one_of(
-            "grant",
-            &[
-                ("client_credentials", GrantType::ClientCredentials),
-                ("password", GrantType::Password),
-                ("login", GrantType::Login),
-                ("refresh_token", GrantType::RefreshToken),
-            ],
-        ),
+        presented: assertion::read(f),
+        grant: f.one_of("grant", &GrantType::ALL.map(|grant| (grant.name(), grant))),
         grant_type: token_request::read_grant_type(f),
         request_format: token_request::read_format(f),
         parameters: token_request::read_parameters(f),
@@ -174,6 +172,7 @@ fn check_whole(config: &Config, errors: &ConfigErrors) {
     }
     client::check(config, errors);
     consent::check(config, errors);
+    assertion::check(config, errors);
     login::check(config, errors);
     token_request::check(config, errors);
     check_store_key(config, errors);
@@ -190,7 +189,7 @@ fn check_whole(config: &Config, errors: &ConfigErrors) {
         Some(GrantType::Password) if !config.credentials.has_login() => {
             errors.add("grant", "is \"password\", which needs password and email or username");
         }
-        Some(GrantType::Login) if !has_login => {
+        Some(GrantType::Login) if !has_login && config.login.credentials != LoginCredentials::Assertion => {
             errors.add("grant", "is \"login\", which needs password and email or username");
         }
         _ => {}
@@ -199,7 +198,7 @@ fn check_whole(config: &Config, errors: &ConfigErrors) {
         errors.add("issuer", "cannot be combined with authUrl: set either issuer or authUrl, not both");
     }
     let has_endpoint = config.endpoint.is_some() || config.issuer.is_some();
-    if (has_client || has_login || config.needs_consent()) && !has_endpoint {
+    if config.has_credentials() && !has_endpoint && !config.awaits_account() {
         errors.add(
             "authUrl",
             "is missing: set it to the URL of the token or login endpoint (EXTERNAL_AUTH_URL)",
@@ -209,7 +208,7 @@ fn check_whole(config: &Config, errors: &ConfigErrors) {
         || config.credentials.username().is_some()
         || password.is_some();
     // Incomplete credentials were reported above.
-    if !has_part && !config.has_credentials() && config.manual_token.is_none() {
+    if !has_part && !config.has_credentials() && config.grant.is_none() && config.manual_token.is_none() {
         let field = if has_endpoint { "clientId" } else { "authUrl" };
         errors.add(
             field,
@@ -224,7 +223,8 @@ fn check_whole(config: &Config, errors: &ConfigErrors) {
 /// Without a secret, anyone who can read the store could decrypt it.
 fn check_store_key(config: &Config, errors: &ConfigErrors) {
     let credentials = &config.credentials;
-    let has_secret = credentials.lasting_secrets().next().is_some() || credentials.private_key.is_some();
+    let has_secret = credentials.lasting_secrets().next().is_some()
+        || credentials.private_key.as_ref().is_some_and(PrivateKey::is_readable);
     let is_stored = !matches!(config.storage, Storage::Memory);
     if config.needs_consent() && is_stored && config.encryption_keys.is_empty() {
         errors.add(

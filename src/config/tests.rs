@@ -1,4 +1,6 @@
+mod assertion;
 mod client;
+mod private_key;
 mod token_request;
 
 use serde_json::{Value, json};

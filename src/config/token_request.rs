@@ -39,8 +39,16 @@ const OWN_PARAMETERS: [(&str, &str); 11] = [
     ("resource", "set resource instead"),
     ("username", "set username instead"),
     ("password", "set password instead"),
-    ("client_assertion", "set privateKey instead"),
-    ("client_assertion_type", "set privateKey instead"),
+    ("client_assertion", "set privateKey or clientAssertion instead"),
+    ("client_assertion_type", "set privateKey or clientAssertion instead"),
+];
+
+/// The parameters that a grant sets, and what to do instead.
+const GRANT_PARAMETERS: [(&str, GrantType, &str); 4] = [
+    ("assertion", GrantType::JwtBearer, "set assertion instead"),
+    ("subject_token", GrantType::TokenExchange, "set subjectToken instead"),
+    ("subject_token_type", GrantType::TokenExchange, "set subjectTokenType instead"),
+    ("requested_token_type", GrantType::TokenExchange, "set requestedTokenType instead"),
 ];
 
 pub(super) fn read_parameters(f: &mut ConfigFields<'_>) -> Vec<Parameter> {
@@ -142,6 +150,10 @@ fn check_parameters(config: &Config, errors: &ConfigErrors) {
     let login = &config.login;
     for Parameter { name, .. } in &config.parameters {
         let path = format!("parameters.{name}");
+        let is_set = |(own, grant, _): &&(&str, GrantType, _)| own == name && config.grant == Some(*grant);
+        if let Some((.., instead)) = GRANT_PARAMETERS.iter().find(is_set) {
+            errors.add(&path, format!("is set by evertoken: {instead}"));
+        }
         if login.refresh_token_field.as_ref() == Some(name) {
             errors.add(
                 &path,
@@ -155,11 +167,11 @@ fn check_parameters(config: &Config, errors: &ConfigErrors) {
             Some(body) if body.contains_key(name) => {
                 errors.add(&path, "is also in login.body: remove one of the two");
             }
-            None if login.credentials == LoginCredentials::Basic => {
+            None if login.credentials != LoginCredentials::Body => {
                 errors.add(
                     &path,
-                    "cannot be sent: with login.credentials \"basic\" and without login.body, the request has no body. \
-                     Set login.body, or use headers",
+                    "cannot be sent: with these login.credentials and without login.body, the request has no body. Set \
+                     login.body, or use headers",
                 );
             }
             None if name == "email" && config.credentials.email.is_some() => {

@@ -7,6 +7,8 @@
 //! for as long as one derivation takes (tens of milliseconds), so callers use
 //! [`runtime::blocking`](crate::runtime::blocking).
 
+mod algorithm;
+mod certificate;
 mod context;
 mod envelope;
 #[cfg(any(test, fuzzing))]
@@ -14,20 +16,28 @@ pub mod fuzzing;
 mod jws;
 mod key;
 mod key_file;
+mod key_json;
 mod memory;
 mod passphrase;
+mod private_key;
 mod ring;
+mod signature;
 mod signing_key;
 #[cfg(test)]
 mod tests;
 
+pub use algorithm::SigningAlgorithm;
+pub use certificate::{KeyCertificate, Thumbprints};
 pub use context::Context;
 pub use envelope::is_envelope;
 #[cfg(test)]
 pub(crate) use jws::tests as jws_tests;
-pub use jws::{generate_p256, p256_point, sha256, sign, unique_id};
+pub use jws::{JwsHeader, UnsignedToken, generate_p256, p256_point, sha256, unique_id};
 pub use key::generate_key;
-pub(crate) use key_file::ClientKey;
+pub(crate) use key_file::{ClientKey, ReadyKey, read_text};
+pub use key_json::ServiceAccount;
+pub use private_key::{CertificateSource, KeySource, PrivateKey};
 pub use ring::KeyRing;
-pub use signing_key::{KeySource, PrivateKey, SigningKey, SigningKeyError};
-pub(crate) use signing_key::{looks_like_pem, tls_signing_key};
+pub use signature::read_signature;
+pub use signing_key::{SigningKey, SigningKeyError};
+pub(crate) use signing_key::{looks_like_json, looks_like_pem, tls_signing_key};

@@ -1,5 +1,5 @@
-//! A login endpoint that expects `Authorization: Basic` ([RFC 7617](https://www.rfc-editor.org/rfc/rfc7617))
-//! and no body.
+//! A login endpoint that expects `Authorization: Basic` ([RFC 7617](https://www.rfc-editor.org/rfc/rfc7617)), or an
+//! assertion in `Authorization: Bearer`, and no body.
 
 use url::Url;
 
@@ -15,6 +15,7 @@ pub(super) fn authenticate(draft: UnsignedRequest, config: &Config) -> UnsignedR
     let credentials = &config.credentials;
     match (config.login.credentials, credentials.username(), &credentials.password) {
         (LoginCredentials::Basic, Some(name), Some(password)) => draft.with_basic(name, password),
+        (LoginCredentials::Assertion, ..) => draft.with_bearer_assertion(),
         _ => draft,
     }
 }

@@ -2,6 +2,7 @@
 
 mod authorization_code;
 mod client_credentials;
+mod jwt_bearer;
 mod login_basic;
 mod login_custom;
 mod login_json;
@@ -12,6 +13,7 @@ mod revoke;
 mod search;
 #[cfg(test)]
 mod tests;
+mod token_exchange;
 
 use serde::{Deserialize, Serialize};
 use url::Url;
@@ -21,6 +23,7 @@ use crate::oauth::{Client, ClientCredential, UnsignedRequest};
 use crate::transport::Method;
 
 pub use authorization_code::{ConsentClient, ConsentCode};
+pub use jwt_bearer::statement as assertion_statement;
 pub use metadata::{metadata_addresses, with_metadata};
 pub use refresh::RefreshRequest;
 pub use revoke::revocation;
@@ -54,6 +57,12 @@ pub enum GrantFormat {
     Basic,
     /// A refresh token that was handed in.
     RefreshToken,
+    /// `Authorization: Bearer` with an assertion, without a body.
+    Assertion,
+    /// An assertion as the grant.
+    JwtBearer,
+    /// The exchange of a token.
+    TokenExchange,
 }
 
 impl GrantFormat {
@@ -63,18 +72,34 @@ impl GrantFormat {
             Self::ClientCredentials => "client_credentials",
             Self::Password => "password",
             Self::RefreshToken => "refresh_token",
-            Self::JsonEmail | Self::JsonUsername | Self::Custom | Self::Basic => "login",
+            Self::JsonEmail | Self::JsonUsername | Self::Custom | Self::Basic | Self::Assertion => "login",
+            Self::JwtBearer => "jwt_bearer",
+            Self::TokenExchange => "token_exchange",
         }
     }
 
     /// Whether it is an OAuth grant at a token endpoint, and not a login.
     pub fn is_oauth_grant(self) -> bool {
-        matches!(self, Self::ClientCredentials | Self::Password | Self::RefreshToken)
+        matches!(
+            self,
+            Self::ClientCredentials
+                | Self::Password
+                | Self::RefreshToken
+                | Self::JwtBearer
+                | Self::TokenExchange
+        )
     }
 
     /// Whether the request contains a password. Repeating a wrong one could lock the account.
     pub fn has_password(self) -> bool {
-        !matches!(self, Self::ClientCredentials | Self::RefreshToken)
+        !matches!(
+            self,
+            Self::ClientCredentials
+                | Self::RefreshToken
+                | Self::JwtBearer
+                | Self::TokenExchange
+                | Self::Assertion
+        )
     }
 }
 
@@ -98,9 +123,9 @@ pub struct GrantRequest {
 
 impl GrantRequest {
     /// Whether the configuration allows this endpoint and format. Any endpoint is allowed until the issuer's
-    /// metadata is known.
+    /// metadata, or the key file that names the endpoint, is known.
     pub fn is_allowed(&self, config: &Config) -> bool {
-        let is_open = config.issuer.is_some() && config.endpoint.is_none();
+        let is_open = config.endpoint.is_none() && (config.issuer.is_some() || config.awaits_account());
         formats(config).contains(&self.format) && (is_open || endpoints(config).contains(&self.endpoint))
     }
 
@@ -112,12 +137,15 @@ impl GrantRequest {
                 let method = method.unwrap_or(self.default_method()).name();
                 return if is_json { format!("json_{method}") } else { method.to_owned() };
             }
-            (GrantFormat::Password, _) if is_json => "json",
-            (GrantFormat::Password, _) => "form",
+            (GrantFormat::Password | GrantFormat::JwtBearer | GrantFormat::TokenExchange, _) if is_json => {
+                "json"
+            }
+            (GrantFormat::Password | GrantFormat::JwtBearer | GrantFormat::TokenExchange, _) => "form",
             (GrantFormat::JsonEmail, _) => "json_email",
             (GrantFormat::JsonUsername, _) => "json_username",
             (GrantFormat::Custom, _) => "custom",
             (GrantFormat::Basic, _) => "basic",
+            (GrantFormat::Assertion, _) => "assertion",
         };
         name.to_owned()
     }
@@ -146,7 +174,9 @@ impl GrantRequest {
             }
             GrantFormat::Custom => login_custom::request(&self.endpoint, config),
             GrantFormat::RefreshToken => return refresh::configured_token(self, config),
-            GrantFormat::Basic => login_basic::request(&self.endpoint, config),
+            GrantFormat::Basic | GrantFormat::Assertion => login_basic::request(&self.endpoint, config),
+            GrantFormat::JwtBearer => jwt_bearer::request(self, config),
+            GrantFormat::TokenExchange => token_exchange::request(self, config),
         };
         if !self.format.is_oauth_grant() {
             draft.request.method = config.login.method.clone().unwrap_or(Method::POST);
@@ -171,6 +201,7 @@ impl GrantRequest {
             (Some(ClientAuthentication::BasicRaw), Some(secret)) => ClientCredential::BasicRaw(secret),
             (Some(ClientAuthentication::Post), Some(secret)) => ClientCredential::Post(secret),
             (Some(ClientAuthentication::PrivateKeyJwt), _) => ClientCredential::Assertion(&self.endpoint),
+            (Some(ClientAuthentication::SecretJwt), _) => ClientCredential::SecretAssertion(&self.endpoint),
             _ => ClientCredential::Name,
         };
         Some(Client { id: config.credentials.client_id.as_deref()?, credential })
@@ -195,6 +226,8 @@ fn formats(config: &Config) -> Vec<GrantFormat> {
         Some(GrantType::Password) => vec![GrantFormat::Password],
         Some(GrantType::Login) => login,
         Some(GrantType::RefreshToken) => vec![GrantFormat::RefreshToken],
+        Some(GrantType::JwtBearer) => vec![GrantFormat::JwtBearer],
+        Some(GrantType::TokenExchange) => vec![GrantFormat::TokenExchange],
         None if has_login && config.login.takes_client() => login,
         None if has_client && has_login => {
             let path = config.endpoint.as_ref().map_or("", Url::path);
@@ -211,8 +244,10 @@ fn login_formats(config: &Config) -> Vec<GrantFormat> {
     if config.login.body.is_some() {
         return vec![GrantFormat::Custom];
     }
-    if config.login.credentials == LoginCredentials::Basic {
-        return vec![GrantFormat::Basic];
+    match config.login.credentials {
+        LoginCredentials::Basic => return vec![GrantFormat::Basic],
+        LoginCredentials::Assertion => return vec![GrantFormat::Assertion],
+        LoginCredentials::Body => {}
     }
     // An issuer's metadata names a token endpoint, not a login endpoint.
     if config.issuer.is_some() {

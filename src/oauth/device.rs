@@ -101,7 +101,7 @@ mod tests {
     use zeroize::Zeroizing;
 
     use super::*;
-    use crate::config::LoginOptions;
+    use crate::config::{LoginOptions, TokenHeader};
     use crate::domain::Timestamp;
 
     fn read(status: u16, body: &str) -> Result<DeviceAuthorization, Refusal> {
@@ -111,6 +111,7 @@ mod tests {
             login: &LoginOptions::default(),
             is_refresh: false,
             scheme: None,
+            header: &TokenHeader::default(),
             dpop: false,
             never_expires: false,
             kept: &[],

@@ -4,17 +4,18 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use jsonwebtoken::EncodingKey;
 use jsonwebtoken::jwk::{
     AlgorithmParameters, CommonParameters, EllipticCurve, EllipticCurveKeyParameters, EllipticCurveKeyType,
     Jwk,
 };
-use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use url::Url;
 use zeroize::Zeroizing;
 
-use crate::crypto;
+use super::request::LatePart;
+use crate::crypto::{self, JwsHeader, SigningAlgorithm, UnsignedToken};
 use crate::domain::{AccessToken, Secret, Timestamp};
 use crate::error::Result;
 use crate::transport::Response;
@@ -89,9 +90,9 @@ impl ProofKey {
 
     /// Signs a new proof for one request (RFC 9449 §4.2). `now` is the time by the server's clock.
     pub fn proof(&self, target: &ProofTarget<'_>, now: Timestamp) -> Result<Secret> {
-        let mut header = Header::new(Algorithm::ES256);
-        header.typ = Some("dpop+jwt".into());
-        header.jwk = Some(Jwk::clone(&self.public));
+        let algorithm = SigningAlgorithm::Es256;
+        let header =
+            JwsHeader { typ: "dpop+jwt", jwk: Some(&self.public), ..JwsHeader::new(algorithm.name()) };
         let ath = target
             .token
             .map(|token| URL_SAFE_NO_PAD.encode(crypto::sha256(token.secret().expose().as_bytes())));
@@ -103,7 +104,7 @@ impl ProofKey {
             ath,
             nonce: target.nonce,
         };
-        crypto::sign(&header, &claims, &self.key)
+        UnsignedToken::new(&header, &claims)?.sign(algorithm, &self.key)
     }
 }
 
@@ -139,13 +140,18 @@ pub fn asks_for_nonce(response: &Response) -> bool {
 
 /// Whether an assertion or a proof may have been rejected because of its date. Only then is a rejected
 /// request sent again.
-pub fn may_refuse_the_date(response: &Response, is_asserted: bool, is_proven: bool) -> bool {
-    matches!(response.status, 400 | 401)
-        && match error_of(response).as_deref() {
-            Some("invalid_client") => is_asserted,
-            Some("invalid_dpop_proof") => is_proven,
-            _ => false,
+pub fn may_refuse_the_date(response: &Response, signed: &[LatePart], is_proven: bool) -> bool {
+    let error = error_of(response);
+    let refuses = |part: &LatePart| match part {
+        LatePart::ClientAssertion(_) | LatePart::SecretAssertion(_) => {
+            error.as_deref() == Some("invalid_client")
         }
+        LatePart::GrantAssertion(_) => error.as_deref() == Some("invalid_grant"),
+        LatePart::BearerAssertion(_) => response.status == 401,
+        LatePart::SubjectToken => false,
+    };
+    matches!(response.status, 400 | 401)
+        && (signed.iter().any(refuses) || (is_proven && error.as_deref() == Some("invalid_dpop_proof")))
 }
 
 fn error_of(response: &Response) -> Option<String> {

@@ -10,11 +10,12 @@ use zeroize::Zeroizing;
 
 use super::expiry::{self, Moments, Sources};
 use super::fields::ResponseFields;
-use super::jwt::{self, TokenClaims};
+use super::jwt::{self, AssertionExpiry, TokenClaims};
 use super::{
-    DeviceAuthorization, Expiry, Granted, Refusal, ResponseContext, fresh_nonce, read, retry_after as waits,
+    DeviceAuthorization, Expiry, Granted, Refusal, ResponseContext, fresh_nonce, read, read_assertion,
+    retry_after as waits,
 };
-use crate::config::{LoginOptions, ResponsePath};
+use crate::config::{LoginOptions, ResponsePath, TokenHeader};
 use crate::domain::{AccessToken, Lifetime, MAX_LIFETIME, Policy, Secret, Timestamp};
 use crate::error::{Error, ErrorKind, ServerError};
 use crate::transport::Response;
@@ -28,6 +29,7 @@ const SECRETS: [&str; 2] = ["correct-horse-battery", "s3cret/of+the client"];
 struct FuzzResponse {
     response: Response,
     login: LoginOptions,
+    header: TokenHeader,
     dpop: bool,
     is_refresh: bool,
     never_expires: bool,
@@ -61,7 +63,14 @@ fn fuzz_response(data: &[u8]) -> FuzzResponse {
         }
     }
     let body = Zeroizing::new(body.to_vec());
-    FuzzResponse { response: Response { status, headers, body }, login, dpop, is_refresh, never_expires }
+    FuzzResponse {
+        response: Response { status, headers, body },
+        login,
+        header: TokenHeader::default(),
+        dpop,
+        is_refresh,
+        never_expires,
+    }
 }
 
 impl FuzzResponse {
@@ -69,6 +78,7 @@ impl FuzzResponse {
         ResponseContext {
             login: &self.login,
             scheme: None,
+            header: &self.header,
             kept: &[],
             scope: Some("read write"),
             secrets: secrets.iter().collect(),
@@ -228,6 +238,34 @@ fn check_claims(claims: TokenClaims, moments: Moments) {
         assert!(issued < dates.expires);
         // Rounding to nanoseconds may add one.
         assert!(lifetime.as_secs_f64() <= dates.expires - issued + 1e-6, "longer than from iat to exp");
+    }
+}
+
+/// An assertion that a platform made is sent only if it is a JWT that fits into a request and has not expired. The
+/// reason against it repeats no part of it.
+///
+/// # Panics
+/// If the property is violated.
+pub fn assertion(data: &[u8]) {
+    const HEADER: &str = "eyJhbGciOiJSUzI1NiJ9";
+
+    let text = String::from_utf8_lossy(data);
+    for text in [text.into_owned(), format!("{HEADER}.{}.c2ln", URL_SAFE_NO_PAD.encode(data))] {
+        match read_assertion(&Secret::new(text.as_str()), now()) {
+            Ok(read) => {
+                let read = read.expose();
+                assert_eq!(read, text.trim(), "another assertion");
+                assert!(read.bytes().all(|byte| byte.is_ascii_graphic()) && read.len() <= MAX_TOKEN_BYTES);
+                let exp = jwt::assertion_expiry(&Secret::new(read));
+                let is_open = matches!(exp, Some(AssertionExpiry::None));
+                assert!(is_open || matches!(exp, Some(AssertionExpiry::At(exp)) if exp > NOW), "{exp:?}");
+            }
+            Err(reason) => {
+                assert!(reason.len() < 200 && !reason.contains(char::is_control), "{reason}");
+                let is_part = reason.contains(text.trim());
+                assert!(text.trim().len() < 32 || !is_part, "a part of the text in {reason}");
+            }
+        }
     }
 }
 

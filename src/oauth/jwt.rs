@@ -1,4 +1,4 @@
-//! The dates of an access token that happens to be a JWT.
+//! The dates of an access token that happens to be a JWT, and of an assertion, which must be one.
 //!
 //! A token is opaque to a client (RFC 6749 §1.4): nothing is verified here, and only the two dates are used.
 
@@ -46,12 +46,44 @@ pub(super) fn claims(token: &Secret) -> TokenClaims {
 }
 
 fn payload(token: &Secret) -> Option<Map<String, Value>> {
+    let [_, payload, _] = parts(token)?;
+    object(payload)
+}
+
+fn parts(token: &Secret) -> Option<[&str; 3]> {
     let mut parts = token.expose().split('.');
-    let (_, payload, _, None) = (parts.next()?, parts.next()?, parts.next()?, parts.next()) else {
+    let three = [parts.next()?, parts.next()?, parts.next()?];
+    parts.next().is_none().then_some(three)
+}
+
+fn object(part: &str) -> Option<Map<String, Value>> {
+    let json = Zeroizing::new(BASE64.decode(part).ok()?);
+    serde_json::from_slice(&json).ok()
+}
+
+/// When an assertion expires, as it says itself.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum AssertionExpiry {
+    /// It does not say so.
+    None,
+    /// `exp` is not a `NumericDate`.
+    Unreadable,
+    /// `exp`, in seconds.
+    At(f64),
+}
+
+/// The expiry of an assertion; `None` if the text is not a JWT with a signature. Unlike an access token, it is read
+/// strictly: the server does so, too.
+pub(super) fn assertion_expiry(text: &Secret) -> Option<AssertionExpiry> {
+    let [header, payload, signature] = parts(text)?;
+    let has_algorithm = object(header)?.get("alg").is_some_and(Value::is_string);
+    if !has_algorithm || signature.is_empty() || BASE64.decode(signature).is_err() {
         return None;
-    };
-    let payload = Zeroizing::new(BASE64.decode(payload).ok()?);
-    serde_json::from_slice(&payload).ok()
+    }
+    Some(match object(payload)?.get("exp") {
+        None => AssertionExpiry::None,
+        Some(exp) => exp.as_f64().map_or(AssertionExpiry::Unreadable, AssertionExpiry::At),
+    })
 }
 
 /// A `NumericDate`, or, as some servers write it, a number of milliseconds or a string.

@@ -211,7 +211,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::config::{LoginOptions, ResponseField};
+    use crate::config::{LoginOptions, ResponseField, TokenHeader};
     use crate::domain::Timestamp;
     use crate::error::Retry;
     use crate::oauth::Expiry;
@@ -224,6 +224,7 @@ mod tests {
             scheme: None,
             dpop: false,
             never_expires: false,
+            header: &TokenHeader::default(),
             kept,
             scope: None,
             secrets: Vec::new(),

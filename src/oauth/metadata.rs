@@ -138,7 +138,7 @@ mod tests {
             "issuer": ISSUER,
             "token_endpoint": "https://id.example.com/token",
             "revocation_endpoint": "https://id.example.com/revoke",
-            "token_endpoint_auth_methods_supported": ["none", "private_key_jwt", "client_secret_post", "client_secret_jwt"],
+            "token_endpoint_auth_methods_supported": ["none", "private_key_jwt", "client_secret_post", "client_secret_jwt", "x"],
             "mtls_endpoint_aliases": { "token_endpoint": "https://mtls.example.com/token" },
             "jwks_uri": "https://id.example.com/keys", "claims_supported": ["sub"],
         }))
@@ -147,7 +147,12 @@ mod tests {
         assert_eq!(metadata.revocation_endpoint.unwrap().path(), "/revoke");
         assert_eq!(
             metadata.methods.unwrap(),
-            [ClientAuthentication::Post, ClientAuthentication::PrivateKeyJwt, ClientAuthentication::Public]
+            [
+                ClientAuthentication::Post,
+                ClientAuthentication::SecretJwt,
+                ClientAuthentication::PrivateKeyJwt,
+                ClientAuthentication::Public
+            ]
         );
         assert_eq!(metadata.with_certificate.token_endpoint.unwrap().host_str(), Some("mtls.example.com"));
         assert_eq!(metadata.with_certificate.revocation_endpoint, None);

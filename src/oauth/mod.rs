@@ -25,7 +25,7 @@ mod server_error;
 mod time_value;
 mod token_response;
 
-pub use assertion::client_assertion;
+pub use assertion::{ASSERTION_LIFETIME, AssertionClaims, Statement, read_assertion};
 pub use device::DeviceAuthorization;
 pub use dpop::{ProofKey, ProofTarget, asks_for_nonce, fresh_nonce, is_nonce, may_refuse_the_date};
 pub use expiry::{Expiry, clocks_differ, server_clock};
@@ -35,7 +35,9 @@ pub use login_answer::{LOGIN_FUNCTION, LoginAnswer, UnusableAnswer, read_login_a
 pub use metadata::{ConsentEndpoints, Metadata, MetadataError};
 pub use refresh_expiry::RefreshExpiry;
 pub use refusal::Refusal;
-pub use request::{Client, ClientCredential, Form, UnsignedRequest, blank, json};
+pub use request::{
+    Client, ClientCredential, Form, JWT_BEARER, LatePart, TOKEN_EXCHANGE, UnsignedRequest, blank, json,
+};
 pub use response_context::ResponseContext;
 pub use retry_after::{MAX_RETRY_AFTER, read as retry_after};
 pub use token_response::{Granted, read};

@@ -32,15 +32,76 @@ pub enum ClientCredential<'a> {
     Post(&'a Secret),
     /// `private_key_jwt`, for the server with this token endpoint.
     Assertion(&'a Url),
+    /// `client_secret_jwt`, in the same way.
+    SecretAssertion(&'a Url),
 }
 
-/// A request without the assertion and proof, which are created each time it is sent.
+/// `grant_type` of an assertion, [RFC 7523 §2.1](https://www.rfc-editor.org/rfc/rfc7523#section-2.1).
+pub const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
+
+/// `grant_type` of [RFC 8693 §2.1](https://www.rfc-editor.org/rfc/rfc8693#section-2.1).
+pub const TOKEN_EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
+
+/// A part of a request that is signed or read each time the request is sent. Assertions are for the server with this
+/// token endpoint.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LatePart {
+    /// The client's assertion, signed by its key or made by a platform ([RFC 7521
+    /// §4.2](https://www.rfc-editor.org/rfc/rfc7521#section-4.2)).
+    ClientAssertion(Url),
+    /// The same, signed with the client's secret.
+    SecretAssertion(Url),
+    /// The assertion that is the grant (RFC 7521 §4.1).
+    GrantAssertion(Url),
+    /// The assertion in `Authorization: Bearer`.
+    BearerAssertion(Url),
+    /// The token of a token exchange (RFC 8693 §2.1).
+    SubjectToken,
+}
+
+impl LatePart {
+    /// Adds it to a request.
+    pub fn add_to(&self, request: &mut Request, value: &Secret) {
+        const CLIENT: (&str, &str) =
+            ("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer");
+
+        match self {
+            Self::ClientAssertion(_) | Self::SecretAssertion(_) => {
+                add_fields(request, &[CLIENT, ("client_assertion", value.expose())]);
+            }
+            Self::GrantAssertion(_) => add_fields(request, &[("assertion", value.expose())]),
+            Self::SubjectToken => add_fields(request, &[("subject_token", value.expose())]),
+            Self::BearerAssertion(_) => {
+                let bearer = Secret::new(format!("Bearer {}", value.expose()));
+                request.headers.push((AUTHORIZATION.into(), bearer));
+            }
+        }
+    }
+}
+
+/// Adds fields to the body of a grant.
+fn add_fields(request: &mut Request, fields: &[(&str, &str)]) {
+    match &mut request.body {
+        Body::Empty => {}
+        Body::Form(text) => {
+            let mut form = Serializer::new(text.expose().to_owned());
+            *text = Secret::new(form.extend_pairs(fields).finish());
+        }
+        Body::Json(text) => {
+            let mut members: Map<String, Value> = serde_json::from_str(text.expose()).unwrap_or_default();
+            members.extend(fields.iter().map(|(name, value)| ((*name).to_owned(), (*value).into())));
+            *text = Secret::new(Value::Object(members).to_string());
+        }
+    }
+}
+
+/// A request without what is made each time it is sent: assertions and proofs.
 #[derive(Clone, Debug)]
 pub struct UnsignedRequest {
     /// The request.
     pub request: Request,
-    /// If it needs an assertion, the token endpoint of the server that the assertion is for.
-    pub asserted_to: Option<Url>,
+    /// What is added each time it is sent.
+    pub late: Vec<LatePart>,
     /// Whether it contains a refresh token.
     pub is_refresh: bool,
     /// Secrets in its body, in addition to the configured credentials: the refresh token, and fixed values of
@@ -50,7 +111,7 @@ pub struct UnsignedRequest {
 
 impl UnsignedRequest {
     fn plain(request: Request) -> Self {
-        Self { request, asserted_to: None, is_refresh: false, hidden: Vec::new() }
+        Self { request, late: Vec::new(), is_refresh: false, hidden: Vec::new() }
     }
 
     /// All secrets in it, in addition to the configured credentials. Includes headers and the query, which
@@ -68,26 +129,11 @@ impl UnsignedRequest {
         self
     }
 
-    /// The request with an assertion added, [RFC 7521
-    /// §4.2](https://www.rfc-editor.org/rfc/rfc7521#section-4.2).
-    pub fn with_assertion(&self, assertion: &Secret) -> Request {
-        const TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
-
-        let mut request = self.request.clone();
-        let fields = [("client_assertion_type", TYPE), ("client_assertion", assertion.expose())];
-        request.body = match request.body {
-            Body::Empty => Body::Empty,
-            Body::Form(text) => {
-                let mut form = Serializer::new(text.expose().to_owned());
-                Body::Form(Secret::new(form.extend_pairs(fields).finish()))
-            }
-            Body::Json(text) => {
-                let mut members: Map<String, Value> = serde_json::from_str(text.expose()).unwrap_or_default();
-                members.extend(fields.map(|(name, value)| (name.to_owned(), value.into())));
-                Body::Json(Secret::new(Value::Object(members).to_string()))
-            }
-        };
-        request
+    /// Adds the assertion in `Authorization: Bearer`.
+    #[must_use]
+    pub fn with_bearer_assertion(mut self) -> Self {
+        self.late.push(LatePart::BearerAssertion(self.request.url.clone()));
+        self
     }
 }
 
@@ -97,7 +143,7 @@ pub struct Form {
     format: RequestFormat,
     headers: Vec<(String, Secret)>,
     fields: Vec<FormField>,
-    asserted_to: Option<Url>,
+    late: Vec<LatePart>,
 }
 
 /// A name and one of its values.
@@ -116,7 +162,7 @@ impl Form {
             format: RequestFormat::Form,
             headers: Vec::new(),
             fields: Vec::new(),
-            asserted_to: None,
+            late: Vec::new(),
         }
     }
 
@@ -156,6 +202,13 @@ impl Form {
         self
     }
 
+    /// Adds what is made each time the request is sent.
+    #[must_use]
+    pub fn late(mut self, part: LatePart) -> Self {
+        self.late.push(part);
+        self
+    }
+
     /// Adds the client's authentication.
     #[must_use]
     pub fn client(mut self, client: Option<&Client<'_>>) -> Self {
@@ -174,8 +227,10 @@ impl Form {
             }
             ClientCredential::Name => self.field("client_id", client.id),
             ClientCredential::Assertion(token_endpoint) => {
-                self.asserted_to = Some(token_endpoint.clone());
-                self.field("client_id", client.id)
+                self.late(LatePart::ClientAssertion(token_endpoint.clone())).field("client_id", client.id)
+            }
+            ClientCredential::SecretAssertion(token_endpoint) => {
+                self.late(LatePart::SecretAssertion(token_endpoint.clone())).field("client_id", client.id)
             }
         }
     }
@@ -188,7 +243,7 @@ impl Form {
         };
         let mut draft = UnsignedRequest::plain(Request::post(self.url, body));
         draft.request.headers = self.headers;
-        draft.asserted_to = self.asserted_to;
+        draft.late = self.late;
         draft
     }
 
@@ -259,136 +314,4 @@ pub fn blank(url: &Url) -> UnsignedRequest {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn url() -> Url {
-        Url::parse("https://server.example.com/token").unwrap()
-    }
-
-    fn body(request: Request) -> String {
-        match request.body {
-            Body::Form(text) | Body::Json(text) => text.expose().to_owned(),
-            Body::Empty => String::new(),
-        }
-    }
-
-    #[test]
-    fn the_refresh_of_rfc_6749_section_6_matches_byte_for_byte() {
-        let secret = Secret::new("gX1fBat3bV");
-        let client = Client { id: "s6BhdRkqt3", credential: ClientCredential::Basic(&secret) };
-        let request = Form::grant(&url(), "refresh_token")
-            .field("refresh_token", "tGzv3JOkF0XG5Qx2TlKWIA")
-            .client(Some(&client))
-            .into_request()
-            .request;
-        assert_eq!(request.headers[0].1.expose(), "Basic czZCaGRSa3F0MzpnWDFmQmF0M2JW");
-        assert_eq!(body(request), "grant_type=refresh_token&refresh_token=tGzv3JOkF0XG5Qx2TlKWIA");
-    }
-
-    #[test]
-    fn the_post_method_of_rfc_6749_section_2_3_1_matches_byte_for_byte() {
-        let secret = Secret::new("7Fjfp0ZBr1KtDRbnfVdmIw");
-        let client = Client { id: "s6BhdRkqt3", credential: ClientCredential::Post(&secret) };
-        let request = Form::grant(&url(), "refresh_token")
-            .field("refresh_token", "tGzv3JOkF0XG5Qx2TlKWIA")
-            .client(Some(&client))
-            .into_request()
-            .request;
-        assert!(request.headers.is_empty());
-        assert_eq!(
-            body(request),
-            "grant_type=refresh_token&refresh_token=tGzv3JOkF0XG5Qx2TlKWIA&client_id=s6BhdRkqt3\
-             &client_secret=7Fjfp0ZBr1KtDRbnfVdmIw"
-        );
-    }
-
-    #[test]
-    fn basic_encodes_the_id_and_the_secret_before_joining_them() {
-        let header = basic("a:b", &Secret::new("p@ss word/ä"));
-        let pair = STANDARD.decode(header.expose().strip_prefix("Basic ").unwrap()).unwrap();
-        assert_eq!(String::from_utf8(pair).unwrap(), "a%3Ab:p%40ss+word%2F%C3%A4");
-    }
-
-    #[test]
-    fn headers_the_query_and_hidden_values_are_secrets() {
-        let url = Url::parse("https://h/token?key=k%20ey").unwrap();
-        let mut draft = Form::new(&url).into_bearer_refresh(&Secret::new("refresh"));
-        draft.hidden.push(Secret::new("fixed"));
-        let secrets: Vec<_> = draft.secrets().iter().map(|secret| secret.expose().to_owned()).collect();
-        assert_eq!(secrets, ["Bearer refresh", "k ey", "fixed"]);
-    }
-
-    #[test]
-    fn a_public_client_sends_only_its_id() {
-        let client = Client { id: "spa", credential: ClientCredential::Name };
-        let request = Form::grant(&url(), "password").client(Some(&client)).into_request().request;
-        assert!(request.headers.is_empty());
-        assert_eq!(body(request), "grant_type=password&client_id=spa");
-    }
-
-    #[test]
-    fn the_assertion_matches_the_example_of_rfc_7523_section_2_2() {
-        let url = url();
-        let client = Client { id: "s6BhdRkqt3", credential: ClientCredential::Assertion(&url) };
-        let draft = Form::grant(&url, "authorization_code")
-            .field("code", "n0esc3NRze7LTCu7iYzS6a5acc3f0ogp4")
-            .client(Some(&client))
-            .into_request();
-        assert_eq!(draft.asserted_to.as_ref(), Some(&url));
-        let request =
-            draft.with_assertion(&Secret::new("eyJhbGciOiJSUzI1NiIsImtpZCI6IjIyIn0.eyJpc3Mi.cC4hiUPo"));
-        assert!(request.headers.is_empty());
-        assert_eq!(
-            body(request),
-            "grant_type=authorization_code&code=n0esc3NRze7LTCu7iYzS6a5acc3f0ogp4&client_id=s6BhdRkqt3\
-             &client_assertion_type=urn%3Aietf%3Aparams%3Aoauth%3Aclient-assertion-type%3Ajwt-bearer\
-             &client_assertion=eyJhbGciOiJSUzI1NiIsImtpZCI6IjIyIn0.eyJpc3Mi.cC4hiUPo"
-        );
-    }
-
-    #[test]
-    fn json_has_the_same_members_with_arrays_for_repeated_ones() {
-        let secret = Secret::new("p \"w\"/ä");
-        let client = Client { id: "app", credential: ClientCredential::Post(&secret) };
-        let parameters = [
-            Parameter { name: "one".into(), values: vec![Secret::new("1")], is_list: true },
-            Parameter { name: "text".into(), values: vec![Secret::new("1")], is_list: false },
-        ];
-        let form = || {
-            Form::grant(&url(), "client_credentials")
-                .fields("resource", &["a".to_owned(), "b".to_owned(), "c".to_owned()])
-                .parameters(&parameters)
-                .client(Some(&client))
-        };
-        let json = form().with_format(RequestFormat::Json).into_request().request;
-        assert_eq!(json.content_type(), Some("application/json"));
-        assert_eq!(
-            body(json),
-            concat!(
-                r#"{"client_id":"app","client_secret":"p \"w\"/ä","grant_type":"client_credentials","#,
-                r#""one":["1"],"resource":["a","b","c"],"text":"1"}"#
-            )
-        );
-        let form = body(form().into_request().request);
-        assert!(form.contains("&resource=a&resource=b&resource=c&one=1&text=1&client_id=app&"), "{form}");
-    }
-
-    #[test]
-    fn a_parameter_never_replaces_a_credential() {
-        let parameters = [Parameter { name: "key".into(), values: vec![Secret::new("x")], is_list: false }];
-        let login = Map::from_iter([("key".to_owned(), "credential".into())]);
-        assert_eq!(body(json(&url(), login, &parameters).request), r#"{"key":"credential"}"#);
-    }
-
-    #[test]
-    fn the_basic_credentials_of_rfc_7617_section_2_match_byte_for_byte() {
-        let header = |name, password| basic_raw(name, &Secret::new(password)).expose().to_owned();
-        assert_eq!(header("Aladdin", "open sesame"), "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==");
-        assert_eq!(header("test", "123\u{a3}"), "Basic dGVzdDoxMjPCow==");
-        assert_eq!(
-            basic("Aladdin", &Secret::new("open sesame")).expose(),
-            "Basic QWxhZGRpbjpvcGVuK3Nlc2FtZQ=="
-        );
-    }
-}
+mod tests;

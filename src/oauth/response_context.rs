@@ -1,6 +1,6 @@
 //! What the request says about its response.
 
-use crate::config::{LoginOptions, ResponseField};
+use crate::config::{LoginOptions, ResponseField, TokenHeader};
 use crate::domain::{Secret, Timestamp, TokenType};
 use crate::redaction::Redaction;
 
@@ -16,6 +16,8 @@ pub struct ResponseContext<'a> {
     pub dpop: bool,
     /// Whether a token without an expiry, or with an expiry of zero, never expires.
     pub never_expires: bool,
+    /// The header that sends the token to the API.
+    pub header: &'a TokenHeader,
     /// The fields of the response to keep.
     pub kept: &'a [ResponseField],
     /// The requested scope.

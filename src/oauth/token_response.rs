@@ -165,7 +165,12 @@ impl<'a> SuccessResponse<'a> {
         fields: &ResponseFields<'a>,
         token: &AccessToken,
     ) -> Result<TokenType, Refusal> {
-        let named = scheme_of(fields, self.context.dpop).map_err(|word| {
+        let named = scheme_of(fields, self.context.dpop).or_else(|word| {
+            // Where no type is sent, none is needed.
+            let is_enough = self.context.header.is_bare() && word.is_some_and(is_not_applicable);
+            if is_enough { Ok(TokenType::bearer()) } else { Err(word) }
+        });
+        let named = named.map_err(|word| {
             let (_, refresh_token) = self.refresh_token(fields);
             let given = [token.secret()].into_iter().chain(&refresh_token);
             let known = self.context.secrets.iter().chain(&self.context.sent).copied();
@@ -261,6 +266,12 @@ fn describe_expiry(expired: &expiry::Expired) -> String {
 /// secret.
 fn describe_token_type(word: Option<&str>, redaction: &Redaction) -> String {
     const MAX_LENGTH: usize = 40;
+    if word.is_some_and(is_not_applicable) {
+        return "says that its token is not an access token (token_type is N_A; RFC 8693 §2.2.1). If an API accepts it, \
+                set scheme to the word to send before it, or header to one without {scheme}. Otherwise, set \
+                requestedTokenType to \"access_token\""
+            .into();
+    }
     let is_plain = |word: &&str| {
         word.len() <= MAX_LENGTH
             && word.bytes().all(|b| b.is_ascii_alphanumeric() || b" _-.:/".contains(&b))
@@ -271,6 +282,11 @@ fn describe_token_type(word: Option<&str>, redaction: &Redaction) -> String {
         "has an unknown token_type{word}. If the API accepts the token, set scheme to the word to send before it, such \
          as Bearer"
     )
+}
+
+/// Whether a `token_type` says that the token is not one to send as an access token (RFC 8693 §2.2.1).
+fn is_not_applicable(word: &str) -> bool {
+    word.eq_ignore_ascii_case("N_A")
 }
 
 /// Whether another field of the response contains this word, which may then be part of a secret.

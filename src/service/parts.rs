@@ -78,7 +78,8 @@ impl Parts {
             Arc::clone(&store),
             Arc::clone(&observer),
         ));
-        let signer = Arc::new(Signer::new(Arc::clone(&config), Arc::clone(&clock), client_key));
+        let signer =
+            Arc::new(Signer::new(Arc::clone(&config), Arc::clone(&clock), client_key, functions.clone()));
         let client = TokenClient {
             config: Arc::clone(&config),
             clock: Arc::clone(&clock),

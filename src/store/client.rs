@@ -363,10 +363,6 @@ impl StoreClient {
         }
     }
 
-    pub(crate) fn has_late(&self) -> bool {
-        self.late.is_any()
-    }
-
     fn health(&self) -> MutexGuard<'_, StoreHealth> {
         self.health.lock()
     }
@@ -386,10 +382,10 @@ fn key_ring(config: &Config, client_key: Option<Arc<ClientKey>>) -> Result<KeyRi
     Ok(match (&credentials.client_secret, &credentials.password, client_key) {
         (Some(secret), ..) => of_machine(secret.clone()),
         (None, Some(password), _) => KeyRing::from_password(password.clone()),
-        (None, None, Some(key)) => {
+        (None, None, Some(key)) if key.config.is_readable() => {
             KeyRing::from_credential(move || key.get_blocking().map(SigningKey::as_credential))
         }
-        (None, None, None) => of_machine(
+        (None, None, _) => of_machine(
             certificate.map_or_else(|| Secret::new(String::new()), |certificate| certificate.key.clone()),
         ),
     })

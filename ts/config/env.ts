@@ -52,6 +52,8 @@ function parse(text: string, kind: EnvVariable['kind'], name: string): unknown {
       return parametersFromText(text, name)
     case 'storage':
       return storageFromText(text.trim(), name)
+    case 'path':
+      return { path: text.trim() }
     case 'list': {
       const items = text
         .split(',')
@@ -102,6 +104,7 @@ const requestFields = [
   'clientId',
   'clientSecret',
   'privateKey',
+  'clientAssertion',
   'scope',
   'audience',
   'parameters',
@@ -123,8 +126,10 @@ export function withEnvironment(code: Fields, env: TokenServiceConfig): Record<s
 
   if (says('authUrl', 'issuer')) leaveOut('authUrl', 'issuer')
   if (says('email', 'username')) leaveOut('email', 'username')
-  const saysProof = says('clientSecret', 'privateKey', 'clientCertificate')
-  if (saysProof || code['clientAuthentication'] === 'none') leaveOut('clientSecret', 'privateKey')
+  const saysProof = says('clientSecret', 'privateKey', 'clientCertificate', 'clientAssertion')
+  if (saysProof || code['clientAuthentication'] === 'none') {
+    leaveOut('clientSecret', 'privateKey', 'clientAssertion')
+  }
   if (code['dpop'] === true) leaveOut('header')
   if (isFunction(code['login'])) leaveOut(...requestFields)
   const isClient = says('clientId') && saysProof
@@ -135,7 +140,7 @@ export function withEnvironment(code: Fields, env: TokenServiceConfig): Record<s
       leaveOut('email', 'username', 'password', 'parameters')
     }
     if (isLogin && !says('clientId') && !saysProof) {
-      leaveOut('clientId', 'clientSecret', 'privateKey', 'parameters')
+      leaveOut('clientId', 'clientSecret', 'privateKey', 'clientAssertion', 'parameters')
     }
     // The grant of the environment is the one for its credentials.
     if (isClient || says('password', 'refreshToken')) leaveOut('grant')

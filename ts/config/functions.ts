@@ -12,7 +12,13 @@ type UserFunction = (context: never) => unknown
 export type UserFunctions = Map<string, UserFunction>
 
 /** The fields that may be a function: dotted paths, with `*` for the items of a list. */
-const functionFields: ReadonlySet<string> = new Set(['login'])
+const functionFields: ReadonlySet<string> = new Set([
+  'login',
+  'assertion',
+  'clientAssertion',
+  'privateKey.sign',
+  'subjectToken',
+])
 
 /** What the core gets in place of a function. */
 const marker = { function: true } as const
@@ -33,13 +39,27 @@ export function collectFunctions(
   return (value, path) => {
     if (!functionFields.has(path.replace(/\.\d+(?=\.|$)/g, '.*'))) return undefined
     if (typeof value === 'function') {
-      functions.set(path, value as UserFunction)
+      functions.set(path, path === 'privateKey.sign' ? signing(value as Sign) : (value as UserFunction))
       return marker
     }
     // Plain data must not look like a function to the core.
     if (isObject(value) && Object.hasOwn(value, 'function'))
       throw configError(`${path}.function`, 'is unknown')
     return undefined
+  }
+}
+
+type Sign = (...given: unknown[]) => unknown
+
+/** The core sends what is signed in one object; the function gets it as arguments, and may return bytes. */
+function signing(sign: Sign): UserFunction {
+  return async ({ input, alg, signal }: { input: string; alg: string; signal: AbortSignal }) => {
+    const signature: unknown = await settle(sign(input, alg, { signal }))
+    if (ArrayBuffer.isView(signature)) {
+      const { buffer, byteOffset, byteLength } = signature
+      return Buffer.from(buffer, byteOffset, byteLength).toString('base64url')
+    }
+    return signature instanceof ArrayBuffer ? Buffer.from(signature).toString('base64url') : signature
   }
 }
 

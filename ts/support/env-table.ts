@@ -11,9 +11,9 @@ export interface EnvVariable {
   readonly field: keyof TokenServiceConfig | null
   /**
    * How its text is read: as it is; without the blanks around it; as form text; as a list with commas; as the name of a
-   * storage; as one of several words.
+   * storage; as the path of a file that is read later; as one of several words.
    */
-  readonly kind: 'text' | 'trimmed' | 'form' | 'list' | 'storage' | 'word'
+  readonly kind: 'text' | 'trimmed' | 'form' | 'list' | 'storage' | 'path' | 'word'
   /** Whether it can hold a secret. */
   readonly isSecret: boolean
   /** What applies while it is not set; `null` where that is nothing. */
@@ -72,7 +72,16 @@ export const envTable = [
     isSecret: true,
     default: null,
     description:
-      'instead of a client secret: PEM, or the path of a PEM file ([RFC 7523](https://www.rfc-editor.org/rfc/rfc7523))',
+      'instead of a client secret: PEM, a JWK, the JSON of a Google service account, or the path of such a file ([RFC 7523](https://www.rfc-editor.org/rfc/rfc7523))',
+  },
+  {
+    name: 'OAUTH_CLIENT_ASSERTION_FILE',
+    field: 'clientAssertion',
+    kind: 'path',
+    isSecret: false,
+    default: null,
+    description:
+      'instead of a client secret: the path of an assertion (a JWT) that a platform makes and renews, for example Kubernetes',
   },
   {
     name: 'OAUTH_GRANT',

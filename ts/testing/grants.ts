@@ -89,7 +89,7 @@ export class Grants {
     if (endpoint === 'login')
       return this.#logIn(request, ['email', 'username', 'identifier', 'identity', 'login'])
     if (endpoint === 'refresh') return this.#refresh(tokenToSpend(request))
-    if (!this.#knowsClient(request)) return [401, { error: 'invalid_client' }]
+    if (!this.#knowsClient(request) && !isGrantAlone(request)) return [401, { error: 'invalid_client' }]
     if (endpoint === 'revoke') return this.#revoke(String(request.fields['token'] ?? ''))
     switch (request.fields['grant_type']) {
       case 'client_credentials':
@@ -98,6 +98,12 @@ export class Grants {
         return this.#logIn(request, ['username'])
       case 'refresh_token':
         return this.#refresh(tokenToSpend(request))
+      case 'urn:ietf:params:oauth:grant-type:jwt-bearer':
+        return isJwt(request.fields['assertion'])
+          ? this.#begin()
+          : [400, { error: 'invalid_grant', error_description: 'assertion is not a JWT' }]
+      case 'urn:ietf:params:oauth:grant-type:token-exchange':
+        return this.#exchange(request)
       case undefined:
         return [400, { error: 'invalid_request', error_description: 'grant_type is missing' }]
       default:
@@ -137,6 +143,17 @@ export class Grants {
     if (users && !(Object.hasOwn(users, name) && users[name] === password))
       return [401, { error: 'invalid_grant' }]
     return this.#begin()
+  }
+
+  #exchange({ fields }: RecordedRequest): Answer {
+    for (const name of ['subject_token', 'subject_token_type']) {
+      if (typeof fields[name] !== 'string' || fields[name] === '') {
+        return [400, { error: 'invalid_request', error_description: `${name} is missing` }]
+      }
+    }
+    const [status, body] = this.#begin()
+    const accessToken = 'urn:ietf:params:oauth:token-type:access_token'
+    return [status, { ...(body as object), issued_token_type: accessToken }]
   }
 
   #begin(): Answer {
@@ -201,6 +218,16 @@ export class Grants {
         : {}),
     }
   }
+}
+
+/** RFC 7523 §2.1: an assertion is the grant, and needs no client. */
+function isGrantAlone({ fields, headers }: RecordedRequest): boolean {
+  const isAssertion = fields['grant_type'] === 'urn:ietf:params:oauth:grant-type:jwt-bearer'
+  return isAssertion && fields['client_id'] === undefined && headers.authorization === undefined
+}
+
+function isJwt(value: unknown): boolean {
+  return typeof value === 'string' && /^[\w-]+\.[\w-]+\.[\w-]+$/.test(value)
 }
 
 function tokenToSpend({ fields, headers }: RecordedRequest): string {

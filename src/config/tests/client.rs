@@ -1,7 +1,6 @@
 //! `clientAuthentication`, `privateKey` and `clientCertificate`.
 
-use crate::crypto::KeySource;
-use jsonwebtoken::Algorithm;
+use crate::crypto::{KeySource, SigningAlgorithm};
 
 use super::*;
 
@@ -26,11 +25,11 @@ fn error_of(extra: &Value) -> (String, String) {
     (error.field().unwrap().to_owned(), error.message().to_owned())
 }
 
-fn algorithm(key: &Value) -> Algorithm {
+fn algorithm(key: &Value) -> SigningAlgorithm {
     let config = client(&json!({ "privateKey": key })).unwrap();
     match config.credentials.private_key.unwrap().source {
-        KeySource::Pem(key) => key.algorithm,
-        KeySource::File(path) => panic!("parsed as a path: {}", path.display()),
+        KeySource::Text(key) => key.algorithm,
+        other => panic!("not read: {other:?}"),
     }
 }
 
@@ -42,23 +41,32 @@ fn certificate(name: &str) -> (String, String) {
 #[test]
 fn a_key_signs_with_the_default_algorithm_of_its_type() {
     for (pem, expected) in [
-        (pem!("rsa-pkcs8"), Algorithm::RS256),
-        (pem!("rsa-pkcs1"), Algorithm::RS256),
-        (pem!("p256-pkcs8"), Algorithm::ES256),
-        (pem!("p256-sec1"), Algorithm::ES256),
-        (pem!("ed25519"), Algorithm::EdDSA),
+        (pem!("rsa-pkcs8"), SigningAlgorithm::Rs256),
+        (pem!("rsa-pkcs1"), SigningAlgorithm::Rs256),
+        (pem!("p256-pkcs8"), SigningAlgorithm::Es256),
+        (pem!("p256-sec1"), SigningAlgorithm::Es256),
+        (pem!("p384-pkcs8"), SigningAlgorithm::Es384),
+        (pem!("p384-sec1"), SigningAlgorithm::Es384),
+        (pem!("ed25519"), SigningAlgorithm::EdDsa),
     ] {
         assert_eq!(algorithm(&json!(pem)), expected);
         assert_eq!(algorithm(&json!({ "pem": pem })), expected);
         assert_eq!(algorithm(&json!(pem.replace('\n', "\\n"))), expected, "on one line");
     }
-    assert_eq!(algorithm(&json!({ "pem": pem!("rsa-pkcs8"), "alg": "PS256" })), Algorithm::PS256);
+    for (pem, algorithms) in [
+        (pem!("rsa-pkcs8"), &["RS256", "RS384", "RS512", "PS256", "PS384", "PS512"][..]),
+        (pem!("ed25519"), &["EdDSA", "Ed25519"]),
+    ] {
+        for name in algorithms {
+            assert_eq!(algorithm(&json!({ "pem": pem, "alg": name })).name(), *name);
+        }
+    }
 }
 
 #[test]
 fn with_a_key_and_no_secret_the_method_is_private_key_jwt() {
     let config = client(&json!({ "privateKey": pem!("ed25519") })).unwrap();
-    assert!(config.credentials.has_client());
+    assert!(config.has_client());
     for known in [None, Some(ClientAuthentication::Basic), Some(ClientAuthentication::TlsClientAuth)] {
         assert_eq!(config.client_method(known), Some(ClientAuthentication::PrivateKeyJwt));
     }
@@ -95,8 +103,8 @@ fn a_key_that_cannot_sign_is_rejected_with_the_reason() {
         (json!(pem!("rsa-public")), "privateKey", "contains a public key"),
         (json!(certificate("h").0), "privateKey", "contains a public key"),
         (json!(pem!("rsa-1024")), "privateKey", "2048"),
-        (json!({ "pem": pem!("p384-pkcs8") }), "privateKey.pem", "of an unsupported type"),
-        (json!({ "pem": pem!("p384-sec1") }), "privateKey.pem", "P-256"),
+        (json!({ "pem": pem!("p521-pkcs8") }), "privateKey.pem", "of an unsupported type"),
+        (json!({ "pem": pem!("p521-sec1") }), "privateKey.pem", "P-384"),
         (json!(pem!("rsa-pss")), "privateKey", "of an unsupported type"),
         (
             json!("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----"),
@@ -110,7 +118,18 @@ fn a_key_that_cannot_sign_is_rejected_with_the_reason() {
         (json!({ "pem": pem!("rsa-pkcs1"), "alg": "EdDSA" }), "privateKey.alg", "RSA"),
         (json!({ "pem": pem!("rsa-pkcs1"), "alg": "HS256" }), "privateKey.alg", "must be one of"),
         (json!({ "pem": pem!("ed25519"), "path": "key.pem" }), "privateKey.path", "cannot be combined"),
-        (json!({ "kid": "16" }), "privateKey", "pem or path"),
+        (
+            json!({ "pem": pem!("p384-sec1"), "alg": "ES256" }),
+            "privateKey.alg",
+            "set privateKey.alg to ES384",
+        ),
+        (json!({ "pem": pem!("p256-sec1"), "alg": "ES384" }), "privateKey.alg", "privateKey.pem is a P-256"),
+        (
+            json!({ "pem": pem!("rsa-pkcs1"), "alg": "Ed25519" }),
+            "privateKey.alg",
+            "set privateKey.alg to RS256",
+        ),
+        (json!({ "kid": "16" }), "privateKey", "pem, path or sign"),
         (json!({ "pem": pem!("ed25519"), "key": "x" }), "privateKey.key", "unknown"),
         (json!(7), "privateKey", "must be"),
     ] {
@@ -142,7 +161,7 @@ fn conflicting_fields_are_rejected() {
 fn a_certificate_requires_its_key() {
     let ((cert, key), (_, other)) = (certificate("a"), certificate("b"));
     let config = client(&json!({ "clientCertificate": { "cert": cert, "key": key } })).unwrap();
-    assert!(config.credentials.has_client());
+    assert!(config.has_client());
     assert_eq!(config.client_method(None), Some(ClientAuthentication::TlsClientAuth));
 
     for (given, field) in [

@@ -1,9 +1,8 @@
-use jsonwebtoken::crypto::JwtVerifier;
-use jsonwebtoken::signature::Verifier;
-use jsonwebtoken::{DecodingKeyKind, Validation};
+use jsonwebtoken::Header;
 use ring::signature::{
-    ECDSA_P256_SHA256_FIXED, ED25519, RSA_PKCS1_2048_8192_SHA256, RSA_PSS_2048_8192_SHA256,
-    UnparsedPublicKey, VerificationAlgorithm,
+    ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED, ED25519, RSA_PKCS1_2048_8192_SHA256,
+    RSA_PKCS1_2048_8192_SHA384, RSA_PKCS1_2048_8192_SHA512, RSA_PSS_2048_8192_SHA256,
+    RSA_PSS_2048_8192_SHA384, RSA_PSS_2048_8192_SHA512, UnparsedPublicKey, VerificationAlgorithm,
 };
 use serde_json::{Value, json};
 
@@ -17,108 +16,108 @@ macro_rules! pem {
     };
 }
 
-struct PublicKey(Algorithm, Vec<u8>);
-
-pub(super) fn verifier(algorithm: &Algorithm, key: &DecodingKey) -> JwtResult<Box<dyn JwtVerifier>> {
-    match key.kind() {
-        DecodingKeyKind::SecretOrDer(der) => Ok(Box::new(PublicKey(*algorithm, der.clone()))),
-        DecodingKeyKind::RsaModulusExponent { .. } => Err(JwtFault::InvalidKeyFormat.into()),
-    }
-}
-
-impl JwtVerifier for PublicKey {
-    fn algorithm(&self) -> Algorithm {
-        self.0
-    }
-}
-
-impl Verifier<Vec<u8>> for PublicKey {
-    fn verify(&self, message: &[u8], signature: &Vec<u8>) -> Result<(), Unsigned> {
-        let algorithm: &'static dyn VerificationAlgorithm = match self.0 {
-            Algorithm::RS256 => &RSA_PKCS1_2048_8192_SHA256,
-            Algorithm::PS256 => &RSA_PSS_2048_8192_SHA256,
-            Algorithm::ES256 => &ECDSA_P256_SHA256_FIXED,
-            _ => &ED25519,
-        };
-        UnparsedPublicKey::new(algorithm, &self.1).verify(message, signature).map_err(|_| Unsigned::new())
-    }
-}
-
 /// The public key of what signs.
-fn public_key(key: &SigningKey) -> DecodingKey {
+fn public_key(key: &SigningKey) -> Vec<u8> {
     let der = key.key.as_bytes();
+    let ec = |algorithm| {
+        let pair = EcdsaKeyPair::from_pkcs8(algorithm, der, &SystemRandom::new()).unwrap();
+        pair.public_key().as_ref().to_vec()
+    };
     match key.algorithm {
-        Algorithm::ES256 => {
-            let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, der, &SystemRandom::new());
-            DecodingKey::from_ec_der(pair.unwrap().public_key().as_ref())
-        }
-        Algorithm::EdDSA => {
-            let pair = Ed25519KeyPair::from_pkcs8_maybe_unchecked(der).unwrap();
-            DecodingKey::from_ed_der(pair.public_key().as_ref())
+        SigningAlgorithm::Es256 => ec(&ECDSA_P256_SHA256_FIXED_SIGNING),
+        SigningAlgorithm::Es384 => ec(&ECDSA_P384_SHA384_FIXED_SIGNING),
+        SigningAlgorithm::EdDsa | SigningAlgorithm::Ed25519 => {
+            Ed25519KeyPair::from_pkcs8_maybe_unchecked(der).unwrap().public_key().as_ref().to_vec()
         }
         _ => {
             let pair = RsaKeyPair::from_der(der).or_else(|_| RsaKeyPair::from_pkcs8(der)).unwrap();
-            DecodingKey::from_rsa_der(pair.public_key().as_ref())
+            pair.public_key().as_ref().to_vec()
         }
     }
 }
 
 /// The claims of a token that is verified; its dates are the test's own concern.
-pub(crate) fn verified(token: &Secret, key: &SigningKey) -> JwtResult<Value> {
+pub(crate) fn verified(token: &Secret, key: &SigningKey) -> Option<Value> {
     claims_of(token, &public_key(key), key.algorithm)
 }
 
+/// Whether one key verifies what the other signs.
+pub(crate) fn verified_by(signs: &SigningKey, verifies: &SigningKey) -> bool {
+    verified(&token(signs, &json!({})), verifies).is_some()
+}
+
 /// Header and claims of a proof that is verified by the key in its header.
-pub(crate) fn verified_proof(proof: &Secret) -> JwtResult<(Header, Value)> {
-    let header = jsonwebtoken::decode_header(proof.expose())?;
+pub(crate) fn verified_proof(proof: &Secret) -> Option<(Header, Value)> {
+    let header = jsonwebtoken::decode_header(proof.expose()).ok()?;
     let jwk = serde_json::to_value(&header.jwk).unwrap();
-    assert_eq!((&jwk["kty"], &jwk["crv"], header.alg), (&json!("EC"), &json!("P-256"), Algorithm::ES256));
+    assert_eq!((&jwk["kty"], &jwk["crv"]), (&json!("EC"), &json!("P-256")));
     let coordinate = |name: &str| URL_SAFE_NO_PAD.decode(jwk[name].as_str().unwrap()).unwrap();
     let point = [vec![4], coordinate("x"), coordinate("y")].concat();
-    let claims = claims_of(proof, &DecodingKey::from_ec_der(&point), Algorithm::ES256)?;
-    Ok((header, claims))
+    let claims = claims_of(proof, &point, SigningAlgorithm::Es256)?;
+    Some((header, claims))
 }
 
-fn claims_of(token: &Secret, key: &DecodingKey, algorithm: Algorithm) -> JwtResult<Value> {
-    let _ = PROVIDER.install_default();
-    let mut validation = Validation::new(algorithm);
-    validation.validate_exp = false;
-    validation.validate_aud = false;
-    validation.required_spec_claims.clear();
-    jsonwebtoken::decode(token.expose(), key, &validation).map(|data| data.claims)
+fn claims_of(token: &Secret, public_key: &[u8], algorithm: SigningAlgorithm) -> Option<Value> {
+    let by: &'static dyn VerificationAlgorithm = match algorithm {
+        SigningAlgorithm::Rs256 => &RSA_PKCS1_2048_8192_SHA256,
+        SigningAlgorithm::Rs384 => &RSA_PKCS1_2048_8192_SHA384,
+        SigningAlgorithm::Rs512 => &RSA_PKCS1_2048_8192_SHA512,
+        SigningAlgorithm::Ps256 => &RSA_PSS_2048_8192_SHA256,
+        SigningAlgorithm::Ps384 => &RSA_PSS_2048_8192_SHA384,
+        SigningAlgorithm::Ps512 => &RSA_PSS_2048_8192_SHA512,
+        SigningAlgorithm::Es256 => &ECDSA_P256_SHA256_FIXED,
+        SigningAlgorithm::Es384 => &ECDSA_P384_SHA384_FIXED,
+        SigningAlgorithm::EdDsa | SigningAlgorithm::Ed25519 => &ED25519,
+    };
+    let (input, signature) = token.expose().rsplit_once('.')?;
+    let (header, claims) = input.split_once('.')?;
+    let json = |part: &str| serde_json::from_slice::<Value>(&URL_SAFE_NO_PAD.decode(part).ok()?).ok();
+    assert_eq!(json(header)?["alg"], algorithm.name());
+    let signature = URL_SAFE_NO_PAD.decode(signature).ok()?;
+    UnparsedPublicKey::new(by, public_key).verify(input.as_bytes(), &signature).ok()?;
+    json(claims)
 }
 
-pub(crate) fn key(pem: &str, algorithm: Option<Algorithm>) -> SigningKey {
-    SigningKey::from_pem(&Secret::new(pem), algorithm).unwrap()
+pub(crate) fn key(text: &str, algorithm: Option<SigningAlgorithm>) -> SigningKey {
+    SigningKey::from_text(&Secret::new(text), algorithm).unwrap()
+}
+
+fn token(key: &SigningKey, claims: &Value) -> Secret {
+    let unsigned = UnsignedToken::new(&JwsHeader::new(key.algorithm.name()), claims).unwrap();
+    unsigned.sign(key.algorithm, &key.key).unwrap()
 }
 
 #[test]
 fn each_algorithm_signs_what_its_public_key_verifies() {
-    for (pem, algorithm) in [
-        (pem!("rsa-pkcs8"), Algorithm::RS256),
-        (pem!("rsa-pkcs1"), Algorithm::RS256),
-        (pem!("rsa-pkcs8"), Algorithm::PS256),
-        (pem!("rsa-pkcs1"), Algorithm::PS256),
-        (pem!("p256-pkcs8"), Algorithm::ES256),
-        (pem!("p256-sec1"), Algorithm::ES256),
-        (pem!("ed25519"), Algorithm::EdDSA),
-    ] {
+    let rsa = &SigningAlgorithm::ALL[..6];
+    let keys =
+        rsa.iter().flat_map(|algorithm| [(pem!("rsa-pkcs8"), *algorithm), (pem!("rsa-pkcs1"), *algorithm)]);
+    let others = [
+        (pem!("p256-pkcs8"), SigningAlgorithm::Es256),
+        (pem!("p256-sec1"), SigningAlgorithm::Es256),
+        (pem!("p384-pkcs8"), SigningAlgorithm::Es384),
+        (pem!("p384-sec1"), SigningAlgorithm::Es384),
+        (pem!("ed25519"), SigningAlgorithm::EdDsa),
+        (pem!("ed25519"), SigningAlgorithm::Ed25519),
+    ];
+    for (pem, algorithm) in keys.chain(others) {
         let key = key(pem, Some(algorithm));
         let claims = json!({ "iss": "app" });
-        let token = sign(&Header::new(algorithm), &claims, &key.key).unwrap();
+        let token = token(&key, &claims);
         assert_eq!(verified(&token, &key).unwrap(), claims, "{algorithm:?}");
 
         let mut forged = token.expose().to_owned();
-        forged.replace_range(30..31, if &forged[30..31] == "A" { "B" } else { "A" });
-        assert!(verified(&Secret::new(forged), &key).is_err(), "{algorithm:?}");
+        let at = forged.len() - 40;
+        let other = if &forged[at..=at] == "A" { "B" } else { "A" };
+        forged.replace_range(at..=at, other);
+        assert_eq!(verified(&Secret::new(forged), &key), None, "{algorithm:?}");
     }
 }
 
 /// What the key of RFC 7515 or RFC 8037 makes of the message of its example.
 fn signature(pem: &str, message: &str) -> String {
     let key = key(pem, None);
-    let signer = signer(&key.algorithm, &key.key).unwrap();
-    URL_SAFE_NO_PAD.encode(signer.try_sign(message.as_bytes()).unwrap())
+    URL_SAFE_NO_PAD.encode(super::signature(key.algorithm, key.key.as_bytes(), message.as_bytes()).unwrap())
 }
 
 #[test]
@@ -141,6 +140,23 @@ fn the_signature_of_rfc_8037_appendix_a_4_is_made_to_the_byte() {
         signature(pem!("ed25519"), "eyJhbGciOiJFZERTQSJ9.RXhhbXBsZSBvZiBFZDI1NTE5IHNpZ25pbmc"),
         "hgyY0il_MGCjP0JzlnLWG1PPOt7-09PGcvMg3AIbQR6dWbhijcNR4ki4iylGjg5BhVsPt9g7sVvpAr_MuM0KAg"
     );
+}
+
+#[test]
+fn the_header_and_claims_are_signed_as_they_are_written() {
+    let secret = Secret::new("correct horse battery staple, and more of it");
+    let unsigned = UnsignedToken::new(&JwsHeader::new("HS256"), &json!({ "iss": "joe" })).unwrap();
+    let key = hmac::Key::new(hmac::HMAC_SHA256, secret.expose().as_bytes());
+    let input = unsigned.input().to_owned();
+    assert_eq!(input, format!("{}.{}", b64(r#"{"alg":"HS256","typ":"JWT"}"#), b64(r#"{"iss":"joe"}"#)));
+    let token = unsigned.sign_hs256(&secret);
+    let (signed, tag) = token.expose().rsplit_once('.').unwrap();
+    assert_eq!(signed, input);
+    hmac::verify(&key, input.as_bytes(), &URL_SAFE_NO_PAD.decode(tag).unwrap()).unwrap();
+}
+
+fn b64(text: &str) -> String {
+    URL_SAFE_NO_PAD.encode(text)
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use super::*;
 use crate::domain::{Lifetime, Policy, Timestamp, TokenSet};
 use crate::error::ServerError;
+use crate::oauth::LatePart;
 
 fn invalid_client() -> Result<Granted, Refusal> {
     refused(Refusal::InvalidClient, ErrorKind::Credentials)
@@ -172,11 +173,11 @@ fn the_assertion_of_a_client_is_for_the_token_endpoint_in_every_request() {
         RefreshRequest::of(&known, &config).unwrap().request(&known, &Secret::new("rt"), &config),
         revocation(&tokens, Some(&known), &config).unwrap(),
     ] {
-        assert_eq!(draft.asserted_to.as_ref().map(Url::as_str), Some("https://h/token"), "{}", text(&draft));
+        assert_eq!(draft.late, [LatePart::ClientAssertion(known.endpoint.clone())], "{}", text(&draft));
         assert!(text(&draft).ends_with("client_id=app"), "{}", text(&draft));
     }
     let login = strategy(GrantFormat::JsonUsername).request(&config);
-    assert_eq!(login.asserted_to, None, "a login request cannot contain one");
+    assert_eq!(login.late, [], "a login request cannot contain one");
 }
 
 #[tokio::test]

@@ -197,7 +197,8 @@ fn an_assertion_is_a_member_of_a_grant_in_json() {
     let config = config(json!({
         "authUrl": "https://h/token", "clientId": "app", "privateKey": pem, "requestFormat": "json",
     }));
-    let request = first(&config).request(&config).with_assertion(&Secret::new("a.b.c"));
+    let UnsignedRequest { mut request, late, .. } = first(&config).request(&config);
+    late[0].add_to(&mut request, &Secret::new("a.b.c"));
     let Body::Json(text) = request.body else { panic!("no JSON") };
     let body: Value = serde_json::from_str(text.expose()).unwrap();
     assert_eq!(

@@ -7,7 +7,7 @@ mod success;
 mod wrong_login;
 
 use super::*;
-use crate::config::LoginOptions;
+use crate::config::{LoginOptions, TokenHeader};
 use crate::domain::Timestamp;
 use crate::oauth::read;
 
@@ -23,6 +23,7 @@ fn refusal_of(status: u16, headers: &[(&'static str, &'static str)], body: &str)
         never_expires: false,
         login: &LoginOptions::default(),
         scheme: None,
+        header: &TokenHeader::default(),
         kept: &[],
         scope: None,
         dpop: false,

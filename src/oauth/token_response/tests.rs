@@ -3,7 +3,7 @@ use serde_json::json;
 use zeroize::Zeroizing;
 
 use super::*;
-use crate::config::{LoginOptions, ResponseField};
+use crate::config::{LoginOptions, ResponseField, TokenHeader};
 
 mod attributes;
 mod kept;
@@ -18,6 +18,7 @@ struct TestResponse {
     dpop: bool,
     is_refresh: bool,
     never_expires: bool,
+    token_header: TokenHeader,
     kept: Vec<ResponseField>,
 }
 
@@ -33,6 +34,7 @@ fn response(body: impl AsRef<[u8]>) -> TestResponse {
         dpop: false,
         is_refresh: false,
         never_expires: false,
+        token_header: TokenHeader::default(),
         kept: Vec::new(),
     }
 }
@@ -61,6 +63,7 @@ impl TestResponse {
             is_refresh: self.is_refresh,
             never_expires: self.never_expires,
             scheme: self.scheme.as_ref(),
+            header: &self.token_header,
             kept: &self.kept,
             scope: Some("openid read write api://app/.default"),
             dpop: self.dpop,

@@ -98,8 +98,7 @@ impl CodeExchange<'_> {
         let mut first: Option<Error> = None;
         loop {
             let unsigned = draft(&client);
-            let response = request.respond(&unsigned).await?;
-            let sent = unsigned.secrets();
+            let (response, sent) = request.respond(&unsigned).await?;
             let context =
                 ResponseContext { scope: scope.map(String::as_str), ..request.context(&unsigned, &sent) };
             let refusal = match read(&response, &context) {
@@ -131,8 +130,8 @@ fn check(config: &Config) -> Result<()> {
     if config.issuer.is_none() && endpoint.is_none() {
         return Err(no_token_endpoint());
     }
-    let is_public = !config.credentials.has_client()
-        || config.client_authentication == Some(ClientAuthentication::Public);
+    let is_public =
+        !config.has_client() || config.client_authentication == Some(ClientAuthentication::Public);
     if config.dpop && is_public {
         let message = "cannot be combined with a login of a public client: the server binds its refresh token to a key \
                        that the login does not keep";

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::signer::Signer;
 use super::token_request::TokenRequest;
 use crate::clock::Clock;
 use crate::config::{Config, Issuer};
@@ -24,6 +25,7 @@ pub(super) struct ResolvedConfig {
     config: Arc<Config>,
     clock: Arc<dyn Clock>,
     observer: Arc<Observer>,
+    signer: Arc<Signer>,
     known: Mutex<Option<Known>>,
 }
 
@@ -36,18 +38,26 @@ struct Known {
 }
 
 impl ResolvedConfig {
-    pub(super) fn new(config: Arc<Config>, clock: Arc<dyn Clock>, observer: Arc<Observer>) -> Self {
-        Self { config, clock, observer, known: Mutex::new(None) }
+    pub(super) fn new(
+        config: Arc<Config>,
+        clock: Arc<dyn Clock>,
+        observer: Arc<Observer>,
+        signer: Arc<Signer>,
+    ) -> Self {
+        Self { config, clock, observer, signer, known: Mutex::new(None) }
     }
 
     /// The configuration. With an issuer its metadata is requested the first time and once a day; if that fails later
     /// on, the last known one stays in use.
     ///
     /// # Errors
-    /// `Config` if the metadata is another issuer's; `Endpoint` if there is none; `Response` if it cannot be used; and
+    /// `Config` if the metadata is another issuer's, or a key file is not that of a service account; `Endpoint` if there is none; `Response` if it cannot be used; and
     /// the errors of a failing server or network.
     pub(super) async fn resolve(&self, request: &TokenRequest<'_>) -> Result<Arc<Config>> {
-        let Some(issuer) = &self.config.issuer else { return Ok(Arc::clone(&self.config)) };
+        let Some(issuer) = &self.config.issuer else {
+            let is_whole = !self.config.awaits_account();
+            return if is_whole { Ok(Arc::clone(&self.config)) } else { self.with_account().await };
+        };
         let now = self.clock.now();
         let known = self.known.lock().as_ref().map(|known| {
             let is_fresh = now < known.at.plus(METADATA_LIFETIME) && !known.is_doubtful;
@@ -65,6 +75,27 @@ impl ResolvedConfig {
             })),
             None => self.discover(issuer, request).await,
         }
+    }
+
+    /// The configuration with the server of the service account in the key file.
+    async fn with_account(&self) -> Result<Arc<Config>> {
+        let key = self.signer.key().await?;
+        let no_account = |missing: &str| {
+            let message = format!(
+                "names a file that is not the key file of a service account (JSON with client_email and token_uri): use \
+                 that file, or set {missing}"
+            );
+            Error::config("privateKey.path", message)
+        };
+        let account = key.account().ok_or_else(|| no_account("authUrl and clientId"))?;
+        if self.config.endpoint.is_some() {
+            return Ok(Arc::clone(&self.config));
+        }
+        let uri = account.token_uri.as_deref().ok_or_else(|| no_account("authUrl"))?;
+        let url = url::Url::parse(uri).ok().filter(|url| self.config.may_be_asked(url));
+        let fault = "names the key file of a service account whose token_uri is not an https URL";
+        let endpoint = Some(url.ok_or_else(|| Error::config("privateKey.path", fault))?);
+        Ok(Arc::new(Config { endpoint, ..Config::clone(&self.config) }))
     }
 
     /// The next attempt requests the metadata again.

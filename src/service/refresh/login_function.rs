@@ -46,6 +46,7 @@ impl TokenClient {
             is_refresh: false,
             never_expires: config.policy.never_expires,
             scheme: config.scheme.as_ref(),
+            header: &config.header,
             kept: &config.fields,
             scope: None,
             dpop: false,

@@ -7,6 +7,7 @@ mod lease;
 mod login_function;
 mod outcome;
 mod predecessors;
+mod presented;
 mod refresh_token;
 mod rejected_credentials;
 mod request_gate;

@@ -31,7 +31,8 @@ pub(super) struct TokenSource {
 impl TokenSource {
     pub(super) fn new(client: TokenClient, sync: Arc<StoreSync>, credentials: Arc<CredentialMemory>) -> Self {
         let TokenClient { config, clock, state, observer, .. } = &client;
-        let resolved = ResolvedConfig::new(Arc::clone(config), Arc::clone(clock), Arc::clone(observer));
+        let (signer, observed) = (Arc::clone(&client.signer), Arc::clone(observer));
+        let resolved = ResolvedConfig::new(Arc::clone(config), Arc::clone(clock), observed, signer);
         let consent = ConsentGrant {
             clock: Arc::clone(clock),
             state: Arc::clone(state),
@@ -192,7 +193,8 @@ impl TokenSource {
             return Ok(());
         };
         let path = unsigned.request.url.path().to_owned();
-        let response = request.send(self.client.signer.sign(&unsigned).await?).await?;
+        let response =
+            request.send(self.client.signer.sign(&unsigned, request.time_left()).await?.request).await?;
         if (200..300).contains(&response.status) {
             return Ok(());
         }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::lease::RefreshLease;
-use super::signer::Signer;
+use super::signer::{SignedRequest, Signer};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::domain::{Jitter, Secret};
@@ -12,7 +12,7 @@ use crate::error::{Error, ErrorKind, Result, Retry};
 use crate::functions::UserFunctions;
 use crate::grants::Exchange;
 use crate::log::Level;
-use crate::oauth::{self, Granted, ProofKey, Refusal, ResponseContext, UnsignedRequest};
+use crate::oauth::{self, Granted, LatePart, ProofKey, Refusal, ResponseContext, UnsignedRequest};
 use crate::redaction::display_url;
 use crate::service::observe::Observer;
 use crate::service::state::SharedState;
@@ -37,6 +37,16 @@ impl TokenClient {
         let deadline = self.clock.elapsed() + self.config.timeout;
         TokenRequest { client: self, deadline, proof_key, lease: None }
     }
+}
+
+/// A token request that was sent, and its response.
+struct SentRequest {
+    response: Response,
+    /// The secrets that were added when it was sent.
+    secrets: Vec<Secret>,
+    /// What of it was signed for this sending.
+    signed: Vec<LatePart>,
+    has_set_clock: bool,
 }
 
 /// One exchange with the token server, in one or several requests.
@@ -104,9 +114,9 @@ impl<'c> TokenRequest<'c> {
         }
     }
 
-    /// Sends a token request with signatures of its own. Also whether the response is the first to show how wrong the
-    /// local clock is.
-    async fn send_signed(&self, unsigned: &UnsignedRequest) -> Result<(Response, bool)> {
+    /// Sends a token request with signatures of its own. The result also says whether the response is the first to show
+    /// how wrong the local clock is.
+    async fn send_signed(&self, unsigned: &UnsignedRequest) -> Result<SentRequest> {
         let TokenClient { config, observer, signer, state, .. } = self.client;
         let endpoint = display_url(&unsigned.request.url);
         if self.time_left().is_zero() {
@@ -114,7 +124,7 @@ impl<'c> TokenRequest<'c> {
             let message = format!("{endpoint} did not issue a token within {timeout} ms (timeoutMs)");
             return Err(Error::new(ErrorKind::Timeout, message));
         }
-        let mut request = signer.sign(unsigned).await?;
+        let SignedRequest { mut request, secrets, signed } = signer.sign(unsigned, self.time_left()).await?;
         if let Some(key) = &self.proof_key {
             let proof = signer.prove(key, request.method.as_str(), &request.url, None)?;
             request.headers.push(("dpop".into(), proof));
@@ -127,20 +137,23 @@ impl<'c> TokenRequest<'c> {
             signer.remember_nonce(&unsigned.request.url, nonce);
         }
         let has_set_clock = signer.note_server_clock(&response);
-        Ok((response, has_set_clock))
+        Ok(SentRequest { response, secrets, signed, has_set_clock })
     }
 
-    /// The response to a request, which is sent again if the server only says what to sign.
-    pub(super) async fn respond(&self, unsigned: &UnsignedRequest) -> Result<Response> {
-        let (response, has_set_clock) = self.send_signed(unsigned).await?;
-        let (is_asserted, is_proven) = (unsigned.asserted_to.is_some(), self.proof_key.is_some());
+    /// The response to a request, which is sent again if the server only says what to sign; and the secrets that were
+    /// sent.
+    pub(super) async fn respond(&self, unsigned: &UnsignedRequest) -> Result<(Response, Vec<Secret>)> {
+        let mut outcome = self.send_signed(unsigned).await?;
+        let is_proven = self.proof_key.is_some();
         // Neither refuses what was requested.
-        if (is_proven && oauth::asks_for_nonce(&response))
-            || (has_set_clock && oauth::may_refuse_the_date(&response, is_asserted, is_proven))
+        let SentRequest { response, signed, has_set_clock, .. } = &outcome;
+        if (is_proven && oauth::asks_for_nonce(response))
+            || (*has_set_clock && oauth::may_refuse_the_date(response, signed, is_proven))
         {
-            return Ok(self.send_signed(unsigned).await?.0);
+            outcome = self.send_signed(unsigned).await?;
         }
-        Ok(response)
+        let SentRequest { response, secrets, .. } = outcome;
+        Ok((response, unsigned.secrets().into_iter().chain(secrets).collect()))
     }
 
     /// How to read a response that arrives now. `sent` holds the secrets of the request.
@@ -155,6 +168,7 @@ impl<'c> TokenRequest<'c> {
             is_refresh: unsigned.is_refresh,
             never_expires: config.policy.never_expires,
             scheme: config.scheme.as_ref(),
+            header: &config.header,
             kept: &config.fields,
             scope: config.scope.as_deref(),
             dpop: config.dpop,
@@ -169,8 +183,7 @@ impl<'c> TokenRequest<'c> {
 #[async_trait]
 impl Exchange for TokenRequest<'_> {
     async fn exchange(&self, unsigned: UnsignedRequest) -> Result<Granted, Refusal> {
-        let response = self.respond(&unsigned).await.map_err(Refusal::Failed)?;
-        let sent = unsigned.secrets();
+        let (response, sent) = self.respond(&unsigned).await.map_err(Refusal::Failed)?;
         oauth::read(&response, &self.context(&unsigned, &sent))
     }
 }

@@ -28,7 +28,7 @@ fn claims(fixture: &TestService, index: usize) -> Value {
     let form = form(fixture, index);
     assert_eq!(form["client_assertion_type"], "urn:ietf:params:oauth:client-assertion-type:jwt-bearer");
     assert_eq!(form["client_id"], "app");
-    let key = SigningKey::from_pem(&Secret::new(PEM), None).unwrap();
+    let key = SigningKey::from_text(&Secret::new(PEM), None).unwrap();
     verified(&Secret::new(form["client_assertion"].as_str()), &key).unwrap()
 }
 

@@ -26,6 +26,7 @@ mod life;
 mod login_function;
 mod many;
 mod parameters;
+mod presented;
 mod refused_refresh;
 mod rejections;
 mod replicas;

@@ -32,7 +32,9 @@ export async function* checkLocal({ files, expanded }: Dotenv): AsyncGenerator<F
     await settledStatus(service)
     yield* reportRemarks(remarks)
     const place = config.authUrl ?? config.issuer
-    if (place === undefined) {
+    if (place === undefined && config.privateKey !== undefined) {
+      yield* logInWithAccount(service)
+    } else if (place === undefined) {
       yield warn(
         'credential',
         'a manual token, and no credential to refresh it',
@@ -207,12 +209,29 @@ async function* logIn(service: TokenService, url: URL): AsyncGenerator<Finding, 
     yield pass('endpoint', `${addressOf(url)} is a token or login endpoint`)
     return yield fail('credential', error.message, adviceFor(error), error)
   }
-  const { strategy, expiresInSeconds } = outcome as TokenStatus
-  yield pass('endpoint', strategy?.endpoint ?? addressOf(url))
+  const status = outcome as TokenStatus
+  yield pass('endpoint', status.strategy?.endpoint ?? addressOf(url))
+  yield obtained(status)
+}
+
+/** One login with the key file of a service account, which names the server. */
+async function* logInWithAccount(service: TokenService): AsyncGenerator<Finding, void> {
+  const outcome = await service.refresh().catch((error: unknown) => error)
+  if (outcome instanceof TokenError) {
+    const advice = outcome.code === 'ERR_TOKEN_CONFIG' ? configurationAdvice(outcome) : adviceFor(outcome)
+    return yield fail('credential', outcome.message, advice, outcome)
+  }
+  if (outcome instanceof Error) throw outcome
+  const status = outcome as TokenStatus
+  yield pass('endpoint', status.strategy?.endpoint ?? 'named by the key file')
+  yield obtained(status)
+}
+
+function obtained({ strategy, expiresInSeconds }: TokenStatus): Finding {
   const left =
     expiresInSeconds === null ? 'without an expiry' : `that is valid for ${formatDuration(expiresInSeconds)}`
   const life = `obtained a token ${left}, with ${strategy?.grant} (${strategy?.format})`
-  yield strategy?.grant === 'password'
+  return strategy?.grant === 'password'
     ? warn(
         'credential',
         life,

@@ -8,7 +8,7 @@ fn the_error_of_an_unknown_token_type_names_what_to_set_and_no_secret() {
         response(json!({ "access_token": "abc", "refresh_token": "rt-9", "token_type": word }).to_string())
             .message()
     };
-    for word in ["mac", "N_A", "urn:ietf:params:oauth:token-type:jwt"] {
+    for word in ["mac", "n-a", "urn:ietf:params:oauth:token-type:jwt"] {
         assert!(message(word).contains(&format!("(\"{word}\")")), "{}", message(word));
     }
     for word in ["mac", "abc", "x hunter2", "rt-9", "line\r\nforged", "\u{1b}[2J", &"m".repeat(41), "<b>"] {
@@ -44,6 +44,31 @@ fn a_token_of_an_unknown_type_is_not_used() {
     let mut configured = response(r#"{"access_token":"abc","token_type":"mac"}"#);
     configured.scheme = TokenType::parse("Token");
     assert_eq!(configured.read().unwrap().scheme.as_str(), "Token");
+}
+
+#[test]
+fn a_token_that_is_not_an_access_token_is_used_only_with_scheme_or_header() {
+    let answer = || {
+        response(
+            r#"{"access_token":"abc","issued_token_type":"urn:ietf:params:oauth:token-type:jwt","token_type":"N_A"}"#,
+        )
+    };
+    let bare =
+        || crate::config::Config::from_json(json!({ "token": "x", "header": "X-Key" })).unwrap().header;
+    let error = answer().read().unwrap_err().into_error();
+    assert!(
+        error.message().contains("token_type is N_A") && error.message().contains("set scheme"),
+        "{error}"
+    );
+    let mut with_scheme = answer();
+    with_scheme.scheme = TokenType::parse("Bearer");
+    assert_eq!(with_scheme.read().unwrap().access_token.secret().expose(), "abc");
+    let mut in_a_header = answer();
+    in_a_header.token_header = bare();
+    assert_eq!(in_a_header.read().unwrap().access_token.secret().expose(), "abc");
+    let mut unknown = response(r#"{"access_token":"abc","token_type":"mac"}"#);
+    unknown.token_header = bare();
+    assert!(unknown.is_refused(), "only N_A means that there is no type");
 }
 
 #[test]
