@@ -66,6 +66,11 @@ impl PostgresTable {
         }
     }
 
+    /// The schema as it is written in SQL, if it is known.
+    pub fn schema(&self) -> Option<&str> {
+        self.0.split_once('.').map(|(schema, _)| schema)
+    }
+
     /// The name as it is written in SQL.
     pub fn as_sql(&self) -> &str {
         &self.0
