@@ -67,9 +67,6 @@ function describe(status: TokenStatus, isFromStore: boolean): string {
     return [`  ${name.padEnd(14)}${isBad ? paint('red', shown) : shown}`]
   })
   const isUnknown = isFromStore && status.state === 'missing' && !storage.healthy
-  const state = paint(
-    colors[status.state],
-    isUnknown ? 'unknown: the store cannot be read' : status.state,
-  )
+  const state = paint(colors[status.state], isUnknown ? 'unknown: the store cannot be read' : status.state)
   return [`${paint('bold', sanitize(status.service))}: ${state}${left}`, ...lines].join('\n')
 }

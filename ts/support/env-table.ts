@@ -156,7 +156,8 @@ export const envTable = [
     kind: 'storage',
     isSecret: true,
     default: 'file',
-    description: '`file` (`./data/token-cache.json`), `file:PATH`, `sqlite:PATH`, `memory`, or the URL of [PostgreSQL](docs/postgresql.md) or [Redis](docs/redis.md)',
+    description:
+      '`file` (`./data/token-cache.json`), `file:PATH`, `sqlite:PATH`, `memory`, or the URL of [PostgreSQL](docs/postgresql.md) or [Redis](docs/redis.md)',
   },
   {
     name: 'EVERTOKEN_ADMIN_SECRET',
