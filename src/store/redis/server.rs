@@ -134,9 +134,12 @@ impl RedisServer {
                 open.has_answered.store(true, Ordering::Relaxed);
             }
             let has_answered = open.has_answered.load(Ordering::Relaxed);
-            answer.and_then(Value::extract_error).map_err(|error| match has_answered {
-                true => ScriptFault::of(&error, &server),
-                false => before_an_answer(&error, &server, self.dialer.is_tls()),
+            answer.and_then(Value::extract_error).map_err(|error| {
+                if has_answered {
+                    ScriptFault::of(&error, &server)
+                } else {
+                    before_an_answer(&error, &server, self.dialer.is_tls())
+                }
             })
         };
         let answer = match send(command("EVALSHA", &script.digest)).await {
