@@ -863,7 +863,8 @@ export interface TokenServiceConfig {
    */
   allowedOrigins?: string[]
   /**
-   * When to emit an `alert`: after `afterFailures` failures in a row (default 3), or when the store fails. If
+   * When to emit an `alert`: after `afterFailures` failures in a row (default 3), or when the health check of
+   * {@link startTokenScheduler} finds that the store fails; without the scheduler, a failing store causes no alert. If
    * `webhookUrl` is set, the alert and the recovery are posted to it as JSON: `text` for Slack and similar services, a
    * card for Teams, and `event`, `service`, `at`, `code` and `consecutiveFailures` for your own programs. If several
    * processes share a file or an SQLite store, only one of them reports a failing server; each of them reports a
@@ -1225,7 +1226,7 @@ export interface TokenStore {
 
 /**
  * Your own store for any number of processes: texts under keys, and a comparison. evertoken then makes one token request
- * for all processes, and never spends a refresh token twice. The texts are encrypted, apart from times and random
+ * for all processes; `docs/storage.md` says when a refresh token can be sent twice nevertheless. The texts are encrypted, apart from times and random
  * numbers. Keys are the names of services, some of them with a space and a word in front.
  *
  * A store that also has `get`, `set` and `delete` is used through these two functions only. `evertoken/testing` has the
@@ -1410,7 +1411,8 @@ export interface SchedulerStatus {
 
 /**
  * The events: `refreshed`: there is a new token; `refreshFailed`: no token could be obtained; `expiring`: the token is
- * past its refresh point; `alert`: several failures in a row, or a store that does not work, once per incident;
+ * past its refresh point; `alert`: several failures in a row, or a store that the scheduler's health check found not to
+ * work, once per incident;
  * `recovered`: the incident has ended; `cleared`: the token was cleared, by this or another process; `consentEnded`: the
  * server refused the refresh token of `grant: 'refresh_token'`, and someone has to sign in again. An `alert` also tells,
  * once per consent, that it ends within `alerts.consentDays`: its `error` is an `ERR_TOKEN_CONSENT`.

@@ -228,6 +228,21 @@ describe('doctor', () => {
     })
   }
 
+  for (const [what, url] of [
+    ['PostgreSQL', 'postgres://app:hunter2@127.0.0.1:1/app'],
+    ['Redis', 'redis://app:hunter2@127.0.0.1:1'],
+  ]) {
+    test(`says what is wrong with ${what}, and not to change permissions of files`, async (t) => {
+      const server = await mock(t, { refreshTokens: 'rotating' })
+      const { checks, cause } = await examined(t, { ...environment(server.loginUrl), EVERTOKEN_STORAGE: url })
+      assert.equal(cause?.check, 'storage', JSON.stringify(checks))
+      assert.match(cause.detail, /^(the Redis server at redis|postgres):\/\/127\.0\.0\.1:1\/.* refused/)
+      assert.match(cause.remedy, /EVERTOKEN_STORAGE/)
+      assert.doesNotMatch(cause.remedy, /write access/)
+      assert.ok(!JSON.stringify(checks).includes('hunter2'))
+    })
+  }
+
   test('names the variable of the value that is wrong, also where only the login shows it', async (t) => {
     const client = (url) => ({ EXTERNAL_AUTH_URL: url, OAUTH_CLIENT_ID: 'app', TOKEN_ENCRYPTION_KEY: key })
     const answers = (error) => ({

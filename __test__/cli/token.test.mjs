@@ -50,6 +50,15 @@ describe('status, refresh and clear', () => {
     })
   }
 
+  test('do not say that there is no token if the store cannot be read', async (t) => {
+    const { call } = await setUp(t, { EVERTOKEN_STORAGE: 'postgres://app:hunter2@127.0.0.1:1/app' })
+    const { status, stdout, stderr } = await call('status')
+    assert.equal(status, 1)
+    assert.match(stdout, /^external_api: unknown: the store cannot be read\n/)
+    assert.match(stderr, /refused/)
+    assert.ok(!`${stdout}${stderr}`.includes('hunter2'))
+  })
+
   test('act on the service with a name', async (t) => {
     const { call } = await setUp(t)
     await call('refresh', '--service', 'billing')

@@ -109,6 +109,8 @@ describe('a wrong value is refused at once, by the name of its field', () => {
     assert.equal(error.service, 'billing')
     assert.equal(error.field, 'password')
     assert.ok(!JSON.stringify(error).includes(clientSecret) && !error.stack.includes(clientSecret))
+    // Bundlers rename a class that names itself.
+    assert.deepEqual([error.constructor.name, error.stack.includes('_TokenError')], ['TokenError', false])
   })
 
   test('LOG_LEVEL and LOG_FORMAT', () => {

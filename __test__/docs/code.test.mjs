@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
@@ -25,7 +25,9 @@ const pages = ['README.md', ...markdownIn('docs'), ...markdownIn('docs/errors')]
 
 /** What the examples use that is not evertoken's: anything at all, as far as the compiler is concerned. */
 const foreign = {
-  './db': 'export const prisma: import("evertoken").PrismaTokenClient',
+  './db':
+    'export const prisma: import("evertoken").PrismaTokenClient & { tokenCache: { findMany(args: any): any }; $disconnect(): Promise<void> }',
+  './generated/prisma/client': 'export const PrismaClient: any',
   './my-store.mjs':
     'export class MyStore { get(s: string): null; set(): void; delete(): void; read(s: string): null; compareAndSet(): boolean }',
   './session': 'export function isAdmin(request: Request): Promise<boolean>',
@@ -39,6 +41,8 @@ const modules = [
   'playwright',
   'redis',
   'next/headers',
+  'prisma/config',
+  '@prisma/adapter-pg',
   '@opentelemetry/api',
   '@testing-library/react',
   'aws-cdk-lib',
@@ -70,6 +74,7 @@ test('every block of TypeScript in the documentation compiles', (t) => {
   for (const [name, types] of Object.entries(foreign)) {
     // The types of `x.mjs` are in `x.d.mts`.
     const file = name.endsWith('.mjs') ? name.replace('.mjs', '.d.mts') : `${name}.d.ts`
+    mkdirSync(dirname(join(folder, file)), { recursive: true })
     writeFileSync(join(folder, file), `${types}\n`)
   }
   const ambient = modules.map((name) => `declare module '${name}'`)

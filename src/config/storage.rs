@@ -66,6 +66,11 @@ impl PostgresTable {
         }
     }
 
+    /// The schema as it is written in SQL, if it is known.
+    pub fn schema(&self) -> Option<&str> {
+        self.0.split_once('.').map(|(schema, _)| schema)
+    }
+
     /// The name as it is written in SQL.
     pub fn as_sql(&self) -> &str {
         &self.0
@@ -133,6 +138,7 @@ pub(super) fn read(f: &mut ConfigFields<'_>) -> (Storage, PlainTokens) {
         return (Storage::File(DEFAULT_FILE.into()), PlainTokens::Refused);
     };
     let kinds = ["memory", "file", "sqlite", "postgres", "redis", "prisma", "custom"];
+    let is_kind_missing = !fields.has("kind");
     let storage = match fields.one_of("kind", &kinds.map(|kind| (kind, kind))) {
         Some("memory") => Storage::Memory,
         Some("file") => Storage::File(read_path(&mut fields, DEFAULT_FILE)),
@@ -153,11 +159,13 @@ pub(super) fn read(f: &mut ConfigFields<'_>) -> (Storage, PlainTokens) {
         }
         _ => {
             // `one_of` reports a wrong value, but not a missing one.
-            fields.error(
-                "kind",
-                "must say where tokens are stored: \"memory\", \"file\", \"sqlite\", \"postgres\", \"redis\", \"prisma\" or \
-                 \"custom\"",
-            );
+            if is_kind_missing {
+                fields.error(
+                    "kind",
+                    "must say where tokens are stored: \"memory\", \"file\", \"sqlite\", \"postgres\", \"redis\", \
+                     \"prisma\" or \"custom\"",
+                );
+            }
             return (Storage::Memory, PlainTokens::Refused);
         }
     };

@@ -122,6 +122,12 @@ fn all_errors_are_reported_at_once() {
 }
 
 #[test]
+fn a_kind_of_storage_that_does_not_exist_is_one_error() {
+    let error = config(with(&json!({ "storage": { "kind": "postgresql" } }))).unwrap_err();
+    assert_eq!(error.message().matches("storage.kind").count(), 1, "{}", error.message());
+}
+
+#[test]
 fn a_misspelled_key_is_corrected() {
     let error = config(with(&json!({ "timeoutMS": 5 }))).unwrap_err();
     assert!(error.message().contains("did you mean timeoutMs?"), "{}", error.message());

@@ -287,6 +287,11 @@ impl StoreClient {
         Claim { owner: self.owner, now, elapsed, length: self.lease_length }
     }
 
+    #[cfg(test)]
+    pub(crate) fn has_late(&self) -> bool {
+        self.late.is_any()
+    }
+
     async fn record_health<T: Send + 'static>(
         &self,
         operation: StoreOperation,

@@ -107,8 +107,9 @@ impl PostgresRows {
                 let (place, table) = (self.client.location(), self.table.as_sql());
                 let message = format!(
                     "{place} has no table {table} that this role may use, and the role may not create it. Run as \
-                     another: {} GRANT SELECT, INSERT, UPDATE, DELETE ON {table} TO the role of evertoken",
-                    self.statements.definition
+                     another role, with the name of this one in the place of your_role: {} {}",
+                    self.statements.definition,
+                    fault::grants(&self.table)
                 );
                 Err(Error::new(ErrorKind::Storage, message).unsent())
             }
@@ -123,7 +124,7 @@ impl PostgresRows {
     }
 
     fn error(&self, fault: &SqlFault) -> Error {
-        fault.describe(&self.client.location())
+        fault.describe(&self.client.location(), &self.table)
     }
 }
 

@@ -4,6 +4,7 @@ mod coding;
 mod environment;
 mod failure;
 mod http;
+mod io_reason;
 mod origin_gates;
 mod proxy;
 mod redirect;
@@ -25,6 +26,7 @@ use crate::error::{Error, Result};
 
 pub use environment::Environment;
 pub use http::HttpTransport;
+pub use io_reason::connect_reason;
 pub use origin_gates::OriginGates;
 pub use proxy::{Proxies, Proxy};
 pub use reqwest::Method;

@@ -9,6 +9,7 @@ use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
 use super::environment::Environment;
 use super::failure;
+use super::io_reason::file_reason;
 use super::shared;
 use super::tls::{self, CertificateCheck, Verifier};
 use super::trust::{self, Trust};
@@ -70,7 +71,7 @@ fn setup_fault(error: impl std::fmt::Display) -> String {
 
 fn read_roots(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
     let (roots, _) = trust::read(path)
-        .map_err(|error| format!("has an sslrootcert that cannot be read: {}", error.kind()))?;
+        .map_err(|error| format!("has an sslrootcert that cannot be read: {}", file_reason(&error)))?;
     if roots.is_empty() {
         return Err("has an sslrootcert that contains no PEM certificate".into());
     }

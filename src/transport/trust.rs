@@ -8,6 +8,7 @@ use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 
 use super::environment::Environment;
+use super::io_reason::file_reason;
 use crate::error::{Error, ErrorKind, Result};
 
 /// Certificates to trust, and files that contain more.
@@ -67,7 +68,7 @@ impl Trust {
                     (false, true) => None,
                 }
             }
-            Err(error) => Some(format!("cannot be read: {}", error.kind())),
+            Err(error) => Some(format!("cannot be read: {}", file_reason(&error))),
         };
         let message = |fault: String| format!("the NODE_EXTRA_CA_CERTS file {} {fault}", path.display());
         Ok((certificates, warning.map(|fault| Error::new(ErrorKind::Tls, message(fault)))))

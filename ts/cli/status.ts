@@ -14,7 +14,7 @@ async function printStatus(
   const target = targetOf(where)
   try {
     const status = await withSpinner(what, act(target))
-    print(json ? sanitizeJson(status) : describe(status))
+    print(json ? sanitizeJson(status) : describe(status, where.endpoint === undefined))
     return status.healthy ? 0 : 1
   } finally {
     await target.close()
@@ -43,8 +43,8 @@ const colors = {
   missing: 'red',
 } as const
 
-/** The status as text. */
-function describe(status: TokenStatus): string {
+/** The status as text. A command that reads the store itself knows nothing of the token if the store is down. */
+function describe(status: TokenStatus, isFromStore: boolean): string {
   const left = status.expiresInSeconds === null ? '' : `, for ${formatDuration(status.expiresInSeconds)}`
   const { storage, strategy, lastError } = status
   const sealed = storage.encrypted ? 'encrypted' : 'not encrypted'
@@ -66,6 +66,7 @@ function describe(status: TokenStatus): string {
     const shown = sanitize(value)
     return [`  ${name.padEnd(14)}${isBad ? paint('red', shown) : shown}`]
   })
-  const state = paint(colors[status.state], status.state)
+  const isUnknown = isFromStore && status.state === 'missing' && !storage.healthy
+  const state = paint(colors[status.state], isUnknown ? 'unknown: the store cannot be read' : status.state)
   return [`${paint('bold', sanitize(status.service))}: ${state}${left}`, ...lines].join('\n')
 }

@@ -199,7 +199,8 @@ export const envTable = [
     kind: 'storage',
     isSecret: true,
     default: 'file',
-    description: '`file` (`./data/token-cache.json`), `file:PATH`, `sqlite:PATH` or `memory`',
+    description:
+      '`file` (`./data/token-cache.json`), `file:PATH`, `sqlite:PATH`, `memory`, or the URL of [PostgreSQL](docs/postgresql.md) or [Redis](docs/redis.md)',
   },
   {
     name: 'EVERTOKEN_ADMIN_SECRET',

@@ -77,7 +77,8 @@ export const errorTable: Readonly<Record<TokenErrorCode, ErrorRow>> = {
   ERR_TOKEN_STORAGE: {
     meaning: 'the store cannot be read or written',
     advice: 'Give the user that runs this process write access to the store, or set EVERTOKEN_STORAGE.',
-    runningAdvice: 'The token is kept in memory for now. Check the disk, the path and its permissions.',
+    runningAdvice:
+      'The token is kept in memory for now. The log of the app says why. Check the file and its permissions, or the database.',
     routeStatus: 503,
   },
   ERR_TOKEN_DECRYPT: {

@@ -29,12 +29,6 @@ export class TokenError extends Error {
     }
   }
 
-  static override [Symbol.hasInstance](value: unknown): boolean {
-    // biome-ignore lint/complexity/noThisInStatic: a subclass inherits this, and `this` is then the subclass.
-    if (this !== TokenError) return Function.prototype[Symbol.hasInstance].call(this, value)
-    return typeof value === 'object' && value !== null && brand in value
-  }
-
   toJSON(): { name: string; code: TokenErrorCode; message: string; help: string } & Omit<
     TokenErrorDetails,
     'cause'
@@ -44,6 +38,14 @@ export class TokenError extends Error {
   }
 }
 
+// Outside of the class: a class that names itself gets another name in the bundle, which stack traces would show.
+Object.defineProperty(TokenError, Symbol.hasInstance, {
+  value(this: unknown, value: unknown): boolean {
+    // A subclass inherits this, and `this` is then the subclass.
+    if (this !== TokenError) return Function.prototype[Symbol.hasInstance].call(this as () => void, value)
+    return typeof value === 'object' && value !== null && brand in value
+  },
+})
 Object.defineProperty(TokenError.prototype, 'name', {
   value: 'TokenError',
   writable: true,

@@ -217,7 +217,7 @@ impl Observer {
         let is_well =
             self.state.lock().failures() == 0 && self.store.is_healthy() && !self.has_consent_ended();
         if is_well && self.incidents.lock().end() {
-            self.log(Level::Info, "recovered");
+            self.log(Level::Warn, "recovered");
             self.announce(EventKind::Recovered, None);
         }
     }
@@ -243,7 +243,8 @@ impl Observer {
             self.plan_again();
         }
         match (transition, self.store.fault()) {
-            (Some(true), _) => self.log(Level::Info, "the store works again"),
+            // At the level of the beginning: an outage that is shown must be seen to end.
+            (Some(true), _) => self.log(Level::Warn, "the store works again"),
             (Some(false), Some(error)) => {
                 self.log_error(Level::Warn, "the store does not work; tokens are kept in memory", &error);
             }

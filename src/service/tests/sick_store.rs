@@ -107,6 +107,21 @@ async fn an_expired_record_does_not_count_as_success_and_does_not_end_a_cool_dow
 }
 
 #[tokio::test]
+async fn the_end_of_an_outage_is_logged_at_the_level_of_its_beginning() {
+    let (store, clock) = (ScriptedStore::new(), clock());
+    let fixture = process(&store, &clock, [token("a1", 3600)]);
+    let notebook = Notebook::of(&fixture);
+    store.breaks(&Call::ALL);
+    fixture.token().await;
+    store.heals();
+    pass(&clock, 5).await;
+    let lines = notebook.lines_with("the store ");
+    let [begin, end] = &lines[..] else { panic!("{lines:?}") };
+    assert!(begin.starts_with("the store does not work"), "{begin}");
+    assert_eq!(end, "the store works again");
+}
+
+#[tokio::test]
 async fn whichever_call_of_the_store_fails_callers_get_tokens_and_it_heals() {
     for call in Call::ALL {
         let (store, clock) = (ScriptedStore::new(), clock());

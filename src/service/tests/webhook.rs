@@ -1,5 +1,6 @@
 //! The chat room that hears of incidents.
 
+use super::refused_refresh::Notebook;
 use super::scripted_store::{ScriptedStore, clock, configured_process};
 use super::*;
 
@@ -37,6 +38,7 @@ async fn an_incident_is_posted_once_and_so_is_its_end() {
     let failures = (0..4).map(|_| Script::Http(503, json!({}), None));
     let answers = failures.chain([token("a1", 3600), refusal(503, "x"), refusal(503, "x")]);
     let fixture = TestService::with(&settings("https://chat.example.com/hook?room=s3cr3t"), answers);
+    let notebook = Notebook::of(&fixture);
     for _ in 0..4 {
         fail(&fixture).await;
     }
@@ -47,6 +49,7 @@ async fn an_incident_is_posted_once_and_so_is_its_end() {
     }
     hears(&fixture, 3).await;
     assert_eq!(events(&fixture), ["alert", "recovered", "alert"]);
+    assert_eq!(notebook.lines_with("recovered").len(), 1, "the end is logged as the beginning is");
     let message = fixture.server.hooked.lock().unwrap()[0].clone();
     assert_eq!(message["code"], "ERR_TOKEN_RESPONSE");
     assert_eq!(message["consecutiveFailures"], 2);

@@ -3,9 +3,9 @@
 use std::error::Error as StdError;
 use std::time::Duration;
 
-use crate::config::{PostgresRoots, PostgresUrl};
+use crate::config::{PostgresRoots, PostgresTable, PostgresUrl};
 use crate::error::{Error, ErrorKind};
-use crate::transport::store_tls_fault;
+use crate::transport::{connect_reason, store_tls_fault};
 
 /// Why a statement has no result.
 #[derive(Debug)]
@@ -36,6 +36,8 @@ enum FaultStage {
 const MISSING_TABLE: &str = "42P01";
 /// A right is missing.
 const NOT_ALLOWED: &str = "42501";
+/// The schema does not exist, or none that the role may use.
+const MISSING_SCHEMA: &str = "3F000";
 /// The server, or this transaction, is read-only.
 const READ_ONLY: &str = "25006";
 /// Another transaction was first: `serialization_failure`, `deadlock_detected`.
@@ -141,15 +143,45 @@ impl SqlFault {
         self.stage == FaultStage::TimedOut
     }
 
-    /// The error for users.
-    pub(super) fn describe(&self, place: &str) -> Error {
-        let error = Error::new(ErrorKind::Storage, format!("{place} {}", self.words));
+    /// The error for users, about a statement on this table.
+    pub(super) fn describe(&self, place: &str, table: &PostgresTable) -> Error {
+        let about_table = self.words_about(table);
+        let words = about_table.as_deref().unwrap_or(&self.words);
+        let error = Error::new(ErrorKind::Storage, format!("{place} {words}"));
         if self.may_have_run() { error } else { error.unsent() }
+    }
+
+    /// What an error means that needs the name of the table to be understood.
+    fn words_about(&self, table: &PostgresTable) -> Option<String> {
+        let name = table.as_sql();
+        match (self.state.as_deref()?, table.schema()) {
+            (NOT_ALLOWED, _) => Some(format!(
+                "does not let this role read and write the table {name} ({NOT_ALLOWED}). Run as its owner, with the \
+                 name of the role in the place of your_role: {}",
+                grants(table)
+            )),
+            (MISSING_SCHEMA, Some(schema)) => Some(format!(
+                "has no schema {schema} ({MISSING_SCHEMA}): create it, as evertoken creates the table only"
+            )),
+            (MISSING_SCHEMA, None) => Some(format!(
+                "has no schema for the table {name} ({MISSING_SCHEMA}): the search_path of this role names none that \
+                 exists"
+            )),
+            _ => None,
+        }
     }
 
     fn is(&self, state: &str) -> bool {
         self.state.as_deref() == Some(state)
     }
+}
+
+/// What an administrator runs to let a role use the table. `your_role` stands for the name of the role: that of the URL
+/// is not shown.
+pub(super) fn grants(table: &PostgresTable) -> String {
+    let name = table.as_sql();
+    let schema = table.schema().map(|schema| format!("GRANT USAGE ON SCHEMA {schema} TO your_role; "));
+    format!("{}GRANT SELECT, INSERT, UPDATE, DELETE ON {name} TO your_role", schema.unwrap_or_default())
 }
 
 fn tls_fault(error: &tokio_postgres::Error, url: &PostgresUrl) -> Option<String> {
@@ -171,7 +203,7 @@ fn connecting(error: &tokio_postgres::Error, url: &PostgresUrl) -> String {
         return if io.get_ref().is_some_and(|held| held.to_string() == "database does not allow writes") {
             "accepts no writes: it is a replica, or read-only".into()
         } else {
-            format!("cannot be reached: {}", io.kind())
+            format!("cannot be reached: {}", connect_reason(io))
         };
     }
     let reason = cause.map(ToString::to_string).unwrap_or_default();
@@ -198,10 +230,6 @@ fn meaning(state: &str) -> Option<&'static str> {
         READ_ONLY => "accepts no writes: it is a replica, or read-only",
         "28000" | "28P01" => "refused the user or the password",
         "3D000" => "has no database of this name",
-        "3F000" => "has no schema of the table's name",
-        NOT_ALLOWED => {
-            "does not let this role read and write the table: GRANT SELECT, INSERT, UPDATE, DELETE on it to the role"
-        }
         "42703" => "has a table that lacks a column: it needs all columns of the model in the documentation",
         MISSING_TABLE => "has no such table",
         "42P10" => "has a table without a unique index on \"service\"",
@@ -237,7 +265,7 @@ mod tests {
             ("XX000", "postgres://h reported an error (XX000)", false, false),
         ] {
             let fault = SqlFault::of_state(state, None);
-            let message = fault.describe("postgres://h").message().to_owned();
+            let message = fault.describe("postgres://h", &table("token_cache")).message().to_owned();
             assert!(message.contains(words), "{state}: {message}");
             assert_eq!(
                 (fault.concerns_server(), fault.may_have_run()),
@@ -245,7 +273,33 @@ mod tests {
                 "{state}"
             );
         }
-        assert!(!SqlFault::unreachable("is away").describe("x").was_sent());
-        assert!(SqlFault::lost("is away").describe("x").was_sent());
+        assert!(!SqlFault::unreachable("is away").describe("x", &table("t")).was_sent());
+        assert!(SqlFault::lost("is away").describe("x", &table("t")).was_sent());
+    }
+
+    #[test]
+    fn a_missing_right_or_schema_names_the_table_and_what_to_run() {
+        let said = |state, name| {
+            SqlFault::of_state(state, None).describe("postgres://h", &table(name)).message().to_owned()
+        };
+        let missing = said("42501", "app.tokens");
+        assert!(missing.contains("write the table \"app\".\"tokens\" (42501)"), "{missing}");
+        assert!(
+            missing.ends_with(
+                ": GRANT USAGE ON SCHEMA \"app\" TO your_role; GRANT SELECT, INSERT, UPDATE, DELETE ON \
+                 \"app\".\"tokens\" TO your_role"
+            ),
+            "{missing}"
+        );
+        assert!(
+            said("42501", "tokens")
+                .ends_with(": GRANT SELECT, INSERT, UPDATE, DELETE ON \"tokens\" TO your_role")
+        );
+        assert!(said("3F000", "app.tokens").contains("has no schema \"app\" (3F000)"));
+        assert!(said("3F000", "tokens").contains("search_path"));
+    }
+
+    fn table(name: &str) -> PostgresTable {
+        PostgresTable::parse(name).unwrap()
     }
 }

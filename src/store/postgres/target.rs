@@ -48,9 +48,10 @@ pub(super) async fn connect(target: &Arc<PostgresTarget>) -> Result<(Client, Dri
             Ok(Ok(connected)) => return Ok(connected),
             Ok(Err(fault)) if fault.is_refused_login() => return Err(fault),
             Ok(Err(fault)) => fault,
-            Err(_) => {
-                SqlFault::unreachable(format!("did not accept a connection within {} s", share.as_secs()))
-            }
+            Err(_) => SqlFault::unreachable(format!(
+                "did not answer as PostgreSQL does within {} s: check the host and the port",
+                share.as_secs()
+            )),
         });
     }
     Err(fault)
@@ -78,10 +79,12 @@ async fn connect_to(
     // The driver would read the environment to resolve it.
     let addresses = addresses(name).await.unwrap_or_default();
     let count = u32::try_from(addresses.len()).unwrap_or(u32::MAX).max(1);
+    // An address that accepts nothing is found before the time of the server ends, which one that is silent reaches.
+    let to_accept = share * 3 / 4 / count;
     let mut fault = SqlFault::unreachable("cannot be reached: its host name has no address");
     for address in addresses {
         let mut config = config.clone();
-        config.host(name).hostaddr(address).port(port).connect_timeout(share / count);
+        config.host(name).hostaddr(address).port(port).connect_timeout(to_accept);
         match open(url, &config, tls.clone()).await {
             Err(other) if !other.is_refused_login() => fault = fault.or(other),
             result => return result,

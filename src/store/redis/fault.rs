@@ -3,7 +3,7 @@
 use std::io;
 
 use crate::error::{Error, ErrorKind};
-use crate::transport::store_tls_fault;
+use crate::transport::{connect_reason, store_tls_fault};
 
 /// The answer of a server that did nothing, by its first word.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,7 +35,11 @@ const REFUSALS: [(&str, &str); 19] = [
     ("NOREPLICAS", "has too few replicas (min-replicas-to-write), and therefore stores nothing"),
     ("NOAUTH", "requires a password"),
     ("WRONGPASS", "does not accept the user name or the password"),
-    ("NOPERM", "does not let this user run what evertoken needs; docs/redis.md lists the commands"),
+    (
+        "NOPERM",
+        "does not let this user run what evertoken needs, or use its keys; docs/redis.md lists the commands, keys and \
+         channels",
+    ),
     ("DENIED", "is in protected mode, and accepts only connections of its own machine"),
     ("BUSY", "is busy with a script of another program"),
     ("WRONGTYPE", "has a value of another type in the place of a record"),
@@ -120,18 +124,51 @@ pub(super) fn storage(server: &str, rest: &str) -> Error {
 pub(super) fn connecting(server: &str, error: &io::Error) -> Error {
     let reason = match error.kind() {
         io::ErrorKind::ConnectionRefused => "refused the connection".to_owned(),
-        io::ErrorKind::TimedOut => "did not accept a connection in time".to_owned(),
         io::ErrorKind::NotFound => "is not there".to_owned(),
         io::ErrorKind::PermissionDenied => "may not be connected to by this process".to_owned(),
-        _ => match store_tls_fault(error, "ca or to the NODE_EXTRA_CA_CERTS file") {
-            Some(reason) => reason,
-            None if error.raw_os_error().is_none() => {
-                "could not be reached: its host name has no address, or it closed the connection".to_owned()
-            }
-            None => format!("could not be reached: {}", error.kind()),
-        },
+        _ => store_tls_fault(error, "ca or to the NODE_EXTRA_CA_CERTS file")
+            .unwrap_or_else(|| format!("could not be reached: {}", connect_reason(error))),
     };
     storage(server, &reason)
+}
+
+/// How far a connection came that did not come about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ConnectStage {
+    Accept,
+    Tls,
+    Login,
+}
+
+impl ConnectStage {
+    /// The error of a server that did not answer in time.
+    pub(super) fn timeout(self, server: &str) -> Error {
+        storage(
+            server,
+            match self {
+                Self::Accept => "could not be reached: it did not accept a connection in time",
+                Self::Tls => {
+                    "accepted a connection, and did not begin TLS in time: if this port has no TLS, the URL must begin \
+                     with redis:"
+                }
+                Self::Login => {
+                    "accepted a connection, and did not answer as Redis does in time: check the port"
+                }
+            },
+        )
+    }
+}
+
+/// The fault of a server that has not answered on this connection yet: it may be another one than the URL says.
+pub(super) fn before_an_answer(error: &::redis::RedisError, server: &str, is_tls: bool) -> ScriptFault {
+    match ScriptFault::of(error, server) {
+        _ if error.is_timeout() => ScriptFault::Failed(ConnectStage::Login.timeout(server)),
+        ScriptFault::Closed(_) => {
+            let hint = if is_tls { "" } else { ": if this port has TLS, the URL must begin with rediss:" };
+            ScriptFault::Closed(storage(server, &format!("closed the connection before it answered{hint}")))
+        }
+        fault => fault,
+    }
 }
 
 #[cfg(test)]

@@ -1,16 +1,17 @@
 //! One connection for each server, which all stores of the process that use it share.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, timeout_at};
 
 use ::redis::aio::MultiplexedConnection;
 use ::redis::{AsyncConnectionConfig, ProtocolVersion, Value};
 
-use super::fault::{ScriptFault, storage};
+use super::fault::{ConnectStage, ScriptFault, before_an_answer, storage};
 use super::row::Answer;
 use super::scripts::RedisScript;
 use super::stream::{Dialer, SERVER_TIMEOUT};
@@ -57,6 +58,8 @@ struct Slot {
 struct OpenConnection {
     connection: MultiplexedConnection,
     driver: JoinHandle<()>,
+    /// A login without a password waits for no answer.
+    has_answered: AtomicBool,
 }
 
 impl Drop for OpenConnection {
@@ -127,7 +130,17 @@ impl RedisServer {
         let send = async |command: ::redis::Cmd| {
             let mut connection = open.connection.clone();
             let answer = connection.send_packed_command(&command).await;
-            answer.and_then(Value::extract_error).map_err(|error| ScriptFault::of(&error, &server))
+            if answer.is_ok() {
+                open.has_answered.store(true, Ordering::Relaxed);
+            }
+            let has_answered = open.has_answered.load(Ordering::Relaxed);
+            answer.and_then(Value::extract_error).map_err(|error| {
+                if has_answered {
+                    ScriptFault::of(&error, &server)
+                } else {
+                    before_an_answer(&error, &server, self.dialer.is_tls())
+                }
+            })
         };
         let answer = match send(command("EVALSHA", &script.digest)).await {
             Err(ScriptFault::Refused(refusal)) if refusal.is("NOSCRIPT") => {
@@ -184,23 +197,20 @@ impl ScriptRunner for RedisServer {
 
 async fn open(dialer: Arc<Dialer>) -> Result<OpenConnection> {
     let server = dialer.server();
-    let opening = async {
-        let stream = dialer.connect().await?;
-        let config = AsyncConnectionConfig::new().set_response_timeout(Some(SERVER_TIMEOUT));
-        let login = dialer.login().set_protocol(if dialer.url.speaks_resp3 {
-            ProtocolVersion::RESP3
-        } else {
-            ProtocolVersion::RESP2
-        });
-        let opened = MultiplexedConnection::new_with_config(&login, stream, config).await;
-        let (connection, driver) =
-            opened.map_err(|error| ScriptFault::of(&error, &server).into_error(&server))?;
-        Ok(OpenConnection { connection, driver: runtime::spawn(driver)? })
-    };
-    match timeout(SERVER_TIMEOUT, opening).await {
-        Ok(opened) => opened,
-        Err(_) => Err(storage(&server, "did not accept a connection in time")),
-    }
+    let end = Instant::now() + SERVER_TIMEOUT;
+    let connecting = timeout_at(end, dialer.connect(end)).await;
+    let stream = connecting.unwrap_or_else(|_| Err(ConnectStage::Accept.timeout(&server)))?;
+    let config = AsyncConnectionConfig::new().set_response_timeout(Some(SERVER_TIMEOUT));
+    let login = dialer.login().set_protocol(if dialer.url.speaks_resp3 {
+        ProtocolVersion::RESP3
+    } else {
+        ProtocolVersion::RESP2
+    });
+    let opened = timeout_at(end, MultiplexedConnection::new_with_config(&login, stream, config)).await;
+    let opened = opened.map_err(|_| ConnectStage::Login.timeout(&server))?;
+    let (connection, driver) =
+        opened.map_err(|error| before_an_answer(&error, &server, dialer.is_tls()).into_error(&server))?;
+    Ok(OpenConnection { connection, driver: runtime::spawn(driver)?, has_answered: AtomicBool::new(false) })
 }
 
 /// The texts of an answer, each without its sign. `None` if it has another form.

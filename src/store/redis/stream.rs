@@ -13,7 +13,7 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_rustls::TlsConnector;
 
-use super::fault::{connecting, storage};
+use super::fault::{ConnectStage, connecting, storage};
 use crate::config::{RedisAddress, RedisUrl};
 use crate::error::Result;
 use crate::runtime;
@@ -44,21 +44,29 @@ impl Dialer {
         format!("the Redis server at {}", self.url.location())
     }
 
-    /// A new connection. The host name is looked up each time: after a failover, it may lead elsewhere.
-    pub(super) async fn connect(self: &Arc<Self>) -> Result<Box<dyn ByteStream>> {
+    /// Whether the connection is encrypted.
+    pub(super) fn is_tls(&self) -> bool {
+        matches!(self.url.address, RedisAddress::Tcp { is_tls: true, .. })
+    }
+
+    /// A new connection before `end`. The host name is looked up each time: after a failover, it may lead elsewhere.
+    pub(super) async fn connect(self: &Arc<Self>, end: Instant) -> Result<Box<dyn ByteStream>> {
         let described = |error: io::Error| connecting(&self.server(), &error);
         match &self.url.address {
             RedisAddress::Unix(path) => unix(path).await.map_err(described),
             RedisAddress::Tcp { host, port, is_tls } => {
-                let tcp = tcp(host, *port).await.map_err(described)?;
+                let tcp = tcp(host, *port, end).await.map_err(described)?;
                 if !is_tls {
                     return Ok(Box::new(tcp));
                 }
                 let client = self.tls_client().await?;
                 let name = ServerName::try_from(host.clone())
                     .map_err(|_| described(io::ErrorKind::InvalidInput.into()))?;
-                let tls = TlsConnector::from(client).connect(name, tcp).await.map_err(described)?;
-                Ok(Box::new(tls))
+                let handshake = TlsConnector::from(client).connect(name, tcp);
+                match timeout_at(end, handshake).await {
+                    Ok(tls) => Ok(Box::new(tls.map_err(described)?)),
+                    Err(_) => Err(ConnectStage::Tls.timeout(&self.server())),
+                }
             }
         }
     }
@@ -90,9 +98,9 @@ impl Dialer {
 }
 
 /// Tries the addresses of the host one after another, each for its share of the time.
-async fn tcp(host: &str, port: u16) -> io::Result<TcpStream> {
-    let end = Instant::now() + SERVER_TIMEOUT;
-    let found = timeout_at(end, addresses(host)).await.map_err(|_| io::ErrorKind::TimedOut)??;
+async fn tcp(host: &str, port: u16, end: Instant) -> io::Result<TcpStream> {
+    let found = timeout_at(end, addresses(host)).await.map_err(|_| io::ErrorKind::TimedOut)?;
+    let found = found.map_err(|_| io::Error::from(io::ErrorKind::AddrNotAvailable))?;
     let mut failed = io::Error::from(io::ErrorKind::AddrNotAvailable);
     let mut left = u32::try_from(found.len()).unwrap_or(u32::MAX);
     for address in found {

@@ -4,7 +4,7 @@ use std::sync::{Arc, LazyLock, Weak};
 use std::time::Duration;
 
 use futures_util::StreamExt;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use ::redis::Msg;
 use ::redis::aio::PubSub;
@@ -44,7 +44,7 @@ pub(super) async fn subscribe(dialer: Arc<Dialer>, channel: String, watch: Weak<
 }
 
 async fn open(dialer: &Arc<Dialer>, channel: &str) -> Option<PubSub> {
-    let stream = dialer.connect().await.ok()?;
+    let stream = dialer.connect(Instant::now() + SERVER_TIMEOUT).await.ok()?;
     let mut subscription = PubSub::new(&dialer.login(), stream).await.ok()?;
     subscription.subscribe(channel).await.ok()?;
     Some(subscription)

@@ -36,14 +36,23 @@ const quote = (error: TokenError): { said?: string } => {
 }
 export const skip = (check: string, detail: string): Finding => ({ check, outcome: 'skipped', detail })
 
-/** Whether the store works, from a status and the log lines about the store. */
+/** What to do about a store that does not work, where it is not a file. */
+const storageRemedies: Readonly<Record<string, string>> = {
+  postgres: 'Correct the URL in EVERTOKEN_STORAGE, or what the message names on the server.',
+  redis: 'Correct the URL in EVERTOKEN_STORAGE, or what the message names on the server.',
+}
+
+/** Whether the store works, from a status and the errors of the store, of which a running app shows none. */
 export function storageFinding(
   { storage: { kind, location, encrypted, healthy } }: TokenStatus,
   faults: readonly string[],
 ): Finding {
   if (!healthy || faults.length > 0) {
-    const detail = faults.at(-1) ?? `${location} cannot be used`
-    return fail('storage', detail, errorTable.ERR_TOKEN_STORAGE.advice)
+    const fault = faults.at(-1)
+    if (fault === undefined) {
+      return fail('storage', `${location} cannot be used`, 'Read the log of the app, which says why.')
+    }
+    return fail('storage', fault, storageRemedies[kind] ?? errorTable.ERR_TOKEN_STORAGE.advice)
   }
   if (kind === 'memory') {
     return warn(

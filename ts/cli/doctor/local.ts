@@ -58,7 +58,7 @@ export async function* checkLocal({ files, expanded }: Dotenv): AsyncGenerator<F
 interface Begun {
   config: TokenServiceConfig
   service: TokenService
-  /** The log lines about the store. */
+  /** The errors of the store. */
   storeFaults: string[]
   /** Warnings that belong to no other check, about values that are allowed but probably wrong. */
   remarks: string[]
@@ -82,9 +82,9 @@ function begin(): Begun | TokenError {
   const remarks: string[] = []
   const note = (line: string, { code }: { code?: string } = {}): void => {
     const message = line.replace(/^evertoken\[[^\]]*\] /, '')
-    if (code === 'ERR_TOKEN_STORAGE') storeFaults.push(message)
-    // Clear text is a check of its own.
-    else if (code === undefined && !message.includes('in clear text')) remarks.push(message)
+    // Without what comes before the error: what evertoken does meanwhile.
+    if (code === 'ERR_TOKEN_STORAGE') storeFaults.push(message.replace(/^[^:]*: /, ''))
+    else if (code === undefined && isRemark(message)) remarks.push(message)
   }
   try {
     const config = configFromEnv()
@@ -99,6 +99,11 @@ function begin(): Begun | TokenError {
     if (error instanceof TokenError) return error
     throw error
   }
+}
+
+/** Whether a warning is about a value: clear text is a check of its own, and an outage that has ended is not one. */
+function isRemark(message: string): boolean {
+  return !message.includes('in clear text') && !['the store works again', 'recovered'].includes(message)
 }
 
 function initializationFinding(error: TokenError): Finding {

@@ -35,13 +35,27 @@ async fn a_refusal_says_what_is_wrong_and_repeats_no_password() {
 }
 
 #[tokio::test]
+async fn a_server_of_another_kind_is_not_said_to_be_unreachable() {
+    // Redis waits for the end of a line, which PostgreSQL's protocol does not have.
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("postgres://u:hunter2@{}/db", silent.local_addr().unwrap());
+    let url = PostgresUrl::parse(&url).unwrap();
+    let rows = PostgresRows::at(&url, &PostgresTable::parse("t").unwrap(), &StoreTls::default());
+    let message = rows.find(&name("a")).await.unwrap_err().message().to_owned();
+    assert!(
+        message.ends_with("did not answer as PostgreSQL does within 4 s: check the host and the port"),
+        "{message}"
+    );
+}
+
+#[tokio::test]
 async fn a_role_that_may_not_create_the_table_works_once_it_exists() {
     let Some(database) = database().await else { return };
     let role = database.role().await;
     let rows = database.process_at(&database.url_of(&role, "hunter3"));
     let message = rows.find(&name("a")).await.unwrap_err().message().to_owned();
     let statements =
-        message.split_once("Run as another: ").expect(&message).1.replace("the role of evertoken", &role);
+        message.split_once("in the place of your_role: ").expect(&message).1.replace("your_role", &role);
     // Each of the rights is needed.
     database.sql(statements.split("GRANT").next().unwrap()).await;
     let message = rows.find(&name("a")).await.unwrap_err().message().to_owned();

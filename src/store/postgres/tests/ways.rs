@@ -82,7 +82,9 @@ async fn certificates_are_verified_as_the_mode_says() {
         let sql = "SELECT 'TLS ' || ssl::text AS a FROM pg_stat_ssl WHERE pid = pg_backend_pid()";
         let found = match Arc::clone(&pool).query(sql, &[], Effect::Reads).await {
             Ok(rows) => rows[0][0].clone().unwrap(),
-            Err(fault) => fault.describe(&pool.location()).message().to_owned(),
+            Err(fault) => {
+                fault.describe(&pool.location(), &PostgresTable::parse("t").unwrap()).message().to_owned()
+            }
         };
         assert!(found.contains(expected) && !found.contains("hunter"), "{query}: {found}");
     }

@@ -198,6 +198,40 @@ async fn a_port_without_a_server_refuses() {
     assert_eq!(said, "the Redis server at redis://127.0.0.1:1/0 refused the connection");
 }
 
+async fn said_at(url: &str) -> String {
+    let rows = RedisRows::of_server(
+        &RedisUrl::parse(url).unwrap(),
+        &RedisPrefix::parse("a:").unwrap(),
+        &StoreTls::default(),
+    );
+    message(rows.find(&service("a")).await)
+}
+
+#[tokio::test]
+async fn a_host_name_without_an_address_is_named_as_the_reason() {
+    let said = said_at("redis://u:hunter2@nowhere.invalid").await;
+    assert!(said.ends_with("could not be reached: its host name has no address"), "{said}");
+}
+
+#[tokio::test]
+async fn a_server_that_accepts_and_is_silent_or_hangs_up_has_perhaps_another_scheme() {
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = silent.local_addr().unwrap().port();
+    let (plain, tls) = (format!("redis://127.0.0.1:{port}"), format!("rediss://127.0.0.1:{port}"));
+    let (plain, tls) = tokio::join!(said_at(&plain), said_at(&tls));
+    assert!(plain.contains("did not answer as Redis does in time"), "{plain}");
+    assert!(tls.contains("if this port has no TLS, the URL must begin with redis:"), "{tls}");
+
+    let hasty = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = hasty.local_addr().unwrap().port();
+    let hanging_up = runtime::spawn(async move { while hasty.accept().await.is_ok() {} }).unwrap();
+    let plain = said_at(&format!("redis://127.0.0.1:{port}")).await;
+    assert!(plain.ends_with("if this port has TLS, the URL must begin with rediss:"), "{plain}");
+    let tls = said_at(&format!("rediss://127.0.0.1:{port}")).await;
+    assert!(tls.contains("closed the connection") || tls.contains("connection reset"), "{tls}");
+    hanging_up.abort();
+}
+
 #[tokio::test]
 async fn a_server_of_another_kind_does_not_hang_or_confuse_a_store() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -46,7 +46,7 @@ pub(in crate::store) fn redis_rows() -> Option<Arc<RedisRows>> {
 pub(super) async fn admin(url: &str) -> MultiplexedConnection {
     let dialer = Arc::new(Dialer::new(RedisUrl::parse(url).unwrap(), StoreTls::default()));
     let opening = runtime::spawn(async move {
-        let stream = dialer.connect().await.unwrap();
+        let stream = dialer.connect(tokio::time::Instant::now() + Duration::from_secs(4)).await.unwrap();
         let config = AsyncConnectionConfig::default();
         let opened = MultiplexedConnection::new_with_config(&dialer.login(), stream, config).await;
         let (connection, driver) = opened.unwrap();
