@@ -18,6 +18,8 @@ pub mod clock;
 pub mod log;
 pub mod runtime;
 
+pub mod secret_source;
+
 pub mod crypto;
 
 pub mod config;

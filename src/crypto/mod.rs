@@ -18,6 +18,7 @@ mod memory;
 mod passphrase;
 mod ring;
 mod signing_key;
+mod store_keys;
 #[cfg(test)]
 mod tests;
 
@@ -31,3 +32,4 @@ pub(crate) use key_file::ClientKey;
 pub use ring::KeyRing;
 pub use signing_key::{KeySource, PrivateKey, SigningKey, SigningKeyError};
 pub(crate) use signing_key::{looks_like_pem, tls_signing_key};
+pub use store_keys::StoreKeys;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::access::TokenAccess;
+use super::manual_tokens::ManualTokens;
 use super::observe::{Listener, Observer, Outlets, Schedule, Webhook};
 use super::refresh::{KnownCredentials, Refresher, Signer, TokenClient};
 use super::state::{SharedState, TokenState};
@@ -89,6 +90,7 @@ impl Parts {
             clock: Arc::clone(&clock),
             state: Arc::clone(&state),
             refresher: Arc::clone(&refresher),
+            manual_tokens: ManualTokens::new(Arc::clone(&config), Arc::clone(&clock)),
             observer: Arc::clone(&observer),
             signer: Arc::clone(&signer),
         };

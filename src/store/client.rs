@@ -14,11 +14,12 @@ use super::{
     SealedStore, SqliteStore, Store, StoredToken, Subscription,
 };
 use crate::clock::Moment;
-use crate::config::{Config, PlainTokens, Storage};
-use crate::crypto::{ClientKey, KeyRing, SigningKey};
+use crate::config::{Config, CredentialSources, PlainTokens, Storage};
+use crate::crypto::{ClientKey, KeyRing, SigningKey, StoreKeys};
 use crate::domain::{Secret, ServiceName, Timestamp};
 use crate::error::{Error, ErrorKind, Result};
 use crate::runtime;
+use crate::secret_source::SecretSource;
 use crate::sync::{Mutex, MutexGuard};
 use crate::transport::Environment;
 
@@ -56,7 +57,7 @@ impl StoreClient {
         provided: Option<Arc<dyn Store>>,
     ) -> Result<Self> {
         let sealed = |store: Arc<dyn Store>| -> Result<SealedStore> {
-            let sealed = SealedStore::new(store, Arc::new(key_ring(config, client_key)?));
+            let sealed = SealedStore::new(store, keys(config, client_key)?);
             Ok(sealed.with_plain_tokens(config.plain_tokens == PlainTokens::Accepted))
         };
         // A store on a server that was not passed in is reached without regard to the environment.
@@ -218,6 +219,11 @@ impl StoreClient {
         shown.into_iter().chain(self.store.take_warnings()).collect()
     }
 
+    /// Reads the keys, if they are read and that was not done yet: [`SealedStore::open_keys`].
+    pub(crate) async fn open_keys(&self) -> Result<()> {
+        self.store.open_keys().await
+    }
+
     /// Derives the key before it is needed.
     pub(crate) async fn warm_up(&self) -> Result<()> {
         self.store.warm_up().await
@@ -365,24 +371,32 @@ impl StoreClient {
 /// How often a save that conflicts is tried.
 const SAVES: u32 = 3;
 
-/// The configured keys; without any, one that is derived from the credential, so that a copy of the store alone opens
-/// nothing.
-fn key_ring(config: &Config, client_key: Option<Arc<ClientKey>>) -> Result<KeyRing> {
+/// The configured keys; without any, those that are derived from the credential, so that a copy of the store alone opens
+/// nothing. Of several secrets, the first seals, and all of them open.
+fn keys(config: &Config, client_key: Option<Arc<ClientKey>>) -> Result<StoreKeys> {
     if !config.encryption_keys.is_empty() {
-        return KeyRing::from_keys(config.encryption_keys.clone());
+        return StoreKeys::configured(config.encryption_keys.clone(), config.timeout);
     }
-    let credentials = &config.credentials;
-    let certificate = credentials.client_certificate.as_ref();
-    Ok(match (&credentials.client_secret, &credentials.password, client_key) {
-        (Some(secret), ..) => of_machine(secret.clone()),
-        (None, Some(password), _) => KeyRing::from_password(password.clone()),
-        (None, None, Some(key)) => {
-            KeyRing::from_credential(move || key.get_blocking().map(SigningKey::as_credential))
+    let CredentialSources { client_secret, password } = &*config.credential_sources;
+    let of_secrets = rings(client_secret, of_machine).or_else(|| rings(password, KeyRing::from_password));
+    if let Some(ring) = of_secrets {
+        return Ok(ring.into());
+    }
+    let certificate = config.credentials.client_certificate.as_ref();
+    Ok(match client_key {
+        Some(key) => {
+            KeyRing::from_credential(move || key.get_blocking().map(SigningKey::as_credential)).into()
         }
-        (None, None, None) => of_machine(
+        None => of_machine(
             certificate.map_or_else(|| Secret::new(String::new()), |certificate| certificate.key.clone()),
-        ),
+        )
+        .into(),
     })
+}
+
+/// The key ring of several secrets.
+fn rings(secrets: &[SecretSource], ring: impl Fn(Secret) -> KeyRing) -> Option<KeyRing> {
+    secrets.iter().filter_map(SecretSource::as_text).cloned().map(ring).reduce(KeyRing::and)
 }
 
 /// A key ring of a credential that a machine made.

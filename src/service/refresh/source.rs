@@ -6,7 +6,8 @@ use super::NewToken;
 use super::issuer::ResolvedConfig;
 use super::lease::RefreshLease;
 use super::refresh_token::{RefreshTokenGrant, Refreshed};
-use super::rejected_credentials::{CredentialMemory, CredentialTurn};
+use super::rejected_credentials::{CredentialMemory, CredentialRejection, CredentialTurn};
+use super::secrets::SecretReader;
 use super::token_request::{TokenClient, TokenRequest};
 use crate::config::Config;
 use crate::domain::TokenSet;
@@ -14,13 +15,16 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::grants::{self, Obtained, Search};
 use crate::log::Level;
 use crate::oauth::ProofKey;
-use crate::service::state::RefreshReason;
+use crate::service::state::{RefreshReason, is_rejection};
 use crate::service::store_sync::{Attempt, StoreSync};
+
+const NEXT_SECRET: &str = "the server rejected a secret; trying the next one";
 
 /// Requests tokens from the server.
 pub(super) struct TokenSource {
     client: TokenClient,
     resolved: ResolvedConfig,
+    secrets: SecretReader,
     refresh_tokens: RefreshTokenGrant,
     credentials: Arc<CredentialMemory>,
 }
@@ -36,7 +40,8 @@ impl TokenSource {
             sync,
             observer: Arc::clone(observer),
         };
-        Self { client, resolved, refresh_tokens, credentials }
+        let secrets = SecretReader::new(Arc::clone(&client.config));
+        Self { client, resolved, secrets, refresh_tokens, credentials }
     }
 
     /// An endpoint was not there: the next attempt requests the issuer's metadata again.
@@ -58,17 +63,106 @@ impl TokenSource {
         self.require_open()?;
         let resolved = self.resolve(&request).await?;
         if lease.may_spend {
-            match self.refresh_tokens.refresh(&request, &resolved, reason, lease, attempt).await? {
+            let mut secrets = self.secrets.begin(Arc::clone(&resolved)).await?;
+            match self.refresh_tokens.refresh(&request, &mut secrets, reason, lease, attempt).await? {
                 Refreshed::Obtained(token) => return Ok(Some(*token)),
                 Refreshed::Adopted => return Ok(None),
                 Refreshed::No => {}
             }
         }
-        *turn = self.credentials.turn(&*self.client.clock, self.client.config.timeout).await;
-        self.respect_rejection(reason).await?;
-        self.require_open()?;
-        // The refresh may have used up its time; the login has its own.
-        self.log_in(&request.again(), &resolved).await.map(Some)
+        self.log_in_with_each(&request, resolved, reason, turn).await.map(Some)
+    }
+
+    /// Requests a token with the secrets, one after another while the server rejects them.
+    async fn log_in_with_each(
+        &self,
+        request: &TokenRequest<'_>,
+        resolved: Arc<Config>,
+        reason: RefreshReason,
+        turn: &mut Option<CredentialTurn>,
+    ) -> Result<NewToken> {
+        let mut secrets = self.secrets.begin(resolved).await?;
+        let mut shortest: Option<Error> = None;
+        loop {
+            self.change_to(secrets.config());
+            *turn = self.credentials.turn(&*self.client.clock, self.client.config.timeout).await;
+            let error = match self.respect_rejection(reason).await {
+                Ok(()) => {
+                    self.require_open()?;
+                    // What was sent before may have used up its time; each login has its own.
+                    match self.log_in(&request.again().with(secrets.config()), secrets.config()).await {
+                        Ok(token) => {
+                            secrets.accept();
+                            return Ok(token);
+                        }
+                        Err(error) if is_rejection(&error) => error,
+                        Err(error) => return Err(error),
+                    }
+                }
+                Err(waits) => waits,
+            };
+            let advanced = secrets.advance().await;
+            if matches!(advanced, Ok(false)) {
+                // A rejection of now is the last word: the caller notes it. Else the first cool-down to end counts.
+                let earlier = shortest.filter(|earlier| earlier.retry_after() < error.retry_after());
+                return Err(earlier.unwrap_or(error));
+            }
+            shortest = Some(self.pass_over(error, shortest).await);
+            advanced?;
+        }
+    }
+
+    /// Notes that the attempt goes on although these secrets were rejected, now or before. The one of two errors whose
+    /// cool-down ends first.
+    async fn pass_over(&self, error: Error, shortest: Option<Error>) -> Error {
+        let now = self.client.clock.now();
+        let error = if is_rejection(&error) {
+            self.client.observer.log_error(Level::Warn, NEXT_SECRET, &error);
+            self.credentials.remember_in_passing(error.clone(), now).await;
+            let rejection = self.credentials.last_rejection(now).await;
+            let waits = rejection.and_then(|rejection| Some(rejection.error(rejection.cool_down(now)?)));
+            waits.unwrap_or(error)
+        } else {
+            error
+        };
+        match shortest {
+            Some(shortest) if shortest.retry_after() <= error.retry_after() => shortest,
+            _ => error,
+        }
+    }
+
+    /// The secrets to send from now on. Rejections of others do not count for them.
+    fn change_to(&self, config: &Config) {
+        if self.credentials.change_to(&config.credential) {
+            self.client.state.lock().set_rejections(0);
+        }
+    }
+
+    /// Whether there are secrets that were not rejected yet, as far as this process knows: a file has changed.
+    pub(super) async fn has_new_secrets(&self) -> bool {
+        let now = self.client.clock.now();
+        let Ok(all) = self.secrets.all().await else { return false };
+        let new = all.iter().find(|config| !self.credentials.is_rejected(&config.credential, now));
+        new.is_some_and(|config| {
+            self.change_to(config);
+            self.client.state.lock().lift_rejection();
+            true
+        })
+    }
+
+    /// The rejection whose cool-down ends first, if the secrets have all been rejected.
+    pub(super) async fn pending_rejection(&self) -> Option<CredentialRejection> {
+        let now = self.client.clock.now();
+        let mut first: Option<CredentialRejection> = None;
+        for config in self.secrets.all().await.ok()? {
+            self.change_to(&config);
+            let rejection = self.credentials.last_rejection(now).await?;
+            let wait = rejection.cool_down(now)?;
+            if first.as_ref().and_then(|first| first.cool_down(now)).is_none_or(|shortest| wait < shortest) {
+                first = Some(rejection);
+            }
+        }
+        first
     }
 
     /// A service that was shut down while it waited sends nothing: it may have been replaced by one with other
@@ -133,9 +227,10 @@ impl TokenSource {
     /// `Endpoint` if the server does not revoke it; the errors of the metadata and the network.
     pub(super) async fn revoke(&self, tokens: &TokenSet) -> Result<()> {
         let request = self.client.begin(None);
-        let resolved = self.resolved.resolve(&request).await?;
+        let secrets = self.secrets.begin(self.resolved.resolve(&request).await?).await?;
+        let resolved = secrets.config();
         let grant = self.client.state.lock().grant().cloned();
-        let Some(unsigned) = grants::revocation(tokens, grant.as_ref(), &resolved) else {
+        let Some(unsigned) = grants::revocation(tokens, grant.as_ref(), resolved) else {
             const UNKNOWN: &str = "the token was not revoked: set revocationUrl";
             self.client.observer.log(Level::Warn, UNKNOWN);
             return Ok(());

@@ -32,13 +32,15 @@ impl TokenClient {
     /// An exchange that may take as long as `timeoutMs`, for tokens that are bound to `proof_key`.
     pub(in crate::service) fn begin(&self, proof_key: Option<ProofKey>) -> TokenRequest<'_> {
         let deadline = self.clock.elapsed() + self.config.timeout;
-        TokenRequest { client: self, deadline, proof_key, lease: None }
+        TokenRequest { client: self, config: Arc::clone(&self.config), deadline, proof_key, lease: None }
     }
 }
 
 /// One exchange with the token server, in one or several requests.
 pub(in crate::service) struct TokenRequest<'c> {
     client: &'c TokenClient,
+    /// With the secrets that are sent.
+    config: Arc<Config>,
     /// On the clock that is never set.
     deadline: Duration,
     proof_key: Option<ProofKey>,
@@ -59,6 +61,11 @@ impl<'c> TokenRequest<'c> {
     /// Another exchange, with all of the time.
     pub(super) fn again(&self) -> Self {
         Self { lease: self.lease, ..self.client.begin(self.proof_key.clone()) }
+    }
+
+    /// The same exchange, which sends the secrets of this configuration: nothing that is reported contains them.
+    pub(super) fn with(&self, config: &Arc<Config>) -> Self {
+        Self { config: Arc::clone(config), proof_key: self.proof_key.clone(), ..*self }
     }
 
     /// What is left of the time, however the clock is set.
@@ -131,7 +138,7 @@ impl<'c> TokenRequest<'c> {
 #[async_trait]
 impl Exchange for TokenRequest<'_> {
     async fn exchange(&self, unsigned: UnsignedRequest) -> Result<Granted, Refusal> {
-        let config = &self.client.config;
+        let config = &self.config;
         let (mut response, has_set_clock) = self.send_signed(&unsigned).await.map_err(Refusal::Failed)?;
         let (is_asserted, is_proven) = (unsigned.asserted_to.is_some(), self.proof_key.is_some());
         // Neither refuses what was requested: the server only says what to sign.

@@ -26,6 +26,7 @@ mod refused_refresh;
 mod rejections;
 mod replicas;
 mod scripted_store;
+mod secrets;
 mod sick_store;
 mod simulation;
 mod webhook;
@@ -168,7 +169,6 @@ struct TestService {
     /// What its token requests pass.
     gate: Arc<Gate>,
     /// Keeps time for the service as long as the test runs.
-    #[expect(dead_code, reason = "its loop ends when it is dropped")]
     scheduler: Arc<Scheduler>,
 }
 
