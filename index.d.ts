@@ -501,8 +501,42 @@ export interface TokenServiceConfig {
   /** The token to send when no other can be obtained. `EXTERNAL_API_TOKEN`. */
   token?: string
 
-  /** The request and the response of a login endpoint, if they differ from the usual ones. */
-  login?: LoginOptions
+  /**
+   * The request and the response of a login endpoint, if they differ from the usual ones; or a function that obtains
+   * the token itself, for a login that no option describes: a signed request, a browser session, a vault.
+   *
+   * evertoken calls the function as it would send a token request: once for all callers and, through the store, for
+   * all processes, before the token expires or when the API refuses it. The function has `timeoutMs` to return; then
+   * its `signal` is aborted, and callers get `ERR_TOKEN_TIMEOUT`. It is called once for each attempt, so it decides
+   * itself what it tries again.
+   *
+   * If it throws a {@link TokenError} with the code `ERR_TOKEN_CREDENTIALS`, it is not called again in this process
+   * before a growing cool-down ends or `refresh()` is called. Any other error is followed by a growing pause, which
+   * lasts at least as long as `retryAfterSeconds` or `retryAfter` of the error (seconds, or a date). Messages and logs
+   * contain the class and the code of the error, but not its text, which may contain a secret.
+   *
+   * With a function, the fields of evertoken's own token requests (`authUrl`, `clientId`, `password`, `scope`, `dpop`,
+   * …) are errors in code, and are ignored in the environment. `encryptionKey` is required unless `storage` is
+   * `memory`, because there is no secret to derive a key from. Services with an equal configuration use the newest
+   * function.
+   *
+   * @example
+   * ```ts
+   * initializeTokenService({
+   *   login: async ({ refreshToken, signal }) => {
+   *     const response = await fetch('https://login.example.com/badge', {
+   *       method: 'POST',
+   *       body: JSON.stringify({ badge: process.env.BADGE, refreshToken }),
+   *       signal,
+   *     })
+   *     if (response.status === 401) throw new TokenError('ERR_TOKEN_CREDENTIALS', 'the badge was refused')
+   *     if (!response.ok) throw new Error(`the login failed with ${response.status}`)
+   *     return (await response.json()) as TokenAnswer
+   *   },
+   * })
+   * ```
+   */
+  login?: LoginOptions | ((context: LoginContext) => TokenAnswer | Promise<TokenAnswer>)
   /** Where the refresh token is sent, if not to the token endpoint. */
   refreshUrl?: string
   /**
@@ -682,6 +716,54 @@ export interface PrivateKeyOptions {
   alg?: string
   /** The `aud` of the assertions, RFC 7523 §3. Default: the URL of the token endpoint. */
   audience?: string
+}
+
+/** What a function as `login` gets. */
+export interface LoginContext {
+  /** The name of the service. */
+  service: string
+  /**
+   * Why a token is needed: there is no usable one (`missing`), the token expires soon or its refresh interval has
+   * passed (`expiring`), the API refused it (`refused`), or `refresh()` was called (`forced`).
+   */
+  reason: 'missing' | 'expiring' | 'refused' | 'forced'
+  /**
+   * The refresh token of the last answer; `null` if there is none, or if another process may be using it while the
+   * store does not respond. The function decides what to do with it: evertoken sends it nowhere.
+   */
+  refreshToken: string | null
+  /** Aborted after `timeoutMs`, with a `TimeoutError` as its reason. */
+  signal: AbortSignal
+}
+
+/**
+ * What a function as `login` returns. The same rules apply as for the response of a token server, so that the parsed
+ * body of a response also works: `access_token` or `accessToken`, `token_type`, `refresh_token`, `expires_in`.
+ */
+export interface TokenAnswer {
+  /** The access token. */
+  token?: string
+  access_token?: string
+  accessToken?: string
+  /** The word before the token in the header. Default `Bearer`. */
+  tokenType?: string
+  token_type?: string
+  /**
+   * For the next call. If it is missing, the earlier one is kept (RFC 6749 §6); `null` drops it.
+   */
+  refreshToken?: string | null
+  refresh_token?: string | null
+  /** When the token expires: a `Date`, a date as text, or seconds or milliseconds since 1970. */
+  expiresAt?: string | number | Date | null
+  /** The lifetime of the token. If there are several expiries, including the `exp` of a JWT, the earliest counts. */
+  expiresInSeconds?: number | null
+  expires_in?: number | string | null
+  /**
+   * More values to keep with the token, encrypted in the store, for {@link TokenService.getAccessToken}. The `fields`
+   * of the configuration also keep other members of the answer.
+   */
+  fields?: Record<string, string>
+  [member: string]: unknown
 }
 
 /** The request and the response of a login endpoint. */

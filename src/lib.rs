@@ -18,6 +18,7 @@ pub mod clock;
 pub mod log;
 pub mod runtime;
 
+pub mod functions;
 pub mod secret_source;
 
 pub mod crypto;

@@ -14,7 +14,7 @@ use std::path::PathBuf;
 use graph::{code, graph, is_test, module_of, sources, src};
 
 /// The modules in order. Each uses only those before it.
-const LAYERS: [&str; 18] = [
+const LAYERS: [&str; 19] = [
     "sync",
     "gate",
     "domain",
@@ -23,6 +23,7 @@ const LAYERS: [&str; 18] = [
     "clock",
     "log",
     "runtime",
+    "functions",
     "secret_source",
     "crypto",
     "config",
@@ -204,10 +205,14 @@ const KNOWN_EXPOSURES: &[(&str, usize)] = &[
     ("oauth/request.rs", 9),
     // Compared with a server's text, to remove it.
     ("redaction.rs", 1),
+    // Without its line end.
+    ("secret_source/mod.rs", 1),
     // The address of a chat room, to post to it.
     ("service/observe/webhook.rs", 1),
     // Why the last holder of the lease failed, without a credential.
     ("service/refresh/lease.rs", 1),
+    // To the function that logs in.
+    ("service/refresh/login_function.rs", 1),
     // When which credential was rejected: digests and times, without a credential.
     ("service/refresh/rejected_credentials.rs", 1),
     // Into the store, sealed.

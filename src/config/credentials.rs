@@ -72,6 +72,11 @@ impl CredentialSources {
         self.all().any(|source| source.as_text().is_none())
     }
 
+    /// Whether reading them runs code of the user's program.
+    pub fn has_function(&self) -> bool {
+        self.all().any(SecretSource::is_function)
+    }
+
     /// How many alternatives there are: the first is tried first, and the next when the server rejects it.
     pub fn alternatives(&self) -> usize {
         self.client_secret.len().max(self.password.len())

@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 use url::Url;
 use zeroize::Zeroizing;
 
+use super::fields::is_function;
 use super::{Config, Credentials};
 use crate::crypto::sha256;
 use crate::domain::Secret;
@@ -39,6 +40,10 @@ pub struct CredentialContext(String);
 
 impl CredentialContext {
     pub(super) fn new(map: &Map<String, Value>) -> Self {
+        if map.get("login").is_some_and(is_function) {
+            // Which credential a function uses is unknown.
+            return Self(digest(&json!([LOGIN_FUNCTION, map.get("service")]).to_string()));
+        }
         let account = map.get("username").or(map.get("email"));
         let mut login = map.get("login").cloned();
         if let Some(Value::Object(login)) = &mut login {
@@ -80,6 +85,9 @@ impl fmt::Debug for ConfigDigest {
     }
 }
 
+/// What stands for a function as `login`.
+const LOGIN_FUNCTION: &str = "login()";
+
 /// A digest of the parameters of every token request, where there are any.
 pub(super) fn parameters(map: &Map<String, Value>) -> Option<String> {
     let parameters = map.get("parameters")?.as_object().filter(|map| !map.is_empty())?;
@@ -91,6 +99,7 @@ pub(super) fn parameters(map: &Map<String, Value>) -> Option<String> {
 pub(super) fn identity(config: &Config, parameters: Option<&str>) -> String {
     let place = config.endpoint.as_ref().map(Url::as_str);
     let place = place.or(config.issuer.as_ref().map(|issuer| issuer.text.as_str()));
+    let place = place.or(config.login.is_function.then_some(LOGIN_FUNCTION));
     let Credentials { client_id, email, username, .. } = &config.credentials;
     let grant = config.grant.map(|grant| format!("{grant:?}"));
     let Config { scope, audience, resource, grant_type, .. } = config;
@@ -189,6 +198,12 @@ mod tests {
         ] {
             assert!(with(&other) != of(&login()), "{other}");
         }
+    }
+
+    #[test]
+    fn of_a_function_only_its_service_is_known() {
+        let login = |service: &str| of(&json!({ "service": service, "login": { "function": true } }));
+        assert!(login("a") == login("a") && login("a") != login("b"));
     }
 
     #[test]

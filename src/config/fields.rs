@@ -102,9 +102,28 @@ impl<'f> ConfigFields<'f> {
         self.map.contains_key(key)
     }
 
+    /// Whether `key` is set to more than `false`.
+    pub(super) fn is_used(&self, key: &str) -> bool {
+        self.map.get(key).is_some_and(|value| *value != Value::Bool(false))
+    }
+
     /// Whether `key` is `true`.
     pub(super) fn is_true(&self, key: &str) -> bool {
         self.map.get(key) == Some(&Value::Bool(true))
+    }
+
+    /// Whether `key` is a function of the user's program, which JavaScript keeps.
+    pub(super) fn is_function(&self, key: &str) -> bool {
+        self.map.get(key).is_some_and(is_function)
+    }
+
+    /// Takes `key` if it is a function. Whether it is one.
+    pub(super) fn function(&mut self, key: &'static str) -> bool {
+        let is_function = self.is_function(key);
+        if is_function {
+            self.take(key);
+        }
+        is_function
     }
 
     /// Takes and parses `key`, or adds an error that says what it must be.
@@ -143,12 +162,12 @@ impl<'f> ConfigFields<'f> {
     pub(super) fn secret(&mut self, key: &'static str, charset: Charset) -> Option<SecretSource> {
         let value = self.take(key)?;
         let path = self.path(key);
-        self.secret_source(&path, value, charset, "a non-empty string or { path }")
+        self.secret_source(&path, value, charset, "a non-empty string, { path } or a function")
     }
 
     /// One secret or an array of them.
     pub(super) fn secrets(&mut self, key: &'static str, charset: Charset) -> Vec<SecretSource> {
-        const MUST_BE: &str = "a non-empty string or { path }, or an array of them";
+        const MUST_BE: &str = "a non-empty string, { path } or a function, or an array of them";
         let Some(value) = self.take(key) else { return Vec::new() };
         let path = self.path(key);
         match value {
@@ -172,6 +191,7 @@ impl<'f> ConfigFields<'f> {
         must_be: &str,
     ) -> Option<SecretSource> {
         match value {
+            function if is_function(&function) => Some(SecretSource::of_function(field)),
             Value::String(mut text) if !text.trim().is_empty() => {
                 self.inspect(field, &mut text, charset);
                 Some(SecretSource::of_text(field, Secret::new(text)))
@@ -313,6 +333,12 @@ impl<'f> ConfigFields<'f> {
             }
         }
     }
+}
+
+/// Whether a value stands for a function of the user's program.
+pub(super) fn is_function(value: &Value) -> bool {
+    let members = value.as_object().filter(|members| members.len() == 1);
+    members.and_then(|members| members.get("function")) == Some(&Value::Bool(true))
 }
 
 /// What a value is, where it `must be` something else.

@@ -13,7 +13,7 @@ use super::fields::{ConfigErrors, ConfigFields, Origins};
 use super::{
     BaseUrl, ClientAuthentication, Config, ConfigDigest, CredentialContext, CredentialDigest,
     CredentialSources, Credentials, GrantType, Issuer, OnFailure, RateLimit, RefreshFormat, RefreshOptions,
-    RetryPolicy, Storage, base_url, clear_text, client, digests, header, login, manual_token,
+    RetryPolicy, Storage, base_url, clear_text, client, digests, header, login, login_function, manual_token,
     response_fields, storage, token_request,
 };
 use crate::domain::{Policy, Secret, ServiceName, TokenType};
@@ -63,6 +63,7 @@ impl Config {
 }
 
 fn read(f: &mut ConfigFields<'_>) -> Config {
+    login_function::check_fields(f);
     if f.has("header") && f.is_true("dpop") {
         f.error("header", "cannot be combined with dpop, which sends its token in the Authorization header");
     }
@@ -167,6 +168,9 @@ fn first_text(sources: &[SecretSource]) -> Option<Secret> {
 
 /// Checks the combination of fields.
 fn check_whole(config: &Config, errors: &ConfigErrors) {
+    if config.login.is_function {
+        return login_function::check(config, errors);
+    }
     let password = &config.credentials.password;
     let (has_client, has_login) = (config.has_client(), config.has_login());
     if config.credentials.username().is_some() && password.is_none() {
@@ -240,8 +244,8 @@ fn check_store_key(config: &Config, errors: &ConfigErrors) {
     if config.credential_sources.is_read() {
         errors.add(
             "encryptionKey",
-            "is missing: a key that is derived from a secret in a file decrypts nothing once the file changes. Generate \
-             one with `npx evertoken keygen` or `npx evertoken init` and set it (TOKEN_ENCRYPTION_KEY), or set storage to \
+            "is missing: a key that is derived from a secret in a file or of a function decrypts nothing once \
+             the secret changes. Generate one with `npx evertoken keygen` or `npx evertoken init` and set it (TOKEN_ENCRYPTION_KEY), or set storage to \
              { kind: \"memory\" }",
         );
     } else if config.has_credentials() && !has_secret {

@@ -9,12 +9,14 @@ use super::jws::sha256;
 use super::ring::KeyRing;
 use crate::domain::Secret;
 use crate::error::Result;
+use crate::functions::UserFunctions;
 use crate::secret_source::SecretSource;
 use crate::sync::Mutex;
 
 /// A key ring, and where it comes from if it is read.
 pub struct StoreKeys {
     sources: Vec<SecretSource>,
+    functions: Option<Arc<dyn UserFunctions>>,
     /// How long reading one of them may take.
     timeout: Duration,
     known: Mutex<Option<KnownKeys>>,
@@ -28,15 +30,19 @@ struct KnownKeys {
 }
 
 impl StoreKeys {
-    /// The keys of `encryptionKey`. Those in files are read when they are first needed.
+    /// The keys of `encryptionKey`. Those in files and of functions are read when they are first needed.
     ///
     /// # Errors
     /// Those of [`KeyRing::from_keys`], if no key is read.
-    pub fn configured(sources: Vec<SecretSource>, timeout: Duration) -> Result<Self> {
+    pub fn configured(
+        sources: Vec<SecretSource>,
+        functions: Option<Arc<dyn UserFunctions>>,
+        timeout: Duration,
+    ) -> Result<Self> {
         let texts: Option<Vec<_>> = sources.iter().map(|source| source.as_text().cloned()).collect();
         match texts {
             Some(keys) => Ok(KeyRing::from_keys(keys)?.into()),
-            None => Ok(Self { sources, timeout, known: Mutex::default() }),
+            None => Ok(Self { sources, functions, timeout, known: Mutex::default() }),
         }
     }
 
@@ -72,7 +78,7 @@ impl StoreKeys {
     async fn read(&self) -> Result<KnownKeys> {
         let (mut rings, mut all) = (Vec::new(), Zeroizing::new(Vec::new()));
         for source in &self.sources {
-            let text = source.read(self.timeout).await?;
+            let text = source.read(self.functions.as_deref(), self.timeout).await?;
             all.extend_from_slice(&sha256(text.expose().as_bytes()));
             let keys = if source.as_text().is_some() { vec![text] } else { list(&text) };
             rings.push(KeyRing::from_keys(keys).map_err(|error| match error.field() {
@@ -95,7 +101,7 @@ impl From<KeyRing> for StoreKeys {
 impl From<Arc<KeyRing>> for StoreKeys {
     fn from(ring: Arc<KeyRing>) -> Self {
         let known = KnownKeys { ring, digest: Vec::new() };
-        Self { sources: Vec::new(), timeout: Duration::ZERO, known: Mutex::new(Some(known)) }
+        Self { sources: Vec::new(), functions: None, timeout: Duration::ZERO, known: Mutex::new(Some(known)) }
     }
 }
 
@@ -126,6 +132,7 @@ mod tests {
         fs::write(&path, format!("{}\n", old.expose())).unwrap();
         let keys = StoreKeys::configured(
             vec![SecretSource::of_file("encryptionKey.path", &path)],
+            None,
             Duration::from_secs(5),
         )
         .unwrap();
@@ -156,7 +163,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("key");
         let file = SecretSource::of_file("TOKEN_ENCRYPTION_KEY_FILE", &path);
-        let keys = StoreKeys::configured(vec![file], Duration::from_secs(5)).unwrap();
+        let keys = StoreKeys::configured(vec![file], None, Duration::from_secs(5)).unwrap();
         for (content, message) in [
             (None, "TOKEN_ENCRYPTION_KEY_FILE names a file that does not exist"),
             (

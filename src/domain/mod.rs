@@ -11,7 +11,7 @@ mod token;
 mod token_phase;
 
 pub use answer_fields::AnswerFields;
-pub use backoff::{Backoff, Jitter};
+pub use backoff::{Backoff, Jitter, MAX_RETRY_AFTER};
 pub use lifetime::Lifetime;
 pub use policy::{MAX_LIFETIME, Policy};
 pub use secret::Secret;

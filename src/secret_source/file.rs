@@ -6,30 +6,23 @@ use std::path::Path;
 
 use zeroize::Zeroizing;
 
+use super::{InvalidSecret, MAX_SECRET_BYTES, cut};
 use crate::domain::Secret;
 
-/// A secret is shorter. A path that leads to another file must not fill the memory.
-const MAX_FILE_BYTES: usize = 64 * 1024;
-
-/// The content of a file, without the line end that editors and `echo` put there. `Err` says what is wrong, as the rest
-/// of a sentence.
+/// The secret in a file. `Err` says what is wrong, as the rest of a sentence.
 pub(super) fn read(path: &Path) -> Result<Secret, String> {
     // Opening a pipe waits for its writer, and opening a device may have an effect.
     check(&fs::metadata(path).map_err(|error| unreadable(&error))?)?;
     let file = open(path).map_err(|error| unreadable(&error))?;
     // What is there may have been replaced in between.
     check(&file.metadata().map_err(|error| unreadable(&error))?)?;
-    let mut bytes = Zeroizing::new(Vec::with_capacity(MAX_FILE_BYTES + 1));
-    file.take(MAX_FILE_BYTES as u64 + 1).read_to_end(&mut bytes).map_err(|error| unreadable(&error))?;
-    if bytes.len() > MAX_FILE_BYTES {
-        return Err(too_large());
-    }
+    let mut bytes = Zeroizing::new(Vec::with_capacity(MAX_SECRET_BYTES + 1));
+    file.take(MAX_SECRET_BYTES as u64 + 1).read_to_end(&mut bytes).map_err(|error| unreadable(&error))?;
     let text = std::str::from_utf8(&bytes).map_err(|_| "names a file that is not UTF-8 text")?;
-    let text = text.strip_suffix('\n').map_or(text, |line| line.strip_suffix('\r').unwrap_or(line));
-    if text.trim().is_empty() {
-        return Err("names an empty file".to_owned());
-    }
-    Ok(Secret::new(text))
+    cut(text).map_err(|fault| match fault {
+        InvalidSecret::Empty => "names an empty file".to_owned(),
+        InvalidSecret::TooLong => too_large(),
+    })
 }
 
 /// A pipe that took the place of a file in between does not make this wait.
@@ -52,14 +45,14 @@ fn check(metadata: &Metadata) -> Result<(), String> {
     if !metadata.is_file() {
         return Err("must name a regular file, not a pipe, a socket or a device".to_owned());
     }
-    if metadata.len() > MAX_FILE_BYTES as u64 {
+    if metadata.len() > MAX_SECRET_BYTES as u64 {
         return Err(too_large());
     }
     Ok(())
 }
 
 fn too_large() -> String {
-    format!("names a file that is larger than {} KiB", MAX_FILE_BYTES / 1024)
+    format!("names a file that is larger than {} KiB", MAX_SECRET_BYTES / 1024)
 }
 
 fn unreadable(error: &io::Error) -> String {
@@ -102,11 +95,11 @@ mod tests {
             (b"\n", "names an empty file"),
             (b" \r\n", "names an empty file"),
             (b"\xff\xfes\x003\x00", "names a file that is not UTF-8 text"),
-            (&[b'x'; MAX_FILE_BYTES + 1], "names a file that is larger than 64 KiB"),
+            (&[b'x'; MAX_SECRET_BYTES + 1], "names a file that is larger than 64 KiB"),
         ] {
             assert_eq!(read_bytes(content).unwrap_err(), fault);
         }
-        assert_eq!(read_bytes(&[b'x'; MAX_FILE_BYTES]).unwrap().len(), MAX_FILE_BYTES);
+        assert_eq!(read_bytes(&[b'x'; MAX_SECRET_BYTES]).unwrap().len(), MAX_SECRET_BYTES);
     }
 
     #[test]

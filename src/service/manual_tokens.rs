@@ -8,6 +8,7 @@ use crate::clock::Clock;
 use crate::config::{Config, ManualToken};
 use crate::domain::{AccessToken, Timestamp};
 use crate::error::Result;
+use crate::functions::UserFunctions;
 use crate::sync::Mutex;
 
 /// How long a token that was read is sent before it is read again.
@@ -17,13 +18,18 @@ const MANUAL_TOKEN_AGE: Duration = Duration::from_secs(10);
 pub(super) struct ManualTokens {
     config: Arc<Config>,
     clock: Arc<dyn Clock>,
+    functions: Option<Arc<dyn UserFunctions>>,
     /// The token that was read last, and when it is read again.
     last: Mutex<Option<(AccessToken, Timestamp)>>,
 }
 
 impl ManualTokens {
-    pub(super) fn new(config: Arc<Config>, clock: Arc<dyn Clock>) -> Self {
-        Self { config, clock, last: Mutex::default() }
+    pub(super) fn new(
+        config: Arc<Config>,
+        clock: Arc<dyn Clock>,
+        functions: Option<Arc<dyn UserFunctions>>,
+    ) -> Self {
+        Self { config, clock, functions, last: Mutex::default() }
     }
 
     /// The token, if that takes no I/O.
@@ -61,7 +67,8 @@ impl ManualTokens {
 
     async fn read(&self) -> Result<Option<Snapshot>> {
         let Some(ManualToken::Source(source)) = &self.config.manual_token else { return Ok(None) };
-        let token = ManualToken::parse(source, &source.read(self.config.timeout).await?)?;
+        let text = source.read(self.functions.as_deref(), self.config.timeout).await?;
+        let token = ManualToken::parse(source, &text)?;
         let until = self.clock.now().plus(MANUAL_TOKEN_AGE);
         *self.last.lock() = Some((token.clone(), until));
         Ok(Some(Snapshot::manual(token, until, &self.config)))

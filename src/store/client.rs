@@ -1,5 +1,7 @@
 //! The store as the service sees it: every operation ends in time, and its health is known.
 
+mod keys;
+
 use std::future::Future;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -14,12 +16,12 @@ use super::{
     SealedStore, SqliteStore, Store, StoredToken, Subscription,
 };
 use crate::clock::Moment;
-use crate::config::{Config, CredentialSources, PlainTokens, Storage};
-use crate::crypto::{ClientKey, KeyRing, SigningKey, StoreKeys};
+use crate::config::{Config, PlainTokens, Storage};
+use crate::crypto::ClientKey;
 use crate::domain::{Secret, ServiceName, Timestamp};
 use crate::error::{Error, ErrorKind, Result};
+use crate::functions::UserFunctions;
 use crate::runtime;
-use crate::secret_source::SecretSource;
 use crate::sync::{Mutex, MutexGuard};
 use crate::transport::Environment;
 
@@ -54,10 +56,11 @@ impl StoreClient {
     pub(crate) fn new(
         config: &Config,
         client_key: Option<Arc<ClientKey>>,
+        functions: Option<Arc<dyn UserFunctions>>,
         provided: Option<Arc<dyn Store>>,
     ) -> Result<Self> {
         let sealed = |store: Arc<dyn Store>| -> Result<SealedStore> {
-            let sealed = SealedStore::new(store, keys(config, client_key)?);
+            let sealed = SealedStore::new(store, keys::of(config, client_key, functions)?);
             Ok(sealed.with_plain_tokens(config.plain_tokens == PlainTokens::Accepted))
         };
         // A store on a server that was not passed in is reached without regard to the environment.
@@ -370,39 +373,6 @@ impl StoreClient {
 
 /// How often a save that conflicts is tried.
 const SAVES: u32 = 3;
-
-/// The configured keys; without any, those that are derived from the credential, so that a copy of the store alone opens
-/// nothing. Of several secrets, the first seals, and all of them open.
-fn keys(config: &Config, client_key: Option<Arc<ClientKey>>) -> Result<StoreKeys> {
-    if !config.encryption_keys.is_empty() {
-        return StoreKeys::configured(config.encryption_keys.clone(), config.timeout);
-    }
-    let CredentialSources { client_secret, password } = &*config.credential_sources;
-    let of_secrets = rings(client_secret, of_machine).or_else(|| rings(password, KeyRing::from_password));
-    if let Some(ring) = of_secrets {
-        return Ok(ring.into());
-    }
-    let certificate = config.credentials.client_certificate.as_ref();
-    Ok(match client_key {
-        Some(key) => {
-            KeyRing::from_credential(move || key.get_blocking().map(SigningKey::as_credential)).into()
-        }
-        None => of_machine(
-            certificate.map_or_else(|| Secret::new(String::new()), |certificate| certificate.key.clone()),
-        )
-        .into(),
-    })
-}
-
-/// The key ring of several secrets.
-fn rings(secrets: &[SecretSource], ring: impl Fn(Secret) -> KeyRing) -> Option<KeyRing> {
-    secrets.iter().filter_map(SecretSource::as_text).cloned().map(ring).reduce(KeyRing::and)
-}
-
-/// A key ring of a credential that a machine made.
-fn of_machine(secret: Secret) -> KeyRing {
-    KeyRing::from_credential(move || Ok(secret.clone()))
-}
 
 /// What is stored. The warnings are kept until they are reported.
 async fn load(store: &SealedStore, service: &ServiceName, warnings: &Mutex<Vec<Error>>) -> Result<Loaded> {

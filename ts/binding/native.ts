@@ -47,11 +47,13 @@ export interface Destinations {
 export interface Native {
   /**
    * Starts a service or finds an equal live one (`created` is then false). A storage that only this side can reach
-   * is called through `provider`, with messages that {@link Native.provide} answers; it never keeps the process alive.
+   * is called through `provider`, and functions of the configuration through `functions`, with messages that
+   * {@link Native.provide} answers; neither keeps the process alive.
    */
   initialize(
     request: string,
     provider?: (message: string) => void,
+    functions?: (message: string) => void,
   ): Outcome<{ id: number; name: string; created: boolean }>
   /** The live service with this name; for `null` the default one. */
   find(service: string | null): number | null
@@ -86,7 +88,7 @@ export interface Native {
   stopScheduler(): Outcome<SchedulerStatus>
   /** Calls back with each message; never keeps the process alive. */
   subscribe(callback: (message: string) => void): void
-  /** Answers the message with this number to a provider, with an {@link Outcome}. */
+  /** Answers the message with this number, with an {@link Outcome}. */
   provide(number: number, outcome: string): void
 }
 

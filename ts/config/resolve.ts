@@ -1,6 +1,7 @@
 import type { Logger } from '../../index'
 import type { RefusedBy } from '../support/global-state'
 import { configWithout, variablesOf, withEnvironment } from './env'
+import { collectFunctions, isFunction, type UserFunctions } from './functions'
 import { configError } from '../support/errors'
 import { assertObject, toPlain, toPlainObject, type Json, type JsonObject } from '../support/json'
 import { hasFunctions } from '../support/user-code'
@@ -19,6 +20,8 @@ export interface ResolvedConfig {
   variables: Record<string, string>
   logger: Logger | undefined
   refusedBy: RefusedBy | undefined
+  /** The functions that `plain` holds markers of. */
+  functions: UserFunctions
   /** A storage that only this side can reach. */
   provider: Provider | undefined
 }
@@ -37,12 +40,13 @@ export function resolveConfig(config: unknown, useDatabase: unknown, database: u
   const { plain: chosen, provider } = splitStorage(
     useDatabase === true ? storageFromDatabase(database) : storage,
   )
-  const code = toPlainObject(rest)
+  const functions: UserFunctions = new Map()
+  const code = toPlainObject(rest, collectFunctions(functions))
   if (chosen !== undefined) code['storage'] = chosen
   // A value in code makes the variable irrelevant, even if its text is invalid.
   const irrelevant = [
     ...(chosen === undefined ? [] : ['EVERTOKEN_STORAGE']),
-    ...(code['parameters'] === undefined ? [] : ['OAUTH_PARAMETERS']),
+    ...(code['parameters'] === undefined && !isFunction(code['login']) ? [] : ['OAUTH_PARAMETERS']),
   ]
   const env = configWithout(irrelevant)
   const plain = withEnvironment(code, env) as JsonObject
@@ -51,6 +55,7 @@ export function resolveConfig(config: unknown, useDatabase: unknown, database: u
     variables: variablesOf(plain, env),
     logger: checkLogger(logger),
     refusedBy: checkRefusedBy(refusedBy),
+    functions,
     provider,
   }
 }

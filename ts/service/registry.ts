@@ -1,4 +1,5 @@
 import type { AuthHeaders, DatabaseHandle, TokenEvent, TokenServiceConfig } from '../../index'
+import { createFunctionCallback } from '../config/functions'
 import { resolveConfig } from '../config/resolve'
 import { defaultServiceName } from '../support/defaults'
 import { clientNumber, globalState } from '../support/global-state'
@@ -37,7 +38,7 @@ export function initializeTokenService(
   database?: DatabaseHandle,
 ): TokenService {
   const given = typeof config?.service === 'string' ? config.service : defaultServiceName
-  const { plain, variables, logger, refusedBy, provider, log } = asService(given, () => {
+  const { plain, variables, logger, refusedBy, functions, provider, log } = asService(given, () => {
     const split = resolveConfig(config, useDatabase, database)
     return { ...split, log: logSettings(split.logger) }
   })
@@ -54,7 +55,11 @@ export function initializeTokenService(
     provided,
   })
   const { id, name } = unwrap(
-    native().initialize(request, provider && createCallback(provider.answer)),
+    native().initialize(
+      request,
+      provider && createCallback(provider.answer),
+      functions.size === 0 ? undefined : createFunctionCallback(functions),
+    ),
     given,
   )
   isConfiguredInCode =

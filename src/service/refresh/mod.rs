@@ -2,6 +2,7 @@
 
 mod issuer;
 mod lease;
+mod login_function;
 mod outcome;
 mod predecessors;
 mod refresh_token;
@@ -46,10 +47,14 @@ pub(super) use token_request::TokenClient;
 /// How often a service looks whether rejected secrets were replaced, while it waits for a cool-down.
 pub(super) const SECRET_LOOKS: Duration = Duration::from_secs(1);
 
+/// The same if that calls a function, which may be a request to a service that is paid for.
+const FUNCTION_CALLS: Duration = Duration::from_secs(10);
+
 /// A token from the server, and how it was obtained.
 struct NewToken {
     granted: Granted,
-    grant: GrantRequest,
+    /// The request. None for a function, which makes its own.
+    grant: Option<GrantRequest>,
     /// The refresh token that was spent for it. It stays valid unless the response brings another.
     spent: Option<Secret>,
     /// The key that the token was requested for.
@@ -85,7 +90,7 @@ impl Refresher {
         let TokenClient { config, clock, state, observer, .. } = &client;
         let (config, clock, state, observer) =
             (Arc::clone(config), Arc::clone(clock), Arc::clone(state), Arc::clone(observer));
-        let credentials = Arc::new(CredentialMemory::new(&config.credential, known, Arc::clone(&store)));
+        let credentials = Arc::new(CredentialMemory::new(&config, known, Arc::clone(&store)));
         let gate = Arc::new(RequestGate { gate, config: Arc::clone(&config) });
         let leases = LeaseManager {
             config: Arc::clone(&config),
@@ -156,7 +161,9 @@ impl Refresher {
         if self.clock.elapsed() < *next {
             return false;
         }
-        *next = self.clock.elapsed() + SECRET_LOOKS;
+        let interval =
+            if self.config.credential_sources.has_function() { FUNCTION_CALLS } else { SECRET_LOOKS };
+        *next = self.clock.elapsed() + interval;
         if !self.source.has_new_secrets().await {
             return false;
         }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::OwnedMutexGuard;
 
 use crate::clock::Clock;
-use crate::config::CredentialDigest;
+use crate::config::{Config, CredentialDigest};
 use crate::domain::{Secret, Timestamp};
 use crate::error::{Error, ErrorKind, Retry};
 use crate::service::state::{cool_down, is_rejection};
@@ -162,6 +162,8 @@ impl RejectedCredentials {
 pub(in crate::service) struct CredentialMemory {
     process: Arc<KnownCredentials>,
     store: Arc<StoreClient>,
+    /// Whether rejections are stored. Those of a function are not: what it sends may be another credential after a restart.
+    is_kept: bool,
     /// The one that the service uses now.
     current: Mutex<CurrentCredential>,
 }
@@ -182,12 +184,12 @@ impl CurrentCredential {
 
 impl CredentialMemory {
     pub(in crate::service) fn new(
-        credential: &CredentialDigest,
+        config: &Config,
         process: Arc<KnownCredentials>,
         store: Arc<StoreClient>,
     ) -> Self {
-        let current = Mutex::new(CurrentCredential::new(credential, &process));
-        Self { process, store, current }
+        let current = Mutex::new(CurrentCredential::new(&config.credential, &process));
+        Self { process, store, is_kept: !config.login.is_function, current }
     }
 
     /// The service uses this credential from now on. Whether that is another one than before.
@@ -295,7 +297,7 @@ impl CredentialMemory {
 
     async fn stored(&self) -> RejectedCredentials {
         // A store that could not be read a moment ago is not waited for again.
-        if self.store.read_fault().is_some() {
+        if !self.is_kept || self.store.read_fault().is_some() {
             return RejectedCredentials::default();
         }
         let note = self.store.load_note().await.ok().flatten();
@@ -304,6 +306,9 @@ impl CredentialMemory {
 
     /// If this fails, another process may send the credential once more.
     async fn save(&self, rejections: &RejectedCredentials) {
+        if !self.is_kept {
+            return;
+        }
         let until = rejections.0.iter().map(|rejection| rejection.until_ms).max().unwrap_or_default();
         let until = Timestamp::from_millisecond(until).plus(REJECTION_MEMORY);
         let note = serde_json::to_string(rejections).ok().filter(|_| !rejections.0.is_empty());

@@ -7,18 +7,20 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use crate::config::Config;
 use crate::domain::Secret;
 use crate::error::Result;
+use crate::functions::UserFunctions;
 use crate::secret_source::SecretSource;
 
 /// Reads the secrets of one service.
 pub(super) struct SecretReader {
     config: Arc<Config>,
+    functions: Option<Arc<dyn UserFunctions>>,
     /// The alternative that the server accepted last.
     preferred: AtomicUsize,
 }
 
 impl SecretReader {
-    pub(super) fn new(config: Arc<Config>) -> Self {
-        Self { config, preferred: AtomicUsize::new(0) }
+    pub(super) fn new(config: Arc<Config>, functions: Option<Arc<dyn UserFunctions>>) -> Self {
+        Self { config, functions, preferred: AtomicUsize::new(0) }
     }
 
     /// Whether the secrets may be others at the next attempt.
@@ -70,7 +72,7 @@ impl SecretReader {
 
     async fn read(&self, source: Option<&SecretSource>) -> Result<Option<Secret>> {
         match source {
-            Some(source) => source.read(self.config.timeout).await.map(Some),
+            Some(source) => source.read(self.functions.as_deref(), self.config.timeout).await.map(Some),
             None => Ok(None),
         }
     }

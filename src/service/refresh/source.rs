@@ -40,7 +40,7 @@ impl TokenSource {
             sync,
             observer: Arc::clone(observer),
         };
-        let secrets = SecretReader::new(Arc::clone(&client.config));
+        let secrets = SecretReader::new(Arc::clone(&client.config), client.functions.clone());
         Self { client, resolved, secrets, refresh_tokens, credentials }
     }
 
@@ -61,6 +61,9 @@ impl TokenSource {
     ) -> Result<Option<NewToken>> {
         let request = self.client.begin(self.proof_key()?).under(lease);
         self.require_open()?;
+        if self.client.config.login.is_function {
+            return self.call_login(&request, reason, lease, turn).await.map(Some);
+        }
         let resolved = self.resolve(&request).await?;
         if lease.may_spend {
             let mut secrets = self.secrets.begin(Arc::clone(&resolved)).await?;
@@ -165,6 +168,20 @@ impl TokenSource {
         first
     }
 
+    /// Calls the function that logs in.
+    async fn call_login(
+        &self,
+        request: &TokenRequest<'_>,
+        reason: RefreshReason,
+        lease: &RefreshLease,
+        turn: &mut Option<CredentialTurn>,
+    ) -> Result<NewToken> {
+        *turn = self.credentials.turn(&*self.client.clock, self.client.config.timeout).await;
+        self.respect_rejection(reason).await?;
+        self.require_open()?;
+        self.client.call_login(&request.again(), reason, lease).await
+    }
+
     /// A service that was shut down while it waited sends nothing: it may have been replaced by one with other
     /// credentials.
     fn require_open(&self) -> Result<()> {
@@ -210,7 +227,7 @@ impl TokenSource {
             match search.obtain(request).await {
                 Ok(Obtained { granted, strategy: grant }) => {
                     let proof_key = request.proof_key().cloned();
-                    return Ok(NewToken { granted, grant, spent: None, proof_key });
+                    return Ok(NewToken { granted, grant: Some(grant), spent: None, proof_key });
                 }
                 Err(error) => self.wait_to_retry(request, error, &mut tries).await?,
             }

@@ -224,6 +224,7 @@ impl TestService {
             credentials,
             gate: Arc::clone(&gate),
             store,
+            functions: None,
         };
         let service = Service::start(config, parts).unwrap();
         let registry = Arc::new(Registry::of(&service, &schedule));
