@@ -11,7 +11,16 @@ export type UserFunction = (context: never) => unknown
 export type UserFunctions = Map<string, UserFunction>
 
 /** The fields that may be a function: dotted paths, with `*` for the items of a list. */
-const functionFields: ReadonlySet<string> = new Set(['login'])
+const functionFields: ReadonlySet<string> = new Set([
+  'login',
+  'clientSecret',
+  'clientSecret.*',
+  'password',
+  'password.*',
+  'token',
+  'encryptionKey',
+  'encryptionKey.*',
+])
 
 /** What the core gets in place of a function. */
 const marker = { function: true } as const

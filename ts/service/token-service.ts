@@ -10,7 +10,7 @@ import type {
 import { globalState } from '../support/global-state'
 import { configError, TokenError } from '../support/errors'
 import { authorizedFetch } from './fetch'
-import { HeaderCache, type ProofTarget } from './header-cache'
+import { HeaderCache, isSameToken, type ProofTarget } from './header-cache'
 import { isRefusedBy } from './refused-by'
 import { Listeners, type Listener } from '../events/listeners'
 import { warn, writeLine } from '../events/logging'
@@ -97,7 +97,7 @@ export class TokenService {
         () => undefined,
         (error: unknown) => error,
       )
-      if ((await this.#headerCache.credential()).generation === generation) return this.#withoutLater(error)
+      if (isSameToken(await this.#headerCache.credential(), credential)) return this.#withoutLater(error)
     }
     return this.#headerCache.headers(request)
   }

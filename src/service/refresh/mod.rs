@@ -306,6 +306,10 @@ impl Refresher {
 
     /// A credential that was rejected before the start is not sent again, and the status says so from the start on.
     async fn respect_stored_rejection(&self, started: Timestamp) {
+        // A secret that is read is read for the first request.
+        if self.config.credential_sources.is_read() {
+            return;
+        }
         let now = self.clock.now();
         // A refresh token is tried all the same.
         if !self.state.lock().held().is_none_or(|held| held.needs_login(now)) {

@@ -7,7 +7,7 @@ use super::issuer::ResolvedConfig;
 use super::lease::RefreshLease;
 use super::refresh_token::{RefreshTokenGrant, Refreshed};
 use super::rejected_credentials::{CredentialMemory, CredentialRejection, CredentialTurn};
-use super::secrets::SecretReader;
+use super::secrets::{SecretReader, SecretRotation};
 use super::token_request::{TokenClient, TokenRequest};
 use crate::config::Config;
 use crate::domain::TokenSet;
@@ -65,26 +65,25 @@ impl TokenSource {
             return self.call_login(&request, reason, lease, turn).await.map(Some);
         }
         let resolved = self.resolve(&request).await?;
+        let mut secrets = self.secrets.begin(resolved).await?;
         if lease.may_spend {
-            let mut secrets = self.secrets.begin(Arc::clone(&resolved)).await?;
             match self.refresh_tokens.refresh(&request, &mut secrets, reason, lease, attempt).await? {
                 Refreshed::Obtained(token) => return Ok(Some(*token)),
                 Refreshed::Adopted => return Ok(None),
                 Refreshed::No => {}
             }
         }
-        self.log_in_with_each(&request, resolved, reason, turn).await.map(Some)
+        self.log_in_with_each(&request, secrets, reason, turn).await.map(Some)
     }
 
     /// Requests a token with the secrets, one after another while the server rejects them.
     async fn log_in_with_each(
         &self,
         request: &TokenRequest<'_>,
-        resolved: Arc<Config>,
+        mut secrets: SecretRotation<'_>,
         reason: RefreshReason,
         turn: &mut Option<CredentialTurn>,
     ) -> Result<NewToken> {
-        let mut secrets = self.secrets.begin(resolved).await?;
         let mut shortest: Option<Error> = None;
         loop {
             self.change_to(secrets.config());
