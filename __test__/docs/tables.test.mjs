@@ -19,7 +19,7 @@ for (const document of documents) {
 }
 
 test('a line that differs is named, and written again', async () => {
-  const [document] = documents
+  const document = 'README.md'
   const text = read(document)
   const changed = text.replace('| `OAUTH_ISSUER` | `issuer` |', '| `OAUTH_ISSUER` | `authUrl` |')
   assert.match(
