@@ -258,7 +258,10 @@ describe('doctor', () => {
       assert.equal(cause.remedy, `Correct ${name}, or the file that it names.`)
     }
     const both = await examined(t, { ...env, ...files, EXTERNAL_API_PASSWORD }, folder)
-    assert.match(both.cause.detail, /^EXTERNAL_API_PASSWORD_FILE cannot be combined with EXTERNAL_API_PASSWORD/)
+    assert.match(
+      both.cause.detail,
+      /^EXTERNAL_API_PASSWORD_FILE cannot be combined with EXTERNAL_API_PASSWORD/,
+    )
     const secret = 'not-for-your-eyes-0123456789'
     const wrong = { ...env, ...files, EXTERNAL_API_PASSWORD_FILE: write('password', secret) }
     for (const command of ['doctor', 'status']) {

@@ -98,7 +98,10 @@ describe('with a secret in a file', () => {
       for (const { body } of answers) assert.ok(!body.includes('_FILE') && !body.includes(file))
       const told = warnings.splice(0)
       assert.equal(told.length, 1, told.join())
-      assert.match(told[0], /^evertoken: the routes of createTokenRoutes are closed: EVERTOKEN_ADMIN_SECRET_FILE /)
+      assert.match(
+        told[0],
+        /^evertoken: the routes of createTokenRoutes are closed: EVERTOKEN_ADMIN_SECRET_FILE /,
+      )
       assert.match(told[0], reason)
     }
     rmSync(file, { recursive: true, force: true })

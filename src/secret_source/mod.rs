@@ -132,7 +132,7 @@ impl SecretSource {
     }
 }
 
-/// Why a text is no secret.
+/// Why a text is not a secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum InvalidSecret {
     Empty,
@@ -169,7 +169,6 @@ mod tests {
     }
 
     #[tokio::test]
-    #[expect(clippy::disallowed_methods, reason = "a test has a runtime of its own")]
     async fn a_file_is_read_each_time_and_its_errors_name_the_field() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("secret");
@@ -186,7 +185,6 @@ mod tests {
     }
 
     #[tokio::test]
-    #[expect(clippy::disallowed_methods, reason = "a test has a runtime of its own")]
     async fn a_function_returns_a_secret_or_is_an_error_that_names_the_field() {
         let source = SecretSource::of_function("clientSecret.0");
         let read = async |outcome| source.read(Some(&Returns(outcome)), TIMEOUT).await;
@@ -217,7 +215,6 @@ mod tests {
     }
 
     #[tokio::test]
-    #[expect(clippy::disallowed_methods, reason = "a test has a runtime of its own")]
     async fn what_a_function_throws_says_nothing_about_the_credential() {
         let source = SecretSource::of_function("password");
         let thrown = r#"{"error":{"what":"threw TokenError","code":"ERR_TOKEN_CREDENTIALS"}}"#;

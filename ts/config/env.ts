@@ -24,7 +24,7 @@ function isSame(value: unknown, ofVariable: unknown): boolean {
   return value === ofVariable || (path !== undefined && pathIn(value) === path)
 }
 
-/** The path of a secret in a file. A storage has a path, too, but is no file of a variable. */
+/** The path of a secret in a file. A storage has a path, too, but also a kind. */
 function pathIn(value: unknown): unknown {
   return isObject(value) && Object.keys(value).join() === 'path' ? value['path'] : undefined
 }

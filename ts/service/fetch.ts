@@ -1,6 +1,13 @@
 import { types } from 'node:util'
 import { usualHeader } from './header'
-import { headersOf, normalizeMethod, isSameToken, noCredential, type Credential, type ProofTarget } from './header-cache'
+import {
+  headersOf,
+  normalizeMethod,
+  isSameToken,
+  noCredential,
+  type Credential,
+  type ProofTarget,
+} from './header-cache'
 import type { Destinations } from '../binding/native'
 import { nextHop, type Hop } from './redirect'
 

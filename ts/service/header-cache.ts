@@ -31,7 +31,7 @@ export const noCredential: Credential = {
   snapshot: null,
 }
 
-/** Whether both carry the same token. All manual tokens have one generation, but a file may hold another by now. */
+/** Whether both carry the same token. All manual tokens have one generation, but a file may contain another one meanwhile. */
 export function isSameToken(one: Credential, other: Credential): boolean {
   return one.generation === other.generation && one.token === other.token
 }

@@ -272,7 +272,7 @@ impl LeaseManager {
     /// How the attempt failed that was waited for, if it did.
     fn failure_of_another(&self, lease: &HeldLease, waited_for: Option<Fence>) -> Option<Error> {
         let last: LastFailure = serde_json::from_str(lease.note.as_ref()?.expose()).ok()?;
-        // A rejection is in the store, by the secret: one that is read may be another by now.
+        // A rejection is in the store, by the secret: one that is read may be another one meanwhile.
         let may_be_other = last.cools_down && self.config.credential_sources.is_read();
         if may_be_other || last.credential != self.credentials.digest() {
             return None;

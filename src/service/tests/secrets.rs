@@ -260,7 +260,7 @@ async fn what_the_server_repeats_of_the_secret_in_use_is_removed() {
     assert_eq!(error.server_error().unwrap().description.as_deref(), Some("[removed] is wrong"));
     let echo = Script::Http(200, json!({ "access_token": "hunter2-of-the-file" }), None);
     let fixture = TestService::with(&client(&file.source()), [echo]);
-    assert_eq!(failure(&fixture).await.kind(), ErrorKind::Response, "an echoed secret is no token");
+    assert_eq!(failure(&fixture).await.kind(), ErrorKind::Response, "an echoed secret is not a token");
 }
 
 #[tokio::test]
