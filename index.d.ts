@@ -134,6 +134,8 @@ export function stopTokenScheduler(): SchedulerStatus
  * - With `clientSecret`, `privateKey`, `clientCertificate` or `clientAuthentication: 'none'` in code,
  *   `OAUTH_CLIENT_SECRET` and `OAUTH_PRIVATE_KEY` are not read.
  * - With `dpop: true` in code, `EXTERNAL_API_HEADER` is not read.
+ * - With a function as `login` in code, the variables from `EXTERNAL_AUTH_URL` to `OAUTH_PARAMETERS` in this table are
+ *   not read.
  * - A complete credential in code is used alone, unless `grant` is also in code. With `clientId` and a client
  *   credential (`clientSecret`, `privateKey` or `clientCertificate`) in code, the email, username and password in the
  *   environment are not read. With `password` and `email` or `username` in code, the client credentials in the
@@ -532,8 +534,9 @@ export interface TokenServiceConfig {
    *
    * If it throws a {@link TokenError} with the code `ERR_TOKEN_CREDENTIALS`, it is not called again in this process
    * before a growing cool-down ends or `refresh()` is called. Any other error is followed by a growing pause, which
-   * lasts at least as long as `retryAfterSeconds` or `retryAfter` of the error (seconds, or a date). Messages and logs
-   * contain the class and the code of the error, but not its text, which may contain a secret.
+   * lasts at least as long as `retryAfterSeconds` or `retryAfter` of the error (seconds, or a date). Messages, logs
+   * and events contain the class and the code of the error, but not its text, which may contain a secret. Callers that
+   * wait for the token get it as the `cause` of their error.
    *
    * With a function, the fields of evertoken's own token requests (`authUrl`, `clientId`, `password`, `scope`, `dpop`,
    * …) are errors in code, and are ignored in the environment. `encryptionKey` is required unless `storage` is
@@ -551,12 +554,16 @@ export interface TokenServiceConfig {
    *     })
    *     if (response.status === 401) throw new TokenError('ERR_TOKEN_CREDENTIALS', 'the badge was refused')
    *     if (!response.ok) throw new Error(`the login failed with ${response.status}`)
-   *     return (await response.json()) as TokenAnswer
+   *     return (await response.json()) as OAuthTokenAnswer
    *   },
    * })
    * ```
    */
-  login?: LoginOptions | ((context: LoginContext) => TokenAnswer | Promise<TokenAnswer>)
+  login?:
+    | LoginOptions
+    | ((
+        context: LoginContext,
+      ) => TokenAnswer | OAuthTokenAnswer | Promise<TokenAnswer | OAuthTokenAnswer>)
   /** Where the refresh token is sent, if not to the token endpoint. */
   refreshUrl?: string
   /**
@@ -797,32 +804,36 @@ export interface LoginContext {
 }
 
 /**
- * What a function as `login` returns. The same rules apply as for the response of a token server, so that the parsed
- * body of a response also works: `access_token` or `accessToken`, `token_type`, `refresh_token`, `expires_in`.
+ * What a function as `login` returns. The rules are those for the response of a token server: the token consists of
+ * visible ASCII characters, and of several expiries, including the `exp` of a JWT, the earliest counts.
  */
 export interface TokenAnswer {
   /** The access token. */
-  token?: string
-  access_token?: string
-  accessToken?: string
+  token: string
   /** The word before the token in the header. Default `Bearer`. */
   tokenType?: string
-  token_type?: string
-  /**
-   * For the next call. If it is missing, the earlier one is kept (RFC 6749 §6); `null` drops it.
-   */
+  /** For the next call. If it is missing, the earlier one is kept; `null` drops it. */
   refreshToken?: string | null
-  refresh_token?: string | null
-  /** When the token expires: a `Date`, a date as text, or seconds or milliseconds since 1970. */
-  expiresAt?: string | number | Date | null
-  /** The lifetime of the token. If there are several expiries, including the `exp` of a JWT, the earliest counts. */
-  expiresInSeconds?: number | null
-  expires_in?: number | string | null
   /**
-   * More values to keep with the token, encrypted in the store, for {@link TokenService.getAccessToken}. The `fields`
-   * of the configuration also keep other members of the answer.
+   * When the token expires: a `Date`, a date as text, or seconds or milliseconds since 1970. Without any expiry,
+   * `defaultLifetimeSeconds` applies.
+   */
+  expiresAt?: string | number | Date | null
+  /** The lifetime of the token, in seconds. */
+  expiresInSeconds?: number | null
+  /**
+   * Values to keep with the token, encrypted in the store, for {@link TokenService.getAccessToken}. `fields` of the
+   * configuration is not required for them; it also keeps other members of the answer.
    */
   fields?: Record<string, string>
+}
+
+/** The response of a token server (RFC 6749 §5.1), which a function as `login` may return as it is. */
+export interface OAuthTokenAnswer {
+  access_token: string
+  token_type?: string
+  refresh_token?: string | null
+  expires_in?: number | string | null
   [member: string]: unknown
 }
 
@@ -1149,7 +1160,7 @@ export interface TokenStatus {
    * What worked last. `grant` is `client_credentials`, `password`, the configured `grantType`, or `login`. `format` is,
    * for a grant, the client authentication (`client_secret_basic` and so on; `json_client_secret_post` with
    * `requestFormat: 'json'`), or `form` or `json` for a password grant. For a login, it is `json_email`,
-   * `json_username`, `custom` or `basic`.
+   * `json_username`, `custom` or `basic`. If `login` is a function, `endpoint` is `login()` and `format` is `function`.
    */
   strategy: { grant: string; endpoint: string; format: string } | null
   /** The scheduler; there is one for all services. */
@@ -1158,7 +1169,7 @@ export interface TokenStatus {
   storage: { kind: string; location: string; encrypted: boolean; healthy: boolean }
   /** Counts since the service started. */
   counters: {
-    /** HTTP requests for a token. */
+    /** HTTP requests for a token, or calls of a function as `login`. */
     tokenRequests: number
     /** New tokens. */
     refreshes: number

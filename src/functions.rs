@@ -34,6 +34,8 @@ struct Failure {
     code: Option<String>,
     status: Option<u16>,
     retry_after_seconds: Option<f64>,
+    /// The number under which JavaScript keeps what was thrown.
+    thrown: Option<u32>,
 }
 
 /// The result of a call as JSON. `outcome` is JSON, too: `{"ok": …}` without white space, or `{"error": {…}}`.
@@ -59,7 +61,8 @@ pub fn read_outcome(field: &str, outcome: &str) -> Result<Zeroizing<String>> {
 impl Failure {
     fn into_error(self, field: &str) -> Error {
         let kind = self.code.as_deref().and_then(ErrorKind::of_code).filter(|kind| is_about_request(*kind));
-        let mut error = Error::new(kind.unwrap_or(ErrorKind::Response), format!("{field}() {}", self.what));
+        let mut error = Error::new(kind.unwrap_or(ErrorKind::Response), format!("{field}() {}", self.what))
+            .with_thrown(self.thrown);
         let wait = self.retry_after_seconds.filter(|seconds| *seconds > 0.0);
         let wait = wait.map(|seconds| Duration::from_secs_f64(seconds.min(MAX_RETRY_AFTER.as_secs_f64())));
         error = match (error.kind(), wait) {
@@ -102,8 +105,9 @@ mod tests {
 
     #[test]
     fn what_was_thrown_has_a_kind_and_names_the_field() {
-        let error = failure(r#"{"error":{"what":"threw a string"}}"#);
+        let error = failure(r#"{"error":{"what":"threw a string","thrown":7}}"#);
         assert_eq!((error.kind(), error.retry()), (ErrorKind::Response, Retry::BackOff));
+        assert_eq!(error.thrown(), Some(7));
         assert_eq!(error.message(), "login() threw a string");
         let error = failure(r#"{"error":{"what":"threw TokenError","code":"ERR_TOKEN_CREDENTIALS"}}"#);
         assert_eq!((error.kind(), error.retry()), (ErrorKind::Credentials, Retry::CoolDown));

@@ -2,9 +2,16 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { getTokenService, initializeTokenService, TokenError } from 'evertoken'
+import {
+  getTokenService,
+  initializeTokenService,
+  startTokenScheduler,
+  stopTokenScheduler,
+  TokenError,
+} from 'evertoken'
 import { runScript } from '../support/child.mjs'
 import { cleanEnvironment } from '../support/clean-environment.mjs'
+import { startPlainServer } from '../support/plain-server.mjs'
 import { freshName } from '../support/service.mjs'
 
 cleanEnvironment()
@@ -69,6 +76,57 @@ describe('a function as login', () => {
     const tokens = await Promise.all(Array.from({ length: 200 }, () => service.getToken()))
     assert.deepEqual([...new Set(tokens)], ['abc'])
     assert.equal(calls, 1)
+  })
+
+  test('is called again for a token that an API refuses', async (t) => {
+    const api = await startPlainServer(({ headers }) => ({
+      status: headers.authorization === 'Bearer t2' ? 200 : 401,
+    }))
+    t.after(() => api.close())
+    const reasons = []
+    const service = serviceOf(t, ({ reason, refreshToken }) => {
+      reasons.push([reason, refreshToken])
+      return { token: `t${reasons.length}`, refreshToken: `r${reasons.length}` }
+    })
+    const responses = await Promise.all(Array.from({ length: 10 }, () => service.fetch(api.origin)))
+    assert.deepEqual([...new Set(responses.map(({ status }) => status))], [200])
+    assert.deepEqual(reasons, [
+      ['missing', null],
+      ['refused', 'r1'],
+    ])
+  })
+
+  test('is called again before the token expires, in the background', async (t) => {
+    const reasons = []
+    const service = serviceOf(
+      t,
+      ({ reason }) => {
+        reasons.push(reason)
+        return { token: `t${reasons.length}`, expiresInSeconds: reasons.length === 1 ? 8 : 3600 }
+      },
+      { refreshBufferSeconds: 7 },
+    )
+    assert.equal(await service.getToken(), 't1')
+    startTokenScheduler()
+    t.after(() => stopTokenScheduler())
+    const { refreshAt } = service.status()
+    assert.ok(Date.parse(refreshAt) > Date.now())
+    for (const end = Date.now() + 9_000; reasons.length === 1 && Date.now() < end; ) await sleep(50)
+    assert.deepEqual(reasons, ['missing', 'expiring'])
+    assert.equal(await service.getToken(), 't2')
+  })
+
+  test('is left alone by clear, and called for the next caller without a refresh token', async (t) => {
+    const tokens = []
+    const service = serviceOf(t, ({ refreshToken }) => {
+      tokens.push(refreshToken)
+      return { token: 'abc', refreshToken: 'r' }
+    })
+    await service.getToken()
+    await service.clear({ revoke: true })
+    assert.equal(tokens.length, 1)
+    await service.getToken()
+    assert.deepEqual(tokens, [null, null])
   })
 
   test('replaces that of an equal configuration: a hot reload uses the new one', async (t) => {
@@ -142,8 +200,8 @@ describe('a function as login that fails', () => {
       'login() returned a string, not an object such as { token }',
     ],
     'returns an object without a token': [
-      () => ({ tokn: 'hunter2' }),
-      'login() returned an object without token; its members are: tokn',
+      () => ({ jot: 'hunter2' }),
+      'login() returned an object without token; its members are: jot',
     ],
     'returns a token with a line break': [
       () => ({ token: 'hunter2\nhunter2' }),
@@ -235,6 +293,25 @@ describe('a function as login that fails', () => {
     assert.equal(calls, 2)
   })
 
+  test('hands what it threw to those who wait for the token, as the cause, and not to those who listen', async (t) => {
+    const thrown = [new TypeError('hunter2'), 'hunter2', null]
+    for (const one of thrown) {
+      const service = serviceOf(t, () => {
+        throw one
+      })
+      const events = []
+      service.on('refreshFailed', (event) => events.push(event))
+      const error = await service.getToken().catch((error) => error)
+      assert.equal(error.cause, one)
+      assert.ok(Object.hasOwn(error, 'cause'))
+      // Also while evertoken waits.
+      assert.equal((await service.getToken().catch((error) => error)).cause, one)
+      while (events.length === 0) await sleep(1)
+      assert.ok(!('cause' in events[0].error))
+      assert.ok(!JSON.stringify([error, events, service.status()]).includes('hunter2'))
+    }
+  })
+
   test('does not end its service with the end of another one', async (t) => {
     const error = await failureOf(t, () => {
       throw new TokenError('ERR_TOKEN_SHUTDOWN', 'the other one has ended')
@@ -264,7 +341,7 @@ describe('a function as login that fails', () => {
     }
   })
 
-  test('is aborted when timeoutMs is over, whether it heeds the signal or not', async (t) => {
+  test('is aborted when timeoutMs has passed, whether it heeds the signal or not', async (t) => {
     let signal
     const error = await failureOf(
       t,
@@ -275,9 +352,23 @@ describe('a function as login that fails', () => {
       { timeoutMs: 200 },
     )
     assert.equal(error.code, 'ERR_TOKEN_TIMEOUT')
-    assert.match(error.message, /^login\(\) did not return within \d+ ms \(timeoutMs\)$/)
+    assert.equal(error.message, 'login() did not return within timeoutMs')
     while (!signal.aborted) await sleep(1)
     assert.equal(signal.reason.name, 'TimeoutError')
+  })
+
+  test('waits for itself if it asks its own service for the token, no longer than timeoutMs', async (t) => {
+    let inner
+    const service = serviceOf(
+      t,
+      () => {
+        inner = service.getToken()
+        return inner.then((token) => ({ token }))
+      },
+      { timeoutMs: 200 },
+    )
+    await assert.rejects(service.getToken(), { code: 'ERR_TOKEN_TIMEOUT' })
+    await assert.rejects(inner, { code: 'ERR_TOKEN_TIMEOUT' })
   })
 
   test('works again after its failure', async (t) => {

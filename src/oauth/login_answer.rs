@@ -46,12 +46,14 @@ impl From<Error> for UnusableAnswer {
 /// # Errors
 /// `Credentials` if it is an error that rejects the credentials; `Response` for what is not a token.
 pub fn read_login_answer(json: &str, context: &ResponseContext<'_>) -> Result<LoginAnswer, UnusableAnswer> {
-    let value = fields::parse(json).unwrap_or(Value::Null);
-    let Value::Object(object) = &value else {
-        let kind = kind_of(&value);
-        return Err(returned(format!("{kind}, not an object such as {{ token }}")).into());
+    let object = match fields::parse(json).unwrap_or(Value::Null) {
+        Value::Object(object) => object,
+        other => {
+            let kind = kind_of(&other);
+            return Err(returned(format!("{kind}, not an object such as {{ token }}")).into());
+        }
     };
-    let response = response(json);
+    let (response, object) = (response(&object), &object);
     if let Some(refusal) = refusal::from_object(object, &response, context) {
         return Err(reported(object, &refusal.into_error()).into());
     }
@@ -61,23 +63,38 @@ pub fn read_login_answer(json: &str, context: &ResponseContext<'_>) -> Result<Lo
         return Err(returned(format!("`{name}`, which is not a date or a number of seconds")).into());
     }
     let mut granted = token_response::read(&response, context).map_err(unusable)?;
+    granted.expiry_warning = granted.expiry_warning.map(without_path);
     add_fields(&mut granted.kept, object.get("fields"))?;
     let drops_refresh_token = granted.refresh_token.is_none()
         && REFRESH_NAMES.iter().any(|name| object.get(*name).is_some_and(Value::is_null));
     Ok(LoginAnswer { granted, drops_refresh_token })
 }
 
-/// The response that a server would have sent.
-fn response(json: &str) -> Response {
+/// The response that a server would have sent. Of a member that is there under two names, the function has added the one
+/// of its own kind: `{ ...body, token: body.session }`.
+fn response(object: &Map<String, Value>) -> Response {
+    let mut members = object.clone();
+    for (own, standard) in
+        [("token", "access_token"), ("tokenType", "token_type"), ("refreshToken", "refresh_token")]
+    {
+        // Only a refresh token can be dropped.
+        let drops = |value: &Value| value.is_null() && own == "refreshToken";
+        if let Some(value) = object.get(own).filter(|value| is_own(value) || drops(value)) {
+            members.insert(standard.to_owned(), value.clone());
+        }
+    }
+    let json = Zeroizing::new(Value::Object(members).to_string());
     let headers = HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static("application/json"))]);
     Response { status: 200, headers, body: Zeroizing::new(json.as_bytes().to_vec()) }
 }
 
 fn check_token(object: &Map<String, Value>, context: &ResponseContext<'_>) -> Result<(), Error> {
-    let candidates = locate::TOKEN_NAMES.iter().filter_map(|name| Some((name, object.get(*name)?)));
+    let own = object.get_key_value("token").filter(|(_, value)| is_own(value));
+    let usual = locate::TOKEN_NAMES.iter().filter_map(|name| object.get_key_value(*name));
     let mut first_fault = None;
-    for (name, value) in candidates {
+    for (name, value) in own.into_iter().chain(usual.filter(|_| own.is_none())) {
         let fault = match value {
+            Value::Null => continue,
             // It may be in there, as in `token: { access_token }`.
             Value::Object(_) => return Ok(()),
             Value::String(text) => match AccessToken::parse_with_type(text) {
@@ -96,6 +113,11 @@ fn check_token(object: &Map<String, Value>, context: &ResponseContext<'_>) -> Re
             Err(returned(format!("an object without token; its members are: {names}")))
         }
     }
+}
+
+/// Whether it is a value of its own, and not an object around others.
+fn is_own(value: &Value) -> bool {
+    !value.is_null() && !value.is_object()
 }
 
 /// A refresh token that cannot be kept is lost, and a server that rotates it does not issue it again.
@@ -131,6 +153,14 @@ fn add_fields(kept: &mut KeptFields, fields: Option<&Value>) -> Result<(), Error
         kept.fields.insert(name.clone(), text);
     }
     Ok(())
+}
+
+/// A warning about an expiry without its advice to set a path, which a function does not have.
+fn without_path(warning: String) -> String {
+    match warning.split_once(". Set login.expiresPath") {
+        Some((what, _)) => format!("{what}. Return expiresAt, preferably as a Date"),
+        None => warning,
+    }
 }
 
 /// The error for an answer that is itself an error.
@@ -232,6 +262,24 @@ mod tests {
     }
 
     #[test]
+    fn what_the_function_adds_to_the_body_of_a_response_comes_first() {
+        let granted = read(&json!({
+            "access_token": "body", "token_type": "Bearer", "refresh_token": "body", "expires_in": 600,
+            "token": "own", "tokenType": "Token", "refreshToken": "own",
+        }))
+        .granted;
+        assert_eq!(granted.access_token.secret().expose(), "own");
+        assert_eq!(granted.scheme.as_str(), "Token");
+        assert_eq!(granted.refresh_token.unwrap().expose(), "own");
+        let dropped = read(&json!({ "access_token": "body", "refresh_token": "body", "refreshToken": null }));
+        assert!(dropped.drops_refresh_token);
+        let error = fault(&json!({ "access_token": "body", "token": "" }));
+        assert!(error.message().contains("`token`, which is not usable"), "{error}");
+        let granted = read(&json!({ "access_token": "body", "token": null, "tokenType": null })).granted;
+        assert_eq!(granted.access_token.secret().expose(), "body");
+    }
+
+    #[test]
     fn an_expiry_is_a_date_or_a_number_of_seconds_and_the_earlier_counts() {
         let ten_minutes = Expiry::In(Duration::from_secs(600));
         for expiry in [json!("2027-01-15T08:10:00.000Z"), json!(1_800_000_600), json!(1_800_000_600_000_u64)]
@@ -247,6 +295,18 @@ mod tests {
     }
 
     #[test]
+    fn the_advice_about_a_doubtful_expiry_is_for_a_function() {
+        for answer in [
+            json!({ "token": "abc", "expiresInSeconds": 3_600_000 }),
+            json!({ "token": "abc", "session_expiry_hours": 3 }),
+        ] {
+            let warning = read(&answer).granted.expiry_warning.unwrap();
+            assert!(warning.starts_with("login(): `"), "{warning}");
+            assert!(warning.ends_with(". Return expiresAt, preferably as a Date"), "{warning}");
+        }
+    }
+
+    #[test]
     fn what_is_not_an_answer_is_named() {
         for (answer, message) in [
             (json!(null), "returned nothing, not an object"),
@@ -254,9 +314,10 @@ mod tests {
             (json!("abc"), "returned a string, not an object"),
             (json!([]), "returned an array, not an object"),
             (json!({}), "returned an object without token; its members are: none"),
-            (json!({ "tokn": "abc" }), "returned an object without token; its members are: tokn"),
+            (json!({ "jot": "abc" }), "returned an object without token; its members are: jot"),
             (json!({ "token": "" }), "returned `token`, which is not usable: the token is empty"),
             (json!({ "token": "a\nb" }), "returned `token`, which is not usable: the token contains"),
+            (json!({ "token": null }), "returned an object without token; its members are: token"),
             (json!({ "token": 7 }), "returned `token`, which is a number, not a string"),
             (
                 json!({ "token": "abc", "expiresAt": "Invalid Date" }),

@@ -118,7 +118,7 @@ impl SecretSource {
     fn thrown(&self, error: Error) -> Error {
         let error = if error.kind() == ErrorKind::Response {
             let wait = error.retry();
-            Error::new(ErrorKind::Config, error.message()).with_retry(wait)
+            Error::new(ErrorKind::Config, error.message()).with_retry(wait).with_thrown(error.thrown())
         } else {
             error
         };

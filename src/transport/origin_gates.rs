@@ -49,6 +49,14 @@ mod tests {
         assert!(!Arc::ptr_eq(&first, &at("https://other.example.com/a/token")));
         let limited = json!({ "authUrl": "https://login.example.com/a/token", "maxConcurrentRequests": 2 });
         assert!(!Arc::ptr_eq(&first, &gates.get(&config(&limited))));
+        let own = |service: &str| {
+            Config::from_json(json!({
+                "service": service, "login": { "function": true }, "storage": { "kind": "memory" },
+            }))
+            .unwrap()
+        };
+        let (one, other) = (gates.get(&own("a")), gates.get(&own("b")));
+        assert!(!Arc::ptr_eq(&one, &other), "where their functions log in is unknown");
         let ended = Arc::downgrade(&first);
         drop(first);
         assert!(ended.upgrade().is_none());

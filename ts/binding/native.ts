@@ -1,5 +1,6 @@
 import type { SchedulerStatus, ServerError, TokenErrorCode, TokenStatus } from '../../index'
 import { TokenError } from '../support/errors'
+import { globalState } from '../support/global-state'
 
 /** JSON text of `{"ok": T}` or `{"error": …}`; see {@link unwrap}. The type parameter says what is inside. */
 export type Outcome<T> = string & { readonly outcome?: T }
@@ -203,12 +204,26 @@ export interface ErrorDescription {
   status?: number
   retryAfterSeconds?: number
   serverError?: ServerError
+  /** The number of the call that threw. */
+  thrown?: number
 }
 
 /** The error that this describes; `service` is the name of the service that was called. */
 export function errorFrom(description: ErrorDescription, service?: string): TokenError {
-  const { code, message, ...details } = description
+  const { code, message, thrown: _, ...details } = description
   return new TokenError(code, message, { ...(service === undefined ? {} : { service }), ...details })
+}
+
+/**
+ * The error with what the user's function threw as its cause. Only callers get it: events go to others, too, and the text
+ * may contain a secret.
+ */
+function withCause(error: TokenError, { thrown }: ErrorDescription): TokenError {
+  const known = globalState().thrown
+  if (thrown !== undefined && known.has(thrown)) {
+    Object.defineProperty(error, 'cause', { value: known.get(thrown), writable: true, configurable: true })
+  }
+  return error
 }
 
 /**
@@ -225,7 +240,7 @@ export function unwrap<T>(outcome: Outcome<T>, service?: string): T {
     parsed = null
   }
   if (parsed !== null && 'ok' in parsed) return parsed.ok
-  if (parsed !== null && 'error' in parsed) throw errorFrom(parsed.error, service)
+  if (parsed !== null && 'error' in parsed) throw withCause(errorFrom(parsed.error, service), parsed.error)
   throw new TokenError(
     'ERR_TOKEN_INTERNAL',
     'the native addon of evertoken returned an invalid result; please report it',

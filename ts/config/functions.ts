@@ -1,11 +1,12 @@
 import { types } from 'node:util'
 import { native } from '../binding/native'
 import { configError, TokenError } from '../support/errors'
+import { keepThrown } from '../support/global-state'
 import type { Json } from '../support/json'
 import { classifyThrown, isObject, settle } from '../support/user-code'
 
 /** A function of the configuration. It gets one object, with an `AbortSignal` in it. */
-export type UserFunction = (context: never) => unknown
+type UserFunction = (context: never) => unknown
 
 /** The functions of a configuration, by the dotted path of their field. */
 export type UserFunctions = Map<string, UserFunction>
@@ -69,12 +70,11 @@ export function createFunctionCallback(functions: UserFunctions): (message: stri
     const { number, request } = parsed
     const controller = new AbortController()
     calls.set(number, controller)
-    void outcomeOf(functions.get(request.field), { ...request.argument, signal: controller.signal }).then(
-      (outcome) => {
-        calls.delete(number)
-        native().provide(number, outcome)
-      },
-    )
+    const context = { ...request.argument, signal: controller.signal }
+    void outcomeOf(number, functions.get(request.field), context).then((outcome) => {
+      calls.delete(number)
+      native().provide(number, outcome)
+    })
   }
 }
 
@@ -84,17 +84,20 @@ interface Failure {
   code?: string
   status?: number
   retryAfterSeconds?: number
+  /** The number under which what was thrown is kept. */
+  thrown?: number
 }
 
 /** The outcome of a call as JSON. It never rejects. */
-async function outcomeOf(call: UserFunction | undefined, context: object): Promise<string> {
+async function outcomeOf(number: number, call: UserFunction | undefined, context: object): Promise<string> {
   const failed = (error: Failure): string => JSON.stringify({ error })
   let result: unknown
   try {
     // In a function of its own, so that what it throws and what it rejects with are the same.
     result = await settle((call as (context: object) => unknown)(context))
   } catch (error) {
-    return failed(describeFailure(error))
+    keepThrown(number, error)
+    return failed({ ...describeFailure(error), thrown: number })
   }
   try {
     const count = { left: maxValues }
@@ -112,10 +115,10 @@ const maxValues = 10_000
 const maxDepth = 16
 
 /**
- * The JSON of a result. A number or a date that JSON does not have becomes text, so that the core reports it; what is no
- * data at all is left out.
+ * The JSON of a result. A number or a date that JSON does not have becomes text, so that the core reports it; what is not
+ * data is left out.
  *
- * @throws whatever a getter or a proxy throws.
+ * @throws What a getter or a proxy throws.
  */
 function toWire(value: unknown, count: { left: number }, depth = 0): Json | undefined {
   if (--count.left < 0 || depth > maxDepth) return null

@@ -258,6 +258,7 @@ impl Refresher {
             Err(error) if error.kind() == ErrorKind::Shutdown => return Err(error),
             Err(error) => {
                 self.note_failure(&error, attempt.started);
+                self.share_rejection(&error).await;
                 return Err(error);
             }
         };

@@ -169,6 +169,13 @@ impl Refresher {
         self.observer.announce_failure(error);
     }
 
+    /// Another process had its function rejected while this one waited. No store tells that later.
+    pub(super) async fn share_rejection(&self, error: &Error) {
+        if self.config.login.is_function && is_rejection(error) {
+            self.remember_rejection(error).await;
+        }
+    }
+
     /// No process sends the credential again before its cool-down ends.
     async fn remember_rejection(&self, error: &Error) {
         let now = self.clock.now();

@@ -247,8 +247,12 @@ impl TokenSource {
         let resolved = secrets.config();
         let grant = self.client.state.lock().grant().cloned();
         let Some(unsigned) = grants::revocation(tokens, grant.as_ref(), resolved) else {
-            const UNKNOWN: &str = "the token was not revoked: set revocationUrl";
-            self.client.observer.log(Level::Warn, UNKNOWN);
+            let why = if resolved.login.is_function {
+                "login is a function, so the program has to revoke it"
+            } else {
+                "set revocationUrl"
+            };
+            self.client.observer.log(Level::Warn, format!("the token was not revoked: {why}"));
             return Ok(());
         };
         let path = unsigned.request.url.path().to_owned();
