@@ -123,6 +123,9 @@ export function stopTokenScheduler(): SchedulerStatus
  * | `TOKEN_ENCRYPTION_KEY` | `encryptionKey`; separate several keys with commas |
  * | `EVERTOKEN_STORAGE` | `storage`: `memory`, `file`, `file:PATH`, `sqlite:PATH` or a `postgres:`, `redis:` or `rediss:` URL |
  *
+ * A secret may be in a file instead: `OAUTH_CLIENT_SECRET_FILE`, `OAUTH_PRIVATE_KEY_FILE`, `EXTERNAL_API_PASSWORD_FILE`,
+ * `EXTERNAL_API_TOKEN_FILE` and `TOKEN_ENCRYPTION_KEY_FILE` contain its path. See {@link Secret} for when it is read.
+ *
  * A `file:` path that ends in `.db`, `.sqlite` or `.sqlite3` is an SQLite database.
  *
  * {@link initializeTokenService} takes each field from the code, or else from the environment. It does not read a
@@ -146,7 +149,7 @@ export function stopTokenScheduler(): SchedulerStatus
  *
  * @param env The variables. Default: `process.env`.
  * @throws {TokenError} `ERR_TOKEN_CONFIG` with `field: 'EVERTOKEN_STORAGE'` or `field: 'OAUTH_PARAMETERS'` if the value
- * cannot be parsed.
+ * cannot be parsed; with the variable of a file as `field` if the variable of the secret is set, too.
  *
  * @example
  * ```ts
@@ -455,16 +458,30 @@ export interface TokenServiceConfig {
   email?: string
   /** The name of the account; if not set, `email` is used. `EXTERNAL_API_USERNAME`. */
   username?: string
-  /** The password of the account. `EXTERNAL_API_PASSWORD`. */
-  password?: string
+  /** The password of the account: one {@link Secret}, or several as in `clientSecret`. `EXTERNAL_API_PASSWORD`. */
+  password?: Secret | Secret[]
 
   /** `client_id`, RFC 6749 §2.2. `OAUTH_CLIENT_ID`. */
   clientId?: string
   /**
    * `client_secret`, RFC 6749 §2.3.1. `OAUTH_CLIENT_SECRET`. evertoken removes line breaks at the end of this and of
    * the other credentials. It sends quotes, invisible characters and surrounding spaces unchanged, and logs a warning.
+   *
+   * If there are several, evertoken sends the first one, and the next one only if the server rejects it. The one that
+   * works is the first one next time. So a secret can be rotated without a gap: list the old and the new one. If all of
+   * them are rejected, each has its own cool-down. Only one of `clientSecret` and `password` can list several.
+   *
+   * @example
+   * ```ts
+   * initializeTokenService({
+   *   authUrl: 'https://login.example.com/oauth/token',
+   *   clientId: 'reports',
+   *   clientSecret: { path: '/run/secrets/reports' },
+   *   encryptionKey: { path: '/run/secrets/token-key' },
+   * })
+   * ```
    */
-  clientSecret?: string
+  clientSecret?: Secret | Secret[]
   /** `scope`, RFC 6749 §3.3: words separated by one space. `OAUTH_SCOPE`. */
   scope?: string
 
@@ -677,8 +694,11 @@ export interface TokenServiceConfig {
    * ```
    */
   dpop?: boolean
-  /** The token to send when no other can be obtained. `EXTERNAL_API_TOKEN`. */
-  token?: string
+  /**
+   * The token to send when no other can be obtained. A file or a function is read again after 10 seconds, and when the
+   * API refuses the token. `EXTERNAL_API_TOKEN`.
+   */
+  token?: Secret
 
   /**
    * The request and the response of a login endpoint, if they differ from the usual ones; or a function that obtains
@@ -823,9 +843,15 @@ export interface TokenServiceConfig {
   storage?: StorageOptions
   /**
    * Encrypts the stored token. If there are several keys, the first encrypts, and all of them decrypt. Default: a key
-   * derived from the credential. `TOKEN_ENCRYPTION_KEY`.
+   * derived from the credential (if `clientSecret` or `password` lists several, the first encrypts, and all of them
+   * decrypt). Required if `clientSecret` or `password` is a file or a function, unless the token is kept in memory:
+   * otherwise, stored tokens could not be decrypted after the secret has changed. `TOKEN_ENCRYPTION_KEY`.
+   *
+   * A file or a function is read when the store is first opened, and again only if no key decrypts a record. It may
+   * contain several keys, separated by commas. If it cannot be read, evertoken requests no token, and the call that
+   * waits for one gets the error.
    */
-  encryptionKey?: string | string[]
+  encryptionKey?: Secret | Secret[]
   /** Deletes the stored token when the service starts. Default `false`. */
   clearOnStart?: boolean
 
@@ -883,6 +909,40 @@ export interface TokenServiceConfig {
    */
   logger?: Logger
 }
+
+/**
+ * A secret: its text, the path of a file that contains it, or a function that returns it.
+ *
+ * Files and functions are read in the background before each token request. If the server rejects the secret and it has
+ * changed meanwhile, the new one is sent at once. During a cool-down, evertoken looks every second whether a file has
+ * changed (every 10 seconds for a function, and only while someone needs a token or the scheduler runs), and tries a new
+ * secret immediately.
+ *
+ * One line end at the end is removed. A file must be a regular file of at most 64 KiB, in UTF-8. If it is missing, empty
+ * or unreadable, the call that waits for a token gets `ERR_TOKEN_CONFIG`; `field` is, for example, `clientSecret.path`,
+ * or the variable `OAUTH_CLIENT_SECRET_FILE`.
+ *
+ * A function must return its result within `timeoutMs`; then its `signal` is aborted and the call gets
+ * `ERR_TOKEN_TIMEOUT`. If it throws or returns no text, the call gets `ERR_TOKEN_CONFIG` with its `field`. Of what it
+ * throws, the message contains only the class and the code; a {@link TokenError} keeps its code.
+ *
+ * @example
+ * ```ts
+ * initializeTokenService({
+ *   authUrl: 'https://login.example.com/oauth/token',
+ *   clientId: 'reports',
+ *   clientSecret: async ({ signal }) => {
+ *     const response = await fetch('http://localhost:8200/v1/secret/reports', { signal })
+ *     return (await response.json()).data.value
+ *   },
+ *   storage: { kind: 'memory' },
+ * })
+ * ```
+ */
+export type Secret =
+  | string
+  | { path: string }
+  | ((context: { signal: AbortSignal }) => string | Promise<string>)
 
 /**
  * The key with which a client signs its assertions, and their contents. One of `pem`, `path` and `sign` is required.

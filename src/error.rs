@@ -142,6 +142,13 @@ impl Error {
         self
     }
 
+    /// With the configuration field that it is about.
+    #[must_use]
+    pub fn with_field(mut self, field: impl Into<String>) -> Self {
+        self.field = Some(field.into());
+        self
+    }
+
     /// With another retry status than that of its kind.
     #[must_use]
     pub fn with_retry(mut self, retry: Retry) -> Self {
@@ -229,7 +236,7 @@ impl Error {
         &self.message
     }
 
-    /// The configuration field that is wrong.
+    /// The configuration field that it is about.
     pub fn field(&self) -> Option<&str> {
         self.field.as_deref()
     }

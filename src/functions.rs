@@ -7,8 +7,8 @@ use serde::Deserialize;
 use serde_json::Value;
 use zeroize::Zeroizing;
 
+use crate::domain::MAX_RETRY_AFTER;
 use crate::error::{Error, ErrorKind, Result, Retry};
-use crate::oauth::MAX_RETRY_AFTER;
 
 /// The functions of one service.
 #[async_trait]

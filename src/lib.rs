@@ -18,6 +18,9 @@ pub mod clock;
 pub mod log;
 pub mod runtime;
 
+pub mod functions;
+pub mod secret_source;
+
 pub mod crypto;
 
 pub mod config;
@@ -25,8 +28,6 @@ pub mod config;
 pub mod transport;
 
 pub mod oauth;
-
-pub mod functions;
 
 pub mod grants;
 

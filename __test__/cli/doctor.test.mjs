@@ -287,6 +287,42 @@ describe('doctor', () => {
     }
   })
 
+  test('reads secrets in files', async (t) => {
+    const folder = folderFor(t)
+    const write = (name, text) => {
+      writeFileSync(join(folder, name), text)
+      return join(folder, name)
+    }
+    const { EXTERNAL_API_PASSWORD, TOKEN_ENCRYPTION_KEY, ...env } = environment((await mock(t)).loginUrl)
+    const files = {
+      EXTERNAL_API_PASSWORD_FILE: write('password', `${EXTERNAL_API_PASSWORD}\n`),
+      TOKEN_ENCRYPTION_KEY_FILE: write('key', `${TOKEN_ENCRYPTION_KEY}\n`),
+    }
+    const { ok, checks } = await examined(t, { ...env, ...files }, folder)
+    assert.ok(ok, JSON.stringify(checks))
+    assert.equal(checks.find(({ check }) => check === 'key').detail, 'TOKEN_ENCRYPTION_KEY_FILE')
+    for (const [name, check] of [
+      ['EXTERNAL_API_PASSWORD_FILE', 'credential'],
+      ['TOKEN_ENCRYPTION_KEY_FILE', 'key'],
+    ]) {
+      const { cause } = await examined(t, { ...env, ...files, [name]: 'none' }, folder)
+      assert.equal(cause.check, check)
+      assert.equal(cause.detail, `${name} names a file that does not exist`)
+      assert.equal(cause.remedy, `Correct ${name}, or the file that it names.`)
+    }
+    const both = await examined(t, { ...env, ...files, EXTERNAL_API_PASSWORD }, folder)
+    assert.match(
+      both.cause.detail,
+      /^EXTERNAL_API_PASSWORD_FILE cannot be combined with EXTERNAL_API_PASSWORD/,
+    )
+    const secret = 'not-for-your-eyes-0123456789'
+    const wrong = { ...env, ...files, EXTERNAL_API_PASSWORD_FILE: write('password', secret) }
+    for (const command of ['doctor', 'status']) {
+      const { stdout, stderr } = await evertoken([command], { folder, env: wrong })
+      assert.ok(!`${stdout}${stderr}`.includes(secret), `${stdout}${stderr}`)
+    }
+  })
+
   test("shows the server's error text, without secrets", async (t) => {
     const body = {
       error: 'invalid_client',

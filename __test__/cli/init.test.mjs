@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { execFile, spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { describe, test } from 'node:test'
 import { promisify } from 'node:util'
@@ -57,6 +57,55 @@ function project(t, files) {
   }
 }
 
+describe('the key that init generates', () => {
+  const keyOf = (text) => /^TOKEN_ENCRYPTION_KEY=([\w-]{43})$/m.exec(text)?.[1]
+
+  test('goes into .env.local, which only its owner can read, and not to the terminal', async (t) => {
+    const { folder, init, read } = project(t, typescript)
+    const { stdout } = await init('--yes')
+    const key = keyOf(read('.env.local'))
+    assert.ok(key, read('.env.local'))
+    assert.ok(!stdout.includes(key), stdout)
+    assert.match(stdout, /\.env\.local \(new\)\n {4}\+ TOKEN_ENCRYPTION_KEY=\(a new key\)/)
+    if (process.platform !== 'win32') assert.equal(statSync(join(folder, '.env.local')).mode & 0o777, 0o600)
+    const other = project(t, typescript)
+    await other.init('--yes')
+    assert.notEqual(keyOf(other.read('.env.local')), key)
+    await init('--yes')
+    assert.equal(keyOf(read('.env.local')), key, 'it stays')
+  })
+
+  test('is added to a file that exists, of which nothing is shown', async (t) => {
+    for (const [before, expected] of [
+      ['A_SECRET=hunter2', /^A_SECRET=hunter2\nTOKEN_ENCRYPTION_KEY=[\w-]{43}\n$/],
+      ['A_SECRET=hunter2\r\n', /^A_SECRET=hunter2\r\nTOKEN_ENCRYPTION_KEY=[\w-]{43}\r\n$/],
+      ['TOKEN_ENCRYPTION_KEY=\nA_SECRET=hunter2\n', /^TOKEN_ENCRYPTION_KEY=[\w-]{43}\nA_SECRET=hunter2\n$/],
+      ['export TOKEN_ENCRYPTION_KEY=""\n', /^TOKEN_ENCRYPTION_KEY=[\w-]{43}\n$/],
+      ['# TOKEN_ENCRYPTION_KEY=x\n', /^# TOKEN_ENCRYPTION_KEY=x\nTOKEN_ENCRYPTION_KEY=[\w-]{43}\n$/],
+    ]) {
+      const { init, read } = project(t, { ...typescript, '.env.local': before })
+      const { stdout } = await init('--yes')
+      assert.match(read('.env.local'), expected)
+      assert.ok(!stdout.includes('hunter2'), stdout)
+    }
+  })
+
+  test('replaces no key', async (t) => {
+    for (const [file, text] of [
+      ['.env.local', 'TOKEN_ENCRYPTION_KEY=mine\n'],
+      ['.env.local', "export TOKEN_ENCRYPTION_KEY = 'mine'\n"],
+      ['.env.local', 'TOKEN_ENCRYPTION_KEY_FILE=/run/secrets/key\n'],
+      ['.env', 'TOKEN_ENCRYPTION_KEY=mine\n'],
+      ['.env.production.local', 'TOKEN_ENCRYPTION_KEY=mine\n'],
+    ]) {
+      const { init, read, has } = project(t, { ...typescript, [file]: text })
+      await init('--yes')
+      assert.equal(read(file), text)
+      assert.ok(file === '.env.local' || !has('.env.local'), file)
+    }
+  })
+})
+
 describe('init', () => {
   const shapes = [
     [
@@ -86,8 +135,8 @@ describe('init', () => {
       const { init, read, has } = project(t, given)
       const { status, stdout, stderr } = await init('--yes')
       assert.deepEqual([status, stderr], [0, ''])
-      assert.match(stdout, /\n5 files written\. Next:\n/)
-      for (const path of [...expected, '.env.example']) assert.ok(has(path), path)
+      assert.match(stdout, /\n6 files written\. Next:\n/)
+      for (const path of [...expected, '.env.example', '.env.local']) assert.ok(has(path), path)
       const config = read(has('next.config.ts') ? 'next.config.ts' : 'next.config.js')
       assert.match(config, /^(export default|module\.exports =) withEvertoken\(nextConfig\);?$/m)
       assert.match(config, /^(import|const) \{ withEvertoken \}.+evertoken\/next/m)

@@ -107,7 +107,7 @@ describe('a wrong value is refused at once, by the name of its field', () => {
       initializeTokenService(configAt(server, { service: 'billing', password: { clientSecret } })),
     )
     assert.equal(error.service, 'billing')
-    assert.equal(error.field, 'password')
+    assert.equal(error.field, 'password.path')
     assert.ok(!JSON.stringify(error).includes(clientSecret) && !error.stack.includes(clientSecret))
     // Bundlers rename a class that names itself.
     assert.deepEqual([error.constructor.name, error.stack.includes('_TokenError')], ['TokenError', false])

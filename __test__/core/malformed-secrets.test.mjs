@@ -91,7 +91,7 @@ test('a password, a name, a manual token and a key are checked as well', async (
   assert.ok(token)
   assert.deepEqual(
     warnings.map((line) => line.split(/ (?=ended|is enclosed in)/)[0]),
-    ['email', 'password', 'token', 'encryptionKey', 'encryptionKey'],
+    ['email', 'password', 'token', 'encryptionKey.0', 'encryptionKey.1'],
   )
 })
 

@@ -8,7 +8,7 @@ import { documents, findDifference, withTables } from '../../scripts/docs-tables
 import { root } from '../../scripts/support/root.mjs'
 
 const require = createRequire(import.meta.url)
-const { envTable } = require('../../lib/support/env-table.js')
+const { envTable, variableNames } = require('../../lib/support/env-table.js')
 const { errorTable } = require('../../lib/support/error-table.js')
 const read = (...path) => readFileSync(join(root, ...path), 'utf8')
 
@@ -19,7 +19,7 @@ for (const document of documents) {
 }
 
 test('a line that differs is named, and written again', async () => {
-  const [document] = documents
+  const document = 'README.md'
   const text = read(document)
   const changed = text.replace('| `OAUTH_ISSUER` | `issuer` |', '| `OAUTH_ISSUER` | `authUrl` |')
   assert.match(
@@ -57,7 +57,7 @@ const configured = envTable
   .filter(({ field }) => field !== null)
   .map(({ field, name }) => [field, name])
   .sort()
-const known = new Set(envTable.map(({ name }) => name))
+const known = new Set(variableNames())
 
 test('docs/configuration.md names the variable of each field', () => {
   const others = new Set(['ca', 'logger'])

@@ -1,7 +1,11 @@
 // Who may ask the token's routes.
 
 import assert from 'node:assert/strict'
-import { afterEach, describe, it } from 'node:test'
+import { execFileSync } from 'node:child_process'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, afterEach, beforeEach, describe, it } from 'node:test'
 import { createTokenRoutes } from 'evertoken/next'
 import { serviceFor, useTokenServer } from '../support/service.mjs'
 
@@ -47,6 +51,71 @@ function production(secret) {
   set('NODE_ENV', 'production')
   set('EVERTOKEN_ADMIN_SECRET', secret)
 }
+
+describe('with a secret in a file', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'evertoken-access-'))
+  const file = join(folder, 'secret')
+  after(() => rmSync(folder, { recursive: true }))
+
+  beforeEach(() => {
+    set('NODE_ENV', 'development')
+    set('EVERTOKEN_ADMIN_SECRET', undefined)
+    set('EVERTOKEN_ADMIN_SECRET_FILE', file)
+  })
+  afterEach(() => set('EVERTOKEN_ADMIN_SECRET_FILE', undefined))
+
+  const bearer = (secret) => ({ authorization: `Bearer ${secret}` })
+  const refused = (status) => open.map(() => status)
+
+  it('need that secret, and the new one once it changes', async (context) => {
+    writeFileSync(file, 'first\n')
+    assert.deepEqual(statuses(await askAll(context, bearer('first'))), open)
+    assert.deepEqual(statuses(await askAll(context, {})), refused(401))
+    writeFileSync(file, 'second\n')
+    assert.deepEqual(statuses(await askAll(context, bearer('second'))), open)
+    assert.deepEqual(statuses(await askAll(context, bearer('first'))), refused(401))
+  })
+
+  it('are closed if it cannot be read, and the log says why once', async (context) => {
+    const warnings = []
+    const listener = ({ message }) => warnings.push(message)
+    process.on('warning', listener)
+    context.after(() => process.off('warning', listener))
+    const makePipe = () => execFileSync('mkfifo', [file])
+    const cases = [
+      [() => {}, /does not exist/],
+      [() => writeFileSync(file, ' \n'), /empty/],
+      [() => writeFileSync(file, Buffer.from([0xff])), /UTF-8/],
+      [() => writeFileSync(file, 'x'.repeat(64 * 1024 + 1)), /larger than 64 KiB/],
+      [() => mkdirSync(file), /directory/],
+      ...(process.platform === 'win32' ? [] : [[makePipe, /regular file/]]),
+    ]
+    for (const [make, reason] of cases) {
+      rmSync(file, { recursive: true, force: true })
+      make()
+      const answers = await askAll(context, bearer('x'))
+      assert.deepEqual(statuses(answers), refused(500), String(reason))
+      for (const { body } of answers) assert.ok(!body.includes('_FILE') && !body.includes(file))
+      const told = warnings.splice(0)
+      assert.equal(told.length, 1, told.join())
+      assert.match(
+        told[0],
+        /^evertoken: the routes of createTokenRoutes are closed: EVERTOKEN_ADMIN_SECRET_FILE /,
+      )
+      assert.match(told[0], reason)
+    }
+    rmSync(file, { recursive: true, force: true })
+    writeFileSync(file, 'mended')
+    assert.deepEqual(statuses(await askAll(context, bearer('mended'))), open)
+  })
+
+  it('are closed if both variables are set', async (context) => {
+    writeFileSync(file, 'secret')
+    set('EVERTOKEN_ADMIN_SECRET', 'secret')
+    assert.deepEqual(statuses(await askAll(context, bearer('secret'))), refused(500))
+    assert.deepEqual(statuses(await askAll(context, {}, { authorize: () => true })), open)
+  })
+})
 
 describe('without a secret', () => {
   for (const mode of ['development', 'test']) {

@@ -19,6 +19,23 @@ async function environment() {
   ]
 }
 
+async function files() {
+  const { envTable, fileVariable } = (await load('env-table.js')).default
+  return [
+    '| variable | configuration field | the file contains |',
+    '|---|---|---|',
+    ...envTable
+      .filter(({ hasFile }) => hasFile)
+      .map(({ name, field }) =>
+        row(
+          code(fileVariable(name)),
+          field === null ? '' : code(`${field}: { path }`),
+          `the value of ${code(name)}`,
+        ),
+      ),
+  ]
+}
+
 async function errors(nameOf) {
   const { errorTable } = (await load('error-table.js')).default
   return [
@@ -30,6 +47,7 @@ async function errors(nameOf) {
 
 /** The lines of each table, by document and by the name in its marks. */
 const tables = {
+  'docs/configuration.md': { files },
   'README.md': { environment, errors: () => errors(code) },
   'docs/troubleshooting.md': { errors: () => errors((name) => `[${code(name)}](errors/${name}.md)`) },
 }

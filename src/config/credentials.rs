@@ -2,13 +2,15 @@
 
 use crate::crypto::PrivateKey;
 use crate::domain::Secret;
+use crate::secret_source::SecretSource;
 
 /// The configured credentials.
 #[derive(Clone, Debug, Default)]
 pub struct Credentials {
     /// `client_id` (RFC 6749 §2.2).
     pub client_id: Option<String>,
-    /// `client_secret` (RFC 6749 §2.3.1).
+    /// `client_secret` (RFC 6749 §2.3.1). Empty until it is read, if the configuration does not contain it:
+    /// [`CredentialSources`].
     pub client_secret: Option<Secret>,
     /// The client's key (RFC 7523 §2.2).
     pub private_key: Option<PrivateKey>,
@@ -18,7 +20,7 @@ pub struct Credentials {
     pub email: Option<String>,
     /// The user name.
     pub username: Option<String>,
-    /// The user's password.
+    /// The user's password, in the same way.
     pub password: Option<Secret>,
     /// The refresh token that was handed in.
     pub refresh_token: Option<Secret>,
@@ -55,6 +57,44 @@ impl Credentials {
     pub fn lasting_secrets(&self) -> impl Iterator<Item = &Secret> {
         let certificate_key = self.client_certificate.as_ref().map(|certificate| &certificate.key);
         self.client_secret.iter().chain(&self.password).chain(certificate_key)
+    }
+}
+
+/// Where `client_secret` and `password` come from, in the order in which they are tried.
+#[derive(Clone, Debug, Default)]
+pub struct CredentialSources {
+    /// Of `client_secret`.
+    pub client_secret: Vec<SecretSource>,
+    /// Of `password`.
+    pub password: Vec<SecretSource>,
+}
+
+impl CredentialSources {
+    /// Whether one of them is read when it is needed.
+    pub fn is_read(&self) -> bool {
+        self.all().any(|source| source.as_text().is_none())
+    }
+
+    /// Whether reading them runs code of the user's program.
+    pub fn has_function(&self) -> bool {
+        self.all().any(SecretSource::is_function)
+    }
+
+    /// How many alternatives there are: the first is tried first, and the next when the server rejects it.
+    pub fn alternatives(&self) -> usize {
+        self.client_secret.len().max(self.password.len())
+    }
+
+    /// Where the client secret and the password of one alternative come from.
+    pub fn alternative(&self, index: usize) -> (Option<&SecretSource>, Option<&SecretSource>) {
+        let [client_secret, password] = [&self.client_secret, &self.password]
+            // Only one of the two lists has several.
+            .map(|sources| sources.get(index).or(sources.first()));
+        (client_secret, password)
+    }
+
+    fn all(&self) -> impl Iterator<Item = &SecretSource> {
+        self.client_secret.iter().chain(&self.password)
     }
 }
 

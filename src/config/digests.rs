@@ -33,6 +33,42 @@ impl fmt::Debug for CredentialDigest {
     }
 }
 
+/// A digest of where a credential goes and how it is sent: all that its [`CredentialDigest`] is made of, besides the
+/// secrets that may change while a service runs.
+#[derive(Clone, Default)]
+pub struct CredentialContext(String);
+
+impl CredentialContext {
+    pub(super) fn new(map: &Map<String, Value>) -> Self {
+        if map.get("login").is_some_and(is_function) {
+            // Which credential a function uses is unknown.
+            return Self(digest(&json!([LOGIN_FUNCTION, map.get("service")]).to_string()));
+        }
+        let account = map.get("username").or(map.get("email"));
+        let mut login = map.get("login").cloned();
+        if let Some(Value::Object(login)) = &mut login {
+            login.retain(|field, _| !ANSWER_FIELDS.contains(&field.as_str()));
+        }
+        let login = login.filter(|login| login.as_object().is_none_or(|login| !login.is_empty()));
+        let fields = CREDENTIAL_FIELDS.map(|field| map.get(field));
+        let text = Zeroizing::new(json!([endpoint(map), account, login, fields]).to_string());
+        Self(digest(&text))
+    }
+
+    /// The digest with these secrets.
+    pub(super) fn digest(&self, credentials: &Credentials) -> CredentialDigest {
+        let Credentials { client_secret, password, .. } = credentials;
+        let secrets = [client_secret, password].map(|secret| secret.as_ref().map(Secret::expose));
+        CredentialDigest::new(digest(&Zeroizing::new(json!([self.0, secrets]).to_string())))
+    }
+}
+
+impl fmt::Debug for CredentialContext {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[digest]")
+    }
+}
+
 /// A digest of a whole configuration, secrets included: equal configurations have equal ones. It cannot print.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct ConfigDigest(String);
@@ -101,19 +137,17 @@ fn presented(config: &Config) -> Option<Value> {
 
 /// The fields that say which credential goes where, and in which form. What the token is for, such as `scope`, is not
 /// among them: the same password is as wrong for another one.
-const CREDENTIAL_FIELDS: [&str; 17] = [
+const CREDENTIAL_FIELDS: [&str; 15] = [
     "assertion",
     "clientAssertion",
     "clientAuthentication",
     "clientCertificate",
     "clientId",
-    "clientSecret",
     "grant",
     "grantType",
     "headers",
     "issuer",
     "parameters",
-    "password",
     "privateKey",
     "probe",
     "refreshToken",
@@ -123,23 +157,6 @@ const CREDENTIAL_FIELDS: [&str; 17] = [
 
 /// The members of `login` that a request does not hold.
 const ANSWER_FIELDS: [&str; 4] = ["expiresPath", "refreshTokenField", "refreshTokenPath", "tokenPath"];
-
-/// A digest of the credential, of where it goes and of how it is sent.
-pub(super) fn credential(map: &Map<String, Value>) -> CredentialDigest {
-    if map.get("login").is_some_and(is_function) {
-        // Which credential a function uses is unknown.
-        return CredentialDigest::new(digest(&json!([LOGIN_FUNCTION, map.get("service")]).to_string()));
-    }
-    let account = map.get("username").or(map.get("email"));
-    let mut login = map.get("login").cloned();
-    if let Some(Value::Object(login)) = &mut login {
-        login.retain(|field, _| !ANSWER_FIELDS.contains(&field.as_str()));
-    }
-    let login = login.filter(|login| login.as_object().is_none_or(|login| !login.is_empty()));
-    let fields = CREDENTIAL_FIELDS.map(|field| map.get(field));
-    let text = Zeroizing::new(json!([endpoint(map), account, login, fields]).to_string());
-    CredentialDigest::new(digest(&text))
-}
 
 /// The address, however it is spelled.
 fn endpoint(map: &Map<String, Value>) -> Option<String> {
@@ -162,7 +179,13 @@ mod tests {
     use super::*;
 
     fn of(value: &Value) -> CredentialDigest {
-        credential(value.as_object().unwrap())
+        let secret = |field: &str| value[field].as_str().map(Secret::new);
+        let credentials = Credentials {
+            client_secret: secret("clientSecret"),
+            password: secret("password"),
+            ..Credentials::default()
+        };
+        CredentialContext::new(value.as_object().unwrap()).digest(&credentials)
     }
 
     fn login() -> Value {
@@ -196,6 +219,7 @@ mod tests {
     fn another_secret_address_or_form_is_another_credential() {
         for other in [
             json!({ "password": "hunter3" }),
+            json!({ "password": null, "clientSecret": "hunter2" }),
             json!({ "username": "ann" }),
             json!({ "authUrl": "https://h/auth/login" }),
             json!({ "authUrl": "https://h/login?tenant=blue" }),

@@ -10,7 +10,9 @@ use serde_json::{Map, Value};
 use url::Url;
 
 use super::credential_text::{Charset, Inspection, describe_suspicious, inspect};
+use crate::domain::Secret;
 use crate::error::{Error, Result};
+use crate::secret_source::SecretSource;
 
 /// The environment variables that the fields come from, by field.
 pub type Origins = BTreeMap<String, String>;
@@ -181,25 +183,72 @@ impl<'f> ConfigFields<'f> {
     /// a copying mistake are warnings.
     pub(super) fn credential(&mut self, key: &'static str, charset: Charset) -> Option<String> {
         let mut text = self.text(key)?;
-        self.inspect(key, &mut text, charset);
+        self.inspect(&self.path(key), &mut text, charset);
         Some(text)
     }
 
-    /// One such string or an array of them.
-    pub(super) fn credentials(&mut self, key: &'static str, charset: Charset) -> Vec<String> {
-        let mut texts = self.texts(key);
-        for text in &mut texts {
-            self.inspect(key, text, charset);
+    /// A secret: such a string, or where to read one.
+    pub(super) fn secret(&mut self, key: &'static str, charset: Charset) -> Option<SecretSource> {
+        let value = self.take(key)?;
+        let path = self.path(key);
+        self.secret_source(&path, value, charset, "a non-empty string, { path } or a function")
+    }
+
+    /// One secret or an array of them.
+    pub(super) fn secrets(&mut self, key: &'static str, charset: Charset) -> Vec<SecretSource> {
+        const MUST_BE: &str = "a non-empty string, { path } or a function, or an array of them";
+        let Some(value) = self.take(key) else { return Vec::new() };
+        let path = self.path(key);
+        match value {
+            Value::Array(items) if items.is_empty() => {
+                self.error(key, "must not be an empty array");
+                Vec::new()
+            }
+            Value::Array(items) => {
+                let item = |(at, item)| self.secret_source(&format!("{path}.{at}"), item, charset, MUST_BE);
+                items.into_iter().enumerate().filter_map(item).collect()
+            }
+            one => self.secret_source(&path, one, charset, MUST_BE).into_iter().collect(),
         }
-        texts
+    }
+
+    fn secret_source(
+        &self,
+        field: &str,
+        value: Value,
+        charset: Charset,
+        must_be: &str,
+    ) -> Option<SecretSource> {
+        match value {
+            function if is_function(&function) => Some(SecretSource::of_function(field)),
+            Value::String(mut text) if !text.trim().is_empty() => {
+                self.inspect(field, &mut text, charset);
+                Some(SecretSource::of_text(field, Secret::new(text)))
+            }
+            Value::Object(map) => {
+                let mut file = Self { path: field.to_owned(), map, known: Vec::new(), errors: self.errors };
+                if !file.has("path") {
+                    file.error("path", "is missing: set it to the path of a file that contains the secret");
+                }
+                let path = file.text("path");
+                file.finish();
+                let name = self.errors.origins.get(field).cloned();
+                Some(SecretSource::of_file(name.unwrap_or_else(|| format!("{field}.path")), path?))
+            }
+            other => {
+                let found = describe(&other, must_be);
+                self.errors.add(field, format!("must be {must_be}, but is {found}"));
+                None
+            }
+        }
     }
 
     /// Works in place, so that no copy of a secret remains in memory.
-    fn inspect(&self, key: &str, text: &mut String, charset: Charset) {
+    fn inspect(&self, field: &str, text: &mut String, charset: Charset) {
         let Inspection { len, warnings } = inspect(text, charset);
         text.truncate(len);
         for warning in warnings {
-            self.warn(key, warning);
+            self.errors.warn(field, warning);
         }
     }
 

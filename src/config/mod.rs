@@ -12,6 +12,7 @@ mod fields;
 mod header;
 mod login;
 mod login_function;
+mod manual_token;
 mod network;
 mod origin;
 mod postgres_url;
@@ -30,18 +31,20 @@ use std::time::Duration;
 
 use url::Url;
 
-use crate::domain::{AccessToken, Policy, Secret, ServiceName, TokenType};
+use crate::domain::{Policy, Secret, ServiceName, TokenType};
+use crate::secret_source::SecretSource;
 
 pub use assertion::{
     AssertionOptions, AssertionSource, GrantAssertion, Presented, ScopeClaim, SubjectToken,
     SubjectTokenSource,
 };
 pub use base_url::BaseUrl;
-pub use credentials::{ClientAuthentication, ClientCertificate, Credentials};
-pub use digests::{ConfigDigest, CredentialDigest, seed_digest};
+pub use credentials::{ClientAuthentication, ClientCertificate, CredentialSources, Credentials};
+pub use digests::{ConfigDigest, CredentialContext, CredentialDigest, seed_digest};
 pub use fields::Origins;
 pub use header::TokenHeader;
 pub use login::{LoginCredentials, LoginOptions, Placeholder};
+pub use manual_token::ManualToken;
 pub use network::is_private_host;
 pub use postgres_url::{
     ChannelBindingMode, PostgresHost, PostgresRoots, PostgresTls, PostgresTlsMode, PostgresUrl,
@@ -67,6 +70,8 @@ pub struct Config {
     pub credentials: Credentials,
     /// What is presented besides them: assertions and tokens of others.
     pub presented: Arc<Presented>,
+    /// Where their secrets come from.
+    pub credential_sources: Arc<CredentialSources>,
     /// The grant, if it is configured.
     pub grant: Option<GrantType>,
     /// The value of `grant_type`, if the server uses a non-standard one.
@@ -86,7 +91,7 @@ pub struct Config {
     /// Whether to bind tokens to a key with DPoP (RFC 9449).
     pub dpop: bool,
     /// The token to send if none can be obtained.
-    pub manual_token: Option<AccessToken>,
+    pub manual_token: Option<ManualToken>,
     /// The requests and responses of a login endpoint.
     pub login: Arc<LoginOptions>,
     /// Where and how to send a refresh token, if not to the token endpoint.
@@ -120,7 +125,7 @@ pub struct Config {
     /// What to do with an unencrypted token in the store.
     pub plain_tokens: PlainTokens,
     /// The keys of the store. If there are none, a key is derived from the credential.
-    pub encryption_keys: Vec<Secret>,
+    pub encryption_keys: Vec<SecretSource>,
     /// Whether to clear the stored token at the start.
     pub clear_on_start: bool,
     /// Certificates (PEM) to trust in addition to the system's.
@@ -147,9 +152,19 @@ pub struct Config {
     pub identity: String,
     /// Equal for configurations that send the same credentials in the same request.
     pub credential: CredentialDigest,
+    /// What that is made of, besides the secrets.
+    pub credential_context: CredentialContext,
 }
 
 impl Config {
+    /// The configuration with these secrets, in place of those that are read when they are needed.
+    #[must_use]
+    pub fn with_secrets(&self, client_secret: Option<Secret>, password: Option<Secret>) -> Self {
+        let credentials = Credentials { client_secret, password, ..self.credentials.clone() };
+        let credential = self.credential_context.digest(&credentials);
+        Self { credentials, credential, ..self.clone() }
+    }
+
     /// Whether the client can authenticate.
     pub fn has_client(&self) -> bool {
         let is_public = self.client_authentication == Some(ClientAuthentication::Public);

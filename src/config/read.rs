@@ -1,6 +1,7 @@
 //! Parses the JSON from JavaScript into a [`Config`].
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::header::{HeaderName, HeaderValue};
@@ -10,14 +11,15 @@ use super::clear_text::endpoint;
 use super::credential_text::Charset;
 use super::fields::{ConfigErrors, ConfigFields, Origins};
 use super::{
-    BaseUrl, ClientAuthentication, Config, ConfigDigest, CredentialDigest, Credentials, GrantType, Issuer,
-    LoginCredentials, OnFailure, RateLimit, RefreshFormat, RefreshOptions, RetryPolicy, Storage, assertion,
-    base_url, clear_text, client, consent, digests, header, login, login_function, response_fields, storage,
-    token_request,
+    BaseUrl, ClientAuthentication, Config, ConfigDigest, CredentialContext, CredentialDigest,
+    CredentialSources, Credentials, GrantType, Issuer, LoginCredentials, OnFailure, RateLimit, RefreshFormat,
+    RefreshOptions, RetryPolicy, Storage, assertion, base_url, clear_text, client, consent, digests, header,
+    login, login_function, manual_token, response_fields, storage, token_request,
 };
 use crate::crypto::PrivateKey;
-use crate::domain::{AccessToken, Policy, Secret, ServiceName, TokenType};
+use crate::domain::{Policy, Secret, ServiceName, TokenType};
 use crate::error::{Error, Result};
+use crate::secret_source::SecretSource;
 
 pub(super) const DAY_SECONDS: f64 = 86_400.0;
 
@@ -46,7 +48,7 @@ impl Config {
             return Err(Error::config("config", "must be an object"));
         };
         let fingerprint = ConfigDigest::new(&map);
-        let (credential, parameters) = (digests::credential(&map), digests::parameters(&map));
+        let (context, parameters) = (CredentialContext::new(&map), digests::parameters(&map));
         let errors = ConfigErrors::with_origins(origins);
         let mut fields = ConfigFields::new(map, &errors);
         let mut config = read(&mut fields);
@@ -55,7 +57,8 @@ impl Config {
         client::complete(&mut config, &errors);
         config.fingerprint = fingerprint;
         config.identity = digests::identity(&config, parameters.as_deref());
-        config.credential = credential;
+        config.credential = context.digest(&config.credentials);
+        config.credential_context = context;
         check_whole(&config, &errors);
         config.warnings.append(&mut errors.take_warnings());
         fields.finish();
@@ -70,12 +73,17 @@ fn read(f: &mut ConfigFields<'_>) -> Config {
         f.error("header", "cannot be combined with dpop, which sends its token in the Authorization header");
     }
     let allow_insecure_http = f.flag("allowInsecureHttp").unwrap_or(false);
+    let client_id = f.credential("clientId", Charset::Visible);
+    let client_secret = f.secrets("clientSecret", Charset::Visible);
+    let email = f.credential("email", Charset::Any);
+    let username = f.credential("username", Charset::Any);
+    let password = f.secrets("password", Charset::Any);
     let credentials = Credentials {
-        client_id: f.credential("clientId", Charset::Visible),
-        client_secret: f.credential("clientSecret", Charset::Visible).map(Secret::new),
-        email: f.credential("email", Charset::Any),
-        username: f.credential("username", Charset::Any),
-        password: f.credential("password", Charset::Any).map(Secret::new),
+        client_id,
+        client_secret: first_text(&client_secret),
+        email,
+        username,
+        password: first_text(&password),
         refresh_token: consent::read_refresh_token(f),
         private_key: client::read_private_key(f),
         client_certificate: client::read_certificate(f),
@@ -93,6 +101,7 @@ fn read(f: &mut ConfigFields<'_>) -> Config {
         issuer: issuer(f, allow_insecure_http),
         credentials,
         presented: assertion::read(f),
+        credential_sources: Arc::new(CredentialSources { client_secret, password }),
         grant: f.one_of("grant", &GrantType::ALL.map(|grant| (grant.name(), grant))),
         grant_type: token_request::read_grant_type(f),
         request_format: token_request::read_format(f),
@@ -103,7 +112,7 @@ fn read(f: &mut ConfigFields<'_>) -> Config {
         client_authentication: f
             .one_of("clientAuthentication", &ClientAuthentication::ALL.map(|method| (method.name(), method))),
         dpop: f.flag("dpop").unwrap_or(false),
-        manual_token: manual_token(f),
+        manual_token: manual_token::read(f),
         login: login::read(f),
         refresh: RefreshOptions {
             url: endpoint(f, "refreshUrl", allow_insecure_http),
@@ -135,7 +144,7 @@ fn read(f: &mut ConfigFields<'_>) -> Config {
             .unwrap_or(OnFailure::Unauthenticated),
         storage,
         plain_tokens,
-        encryption_keys: f.credentials("encryptionKey", Charset::Any).into_iter().map(Secret::new).collect(),
+        encryption_keys: f.secrets("encryptionKey", Charset::Any),
         clear_on_start: f.flag("clearOnStart").unwrap_or(false),
         ca: certificates(f),
         allow_insecure_http,
@@ -148,7 +157,14 @@ fn read(f: &mut ConfigFields<'_>) -> Config {
         fingerprint: ConfigDigest::default(),
         identity: String::new(),
         credential: CredentialDigest::default(),
+        credential_context: CredentialContext::default(),
     }
+}
+
+/// The first secret of a list; an empty one if it is still to be read.
+fn first_text(sources: &[SecretSource]) -> Option<Secret> {
+    let first = sources.first()?;
+    Some(first.as_text().cloned().unwrap_or_else(|| Secret::new("")))
 }
 
 /// Checks the combination of fields.
@@ -176,6 +192,7 @@ fn check_whole(config: &Config, errors: &ConfigErrors) {
     login::check(config, errors);
     token_request::check(config, errors);
     check_store_key(config, errors);
+    check_alternatives(config, errors);
     if config.dpop && config.scheme.is_some() {
         errors.add("scheme", "cannot be combined with dpop, which sets its own scheme");
     }
@@ -219,24 +236,44 @@ fn check_whole(config: &Config, errors: &ConfigErrors) {
     }
 }
 
-/// Without `encryptionKey`, the store's key is derived from the secret that is sent to obtain a token.
-/// Without a secret, anyone who can read the store could decrypt it.
+/// Without `encryptionKey`, the store's key is derived from the secret that is sent to obtain a token. Without a secret,
+/// anyone who can read the store could decrypt it. One that is read from elsewhere changes while its records stay.
 fn check_store_key(config: &Config, errors: &ConfigErrors) {
+    if matches!(config.storage, Storage::Memory) || !config.encryption_keys.is_empty() {
+        return;
+    }
     let credentials = &config.credentials;
     let has_secret = credentials.lasting_secrets().next().is_some()
         || credentials.private_key.as_ref().is_some_and(PrivateKey::is_readable);
-    let is_stored = !matches!(config.storage, Storage::Memory);
-    if config.needs_consent() && is_stored && config.encryption_keys.is_empty() {
+    if config.needs_consent() {
         errors.add(
             "encryptionKey",
             "is missing: no key is derived with a refresh token, because a stored consent must outlast every other \
              secret. Set it (TOKEN_ENCRYPTION_KEY; npx evertoken keygen), or set storage to { kind: \"memory\" }",
         );
-    } else if config.has_credentials() && !has_secret && is_stored && config.encryption_keys.is_empty() {
+    } else if config.credential_sources.is_read() {
+        errors.add(
+            "encryptionKey",
+            "is missing: a key that is derived from a secret in a file or of a function decrypts nothing once \
+             the secret changes. Generate one with `npx evertoken keygen` or `npx evertoken init` and set it \
+             (TOKEN_ENCRYPTION_KEY), or set storage to { kind: \"memory\" }",
+        );
+    } else if config.has_credentials() && !has_secret {
         errors.add(
             "encryptionKey",
             "is missing: there is no clientSecret, privateKey or password to derive it from. Set it \
              (TOKEN_ENCRYPTION_KEY), or set storage to { kind: \"memory\" }",
+        );
+    }
+}
+
+/// Each rejection moves on to the next secret. With two lists, it would not say in which.
+fn check_alternatives(config: &Config, errors: &ConfigErrors) {
+    let CredentialSources { client_secret, password } = &*config.credential_sources;
+    if client_secret.len() > 1 && password.len() > 1 {
+        errors.add(
+            "password",
+            "cannot list several values if clientSecret does, too: rotate one of them at a time",
         );
     }
 }
@@ -269,13 +306,6 @@ fn scope(f: &mut ConfigFields<'_>) -> Option<String> {
         f.error("scope", "must be words of visible ASCII characters, separated by single spaces");
     }
     Some(text)
-}
-
-fn manual_token(f: &mut ConfigFields<'_>) -> Option<AccessToken> {
-    let text = f.credential("token", Charset::Token)?;
-    AccessToken::parse(&text)
-        .map_err(|message| f.error("token", format!("is not a valid token: {message}")))
-        .ok()
 }
 
 fn scheme(f: &mut ConfigFields<'_>) -> Option<TokenType> {

@@ -1,6 +1,7 @@
 mod assertion;
 mod client;
 mod private_key;
+mod secrets;
 mod token_request;
 
 use serde_json::{Value, json};
@@ -153,7 +154,7 @@ fn credentials_must_be_complete() {
 #[test]
 fn no_error_repeats_the_value() {
     for extra in [
-        json!({ "clientSecret": ["hunter2"] }),
+        json!({ "clientSecret": [["hunter2"]] }),
         json!({ "token": "hunter2\n\u{1}" }),
         json!({ "authUrl": "https://me:hunter2@auth.example.com" }),
         json!({ "grant": "hunter2" }),
@@ -242,7 +243,7 @@ fn a_suspicious_credential_is_a_warning_that_names_the_variable_or_the_field() {
     let config = Config::from_json_and_variables(value, origins).unwrap();
     assert_eq!(config.credentials.client_secret.as_ref().unwrap().expose(), "s3cret");
     assert_eq!(config.credentials.password.as_ref().unwrap().expose(), "pass ");
-    assert_eq!(config.encryption_keys[1].expose(), "second");
+    assert_eq!(config.encryption_keys[1].as_text().unwrap().expose(), "second");
     let sent = "evertoken sends it unchanged: check the value for unintended characters";
     assert_eq!(
         config.warnings,
@@ -253,7 +254,7 @@ fn a_suspicious_credential_is_a_warning_that_names_the_variable_or_the_field() {
             format!("password ends with a space. {sent}"),
             "token ended with a line break, which evertoken removed".into(),
             format!("token is enclosed in quotes. {sent}"),
-            "encryptionKey ended with a line break, which evertoken removed".into(),
+            "encryptionKey.1 ended with a line break, which evertoken removed".into(),
         ]
     );
 }

@@ -23,6 +23,7 @@ mod private_key;
 mod ring;
 mod signature;
 mod signing_key;
+mod store_keys;
 #[cfg(test)]
 mod tests;
 
@@ -41,3 +42,4 @@ pub use ring::KeyRing;
 pub use signature::read_signature;
 pub use signing_key::{SigningKey, SigningKeyError};
 pub(crate) use signing_key::{looks_like_json, looks_like_pem, tls_signing_key};
+pub use store_keys::StoreKeys;

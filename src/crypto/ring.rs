@@ -89,6 +89,14 @@ impl KeyRing {
         Self { first: RingKey::Credential(key), others: Vec::new() }
     }
 
+    /// Also opens what the keys of `other` open.
+    #[must_use]
+    pub fn and(mut self, other: Self) -> Self {
+        self.others.push(other.first);
+        self.others.extend(other.others);
+        self
+    }
+
     /// Seals `plain` for `context`. The text differs each time.
     pub fn seal(&self, context: &Context, plain: &Secret) -> Result<String> {
         let (mut text, body) = match &self.first {

@@ -2,6 +2,10 @@
 
 use std::time::Duration;
 
+/// The longest wait that a server or a function of the user may ask for. No server needs a longer pause, and a typo on the
+/// server must not disable a service.
+pub const MAX_RETRY_AFTER: Duration = Duration::from_secs(3600);
+
 /// A wait that doubles with each failure, up to a longest one.
 #[derive(Clone, Copy, Debug)]
 pub struct Backoff {

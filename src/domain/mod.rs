@@ -12,7 +12,7 @@ mod token;
 mod token_phase;
 
 pub use answer_fields::AnswerFields;
-pub use backoff::{Backoff, Jitter};
+pub use backoff::{Backoff, Jitter, MAX_RETRY_AFTER};
 pub use consent::{Consent, ConsentExpiry, SeedDigest, Seeds};
 pub use lifetime::Lifetime;
 pub use policy::{MAX_LIFETIME, Policy};

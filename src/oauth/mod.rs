@@ -39,5 +39,5 @@ pub use request::{
     Client, ClientCredential, Form, JWT_BEARER, LatePart, TOKEN_EXCHANGE, UnsignedRequest, blank, json,
 };
 pub use response_context::ResponseContext;
-pub use retry_after::{MAX_RETRY_AFTER, read as retry_after};
+pub use retry_after::read as retry_after;
 pub use token_response::{Granted, read};

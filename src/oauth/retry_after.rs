@@ -2,11 +2,8 @@
 
 use std::time::Duration;
 
-use crate::domain::Timestamp;
+use crate::domain::{MAX_RETRY_AFTER, Timestamp};
 use crate::transport::Response;
-
-/// No server needs a longer pause, and a typo on the server must not disable a service.
-pub const MAX_RETRY_AFTER: Duration = Duration::from_secs(3600);
 
 /// How long the response asks to wait: seconds, or a date relative to the response's own `Date`. The longest
 /// if there are several; `None` for invalid values and dates in the past.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use url::Url;
 
+use super::manual_tokens::ManualTokens;
 use super::observe::Observer;
 use super::refresh::{DpopProof, Flight, Refresher, Signer};
 use super::snapshot::Snapshot;
@@ -12,6 +13,7 @@ use crate::clock::Clock;
 use crate::config::{Config, OnFailure};
 use crate::domain::{Generation, TokenType};
 use crate::error::{Error, ErrorKind, Result};
+use crate::log::Level;
 
 /// How many attempts a caller waits for. The first may only have looked into the store, others may have been cut off by
 /// a clearing; after more than these, tokens expire before they arrive.
@@ -23,6 +25,7 @@ pub(super) struct TokenAccess {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) state: SharedState,
     pub(super) refresher: Arc<Refresher>,
+    pub(super) manual_tokens: ManualTokens,
     pub(super) observer: Arc<Observer>,
     pub(super) signer: Arc<Signer>,
 }
@@ -39,7 +42,7 @@ impl TokenAccess {
             }
             let is_paused = state.is_held_back(now);
             let held = state.usable(now).and_then(|held| Snapshot::of(held, &self.config));
-            let stand_in = || if is_paused || !has_credentials { self.manual() } else { None };
+            let stand_in = || if is_paused || !has_credentials { self.manual_tokens.at_once() } else { None };
             (held.or_else(stand_in), state.is_due(now) && !is_paused)
         };
         if snapshot.is_some() && is_due && has_credentials {
@@ -60,14 +63,14 @@ impl TokenAccess {
                 return Ok(Some(snapshot));
             }
             if !self.config.has_credentials() {
-                return Ok(None);
+                return self.without_credentials().await;
             }
             if attempts == MAX_ATTEMPTS {
                 let message = "the token server issues tokens that expire before they can be used: set a longer lifetime there";
                 break Error::new(ErrorKind::Response, message);
             }
             attempts += 1;
-            let flight = match self.refresher.start(RefreshReason::Due) {
+            let flight = match self.refresher.start_with_new_secrets(RefreshReason::Due).await {
                 Ok(flight) => flight,
                 Err(error) => break error,
             };
@@ -78,7 +81,7 @@ impl TokenAccess {
         if self.state.lock().is_closed() {
             return Err(Error::shutdown());
         }
-        match self.manual() {
+        match self.manual_tokens.get().await.unwrap_or_else(|error| self.without_manual(&error)) {
             Some(snapshot) => Ok(Some(snapshot)),
             None if self.config.on_failure == OnFailure::Throw => Err(failure),
             None => Ok(None),
@@ -123,12 +126,16 @@ impl TokenAccess {
                     return Ok(true);
                 }
             }
+            if generation == Generation::default() && self.manual_tokens.has_later().await {
+                self.observer.changed();
+                return Ok(true);
+            }
             if !self.config.has_credentials() {
                 return Ok(false);
             }
             // An attempt that started for another reason may bring a later token, or only find the old one fresh: then
             // one for this reason follows.
-            let flight = self.refresher.start(reason)?;
+            let flight = self.refresher.start_with_new_secrets(reason).await?;
             let was_own = flight.reason() == reason;
             let result = self.wait(flight).await;
             if !self.state.lock().has_later_than(generation, self.clock.now()) {
@@ -170,8 +177,19 @@ impl TokenAccess {
         Ok(Some(DpopProof::Header(proof)))
     }
 
-    fn manual(&self) -> Option<Snapshot> {
-        Snapshot::manual(&self.config)
+    /// The manual token of a service that has nothing else.
+    async fn without_credentials(&self) -> Result<Option<Snapshot>> {
+        match self.manual_tokens.get().await {
+            Err(error) if self.config.on_failure == OnFailure::Throw => Err(error),
+            Err(error) => Ok(self.without_manual(&error)),
+            manual => manual,
+        }
+    }
+
+    /// The manual token cannot be read, and the caller gets none.
+    fn without_manual(&self, error: &Error) -> Option<Snapshot> {
+        self.observer.log_error(Level::Warn, "could not read the manual token", error);
+        None
     }
 
     /// Waits for an attempt's result, or for the end of the service.

@@ -1,6 +1,7 @@
 //! One service: its token, and the parts that obtain it, store it, look after it and report on it.
 
 mod access;
+mod manual_tokens;
 mod observe;
 mod parts;
 mod refresh;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::access::TokenAccess;
+use super::manual_tokens::ManualTokens;
 use super::observe::{Listener, Observer, Outlets, Schedule, Webhook};
 use super::refresh::{KnownCredentials, Refresher, Signer, TokenClient};
 use super::state::{SharedState, TokenState};
@@ -59,7 +60,7 @@ impl Parts {
     pub(super) fn assemble(self, config: Config) -> Result<Rooms> {
         let Self { clock, transport, listener, log, store, functions, schedule, credentials, gate } = self;
         let client_key = config.credentials.private_key.clone().map(ClientKey::new).map(Arc::new);
-        let store = Arc::new(StoreClient::new(&config, client_key.clone(), store)?);
+        let store = Arc::new(StoreClient::new(&config, client_key.clone(), functions.clone(), store)?);
         let state: SharedState = Arc::new(Mutex::new(TokenState::new(&config)));
         let config = Arc::new(config);
         let outlets =
@@ -87,7 +88,7 @@ impl Parts {
             state: Arc::clone(&state),
             observer: Arc::clone(&observer),
             signer: Arc::clone(&signer),
-            functions,
+            functions: functions.clone(),
         };
         let refresher = Arc::new(Refresher::new(client, store, Arc::clone(&sync), credentials, gate));
         let access = TokenAccess {
@@ -95,6 +96,7 @@ impl Parts {
             clock: Arc::clone(&clock),
             state: Arc::clone(&state),
             refresher: Arc::clone(&refresher),
+            manual_tokens: ManualTokens::new(Arc::clone(&config), Arc::clone(&clock), functions),
             observer: Arc::clone(&observer),
             signer: Arc::clone(&signer),
         };

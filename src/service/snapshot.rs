@@ -47,21 +47,20 @@ impl Snapshot {
         })
     }
 
-    /// The configured token, if there is one.
-    pub(super) fn manual(config: &Config) -> Option<Self> {
-        let token = config.manual_token.clone()?;
+    /// The manual token, which may be sent until `usable_until`.
+    pub(super) fn manual(token: AccessToken, usable_until: Timestamp, config: &Config) -> Self {
         let scheme = config.scheme.clone().unwrap_or_else(TokenType::bearer);
-        Some(Self {
+        Self {
             generation: Generation::default(),
             header: config.header.value(&scheme, &token),
             scheme,
             token,
             source: Source::Manual,
-            usable_until: Timestamp::MAX,
+            usable_until,
             expires_at: None,
             fields: AnswerFields::default(),
             base_url: named_base_url(config, &AnswerFields::default()),
-        })
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::observe::Observer;
-use super::refresh::Refresher;
+use super::refresh::{Refresher, SECRET_LOOKS};
 use super::state::{RefreshReason, SharedState};
 use super::store_sync::StoreSync;
 use crate::clock::Clock;
@@ -59,7 +59,14 @@ impl Upkeep {
             let sync = Arc::clone(&self.sync);
             let _ = runtime::spawn(async move { sync.look().await });
         }
-        [next_change, self.sync.next_look(), self.announce_consent_ending(now)].into_iter().flatten().min()
+        let waits_for_secrets = self.refresher.waits_for_secrets();
+        if waits_for_secrets {
+            let refresher = Arc::clone(&self.refresher);
+            let _ = runtime::spawn(async move { refresher.look_for_new_secrets().await });
+        }
+        let secret_look = waits_for_secrets.then(|| now.plus(SECRET_LOOKS));
+        let consent_look = self.announce_consent_ending(now);
+        [next_change, self.sync.next_look(), secret_look, consent_look].into_iter().flatten().min()
     }
 
     /// Announces that the consent ends soon, once that is so. Returns when to look again.

@@ -1,5 +1,6 @@
 //! The store as the service sees it: every operation ends in time, and its health is known.
 
+mod keys;
 mod late;
 mod unclaimed_lease;
 
@@ -16,9 +17,10 @@ use super::{
 };
 use crate::clock::Moment;
 use crate::config::{Config, PlainTokens, Storage};
-use crate::crypto::{ClientKey, KeyRing, SigningKey};
+use crate::crypto::ClientKey;
 use crate::domain::{Secret, ServiceName, Timestamp};
 use crate::error::{Error, ErrorKind, Result};
+use crate::functions::UserFunctions;
 use crate::runtime;
 use crate::sync::{Mutex, MutexGuard};
 use crate::transport::Environment;
@@ -59,10 +61,11 @@ impl StoreClient {
     pub(crate) fn new(
         config: &Config,
         client_key: Option<Arc<ClientKey>>,
+        functions: Option<Arc<dyn UserFunctions>>,
         provided: Option<Arc<dyn Store>>,
     ) -> Result<Self> {
         let sealed = |store: Arc<dyn Store>| -> Result<SealedStore> {
-            let sealed = SealedStore::new(store, Arc::new(key_ring(config, client_key)?));
+            let sealed = SealedStore::new(store, keys::of(config, client_key, functions)?);
             Ok(sealed.with_plain_tokens(config.plain_tokens == PlainTokens::Accepted))
         };
         // A store on a server that was not passed in is reached without regard to the environment.
@@ -224,6 +227,11 @@ impl StoreClient {
         shown.into_iter().chain(self.store.take_warnings()).collect()
     }
 
+    /// Reads the keys, if they are read and that was not done yet: [`SealedStore::open_keys`].
+    pub(crate) async fn open_keys(&self) -> Result<()> {
+        self.store.open_keys().await
+    }
+
     /// Derives the key before it is needed.
     pub(crate) async fn warm_up(&self) -> Result<()> {
         self.store.warm_up().await
@@ -375,31 +383,6 @@ impl StoreClient {
 
 /// How often a save that conflicts is tried.
 const SAVES: u32 = 3;
-
-/// The configured keys; without any, one that is derived from the credential, so that a copy of the store alone opens
-/// nothing.
-fn key_ring(config: &Config, client_key: Option<Arc<ClientKey>>) -> Result<KeyRing> {
-    if !config.encryption_keys.is_empty() {
-        return KeyRing::from_keys(config.encryption_keys.clone());
-    }
-    let credentials = &config.credentials;
-    let certificate = credentials.client_certificate.as_ref();
-    Ok(match (&credentials.client_secret, &credentials.password, client_key) {
-        (Some(secret), ..) => of_machine(secret.clone()),
-        (None, Some(password), _) => KeyRing::from_password(password.clone()),
-        (None, None, Some(key)) if key.config.is_readable() => {
-            KeyRing::from_credential(move || key.get_blocking().map(SigningKey::as_credential))
-        }
-        (None, None, _) => of_machine(
-            certificate.map_or_else(|| Secret::new(String::new()), |certificate| certificate.key.clone()),
-        ),
-    })
-}
-
-/// A key ring of a credential that a machine made.
-fn of_machine(secret: Secret) -> KeyRing {
-    KeyRing::from_credential(move || Ok(secret.clone()))
-}
 
 /// What is stored. The warnings are kept until they are reported.
 async fn load(store: &SealedStore, service: &ServiceName, warnings: &Mutex<Vec<Error>>) -> Result<Loaded> {

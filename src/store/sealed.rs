@@ -6,7 +6,7 @@ use std::sync::{Arc, Weak};
 use super::{
     Claim, Fence, Leasing, RecordObserver, Revision, Saved, Slot, Store, StoredRow, StoredToken, Subscription,
 };
-use crate::crypto::{Context, KeyRing, is_envelope};
+use crate::crypto::{Context, KeyRing, StoreKeys, is_envelope};
 use crate::domain::{AccessToken, MAX_LIFETIME, Secret, ServiceName, Timestamp};
 use crate::error::{Error, ErrorKind, Result};
 use crate::gate::Gate;
@@ -52,7 +52,7 @@ pub struct Loaded {
 #[derive(Clone)]
 pub struct SealedStore {
     store: Arc<dyn Store>,
-    ring: Option<Arc<KeyRing>>,
+    keys: Option<Arc<StoreKeys>>,
     accepts_plain_tokens: bool,
     /// The records that could not be opened. A load does not remove them: another process may have their key, so they
     /// stay until a save replaces them.
@@ -60,9 +60,10 @@ pub struct SealedStore {
 }
 
 impl SealedStore {
-    /// Seals with `ring`.
-    pub fn new(store: Arc<dyn Store>, ring: Arc<KeyRing>) -> Self {
-        Self { store, ring: Some(ring), accepts_plain_tokens: false, unreadable: Arc::default() }
+    /// Seals with these keys.
+    pub fn new(store: Arc<dyn Store>, keys: impl Into<StoreKeys>) -> Self {
+        let keys = Some(Arc::new(keys.into()));
+        Self { store, keys, accepts_plain_tokens: false, unreadable: Arc::default() }
     }
 
     /// Whether to use a plain token, with its columns, that another program stored. Anyone who can write to the store
@@ -74,7 +75,7 @@ impl SealedStore {
 
     /// A store that seals nothing: for memory, which no other process reads. It cannot open a sealed text.
     pub fn without_sealing(store: Arc<dyn Store>) -> Self {
-        Self { store, ring: None, accepts_plain_tokens: false, unreadable: Arc::default() }
+        Self { store, keys: None, accepts_plain_tokens: false, unreadable: Arc::default() }
     }
 
     /// The store's kind.
@@ -89,7 +90,7 @@ impl SealedStore {
 
     /// Whether what is saved is sealed.
     pub fn is_encrypted(&self) -> bool {
-        self.ring.is_some()
+        self.keys.is_some()
     }
 
     /// The usable record of a service. One that cannot be opened stays, and is a warning once.
@@ -148,7 +149,7 @@ impl SealedStore {
     /// ignored.
     pub async fn lease(&self, service: &ServiceName, claim: &Claim) -> Result<Leasing> {
         let mut leasing = self.store.lease(service, claim).await?;
-        if let (Leasing::Granted(grant), Some(ring)) = (&mut leasing, self.ring.clone())
+        if let (Leasing::Granted(grant), Some(ring)) = (&mut leasing, self.ring().await?)
             && let Some(sealed) = grant.note.take()
         {
             let context = Context::new(service, NOTE);
@@ -167,7 +168,7 @@ impl SealedStore {
 
     /// Ends the lease, with a note that only processes with the same key can read: [`Store::release`].
     pub async fn release(&self, service: &ServiceName, fence: Fence, note: Option<Secret>) -> Result<()> {
-        let note = match (note, self.ring.clone()) {
+        let note = match (note, self.ring().await?) {
             (Some(plain), Some(ring)) => {
                 let context = Context::new(service, NOTE);
                 let sealed =
@@ -188,7 +189,7 @@ impl SealedStore {
     /// `Storage` if the store cannot be read; `Internal` if the machine cannot derive the key at present.
     pub async fn load_note(&self, service: &ServiceName) -> Result<Option<Secret>> {
         let Some(kept) = self.store.load_note(service).await? else { return Ok(None) };
-        let Some(ring) = self.ring.clone() else { return Ok(Some(kept)) };
+        let Some(ring) = self.ring().await? else { return Ok(Some(kept)) };
         let context = Context::new(service, KEPT_NOTE);
         run_in_turn(notes::is_ready(&ring, &kept), kept.len(), move || notes::find(&ring, &context, &kept))
             .await
@@ -203,7 +204,7 @@ impl SealedStore {
         note: Option<&Secret>,
         until: Timestamp,
     ) -> Result<()> {
-        let Some(ring) = self.ring.clone() else { return self.store.save_note(service, note, until).await };
+        let Some(ring) = self.ring().await? else { return self.store.save_note(service, note, until).await };
         let before = self.store.load_note(service).await?;
         let (context, note) = (Context::new(service, KEPT_NOTE), note.cloned());
         let is_ready =
@@ -243,7 +244,7 @@ impl SealedStore {
     /// Derives the key of the next save before it is needed. It is best called after a first load, which decides the
     /// salt.
     pub async fn warm_up(&self) -> Result<()> {
-        match self.ring.clone() {
+        match self.ring().await? {
             Some(ring) => run_in_turn(ring.is_ready_to_seal(), 0, move || ring.warm_up()).await,
             None => Ok(()),
         }
@@ -255,7 +256,7 @@ impl SealedStore {
 
     async fn seal(&self, service: &ServiceName, record: &StoredToken) -> Result<StoredRow> {
         let payload = payload::write(record)?;
-        let token = match self.ring.clone() {
+        let token = match self.ring().await? {
             Some(ring) => {
                 let context = Context::new(service, RECORD);
                 let sealed = run_in_turn(ring.is_ready_to_seal(), payload.len(), move || {
@@ -291,21 +292,37 @@ impl SealedStore {
             return Err(Error::new(ErrorKind::Decrypt, "the stored record is larger than 4 MiB"));
         }
         let is_sealed = is_envelope(row.token.expose());
-        let ring = match self.ring.clone() {
+        let keys = match &self.keys {
             Some(_) if !is_sealed => return self.plain_record(row),
-            Some(ring) => ring,
+            Some(keys) => keys,
             None if is_sealed => {
                 let message = "the stored token is encrypted, but no key is configured";
                 return Err(Error::new(ErrorKind::Decrypt, message));
             }
             None => return payload::read(&row.token),
         };
-        let context = Context::new(service, RECORD);
-        let is_ready = ring.is_ready_to_open(row.token.expose());
-        run_in_turn(is_ready, row.token.len(), move || {
-            payload::read(&ring.open(&context, row.token.expose())?)
-        })
-        .await
+        match open_with(keys.get().await?, service, row.token.clone()).await {
+            Err(error) if error.kind() == ErrorKind::Decrypt => match keys.read_again().await {
+                Some(ring) => open_with(ring, service, row.token).await,
+                None => Err(error),
+            },
+            opened => opened,
+        }
+    }
+
+    /// Reads the keys, if that was not done yet.
+    ///
+    /// # Errors
+    /// `Config` if they cannot be read, or are no keys.
+    pub async fn open_keys(&self) -> Result<()> {
+        self.ring().await.map(drop)
+    }
+
+    async fn ring(&self) -> Result<Option<Arc<KeyRing>>> {
+        match &self.keys {
+            Some(keys) => keys.get().await.map(Some),
+            None => Ok(None),
+        }
     }
 
     /// A token that evertoken did not seal, if the configuration accepts those.
@@ -331,6 +348,12 @@ impl SealedStore {
             state: None,
         })
     }
+}
+
+async fn open_with(ring: Arc<KeyRing>, service: &ServiceName, sealed: Secret) -> Result<StoredToken> {
+    let context = Context::new(service, RECORD);
+    let is_ready = ring.is_ready_to_open(sealed.expose());
+    run_in_turn(is_ready, sealed.len(), move || payload::read(&ring.open(&context, sealed.expose())?)).await
 }
 
 /// Runs work with a key ring on a text of `length` bytes: on this thread if the keys are derived and the text is short,

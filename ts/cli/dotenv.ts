@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import * as util from 'node:util'
-import { envTable } from '../support/env-table'
+import { variableNames } from '../support/env-table'
 import { printError } from './terminal'
 
 interface NextEnv {
@@ -60,7 +60,7 @@ function findExpanded(
   // Before Node 20.12 there is no parser for the original text.
   if (typeof util.parseEnv !== 'function') return []
   const read = files.map(({ path, contents }) => ({ file: path, values: util.parseEnv(contents) }))
-  return envTable.flatMap(({ name: variable }) => {
+  return variableNames().flatMap((variable) => {
     const source = read.find(({ values }) => values[variable] !== undefined)
     const written = source?.values[variable]
     if (source === undefined || written === undefined || before[variable] !== undefined) return []

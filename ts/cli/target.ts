@@ -1,4 +1,5 @@
 import type { TokenServiceConfig, TokenStatus } from '../../index'
+import { adminSecret } from '../config/admin-secret'
 import { initializeTokenService } from '../service/registry'
 import { settledStatus, type TokenService } from '../service/token-service'
 import { defaultServiceName } from '../support/defaults'
@@ -144,7 +145,7 @@ async function request(method: string, url: string): Promise<RouteResponse> {
   try {
     const response = await fetch(url, {
       method,
-      headers: adminHeaders(),
+      headers: await adminHeaders(),
       // The admin secret goes to the given URL and nowhere else.
       redirect: 'manual',
       signal: AbortSignal.timeout(timeoutMs),
@@ -160,9 +161,9 @@ async function request(method: string, url: string): Promise<RouteResponse> {
   }
 }
 
-function adminHeaders(): Record<string, string> {
-  const secret = process.env['EVERTOKEN_ADMIN_SECRET']?.trim()
-  if (!secret) return {}
+async function adminHeaders(): Promise<Record<string, string>> {
+  const secret = await adminSecret()
+  if (secret === undefined) return {}
   // Checked here, because the error of `fetch` quotes the value.
   if (!/^[\x21-\x7e]+( +[\x21-\x7e]+)*$/.test(secret)) {
     throw new TokenError(

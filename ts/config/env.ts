@@ -1,6 +1,7 @@
 import type { TokenServiceConfig } from '../../index'
-import { envTable, variableOf, type EnvVariable } from '../support/env-table'
+import { envTable, fileVariable, variableOf, type EnvVariable } from '../support/env-table'
 import { configError } from '../support/errors'
+import { isObject } from '../support/user-code'
 import { isFunction } from './functions'
 import { storageFromText } from './storage'
 
@@ -12,9 +13,20 @@ export function variablesOf(config: Fields, env: TokenServiceConfig): Record<str
   const names: Record<string, string> = {}
   for (const [field, value] of Object.entries(env)) {
     const variable = variableOf(field)
-    if (variable !== undefined && config[field] === value) names[field] = variable
+    if (variable === undefined || !isSame(config[field], value)) continue
+    names[field] = pathIn(value) === undefined ? variable : fileVariable(variable)
   }
   return names
+}
+
+function isSame(value: unknown, ofVariable: unknown): boolean {
+  const path = pathIn(ofVariable)
+  return value === ofVariable || (path !== undefined && pathIn(value) === path)
+}
+
+/** The path of a secret in a file. A storage has a path, too, but also a kind. */
+function pathIn(value: unknown): unknown {
+  return isObject(value) && Object.keys(value).join() === 'path' ? value['path'] : undefined
 }
 
 type Environment = Record<string, string | undefined>
@@ -30,14 +42,32 @@ export function configWithout(
   env: Environment = process.env,
 ): TokenServiceConfig {
   const config: Record<string, unknown> = {}
-  for (const { name, field, kind } of envTable) {
+  for (const row of envTable as readonly EnvVariable[]) {
+    const { name, field, kind } = row
     if (field === null || ignored.includes(name)) continue
     // One by one: a copy of `process.env` costs as much as all variables of the process.
     const text = read(env, name)
-    const value = text === undefined ? undefined : parse(text, kind, name)
+    const path = pathFrom(env, row)
+    const value = path !== undefined ? { path } : text === undefined ? undefined : parse(text, kind, name)
     if (value !== undefined) config[field] = value
   }
   return config as TokenServiceConfig
+}
+
+/**
+ * The path of the file with the secret of a variable, if the environment names one.
+ *
+ * @throws TokenError `ERR_TOKEN_CONFIG` naming the variable of the file if the other one is set, too.
+ */
+export function pathFrom(env: Environment, row: EnvVariable): string | undefined {
+  const { name, hasFile } = row
+  if (isContradictory(env, row))
+    throw configError(fileVariable(name), `cannot be combined with ${name}: set only one of them`)
+  return hasFile ? read(env, fileVariable(name))?.trim() : undefined
+}
+
+function isContradictory(env: Environment, { name, hasFile }: EnvVariable): boolean {
+  return hasFile === true && read(env, name) !== undefined && read(env, fileVariable(name)) !== undefined
 }
 
 /** The value that this text of a variable stands for; `undefined` where it holds none. */
@@ -113,11 +143,21 @@ const requestFields = [
   'password',
 ] as const satisfies readonly (keyof TokenServiceConfig)[]
 
-/**
- * Each field from the code, else from the environment, which never completes the code with something that contradicts
- * it. The rules are documented at `configFromEnv` in `index.d.ts`.
- */
+/** Each field from the code, else from the environment, except what {@link leftOutBy} names. */
 export function withEnvironment(code: Fields, env: TokenServiceConfig): Record<string, unknown> {
+  const leftOut = leftOutBy(code)
+  // Without a prototype, so that every key is an ordinary one, even `__proto__`.
+  const fields = Object.create(null) as Record<string, unknown>
+  for (const [field, value] of Object.entries(env)) if (!leftOut.has(field)) fields[field] = value
+  for (const [field, value] of Object.entries(code)) if (value !== undefined) fields[field] = value
+  return fields
+}
+
+/**
+ * The fields that the environment does not complete the code with, because they would contradict it. The rules are
+ * documented at `configFromEnv` in `index.d.ts`.
+ */
+function leftOutBy(code: Fields): ReadonlySet<string> {
   const says = (...fields: string[]): boolean => fields.some((field) => code[field] !== undefined)
   const leftOut = new Set<string>()
   const leaveOut = (...fields: (keyof TokenServiceConfig)[]): void => {
@@ -149,9 +189,16 @@ export function withEnvironment(code: Fields, env: TokenServiceConfig): Record<s
   } else if (code['grant'] !== 'refresh_token') {
     leaveOut('refreshToken')
   }
-  // Without a prototype, so that every key is an ordinary one, even `__proto__`.
-  const fields = Object.create(null) as Record<string, unknown>
-  for (const [field, value] of Object.entries(env)) if (!leftOut.has(field)) fields[field] = value
-  for (const [field, value] of Object.entries(code)) if (value !== undefined) fields[field] = value
-  return fields
+  return leftOut
+}
+
+/** The variables that are invalid, or may be, and have no effect next to this code. */
+export function irrelevantVariables(code: Fields, env: Environment = process.env): string[] {
+  const leftOut = leftOutBy(code)
+  const rows = (envTable as readonly EnvVariable[]).filter((row) => {
+    const { field, kind } = row
+    const isUnused = field !== null && (code[field] !== undefined || leftOut.has(field))
+    return isUnused && (kind === 'form' || kind === 'storage' || isContradictory(env, row))
+  })
+  return rows.map(({ name }) => name)
 }

@@ -18,6 +18,13 @@ const functionFields: ReadonlySet<string> = new Set([
   'clientAssertion',
   'privateKey.sign',
   'subjectToken',
+  'clientSecret',
+  'clientSecret.*',
+  'password',
+  'password.*',
+  'token',
+  'encryptionKey',
+  'encryptionKey.*',
 ])
 
 /** What the core gets in place of a function. */

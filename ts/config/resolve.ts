@@ -1,7 +1,7 @@
 import type { Logger } from '../../index'
 import type { RefusedBy } from '../support/global-state'
-import { configWithout, variablesOf, withEnvironment } from './env'
-import { collectFunctions, isFunction, type UserFunctions } from './functions'
+import { configWithout, irrelevantVariables, variablesOf, withEnvironment } from './env'
+import { collectFunctions, type UserFunctions } from './functions'
 import { configError } from '../support/errors'
 import { assertObject, toPlain, toPlainObject, type Json, type JsonObject } from '../support/json'
 import { hasFunctions } from '../support/user-code'
@@ -42,12 +42,7 @@ export function resolveConfig(config: unknown, useDatabase: unknown, database: u
   const functions: UserFunctions = new Map()
   const code = toPlainObject(rest, collectFunctions(functions))
   if (chosen !== undefined) code['storage'] = chosen
-  // A value in code makes the variable irrelevant, even if its text is invalid.
-  const irrelevant = [
-    ...(chosen === undefined ? [] : ['EVERTOKEN_STORAGE']),
-    ...(code['parameters'] === undefined && !isFunction(code['login']) ? [] : ['OAUTH_PARAMETERS']),
-  ]
-  const env = configWithout(irrelevant)
+  const env = configWithout(irrelevantVariables(code))
   const plain = withEnvironment(code, env) as JsonObject
   return {
     plain,

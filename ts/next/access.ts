@@ -1,4 +1,5 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
+import { adminSecret } from '../config/admin-secret'
 import { warn } from '../events/logging'
 import { describeThrown, settle } from '../support/user-code'
 import { RouteError } from './responses'
@@ -22,8 +23,8 @@ export async function checkAccess(request: Request, authorize: Authorize | undef
     )
   }
   if (authorize !== undefined) return checkAuthorize(request, authorize)
-  const secret = process.env['EVERTOKEN_ADMIN_SECRET']?.trim() ?? ''
-  if (secret !== '') return checkSecret(request, secret)
+  const secret = await configuredSecret()
+  if (secret !== undefined) return checkSecret(request, secret)
   // Closed by default: a server without NODE_ENV may be on the internet.
   if (openModes.includes(process.env['NODE_ENV'] ?? '')) return
   throw new RouteError(
@@ -34,17 +35,38 @@ export async function checkAccess(request: Request, authorize: Authorize | undef
   )
 }
 
+/** Why the configured secret could not be read, while that lasts. */
+let reported: string | undefined
+
+async function configuredSecret(): Promise<string | undefined> {
+  try {
+    const secret = await adminSecret()
+    reported = undefined
+    return secret
+  } catch (error) {
+    // No one gets in. The reason is for the operator, once, and not for the sender of the request.
+    const { message } = error as Error
+    if (message !== reported) warn(`the routes of createTokenRoutes are closed: ${message}`)
+    reported = message
+    throw undetermined()
+  }
+}
+
+function undetermined(): RouteError {
+  return new RouteError(
+    500,
+    'ERR_ROUTE_AUTHORIZE',
+    'the server could not determine whether this request is allowed',
+  )
+}
+
 async function checkAuthorize(request: Request, authorize: Authorize): Promise<void> {
   let answer: unknown
   try {
     answer = await withTimeout(authorize(request))
   } catch (error) {
     report(error)
-    throw new RouteError(
-      500,
-      'ERR_ROUTE_AUTHORIZE',
-      'the server could not determine whether this request is allowed',
-    )
+    throw undetermined()
   }
   // A callback that returns nothing, a session object or a Response does not allow the request.
   if (answer !== true) throw new RouteError(403, 'ERR_ROUTE_FORBIDDEN', 'this request is not allowed')

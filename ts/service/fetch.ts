@@ -1,6 +1,13 @@
 import { types } from 'node:util'
 import { usualHeader } from './header'
-import { headersOf, normalizeMethod, noCredential, type Credential, type ProofTarget } from './header-cache'
+import {
+  headersOf,
+  normalizeMethod,
+  isSameToken,
+  noCredential,
+  type Credential,
+  type ProofTarget,
+} from './header-cache'
 import type { Destinations } from '../binding/native'
 import { nextHop, type Hop } from './redirect'
 
@@ -121,7 +128,7 @@ export async function authorizedFetch(
     later.catch(() => false),
   )
   const second = isReady ? await credentialFor(first) : used
-  if (second.generation === null || second.generation === used.generation) return response
+  if (second.generation === null || isSameToken(second, used)) return response
   await discard(response)
   return (await run(second))[1]
 }

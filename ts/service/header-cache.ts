@@ -31,6 +31,11 @@ export const noCredential: Credential = {
   snapshot: null,
 }
 
+/** Whether both carry the same token. All manual tokens have one generation, but a file may contain another one meanwhile. */
+export function isSameToken(one: Credential, other: Credential): boolean {
+  return one.generation === other.generation && one.token === other.token
+}
+
 /** The headers of a credential, as a new object, because callers and frameworks add to it. */
 export function headersOf({ header, proof }: Credential, name: string): AuthHeaders {
   if (header === null) return {}

@@ -13,7 +13,7 @@ import { configError, TokenError } from '../support/errors'
 import { CodeExchange } from './code-exchange'
 import { authorizedFetch } from './fetch'
 import { handedInText } from './handed-in'
-import { HeaderCache, type ProofTarget } from './header-cache'
+import { HeaderCache, isSameToken, type ProofTarget } from './header-cache'
 import { isRefusedBy } from './refused-by'
 import { Listeners, type Listener } from '../events/listeners'
 import { warn, writeLine } from '../events/logging'
@@ -108,7 +108,7 @@ export class TokenService {
         () => undefined,
         (error: unknown) => error,
       )
-      if ((await this.#headerCache.credential()).generation === generation) return this.#withoutLater(error)
+      if (isSameToken(await this.#headerCache.credential(), credential)) return this.#withoutLater(error)
     }
     return this.#headerCache.headers(request)
   }

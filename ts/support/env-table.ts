@@ -16,6 +16,8 @@ export interface EnvVariable {
   readonly kind: 'text' | 'trimmed' | 'form' | 'list' | 'storage' | 'path' | 'word'
   /** Whether it can hold a secret. */
   readonly isSecret: boolean
+  /** Set for a secret that may also be in a file, which the variable of {@link fileVariable} names. */
+  readonly hasFile?: true
   /** What applies while it is not set; `null` where that is nothing. */
   readonly default: string | null
   /** What it is for, in Markdown. */
@@ -61,6 +63,7 @@ export const envTable = [
     field: 'clientSecret',
     kind: 'text',
     isSecret: true,
+    hasFile: true,
     default: null,
     description: 'the client secret',
     example: '',
@@ -70,6 +73,7 @@ export const envTable = [
     field: 'privateKey',
     kind: 'text',
     isSecret: true,
+    hasFile: true,
     default: null,
     description:
       'instead of a client secret: PEM, a JWK, the JSON of a Google service account, or the path of such a file ([RFC 7523](https://www.rfc-editor.org/rfc/rfc7523))',
@@ -163,6 +167,7 @@ export const envTable = [
     field: 'password',
     kind: 'text',
     isSecret: true,
+    hasFile: true,
     default: null,
     description: 'the password of a login',
     example: '',
@@ -172,6 +177,7 @@ export const envTable = [
     field: 'token',
     kind: 'text',
     isSecret: true,
+    hasFile: true,
     default: null,
     description: 'a manual token, sent when no other can be obtained',
   },
@@ -188,6 +194,7 @@ export const envTable = [
     field: 'encryptionKey',
     kind: 'list',
     isSecret: true,
+    hasFile: true,
     default: null,
     description:
       'encrypts the stored token; if unset, a key is derived from the credential. You can list several, separated by commas: the first encrypts, all decrypt',
@@ -207,6 +214,7 @@ export const envTable = [
     field: null,
     kind: 'trimmed',
     isSecret: true,
+    hasFile: true,
     default: null,
     description:
       'the Bearer token for the routes of `createTokenRoutes`; if it is set, every request must send it',
@@ -236,4 +244,14 @@ const rows: readonly EnvVariable[] = envTable
 /** The variable that sets this field of the configuration, where there is one. */
 export function variableOf(field: string): string | undefined {
   return rows.find((row) => row.field === field)?.name
+}
+
+/** The variable that names the file with the secret of this one: the convention of Docker's official images. */
+export function fileVariable(name: string): string {
+  return `${name}_FILE`
+}
+
+/** The names of all variables, those of files included. */
+export function variableNames(): string[] {
+  return rows.flatMap(({ name, hasFile }) => (hasFile ? [name, fileVariable(name)] : [name]))
 }

@@ -3,6 +3,7 @@
 use url::Url;
 
 use super::issuer::ResolvedConfig;
+use super::secrets::SecretReader;
 use super::token_request::{TokenClient, TokenRequest};
 use crate::config::{ClientAuthentication, Config};
 use crate::error::{Error, Result};
@@ -30,6 +31,7 @@ pub struct ExchangedCode {
 pub struct CodeExchange<'s> {
     pub(super) client: &'s TokenClient,
     pub(super) resolved: &'s ResolvedConfig,
+    pub(super) secrets: &'s SecretReader,
 }
 
 impl CodeExchange<'_> {
@@ -93,8 +95,11 @@ impl CodeExchange<'_> {
         draft: impl Fn(&ConsentClient<'_>) -> UnsignedRequest,
         read: impl Fn(&Response, &ResponseContext<'_>) -> Result<T, Refusal>,
     ) -> Result<T> {
-        let config = self.resolved.resolve(request).await?;
-        let mut client = ConsentClient::new(&config).ok_or_else(no_token_endpoint)?;
+        let resolved = self.resolved.resolve(request).await?;
+        let secrets = self.secrets.begin(resolved).await?;
+        let config = secrets.config();
+        let request = request.with(config);
+        let mut client = ConsentClient::new(config).ok_or_else(no_token_endpoint)?;
         let mut first: Option<Error> = None;
         loop {
             let unsigned = draft(&client);

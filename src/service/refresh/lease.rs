@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use tokio::task::JoinHandle;
 
+use super::rejected_credentials::CredentialMemory;
 use super::request_gate::{RequestGate, RequestPass};
 use crate::clock::{Clock, Moment};
 use crate::config::{Config, CredentialDigest};
@@ -177,6 +178,7 @@ pub(super) struct LeaseManager {
     pub(super) store: Arc<StoreClient>,
     pub(super) sync: Arc<StoreSync>,
     pub(super) observer: Arc<Observer>,
+    pub(super) credentials: Arc<CredentialMemory>,
     pub(super) gate: Arc<RequestGate>,
 }
 
@@ -279,7 +281,9 @@ impl LeaseManager {
     /// How the attempt failed that was waited for, if it did.
     fn failure_of_another(&self, lease: &HeldLease, waited_for: Option<Fence>) -> Option<Error> {
         let last: LastFailure = serde_json::from_str(lease.note.as_ref()?.expose()).ok()?;
-        if last.credential != self.config.credential {
+        // A rejection is in the store, by the secret: one that is read may be another one meanwhile.
+        let may_be_other = last.cools_down && self.config.credential_sources.is_read();
+        if may_be_other || last.credential != self.credentials.digest() {
             return None;
         }
         if last.is_alert_posted {
@@ -337,7 +341,7 @@ impl LeaseManager {
             retry_after_ms: error.retry_after().and_then(|wait| u64::try_from(wait.as_millis()).ok()),
             cools_down: is_rejection(error),
             is_alert_posted: self.observer.is_alert_posted(),
-            credential: self.config.credential.clone(),
+            credential: self.credentials.digest(),
         };
         lease.note = serde_json::to_string(&last).ok().map(Secret::new);
         self.release_held(lease).await;

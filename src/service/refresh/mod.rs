@@ -11,12 +11,14 @@ mod presented;
 mod refresh_token;
 mod rejected_credentials;
 mod request_gate;
+mod secrets;
 mod signer;
 mod single_flight;
 mod source;
 mod token_request;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::clock::Clock;
 use crate::config::Config;
@@ -46,6 +48,12 @@ pub(super) use signer::Signer;
 pub(super) use single_flight::Flight;
 pub(super) use token_request::TokenClient;
 
+/// How often a service looks whether rejected secrets were replaced, while it waits for a cool-down.
+pub(super) const SECRET_LOOKS: Duration = Duration::from_secs(1);
+
+/// The same if that calls a function, which may be a request to a service that is paid for.
+const FUNCTION_CALLS: Duration = Duration::from_secs(10);
+
 /// A token from the server, and how it was obtained.
 struct NewToken {
     granted: Granted,
@@ -71,6 +79,8 @@ pub(super) struct Refresher {
     flights: Arc<SingleFlight>,
     predecessors: Predecessors,
     gate: Arc<RequestGate>,
+    /// When the service may next look whether rejected secrets were replaced, on the clock that is never set.
+    next_secret_look: tokio::sync::Mutex<Duration>,
 }
 
 impl Refresher {
@@ -93,6 +103,7 @@ impl Refresher {
             store: Arc::clone(&store),
             sync: Arc::clone(&sync),
             observer: Arc::clone(&observer),
+            credentials: Arc::clone(&credentials),
             gate: Arc::clone(&gate),
         };
         let source = TokenSource::new(client, Arc::clone(&sync), Arc::clone(&credentials));
@@ -110,6 +121,7 @@ impl Refresher {
             flights,
             predecessors,
             gate,
+            next_secret_look: tokio::sync::Mutex::default(),
         }
     }
 
@@ -129,6 +141,46 @@ impl Refresher {
         self.flights.join_or_start(reason, admit, Arc::clone(self) as Arc<dyn Landing>, || async move {
             this.attempt(reason).await
         })
+    }
+
+    /// The same; in the cool-down of secrets that were replaced meanwhile, one starts all the same.
+    pub(super) async fn start_with_new_secrets(self: &Arc<Self>, reason: RefreshReason) -> Result<Flight> {
+        match self.start(reason) {
+            Err(_) if self.look_for_new_secrets().await => self.start(reason),
+            started => started,
+        }
+    }
+
+    /// Ends the cool-down of secrets that were replaced. Whether it has ended. However many callers wait for it, one of
+    /// them looks.
+    pub(super) async fn look_for_new_secrets(&self) -> bool {
+        if !self.waits_for_secrets() {
+            return false;
+        }
+        let mut next = self.next_secret_look.lock().await;
+        // Another one looked meanwhile.
+        if !self.waits_for_secrets() {
+            return true;
+        }
+        if self.clock.elapsed() < *next {
+            return false;
+        }
+        let interval =
+            if self.config.credential_sources.has_function() { FUNCTION_CALLS } else { SECRET_LOOKS };
+        *next = self.clock.elapsed() + interval;
+        if !self.source.has_new_secrets().await {
+            return false;
+        }
+        self.observer.log(Level::Info, "the rejected secret was replaced; the new one is tried");
+        self.observer.changed();
+        true
+    }
+
+    /// Whether the service is in a cool-down that other secrets would end.
+    pub(super) fn waits_for_secrets(&self) -> bool {
+        let state = self.state.lock();
+        let is_cooling = state.rejections() > 0 && state.paused_until(self.clock.now()).is_some();
+        is_cooling && self.config.credential_sources.is_read()
     }
 
     /// The attempt under way.
@@ -152,6 +204,11 @@ impl Refresher {
     /// attempt takes no room for what it does later.
     async fn attempt(&self, reason: RefreshReason) -> Result<()> {
         let attempt = self.sync.attempt();
+        // Without its keys, the service could neither share its token nor keep a rotated refresh token.
+        if let Err(error) = self.store.open_keys().await {
+            self.note_failure(&error, attempt.started);
+            return Err(error);
+        }
         if reason == RefreshReason::Start {
             return Box::pin(self.adopt_at_start(attempt)).await;
         }
@@ -255,12 +312,16 @@ impl Refresher {
 
     /// A credential that was rejected before the start is not sent again, and the status says so from the start on.
     async fn respect_stored_rejection(&self, started: Timestamp) {
+        // A secret that is read is read for the first request.
+        if self.config.credential_sources.is_read() {
+            return;
+        }
         let now = self.clock.now();
         // A refresh token is tried all the same.
         if !self.state.lock().held().is_none_or(|held| held.needs_login(now)) {
             return;
         }
-        let Some(rejection) = self.credentials.last_rejection(now).await else { return };
+        let Some(rejection) = self.source.pending_rejection().await else { return };
         if rejection.consent().is_some() {
             self.state.lock().refuse_seed(now);
         } else if let Some(wait) = rejection.cool_down(now) {

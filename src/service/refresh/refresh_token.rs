@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::NewToken;
 use super::lease::RefreshLease;
+use super::secrets::SecretRotation;
 use super::token_request::TokenRequest;
 use crate::clock::Clock;
 use crate::config::Config;
@@ -63,12 +64,12 @@ impl RefreshTokenGrant {
     pub(super) async fn refresh(
         &self,
         request: &TokenRequest<'_>,
-        resolved: &Config,
+        secrets: &mut SecretRotation<'_>,
         reason: RefreshReason,
         lease: &RefreshLease,
         attempt: Attempt,
     ) -> Result<Refreshed> {
-        match self.spend(request, resolved, lease).await {
+        match self.spend(request, secrets, lease).await {
             RefreshTokenOutcome::Failed(error) if lease.is_lost() => return Err(error),
             RefreshTokenOutcome::None => return Ok(Refreshed::No),
             RefreshTokenOutcome::Obtained(token) => return Ok(Refreshed::Obtained(token)),
@@ -100,21 +101,27 @@ impl RefreshTokenGrant {
     async fn spend(
         &self,
         request: &TokenRequest<'_>,
-        resolved: &Config,
+        secrets: &mut SecretRotation<'_>,
         lease: &RefreshLease,
     ) -> RefreshTokenOutcome {
         let Some((refresh_token, mut grant)) = self.state.lock().refresh_token(self.clock.now()) else {
             return RefreshTokenOutcome::None;
         };
         // A refresh token goes where its issuer has the endpoint today.
-        if let (Some(_), Some(endpoint)) = (&resolved.issuer, &resolved.endpoint) {
+        if let (Some(_), Some(endpoint)) = (&secrets.config().issuer, &secrets.config().endpoint) {
             grant.endpoint.clone_from(endpoint);
         }
-        let Some(refresh) = RefreshRequest::of(&grant, resolved) else { return RefreshTokenOutcome::None };
+        let Some(refresh) = RefreshRequest::of(&grant, secrets.config()) else {
+            return RefreshTokenOutcome::None;
+        };
+        let first_method = grant.method;
         let (mut tries, mut is_other_method) = (1, false);
         loop {
-            let refusal = match request.exchange(refresh.request(&grant, &refresh_token, resolved)).await {
+            let config = Arc::clone(secrets.config());
+            let unsigned = refresh.request(&grant, &refresh_token, &config);
+            let refusal = match request.with(&config).exchange(unsigned).await {
                 Ok(granted) => {
+                    secrets.accept();
                     self.state.lock().settle_refresh();
                     let grant = GrantRequest { refreshes: true, ..grant };
                     let (spent, proof_key) = (Some(refresh_token), request.proof_key().cloned());
@@ -143,9 +150,17 @@ impl RefreshTokenGrant {
                 | Refusal::MissingClient(error)
                 | Refusal::Unexplained(error) => {
                     let may_change = !grant.refreshes && !is_other_method;
-                    if let Some(other) = grant.other_method(resolved).filter(|_| may_change) {
+                    if let Some(other) = grant.other_method(&config).filter(|_| may_change) {
                         (grant.method, is_other_method) = (Some(other), true);
                         continue;
+                    }
+                    match secrets.advance_client().await {
+                        Ok(true) => {
+                            (grant.method, is_other_method) = (first_method, false);
+                            continue;
+                        }
+                        Ok(false) => {}
+                        Err(error) => return RefreshTokenOutcome::Failed(error),
                     }
                     self.state.lock().fail_refresh(&refresh_token, true);
                     return RefreshTokenOutcome::Failed(error);

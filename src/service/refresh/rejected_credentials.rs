@@ -12,7 +12,7 @@ use crate::clock::Clock;
 use crate::config::{Config, CredentialDigest};
 use crate::domain::{Secret, Timestamp};
 use crate::error::{Error, ErrorKind, Retry};
-use crate::service::state::{consent_ended, is_rejection};
+use crate::service::state::{consent_ended, cool_down, is_rejection};
 use crate::store::StoreClient;
 use crate::sync::{Mutex, MutexGuard, WeakMap};
 
@@ -166,14 +166,26 @@ impl RejectedCredentials {
 /// What is known about one service's credential: in this process for all services, and in the store for all
 /// processes.
 pub(in crate::service) struct CredentialMemory {
-    credential: CredentialDigest,
     process: Arc<KnownCredentials>,
-    login_turn: Arc<LoginTurn>,
     store: Arc<StoreClient>,
     /// Whether rejections are stored. Those of a function are not: what it sends may be another credential after a restart.
     is_kept: bool,
-    /// Whether the store was seen to hold a rejection of this credential.
-    is_stored: AtomicBool,
+    /// The one that the service uses now.
+    current: Mutex<CurrentCredential>,
+}
+
+#[derive(Clone)]
+struct CurrentCredential {
+    digest: CredentialDigest,
+    login_turn: Arc<LoginTurn>,
+    /// Whether the store was seen to hold a rejection of it.
+    is_stored: Arc<AtomicBool>,
+}
+
+impl CurrentCredential {
+    fn new(digest: &CredentialDigest, process: &KnownCredentials) -> Self {
+        Self { digest: digest.clone(), login_turn: process.turn(digest), is_stored: Arc::default() }
+    }
 }
 
 impl CredentialMemory {
@@ -182,10 +194,27 @@ impl CredentialMemory {
         process: Arc<KnownCredentials>,
         store: Arc<StoreClient>,
     ) -> Self {
-        let credential = config.credential.clone();
-        let login_turn = process.turn(&credential);
-        let is_kept = !config.login.is_function;
-        Self { credential, process, login_turn, store, is_kept, is_stored: AtomicBool::new(false) }
+        let current = Mutex::new(CurrentCredential::new(&config.credential, &process));
+        Self { process, store, is_kept: !config.login.is_function, current }
+    }
+
+    /// The service uses this credential from now on. Whether that is another one than before.
+    pub(in crate::service) fn change_to(&self, credential: &CredentialDigest) -> bool {
+        let mut current = self.current.lock();
+        let is_other = current.digest != *credential;
+        if is_other {
+            *current = CurrentCredential::new(credential, &self.process);
+        }
+        is_other
+    }
+
+    /// The digest of the credential that the service uses.
+    pub(in crate::service) fn digest(&self) -> CredentialDigest {
+        self.current().digest
+    }
+
+    fn current(&self) -> CurrentCredential {
+        self.current.lock().clone()
     }
 
     /// Waits while another service of the process tries the credential for the first time; no longer than `longest`, and
@@ -195,10 +224,11 @@ impl CredentialMemory {
         clock: &dyn Clock,
         longest: Duration,
     ) -> Option<CredentialTurn> {
-        if self.login_turn.is_good.load(Ordering::Acquire) {
+        let CurrentCredential { login_turn, .. } = self.current();
+        if login_turn.is_good.load(Ordering::Acquire) {
             return None;
         }
-        let turn = Arc::clone(&self.login_turn.turn);
+        let turn = Arc::clone(&login_turn.turn);
         if let Ok(turn) = Arc::clone(&turn).try_lock_owned() {
             return Some(turn);
         }
@@ -210,17 +240,23 @@ impl CredentialMemory {
 
     /// Whether this process knows of a rejection of this credential, and of no acceptance since.
     pub(in crate::service) fn is_rejected_here(&self, now: Timestamp) -> bool {
-        self.process.rejections().find(&self.credential, now).is_some()
+        self.is_rejected(&self.digest(), now)
+    }
+
+    /// The same of another credential.
+    pub(in crate::service) fn is_rejected(&self, credential: &CredentialDigest, now: Timestamp) -> bool {
+        self.process.rejections().find(credential, now).is_some()
     }
 
     /// The last rejection of this credential. A store that cannot be read knows of none.
     pub(in crate::service) async fn last_rejection(&self, now: Timestamp) -> Option<CredentialRejection> {
-        let accepted_ms = self.login_turn.accepted_ms.load(Ordering::Acquire);
+        let CurrentCredential { digest, login_turn, is_stored } = self.current();
+        let accepted_ms = login_turn.accepted_ms.load(Ordering::Acquire);
         let is_later = |rejection: &&CredentialRejection| rejection.from_ms > accepted_ms;
-        let stored = self.stored().await.find(&self.credential, now).cloned();
-        self.is_stored.store(stored.is_some(), Ordering::Relaxed);
+        let stored = self.stored().await.find(&digest, now).cloned();
+        is_stored.store(stored.is_some(), Ordering::Relaxed);
         let stored = stored.as_ref().filter(is_later).cloned();
-        let here = self.process.rejections().find(&self.credential, now).cloned();
+        let here = self.process.rejections().find(&digest, now).cloned();
         let last = here.into_iter().chain(stored).max_by_key(|rejection| rejection.until_ms)?;
         self.process.rejections().add(last.clone(), now, MOST_IN_PROCESS);
         Some(last)
@@ -234,25 +270,34 @@ impl CredentialMemory {
         now: Timestamp,
         until: Timestamp,
     ) {
-        let rejection = CredentialRejection::new(&self.credential, times, error, now, until);
-        self.login_turn.is_good.store(false, Ordering::Release);
+        let CurrentCredential { digest, login_turn, is_stored } = self.current();
+        let rejection = CredentialRejection::new(&digest, times, error, now, until);
+        login_turn.is_good.store(false, Ordering::Release);
         self.process.rejections().add(rejection.clone(), now, MOST_IN_PROCESS);
         let mut stored = self.stored().await;
         stored.add(rejection, now, MOST_STORED);
-        self.is_stored.store(true, Ordering::Relaxed);
+        is_stored.store(true, Ordering::Relaxed);
         self.save(&stored).await;
+    }
+
+    /// Notes a rejection after which the attempt goes on with another secret, so that the service itself does not pause.
+    pub(in crate::service) async fn remember_in_passing(&self, error: Error, now: Timestamp) {
+        let before = self.last_rejection(now).await.map_or(0, |rejection| rejection.times);
+        let times = before.saturating_add(1);
+        self.remember(&with_verdict(error, before), times, now, now.plus(cool_down(times))).await;
     }
 
     /// The credential was accepted.
     pub(in crate::service) async fn forget(&self, now: Timestamp) {
-        self.login_turn.is_good.store(true, Ordering::Release);
-        self.login_turn.accepted_ms.store(now.as_millisecond(), Ordering::Release);
-        self.process.rejections().forget(&self.credential);
-        if !self.is_stored.swap(false, Ordering::Relaxed) {
+        let CurrentCredential { digest, login_turn, is_stored } = self.current();
+        login_turn.is_good.store(true, Ordering::Release);
+        login_turn.accepted_ms.store(now.as_millisecond(), Ordering::Release);
+        self.process.rejections().forget(&digest);
+        if !is_stored.swap(false, Ordering::Relaxed) {
             return;
         }
         let mut stored = self.stored().await;
-        stored.forget(&self.credential);
+        stored.forget(&digest);
         self.save(&stored).await;
     }
 

@@ -35,7 +35,7 @@ impl TokenClient {
     /// An exchange that may take as long as `timeoutMs`, for tokens that are bound to `proof_key`.
     pub(in crate::service) fn begin(&self, proof_key: Option<ProofKey>) -> TokenRequest<'_> {
         let deadline = self.clock.elapsed() + self.config.timeout;
-        TokenRequest { client: self, deadline, proof_key, lease: None }
+        TokenRequest { client: self, config: Arc::clone(&self.config), deadline, proof_key, lease: None }
     }
 }
 
@@ -52,6 +52,8 @@ struct SentRequest {
 /// One exchange with the token server, in one or several requests.
 pub(in crate::service) struct TokenRequest<'c> {
     client: &'c TokenClient,
+    /// With the secrets that are sent.
+    config: Arc<Config>,
     /// On the clock that is never set.
     deadline: Duration,
     proof_key: Option<ProofKey>,
@@ -71,7 +73,13 @@ impl<'c> TokenRequest<'c> {
 
     /// Another exchange, with all of the time.
     pub(super) fn again(&self) -> Self {
-        Self { lease: self.lease, ..self.client.begin(self.proof_key.clone()) }
+        let config = Arc::clone(&self.config);
+        Self { lease: self.lease, config, ..self.client.begin(self.proof_key.clone()) }
+    }
+
+    /// The same exchange, which sends the secrets of this configuration: nothing that is reported contains them.
+    pub(super) fn with(&self, config: &Arc<Config>) -> Self {
+        Self { config: Arc::clone(config), proof_key: self.proof_key.clone(), ..*self }
     }
 
     /// What is left of the time, however the clock is set.
@@ -162,7 +170,7 @@ impl<'c> TokenRequest<'c> {
         unsigned: &UnsignedRequest,
         sent: &'a [Secret],
     ) -> ResponseContext<'a> {
-        let config = &self.client.config;
+        let config = &self.config;
         ResponseContext {
             login: &config.login,
             is_refresh: unsigned.is_refresh,

@@ -121,7 +121,7 @@ impl Limits {
     fn wait(&self, error: &Error, jitter: Jitter) -> Duration {
         let backoff = self.backoff.wait(self.failures);
         match error.retry() {
-            Retry::CoolDown => COOL_DOWN.wait(self.rejections - 1),
+            Retry::CoolDown => cool_down(self.rejections),
             Retry::Never => jitter.half(STANDSTILL.wait(self.failures)),
             // The rest of a cool-down is waited for to the moment.
             Retry::After(wait) if error.kind() == ErrorKind::Credentials => wait,
@@ -188,6 +188,11 @@ impl RejectionSpacing {
 fn too_many(what: &str, wait: Duration) -> Error {
     let message = format!("too many {what}; the next one is allowed in {} s", wait.as_secs_f64().ceil());
     Error::new(ErrorKind::RateLimited, message).with_retry(Retry::After(wait))
+}
+
+/// How long a credential is not sent after its `times`-th rejection in a row.
+pub(in crate::service) fn cool_down(times: u32) -> Duration {
+    COOL_DOWN.wait(times.saturating_sub(1))
 }
 
 /// Whether the same credential must not be sent again before a cool-down.

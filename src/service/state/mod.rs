@@ -29,7 +29,7 @@ pub use held::Source;
 pub(super) use held::{HeldToken, Sharing};
 pub(super) use history::History;
 pub use history::{Counters, HistoryEntry, LastError, Outcome};
-pub(super) use limits::is_rejection;
+pub(super) use limits::{cool_down, is_rejection};
 pub(super) use reason::RefreshReason;
 
 /// Refreshes at a token's own refresh point are at least this far apart, however short the lifetimes.

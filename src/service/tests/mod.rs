@@ -31,6 +31,7 @@ mod refused_refresh;
 mod rejections;
 mod replicas;
 mod scripted_store;
+mod secrets;
 mod sick_store;
 mod simulation;
 mod webhook;
@@ -174,7 +175,6 @@ struct TestService {
     /// What its token requests pass.
     gate: Arc<Gate>,
     /// Keeps time for the service as long as the test runs.
-    #[expect(dead_code, reason = "its loop ends when it is dropped")]
     scheduler: Arc<Scheduler>,
 }
 

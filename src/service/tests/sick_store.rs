@@ -193,7 +193,7 @@ async fn a_lease_that_is_granted_after_its_caller_gave_up_is_free_again() {
     let config = json!({ "authUrl": "https://h/token", "clientId": "a", "clientSecret": "b", "storage":
         { "kind": "sqlite" } });
     let provided = Some(Arc::clone(&store) as Arc<dyn Store>);
-    let client = StoreClient::new(&Config::from_json(config).unwrap(), None, provided).unwrap();
+    let client = StoreClient::new(&Config::from_json(config).unwrap(), None, None, provided).unwrap();
     store.hangs();
     let claim = client.lease(clock.moment());
     assert!(tokio::time::timeout(Duration::from_millis(20), claim).await.is_err());

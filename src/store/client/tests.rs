@@ -13,7 +13,7 @@ fn client(path: &std::path::Path, index: usize) -> StoreClient {
         "service": format!("tenant-{index}"), "authUrl": "https://login.example.com/token",
         "clientId": "app", "clientSecret": "secret", "storage": { "kind": "sqlite", "path": path },
     });
-    StoreClient::new(&Config::from_json(config).unwrap(), None, None).unwrap()
+    StoreClient::new(&Config::from_json(config).unwrap(), None, None, None).unwrap()
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { connect, isIP } from 'node:net'
 import type { TokenServiceConfig, TokenStatus } from '../../../index'
 import { configFromEnv } from '../../config/env'
-import { variableOf } from '../../support/env-table'
+import { fileVariable, variableNames, variableOf } from '../../support/env-table'
 import { adviceFor } from '../../support/error-table'
 import { TokenError } from '../../support/errors'
 import { native, unwrap } from '../../binding/native'
@@ -113,9 +113,15 @@ function initializationFinding(error: TokenError): Finding {
 
 /** What to do about a value that is wrong: where to set it. */
 function configurationAdvice({ field }: TokenError): string {
+  if (field !== undefined && isOfFile(field)) return `Correct ${field}, or the file that it names.`
   const variable = field === undefined ? undefined : variableOf(field.split('.')[0]!)
   const where = variable ?? field ?? 'the configuration'
   return `Set ${where} in the environment or in a .env file of this folder.`
+}
+
+/** Whether it is the variable of a file. */
+function isOfFile(field: string): boolean {
+  return field.endsWith(fileVariable('')) && variableNames().includes(field)
 }
 
 /** Checks the way to the server up to the first failure; returns whether there was none. */
@@ -205,7 +211,8 @@ async function* logIn(service: TokenService, url: URL): AsyncGenerator<Finding, 
     : warn('tls', 'http: credentials are sent in clear text', 'Use https except on this machine.')
   yield await clock(url)
   if (error?.code === 'ERR_TOKEN_CONFIG') {
-    return yield fail('credential', error.message, configurationAdvice(error), error)
+    const check = error.field === fileVariable('TOKEN_ENCRYPTION_KEY') ? 'key' : 'credential'
+    return yield fail(check, error.message, configurationAdvice(error), error)
   }
   if (error && error.code !== 'ERR_TOKEN_CREDENTIALS') {
     return yield fail('endpoint', error.message, adviceFor(error), error)
@@ -284,6 +291,8 @@ async function key({ encryptionKey, storage }: TokenServiceConfig): Promise<Find
       'Set TOKEN_ENCRYPTION_KEY (`npx evertoken keygen`), so that stored tokens can still be decrypted after the credential changes.',
     )
   }
+  if (typeof encryptionKey === 'object' && 'path' in encryptionKey)
+    return pass('key', fileVariable('TOKEN_ENCRYPTION_KEY'))
   const count = Array.isArray(encryptionKey) ? encryptionKey.length : 1
   return pass(
     'key',

@@ -6,15 +6,16 @@ import { optionsOf, type Command } from '../command'
 import { paint, print, sanitize } from '../terminal'
 import { findApp, type App } from './app'
 import { diff } from './diff'
-import { piecesFor, type Piece } from './pieces'
+import type { Piece } from './piece'
+import { piecesFor } from './pieces'
 
 type Change = Extract<Piece, { after: string }>
 
 export const init: Command = {
   summary: 'add evertoken to a Next.js app',
   usage: '[--prisma] [--migrate] [--yes]',
-  help: `Writes the route, the instrumentation, a page with the monitor, next.config and .env.example. It shows the changes
-and asks first. It never replaces an existing file, and adds lines to one only if it is clear where they belong.
+  help: `Writes the route, the instrumentation, a page with the monitor, next.config and .env.example, and a new encryption key
+into .env.local. It shows the changes and asks first. It never replaces an existing file, and adds lines to one only if it is clear where they belong.
 
   --prisma         also adds the model of the token table to prisma/schema.prisma
   --migrate        also writes lib/services/token-refresh-service, which re-exports the functions of evertoken
@@ -33,20 +34,18 @@ and asks first. It never replaces an existing file, and adds lines to one only i
       print('Nothing was written.')
       return 1
     }
-    for (const { path, before, after } of changes) {
-      write(app, path, after, before === null)
-    }
+    for (const change of changes) write(app, change)
     print(nextSteps(app, changes.length, pieces.length - changes.length, prisma))
     return 0
   },
 }
 
-function write({ folder }: App, path: string, text: string, isNew: boolean): void {
+function write({ folder }: App, { path, before, after: text, shown }: Change): void {
   try {
     mkdirSync(dirname(join(folder, path)), { recursive: true })
     // A file that was created in the meantime stays.
-    if (isNew) {
-      writeFileSync(join(folder, path), text, { flag: 'wx' })
+    if (before === null) {
+      writeFileSync(join(folder, path), text, { flag: 'wx', mode: shown === undefined ? 0o666 : 0o600 })
       return
     }
     const lineEnd = readFileSync(join(folder, path), 'utf8').includes('\r\n') ? '\r\n' : '\n'
@@ -64,12 +63,12 @@ function write({ folder }: App, path: string, text: string, isNew: boolean): voi
 function describe(piece: Piece): string {
   if (!('after' in piece))
     return `${paint('yellow', '!')} ${sanitize(piece.path)} ${piece.advice.replace(/\n(?=.)/g, '\n    ')}`
-  const { path, before, after } = piece
+  const { path, before, after, shown } = piece
   const colors = { '+': 'green', '-': 'red' } as const
-  const lines = diff(before ?? '', after).map((line) => {
+  const lines = (shown ?? diff(before ?? '', after)).map((line) => {
     const color = colors[line[0] as keyof typeof colors]
-    const shown = sanitize(line)
-    return `    ${color ? paint(color, shown) : shown}`
+    const text = sanitize(line)
+    return `    ${color ? paint(color, text) : text}`
   })
   return [`${paint('bold', sanitize(path))} ${before === null ? '(new)' : '(changed)'}`, ...lines].join('\n')
 }

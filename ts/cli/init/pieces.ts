@@ -1,12 +1,9 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { App } from './app'
+import { encryptionKey } from './encryption-key'
+import type { Piece } from './piece'
 import * as texts from './texts'
-
-/** One file that is created or changed, or advice about a file to change by hand. */
-export type Piece =
-  | { readonly path: string; readonly before: string | null; readonly after: string }
-  | { readonly path: string; readonly advice: string }
 
 export interface Wishes {
   /** The model of the token table. */
@@ -25,6 +22,7 @@ export function piecesFor(app: App, { prisma, migrate }: Wishes): Piece[] {
     newFile(app, `${app.base}${page}`, texts.page),
     nextConfig(app),
     dotenvExample(app),
+    encryptionKey(app),
     ...(prisma ? [prismaModel(app)] : []),
     ...(migrate
       ? [newFile(app, `${app.base}lib/services/token-refresh-service.${ts}`, texts.migration)]
