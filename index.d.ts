@@ -491,9 +491,8 @@ export interface TokenServiceConfig {
    * `subjectToken`), `login`, any other login endpoint, or `refresh_token`, the refresh token that someone's consent
    * brought (RFC 6749 §6, see `refreshToken`). Default: the one that the credentials are for; with `assertion` or the key
    * of a Google service account, `jwt_bearer`; with `subjectToken`, `token_exchange`; with `refreshToken` alone,
-   * `refresh_token`. If
-   * credentials for both a client and a user are set, evertoken uses what worked last. Before the first success, it
-   * tries client credentials first if `authUrl` ends in `token`, and otherwise a login. `OAUTH_GRANT`.
+   * `refresh_token`. If credentials for both a client and a user are set, evertoken uses what worked last. Before the
+   * first success, it tries client credentials first if `authUrl` ends in `token`, and otherwise a login. `OAUTH_GRANT`.
    */
   grant?: 'client_credentials' | 'password' | 'login' | 'refresh_token' | 'jwt_bearer' | 'token_exchange'
   /**

@@ -94,7 +94,7 @@ export const envTable = [
     isSecret: false,
     default: null,
     description:
-      '`client_credentials`, `password`, `login`, or `refresh_token` for the consent that `evertoken login` obtains; if unset, the credentials decide',
+      '`client_credentials`, `password`, `login`, `jwt_bearer`, `token_exchange`, or `refresh_token` for the consent that `evertoken login` obtains; if unset, the credentials decide',
   },
   {
     name: 'OAUTH_REFRESH_TOKEN',
