@@ -131,6 +131,8 @@ export function stopTokenScheduler(): SchedulerStatus
  * - With `clientSecret`, `privateKey`, `clientCertificate` or `clientAuthentication: 'none'` in code,
  *   `OAUTH_CLIENT_SECRET` and `OAUTH_PRIVATE_KEY` are not read.
  * - With `dpop: true` in code, `EXTERNAL_API_HEADER` is not read.
+ * - With a function as `login` in code, the variables from `EXTERNAL_AUTH_URL` to `OAUTH_PARAMETERS` in this table are
+ *   not read.
  * - A complete credential in code is used alone, unless `grant` is also in code. With `clientId` and a client
  *   credential (`clientSecret`, `privateKey` or `clientCertificate`) in code, the email, username and password in the
  *   environment are not read. With `password` and `email` or `username` in code, the client credentials in the
@@ -501,8 +503,47 @@ export interface TokenServiceConfig {
   /** The token to send when no other can be obtained. `EXTERNAL_API_TOKEN`. */
   token?: string
 
-  /** The request and the response of a login endpoint, if they differ from the usual ones. */
-  login?: LoginOptions
+  /**
+   * The request and the response of a login endpoint, if they differ from the usual ones; or a function that obtains
+   * the token itself, for a login that no option describes: a signed request, a browser session, a vault.
+   *
+   * evertoken calls the function as it would send a token request: once for all callers and, through the store, for
+   * all processes, before the token expires or when the API refuses it. The function has `timeoutMs` to return; then
+   * its `signal` is aborted, and callers get `ERR_TOKEN_TIMEOUT`. It is called once for each attempt, so it decides
+   * itself what it tries again.
+   *
+   * If it throws a {@link TokenError} with the code `ERR_TOKEN_CREDENTIALS`, it is not called again in this process
+   * before a growing cool-down ends or `refresh()` is called. Any other error is followed by a growing pause, which
+   * lasts at least as long as `retryAfterSeconds` or `retryAfter` of the error (seconds, or a date). Messages, logs
+   * and events contain the class and the code of the error, but not its text, which may contain a secret. Callers that
+   * wait for the token get it as the `cause` of their error.
+   *
+   * With a function, the fields of evertoken's own token requests (`authUrl`, `clientId`, `password`, `scope`, `dpop`,
+   * …) are errors in code, and are ignored in the environment. `encryptionKey` is required unless `storage` is
+   * `memory`, because there is no secret to derive a key from. Services with an equal configuration use the newest
+   * function.
+   *
+   * @example
+   * ```ts
+   * initializeTokenService({
+   *   login: async ({ refreshToken, signal }) => {
+   *     const response = await fetch('https://login.example.com/badge', {
+   *       method: 'POST',
+   *       body: JSON.stringify({ badge: process.env.BADGE, refreshToken }),
+   *       signal,
+   *     })
+   *     if (response.status === 401) throw new TokenError('ERR_TOKEN_CREDENTIALS', 'the badge was refused')
+   *     if (!response.ok) throw new Error(`the login failed with ${response.status}`)
+   *     return (await response.json()) as OAuthTokenAnswer
+   *   },
+   * })
+   * ```
+   */
+  login?:
+    | LoginOptions
+    | ((
+        context: LoginContext,
+      ) => TokenAnswer | OAuthTokenAnswer | Promise<TokenAnswer | OAuthTokenAnswer>)
   /** Where the refresh token is sent, if not to the token endpoint. */
   refreshUrl?: string
   /**
@@ -682,6 +723,58 @@ export interface PrivateKeyOptions {
   alg?: string
   /** The `aud` of the assertions, RFC 7523 §3. Default: the URL of the token endpoint. */
   audience?: string
+}
+
+/** What a function as `login` gets. */
+export interface LoginContext {
+  /** The name of the service. */
+  service: string
+  /**
+   * Why a token is needed: there is no usable one (`missing`), the token expires soon or its refresh interval has
+   * passed (`expiring`), the API refused it (`refused`), or `refresh()` was called (`forced`).
+   */
+  reason: 'missing' | 'expiring' | 'refused' | 'forced'
+  /**
+   * The refresh token of the last answer; `null` if there is none, or if another process may be using it while the
+   * store does not respond. The function decides what to do with it: evertoken sends it nowhere.
+   */
+  refreshToken: string | null
+  /** Aborted after `timeoutMs`, with a `TimeoutError` as its reason. */
+  signal: AbortSignal
+}
+
+/**
+ * What a function as `login` returns. The rules are those for the response of a token server: the token consists of
+ * visible ASCII characters, and of several expiries, including the `exp` of a JWT, the earliest counts.
+ */
+export interface TokenAnswer {
+  /** The access token. */
+  token: string
+  /** The word before the token in the header. Default `Bearer`. */
+  tokenType?: string
+  /** For the next call. If it is missing, the earlier one is kept; `null` drops it. */
+  refreshToken?: string | null
+  /**
+   * When the token expires: a `Date`, a date as text, or seconds or milliseconds since 1970. Without any expiry,
+   * `defaultLifetimeSeconds` applies.
+   */
+  expiresAt?: string | number | Date | null
+  /** The lifetime of the token, in seconds. */
+  expiresInSeconds?: number | null
+  /**
+   * Values to keep with the token, encrypted in the store, for {@link TokenService.getAccessToken}. `fields` of the
+   * configuration is not required for them; it also keeps other members of the answer.
+   */
+  fields?: Record<string, string>
+}
+
+/** The response of a token server (RFC 6749 §5.1), which a function as `login` may return as it is. */
+export interface OAuthTokenAnswer {
+  access_token: string
+  token_type?: string
+  refresh_token?: string | null
+  expires_in?: number | string | null
+  [member: string]: unknown
 }
 
 /** The request and the response of a login endpoint. */
@@ -1007,7 +1100,7 @@ export interface TokenStatus {
    * What worked last. `grant` is `client_credentials`, `password`, the configured `grantType`, or `login`. `format` is,
    * for a grant, the client authentication (`client_secret_basic` and so on; `json_client_secret_post` with
    * `requestFormat: 'json'`), or `form` or `json` for a password grant. For a login, it is `json_email`,
-   * `json_username`, `custom` or `basic`.
+   * `json_username`, `custom` or `basic`. If `login` is a function, `endpoint` is `login()` and `format` is `function`.
    */
   strategy: { grant: string; endpoint: string; format: string } | null
   /** The scheduler; there is one for all services. */
@@ -1016,7 +1109,7 @@ export interface TokenStatus {
   storage: { kind: string; location: string; encrypted: boolean; healthy: boolean }
   /** Counts since the service started. */
   counters: {
-    /** HTTP requests for a token. */
+    /** HTTP requests for a token, or calls of a function as `login`. */
     tokenRequests: number
     /** New tokens. */
     refreshes: number

@@ -38,10 +38,10 @@ export declare function headers(id: number): string
 
 /**
  * Starts a service, or finds one with the same configuration: `Outcome<{ id, name, created }>`. A store that
- * only JavaScript can reach is called through `provider`, and its results come back through `provide`. It
- * never keeps the process alive.
+ * only JavaScript can reach is called through `provider`, and functions of the configuration through
+ * `functions`. The results come back through `provide`. Neither keeps the process alive.
  */
-export declare function initialize(request: string, provider?: ((arg: string) => void) | undefined | null): string
+export declare function initialize(request: string, provider?: ((arg: string) => void) | undefined | null, functions?: ((arg: string) => void) | undefined | null): string
 
 /** Remembers the DPoP nonce of a server's response. */
 export declare function nonce(id: number, url: string, nonce: string): void
@@ -52,7 +52,7 @@ export declare function nonce(id: number, url: string, nonce: string): void
  */
 export declare function proof(id: number, method: string, url: string, generation: number): string
 
-/** Provides the outcome of the store call with this number. */
+/** Provides the outcome of the call with this number. */
 export declare function provide(number: number, outcome: string): void
 
 /** The proxy for requests to a URL: `Outcome<{ variable, url } | null>`. */

@@ -94,6 +94,7 @@ pub struct Error {
     was_sent: bool,
     may_have_happened: bool,
     explanation: Option<Box<ServerError>>,
+    thrown: Option<u32>,
 }
 
 impl Error {
@@ -114,6 +115,7 @@ impl Error {
             was_sent: true,
             may_have_happened: false,
             explanation: None,
+            thrown: None,
         }
     }
 
@@ -164,6 +166,18 @@ impl Error {
     pub fn with_server_error(mut self, server_error: ServerError) -> Self {
         self.explanation = Some(Box::new(server_error));
         self
+    }
+
+    /// For a failure of a function of the user's program, which JavaScript keeps under this number.
+    #[must_use]
+    pub fn with_thrown(mut self, number: Option<u32>) -> Self {
+        self.thrown = number;
+        self
+    }
+
+    /// The number under which JavaScript keeps what was thrown.
+    pub fn thrown(&self) -> Option<u32> {
+        self.thrown
     }
 
     /// Without the server's explanation, for receivers other than the caller and the log.

@@ -26,6 +26,8 @@ pub mod transport;
 
 pub mod oauth;
 
+pub mod functions;
+
 pub mod grants;
 
 pub mod store;

@@ -72,6 +72,7 @@ impl Process {
                 listener: Arc::new(Unheard),
                 log: Log::new(name, Level::Error, Arc::new(Unheard)),
                 store: None,
+                functions: None,
                 schedule,
                 credentials,
                 gate,

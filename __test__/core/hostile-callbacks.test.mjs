@@ -147,6 +147,32 @@ for (const [way, make] of Object.entries(ways)) {
       })
     }
   })
+
+  describe(`a login that ${way}`, () => {
+    for (const [name, error] of Object.entries(thrown)) {
+      test(`${name} has failed, without its text`, async (t) => {
+        const login = make(error)
+        const service = initializeTokenService({
+          service: freshName(),
+          storage: { kind: 'memory' },
+          onFailure: 'throw',
+          login,
+        })
+        t.after(() => service.shutdown())
+        const warnings = await watched(() =>
+          assert.rejects(service.getToken(), ({ code, message }) => {
+            assert.equal(code, 'ERR_TOKEN_RESPONSE')
+            assert.match(
+              message,
+              /^login\(\) threw (Error|null|undefined|an? \w+|a value that cannot be inspected)$/,
+            )
+            return true
+          }),
+        )
+        assert.deepEqual(warnings, [])
+      })
+    }
+  })
 }
 
 test('a listener of once() that rejects does not affect others, either', async (t) => {

@@ -101,7 +101,7 @@ async function collect(t) {
     const message = JSON.parse(text)
     samples[kinds[message.kind]].push(message)
   })
-  const begin = (config) => {
+  const begin = (config, functions) => {
     const request = {
       config: {
         service: freshName(),
@@ -115,7 +115,8 @@ async function collect(t) {
       log: { level: 'debug', format: 'text', forward: true },
       environment: {},
     }
-    return keep("Ok<ReturnType<Native['initialize']>>", native.initialize(JSON.stringify(request)))?.id
+    const started = native.initialize(JSON.stringify(request), undefined, functions)
+    return keep("Ok<ReturnType<Native['initialize']>>", started)?.id
   }
   begin({ timeoutMs: -1 })
 
@@ -173,8 +174,15 @@ async function collect(t) {
   keep('Snapshot', await native.acquire(manual))
   keep('TokenStatus', await native.settled(manual))
 
+  const own = { login: { function: true }, authUrl: undefined, clientId: undefined, clientSecret: undefined }
+  const called = begin(own, (message) => {
+    const { number } = JSON.parse(message)
+    native.provide(number, JSON.stringify({ error: { what: 'threw an error', thrown: number } }))
+  })
+  keep('TokenStatus', await native.refresh(called))
+
   keep('TokenStatus', native.status(main))
-  for (const id of [main, bound, manual]) await native.shutdown(id)
+  for (const id of [main, bound, manual, called]) await native.shutdown(id)
   await wait(100)
   return samples
 }

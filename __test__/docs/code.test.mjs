@@ -36,6 +36,7 @@ const modules = [
   'axios',
   'vitest',
   'pg',
+  'playwright',
   'redis',
   'next/headers',
   '@opentelemetry/api',

@@ -15,12 +15,15 @@ import type {
   AuthHeaders,
   DatabaseHandle,
   FoundToken,
+  LoginContext,
+  OAuthTokenAnswer,
   PrismaTokenClient,
   SchedulerOptions,
   SchedulerStatus,
   SharedTokenStore,
   StorageOptions,
   StoredToken,
+  TokenAnswer,
   TokenErrorCode,
   TokenEvent,
   TokenEventName,
@@ -57,6 +60,29 @@ same<
   AccessToken,
   { token: string; tokenType: string; expiresAt: Date | null; fields: Record<string, string> }
 >(true)
+// A function as `login`.
+same<
+  LoginContext,
+  {
+    service: string
+    reason: 'missing' | 'expiring' | 'refused' | 'forced'
+    refreshToken: string | null
+    signal: AbortSignal
+  }
+>(true)
+declare const tokenAnswer: TokenAnswer
+declare const oauthAnswer: OAuthTokenAnswer
+initializeTokenService({ login: () => tokenAnswer })
+initializeTokenService({ login: async ({ reason }) => (reason === 'forced' ? tokenAnswer : oauthAnswer) })
+initializeTokenService({ login: () => ({ access_token: 'a', expires_in: 3600, scope: 'read' }) })
+initializeTokenService({
+  login: async () => ({ token: 'a', expiresAt: new Date(), fields: { region: 'eu' } }),
+})
+initializeTokenService({ login: { tokenPath: 'result.jwt' } })
+// @ts-expect-error It has no token.
+initializeTokenService({ login: () => ({ jot: 'a' }) })
+// @ts-expect-error A token is not an answer.
+initializeTokenService({ login: async () => 'a' })
 initializeTokenService({
   header: 'X-Auth-Token',
   fields: ['instance_url'],

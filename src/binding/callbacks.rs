@@ -1,60 +1,50 @@
-//! Stores that JavaScript implements: requests go out through a callback, and results come back through
-//! `provide`.
+//! Calls into JavaScript: requests go out through a callback, and results come back through `provide`.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use async_trait::async_trait;
 use napi::bindgen_prelude::{Function, Result as NapiResult};
 use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
 use napi::{Env, Status};
-use serde::Deserialize;
 use tokio::sync::oneshot;
+use zeroize::Zeroizing;
 
-use crate::config::ExternalStoreKind;
-use crate::error::{Error, ErrorKind, Result};
-use crate::store::{self, Store, StoreCallbacks};
-use crate::sync::{Mutex, WeakMap};
-
-/// After this time the call is abandoned. The store client has given up on it well before.
-const CALLBACK_TIMEOUT: Duration = Duration::from_secs(15);
+use crate::sync::Mutex;
 
 /// A callback of one environment. It is weak, so that the event loop can end.
-type StoreCallback = ThreadsafeFunction<String, (), String, Status, false, true>;
+type Callback = ThreadsafeFunction<String, (), String, Status, false, true>;
 
 /// Distinguishes environments that exist at the same time.
-type EnvironmentId = usize;
+pub(super) type EnvironmentId = usize;
 
 /// A callback and the environment that it belongs to.
 #[derive(Clone)]
 pub(super) struct EnvCallback {
-    environment: EnvironmentId,
-    callback: Arc<StoreCallback>,
+    pub(super) environment: EnvironmentId,
+    callback: Arc<Callback>,
 }
 
-/// What JavaScript says of a store of its own.
-#[derive(Clone, Copy, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct Provided {
-    /// Whether its functions compare and set.
-    compares_and_sets: bool,
-    /// A number of the client, which services share that use the same one.
-    client: u32,
+/// Why a call has no result.
+#[derive(Clone, Copy)]
+pub(super) enum CallError {
+    /// It took too long.
+    TimedOut,
+    /// The environment has ended.
+    Ended,
 }
 
-/// The callbacks of all services, and the calls that are waiting for a result.
+/// The environment of a call that is waiting, and where its result goes.
+type WaitingCall = (EnvironmentId, oneshot::Sender<Zeroizing<String>>);
+
+/// The calls that are waiting for a result.
 #[derive(Default)]
 pub(super) struct CallbackRegistry {
     next: AtomicU32,
-    waiting: Mutex<HashMap<u32, (EnvironmentId, oneshot::Sender<String>)>>,
+    waiting: Mutex<HashMap<u32, WaitingCall>>,
     /// The environments that have a cleanup hook.
     environments: Mutex<HashSet<EnvironmentId>>,
-    /// By the id of the service. A service that ends drops its store.
-    of_services: Mutex<WeakMap<u32, JsStore>>,
-    /// By the environment and the number of a client: through these one service looks for all that share a client.
-    of_clients: Mutex<WeakMap<(EnvironmentId, u32), JsStore>>,
 }
 
 impl CallbackRegistry {
@@ -72,26 +62,8 @@ impl CallbackRegistry {
         Ok(EnvCallback { environment, callback: Arc::new(callback) })
     }
 
-    /// The store of a service. An existing service keeps its store, which uses the newest callback from now
-    /// on: a hot reload creates a new client.
-    pub(super) fn store(
-        &'static self,
-        service: u32,
-        kind: &ExternalStoreKind,
-        provided: Provided,
-        newest: EnvCallback,
-    ) -> Arc<dyn Store> {
-        let make = || Arc::new(JsStore { registry: self, callbacks: Mutex::default() });
-        let client = (newest.environment, provided.client);
-        let client = self.of_clients.lock().get_or_insert_with(client, make);
-        client.use_callback(newest.clone());
-        let store = self.of_services.lock().get_or_insert_with(service, make);
-        store.use_callback(newest);
-        store::external(kind, provided.compares_and_sets, store, client)
-    }
-
     /// Hands a result to the waiting call. One that comes too late is dropped.
-    pub(super) fn provide(&self, number: u32, outcome: String) {
+    pub(super) fn provide(&self, number: u32, outcome: Zeroizing<String>) {
         let waiting = self.waiting.lock().remove(&number);
         if let Some((_, result)) = waiting {
             let _ = result.send(outcome);
@@ -104,71 +76,83 @@ impl CallbackRegistry {
         self.waiting.lock().retain(|_, (of, _)| *of != environment);
     }
 
-    fn begin_call(&self, environment: EnvironmentId) -> (PendingCall<'_>, oneshot::Receiver<String>) {
+    fn begin_call(
+        &self,
+        environment: EnvironmentId,
+        canceled_through: Option<Arc<Callback>>,
+    ) -> (PendingCall<'_>, oneshot::Receiver<Zeroizing<String>>) {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         let (sender, receiver) = oneshot::channel();
         self.waiting.lock().insert(number, (environment, sender));
-        (PendingCall { callbacks: self, number }, receiver)
+        (PendingCall { registry: self, number, canceled_through }, receiver)
     }
 }
 
 /// A call that is waiting for its result. Dropping it, as a timeout does, removes it from the registry.
 struct PendingCall<'a> {
-    callbacks: &'a CallbackRegistry,
+    registry: &'a CallbackRegistry,
     number: u32,
+    /// Learns that the result is no longer needed.
+    canceled_through: Option<Arc<Callback>>,
 }
 
 impl Drop for PendingCall<'_> {
     fn drop(&mut self) {
-        self.callbacks.waiting.lock().remove(&self.number);
+        let is_waiting = self.registry.waiting.lock().remove(&self.number).is_some();
+        if let Some(callback) = self.canceled_through.take().filter(|_| is_waiting) {
+            let message = format!(r#"{{"canceled":{}}}"#, self.number);
+            callback.call(message, ThreadsafeFunctionCallMode::NonBlocking);
+        }
     }
 }
 
-/// The callbacks that reach one service's store, one per environment, the newest last.
-struct JsStore {
+/// Whether JavaScript learns that the result of a call is no longer needed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Cancellation {
+    Announced,
+    Silent,
+}
+
+/// The callbacks for one purpose, one per environment, the newest last.
+pub(super) struct JsCallbacks {
     registry: &'static CallbackRegistry,
-    callbacks: Mutex<Vec<(EnvironmentId, Arc<StoreCallback>)>>,
+    cancellation: Cancellation,
+    callbacks: Mutex<Vec<EnvCallback>>,
 }
 
-impl JsStore {
-    fn use_callback(&self, newest: EnvCallback) {
-        let mut callbacks = self.callbacks.lock();
-        callbacks.retain(|(environment, callback)| *environment != newest.environment && !callback.aborted());
-        callbacks.push((newest.environment, newest.callback));
+impl JsCallbacks {
+    pub(super) fn new(registry: &'static CallbackRegistry, cancellation: Cancellation) -> Self {
+        Self { registry, cancellation, callbacks: Mutex::default() }
     }
-}
 
-#[async_trait]
-impl StoreCallbacks for JsStore {
-    async fn call(&self, request: String) -> Result<String> {
+    /// Uses this callback from now on: a hot reload creates a new one.
+    pub(super) fn use_callback(&self, newest: EnvCallback) {
+        let mut callbacks = self.callbacks.lock();
+        callbacks.retain(|known| known.environment != newest.environment && !known.callback.aborted());
+        callbacks.push(newest);
+    }
+
+    /// Sends a request, which is JSON, through the newest callback whose environment exists, and waits for the outcome.
+    pub(super) async fn call(
+        &self,
+        request: &str,
+        longest: Duration,
+    ) -> Result<Zeroizing<String>, CallError> {
         let newest_first: Vec<_> = {
             let mut callbacks = self.callbacks.lock();
-            callbacks.retain(|(_, callback)| !callback.aborted());
-            callbacks
-                .iter()
-                .rev()
-                .map(|(environment, callback)| (*environment, Arc::clone(callback)))
-                .collect()
+            callbacks.retain(|known| !known.callback.aborted());
+            callbacks.iter().rev().cloned().collect()
         };
-        for (environment, callback) in newest_first {
-            let (pending, result) = self.registry.begin_call(environment);
+        for EnvCallback { environment, callback } in newest_first {
+            let is_announced = self.cancellation == Cancellation::Announced;
+            let canceled_through = is_announced.then(|| Arc::clone(&callback));
+            let (pending, result) = self.registry.begin_call(environment, canceled_through);
             let message = format!(r#"{{"number":{},"request":{request}}}"#, pending.number);
             if callback.call(message, ThreadsafeFunctionCallMode::NonBlocking) == Status::Ok {
-                let result = tokio::time::timeout(CALLBACK_TIMEOUT, result).await.map_err(|_| timed_out())?;
-                return result.map_err(|_| environment_ended());
+                let result = tokio::time::timeout(longest, result).await.map_err(|_| CallError::TimedOut)?;
+                return result.map_err(|_| CallError::Ended);
             }
         }
-        Err(environment_ended())
+        Err(CallError::Ended)
     }
-}
-
-fn timed_out() -> Error {
-    Error::new(
-        ErrorKind::Storage,
-        format!("the store did not respond within {} s", CALLBACK_TIMEOUT.as_secs()),
-    )
-}
-
-fn environment_ended() -> Error {
-    Error::new(ErrorKind::Storage, "the worker thread that provided the store has ended")
 }

@@ -9,8 +9,9 @@ use napi::bindgen_prelude::{Function, Object, Result, Uint32Array};
 use napi_derive::napi;
 use serde_json::{Value, json};
 use url::Url;
+use zeroize::Zeroizing;
 
-use super::host::host;
+use super::host::{Callbacks, host};
 use super::outcome::{attempt, parse};
 use super::promise::promise;
 use crate::config::{BaseUrl, OnFailure, SchedulerOptions, is_private_host};
@@ -18,13 +19,21 @@ use crate::domain::{Generation, Timestamp};
 use crate::service::{DpopProof, Snapshot};
 
 /// Starts a service, or finds one with the same configuration: `Outcome<{ id, name, created }>`. A store that
-/// only JavaScript can reach is called through `provider`, and its results come back through `provide`. It
-/// never keeps the process alive.
+/// only JavaScript can reach is called through `provider`, and functions of the configuration through
+/// `functions`. The results come back through `provide`. Neither keeps the process alive.
 #[napi(catch_unwind)]
-pub fn initialize(env: &Env, request: String, provider: Option<Function<'_, String, ()>>) -> Result<String> {
-    let provider = provider.map(|callback| host().callbacks.register(env, &callback)).transpose()?;
+pub fn initialize(
+    env: &Env,
+    request: String,
+    provider: Option<Function<'_, String, ()>>,
+    functions: Option<Function<'_, String, ()>>,
+) -> Result<String> {
+    let register = |callback: Option<Function<'_, String, ()>>| {
+        callback.map(|callback| host().callbacks.register(env, &callback)).transpose()
+    };
+    let callbacks = Callbacks { provider: register(provider)?, functions: register(functions)? };
     Ok(attempt(|| {
-        let initialized = host().initialize(&request, provider)?;
+        let initialized = host().initialize(&request, callbacks)?;
         Ok(json!({ "id": initialized.id, "name": initialized.name, "created": initialized.created }))
     }))
 }
@@ -188,10 +197,10 @@ pub fn subscribe(callback: Function<'_, String, ()>) -> Result<()> {
     host().subscribers.add(&callback)
 }
 
-/// Provides the outcome of the store call with this number.
+/// Provides the outcome of the call with this number.
 #[napi(catch_unwind)]
 pub fn provide(number: u32, outcome: String) {
-    host().callbacks.provide(number, outcome);
+    host().callbacks.provide(number, Zeroizing::new(outcome));
 }
 
 fn snapshot_json(snapshot: &Snapshot) -> Value {

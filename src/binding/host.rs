@@ -8,9 +8,11 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use url::Url;
 
-use super::callbacks::{CallbackRegistry, EnvCallback, Provided};
+use super::callbacks::{CallbackRegistry, EnvCallback};
 use super::outcome::parse;
+use super::stores::{Provided, ProvidedStores};
 use super::subscribers::{EventForwarder, LogForwarder, Subscribers};
+use super::user_functions::ProvidedFunctions;
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, Origins, Storage};
 use crate::domain::ServiceName;
@@ -27,6 +29,8 @@ pub(super) struct Host {
     pub(super) scheduler: Arc<Scheduler>,
     pub(super) subscribers: Subscribers,
     pub(super) callbacks: CallbackRegistry,
+    stores: ProvidedStores,
+    functions: ProvidedFunctions,
     transports: SharedTransports,
     gates: OriginGates,
     clock: Arc<dyn Clock>,
@@ -44,6 +48,8 @@ pub(super) fn host() -> &'static Host {
             scheduler,
             subscribers: Subscribers::default(),
             callbacks: CallbackRegistry::default(),
+            stores: ProvidedStores::default(),
+            functions: ProvidedFunctions::default(),
             transports: SharedTransports::default(),
             gates: OriginGates::default(),
             clock,
@@ -60,6 +66,14 @@ fn report_panic(panic: &PanicHookInfo<'_>) {
         panic.location().map_or_else(String::new, |place| format!(" at {}:{}", place.file(), place.line()));
     // There is nowhere to report that stderr is closed.
     let _ = writeln!(std::io::stderr(), "evertoken: internal error{place}");
+}
+
+/// The ways back into JavaScript that a service needs.
+pub(super) struct Callbacks {
+    /// To a store on its side.
+    pub(super) provider: Option<EnvCallback>,
+    /// To the functions of the configuration.
+    pub(super) functions: Option<EnvCallback>,
 }
 
 /// What JavaScript passes to start a service.
@@ -120,11 +134,7 @@ impl LogRequest {
 }
 
 impl Host {
-    pub(super) fn initialize(
-        &'static self,
-        request: &str,
-        provider: Option<EnvCallback>,
-    ) -> Result<Initialized> {
+    pub(super) fn initialize(&'static self, request: &str, callbacks: Callbacks) -> Result<Initialized> {
         // Must run on this thread, the one that may change the environment, and not at the first lookup.
         prepare_resolver();
         let request: InitializeRequest = read(request)?;
@@ -133,10 +143,11 @@ impl Host {
         let certificate = config.credentials.client_certificate.as_ref();
         let transport = self.transports.get(&config.ca, &request.environment, certificate);
         let gate = self.gates.get(&config);
-        let mut external = match (&config.storage, request.provided, provider) {
+        let mut external = match (&config.storage, request.provided, callbacks.provider) {
             (Storage::External(kind), Some(store), Some(provider)) => Some((kind.clone(), store, provider)),
             _ => None,
         };
+        let mut functions = callbacks.functions;
         let mut on_server = store::on_server(&config, &request.environment);
         let initialized = self.registry.initialize(config, |schedule, credentials| {
             let id = schedule.id;
@@ -151,8 +162,11 @@ impl Host {
                 log: request.log.log(name, id, &self.subscribers)?,
                 store: external
                     .take()
-                    .map(|(kind, provided, provider)| self.callbacks.store(id, &kind, provided, provider))
+                    .map(|(kind, provided, provider)| {
+                        self.stores.get(&self.callbacks, id, &kind, provided, provider)
+                    })
                     .or_else(|| on_server.take()),
+                functions: functions.take().map(|newest| self.functions.get(&self.callbacks, id, newest)),
                 schedule,
                 credentials,
                 gate,

@@ -9,4 +9,6 @@ mod functions;
 mod host;
 mod outcome;
 mod promise;
+mod stores;
 mod subscribers;
+mod user_functions;

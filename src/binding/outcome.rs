@@ -44,6 +44,9 @@ pub(super) fn error_json(error: &Error) -> Value {
     if let Some(wait) = error.retry_after() {
         value["retryAfterSeconds"] = wait.as_secs_f64().ceil().into();
     }
+    if let Some(thrown) = error.thrown() {
+        value["thrown"] = thrown.into();
+    }
     if let Some(server_error) = error.server_error() {
         value["serverError"] = json!(server_error);
     }

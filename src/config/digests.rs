@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 use url::Url;
 use zeroize::Zeroizing;
 
+use super::fields::is_function;
 use super::{Config, Credentials};
 use crate::crypto::sha256;
 
@@ -47,6 +48,9 @@ impl fmt::Debug for ConfigDigest {
     }
 }
 
+/// What stands for a function as `login`.
+const LOGIN_FUNCTION: &str = "login()";
+
 /// A digest of the parameters of every token request, where there are any.
 pub(super) fn parameters(map: &Map<String, Value>) -> Option<String> {
     let parameters = map.get("parameters")?.as_object().filter(|map| !map.is_empty())?;
@@ -58,6 +62,7 @@ pub(super) fn parameters(map: &Map<String, Value>) -> Option<String> {
 pub(super) fn identity(config: &Config, parameters: Option<&str>) -> String {
     let place = config.endpoint.as_ref().map(Url::as_str);
     let place = place.or(config.issuer.as_ref().map(|issuer| issuer.text.as_str()));
+    let place = place.or(config.login.is_function.then_some(LOGIN_FUNCTION));
     let Credentials { client_id, email, username, .. } = &config.credentials;
     let grant = config.grant.map(|grant| format!("{grant:?}"));
     let Config { scope, audience, resource, grant_type, .. } = config;
@@ -88,6 +93,10 @@ const ANSWER_FIELDS: [&str; 4] = ["expiresPath", "refreshTokenField", "refreshTo
 
 /// A digest of the credential, of where it goes and of how it is sent.
 pub(super) fn credential(map: &Map<String, Value>) -> CredentialDigest {
+    if map.get("login").is_some_and(is_function) {
+        // Which credential a function uses is unknown.
+        return CredentialDigest::new(digest(&json!([LOGIN_FUNCTION, map.get("service")]).to_string()));
+    }
     let account = map.get("username").or(map.get("email"));
     let mut login = map.get("login").cloned();
     if let Some(Value::Object(login)) = &mut login {
@@ -164,6 +173,12 @@ mod tests {
         ] {
             assert!(with(&other) != of(&login()), "{other}");
         }
+    }
+
+    #[test]
+    fn of_a_function_only_its_service_is_known() {
+        let login = |service: &str| of(&json!({ "service": service, "login": { "function": true } }));
+        assert!(login("a") == login("a") && login("a") != login("b"));
     }
 
     #[test]

@@ -109,9 +109,28 @@ impl<'f> ConfigFields<'f> {
         self.map.contains_key(key)
     }
 
+    /// Whether `key` is set to more than `false`.
+    pub(super) fn is_used(&self, key: &str) -> bool {
+        self.map.get(key).is_some_and(|value| *value != Value::Bool(false))
+    }
+
     /// Whether `key` is `true`.
     pub(super) fn is_true(&self, key: &str) -> bool {
         self.map.get(key) == Some(&Value::Bool(true))
+    }
+
+    /// Whether `key` is a function of the user's program, which JavaScript keeps.
+    pub(super) fn is_function(&self, key: &str) -> bool {
+        self.map.get(key).is_some_and(is_function)
+    }
+
+    /// Takes `key` if it is a function. Whether it is one.
+    pub(super) fn function(&mut self, key: &'static str) -> bool {
+        let is_function = self.is_function(key);
+        if is_function {
+            self.take(key);
+        }
+        is_function
     }
 
     /// Takes and parses `key`, or adds an error that says what it must be.
@@ -274,6 +293,12 @@ impl<'f> ConfigFields<'f> {
             }
         }
     }
+}
+
+/// Whether a value stands for a function of the user's program.
+pub(super) fn is_function(value: &Value) -> bool {
+    let members = value.as_object().filter(|members| members.len() == 1);
+    members.and_then(|members| members.get("function")) == Some(&Value::Bool(true))
 }
 
 /// What a value is, where it `must be` something else.

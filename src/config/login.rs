@@ -12,6 +12,8 @@ use super::{Config, Credentials, GrantType, RefreshFormat, ResponsePath};
 /// The requests and responses of a login endpoint.
 #[derive(Clone, Debug, Default)]
 pub struct LoginOptions {
+    /// Whether a function of the user's program logs in. Then there are no other options.
+    pub is_function: bool,
     /// The method; POST by default.
     pub method: Option<Method>,
     /// Where the user name and password are sent.
@@ -123,8 +125,14 @@ fn contains(value: &Value, text: &str) -> bool {
 pub(super) fn read(f: &mut ConfigFields<'_>) -> Arc<LoginOptions> {
     // Most services have none, and share them.
     static DEFAULT: LazyLock<Arc<LoginOptions>> = LazyLock::new(Arc::default);
+    static FUNCTION: LazyLock<Arc<LoginOptions>> =
+        LazyLock::new(|| Arc::new(LoginOptions { is_function: true, ..LoginOptions::default() }));
+    if f.function("login") {
+        return Arc::clone(&FUNCTION);
+    }
     let Some(mut login) = f.object("login") else { return Arc::clone(&DEFAULT) };
     let options = LoginOptions {
+        is_function: false,
         method: method(&mut login),
         credentials: login
             .one_of("credentials", &[("body", LoginCredentials::Body), ("basic", LoginCredentials::Basic)])

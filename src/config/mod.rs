@@ -9,6 +9,7 @@ mod digests;
 mod fields;
 mod header;
 mod login;
+mod login_function;
 mod network;
 mod origin;
 mod postgres_url;
@@ -150,9 +151,9 @@ impl Config {
         self.credentials.has_login() || self.login.takes_client_only()
     }
 
-    /// Whether there are credentials to obtain a token with.
+    /// Whether there are credentials to obtain a token with, or a function that obtains one.
     pub fn has_credentials(&self) -> bool {
-        self.has_client() || self.has_login()
+        self.has_client() || self.has_login() || self.login.is_function
     }
 
     /// Whether a login endpoint may be used, and not only an OAuth token endpoint.

@@ -12,7 +12,7 @@ use super::fields::{ConfigErrors, ConfigFields, Origins};
 use super::{
     BaseUrl, ClientAuthentication, Config, ConfigDigest, CredentialDigest, Credentials, GrantType, Issuer,
     OnFailure, RateLimit, RefreshFormat, RefreshOptions, RetryPolicy, Storage, base_url, clear_text, client,
-    digests, header, login, response_fields, storage, token_request,
+    digests, header, login, login_function, response_fields, storage, token_request,
 };
 use crate::domain::{AccessToken, Policy, Secret, ServiceName, TokenType};
 use crate::error::{Error, Result};
@@ -59,6 +59,7 @@ impl Config {
 }
 
 fn read(f: &mut ConfigFields<'_>) -> Config {
+    login_function::check_fields(f);
     if f.has("header") && f.is_true("dpop") {
         f.error("header", "cannot be combined with dpop, which sends its token in the Authorization header");
     }
@@ -150,6 +151,9 @@ fn read(f: &mut ConfigFields<'_>) -> Config {
 
 /// Checks the combination of fields.
 fn check_whole(config: &Config, errors: &ConfigErrors) {
+    if config.login.is_function {
+        return login_function::check(config, errors);
+    }
     let password = &config.credentials.password;
     let (has_client, has_login) = (config.has_client(), config.has_login());
     if config.credentials.username().is_some() && password.is_none() {

@@ -25,6 +25,11 @@ impl AnswerFields {
         self.0.is_empty()
     }
 
+    /// Adds a field, or replaces its value.
+    pub fn insert(&mut self, name: String, value: Secret) {
+        self.0.insert(name, Some(value));
+    }
+
     /// The number of bytes of all values.
     pub fn len(&self) -> usize {
         self.values().map(|(_, value)| value.len()).sum()

@@ -206,6 +206,14 @@ fn readings_at(level: &Map<String, Value>, is_plain: bool, judge: &Judge) -> Vec
         .collect()
 }
 
+/// The first member of an answer that is certainly meant to be the expiry, and cannot be read as one.
+pub(super) fn unreadable(answer: &Map<String, Value>) -> Option<&str> {
+    let is_plain = |name: &str| name::known(name).is_some_and(|known| known.is_plain);
+    let is_unreadable = |value: &Value| parse_value(value) == ParsedValue::Unreadable;
+    let mut members = answer.iter();
+    members.find(|(name, value)| is_plain(name) && is_unreadable(value)).map(|(name, _)| name.as_str())
+}
+
 /// A name in a form that is safe for a message. It is a known name and therefore not a secret.
 fn plain(name: &str) -> String {
     name.chars().filter(|c| c.is_ascii_alphanumeric() || "_-.".contains(*c)).take(40).collect()

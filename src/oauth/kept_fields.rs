@@ -65,7 +65,8 @@ fn find_around_token(path: &ResponsePath, around: &ResponseFields<'_>) -> Option
     around.levels.iter().find_map(|level| level.get(name)).cloned()
 }
 
-fn text_of(value: Value) -> Result<Secret, FieldError> {
+/// The text of a value that is kept.
+pub(super) fn text_of(value: Value) -> Result<Secret, FieldError> {
     let text = match value {
         Value::String(text) => text,
         Value::Bool(flag) => flag.to_string(),

@@ -6,7 +6,7 @@ use crate::domain::Timestamp;
 use crate::transport::Response;
 
 /// No server needs a longer pause, and a typo on the server must not disable a service.
-const MAX_RETRY_AFTER: Duration = Duration::from_secs(3600);
+pub const MAX_RETRY_AFTER: Duration = Duration::from_secs(3600);
 
 /// How long the response asks to wait: seconds, or a date relative to the response's own `Date`. The longest
 /// if there are several; `None` for invalid values and dates in the past.

@@ -15,7 +15,7 @@ use crate::error::{Error, ErrorKind};
 use crate::redaction::Redaction;
 use crate::transport::Response;
 
-const REFRESH_NAMES: &[&str] = &["refresh_token", "refresh", "refreshToken"];
+pub(super) const REFRESH_NAMES: &[&str] = &["refresh_token", "refresh", "refreshToken"];
 
 const TYPE_NAMES: &[&str] = &["token_type", "tokenType"];
 
@@ -272,7 +272,7 @@ fn is_repeated(fields: &ResponseFields<'_>, word: &str) -> bool {
 }
 
 /// A refresh token is visible ASCII (RFC 6749, appendix A.17). An invalid one is ignored.
-fn refresh_token(text: &str) -> Option<Secret> {
+pub(super) fn refresh_token(text: &str) -> Option<Secret> {
     let fits = !text.is_empty()
         && text.len() <= MAX_REFRESH_BYTES
         && text.bytes().all(|b| b.is_ascii_graphic() || b == b' ');
@@ -320,7 +320,7 @@ fn scheme_named(word: &str, dpop: bool) -> Option<TokenType> {
 }
 
 /// The plain names of a response's fields.
-fn visible_names(object: &Map<String, Value>, redaction: &Redaction) -> String {
+pub(super) fn visible_names(object: &Map<String, Value>, redaction: &Redaction) -> String {
     let names = object.keys().filter(|name| is_plain_name(name, redaction)).take(8);
     let names: Vec<_> = names.map(String::as_str).collect();
     if names.is_empty() { "none".into() } else { names.join(", ") }

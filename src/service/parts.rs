@@ -12,6 +12,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::crypto::ClientKey;
 use crate::error::Result;
+use crate::functions::UserFunctions;
 use crate::gate::Gate;
 use crate::log::Log;
 use crate::store::{Store, StoreClient};
@@ -30,6 +31,8 @@ pub struct Parts {
     pub log: Log,
     /// The store of a configuration that says `External`.
     pub store: Option<Arc<dyn Store>>,
+    /// The functions of a configuration that has some.
+    pub functions: Option<Arc<dyn UserFunctions>>,
     /// How the scheduler learns of changes.
     pub schedule: Schedule,
     /// What all services of the process know about their credentials.
@@ -53,7 +56,7 @@ pub(super) struct Rooms {
 impl Parts {
     /// The parts of a service. Nothing runs yet.
     pub(super) fn assemble(self, config: Config) -> Result<Rooms> {
-        let Self { clock, transport, listener, log, store, schedule, credentials, gate } = self;
+        let Self { clock, transport, listener, log, store, functions, schedule, credentials, gate } = self;
         let client_key = config.credentials.private_key.clone().map(ClientKey::new).map(Arc::new);
         let store = Arc::new(StoreClient::new(&config, client_key.clone(), store)?);
         let state: SharedState = Arc::new(Mutex::new(TokenState::new(&config)));
@@ -82,6 +85,7 @@ impl Parts {
             state: Arc::clone(&state),
             observer: Arc::clone(&observer),
             signer: Arc::clone(&signer),
+            functions,
         };
         let refresher = Arc::new(Refresher::new(client, store, Arc::clone(&sync), credentials, gate));
         let access = TokenAccess {

@@ -13,7 +13,11 @@ pub struct OriginGates(Mutex<WeakMap<(String, usize), Gate>>);
 impl OriginGates {
     /// The gate that the token requests of this service pass. It is dropped with the last service that uses it.
     pub fn get(&self, config: &Config) -> Arc<Gate> {
-        let origin = config.first_url().map(|url| url.origin().ascii_serialization()).unwrap_or_default();
+        let origin = match config.first_url() {
+            Some(url) => url.origin().ascii_serialization(),
+            // Where a function logs in is unknown.
+            None => config.service.to_string(),
+        };
         let key = (origin, config.max_concurrent_requests);
         self.0.lock().get_or_insert_with(key, || Gate::new(config.max_concurrent_requests))
     }
@@ -45,6 +49,14 @@ mod tests {
         assert!(!Arc::ptr_eq(&first, &at("https://other.example.com/a/token")));
         let limited = json!({ "authUrl": "https://login.example.com/a/token", "maxConcurrentRequests": 2 });
         assert!(!Arc::ptr_eq(&first, &gates.get(&config(&limited))));
+        let own = |service: &str| {
+            Config::from_json(json!({
+                "service": service, "login": { "function": true }, "storage": { "kind": "memory" },
+            }))
+            .unwrap()
+        };
+        let (one, other) = (gates.get(&own("a")), gates.get(&own("b")));
+        assert!(!Arc::ptr_eq(&one, &other), "where their functions log in is unknown");
         let ended = Arc::downgrade(&first);
         drop(first);
         assert!(ended.upgrade().is_none());

@@ -1,5 +1,6 @@
 import type { SchedulerStatus, ServerError, TokenErrorCode, TokenStatus } from '../../index'
 import { TokenError } from '../support/errors'
+import { globalState } from '../support/global-state'
 
 /** JSON text of `{"ok": T}` or `{"error": …}`; see {@link unwrap}. The type parameter says what is inside. */
 export type Outcome<T> = string & { readonly outcome?: T }
@@ -47,11 +48,13 @@ export interface Destinations {
 export interface Native {
   /**
    * Starts a service or finds an equal live one (`created` is then false). A storage that only this side can reach
-   * is called through `provider`, with messages that {@link Native.provide} answers; it never keeps the process alive.
+   * is called through `provider`, and functions of the configuration through `functions`, with messages that
+   * {@link Native.provide} answers; neither keeps the process alive.
    */
   initialize(
     request: string,
     provider?: (message: string) => void,
+    functions?: (message: string) => void,
   ): Outcome<{ id: number; name: string; created: boolean }>
   /** The live service with this name; for `null` the default one. */
   find(service: string | null): number | null
@@ -86,7 +89,7 @@ export interface Native {
   stopScheduler(): Outcome<SchedulerStatus>
   /** Calls back with each message; never keeps the process alive. */
   subscribe(callback: (message: string) => void): void
-  /** Answers the message with this number to a provider, with an {@link Outcome}. */
+  /** Answers the message with this number, with an {@link Outcome}. */
   provide(number: number, outcome: string): void
 }
 
@@ -201,12 +204,26 @@ export interface ErrorDescription {
   status?: number
   retryAfterSeconds?: number
   serverError?: ServerError
+  /** The number of the call that threw. */
+  thrown?: number
 }
 
 /** The error that this describes; `service` is the name of the service that was called. */
 export function errorFrom(description: ErrorDescription, service?: string): TokenError {
-  const { code, message, ...details } = description
+  const { code, message, thrown: _, ...details } = description
   return new TokenError(code, message, { ...(service === undefined ? {} : { service }), ...details })
+}
+
+/**
+ * The error with what the user's function threw as its cause. Only callers get it: events go to others, too, and the text
+ * may contain a secret.
+ */
+function withCause(error: TokenError, { thrown }: ErrorDescription): TokenError {
+  const known = globalState().thrown
+  if (thrown !== undefined && known.has(thrown)) {
+    Object.defineProperty(error, 'cause', { value: known.get(thrown), writable: true, configurable: true })
+  }
+  return error
 }
 
 /**
@@ -223,7 +240,7 @@ export function unwrap<T>(outcome: Outcome<T>, service?: string): T {
     parsed = null
   }
   if (parsed !== null && 'ok' in parsed) return parsed.ok
-  if (parsed !== null && 'error' in parsed) throw errorFrom(parsed.error, service)
+  if (parsed !== null && 'error' in parsed) throw withCause(errorFrom(parsed.error, service), parsed.error)
   throw new TokenError(
     'ERR_TOKEN_INTERNAL',
     'the native addon of evertoken returned an invalid result; please report it',

@@ -1,6 +1,7 @@
 import type { TokenServiceConfig } from '../../index'
 import { envTable, variableOf, type EnvVariable } from '../support/env-table'
 import { configError } from '../support/errors'
+import { isFunction } from './functions'
 import { storageFromText } from './storage'
 
 /**
@@ -94,6 +95,21 @@ function read(env: Environment, variable: string): string | undefined {
 
 type Fields = Readonly<Record<string, unknown>>
 
+/** The fields of a token request that a variable can set. A function as `login` makes its own request. */
+const requestFields = [
+  'authUrl',
+  'issuer',
+  'clientId',
+  'clientSecret',
+  'privateKey',
+  'scope',
+  'audience',
+  'parameters',
+  'email',
+  'username',
+  'password',
+] as const satisfies readonly (keyof TokenServiceConfig)[]
+
 /**
  * Each field from the code, else from the environment, which never completes the code with something that contradicts
  * it. The rules are documented at `configFromEnv` in `index.d.ts`.
@@ -110,6 +126,7 @@ export function withEnvironment(code: Fields, env: TokenServiceConfig): Record<s
   const saysProof = says('clientSecret', 'privateKey', 'clientCertificate')
   if (saysProof || code['clientAuthentication'] === 'none') leaveOut('clientSecret', 'privateKey')
   if (code['dpop'] === true) leaveOut('header')
+  if (isFunction(code['login'])) leaveOut(...requestFields)
   const isClient = says('clientId') && saysProof
   const isLogin = says('email', 'username') && says('password')
   if (!says('grant')) {

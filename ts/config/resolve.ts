@@ -1,6 +1,7 @@
 import type { Logger } from '../../index'
 import type { RefusedBy } from '../support/global-state'
 import { configWithout, variablesOf, withEnvironment } from './env'
+import { collectFunctions, isFunction, type UserFunctions } from './functions'
 import { configError } from '../support/errors'
 import { assertObject, toPlain, toPlainObject, type Json, type JsonObject } from '../support/json'
 import { hasFunctions } from '../support/user-code'
@@ -19,6 +20,8 @@ export interface ResolvedConfig {
   variables: Record<string, string>
   logger: Logger | undefined
   refusedBy: RefusedBy | undefined
+  /** The functions that `plain` holds markers of. */
+  functions: UserFunctions
   /** A storage that only this side can reach. */
   provider: Provider | undefined
 }
@@ -36,12 +39,13 @@ export function resolveConfig(config: unknown, useDatabase: unknown, database: u
   const { logger, refusedBy, storage, ...rest } = config ?? {}
   const isDatabase = useDatabase === true
   const { plain: chosen, provider } = splitStorage(isDatabase ? storageFromDatabase(database) : storage)
-  const code = toPlainObject(rest)
+  const functions: UserFunctions = new Map()
+  const code = toPlainObject(rest, collectFunctions(functions))
   if (chosen !== undefined) code['storage'] = chosen
   // A value in code makes the variable irrelevant, even if its text is invalid.
   const irrelevant = [
     ...(chosen === undefined ? [] : ['EVERTOKEN_STORAGE']),
-    ...(code['parameters'] === undefined ? [] : ['OAUTH_PARAMETERS']),
+    ...(code['parameters'] === undefined && !isFunction(code['login']) ? [] : ['OAUTH_PARAMETERS']),
   ]
   const env = configWithout(irrelevant)
   const plain = withEnvironment(code, env) as JsonObject
@@ -50,6 +54,7 @@ export function resolveConfig(config: unknown, useDatabase: unknown, database: u
     variables: { ...variablesOf(plain, env), ...(isDatabase && { storage: 'database' }) },
     logger: checkLogger(logger),
     refusedBy: checkRefusedBy(refusedBy),
+    functions,
     provider,
   }
 }

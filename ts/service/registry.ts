@@ -1,4 +1,5 @@
 import type { AuthHeaders, DatabaseHandle, TokenEvent, TokenServiceConfig } from '../../index'
+import { createFunctionCallback } from '../config/functions'
 import { resolveConfig } from '../config/resolve'
 import { defaultServiceName } from '../support/defaults'
 import { clientNumber, globalState } from '../support/global-state'
@@ -36,7 +37,7 @@ export function initializeTokenService(
 ): TokenService {
   const [config, useDatabase, database] = args
   const given = typeof config?.service === 'string' ? config.service : defaultServiceName
-  const { plain, variables, logger, refusedBy, provider, log } = asService(given, () => {
+  const { plain, variables, logger, refusedBy, functions, provider, log } = asService(given, () => {
     // A variable that is not set must not lead to another database than the one that was meant.
     if (useDatabase === true && args.length > 2 && database === undefined) {
       throw configError(
@@ -60,7 +61,11 @@ export function initializeTokenService(
     provided,
   })
   const { id, name } = unwrap(
-    native().initialize(request, provider && createCallback(provider.answer)),
+    native().initialize(
+      request,
+      provider && createCallback(provider.answer),
+      functions.size === 0 ? undefined : createFunctionCallback(functions),
+    ),
     given,
   )
   isConfiguredInCode =

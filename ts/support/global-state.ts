@@ -14,6 +14,8 @@ export interface GlobalState {
   /** A number for each client of a store that was passed in. */
   clients: WeakMap<object, number>
   lastClient: number
+  /** What functions of the configuration threw last, by the number of their call. */
+  thrown: Map<number, unknown>
 }
 
 /** `refusedBy` of the configuration. */
@@ -31,7 +33,18 @@ export function globalState(): GlobalState {
     refusalChecks: new Map(),
     clients: new WeakMap(),
     lastClient: 0,
+    thrown: new Map(),
   })
+}
+
+/** As many services as fail at the same time, in most programs. */
+const mostThrown = 32
+
+/** Keeps what a function of the configuration threw in this call, for the errors that tell of it. */
+export function keepThrown(call: number, error: unknown): void {
+  const { thrown } = globalState()
+  thrown.set(call, error)
+  if (thrown.size > mostThrown) thrown.delete(thrown.keys().next().value!)
 }
 
 /** The number of a client, the same for all copies of the package. */

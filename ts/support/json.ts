@@ -19,10 +19,16 @@ export function toPlain(value: unknown, path: string): Json {
   return convert(value, path, [])
 }
 
-/** Like {@link toPlain}, for the root object, whose fields are named without a path before them. */
-export function toPlainObject(object: object): JsonObject {
-  return convertObject(object, '', [])
+/**
+ * Like {@link toPlain}, for the root object, whose fields are named without a path before them.
+ *
+ * @param replace What stands for the value at a path; `undefined` where that is the value itself.
+ */
+export function toPlainObject(object: object, replace?: Replace): JsonObject {
+  return convertObject(object, '', [], replace)
 }
+
+type Replace = (value: unknown, path: string) => Json | undefined
 
 /**
  * Checks that `value` is an object literal.
@@ -36,7 +42,9 @@ export function assertObject(value: unknown, name: string): asserts value is Rec
   if (!isPlain(value)) throw configError(name, `must be plain data, not an instance of ${className(value)}`)
 }
 
-function convert(value: unknown, path: string, parents: readonly object[]): Json {
+function convert(value: unknown, path: string, parents: readonly object[], replace?: Replace): Json {
+  const replacement = replace?.(value, path)
+  if (replacement !== undefined) return replacement
   switch (typeof value) {
     case 'boolean':
       return value
@@ -54,14 +62,19 @@ function convert(value: unknown, path: string, parents: readonly object[]): Json
       if (parents.length >= maxDepth)
         throw configError(path, `must not be nested more than ${maxDepth} levels deep`)
       return Array.isArray(value)
-        ? value.map((item, index) => convert(item, `${path}.${index}`, [...parents, value]))
-        : convertObject(value, path, parents)
+        ? value.map((item, index) => convert(item, `${path}.${index}`, [...parents, value], replace))
+        : convertObject(value, path, parents, replace)
     default:
       throw configError(path, `must be plain data, not ${kindOf(value)}`)
   }
 }
 
-function convertObject(object: object, path: string, parents: readonly object[]): JsonObject {
+function convertObject(
+  object: object,
+  path: string,
+  parents: readonly object[],
+  replace?: Replace,
+): JsonObject {
   if (path !== '') assertObject(object, path)
   // Without a prototype, so that every key is an ordinary one, even `__proto__`.
   const plain = Object.create(null) as JsonObject
@@ -69,7 +82,7 @@ function convertObject(object: object, path: string, parents: readonly object[])
     const value = Reflect.get(object, key) as unknown
     const at = path === '' ? String(key) : `${path}.${String(key)}`
     if (typeof key === 'symbol') throw configError(at, 'is not a known key')
-    if (value !== undefined) plain[key] = convert(value, at, [...parents, object])
+    if (value !== undefined) plain[key] = convert(value, at, [...parents, object], replace)
   }
   return plain
 }

@@ -5,6 +5,7 @@ use serde::{Serialize, Serializer};
 use crate::config::{Config, SchedulerOptions};
 use crate::domain::{Timestamp, TokenPhase};
 use crate::grants::GrantRequest;
+use crate::oauth::LOGIN_FUNCTION;
 use crate::redaction::display_url;
 use crate::service::state::{Counters, HistoryEntry, LastError, Source, TokenState};
 use crate::store::StoreClient;
@@ -62,7 +63,7 @@ impl Status {
             last_refresh_at: state.history().last_refresh_at(),
             consecutive_failures: state.failures(),
             last_error: state.history().last_error().cloned(),
-            strategy: state.grant().map(|grant| StrategyStatus::new(grant, config)),
+            strategy: strategy(config, state),
             scheduler: SchedulerStatus {
                 next_refresh_at: next_refresh,
                 ..SchedulerStatus::new(&SchedulerOptions::default())
@@ -92,6 +93,13 @@ fn is_healthy(config: &Config, state: &TokenState, store: &StoreClient, now: Tim
         && !state.is_closed()
 }
 
+fn strategy(config: &Config, state: &TokenState) -> Option<StrategyStatus> {
+    if config.login.is_function {
+        return state.held().map(|_| StrategyStatus::of_function());
+    }
+    state.grant().map(|grant| StrategyStatus::new(grant, config))
+}
+
 /// The request that worked last.
 #[derive(Clone, Debug, Serialize)]
 pub struct StrategyStatus {
@@ -101,6 +109,10 @@ pub struct StrategyStatus {
 }
 
 impl StrategyStatus {
+    fn of_function() -> Self {
+        Self { grant: "login".to_owned(), endpoint: LOGIN_FUNCTION.to_owned(), format: "function".to_owned() }
+    }
+
     fn new(grant: &GrantRequest, config: &Config) -> Self {
         Self {
             grant: grant.grant_name(config).to_owned(),

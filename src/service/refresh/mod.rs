@@ -2,6 +2,7 @@
 
 mod issuer;
 mod lease;
+mod login_function;
 mod outcome;
 mod predecessors;
 mod refresh_token;
@@ -44,7 +45,8 @@ pub(super) use token_request::TokenClient;
 /// A token from the server, and how it was obtained.
 struct NewToken {
     granted: Granted,
-    grant: GrantRequest,
+    /// The request. None for a function, which makes its own.
+    grant: Option<GrantRequest>,
     /// The refresh token that was spent for it. It stays valid unless the response brings another.
     spent: Option<Secret>,
     /// The key that the token was requested for.
@@ -78,8 +80,7 @@ impl Refresher {
         let TokenClient { config, clock, state, observer, .. } = &client;
         let (config, clock, state, observer) =
             (Arc::clone(config), Arc::clone(clock), Arc::clone(state), Arc::clone(observer));
-        let credentials =
-            Arc::new(CredentialMemory::new(config.credential.clone(), known, Arc::clone(&store)));
+        let credentials = Arc::new(CredentialMemory::new(&config, known, Arc::clone(&store)));
         let gate = Arc::new(RequestGate { gate, config: Arc::clone(&config) });
         let leases = LeaseManager {
             config: Arc::clone(&config),
@@ -200,6 +201,7 @@ impl Refresher {
             Err(error) if error.kind() == ErrorKind::Shutdown => return Err(error),
             Err(error) => {
                 self.note_failure(&error, attempt.started);
+                self.share_rejection(&error).await;
                 return Err(error);
             }
         };

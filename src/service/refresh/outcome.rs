@@ -29,7 +29,7 @@ impl Refresher {
         let mut unsaved = None;
         let mut token = self.hold(token);
         let now = token.tokens.lifetime.issued_at();
-        if is_login {
+        if is_login || self.config.login.is_function {
             self.credentials.forget(now).await;
         }
         // A clearing takes the same lock: either it came first and raised the epoch, or it removes what is saved here.
@@ -101,7 +101,7 @@ impl Refresher {
             },
             generation: Generation::default(),
             source: Source::Request,
-            grant: Some(grant),
+            grant,
             fields,
             proof_key,
             revision: None,
@@ -167,6 +167,13 @@ impl Refresher {
             self.source.doubt_metadata();
         }
         self.observer.announce_failure(error);
+    }
+
+    /// Another process had its function rejected while this one waited. No store tells that later.
+    pub(super) async fn share_rejection(&self, error: &Error) {
+        if self.config.login.is_function && is_rejection(error) {
+            self.remember_rejection(error).await;
+        }
     }
 
     /// No process sends the credential again before its cool-down ends.

@@ -118,7 +118,7 @@ impl RefreshTokenGrant {
                     self.state.lock().settle_refresh();
                     let grant = GrantRequest { refreshes: true, ..grant };
                     let (spent, proof_key) = (Some(refresh_token), request.proof_key().cloned());
-                    let token = NewToken { granted, grant, spent, proof_key };
+                    let token = NewToken { granted, grant: Some(grant), spent, proof_key };
                     return RefreshTokenOutcome::Obtained(Box::new(token));
                 }
                 Err(refusal) => refusal,

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::OwnedMutexGuard;
 
 use crate::clock::Clock;
-use crate::config::CredentialDigest;
+use crate::config::{Config, CredentialDigest};
 use crate::domain::{Secret, Timestamp};
 use crate::error::{Error, ErrorKind, Retry};
 use crate::service::state::is_rejection;
@@ -164,18 +164,22 @@ pub(in crate::service) struct CredentialMemory {
     process: Arc<KnownCredentials>,
     login_turn: Arc<LoginTurn>,
     store: Arc<StoreClient>,
+    /// Whether rejections are stored. Those of a function are not: what it sends may be another credential after a restart.
+    is_kept: bool,
     /// Whether the store was seen to hold a rejection of this credential.
     is_stored: AtomicBool,
 }
 
 impl CredentialMemory {
     pub(in crate::service) fn new(
-        credential: CredentialDigest,
+        config: &Config,
         process: Arc<KnownCredentials>,
         store: Arc<StoreClient>,
     ) -> Self {
+        let credential = config.credential.clone();
         let login_turn = process.turn(&credential);
-        Self { credential, process, login_turn, store, is_stored: AtomicBool::new(false) }
+        let is_kept = !config.login.is_function;
+        Self { credential, process, login_turn, store, is_kept, is_stored: AtomicBool::new(false) }
     }
 
     /// Waits while another service of the process tries the credential for the first time; no longer than `longest`, and
@@ -248,7 +252,7 @@ impl CredentialMemory {
 
     async fn stored(&self) -> RejectedCredentials {
         // A store that could not be read a moment ago is not waited for again.
-        if self.store.read_fault().is_some() {
+        if !self.is_kept || self.store.read_fault().is_some() {
             return RejectedCredentials::default();
         }
         let note = self.store.load_note().await.ok().flatten();
@@ -257,6 +261,9 @@ impl CredentialMemory {
 
     /// If this fails, another process may send the credential once more.
     async fn save(&self, rejections: &RejectedCredentials) {
+        if !self.is_kept {
+            return;
+        }
         let until = rejections.0.iter().map(|rejection| rejection.until_ms).max().unwrap_or_default();
         let until = Timestamp::from_millisecond(until).plus(REJECTION_MEMORY);
         let note = serde_json::to_string(rejections).ok().filter(|_| !rejections.0.is_empty());

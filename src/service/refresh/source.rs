@@ -56,6 +56,9 @@ impl TokenSource {
     ) -> Result<Option<NewToken>> {
         let request = self.client.begin(self.proof_key()?).under(lease);
         self.require_open()?;
+        if self.client.config.login.is_function {
+            return self.call_login(&request, reason, lease, turn).await.map(Some);
+        }
         let resolved = self.resolve(&request).await?;
         if lease.may_spend {
             match self.refresh_tokens.refresh(&request, &resolved, reason, lease, attempt).await? {
@@ -69,6 +72,20 @@ impl TokenSource {
         self.require_open()?;
         // The refresh may have used up its time; the login has its own.
         self.log_in(&request.again(), &resolved).await.map(Some)
+    }
+
+    /// Calls the function that logs in.
+    async fn call_login(
+        &self,
+        request: &TokenRequest<'_>,
+        reason: RefreshReason,
+        lease: &RefreshLease,
+        turn: &mut Option<CredentialTurn>,
+    ) -> Result<NewToken> {
+        *turn = self.credentials.turn(&*self.client.clock, self.client.config.timeout).await;
+        self.respect_rejection(reason).await?;
+        self.require_open()?;
+        self.client.call_login(&request.again(), reason, lease).await
     }
 
     /// A service that was shut down while it waited sends nothing: it may have been replaced by one with other
@@ -116,7 +133,7 @@ impl TokenSource {
             match search.obtain(request).await {
                 Ok(Obtained { granted, strategy: grant }) => {
                     let proof_key = request.proof_key().cloned();
-                    return Ok(NewToken { granted, grant, spent: None, proof_key });
+                    return Ok(NewToken { granted, grant: Some(grant), spent: None, proof_key });
                 }
                 Err(error) => self.wait_to_retry(request, error, &mut tries).await?,
             }
@@ -136,8 +153,12 @@ impl TokenSource {
         let resolved = self.resolved.resolve(&request).await?;
         let grant = self.client.state.lock().grant().cloned();
         let Some(unsigned) = grants::revocation(tokens, grant.as_ref(), &resolved) else {
-            const UNKNOWN: &str = "the token was not revoked: set revocationUrl";
-            self.client.observer.log(Level::Warn, UNKNOWN);
+            let why = if resolved.login.is_function {
+                "login is a function, so the program has to revoke it"
+            } else {
+                "set revocationUrl"
+            };
+            self.client.observer.log(Level::Warn, format!("the token was not revoked: {why}"));
             return Ok(());
         };
         let path = unsigned.request.url.path().to_owned();

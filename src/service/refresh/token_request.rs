@@ -9,6 +9,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::domain::Jitter;
 use crate::error::{Error, ErrorKind, Result, Retry};
+use crate::functions::UserFunctions;
 use crate::grants::Exchange;
 use crate::log::Level;
 use crate::oauth::{self, Granted, ProofKey, Refusal, ResponseContext, UnsignedRequest};
@@ -26,6 +27,8 @@ pub(in crate::service) struct TokenClient {
     pub(in crate::service) state: SharedState,
     pub(in crate::service) observer: Arc<Observer>,
     pub(in crate::service) signer: Arc<Signer>,
+    /// The functions of the configuration.
+    pub(in crate::service) functions: Option<Arc<dyn UserFunctions>>,
 }
 
 impl TokenClient {
@@ -93,7 +96,7 @@ impl<'c> TokenRequest<'c> {
     }
 
     /// A credential can be sent twice, and so it is sent if the store cannot tell who holds the lease.
-    async fn confirm(&self, is_refresh: bool) -> Result<()> {
+    pub(super) async fn confirm(&self, is_refresh: bool) -> Result<()> {
         let Some(lease) = self.lease else { return Ok(()) };
         match lease.confirm(self.time_left()).await {
             Err(_) if !is_refresh && !lease.is_lost() => Ok(()),

@@ -2,7 +2,7 @@
 
 use super::StoreSync;
 use crate::config::BaseUrl;
-use crate::domain::{Generation, Lifetime, Timestamp, TokenSet};
+use crate::domain::{AnswerFields, Generation, Lifetime, Timestamp, TokenSet};
 use crate::grants;
 use crate::oauth::ProofKey;
 use crate::service::state::{HeldToken, Sharing, Source, TokenState};
@@ -76,12 +76,17 @@ impl StoreSync {
             source: Source::Store,
             // A writer to the store must not decide where credentials go.
             grant: grant.filter(|grant| grant.is_allowed(&self.config)),
-            fields: stored.fields.only(self.config.field_names()),
+            fields: self.fields_of(stored.fields),
             proof_key,
             revision: Some(revision),
             sharing: Sharing::Yes,
             refresh_has_failed: false,
         }))
+    }
+
+    /// The stored fields that the configuration keeps. A function that logs in chooses them itself.
+    fn fields_of(&self, stored: AnswerFields) -> AnswerFields {
+        if self.config.login.is_function { stored } else { stored.only(self.config.field_names()) }
     }
 
     /// The lifetime of a stored token. A process with another configuration may not have kept all `fields`: then a

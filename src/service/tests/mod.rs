@@ -20,6 +20,7 @@ mod failures;
 mod fields;
 mod frozen;
 mod life;
+mod login_function;
 mod many;
 mod parameters;
 mod refused_refresh;
@@ -34,6 +35,7 @@ use super::*;
 use crate::clock::{Clock, ManualClock};
 use crate::domain::{Secret, ServiceName, Timestamp, TokenPhase};
 use crate::error::{Error, ErrorKind};
+use crate::functions::UserFunctions;
 use crate::gate::Gate;
 use crate::log::{LogLine, Sink};
 use crate::scheduler::Scheduler;
@@ -195,6 +197,23 @@ impl TestService {
         clock: Arc<ManualClock>,
         store: Option<Arc<dyn Store>>,
     ) -> Self {
+        Self::assemble(credentials, extra, answers, clock, store, None)
+    }
+
+    /// Whose configuration has functions.
+    fn calling(extra: &Value, functions: Arc<dyn UserFunctions>, store: Option<Arc<dyn Store>>) -> Self {
+        let clock = Arc::new(ManualClock::new(Timestamp::from_second(1_800_000_000.0)));
+        Self::assemble(Credentials::default(), extra, [], clock, store, Some(functions))
+    }
+
+    fn assemble(
+        credentials: Credentials,
+        extra: &Value,
+        answers: impl IntoIterator<Item = Script>,
+        clock: Arc<ManualClock>,
+        store: Option<Arc<dyn Store>>,
+        functions: Option<Arc<dyn UserFunctions>>,
+    ) -> Self {
         let mut config = json!({
             "authUrl": "https://h/token", "clientId": "app", "clientSecret": "s3cret", "storage": { "kind": "memory" },
         });
@@ -224,6 +243,7 @@ impl TestService {
             credentials,
             gate: Arc::clone(&gate),
             store,
+            functions,
         };
         let service = Service::start(config, parts).unwrap();
         let registry = Arc::new(Registry::of(&service, &schedule));

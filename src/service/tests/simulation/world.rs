@@ -170,6 +170,7 @@ impl Replica {
             listener: Arc::new(Deaf),
             log: Log::new(ServiceName::default(), Level::Debug, sink),
             store: Some(world.place.store(network, Arc::clone(&clock))),
+            functions: None,
             schedule: schedule.clone(),
             credentials: Arc::default(),
             gate: Gate::new(config.max_concurrent_requests),
