@@ -11,6 +11,7 @@ use napi::{Env, Status};
 use tokio::sync::oneshot;
 use zeroize::Zeroizing;
 
+use crate::store::UnansweredCall;
 use crate::sync::Mutex;
 
 /// A callback of one environment. It is weak, so that the event loop can end.
@@ -43,6 +44,8 @@ type WaitingCall = (EnvironmentId, oneshot::Sender<Zeroizing<String>>);
 pub(super) struct CallbackRegistry {
     next: AtomicU32,
     waiting: Mutex<HashMap<u32, WaitingCall>>,
+    /// The calls that JavaScript has not answered, of which some were given up.
+    unanswered: Mutex<HashMap<u32, (EnvironmentId, UnansweredCall)>>,
     /// The environments that have a cleanup hook.
     environments: Mutex<HashSet<EnvironmentId>>,
 }
@@ -64,6 +67,8 @@ impl CallbackRegistry {
 
     /// Hands a result to the waiting call. One that comes too late is dropped.
     pub(super) fn provide(&self, number: u32, outcome: Zeroizing<String>) {
+        let answered = self.unanswered.lock().remove(&number);
+        drop(answered);
         let waiting = self.waiting.lock().remove(&number);
         if let Some((_, result)) = waiting {
             let _ = result.send(outcome);
@@ -74,6 +79,7 @@ impl CallbackRegistry {
     fn forget(&self, environment: EnvironmentId) {
         self.environments.lock().remove(&environment);
         self.waiting.lock().retain(|_, (of, _)| *of != environment);
+        self.unanswered.lock().retain(|_, (of, _)| *of != environment);
     }
 
     fn begin_call(
@@ -133,10 +139,12 @@ impl JsCallbacks {
     }
 
     /// Sends a request, which is JSON, through the newest callback whose environment exists, and waits for the outcome.
+    /// `unanswered` is kept until JavaScript answers, even if that takes longer.
     pub(super) async fn call(
         &self,
         request: &str,
         longest: Duration,
+        mut unanswered: Option<UnansweredCall>,
     ) -> Result<Zeroizing<String>, CallError> {
         let newest_first: Vec<_> = {
             let mut callbacks = self.callbacks.lock();
@@ -148,10 +156,14 @@ impl JsCallbacks {
             let canceled_through = is_announced.then(|| Arc::clone(&callback));
             let (pending, result) = self.registry.begin_call(environment, canceled_through);
             let message = format!(r#"{{"number":{},"request":{request}}}"#, pending.number);
+            if let Some(unanswered) = unanswered.take() {
+                self.registry.unanswered.lock().insert(pending.number, (environment, unanswered));
+            }
             if callback.call(message, ThreadsafeFunctionCallMode::NonBlocking) == Status::Ok {
                 let result = tokio::time::timeout(longest, result).await.map_err(|_| CallError::TimedOut)?;
                 return result.map_err(|_| CallError::Ended);
             }
+            unanswered = self.registry.unanswered.lock().remove(&pending.number).map(|(_, call)| call);
         }
         Err(CallError::Ended)
     }

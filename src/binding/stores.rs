@@ -9,7 +9,7 @@ use serde::Deserialize;
 use super::callbacks::{CallError, CallbackRegistry, Cancellation, EnvCallback, EnvironmentId, JsCallbacks};
 use crate::config::ExternalStoreKind;
 use crate::error::{Error, ErrorKind, Result};
-use crate::store::{self, Store, StoreCallbacks};
+use crate::store::{self, CallLimit, Store, StoreCallbacks};
 use crate::sync::{Mutex, WeakMap};
 
 /// After this time the call is abandoned. The store client has given up on it well before.
@@ -32,6 +32,8 @@ pub(super) struct ProvidedStores {
     of_services: Mutex<WeakMap<u32, JsStore>>,
     /// By the environment and the number of a client: through these one service looks for all that share a client.
     of_clients: Mutex<WeakMap<(EnvironmentId, u32), JsStore>>,
+    /// By the same: how many calls a client has not answered.
+    limits: Mutex<WeakMap<(EnvironmentId, u32), CallLimit>>,
 }
 
 impl ProvidedStores {
@@ -45,23 +47,39 @@ impl ProvidedStores {
         provided: Provided,
         newest: EnvCallback,
     ) -> Arc<dyn Store> {
-        let make = || Arc::new(JsStore(JsCallbacks::new(registry, Cancellation::Silent)));
         let client = (newest.environment, provided.client);
-        let client = self.of_clients.lock().get_or_insert_with(client, make);
-        client.0.use_callback(newest.clone());
-        let store = self.of_services.lock().get_or_insert_with(service, make);
-        store.0.use_callback(newest);
+        let limit = self.limits.lock().get_or_insert_with(client, Arc::default);
+        let make = |is_look| Arc::new(JsStore::new(registry, is_look, Arc::clone(&limit)));
+        let client = self.of_clients.lock().get_or_insert_with(client, || make(true));
+        client.callbacks.use_callback(newest.clone());
+        let store = self.of_services.lock().get_or_insert_with(service, || make(false));
+        *store.limit.lock() = Arc::clone(&limit);
+        store.callbacks.use_callback(newest);
         store::external(kind, provided.compares_and_sets, store, client)
     }
 }
 
-/// The callbacks that reach one service's store.
-struct JsStore(JsCallbacks);
+/// The callbacks that reach one service's store, or, for looks, one client.
+struct JsStore {
+    callbacks: JsCallbacks,
+    is_look: bool,
+    /// That of the newest client.
+    limit: Mutex<Arc<CallLimit>>,
+}
+
+impl JsStore {
+    fn new(registry: &'static CallbackRegistry, is_look: bool, limit: Arc<CallLimit>) -> Self {
+        let callbacks = JsCallbacks::new(registry, Cancellation::Silent);
+        Self { callbacks, is_look, limit: Mutex::new(limit) }
+    }
+}
 
 #[async_trait]
 impl StoreCallbacks for JsStore {
     async fn call(&self, request: String) -> Result<String> {
-        match self.0.call(&request, CALLBACK_TIMEOUT).await {
+        let limit = Arc::clone(&self.limit.lock());
+        let unanswered = limit.enter(self.is_look).await?;
+        match self.callbacks.call(&request, CALLBACK_TIMEOUT, Some(unanswered)).await {
             Ok(mut outcome) => Ok(std::mem::take(&mut *outcome)),
             Err(CallError::TimedOut) => Err(Error::new(
                 ErrorKind::Storage,

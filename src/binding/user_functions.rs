@@ -38,7 +38,7 @@ struct JsFunctions(JsCallbacks);
 impl UserFunctions for JsFunctions {
     async fn call(&self, field: &str, argument: Value, longest: Duration) -> Result<Zeroizing<String>> {
         let request = Zeroizing::new(json!({ "field": field, "argument": argument }).to_string());
-        match self.0.call(&request, longest).await {
+        match self.0.call(&request, longest, None).await {
             Ok(outcome) => read_outcome(field, &outcome),
             Err(CallError::TimedOut) => {
                 Err(Error::new(ErrorKind::Timeout, format!("{field}() did not return within timeoutMs")))

@@ -1,6 +1,7 @@
 //! Where a token is kept between processes and restarts: the trait, one file for each kind of store, the decorator
 //! that seals, and one conformance suite that every store passes.
 
+mod call_limit;
 mod callbacks;
 mod client;
 mod disk;
@@ -31,6 +32,7 @@ use std::sync::{Arc, Weak};
 use async_trait::async_trait;
 use tokio::sync::Semaphore;
 
+pub use call_limit::{CallLimit, UnansweredCall};
 pub use callbacks::StoreCallbacks;
 pub(crate) use client::StoreClient;
 pub use external::{ExternalStore, external};

@@ -1,5 +1,7 @@
 //! A table of a PostgreSQL database, which any number of processes and machines share, and a Prisma client with them.
 
+mod cancel;
+mod columns;
 mod connection;
 mod fault;
 mod listener;
@@ -36,6 +38,9 @@ use sql::Statements;
 
 /// Thousands of services that share a database need its few connections, and one look at it, not thousands.
 static PLACES: LazyLock<Mutex<WeakMap<Vec<u8>, PostgresRows>>> = LazyLock::new(Mutex::default);
+
+/// PostgreSQL's code for a value that is no moment.
+const NOT_A_MOMENT: &str = "22007";
 
 /// How often a statement is tried that other transactions overtake, or that finds no table.
 const TRIES: u32 = 3;
@@ -79,10 +84,27 @@ impl PostgresRows {
                 Err(fault) if fault.is_missing_table() => self.create().await?,
                 // The server has undone it.
                 Err(fault) if fault.is_overtaken() => {}
-                result => return result.map_err(|fault| self.error(&fault)),
+                Ok(rows) => return Ok(rows),
+                Err(fault) => return Err(self.explained(fault).await),
             }
         }
-        self.query(statement, values, effect).await.map_err(|fault| self.error(&fault))
+        match self.query(statement, values, effect).await {
+            Ok(rows) => Ok(rows),
+            Err(fault) => Err(self.explained(fault).await),
+        }
+    }
+
+    /// The error, which names the column that causes it.
+    async fn explained(&self, fault: SqlFault) -> Error {
+        if !fault.may_be_of_column() {
+            return self.error(&fault);
+        }
+        let columns = self.query(&self.statements.columns, &[], Effect::Reads).await.unwrap_or_default();
+        let words = columns::unfit(&columns, fault.is_too_long());
+        self.error(&match words {
+            Some(words) => fault.in_words(&words),
+            None => fault,
+        })
     }
 
     /// Runs a statement that returns a row for each row that it has changed.
@@ -146,6 +168,9 @@ impl Rows for PostgresRows {
             self.client.reconnect();
             return Err(self
                 .error(&SqlFault::unreachable("is a replica, which may lag behind and accepts no writes")));
+        }
+        if row.has_days {
+            return Err(self.explained(SqlFault::of_state(NOT_A_MOMENT, None)).await);
         }
         Ok(row.found)
     }

@@ -123,6 +123,16 @@ impl RedisRows {
         fault.into_error(&self.runner.server())
     }
 
+    /// Another program uses the key of this name.
+    fn foreign(&self, name: &ServiceName) -> Error {
+        let message = format!(
+            "{} has a key {} that another program wrote. Choose another keyPrefix, or delete the key",
+            self.runner.server(),
+            self.key(name.as_str())
+        );
+        Error::new(ErrorKind::Storage, message).unsent()
+    }
+
     fn unexpected(&self) -> Error {
         Error::new(ErrorKind::Storage, format!("{} does not answer as Redis does", self.runner.server()))
     }
@@ -171,6 +181,10 @@ impl Rows for RedisRows {
         let answer = self.run(&scripts::FIND, &[self.key(name.as_str())], &[&longest]).await;
         let answer = answer.map_err(|fault| self.described(fault))?;
         self.check_memory().await;
+        let kind = answer.get(1).and_then(|kind| kind.as_ref().map(|kind| kind.as_str()));
+        if matches!(kind, Some("type" | "foreign")) {
+            return Err(self.foreign(name));
+        }
         let now = answer.first().and_then(|time| time.as_ref()?.parse().ok());
         let content = answer.get(1..).and_then(row::read).ok_or_else(|| self.unexpected())?;
         Ok(Found { content, now: now.map(Timestamp::from_millisecond) })
@@ -231,7 +245,7 @@ impl Rows for RedisRows {
     fn notify(&self, watch: &Arc<Watch>) -> Result<()> {
         let Some(dialer) = &self.dialer else { return Ok(()) };
         let listening = subscription::subscribe(Arc::clone(dialer), self.channel(), Arc::downgrade(watch));
-        runtime::spawn(listening).map(drop)
+        runtime::spawn(watch.until_ended(listening)).map(drop)
     }
 
     fn take_warnings(&self) -> Vec<Error> {

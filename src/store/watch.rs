@@ -1,10 +1,12 @@
 //! Notices what other processes store, once for all services of this process that keep their records in one place.
 
 use std::collections::BTreeMap;
+use std::pin::pin;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use tokio::sync::Notify;
 
 use super::THREADS;
 use crate::domain::Jitter;
@@ -49,7 +51,17 @@ pub(in crate::store) trait LocalPlace: Send + Sync + 'static {
 
 /// The services that are notified of changes of one place.
 #[derive(Default)]
-pub(in crate::store) struct Watch(Mutex<Watched>);
+pub(in crate::store) struct Watch(Mutex<Watched>, WatchEnd);
+
+/// Ends what listens for a watch when the watch is dropped.
+#[derive(Default)]
+struct WatchEnd(Arc<Notify>);
+
+impl Drop for WatchEnd {
+    fn drop(&mut self) {
+        self.0.notify_one();
+    }
+}
 
 #[derive(Default)]
 struct Watched {
@@ -172,6 +184,18 @@ impl Watch {
         let changed = self.0.lock().end_look(marks);
         for observer in changed {
             observer.record_may_have_changed();
+        }
+    }
+
+    /// What listens for changes of the place, to its end or that of the watch. Called once: one task listens for a
+    /// watch.
+    pub(in crate::store) fn until_ended(
+        &self,
+        listening: impl Future<Output = ()> + Send + 'static,
+    ) -> impl Future<Output = ()> + Send + 'static {
+        let ended = Arc::clone(&self.1.0);
+        async move {
+            futures_util::future::select(pin!(ended.notified()), pin!(listening)).await;
         }
     }
 

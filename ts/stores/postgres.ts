@@ -37,7 +37,7 @@ function rowsOf(result: unknown): unknown[] {
   throw new TypeError('query() returned no rows')
 }
 
-const names = 'abcdefghijk'
+const names = 'abcdefghijkl'
 
 function plainRow(row: unknown): Row {
   if (Array.isArray(row)) return row.map(plainText)

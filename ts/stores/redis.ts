@@ -82,7 +82,7 @@ function upstash(client: { eval(script: string, keys: string[], texts: string[])
 }
 
 /** Less than the core's timeout, so that nothing is sent after the core has given up. */
-const patienceMs = 4_000
+const connectPatienceMs = 2_000
 
 const faults = {
   closed: 'it is not connected; connect it before the first token is needed, and do not close it',
@@ -93,14 +93,10 @@ const faults = {
 /** The core knows what these words mean, and reads no other text of a server: it may repeat what it was sent. */
 function answerScripts(driver: Driver): Answer {
   return async (request: EvalRequest) => {
-    const end = performance.now() + patienceMs
-    const state = await settledState(driver, end - patienceMs / 2)
+    const state = await settledState(driver, performance.now() + connectPatienceMs)
     if (state !== 'ready') return { unavailable: faults[state] }
     try {
-      const found: unknown = await inTime(settle(driver.eval(request)), end)
-      return found === late
-        ? { unavailable: `it did not respond within ${patienceMs / 1000} s` }
-        : plain(found)
+      return plain(await settle(driver.eval(request)))
     } catch (error) {
       const refused = refusalOf(error)
       if (refused === undefined) throw error
@@ -113,21 +109,6 @@ function answerScripts(driver: Driver): Answer {
 async function settledState(driver: Driver, end: number): Promise<ReturnType<Driver['state']>> {
   while (driver.state() === 'connecting' && performance.now() < end) await pause(20)
   return driver.state()
-}
-
-const late = Symbol('late')
-
-async function inTime(found: Promise<unknown>, end: number): Promise<unknown> {
-  let timer: NodeJS.Timeout | undefined
-  const timeout = new Promise((resolve) => {
-    // A caller that waits for a token keeps the process alive; this timer does not.
-    timer = setTimeout(resolve, end - performance.now(), late).unref()
-  })
-  try {
-    return await Promise.race([found, timeout])
-  } finally {
-    clearTimeout(timer)
-  }
 }
 
 function pause(ms: number): Promise<void> {

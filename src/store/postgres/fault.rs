@@ -46,6 +46,12 @@ const OVERTAKEN: [&str; 2] = ["40001", "40P01"];
 /// in the catalog, `duplicate_object`.
 const CREATED_BY_ANOTHER: [&str; 3] = ["42P07", "23505", "42710"];
 
+/// What a column of an unsuitable type leads to: a value that is too long, that is no moment or no number; an operator,
+/// a function or a cast that the type lacks.
+const UNFIT_COLUMN: [&str; 8] = ["22001", "22007", "22008", "22P02", "42725", "42804", "42846", "42883"];
+/// `string_data_right_truncation`
+const TOO_LONG: &str = "22001";
+
 impl SqlFault {
     /// An error of PostgreSQL. `says` is what is known besides its code.
     pub(super) fn of_state(state: &str, says: Option<String>) -> Self {
@@ -67,6 +73,12 @@ impl SqlFault {
     /// A failure after the statement was sent.
     pub(super) fn lost(words: impl Into<String>) -> Self {
         Self { stage: FaultStage::Lost, ..Self::unreachable(words) }
+    }
+
+    /// Nothing was sent, as the server has not ended earlier statements.
+    pub(super) fn busy() -> Self {
+        let words = "has not ended earlier statements, which may wait for a lock of another session";
+        Self { is_connection_sound: true, stage: FaultStage::Refused, ..Self::unreachable(words) }
     }
 
     /// No answer to a statement within this time.
@@ -118,6 +130,21 @@ impl SqlFault {
 
     pub(super) fn is_created_by_another(&self) -> bool {
         CREATED_BY_ANOTHER.iter().any(|state| self.is(state))
+    }
+
+    /// Whether a column of an unsuitable type may be the cause.
+    pub(super) fn may_be_of_column(&self) -> bool {
+        UNFIT_COLUMN.iter().any(|state| self.is(state))
+    }
+
+    pub(super) fn is_too_long(&self) -> bool {
+        self.is(TOO_LONG)
+    }
+
+    /// The same fault in other words.
+    pub(super) fn in_words(self, words: &str) -> Self {
+        let state = self.state.as_deref().unwrap_or_default();
+        Self { words: format!("{words} ({state})"), ..self }
     }
 
     /// Whether the other connections to the server are probably of no use either.
@@ -230,6 +257,9 @@ fn meaning(state: &str) -> Option<&'static str> {
         READ_ONLY => "accepts no writes: it is a replica, or read-only",
         "28000" | "28P01" => "refused the user or the password",
         "3D000" => "has no database of this name",
+        TOO_LONG => {
+            "has a table with a column that is too short: the columns for texts must have the type TEXT"
+        }
         "42703" => "has a table that lacks a column: it needs all columns of the model in the documentation",
         MISSING_TABLE => "has no such table",
         "42P10" => "has a table without a unique index on \"service\"",

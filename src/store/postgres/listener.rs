@@ -11,7 +11,7 @@ use super::super::watch::Watch;
 use super::connection::{Effect, Listening, SqlClient};
 use super::fault::SqlFault;
 use super::sql::CHANNEL;
-use super::target::{self, Driver, PostgresTarget};
+use super::target::{self, Driver, PostgresTarget, ServerConnection};
 use crate::domain::{Backoff, Jitter};
 use crate::runtime;
 
@@ -59,7 +59,7 @@ async fn listen(
     listening: &Listening,
 ) -> Result<ListeningEnd, SqlFault> {
     let Some(others) = others.upgrade() else { return Ok(ListeningEnd::Unused) };
-    let (client, driver) = target::connect(target).await?;
+    let ServerConnection { client, driver, .. } = target::connect(target).await?;
     let (sender, mut notices) = mpsc::unbounded_channel();
     let driver = runtime::spawn(drive(driver, sender)).map_err(|error| SqlFault::lost(error.message()))?;
     let _abort = AbortOnDrop(driver);

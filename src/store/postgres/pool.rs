@@ -4,15 +4,16 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 use tokio_postgres::types::{ToSql, Type};
 
+use super::cancel::{self, ServerAddress};
 use super::connection::{Effect, Listening, SqlClient, SqlRow};
 use super::fault::SqlFault;
 use super::listener;
-use super::target::{self, PostgresTarget};
+use super::target::{self, PostgresTarget, ServerConnection};
 use crate::config::PostgresUrl;
 use crate::error::Result;
 use crate::runtime;
@@ -24,7 +25,13 @@ use crate::transport::StoreTls;
 const MAX_CONNECTIONS: usize = 4;
 
 /// How long a statement may take.
-const STATEMENT_TIMEOUT: Duration = Duration::from_secs(4);
+pub(super) const STATEMENT_TIMEOUT: Duration = Duration::from_secs(4);
+
+/// How long a statement waits for those that run.
+const PERMIT_TIMEOUT: Duration = Duration::from_secs(4);
+
+/// How long a connection counts whose statement is canceled and does not end.
+const CANCEL_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A connection that was not used for this long is asked whether it still works before it is used.
 const TRUSTED_IDLE_TIME: Duration = Duration::from_secs(10);
@@ -38,7 +45,8 @@ const MAX_IDLE_TIME: Duration = Duration::from_secs(60);
 /// The connections to one database.
 pub(super) struct PostgresPool {
     target: Arc<PostgresTarget>,
-    permits: Semaphore,
+    /// One for each connection on which the server may be at work.
+    permits: Arc<Semaphore>,
     /// The one that was used last is at the end.
     idle: Mutex<IdleConnections>,
 }
@@ -53,6 +61,7 @@ struct IdleConnections {
 /// A connection, and the task that drives it.
 struct OpenConnection {
     client: tokio_postgres::Client,
+    address: ServerAddress,
     driver: JoinHandle<()>,
     used: Instant,
     /// A statement is under way.
@@ -72,7 +81,7 @@ impl PostgresPool {
     /// Connects to nothing yet.
     pub(super) fn new(url: PostgresUrl, tls: StoreTls) -> Self {
         let target = Arc::new(PostgresTarget { url, tls });
-        Self { target, permits: Semaphore::new(MAX_CONNECTIONS), idle: Mutex::default() }
+        Self { target, permits: Arc::new(Semaphore::new(MAX_CONNECTIONS)), idle: Mutex::default() }
     }
 
     /// An unused connection that still works.
@@ -97,19 +106,59 @@ impl PostgresPool {
         }
     }
 
+    /// Runs a statement. The permit is free again once the server has ended it.
     async fn run(
         self: &Arc<Self>,
         mut connection: OpenConnection,
+        permit: OwnedSemaphorePermit,
         statement: &str,
         values: &[Option<&str>],
-    ) -> Result<Vec<SqlRow>, SqlFault> {
-        let result = connection.query(statement, values).await;
-        match &result {
-            Err(fault) if fault.concerns_server() => self.reconnect(),
-            _ => self.put_back(connection),
+    ) -> Result<Vec<SqlRow>, Failed> {
+        let fault = match connection.query(statement, values).await {
+            Ok(rows) => {
+                self.put_back(connection);
+                return Ok(rows);
+            }
+            Err(fault) => fault,
+        };
+        if fault.is_timeout() {
+            self.reconnect();
+            // Without a runtime there is no connection.
+            let _ = runtime::spawn(end_statement(Arc::clone(&self.target), connection, permit));
+            return Err(Failed { fault, permit: None });
         }
-        result
+        if fault.concerns_server() {
+            self.reconnect();
+        } else {
+            self.put_back(connection);
+        }
+        Err(Failed { fault, permit: Some(permit) })
     }
+}
+
+/// Why a statement has no result, and the permit, unless the server may still be at work on the statement.
+struct Failed {
+    fault: SqlFault,
+    permit: Option<OwnedSemaphorePermit>,
+}
+
+/// Has the server end the statement that a connection waits for, which otherwise keeps its session as long as the lock
+/// that it waits for is held. Then closes the connection: a request to cancel that arrives late ends the next statement.
+async fn end_statement(
+    target: Arc<PostgresTarget>,
+    mut connection: OpenConnection,
+    _permit: OwnedSemaphorePermit,
+) {
+    let Ok(tls) = target::tls_client(&target).await else { return };
+    let token = connection.client.cancel_token();
+    let ending = async {
+        // A server that cannot be reached ends nothing, and gets no further statement either.
+        cancel::cancel(&token, &connection.address, tls).await?;
+        // It answers in turn: this after the statement.
+        connection.client.check_connection().await.ok()
+    };
+    let has_ended = matches!(timeout(CANCEL_TIMEOUT, ending).await, Ok(Some(())));
+    connection.is_busy = !has_ended;
 }
 
 #[async_trait]
@@ -124,21 +173,23 @@ impl SqlClient for PostgresPool {
         values: &[Option<&str>],
         effect: Effect,
     ) -> Result<Vec<SqlRow>, SqlFault> {
+        let waiting = timeout(PERMIT_TIMEOUT, Arc::clone(&self.permits).acquire_owned());
         // Never closed.
-        let _permit = self.permits.acquire().await;
+        let Ok(Ok(mut permit)) = waiting.await else { return Err(SqlFault::busy()) };
         if let Some(connection) = self.take_idle().await {
-            let fault = match self.run(connection, statement, values).await {
+            let failed = match self.run(connection, permit, statement, values).await {
                 Ok(rows) => return Ok(rows),
-                Err(fault) => fault,
+                Err(failed) => failed,
             };
             // The server may have ended the connection long before, or no longer be the one that accepts writes.
-            let is_safe = effect == Effect::Reads || !fault.may_have_run();
-            if !fault.concerns_server() || !is_safe || fault.is_timeout() {
-                return Err(fault);
+            let is_safe = effect == Effect::Reads || !failed.fault.may_have_run();
+            match failed {
+                Failed { fault, permit: Some(again) } if fault.concerns_server() && is_safe => permit = again,
+                Failed { fault, .. } => return Err(fault),
             }
         }
         let connection = OpenConnection::open(&self.target).await?;
-        self.run(connection, statement, values).await
+        self.run(connection, permit, statement, values).await.map_err(|failed| failed.fault)
     }
 
     fn reconnect(&self) {
@@ -146,9 +197,11 @@ impl SqlClient for PostgresPool {
     }
 
     fn listen(self: Arc<Self>, listening: Listening) -> Result<()> {
+        let Some(watch) = listening.watch.upgrade() else { return Ok(()) };
         let target = Arc::clone(&self.target);
         let client: Arc<dyn SqlClient> = self;
-        runtime::spawn(listener::run(target, Arc::downgrade(&client), listening)).map(drop)
+        let listening = listener::run(target, Arc::downgrade(&client), listening);
+        runtime::spawn(watch.until_ended(listening)).map(drop)
     }
 }
 
@@ -157,13 +210,13 @@ impl OpenConnection {
     async fn open(target: &Arc<PostgresTarget>) -> Result<Self, SqlFault> {
         let target = Arc::clone(target);
         let opening = async move {
-            let (client, driver) = target::connect(&target).await?;
+            let ServerConnection { client, driver, address } = target::connect(&target).await?;
             let driver = runtime::spawn(async move {
                 // The client reports its error.
                 let _ = driver.await;
             });
             let driver = driver.map_err(|error| SqlFault::unreachable(error.message()))?;
-            Ok(Self { client, driver, used: Instant::now(), is_busy: false })
+            Ok(Self { client, address, driver, used: Instant::now(), is_busy: false })
         };
         let opened = runtime::spawn(opening).map_err(|error| SqlFault::unreachable(error.message()))?;
         opened

@@ -5,10 +5,12 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use serde::Deserialize;
 use serde_json::json;
+use tokio::time::timeout;
 
 use super::super::StoreCallbacks;
 use super::connection::{Effect, SqlClient, SqlRow};
 use super::fault::SqlFault;
+use super::pool::STATEMENT_TIMEOUT;
 
 /// A client behind callbacks.
 pub(super) struct ProvidedSqlClient(pub(super) Arc<dyn StoreCallbacks>);
@@ -44,9 +46,15 @@ impl SqlClient for ProvidedSqlClient {
         _: Effect,
     ) -> Result<Vec<SqlRow>, SqlFault> {
         let request = json!({ "operation": "query", "text": statement, "values": values });
-        let outcome = self.0.call(request.to_string()).await;
-        let outcome =
-            outcome.map_err(|error| SqlFault::lost(format!("did not answer: {}", error.message())))?;
+        let outcome = timeout(STATEMENT_TIMEOUT, self.0.call(request.to_string())).await;
+        let outcome = outcome.map_err(|_| SqlFault::timeout(STATEMENT_TIMEOUT))?;
+        let outcome = outcome.map_err(|error| {
+            if error.was_sent() {
+                SqlFault::lost(format!("did not answer: {}", error.message()))
+            } else {
+                SqlFault::unreachable(format!("gets no further statement: {}", error.message()))
+            }
+        })?;
         match serde_json::from_str(&outcome) {
             Ok(SqlOutcome::Ok(SqlAnswer::Rows(rows))) => Ok(rows),
             Ok(SqlOutcome::Ok(SqlAnswer::Failed { state, thrown })) => {

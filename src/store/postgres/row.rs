@@ -11,13 +11,15 @@ pub(super) struct FoundRow {
     pub(super) found: Found,
     /// The server follows another one, and may lag behind it.
     pub(super) is_replica: bool,
+    /// A column for a moment holds only its day.
+    pub(super) has_days: bool,
 }
 
 /// Reads the one row of `find`. `None` if it is not in that shape.
 pub(super) fn read(columns: SqlRow) -> Option<FoundRow> {
-    let [now, replica, exists, length, token, expires, no_refresh, refresh, kind, created, used]: [Option<
+    let [now, replica, exists, length, token, expires, no_refresh, refresh, kind, created, used, days]: [Option<
         String,
-    >; 11] = columns.try_into().ok()?;
+    >; 12] = columns.try_into().ok()?;
     let token = token.map(Secret::new);
     let content = match token {
         _ if exists.as_deref() != Some("true") => Content::Nothing,
@@ -40,7 +42,8 @@ pub(super) fn read(columns: SqlRow) -> Option<FoundRow> {
         }
     };
     let found = Found { content, now: moment(now.as_deref()) };
-    Some(FoundRow { found, is_replica: replica.as_deref() == Some("true") })
+    let is_true = |text: Option<String>| text.as_deref() == Some("true");
+    Some(FoundRow { found, is_replica: is_true(replica), has_days: is_true(days) })
 }
 
 const NO_TOKEN: &str = "its table contains a record without a token";
@@ -63,7 +66,7 @@ pub(super) struct RowTexts {
 
 impl RowTexts {
     pub(super) fn new(row: &StoredRow) -> Self {
-        // ISO 8601 in UTC. A column without a time zone ignores the `Z`.
+        // ISO 8601 in UTC.
         Self { times: [row.expires_at, row.created_at, row.last_used].map(|time| time.to_string()) }
     }
 

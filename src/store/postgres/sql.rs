@@ -29,6 +29,8 @@ pub(super) struct Statements {
     pub(super) discard: String,
     /// `$1` is an array of names.
     pub(super) marks: String,
+    /// For each column its name, the type behind a domain, and the type as it was declared.
+    pub(super) columns: String,
     /// The number that the table has in the database, or null.
     pub(super) table_id: String,
     /// Creates the table if it is missing.
@@ -40,29 +42,25 @@ pub(super) struct Statements {
 impl Statements {
     pub(super) fn on(table: &PostgresTable) -> Self {
         let table = table.as_sql();
-        let definition = definition(table);
+        let (definition, times) = (definition(table), times(table));
         Self {
             find: find(table),
             insert: changing(
                 &format!(
                     "INSERT INTO {table} AS t (\"id\", \"service\", \"token\", \"expiresAt\", \"refreshToken\", \
                      \"tokenType\", \"createdAt\", \"lastUsed\") \
-                     VALUES ($9::text, $1::text, $2::text, {}, $4::text, $5::text, {}, {}) \
+                     SELECT $9::text, $1::text, $2::text, v.\"expiresAt\", $4::text, $5::text, v.\"createdAt\", \
+                     v.\"lastUsed\" FROM {times} AS v \
                      ON CONFLICT (\"service\") DO NOTHING",
-                    time(3),
-                    time(6),
-                    time(7),
                 ),
                 8,
             ),
             update: changing(
                 &format!(
-                    "UPDATE {table} AS t SET \"token\" = $2::text, \"expiresAt\" = {}, \"refreshToken\" = $4::text, \
-                     \"tokenType\" = $5::text, \"createdAt\" = {}, \"lastUsed\" = {} \
+                    "UPDATE {table} AS t SET \"token\" = $2::text, \"expiresAt\" = v.\"expiresAt\", \
+                     \"refreshToken\" = $4::text, \"tokenType\" = $5::text, \"createdAt\" = v.\"createdAt\", \
+                     \"lastUsed\" = v.\"lastUsed\" FROM {times} AS v \
                      WHERE t.\"service\" = $1::text AND t.\"token\" = $9::text",
-                    time(3),
-                    time(6),
-                    time(7),
                 ),
                 8,
             ),
@@ -78,6 +76,14 @@ impl Statements {
                  FROM {table} AS t WHERE t.\"service\" = ANY($1::text::text[])",
                 millisecond("t.\"lastUsed\""),
                 millisecond("t.\"expiresAt\""),
+            ),
+            columns: format!(
+                "SELECT a.attname::text AS a, \
+                 format_type(coalesce(nullif(y.typbasetype, 0), y.oid), NULL)::text AS b, \
+                 format_type(a.atttypid, a.atttypmod)::text AS c \
+                 FROM pg_attribute AS a JOIN pg_type AS y ON y.oid = a.atttypid \
+                 WHERE a.attrelid = to_regclass('{table}') AND a.attnum > 0 AND NOT a.attisdropped \
+                 ORDER BY a.attnum"
             ),
             table_id: format!("SELECT to_regclass('{table}')::oid::text AS a"),
             create: format!(
@@ -96,7 +102,9 @@ fn find(table: &str) -> String {
         "SELECT {now} AS a, pg_is_in_recovery()::text AS b, (t.\"service\" IS NOT NULL)::text AS c, \
          octet_length(t.\"token\")::text AS d, {token} AS e, {expires} AS f, \
          (t.\"refreshToken\" IS NULL)::text AS g, {refresh} AS h, t.\"tokenType\"::text AS i, {created} AS j, \
-         {used} AS k \
+         {used} AS k, \
+         ('date'::regtype IN (pg_typeof(t.\"expiresAt\"), pg_typeof(t.\"createdAt\"), pg_typeof(t.\"lastUsed\")))::text \
+         AS l \
          FROM (SELECT 1) AS one LEFT JOIN {table} AS t ON t.\"service\" = $1::text",
         now = millisecond("clock_timestamp()"),
         token = short("t.\"token\""),
@@ -123,13 +131,17 @@ fn millisecond(moment: &str) -> String {
     format!("CASE WHEN isfinite({moment}) THEN floor(extract(epoch FROM {moment}) * 1000)::bigint::text END")
 }
 
-/// The moment in a parameter, which is in UTC.
-fn time(parameter: u8) -> String {
-    format!("${parameter}::text::timestamp(3)")
+/// The moments in parameters 3, 6 and 7, which are ISO 8601 in UTC, in the types of their columns. A column without a
+/// time zone ignores the `Z`, and one with a time zone needs it: a cast between the two would depend on the session.
+fn times(table: &str) -> String {
+    format!(
+        "json_populate_record(NULL::{table}, json_build_object('expiresAt', $3::text, 'createdAt', $6::text, \
+         'lastUsed', $7::text))"
+    )
 }
 
 fn short(column: &str) -> String {
-    format!("CASE WHEN octet_length({column}) <= {MAX_TOKEN_BYTES} THEN {column} END")
+    format!("CASE WHEN octet_length({column}) <= {MAX_TOKEN_BYTES} THEN {column}::text END")
 }
 
 /// What Prisma's model makes, with the same names.

@@ -9,6 +9,7 @@ use tokio_postgres::tls::MakeTlsConnect;
 use tokio_postgres::{Client, Config, Connection, Socket};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
+use super::cancel::ServerAddress;
 use super::fault::SqlFault;
 use crate::config::{ChannelBindingMode, PostgresHost, PostgresRoots, PostgresTlsMode, PostgresUrl};
 use crate::runtime;
@@ -32,8 +33,15 @@ pub(super) struct PostgresTarget {
     pub(super) tls: StoreTls,
 }
 
+/// A connection, and where it leads.
+pub(super) struct ServerConnection {
+    pub(super) client: Client,
+    pub(super) driver: Driver,
+    pub(super) address: ServerAddress,
+}
+
 /// Connects to the first server that can be reached and used, within [`CONNECT_TIMEOUT`].
-pub(super) async fn connect(target: &Arc<PostgresTarget>) -> Result<(Client, Driver), SqlFault> {
+pub(super) async fn connect(target: &Arc<PostgresTarget>) -> Result<ServerConnection, SqlFault> {
     let url = &target.url;
     let tls = tls_client(target).await?;
     let mut hosts: Vec<_> = url.hosts.iter().collect();
@@ -63,7 +71,7 @@ async fn connect_to(
     host: &PostgresHost,
     tls: MakeRustlsConnect,
     share: Duration,
-) -> Result<(Client, Driver), SqlFault> {
+) -> Result<ServerConnection, SqlFault> {
     let mut config = session(url);
     let (name, port) = match host {
         PostgresHost::Tcp(name, port) => (name, *port),
@@ -73,7 +81,11 @@ async fn connect_to(
             let _ = folder;
             // A socket has no TLS, and needs none.
             config.port(*port).ssl_mode(SslMode::Disable);
-            return open(url, &config, tls).await;
+            #[cfg(unix)]
+            let address = ServerAddress::Socket(folder.join(format!(".s.PGSQL.{port}")));
+            #[cfg(not(unix))]
+            let address = ServerAddress::Tcp(String::new(), (std::net::Ipv4Addr::LOCALHOST, *port).into());
+            return open(url, &config, tls, address).await;
         }
     };
     // The driver would read the environment to resolve it.
@@ -85,7 +97,8 @@ async fn connect_to(
     for address in addresses {
         let mut config = config.clone();
         config.host(name).hostaddr(address).port(port).connect_timeout(to_accept);
-        match open(url, &config, tls.clone()).await {
+        let server = ServerAddress::Tcp(name.to_owned(), (address, port).into());
+        match open(url, &config, tls.clone(), server).await {
             Err(other) if !other.is_refused_login() => fault = fault.or(other),
             result => return result,
         }
@@ -97,9 +110,11 @@ async fn open(
     url: &PostgresUrl,
     config: &Config,
     tls: MakeRustlsConnect,
-) -> Result<(Client, Driver), SqlFault> {
+    address: ServerAddress,
+) -> Result<ServerConnection, SqlFault> {
     let connected = config.connect(tls).await;
-    connected.map_err(|error| SqlFault::of_connecting(&error, url))
+    let (client, driver) = connected.map_err(|error| SqlFault::of_connecting(&error, url))?;
+    Ok(ServerConnection { client, driver, address })
 }
 
 /// What does not depend on the server.
@@ -138,7 +153,7 @@ fn session(url: &PostgresUrl) -> Config {
 }
 
 /// Files of certificates are read for each connection, so that renewed ones are used.
-async fn tls_client(target: &Arc<PostgresTarget>) -> Result<MakeRustlsConnect, SqlFault> {
+pub(super) async fn tls_client(target: &Arc<PostgresTarget>) -> Result<MakeRustlsConnect, SqlFault> {
     let is_direct = target.url.tls.is_direct;
     let target = Arc::clone(target);
     let client = runtime::blocking(move || {

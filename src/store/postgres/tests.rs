@@ -1,7 +1,9 @@
 //! What holds on a real server: the one that `EVERTOKEN_TEST_POSTGRES` names, as a superuser. Without it, these tests do
 //! nothing, and say so.
 
+mod columns;
 mod faults;
+mod locks;
 mod notices;
 mod rows;
 mod ways;
@@ -11,7 +13,7 @@ use std::sync::Arc;
 use tokio_postgres::SimpleQueryMessage;
 
 use super::super::rows::{Content, Rows};
-use super::target::PostgresTarget;
+use super::target::{PostgresTarget, ServerConnection};
 use super::*;
 use crate::domain::{Timestamp, TokenType};
 use crate::runtime;
@@ -37,7 +39,7 @@ async fn database() -> Option<TestDatabase> {
     let parsed = PostgresUrl::parse(&url).unwrap();
     let target = Arc::new(PostgresTarget { url: parsed, tls: StoreTls::default() });
     let connecting = runtime::spawn(async move {
-        let (client, driver) = target::connect(&target).await.unwrap();
+        let ServerConnection { client, driver, .. } = target::connect(&target).await.unwrap();
         drop(runtime::spawn(driver).unwrap());
         client
     });

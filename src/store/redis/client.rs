@@ -5,6 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use serde::Deserialize;
 use serde_json::json;
+use tokio::time::timeout;
 use zeroize::Zeroizing;
 
 use super::super::StoreCallbacks;
@@ -12,6 +13,7 @@ use super::fault::{RedisRefusal, ScriptFault};
 use super::row::Answer;
 use super::scripts::RedisScript;
 use super::server::ScriptRunner;
+use super::stream::SERVER_TIMEOUT;
 use crate::error::{Error, ErrorKind};
 
 /// What the status calls it.
@@ -52,7 +54,11 @@ impl ScriptRunner for RedisClient {
         let request = json!({
             "operation": "eval", "script": script.text, "keys": keys, "arguments": arguments,
         });
-        let outcome = self.0.call(request.to_string()).await.map_err(ScriptFault::Failed)?;
+        let outcome = timeout(SERVER_TIMEOUT, self.0.call(request.to_string())).await;
+        let late = || {
+            ScriptFault::Failed(error(&format!("it did not respond within {} s", SERVER_TIMEOUT.as_secs())))
+        };
+        let outcome = outcome.map_err(|_| late())?.map_err(ScriptFault::Failed)?;
         let outcome = serde_json::from_str(&Zeroizing::new(outcome));
         let failed = |message: &str| ScriptFault::Failed(error(message));
         match outcome.map_err(|_| failed("its answer is not one of Redis"))? {

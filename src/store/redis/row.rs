@@ -22,7 +22,6 @@ const ASSUMED_LIFETIME: Duration = Duration::from_secs(3600);
 pub(super) fn read(answer: &[Answer]) -> Option<Content> {
     let malformed = |fault| Some(Content::Malformed { fault, seen: None });
     match answer.first()?.as_ref()?.as_str() {
-        "type" => return malformed("a record has another type than a hash"),
         "long" => return malformed("the token of a record is longer than 4 MiB"),
         "row" => {}
         _ => return None,

@@ -21,18 +21,14 @@ impl RedisScript {
 
 /// The row of one key: the time in milliseconds, and the fields.
 ///
+/// A key of another program stays as it is: one of another type, and a hash with fields that no row has. A user may
+/// not run `HLEN`, which earlier versions did not need: then such a hash is not told apart.
+///
 /// A replica may lag behind, and must not answer: it refuses `PERSIST`, which changes nothing here, as no row has a
 /// time to live. A primary that takes no writes at present answers nevertheless.
 pub(super) static FIND: LazyLock<RedisScript> = LazyLock::new(|| {
     RedisScript::new(
         r"
-local checked = redis.pcall('PERSIST', KEYS[1])
-if type(checked) == 'table' and checked.err then
-  if string.find(checked.err, 'READONLY', 1, true) or string.find(checked.err, 'NOPERM', 1, true)
-    or string.find(checked.err, 'ACL', 1, true) then
-    return checked
-  end
-end
 local time = redis.call('TIME')
 local answer = {'=' .. string.format('%.0f', time[1] * 1000 + math.floor(time[2] / 1000))}
 local length = redis.pcall('HSTRLEN', KEYS[1], 'token')
@@ -41,13 +37,30 @@ if type(length) == 'table' then
   answer[2] = '=type'
   return answer
 end
-if length > tonumber(ARGV[1]) then
+local is_long = length > tonumber(ARGV[1])
+local fields = redis.call('HMGET', KEYS[1], is_long and 'expiresAt' or 'token',
+  'expiresAt', 'tokenType', 'createdAt', 'lastUsed', 'refreshToken')
+local known = 0
+for i = 1, 6 do
+  if fields[i] then known = known + 1 end
+end
+local all = redis.pcall('HLEN', KEYS[1])
+if not is_long and type(all) == 'number' and all > known then
+  answer[2] = '=foreign'
+  return answer
+end
+local checked = redis.pcall('PERSIST', KEYS[1])
+if type(checked) == 'table' and checked.err then
+  if string.find(checked.err, 'READONLY', 1, true) or string.find(checked.err, 'NOPERM', 1, true)
+    or string.find(checked.err, 'ACL', 1, true) then
+    return checked
+  end
+end
+if is_long then
   answer[2] = '=long'
   return answer
 end
 answer[2] = '=row'
-local fields = redis.call('HMGET', KEYS[1],
-  'token', 'expiresAt', 'tokenType', 'createdAt', 'lastUsed', 'refreshToken')
 for i = 1, 6 do
   answer[i + 2] = fields[i] and '=' .. fields[i] or false
 end

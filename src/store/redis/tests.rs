@@ -146,9 +146,7 @@ async fn what_another_program_wrote_is_malformed_and_can_be_discarded() {
     let mut admin = servers::admin(&test_url().unwrap()).await;
     let long = "x".repeat(LONGEST_TOKEN + 1);
     for (command, fault) in [
-        (&["SET", "KEY", "x"][..], "another type"),
-        (&["LPUSH", "KEY", "x"], "another type"),
-        (&["HSET", "KEY", "token", &long], "longer than 4 MiB"),
+        (&["HSET", "KEY", "token", &long][..], "longer than 4 MiB"),
         (&["HSET", "KEY", "token", ""], "is empty"),
         (&["HSET", "KEY", "tokenType", "Bearer"], "has no token"),
     ] {
@@ -165,6 +163,61 @@ async fn what_another_program_wrote_is_malformed_and_can_be_discarded() {
         rows.discard(&service("a")).await.unwrap();
         assert!(found_nothing(&rows).await);
     }
+}
+
+#[tokio::test]
+async fn a_key_of_another_program_is_an_error_that_names_it_and_stays_as_it_is() {
+    let Some(rows) = redis_rows() else { return skip() };
+    let mut admin = servers::admin(&test_url().unwrap()).await;
+    let key = rows.key("a");
+    let store = RowStore::new(Arc::clone(&rows) as _);
+    for words in [
+        &["SET", &key, "x"][..],
+        &["RPUSH", &key, "order1", "order2"],
+        &["HSET", &key, "item", "1"],
+        &["HSET", &key, "token", "of a session", "user", "1"],
+    ] {
+        servers::command(&mut admin, words).await;
+        servers::command(&mut admin, &["EXPIRE", &key, "1000"]).await;
+        let before = servers::command(&mut admin, &["DUMP", &key]).await;
+        let errors = [
+            store.load(&service("a")).await.map(drop).unwrap_err(),
+            store.save(&service("a"), &row("one"), None, None).await.map(drop).unwrap_err(),
+            store.remove(&service("a")).await.unwrap_err(),
+        ];
+        for error in errors {
+            assert!(error.kind() == ErrorKind::Storage && error.message().contains(&key), "{error}");
+        }
+        rows.marks(&["a".into()]).await.unwrap();
+        assert!(servers::command(&mut admin, &["DUMP", &key]).await == before, "{words:?}");
+        let left = servers::command(&mut admin, &["TTL", &key]).await;
+        assert!(matches!(left, ::redis::Value::Int(900..=1000)), "{words:?} {left:?}");
+        servers::command(&mut admin, &["DEL", &key]).await;
+    }
+    assert!(found_nothing(&rows).await);
+}
+
+#[tokio::test]
+async fn the_subscription_ends_with_the_watch() {
+    let Some(server) = OwnServer::start(&[]) else { return skip() };
+    let mut admin = servers::admin(&server.url()).await;
+    let rows = server.rows("evertoken:");
+    let watch = Arc::new(Watch::default());
+    rows.notify(&watch).unwrap();
+    let mut subscribers = async |expected: i64| {
+        for _ in 0..100 {
+            let counted = servers::command(&mut admin, &["PUBSUB", "NUMSUB", &rows.channel()]).await;
+            let ::redis::Value::Array(counted) = counted else { panic!() };
+            if counted[1] == ::redis::Value::Int(expected) {
+                return true;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        false
+    };
+    assert!(subscribers(1).await);
+    drop(watch);
+    assert!(subscribers(0).await);
 }
 
 async fn found_nothing(rows: &RedisRows) -> bool {

@@ -6,7 +6,7 @@ use super::*;
 use crate::transport::Environment;
 
 /// What a setting of the tests names.
-fn setting(variable: &str) -> Option<String> {
+pub(super) fn setting(variable: &str) -> Option<String> {
     #[expect(clippy::disallowed_methods, reason = "the test's own setting, which nothing changes")]
     let value = std::env::var(variable).ok();
     #[expect(clippy::print_stderr, reason = "says why the test does nothing")]

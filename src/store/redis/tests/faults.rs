@@ -122,7 +122,7 @@ async fn a_server_that_cannot_save_stores_nothing_and_is_read() {
 }
 
 /// The commands that docs/redis.md lists.
-const COMMANDS: &str = "+evalsha +eval +hget +hset +hdel +hmget +hstrlen +del +persist +time +publish +subscribe \
+const COMMANDS: &str = "+evalsha +eval +hget +hset +hdel +hmget +hstrlen +hlen +del +persist +time +publish +subscribe \
                         +ping +select +info";
 
 #[tokio::test]
