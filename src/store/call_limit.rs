@@ -23,8 +23,8 @@ const TURN_TIMEOUT: Duration = Duration::from_secs(3);
 /// A call that is unanswered for this long is not waited for.
 const OVERDUE_AFTER: Duration = Duration::from_secs(3);
 
-/// How long an unanswered call counts. By then, TCP has given up a connection that was lost, so that the client has
-/// lost track of the call.
+/// How long an unanswered call counts. TCP has given up a lost connection earlier, so the client has lost
+/// track of the call.
 const LOST_AFTER: Duration = Duration::from_secs(15 * 60);
 
 /// The same for looks: there is one at a time, and services read their records themselves meanwhile.
@@ -142,6 +142,7 @@ fn too_many(what: &str) -> Error {
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "a test has a runtime of its own")]
 mod tests {
     use super::*;
 

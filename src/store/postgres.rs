@@ -39,7 +39,7 @@ use sql::Statements;
 /// Thousands of services that share a database need its few connections, and one look at it, not thousands.
 static PLACES: LazyLock<Mutex<WeakMap<Vec<u8>, PostgresRows>>> = LazyLock::new(Mutex::default);
 
-/// PostgreSQL's code for a value that is no moment.
+/// PostgreSQL's code for a value that is not a moment.
 const NOT_A_MOMENT: &str = "22007";
 
 /// How often a statement is tried that other transactions overtake, or that finds no table.

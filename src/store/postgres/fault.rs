@@ -46,7 +46,7 @@ const OVERTAKEN: [&str; 2] = ["40001", "40P01"];
 /// in the catalog, `duplicate_object`.
 const CREATED_BY_ANOTHER: [&str; 3] = ["42P07", "23505", "42710"];
 
-/// What a column of an unsuitable type leads to: a value that is too long, that is no moment or no number; an operator,
+/// What a column of an unsuitable type leads to: a value that is too long, that is not a moment or a number; an operator,
 /// a function or a cast that the type lacks.
 const UNFIT_COLUMN: [&str; 8] = ["22001", "22007", "22008", "22P02", "42725", "42804", "42846", "42883"];
 /// `string_data_right_truncation`

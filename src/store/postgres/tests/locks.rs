@@ -18,12 +18,12 @@ async fn waiting(database: &TestDatabase) -> u32 {
 async fn most_that_wait(database: &TestDatabase, rows: &Arc<PostgresRows>, last: Duration) -> u32 {
     assert!(set(rows, "a", None, Some("1")).await);
     database.sql(&format!("BEGIN; LOCK TABLE {}", database.table().as_sql())).await;
-    let is_over = Arc::new(AtomicBool::new(false));
+    let has_ended = Arc::new(AtomicBool::new(false));
     let readers: Vec<_> = (0..12)
         .map(|_| {
-            let (rows, is_over) = (Arc::clone(rows), Arc::clone(&is_over));
+            let (rows, has_ended) = (Arc::clone(rows), Arc::clone(&has_ended));
             let read = async move {
-                while !is_over.load(Ordering::Relaxed) {
+                while !has_ended.load(Ordering::Relaxed) {
                     let error = rows.find(&name("a")).await.unwrap_err();
                     let said = error.message();
                     if !said.contains("did not answer within 4 s") && !said.contains("has not ended earlier")
@@ -42,7 +42,7 @@ async fn most_that_wait(database: &TestDatabase, rows: &Arc<PostgresRows>, last:
         tokio::time::sleep(Duration::from_millis(100)).await;
         most = most.max(waiting(database).await);
     }
-    is_over.store(true, Ordering::Relaxed);
+    has_ended.store(true, Ordering::Relaxed);
     for reader in readers {
         assert!(reader.await.unwrap().is_none_or(|error| panic!("{error}")));
     }
