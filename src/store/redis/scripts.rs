@@ -21,8 +21,8 @@ impl RedisScript {
 
 /// The row of one key: the time in milliseconds, and the fields.
 ///
-/// A key of another program stays as it is: one of another type, and a hash with fields that no row has. A user may
-/// not run `HLEN`, which earlier versions did not need: then such a hash is not told apart.
+/// A key of another program stays as it is: one of another type, and a hash with fields that no row has. For a
+/// user who may not run `HLEN`, such a hash is not told apart.
 ///
 /// A replica may lag behind, and must not answer: it refuses `PERSIST`, which changes nothing here, as no row has a
 /// time to live. A primary that takes no writes at present answers nevertheless.
