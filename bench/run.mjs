@@ -84,7 +84,7 @@ const complaints = [
   ...missed(targets, results),
   ...(options.check ? unproven(results) : []),
   // Without a choice, the machine decides what is measured.
-  ...(options.check && options.contenders !== undefined ? unmeasured(results) : []),
+  ...(options.check ? unmeasured(results, options.contenders?.split(',') ?? []) : []),
 ]
 for (const complaint of complaints) console.error(`missed: ${complaint}`)
 if (complaints.length > 0) process.exitCode = 1

@@ -117,11 +117,11 @@ export function unproven(results) {
   })
 }
 
-/** The sentences about contenders that could not be measured on this machine. */
-export function unmeasured(results) {
+/** The sentences about contenders that were asked for and could not be measured on this machine. */
+export function unmeasured(results, asked) {
   return Object.entries(results).flatMap(([caseName, measured]) =>
     Object.entries(measured)
-      .filter(([, { skipped }]) => skipped !== undefined)
+      .filter(([name, { skipped }]) => skipped !== undefined && asked.includes(name))
       .map(([name, { skipped }]) => `${caseName}, ${name}: ${skipped}`),
   )
 }
