@@ -1,5 +1,5 @@
 // What evertoken promises. Counts are the same on every machine; times need a quiet one.
-import { KEYED, SCALE, SHARED, SLOW, STORED, scaleName } from './plan.mjs'
+import { BY_URL, KEYED, SCALE, SHARED, SLOW, STORED, scaleName } from './plan.mjs'
 
 const target = (caseName, contender, what, limit, value) => ({ caseName, contender, what, limit, value })
 
@@ -79,6 +79,8 @@ export const TIMING_TARGETS = [
     ['start', 'evertoken-file', 1.3],
     ['start', SLOW, 1.6],
     ...[...STORED, ...KEYED].map((name) => ['restart', name, 1.25]),
+    // They log in at a server. With a client, the client decides.
+    ...BY_URL.map((name) => ['restart', name, 1.5]),
     ['restart', SLOW, 1.6],
   ].map(([caseName, name, limit]) =>
     target(
