@@ -12,13 +12,39 @@ export const contender = (name) => require(`./contenders/${name}.cjs`)
 const ANSWER_MS = 50
 const FIVE_MINUTES_AND_A_SECOND = require('./support/client.cjs').FIRST_LIFE_SECONDS
 
-/** Where processes share a store. The others have none to share, and evertoken in memory is as they are. */
+/** Where processes of a machine share a store. evertoken in memory has none to share, as most others. */
 export const STORED = ['evertoken-file', 'evertoken-sqlite']
+/** Where replicas share a server, to which evertoken connects by itself. */
+export const BY_URL = ['evertoken-postgres', 'evertoken-redis']
+/** The same through a client that the program has. */
+export const BY_CLIENT = ['evertoken-pg-pool', 'evertoken-prisma', 'evertoken-node-redis']
+/** All of evertoken's stores that processes share. */
+export const SHARED = [...STORED, ...BY_URL, ...BY_CLIENT]
 /** With a key that is configured, as in production, and not derived from the credential at each start. */
 export const KEYED = STORED.map((name) => `${name}-key`)
 /** With a password, from which a key is derived slowly. */
 export const SLOW = 'evertoken-file-password'
 const PEERS = CONTENDERS.filter((name) => name !== 'bare' && name !== 'evertoken')
+/** The one of them that brings a store to share. */
+const PEER_SHARED = 'msal-redis'
+
+/** What a start pays for its client alone, which contenders name as their `baseline`. */
+const BASELINES = ['bare-pg-pool', 'bare-prisma', 'bare-node-redis']
+
+/** The rows of the table, in order. */
+export const ROWS = [
+  'bare',
+  ...BASELINES,
+  ...PEERS,
+  PEER_SHARED,
+  'evertoken',
+  'evertoken-method',
+  ...STORED,
+  ...KEYED,
+  SLOW,
+  ...BY_URL,
+  ...BY_CLIENT,
+]
 
 /** The answers of the token server: to the first request, and to all later ones. */
 const first = (name) => ({ expiresIn: contender(name).firstLifeSeconds ?? FIVE_MINUTES_AND_A_SECOND })
@@ -38,7 +64,7 @@ export const CASES = [
   {
     name: 'processes',
     processes: 8,
-    contenders: [...PEERS, ...STORED],
+    contenders: [...PEERS, PEER_SHARED, ...SHARED],
     server: () => ({ first: { expiresIn: 3600, delayMs: ANSWER_MS } }),
   },
   {
@@ -76,5 +102,9 @@ export const scaleName = (size) => `${SCALE.name}-${size}`
 /** `keepsStore`: whether a start finds what the one before it stored. */
 export const START_CASES = [
   { name: 'start', keepsStore: false, contenders: [...CONTENDERS.slice(1), 'evertoken-file', SLOW] },
-  { name: 'restart', keepsStore: true, contenders: [...PEERS, ...STORED, ...KEYED, SLOW] },
+  {
+    name: 'restart',
+    keepsStore: true,
+    contenders: [...BASELINES, ...PEERS, PEER_SHARED, ...SHARED, ...KEYED, SLOW],
+  },
 ]

@@ -13,7 +13,9 @@ export async function measureScale(contender, size) {
   const server = await startTokenServer({ first: { expiresAt: Date.now() + LIFE_MS } })
   try {
     const options = { more: [String(size)], node: MEASURED_NODE, limitMs: limitMs(size) }
-    const measured = await withFolder((folder) => runInChild('scale', contender, server.url, folder, options))
+    const measured = await withFolder((folder) =>
+      runInChild('scale', contender, server.url, { EVERTOKEN_BENCH_FOLDER: folder }, options),
+    )
     return { ...measured, requests: server.requests(), sockets: server.sockets() }
   } catch (error) {
     return { error: error.message }

@@ -1,5 +1,5 @@
 // The results as Markdown tables, one row a contender.
-import { contender, CONTENDERS, KEYED, SCALE, SLOW, STORED } from './plan.mjs'
+import { contender, ROWS, SCALE } from './plan.mjs'
 
 const start = (m) => `${m.ratio.toFixed(2)} (${Math.round(m.ms)} ms)`
 
@@ -12,6 +12,7 @@ const COLUMNS = [
   ['503, token good: failed', 'failing-server', (m) => `${m.failed} of ${m.calls}`],
   ['start to first header, × bare start', 'start', start],
   ['restart to first header, × bare start', 'restart', start],
+  ['restart, × a start with the same client', 'restart', (m) => m.baselineRatio?.toFixed(2) ?? ''],
   ['token requests: a start and its restarts', 'restart', (m) => `${count(m.requests)} in ${m.starts}`],
 ]
 
@@ -50,12 +51,13 @@ export function scaleTable(results) {
 export function markdownTable(results) {
   const columns = COLUMNS.filter(([, caseName]) => results[caseName] !== undefined)
   if (columns.length === 0) return ''
-  const names = [...CONTENDERS, 'evertoken-method', ...STORED, ...KEYED, SLOW].filter((name) =>
-    columns.some(([, caseName]) => results[caseName][name] !== undefined),
-  )
+  const measuredOf = (name) => columns.map(([, caseName]) => results[caseName][name])
+  const names = ROWS.filter((name) => measuredOf(name).some((m) => m !== undefined))
   const rows = names.map((name) => {
-    const cells = columns.map(([, caseName, show]) => cell(results[caseName][name], show))
-    return [titleOf(name), ...cells]
+    const measured = measuredOf(name)
+    const reason = measured.find((m) => m?.skipped !== undefined)?.skipped
+    const title = reason === undefined ? titleOf(name) : `${titleOf(name)} (skipped: ${reason})`
+    return [title, ...columns.map(([, , show], index) => cell(measured[index], show))]
   })
   return table(['', ...columns.map(([title]) => title)], rows, 1)
 }
@@ -71,6 +73,7 @@ const titleOf = (name) => (name === 'evertoken' ? '**evertoken**' : contender(na
 
 function cell(measured, show) {
   if (measured === undefined) return ''
+  if (measured.skipped !== undefined) return 'skipped'
   return measured.error === undefined ? show(measured) : 'failed'
 }
 

@@ -1,5 +1,5 @@
 // What evertoken promises. Counts are the same on every machine; times need a quiet one.
-import { KEYED, SCALE, SLOW, STORED, scaleName } from './plan.mjs'
+import { BY_URL, KEYED, SCALE, SHARED, SLOW, STORED, scaleName } from './plan.mjs'
 
 const target = (caseName, contender, what, limit, value) => ({ caseName, contender, what, limit, value })
 
@@ -40,7 +40,7 @@ const scaleTimes = scaleTargets((name) => [
 export const COUNT_TARGETS = [
   target('cold-callers', 'evertoken', 'token requests of 10,000 cold callers', 1, (m) => m.requests),
   target('cold-callers', 'evertoken', 'cold callers without a header', 0, (m) => m.callers - m.served),
-  ...STORED.flatMap((name) => [
+  ...SHARED.flatMap((name) => [
     target('processes', name, `token requests of 8 processes, ${name}`, 1, (m) => m.requests),
     target(
       'processes',
@@ -79,6 +79,8 @@ export const TIMING_TARGETS = [
     ['start', 'evertoken-file', 1.3],
     ['start', SLOW, 1.6],
     ...[...STORED, ...KEYED].map((name) => ['restart', name, 1.25]),
+    // They log in at a server. With a client, the client decides.
+    ...BY_URL.map((name) => ['restart', name, 1.5]),
     ['restart', SLOW, 1.6],
   ].map(([caseName, name, limit]) =>
     target(
@@ -92,11 +94,15 @@ export const TIMING_TARGETS = [
   ...scaleTimes,
 ]
 
-/** The sentences about what was missed, none when all is well. A target without a measurement is missed. */
+/**
+ * The sentences about what was missed, none when all is well. A target without a measurement is missed, except where
+ * this machine cannot have the store.
+ */
 export function missed(targets, results) {
   return targets.flatMap(({ caseName, contender, what, limit, value }) => {
     if (results[caseName] === undefined) return []
     const measured = results[caseName][contender]
+    if (measured?.skipped !== undefined) return []
     if (measured === undefined || measured.error !== undefined) return [`${what}: no result`]
     return value(measured) <= limit ? [] : [`${what}: ${value(measured)}, at most ${limit}`]
   })
@@ -111,4 +117,13 @@ export function unproven(results) {
     const measured = results[caseName]?.evertoken
     return measured?.requests === 1 ? [`${caseName}: evertoken never met it, no refresh was tried`] : []
   })
+}
+
+/** The sentences about contenders that were asked for and could not be measured on this machine. */
+export function unmeasured(results, asked) {
+  return Object.entries(results).flatMap(([caseName, measured]) =>
+    Object.entries(measured)
+      .filter(([name, { skipped }]) => skipped !== undefined && asked.includes(name))
+      .map(([name, { skipped }]) => `${caseName}, ${name}: ${skipped}`),
+  )
 }

@@ -1,52 +1,10 @@
-// @azure/msal-node, client credentials, its default five-minute renewal offset. It takes no http authority, so the
-// authority is an https name that exists nowhere and the network client, a documented extension point, sends to
-// the local server; endpoint metadata is given, so that no discovery is counted.
-const { ConfidentialClientApplication } = require('@azure/msal-node')
+// @azure/msal-node with its cache in memory.
+const { msalClient } = require('../support/msal.cjs')
 const { untilFiveMinutesBeforeExpiry } = require('../support/client.cjs')
 const { clientPerTenant } = require('../support/tenants.cjs')
-
-const AUTHORITY = 'https://login.bench.invalid/tenant'
 
 exports.title = '@azure/msal-node'
 exports.untilDue = untilFiveMinutesBeforeExpiry
 
-exports.connect = async (tokenUrl) => clientOf(tokenUrl, 'client')
-exports.tenants = (tokenUrl) => clientPerTenant((name) => clientOf(tokenUrl, name))
-
-function clientOf(tokenUrl, clientId) {
-  const application = new ConfidentialClientApplication({
-    auth: {
-      clientId,
-      clientSecret: 'secret',
-      authority: AUTHORITY,
-      knownAuthorities: ['login.bench.invalid'],
-      authorityMetadata: JSON.stringify({
-        issuer: AUTHORITY,
-        authorization_endpoint: `${AUTHORITY}/authorize`,
-        token_endpoint: `${AUTHORITY}/token`,
-        jwks_uri: `${AUTHORITY}/keys`,
-      }),
-    },
-    system: { networkClient: localNetwork(tokenUrl) },
-  })
-  const request = { scopes: ['api/.default'] }
-  return async () => {
-    const { accessToken } = await application.acquireTokenByClientCredential(request)
-    return { Authorization: `Bearer ${accessToken}` }
-  }
-}
-
-function localNetwork(tokenUrl) {
-  const send = async (method, options) => {
-    const response = await fetch(tokenUrl, { method, headers: options?.headers, body: options?.body })
-    return {
-      headers: Object.fromEntries(response.headers),
-      body: await response.json(),
-      status: response.status,
-    }
-  }
-  return {
-    sendGetRequestAsync: (_url, options) => send('GET', options),
-    sendPostRequestAsync: (_url, options) => send('POST', options),
-  }
-}
+exports.connect = async (tokenUrl) => msalClient(tokenUrl, 'client')
+exports.tenants = (tokenUrl) => clientPerTenant((name) => msalClient(tokenUrl, name))

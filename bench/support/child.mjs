@@ -7,20 +7,20 @@ const runner = fileURLToPath(new URL('../cases/run-in-child.mjs', import.meta.ur
 const LIMIT_MS = 90_000
 
 /**
- * Runs `caseName` for one contender and resolves with what it measured. `more` goes to the case, `node` to Node; it may
- * take `limitMs`.
+ * Runs `caseName` for one contender and resolves with what it measured. `store` are the environment variables that lead
+ * to where it may store. `more` goes to the case, `node` to Node; it may take `limitMs`.
  */
-export function runInChild(caseName, contender, tokenUrl, folder, { more = [], node = [], limitMs } = {}) {
+export function runInChild(caseName, contender, tokenUrl, store, { more = [], node = [], limitMs } = {}) {
   const args = [caseName, contender, tokenUrl, ...more]
-  return withChildren(1, args, folder, ([child]) => child.message(), { node, limitMs })
+  return withChildren(1, args, store, ([child]) => child.message(), { node, limitMs })
 }
 
 /**
  * Runs `caseName` in `count` processes and resolves with what each measured. Each says when it is ready, and when
  * all are, all continue at the same time.
  */
-export function runTogether(count, caseName, contender, tokenUrl, folder) {
-  return withChildren(count, [caseName, contender, tokenUrl], folder, async (children) => {
+export function runTogether(count, caseName, contender, tokenUrl, store) {
+  return withChildren(count, [caseName, contender, tokenUrl], store, async (children) => {
     await Promise.all(children.map((child) => child.message()))
     const results = Promise.all(children.map((child) => child.message()))
     for (const child of children) child.goOn()
@@ -29,8 +29,8 @@ export function runTogether(count, caseName, contender, tokenUrl, folder) {
 }
 
 /** Lends `count` processes to `work`. They are killed when it has ended, none before, or after `limitMs`. */
-async function withChildren(count, args, folder, work, { node = [], limitMs = LIMIT_MS } = {}) {
-  const children = Array.from({ length: count }, () => start(args, folder, node))
+async function withChildren(count, args, store, work, { node = [], limitMs = LIMIT_MS } = {}) {
+  const children = Array.from({ length: count }, () => start(args, store, node))
   let timer
   const tooLate = new Promise((_, reject) => {
     timer = setTimeout(() => reject(new Error(`no result within ${limitMs / 1000} s`)), limitMs)
@@ -44,11 +44,11 @@ async function withChildren(count, args, folder, work, { node = [], limitMs = LI
   }
 }
 
-function start(args, folder, node) {
+function start(args, store, node) {
   const child = fork(runner, args, {
     execArgv: node,
     stdio: ['ignore', 'inherit', 'pipe', 'ipc'],
-    env: { ...process.env, LOG_LEVEL: 'error', EVERTOKEN_BENCH_FOLDER: folder },
+    env: { ...process.env, LOG_LEVEL: 'error', ...store },
   })
   let errors = ''
   child.stderr.on('data', (chunk) => (errors += chunk))
