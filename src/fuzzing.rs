@@ -19,8 +19,8 @@ mod tests {
 
     /// The targets, each with the name of its corpus folder and of its binary.
     const TARGETS: [(&str, Target); 7] = [
-        ("device_authorization", device_authorization),
         ("assertion", assertion),
+        ("device_authorization", device_authorization),
         ("envelope", envelope),
         ("jwt", jwt),
         ("record_file", record_file),
