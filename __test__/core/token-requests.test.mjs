@@ -251,7 +251,10 @@ describe('OAUTH_PARAMETERS', () => {
     process.env.OAUTH_PARAMETERS = '{}'
     const server = await serve(t, granted)
     await start(t, server, { ...client, parameters: { a: '1' } }).getToken()
-    assert.throws(() => start(t, server, client), { field: 'OAUTH_PARAMETERS' })
+    // Next to a client in code, it is not read at all.
+    await start(t, server, client).getToken()
+    const isRead = { ...client, grant: 'client_credentials' }
+    assert.throws(() => start(t, server, isRead), { field: 'OAUTH_PARAMETERS' })
   })
 
   test('is named if it is malformed', async (t) => {
