@@ -53,7 +53,8 @@ for (const { product, variants } of configurations) {
     const provider = await startProvider(t, spec, config)
     provider.refuse()
     const service = start(t, provider, env, code)
-    const expected = { code: spec.isConsent ? 'ERR_TOKEN_CONSENT' : 'ERR_TOKEN_CREDENTIALS' }
+    const recognized = spec.isConsent ? 'ERR_TOKEN_CONSENT' : 'ERR_TOKEN_CREDENTIALS'
+    const expected = { code: spec.refusalCode ?? recognized }
     await assert.rejects(service.getToken(), expected)
     await assert.rejects(service.getToken(), expected)
     assert.equal(provider.requests(), 1)

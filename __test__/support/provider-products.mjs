@@ -75,7 +75,7 @@ const shopify = {
  * By the name of the section: `client` is how the client authenticates (`basic`, `body`, `key`, or `secret-key` for
  * a user name without a password), `form` the other fields of the request, `headers` what it must also have,
  * `header` what the API takes, `lifetime` how long a token lasts in seconds, `refusal` what is answered when the
- * credential is wrong. With `isConsent`, the form is a refresh token, which `rotates` or stays.
+ * credential is wrong (and `refusalCode` the error, if evertoken does not recognize that). With `isConsent`, the form is a refresh token, which `rotates` or stays.
  */
 export const products = {
   // google.md, microsoft.md
@@ -120,6 +120,7 @@ export const products = {
     header: (token) => ({ Authorization: `Zoho-oauthtoken ${token}` }),
     fields: { api_domain: 'https://www.zohoapis.eu' },
     refusal: { status: 200, body: { error: 'invalid_code' } },
+    refusalCode: 'ERR_TOKEN_RESPONSE',
   }),
 
   // commerce-and-shipping.md
@@ -216,6 +217,7 @@ export const products = {
     }),
     lifetime: 43_200,
     refusal: { status: 200, body: { ok: false, error: 'invalid_refresh_token' } },
+    refusalCode: 'ERR_TOKEN_RESPONSE',
   }),
   'GitHub Apps': consent('/login/oauth/access_token', 'body', {
     ...rotating,
@@ -232,6 +234,7 @@ export const products = {
       status: 200,
       body: { error: 'bad_refresh_token', error_description: 'The refresh token passed is incorrect or expired.' },
     },
+    refusalCode: 'ERR_TOKEN_RESPONSE',
   }),
   Spotify: machine('/api/token', 'basic'),
   'Spotify, for a listener': consent('/api/token', 'basic', { answer: answer({ scope: 'user-read-email' }) }),
