@@ -83,13 +83,7 @@ async function startProvider(context, spec, config) {
   context.after(() => server.close())
 
   const expectedForm = () =>
-    spec.isConsent
-      ? {
-          grant_type: 'refresh_token',
-          refresh_token: state.refreshToken,
-          ...(spec.scope && { scope: spec.scope }),
-        }
-      : spec.form
+    spec.isConsent ? { grant_type: 'refresh_token', refresh_token: state.refreshToken } : spec.form
 
   function granted() {
     const token = randomBytes(24).toString('base64url')
@@ -103,7 +97,8 @@ async function startProvider(context, spec, config) {
     const { client_id: id, client_secret: secret, client_assertion: assertion, ...rest } = form
     const { clientId, clientSecret } = config
     const proofs = {
-      basic: () => assert.deepEqual([authorization, id, secret], [basic(clientId, clientSecret), undefined, undefined]),
+      basic: () =>
+        assert.deepEqual([authorization, id, secret], [basic(clientId, clientSecret), undefined, undefined]),
       body: () => assert.deepEqual([authorization, id, secret], [undefined, clientId, clientSecret]),
       'secret-key': () => assert.equal(authorization, `Basic ${btoa('the STRIPE_SECRET_KEY: 100%+:')}`),
       async key() {
@@ -120,7 +115,8 @@ async function startProvider(context, spec, config) {
 
   function metadata(path) {
     const issuer = config.issuer && relocated(config.issuer)
-    const isKnown = `${server.origin}${path}` === `${issuer?.replace(/\/$/, '')}/.well-known/openid-configuration`
+    const isKnown =
+      `${server.origin}${path}` === `${issuer?.replace(/\/$/, '')}/.well-known/openid-configuration`
     if (!isKnown) return json({ status: 404, body: {} })
     return json({ status: 200, body: { issuer, token_endpoint: `${server.origin}${spec.path}` } })
   }
@@ -139,7 +135,10 @@ function start(context, provider, env, code) {
   const addresses = ['authUrl', 'revocationUrl', 'OAUTH_ISSUER', 'EXTERNAL_AUTH_URL']
   const move = (values) =>
     Object.fromEntries(
-      Object.entries(values).map(([key, value]) => [key, addresses.includes(key) ? provider.relocated(value) : value]),
+      Object.entries(values).map(([key, value]) => [
+        key,
+        addresses.includes(key) ? provider.relocated(value) : value,
+      ]),
     )
   network.fetch = (url, options) => fetch(provider.relocated(url), options)
   const config = { ...move(code), service: freshName(), storage: { kind: 'memory' }, onFailure: 'throw' }

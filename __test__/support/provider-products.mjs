@@ -82,7 +82,6 @@ export const products = {
   Google: consent('/token', 'body', { answer: answer({ scope: 'https://mail.google.com/' }) }),
   'Microsoft Graph': consent('/8eaef023-2b34-4da1-9baa-8bc8c9d6a490/oauth2/v2.0/token', 'body', {
     ...rotating,
-    scope: 'offline_access User.Read Mail.Read',
     answer: answer({ expires_in: 4500, ext_expires_in: 4500, scope: 'User.Read Mail.Read' }),
     lifetime: 4500,
     refusal: { status: 400, body: { error: 'invalid_grant', error_codes: [700_082] } },
@@ -92,9 +91,13 @@ export const products = {
   'Salesforce with a secret': machine('/services/oauth2/token', 'body', salesforce),
   Salesforce: consent('/services/oauth2/token', 'body', { ...rotating, ...salesforce }),
   HubSpot: consent('/oauth/2026-03/token', 'body', {
-    answer: answer({ expires_in: 1800, token_type: 'bearer', refresh_token: 'the-seed', hub_id: 123 }),
+    answer: answer({
+      expires_in: 1800,
+      token_type: 'bearer',
+      refresh_token: 'the HUBSPOT_REFRESH_TOKEN: 100%+',
+      hub_id: 123,
+    }),
     lifetime: 1800,
-    seed: 'the-seed',
     refusal: {
       status: 400,
       body: {
@@ -132,7 +135,8 @@ export const products = {
   }),
   PayPal: machine('/v1/oauth2/token', 'basic', {
     answer: answer({
-      scope: 'https://uri.paypal.com/services/invoicing https://uri.paypal.com/services/applications/webhooks',
+      scope:
+        'https://uri.paypal.com/services/invoicing https://uri.paypal.com/services/applications/webhooks',
       app_id: 'APP-80W284485P519543T',
       nonce: '2020-04-03T15:35:36ZaYZlGvEkV4yVSz8g6bAKFoGSEzuy3CQcz3ljhibkOHg',
       expires_in: 31_668,
@@ -188,7 +192,9 @@ export const products = {
     lifetime: 3599,
     refusal: {
       status: 401,
-      body: { errors: [{ code: 'NOT.AUTHORIZED.ERROR', message: 'The given client credentials were not valid.' }] },
+      body: {
+        errors: [{ code: 'NOT.AUTHORIZED.ERROR', message: 'The given client credentials were not valid.' }],
+      },
     },
   }),
 
@@ -232,7 +238,10 @@ export const products = {
     consentLasts: 15_811_200,
     refusal: {
       status: 200,
-      body: { error: 'bad_refresh_token', error_description: 'The refresh token passed is incorrect or expired.' },
+      body: {
+        error: 'bad_refresh_token',
+        error_description: 'The refresh token passed is incorrect or expired.',
+      },
     },
     refusalCode: 'ERR_TOKEN_RESPONSE',
   }),
@@ -272,7 +281,10 @@ export const products = {
   Box: consent('/oauth2/token', 'body', {
     ...rotating,
     answer: answer({ token_type: 'bearer', restricted_to: [] }),
-    refusal: { status: 400, body: { error: 'invalid_grant', error_description: 'Refresh token has expired' } },
+    refusal: {
+      status: 400,
+      body: { error: 'invalid_grant', error_description: 'Refresh token has expired' },
+    },
   }),
   DocuSign: consent('/oauth/token', 'basic', {
     ...rotating,

@@ -45,15 +45,23 @@ function titleOf(env, code) {
   return Object.keys(code).length === 0 ? way : `${way}, and code`
 }
 
+/** What a secret's variable holds: not only letters, so that a mistake in its encoding shows. */
+const secretIn = (name) => `the ${name}: 100%+`
+
 const variables = (text) =>
-  Object.fromEntries([...text.matchAll(/^(\w+)="?(.*?)"?$/gm)].map((match) => match.slice(1)))
+  Object.fromEntries(
+    [...text.matchAll(/^(\w+)="?(.*?)"?$/gm)].map(([, name, value]) => [
+      name,
+      value === '…' ? secretIn(name) : value,
+    ]),
+  )
 
 /** Where `fetch` of a configuration that is a function leads; a test sets it. */
 export const network = { fetch: undefined }
 
 /** What the code hands to `initializeTokenService`; each variable that it reads holds a text of its own. */
 function config(text) {
-  const process = { env: new Proxy({}, { get: (_, name) => `the ${name}: 100%+` }) }
+  const process = { env: new Proxy({}, { get: (_, name) => secretIn(name) }) }
   const found = []
   new Function('initializeTokenService', 'process', 'fetch', text)(
     (...args) => found.push(...args),
