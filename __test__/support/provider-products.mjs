@@ -147,7 +147,12 @@ export const products = {
     ...rotating,
     isFunction: true,
     seed: 'the STRIPE_REFRESH_TOKEN: 100%+',
-    answer: answer({ expires_in: undefined, token_type: 'bearer', livemode: true, scope: 'stripe_apps' }),
+    answer: answer({
+      expires_in: undefined,
+      token_type: 'bearer',
+      stripe_user_id: 'acct_1',
+      scope: 'stripe_apps',
+    }),
   }),
   eBay: machine('/identity/v1/oauth2/token', 'basic', {
     form: { grant_type: 'client_credentials', scope: 'https://api.ebay.com/oauth/api_scope' },
@@ -213,11 +218,11 @@ export const products = {
     ...rotating,
     answer: answer({
       ok: true,
-      app_id: 'A0KRD7HC3',
+      app_id: 'A1',
       scope: 'commands,incoming-webhook',
       token_type: 'bot',
-      bot_user_id: 'U0KRQLJ9H',
-      team: { name: 'Slack', id: 'T9TK3CUKW' },
+      bot_user_id: 'U1',
+      team: { name: 'Slack', id: 'T1' },
       enterprise: null,
       expires_in: 43_200,
     }),
