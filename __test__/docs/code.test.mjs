@@ -18,7 +18,8 @@ const markdownIn = (folder) =>
   readdirSync(join(root, folder))
     .filter((name) => name.endsWith('.md'))
     .map((name) => `${folder}/${name}`)
-const pages = ['README.md', ...markdownIn('docs'), ...markdownIn('docs/errors')].map((path) => ({
+const folders = ['docs', 'docs/errors', 'docs/providers']
+const pages = ['README.md', ...folders.flatMap(markdownIn)].map((path) => ({
   path,
   text: readFileSync(join(root, path), 'utf8'),
 }))

@@ -49,7 +49,7 @@ describe('with only the tarballs', () => {
   after(() => project?.remove())
 
   test('the package holds exactly the expected files', async () => {
-    const documentation = ['docs', 'docs/errors'].flatMap((folder) =>
+    const documentation = ['docs', 'docs/errors', 'docs/providers'].flatMap((folder) =>
       readdirSync(join(root, folder))
         .filter((name) => name.endsWith('.md'))
         .map((name) => `${folder}/${name}`),

@@ -9,10 +9,7 @@ import { startRecipeServer } from '../support/recipe-server.mjs'
 const recipes = await readRecipes()
 
 test('every recipe has a server to try it on, and every server a recipe', () => {
-  assert.deepEqual(
-    recipes.map(({ product }) => product),
-    Object.keys(products),
-  )
+  assert.deepEqual(recipes.map(({ product }) => product).sort(), Object.keys(products).sort())
 })
 
 for (const { product, variants, answer } of recipes) {

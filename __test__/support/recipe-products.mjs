@@ -1,4 +1,4 @@
-// What the products of docs/servers.md take and answer, from their documentation and sources.
+// What the products of docs/providers that show a response take and answer, from their documentation and sources.
 
 const minute = 60
 const day = 86_400
