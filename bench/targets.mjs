@@ -79,7 +79,7 @@ export const TIMING_TARGETS = [
     ['start', 'evertoken-file', 1.3],
     ['start', SLOW, 1.6],
     ...[...STORED, ...KEYED].map((name) => ['restart', name, 1.25]),
-    // They log in at a server. With a client, the client decides.
+    // They log in at a server. Through a client, most of the time is the client's.
     ...BY_URL.map((name) => ['restart', name, 1.5]),
     ['restart', SLOW, 1.6],
   ].map(([caseName, name, limit]) =>
