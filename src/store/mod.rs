@@ -88,7 +88,8 @@ pub enum Saved {
 /// record.
 #[async_trait]
 pub trait Store: Send + Sync + 'static {
-    /// The kind, as the status shows it: `memory`, `file`, `sqlite`, `prisma` or `custom`.
+    /// The kind, as the status shows it: `memory`, `file`, `sqlite`, `postgres`, `redis`,
+    /// `prisma` or `custom`.
     fn kind(&self) -> &'static str;
 
     /// Where it is, without credentials.
